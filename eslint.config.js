@@ -1,0 +1,75 @@
+// Style and boundaries. Imports go contract <- lib <- service <- tool; each SDK stays behind its one door.
+import js from '@eslint/js'
+import nx from '@nx/eslint-plugin'
+import tseslint from 'typescript-eslint'
+
+/** Which folder may import which SDK: everybody else goes through the door. */
+const doors = {
+  '@duckdb/node-api': 'libs/local-cloud/',
+  '@polyglot-sql/sdk': 'libs/local-cloud/',
+  'node:sqlite': 'libs/local-cloud/',
+  nodemailer: 'services/notifier/',
+  koa: 'services/auth/',
+  croner: 'services/scheduler/',
+  yaml: 'libs/pipeline/ and libs/contracts/',
+}
+const allowedIn = {
+  'libs/local-cloud': ['@duckdb/node-api', '@polyglot-sql/sdk', 'node:sqlite'],
+  'services/notifier': ['nodemailer'],
+  'services/auth': ['koa'],
+  'services/scheduler': ['croner'],
+  'libs/pipeline': ['yaml'],
+  'libs/contracts': ['yaml'],
+}
+const restricted = (allowed) => ({
+  'no-restricted-imports': ['error', {
+    paths: Object.keys(doors).filter((name) => !allowed.includes(name)).map((name) => ({ name, message: `only ${doors[name]} imports ${name}: go through its door` })),
+  }],
+})
+
+export default tseslint.config(
+  { ignores: ['node_modules/', '.nx/', '.convergence/', '**/*.generated.ts'] },
+  js.configs.recommended,
+  ...tseslint.configs.strict,
+  {
+    files: ['**/*.ts'],
+    plugins: { '@nx': nx },
+    rules: {
+      ...restricted([]),
+      '@typescript-eslint/consistent-type-imports': 'error',
+      '@typescript-eslint/no-explicit-any': 'error',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-invalid-void-type': 'off',
+      '@typescript-eslint/unified-signatures': 'off',
+      'no-control-regex': 'off',
+      'no-restricted-globals': ['error', { name: '__dirname', message: 'use import.meta.dirname' }],
+      '@nx/enforce-module-boundaries': ['error', {
+        allow: [],
+        depConstraints: [
+          { sourceTag: 'type:contract', onlyDependOnLibsWithTags: ['type:contract'] },
+          { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:contract', 'type:lib'] },
+          { sourceTag: 'type:engine', onlyDependOnLibsWithTags: ['type:contract', 'type:lib'] },
+          { sourceTag: 'type:service', onlyDependOnLibsWithTags: ['type:contract', 'type:lib', 'type:engine'] },
+          { sourceTag: 'type:tool', onlyDependOnLibsWithTags: ['*'] },
+        ],
+      }],
+    },
+  },
+  ...Object.entries(allowedIn).map(([folder, allowed]) => ({ files: [`${folder}/**/*.ts`], rules: restricted(allowed) })),
+  {
+    // The environment is read in one place of each program: its main.ts (services) or the tool itself.
+    files: ['libs/*/src/**/*.ts', 'services/*/src/**/*.ts'],
+    ignores: ['services/*/src/main.ts'],
+    rules: { 'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'only main.ts reads the environment; take it as an argument' }] },
+  },
+  {
+    files: ['**/test/**/*.ts', 'e2e/**/*.ts', '**/*.test.ts'],
+    rules: {
+      '@typescript-eslint/no-unused-expressions': 'off', // chai's expect(x).to.be.true
+      '@typescript-eslint/no-non-null-assertion': 'off',
+      '@typescript-eslint/no-dynamic-delete': 'off',
+      'no-restricted-imports': 'off',
+      '@nx/enforce-module-boundaries': 'off',
+    },
+  },
+)
