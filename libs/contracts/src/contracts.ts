@@ -1,0 +1,172 @@
+/**
+ * What everybody agrees on: events, errors, names, topology, tables. The facts stand in schemas/; this module types and checks them.
+ * Nothing here does I/O after it was loaded.
+ */
+import { createHash } from 'node:crypto'
+import { readFileSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
+import addFormatsModule from 'ajv-formats'
+import { parse } from 'yaml'
+import { errors } from './errors.generated.ts'
+import type { EventBodies, Fault, Run } from './events.generated.ts'
+
+export type {
+  CompiledStep, EventBodies, Fault, Limits, NextStep, Run, RunAdmitted, RunCompleted, RunFailed, RunRequested, SchedulerTick, StepCompleted, TenantChanged,
+} from './events.generated.ts'
+
+/** The folder of schemas/, wherever the package is installed. */
+export const schemasFolder = dirname(createRequire(import.meta.url).resolve('@convergence/schemas/package.json'))
+const readJson = (path: string): unknown => JSON.parse(readFileSync(join(schemasFolder, path), 'utf8'))
+
+// ---- errors -------------------------------------------------------------------------------------------------------------------
+
+export type ErrorCode = keyof typeof errors
+export const errorTable: Readonly<Record<ErrorCode, { http_status: number; retryable: boolean; meaning: string; what_to_do: string }>> = errors
+export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(errors, code)
+
+/** A failure with a code from schemas/errors.json; the table says whether to retry and which HTTP status it has. The message is for the client. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  /** All faults at once, where there are several. */
+  readonly faults: readonly string[]
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions & { faults?: readonly string[] }) {
+    super(message, options)
+    this.name = 'AppError'
+    this.code = code
+    this.faults = options?.faults ?? []
+  }
+}
+
+/** An unknown error is worth another try; the attempt limit bounds how many. */
+export const isRetryable = (error: unknown): boolean => !(error instanceof AppError) || errors[error.code].retryable
+
+/** The error as an event or row carries it: an unknown error shows its class, never its message or stack. */
+export const faultOf = (error: unknown): Fault =>
+  error instanceof AppError
+    ? { code: error.code, message: [error.message, ...error.faults].join('\n').slice(0, 4000) }
+    : { code: 'INTERNAL', message: `unexpected ${error instanceof Error ? error.name : typeof error}; the log has it under the run's id` }
+
+// ---- topology and names ---------------------------------------------------------------------------------------------------------
+
+export type Topic = keyof EventBodies
+export type ServiceName = 'auth' | 'tenant' | 'scheduler' | 'executor' | 'notifier'
+export const serviceNames: readonly ServiceName[] = ['auth', 'tenant', 'scheduler', 'executor', 'notifier']
+
+export interface Reader {
+  /** Pub/Sub filter on attributes; everything when missing. */
+  filter?: string
+  /** Deliveries before the message goes to the dead letters; default 20. */
+  max_delivery_attempts?: number
+}
+export interface TopicSpec { publishers: string[]; readers: Partial<Record<ServiceName, Reader>>; feed?: ServiceName }
+export const topology = parse(readFileSync(join(schemasFolder, 'topology.yaml'), 'utf8')) as Readonly<Record<Topic, TopicSpec>>
+export const topics = Object.keys(topology) as Topic[]
+
+export const subscriptionName = (service: ServiceName, topic: Topic, replica?: string): string =>
+  replica === undefined ? `${service}.${topic}` : `${service}.${topic}.${replica}`
+/** Name of the dead-letter topic of a subscription, and of that topic's one subscription. */
+export const deadLetterName = (subscription: string): string => `${subscription}.dead`
+
+/** r_ and 26 characters: the same tenant and key are the same run. */
+export const runId = (tenant_id: string, idempotency_key: string): string =>
+  `r_${base32(createHash('sha256').update(`${tenant_id}\u001f${idempotency_key}`).digest()).slice(0, 26)}`
+
+const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
+/** RFC 4648 base32, lower case, without padding. */
+export const base32 = (bytes: Uint8Array): string => {
+  let text = ''
+  let buffer = 0
+  let bits = 0
+  for (const byte of bytes) {
+    buffer = (buffer << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      text += alphabet.charAt((buffer >>> (bits - 5)) & 31)
+      bits -= 5
+    }
+    buffer &= (1 << bits) - 1
+  }
+  return bits > 0 ? text + alphabet.charAt((buffer << (5 - bits)) & 31) : text
+}
+
+/** JSON with sorted keys: equal values have equal text. */
+export const canonicalJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === 'object' && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      : inner)
+
+/** SHA-256 of the canonical JSON, hex. */
+export const digestOf = (value: unknown): string => createHash('sha256').update(canonicalJson(value)).digest('hex')
+
+/** What two requests under one idempotency key must have in common; else IDEMPOTENCY_MISMATCH. */
+export const requestDigest = (request: { pipeline?: string; parameters?: Run['parameters']; action?: string }): string =>
+  digestOf({ action: request.action ?? 'start', pipeline: request.pipeline ?? '', parameters: request.parameters ?? {} })
+
+/** Pipelines of the platform itself: only signed by the platform's services, counted against no quota. */
+export const isSystemPipeline = (pipeline: string): boolean => pipeline.startsWith('setup/')
+
+// ---- events ---------------------------------------------------------------------------------------------------------------------
+
+const addFormats = addFormatsModule as unknown as (ajv: Ajv) => void
+const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true })
+addFormats(ajv)
+for (const file of readdirSync(join(schemasFolder, 'events'))) ajv.addSchema(readJson(`events/${file}`) as object)
+
+const check = (topic: Topic): ValidateFunction => {
+  const validate = ajv.getSchema(`${topic}.v1.json`)
+  if (validate === undefined) throw new Error(`schemas/events/${topic}.v1.json is missing`)
+  return validate
+}
+
+/** Throws EVENT_INVALID, with every fault, unless the value is a body of the topic. A reader ignores fields that it does not know. */
+export function assertEvent<T extends Topic>(topic: T, value: unknown): asserts value is EventBodies[T] {
+  const validate = check(topic)
+  if (!validate(value)) {
+    throw new AppError('EVENT_INVALID', `${topic}: the body does not follow schemas/events/${topic}.v1.json`, { faults: (validate.errors ?? []).slice(0, 20).map(wordFault) })
+  }
+}
+const wordFault = (error: ErrorObject): string => `${error.instancePath === '' ? 'body' : error.instancePath.slice(1).replaceAll('/', '.')}: ${error.message ?? error.keyword}`
+
+/** The attributes that filters, checks and traces need; never payload. */
+export const eventAttributes = <T extends Topic>(topic: T, event: EventBodies[T]): Record<string, string> => {
+  const body = event as { tenant_id?: string; run_id?: string; run?: Run; next?: { host: string }[] }
+  const attributes: Record<string, string> = { event: topic, version: '1' }
+  const tenant_id = body.run?.tenant_id ?? body.tenant_id
+  if (tenant_id !== undefined) attributes['tenant_id'] = tenant_id
+  const run_id = body.run?.run_id ?? body.run_id
+  if (run_id !== undefined) attributes['run_id'] = run_id
+  if (body.next !== undefined) {
+    for (const { host } of body.next) attributes[`for_${host}`] = '1'
+    if (body.next.length === 0) attributes['last'] = '1'
+  }
+  if ((topic === 'run-completed' || topic === 'run-failed') && (body.run?.notifications.length ?? 0) > 0) attributes['notify'] = '1'
+  return attributes
+}
+
+// ---- tables ---------------------------------------------------------------------------------------------------------------------
+
+export type ColumnType = 'STRING' | 'BYTES' | 'INT64' | 'FLOAT64' | 'NUMERIC' | 'BIGNUMERIC' | 'BOOL' | 'DATE' | 'TIME' | 'TIMESTAMP' | 'DATETIME' | 'JSON' | 'STRUCT'
+/** A column as BigQuery's REST API has it; STRUCT has `fields`. */
+export interface Column { name: string; type: ColumnType; mode?: 'NULLABLE' | 'REQUIRED' | 'REPEATED'; description?: string; fields?: Column[] }
+export interface TimePartitioning { field?: string; type: 'DAY' | 'MONTH' | 'HOUR' | 'YEAR' }
+export interface TableSpec {
+  table: string
+  dataset: string
+  writer: ServiceName
+  description: string
+  columns: Column[]
+  time_partitioning?: TimePartitioning
+  clustering_fields?: string[]
+}
+/** The central tables, by name. */
+export const tables: Readonly<Record<string, TableSpec>> = Object.fromEntries(
+  readdirSync(join(schemasFolder, 'tables')).sort().map((file) => {
+    const spec = readJson(`tables/${file}`) as TableSpec
+    return [spec.table, spec]
+  }))
+/** GoogleSQL of each view with its placeholders {project_id} and {tenant_id}, by name. */
+export const views: Readonly<Record<string, string>> = Object.fromEntries(
+  readdirSync(join(schemasFolder, 'views')).sort().map((file) => [file.replace(/\.sql$/, ''), readFileSync(join(schemasFolder, 'views', file), 'utf8')]))

@@ -1,0 +1,351 @@
+// Generated from schemas/events by `npm run generate`; do not edit.
+export interface EventBodies {
+  'run-admitted': RunAdmitted
+  'run-completed': RunCompleted
+  'run-failed': RunFailed
+  'run-requested': RunRequested
+  'scheduler-tick': SchedulerTick
+  'step-completed': StepCompleted
+  'tenant-changed': TenantChanged
+}
+/**
+ * The ledger let a run start. Published by the scheduler alone, again by its sweeper if nothing is heard of the run.
+ */
+export interface RunAdmitted {
+  run: Run
+  /**
+   * What follows and who runs it; [] when nothing does. Left out by the host in a run with depends_on: the executor fills it in
+   */
+  next: NextStep[]
+}
+/**
+ * A run, with everything that a host needs to know: it travels in every message, so that no service asks another
+ */
+export interface Run {
+  /**
+   * r_ and 26 characters of lower-case base32: sha256 of tenant and idempotency key
+   */
+  run_id: string
+  /**
+   * Tenant id, also the name of its dataset; `system` for the platform's own runs
+   */
+  tenant_id: string
+  /**
+   * Path of the pipeline's file without .yml, such as gcp/cost/billing
+   */
+  pipeline: string
+  /**
+   * pipeline_id of the YAML
+   */
+  pipeline_id: string
+  /**
+   * How the run was asked for
+   */
+  trigger_type: 'api' | 'schedule' | 'publisher' | 'system' | 'retry' | 'resume' | 'replay'
+  /**
+   * Key id, schedule name or publisher that asked
+   */
+  trigger_by?: string
+  /**
+   * X-User-ID, for the audit trail only
+   */
+  user_id?: string
+  /**
+   * Run parameters: scalars only
+   */
+  parameters: {
+    [k: string]: string | number | boolean | null
+  }
+  /**
+   * 0 first, 9 last
+   */
+  priority: number
+  /**
+   * Publish time of the request: the server's clock
+   */
+  requested_at: string
+  /**
+   * Publish time of the message that let the ledger admit it
+   */
+  admitted_at?: string
+  /**
+   * r_ and 26 characters of lower-case base32: sha256 of tenant and idempotency key
+   */
+  parent_run_id?: string
+  /**
+   * Resume: steps that the parent has finished
+   *
+   * Items: Unique in its pipeline
+   */
+  skip?: string[]
+  /**
+   * Built-ins, variables and parameters as they were filled in; used by notification texts
+   */
+  variables?: {
+    [k: string]: string | number | boolean | null
+  }
+  /**
+   * project.dataset that its queries may read beside the tenant's own dataset
+   */
+  sources: string[]
+  steps: CompiledStep[]
+  notifications: CompiledStep[]
+}
+/**
+ * A step as it travels: checked, defaults and variables filled in
+ */
+export interface CompiledStep {
+  /**
+   * Unique in its pipeline
+   */
+  step_id: string
+  /**
+   * For people
+   */
+  name: string
+  /**
+   * Names template and processor
+   */
+  ps_type: string
+  /**
+   * The service that runs the step
+   */
+  host: 'auth' | 'tenant' | 'scheduler' | 'executor' | 'notifier'
+  /**
+   * 1 to 60, or a fraction of a minute
+   */
+  timeout_minutes: number
+  retry_policy: {
+    /**
+     * Attempts after the first
+     */
+    max_retries: number
+    retry_delay_seconds: number
+  }
+  /**
+   * Steps that must have succeeded; where no step of the run has it, order decides
+   *
+   * Items: Unique in its pipeline
+   */
+  depends_on?: string[]
+  /**
+   * Only notification steps: which ends of the run they follow
+   */
+  trigger?: 'on_failure' | 'on_success' | 'always'
+  /**
+   * The step's own fields, by the schema of its template
+   */
+  config: {
+    [k: string]: unknown
+  }
+}
+export interface NextStep {
+  /**
+   * Unique in its pipeline
+   */
+  step_id: string
+  /**
+   * The service that runs the step
+   */
+  host: 'auth' | 'tenant' | 'scheduler' | 'executor' | 'notifier'
+}
+/**
+ * The run ended well. Decided once, by the ledger.
+ */
+export interface RunCompleted {
+  run: Run
+  /**
+   * Always COMPLETED
+   */
+  status: 'COMPLETED'
+  started_at: string
+  ended_at: string
+  duration_ms: number
+  outputs?: {
+    [k: string]: unknown
+  }
+}
+/**
+ * The run ended otherwise. Decided once, by the ledger.
+ */
+export interface RunFailed {
+  run: Run
+  /**
+   * How it ended
+   */
+  status: 'FAILED' | 'CANCELLED' | 'REJECTED'
+  /**
+   * Unique in its pipeline
+   */
+  step_id?: string
+  error: Fault
+  /**
+   * Missing where it never started
+   */
+  started_at?: string
+  ended_at: string
+  duration_ms?: number
+  /**
+   * Of a quota rejection: when it resets
+   */
+  resets_at?: string
+}
+/**
+ * What went wrong, for people and for programs
+ */
+export interface Fault {
+  /**
+   * A code of schemas/errors.json
+   */
+  code: string
+  /**
+   * Where, what was expected, what came, what to do
+   */
+  message: string
+}
+/**
+ * Somebody asks for a run, its cancellation or its resumption. Published by auth, scheduler and upstream systems; signed in its attributes.
+ */
+export interface RunRequested {
+  /**
+   * r_ and 26 characters of lower-case base32: sha256 of tenant and idempotency key
+   */
+  run_id?: string
+  /**
+   * Tenant id, also the name of its dataset; `system` for the platform's own runs
+   */
+  tenant_id: string
+  /**
+   * What is asked for; default start
+   */
+  action?: 'start' | 'cancel' | 'resume'
+  /**
+   * Path of the pipeline's file without .yml, such as gcp/cost/billing
+   */
+  pipeline?: string
+  /**
+   * Run parameters: scalars only
+   */
+  parameters?: {
+    [k: string]: string | number | boolean | null
+  }
+  /**
+   * How the run was asked for
+   */
+  trigger_type?: 'api' | 'schedule' | 'publisher' | 'system' | 'retry' | 'resume' | 'replay'
+  /**
+   * Who asked
+   */
+  trigger_by?: string
+  /**
+   * X-User-ID
+   */
+  user_id?: string
+  /**
+   * 0 first, 9 last; default 5
+   */
+  priority?: number
+  /**
+   * r_ and 26 characters of lower-case base32: sha256 of tenant and idempotency key
+   */
+  parent_run_id?: string
+  /**
+   * @maxItems 200
+   *
+   * Items: Unique in its pipeline
+   */
+  skip?: string[]
+  /**
+   * Of a cron run: the time that it stands for
+   */
+  scheduled_time?: string
+}
+/**
+ * The clock: once a minute. Its publish time is the time.
+ */
+export interface SchedulerTick {
+}
+/**
+ * A step ended. The baton: says what follows and who runs it.
+ */
+export interface StepCompleted {
+  run: Run
+  /**
+   * Unique in its pipeline
+   */
+  step_id: string
+  /**
+   * Entries of the attempt chain before this one
+   */
+  attempt: number
+  /**
+   * How the step ended
+   */
+  conclusion: 'SUCCEEDED' | 'FAILED' | 'SKIPPED' | 'CANCELLED' | 'TIMED_OUT'
+  /**
+   * Host's clock
+   */
+  started_at: string
+  /**
+   * Host's clock
+   */
+  ended_at: string
+  duration_ms: number
+  /**
+   * Rows in the destination by this step
+   */
+  rows_written?: number
+  /**
+   * As the warehouse counts
+   */
+  bytes_processed?: number
+  /**
+   * What the step found out; of the last step it becomes the run's answer
+   */
+  outputs?: {
+    [k: string]: unknown
+  }
+  error?: Fault
+  /**
+   * What follows and who runs it; [] when nothing does. Left out by the host in a run with depends_on: the executor fills it in
+   */
+  next?: NextStep[]
+}
+/**
+ * A tenant's plan, limits or status, whole. Published by tenant alone.
+ */
+export interface TenantChanged {
+  /**
+   * Tenant id, also the name of its dataset; `system` for the platform's own runs
+   */
+  tenant_id: string
+  /**
+   * Rises with each change; an older one is ignored
+   */
+  version: number
+  status: 'ACTIVE' | 'SUSPENDED' | 'EXPIRED'
+  plan: 'STARTER' | 'PROFESSIONAL' | 'SCALE' | 'ENTERPRISE'
+  limits: Limits
+  /**
+   * Last day of the trial
+   */
+  trial_end_date?: string
+  /**
+   * Last day paid for
+   */
+  subscription_end_date?: string
+}
+export interface Limits {
+  /**
+   * Runs per UTC day
+   */
+  daily: number
+  /**
+   * Runs per UTC month
+   */
+  monthly: number
+  /**
+   * Runs at a time
+   */
+  concurrent: number
+}
