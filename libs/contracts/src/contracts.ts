@@ -10,7 +10,7 @@ import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv'
 import addFormatsModule from 'ajv-formats'
 import { parse } from 'yaml'
 import { errors } from './errors.generated.ts'
-import type { EventBodies, Fault, Run } from './events.generated.ts'
+import type { EventBodies, Fault, Limits, Run, TenantChanged } from './events.generated.ts'
 
 export type {
   CompiledStep, EventBodies, Fault, Limits, NextStep, Run, RunAdmitted, RunCompleted, RunFailed, RunRequested, SchedulerTick, StepCompleted, TenantChanged,
@@ -170,3 +170,9 @@ export const tables: Readonly<Record<string, TableSpec>> = Object.fromEntries(
 /** GoogleSQL of each view with its placeholders {project_id} and {tenant_id}, by name. */
 export const views: Readonly<Record<string, string>> = Object.fromEntries(
   readdirSync(join(schemasFolder, 'views')).sort().map((file) => [file.replace(/\.sql$/, ''), readFileSync(join(schemasFolder, 'views', file), 'utf8')]))
+
+// ---- plans ----------------------------------------------------------------------------------------------------------------------
+
+export type PlanName = TenantChanged['plan']
+/** Limits of each plan. */
+export const plans = parse(readFileSync(join(schemasFolder, 'plans.yaml'), 'utf8')) as Readonly<Record<PlanName, Limits>>
