@@ -1,0 +1,70 @@
+/**
+ * Checks what no test sees: generated files are what schemas/ says, the lock file is sane, every link and command of the documentation
+ * exists. Prints each fault with its place; exit 1 on any.
+ */
+import { execFileSync } from 'node:child_process'
+import { existsSync, readFileSync, readdirSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+
+const root = join(import.meta.dirname, '..')
+const faults: string[] = []
+const fault = (place: string, what: string) => faults.push(`${place}: ${what}`)
+
+/** Markdown files of the project. */
+const pages = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.name === 'node_modules' || entry.name.startsWith('.')) return []
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) return pages(path)
+    return entry.name.endsWith('.md') ? [path] : []
+  })
+
+const checkLinks = () => {
+  const scripts = Object.keys((JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts)
+  for (const page of pages(root)) {
+    const name = relative(root, page)
+    readFileSync(page, 'utf8').split('\n').forEach((line, index) => {
+      for (const [, target] of line.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+        if (target === undefined || /^[a-z]+:/.test(target)) continue
+        if (!existsSync(join(dirname(page), target))) fault(`${name}:${index + 1}`, `links to ${target}, which does not exist`)
+      }
+      for (const [, script] of line.matchAll(/`npm run ([a-z][a-z0-9:-]*)/g)) {
+        if (script !== undefined && !scripts.includes(script)) fault(`${name}:${index + 1}`, `names \`npm run ${script}\`, which package.json does not have`)
+      }
+    })
+  }
+}
+
+const checkLockFile = () => {
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, { link?: boolean; integrity?: string; resolved?: string; hasInstallScript?: boolean; version?: string }> }
+  // Packages whose install script may be left unrun: each with the reason.
+  const harmless: Record<string, string> = { 'node_modules/nx': 'only prints and warms a cache', 'node_modules/fsevents': 'macOS only, prebuilt' }
+  for (const [path, entry] of Object.entries(lock.packages)) {
+    if (!path.includes('node_modules/') || entry.link) continue
+    if (entry.integrity === undefined) fault('package-lock.json', `${path} has no integrity`)
+    if (entry.hasInstallScript && !(path in harmless)) fault('package-lock.json', `${path} has an install script; allow it in tools/verify.ts with a reason, or do without`)
+  }
+  const manifests = ['package.json', ...['libs', 'services'].flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}/package.json`))]
+  for (const manifest of manifests) {
+    const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(root, manifest), 'utf8')) as Record<string, Record<string, string>>
+    for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
+      if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) fault(manifest, `${name} is not pinned exactly: ${version}`)
+    }
+  }
+}
+
+const run = (what: string, args: string[]) => {
+  try {
+    execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
+  } catch (error) {
+    fault(what, String((error as { stderr?: string }).stderr ?? error).trim())
+  }
+}
+
+run('generated files', ['tools/generate.ts', '--check'])
+run('pipelines and templates', ['tools/validate.ts'])
+checkLinks()
+checkLockFile()
+for (const line of faults) console.error(line)
+if (faults.length > 0) process.exitCode = 1
+else console.log('verify: generated files, pipelines, links, lock file and pins are in order')
