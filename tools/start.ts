@@ -1,0 +1,44 @@
+/**
+ * `npm start`: the platform on http://127.0.0.1:8000, data kept in .convergence/. Ctrl-C drains; a second Ctrl-C ends at once.
+ */
+import { join } from 'node:path'
+import { AppError } from '@convergence/contracts'
+import { openLog } from '@convergence/service'
+import { hashKey, startPlatform } from './platform.ts'
+import { readSettings } from './settings.ts'
+
+const main = async () => {
+  const settings = readSettings(process.env)
+  const log = openLog({ service: 'platform', level: settings.LOG_LEVEL })
+  const data_folder = settings.CONVERGENCE_DATA_DIR
+  const platform = await startPlatform({
+    data_folder, project_id: settings.GCP_PROJECT_ID, port: settings.API_PORT, log,
+    ...(settings.ADMIN_API_KEY === undefined ? {} : { admin_key_hashes: [hashKey(settings.ADMIN_API_KEY)] }),
+    ...(settings.SMTP_URL === undefined ? {} : { smtp_url: settings.SMTP_URL }),
+  })
+
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(130)
+    stopping = true
+    console.log(`\n${signal}: finishing what is running; press Ctrl-C again to end at once`)
+    platform.close().then(() => process.exit(0), (error: unknown) => {
+      log.error({ error: String(error) }, 'not closed cleanly')
+      process.exit(1)
+    })
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+
+  console.log(`Convergence is ready at ${platform.url}   (description: ${platform.url}/docs)`)
+  console.log(`  data        ${data_folder}`)
+  if (platform.admin_key_is_new) console.log(`  admin key   ${String(platform.admin_key)}   (kept in ${join(data_folder, 'admin-key')}; shown this once)`)
+  else if (platform.admin_key !== undefined) console.log(`  admin key   in ${join(data_folder, 'admin-key')}`)
+  else console.log('  admin key   as ADMIN_API_KEY says')
+}
+
+main().catch((error: unknown) => {
+  if (error instanceof AppError) console.error(`convergence: ${[error.message, ...error.faults].join('\n  ')}`)
+  else console.error(error)
+  process.exit(error instanceof AppError ? 78 : 1)
+})
