@@ -1,0 +1,24 @@
+import { expect } from 'chai'
+import { AppError } from '@convergence/contracts'
+import { readSettings } from '../settings.ts'
+
+describe('settings', () => {
+  it('fills in defaults, and takes an empty value as none', () => {
+    expect(readSettings({ API_PORT: '', ADMIN_API_KEY: '' })).to.deep.equal({
+      CONVERGENCE_DATA_DIR: '.convergence', API_PORT: 8000, GCP_PROJECT_ID: 'local-convergence', LOG_LEVEL: 'warn', ADMIN_API_KEY: undefined, SMTP_URL: undefined,
+    })
+  })
+
+  it('tells all faults at once, and never the value of a secret', () => {
+    try {
+      readSettings({ API_PORT: '80a', LOG_LEVEL: 'LOUD', GCP_PROJECT_ID: 'A', RUNTIME: 'gcp', DISABLE_AUTH: 'true', SMTP_URL: 'http://user:hunter2@mail' })
+      expect.fail('accepted')
+    } catch (error) {
+      expect(error).to.be.instanceOf(AppError)
+      const { faults, message } = error as AppError
+      expect(faults).to.have.length(6)
+      expect(faults.join() + message).not.to.contain('hunter2')
+      expect(message).to.equal('6 settings are wrong, nothing was started')
+    }
+  })
+})
