@@ -1,0 +1,102 @@
+/**
+ * A request for a run, its cancellation or its resumption. Nothing about it is believed before its signature is verified: who may ask, for
+ * which tenant, for which pipelines. What a verified request asks for wrongly is a rejected run; an unverified one is a dead letter.
+ */
+import type { KeyObject } from 'node:crypto'
+import type { Delivery, Handler } from '@convergence/bus'
+import { verifySignature } from '@convergence/bus'
+import { AppError, faultOf, isSystemPipeline, requestDigest, runId } from '@convergence/contracts'
+import type { Fault, Run, RunRequested } from '@convergence/contracts'
+import type { Pipelines } from '@convergence/pipeline'
+import type { Ledger } from '../ledger.ts'
+
+/** A publisher's public key and what it may ask for. */
+export interface PublisherKey {
+  public_key: KeyObject
+  /** `*` for the platform's own services. */
+  tenant_id: string
+  /** Empty for all. */
+  pipelines: readonly string[]
+  is_active: boolean
+  not_before?: string
+  expires_at?: string
+}
+
+interface Deps { ledger: Ledger; pipelines: Pipelines; publisherKey(kid: string): Promise<PublisherKey | undefined>; now(): Date }
+
+/** Greatest difference between a signature's time and the broker's clock. */
+const skewMs = 5 * 60_000
+/** How long a request waits for its tenant or run to become known. */
+const unknownMs = 2 * 60_000
+
+export const onRunRequested = (deps: Deps): Handler<'run-requested'> => async (event, delivery) => {
+  const request = await verifyRequest(deps, event, delivery)
+  const at = new Date(delivery.published_at).toISOString()
+  try {
+    if (event.action === 'cancel') return await deps.ledger.submit({ kind: 'cancel', tenant_id: event.tenant_id, run_id: request.target, by: event.user_id ?? event.trigger_by, at })
+    return await deps.ledger.submit({ kind: 'request', at, ...compileRequest(deps.pipelines, event, request, at) })
+  } catch (error) {
+    const unknown = error instanceof AppError && (error.code === 'TENANT_UNKNOWN' || (error.code === 'NOT_FOUND' && event.action === 'cancel'))
+    if (unknown && deps.now().getTime() - Date.parse(delivery.published_at) < unknownMs) throw new AppError('UNAVAILABLE', `not known yet, tried again: ${error.message}`, { cause: error })
+    throw error
+  }
+}
+
+export interface Verified { kid: string; run_id: string; /** The run that a cancellation is about. */ target: string; platform: boolean }
+
+/** Throws BAD_SIGNATURE, or EVENT_INVALID when the request contradicts itself: both are dead letters at once. */
+export const verifyRequest = async ({ publisherKey }: Pick<Deps, 'publisherKey'>, event: RunRequested, delivery: Pick<Delivery, 'attributes' | 'data' | 'published_at'>): Promise<Verified> => {
+  const { kid, tenant_id, idempotency_key, ts, sig } = delivery.attributes
+  if (kid === undefined || tenant_id === undefined || idempotency_key === undefined || ts === undefined || sig === undefined) {
+    throw new AppError('BAD_SIGNATURE', 'run-requested: expected the attributes kid, tenant_id, idempotency_key, ts and sig; sign the request')
+  }
+  const key = await publisherKey(kid)
+  const published = Date.parse(delivery.published_at)
+  const refuse = (why: string): never => {
+    throw new AppError('BAD_SIGNATURE', `run-requested signed by ${JSON.stringify(kid.slice(0, 64))}: ${why}`)
+  }
+  if (key === undefined) return refuse('no such publisher key; register it')
+  if (!key.is_active) return refuse('the key is revoked')
+  if (key.not_before !== undefined && Date.parse(key.not_before) > published) return refuse('the key is not valid yet')
+  if (key.expires_at !== undefined && Date.parse(key.expires_at) <= published) return refuse('the key has expired')
+  const platform = key.tenant_id === '*'
+  if (event.tenant_id !== tenant_id) return refuse('tenant_id differs between body and attributes')
+  if (!platform && key.tenant_id !== tenant_id) return refuse('the key is of another tenant')
+  if (!(Math.abs(Date.parse(ts) - published) <= skewMs)) return refuse('ts is more than five minutes from the time of publishing')
+  if (!verifySignature(key.public_key, delivery.attributes, delivery.data)) return refuse('the signature does not fit key, attributes and body')
+  if (!platform && (tenant_id === 'system' || (event.pipeline !== undefined && isSystemPipeline(event.pipeline)))) return refuse('pipelines under setup/ are for the platform alone')
+  if (key.pipelines.length > 0 && event.action !== 'cancel' && !key.pipelines.includes(event.pipeline ?? '')) return refuse(`the key may not ask for pipeline ${event.pipeline ?? '(none)'}`)
+
+  const run_id = runId(tenant_id, idempotency_key)
+  const target = event.parent_run_id ?? event.run_id
+  if (event.action === 'cancel') {
+    if (target === undefined) throw new AppError('EVENT_INVALID', 'run-requested: a cancellation names the run in parent_run_id')
+    return { kid, run_id, target, platform }
+  }
+  if (event.pipeline === undefined) throw new AppError('EVENT_INVALID', 'run-requested: pipeline is missing; expected a path such as gcp/cost/billing')
+  for (const copy of [event.run_id, delivery.attributes['run_id']]) {
+    if (copy !== undefined && copy !== run_id) throw new AppError('EVENT_INVALID', `run-requested: run_id ${copy} is not the one of tenant ${tenant_id} and this idempotency key, ${run_id}; leave it out`)
+  }
+  return { kid, run_id, target: run_id, platform }
+}
+
+/** The run as data; what cannot be compiled keeps its name and the fault. */
+export const compileRequest = (pipelines: Pipelines, event: RunRequested, { kid, run_id, platform }: Verified, requested_at: string): { run: Run; digest: string; refused?: Fault } => {
+  const digest = requestDigest(event)
+  const trigger_type: Run['trigger_type'] = platform ? event.trigger_type ?? 'api' : 'publisher'
+  const facts = {
+    run_id, tenant_id: event.tenant_id, pipeline: event.pipeline ?? '', parameters: event.parameters ?? {}, trigger_type, requested_at, priority: event.priority ?? 5,
+    trigger_by: platform ? event.trigger_by ?? kid : kid,
+    ...event.user_id === undefined ? {} : { user_id: event.user_id },
+    ...event.parent_run_id === undefined ? {} : { parent_run_id: event.parent_run_id },
+    ...event.skip === undefined ? {} : { skip: event.skip },
+  }
+  try {
+    return { run: pipelines.compile(facts), digest }
+  } catch (error) {
+    if (!(error instanceof AppError) || (error.code !== 'PIPELINE_UNKNOWN' && error.code !== 'PARAMETER_INVALID')) throw error
+    const pipeline_id = pipelines.get(facts.pipeline)?.pipeline_id ?? facts.pipeline
+    return { run: { ...facts, pipeline_id, sources: [], steps: [], notifications: [] }, digest, refused: faultOf(error) }
+  }
+}
+

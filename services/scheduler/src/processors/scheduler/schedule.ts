@@ -1,0 +1,51 @@
+import { AppError } from '@convergence/contracts'
+import type { Run } from '@convergence/contracts'
+import type { Processor } from '@convergence/service/steps'
+import type { ProcessorDeps } from '../registry.ts'
+
+interface Config {
+  tenant_id: string
+  name: string
+  action: 'put' | 'delete'
+  pipeline: string
+  cron: string
+  timezone?: string
+  /** JSON object, as text. */
+  parameters?: string
+  priority?: number
+  is_active?: boolean
+  missed?: 'skip' | 'latest' | 'all'
+  overlap?: 'allow' | 'skip'
+}
+
+/** Puts or removes a schedule of a tenant. */
+export const schedule = ({ schedules }: ProcessorDeps): Processor => ({
+  ps_type: 'scheduler.schedule',
+  run: async ({ run, step }) => {
+    const { tenant_id, name, action, pipeline, cron, timezone = 'UTC', parameters, priority, is_active, missed, overlap } = step.config as unknown as Config
+    if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id) throw new AppError('FORBIDDEN', `schedule ${name}: a run of tenant ${run.tenant_id} may not change a schedule of tenant ${tenant_id}`)
+    const by = { event_id: `${run.run_id}-${step.step_id}`, at: run.requested_at }
+    if (action === 'delete') {
+      await schedules.remove(tenant_id, name, by)
+      return { rows_written: 1, outputs: { config_id: `${tenant_id}:${name}`, deleted: true } }
+    }
+    const put = await schedules.put({
+      tenant_id, name, pipeline, cron, timezone, parameters: readParameters(parameters), priority: priority ?? 5, is_active: is_active ?? true, missed: missed ?? 'latest', overlap: overlap ?? 'allow',
+    }, by)
+    return { rows_written: 1, outputs: { config_id: put.config_id, pipeline, cron, timezone, is_active: put.is_active, version: put.version } }
+  },
+})
+
+const readParameters = (text: string | undefined): Run['parameters'] => {
+  if (text === undefined || text.trim() === '') return {}
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    value = undefined
+  }
+  if (value === null || typeof value !== 'object' || Array.isArray(value) || Object.values(value).some((inner) => inner !== null && typeof inner === 'object')) {
+    throw new AppError('PARAMETER_INVALID', 'parameters: expected a JSON object of scalars as text, such as {"date":"2026-01-31"}')
+  }
+  return value as Run['parameters']
+}

@@ -1,0 +1,212 @@
+/**
+ * Pipelines that run by the clock. A schedule is a row; when it is due stands in its cron and time zone; what it asks for is an ordinary
+ * run-requested whose idempotency key holds the scheduled time. So a tick that comes twice, late or on two replicas starts nothing twice.
+ */
+import { Cron } from 'croner'
+import type { Outgoing } from '@convergence/bus'
+import { AppError, isSystemPipeline, runId } from '@convergence/contracts'
+import type { Run } from '@convergence/contracts'
+import type { Pipelines } from '@convergence/pipeline'
+import type { Row, Warehouse } from '@convergence/warehouse'
+
+export interface Schedule {
+  /** `{tenant_id}:{name}` */
+  config_id: string
+  tenant_id: string
+  name: string
+  pipeline: string
+  pipeline_id: string
+  /** Five fields. */
+  cron: string
+  /** IANA name. */
+  timezone: string
+  parameters: Run['parameters']
+  priority: number
+  is_active: boolean
+  /** Times that passed while nobody ticked: none, the latest, or all of them. */
+  missed: 'skip' | 'latest' | 'all'
+  /** Whether it may start while its previous run has not ended. */
+  overlap: 'allow' | 'skip'
+  /** The latest time that was considered; first the time at which the schedule was made. */
+  last_run_time: string
+  is_deleted: boolean
+  version: number
+  /** Pipelines of the platform whose YAML has a `schedule`: not in the table. */
+  built_in?: boolean
+}
+
+/** Ticks come each minute. What is younger than this is not missed but due. */
+const windowMs = 180_000
+/** Most times that one schedule makes up for at once. */
+const mostMissed = 1000
+
+const cronOf = (cron: string, timezone: string): Cron => new Cron(cron, { timezone, mode: '5-part', fixedTimeRule: 'no-wildcard', paused: true })
+
+/** Throws PARAMETER_INVALID for a cron that is not five fields or a time zone that does not exist. */
+export const checkCron = (cron: string, timezone: string): void => {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: timezone })
+  } catch {
+    throw new AppError('PARAMETER_INVALID', `timezone: expected an IANA name such as Europe/Berlin or UTC, got ${JSON.stringify(timezone)}`)
+  }
+  try {
+    cronOf(cron, timezone)
+  } catch (error) {
+    throw new AppError('PARAMETER_INVALID', `cron: expected five fields such as 0 6 * * *, got ${JSON.stringify(cron)}: ${error instanceof Error ? error.message : 'unreadable'}`)
+  }
+}
+
+/** The first time after `after` (milliseconds), or undefined when there is none. A day's fixed time comes once on every local day, also where clocks change. */
+export const nextTime = (cron: string, timezone: string, after: number): number | undefined => cronOf(cron, timezone).nextRun(new Date(after))?.getTime()
+
+/** Times in (after, until] that the schedule stands for at a tick at `until`, oldest first. */
+export const dueTimes = (schedule: Pick<Schedule, 'cron' | 'timezone' | 'missed' | 'last_run_time'>, until: number): number[] => {
+  const job = cronOf(schedule.cron, schedule.timezone)
+  const recent = until - windowMs
+  const last = Date.parse(schedule.last_run_time)
+  // At least the window: a tick that comes late must see what a younger one has seen already.
+  const made = Number.isNaN(last) ? recent : last
+  let at = schedule.missed === 'skip' ? recent : Math.min(made, recent)
+  const times: number[] = []
+  for (;;) {
+    const next = job.nextRun(new Date(at))?.getTime()
+    if (next === undefined || next > until) break
+    times.push(next)
+    // A year of a minutely schedule must not be walked: only the newest can be asked for.
+    if (times.length > mostMissed) times.shift()
+    at = next
+  }
+  const young = times.filter((time) => time > recent)
+  if (schedule.missed === 'all') return times
+  if (schedule.missed === 'latest') return young.length > 0 ? young : times.slice(-1)
+  return young
+}
+
+export interface Schedules {
+  /** What is due at a tick; the same again when that tick comes again. */
+  due(at: string, isRunning: (run_id: string) => boolean): Outgoing[]
+  /** Writes down how far earlier ticks came. */
+  record(at: string): Promise<void>
+  put(schedule: Omit<Schedule, 'config_id' | 'pipeline_id' | 'version' | 'is_deleted' | 'last_run_time'>, by: { event_id: string; at: string }): Promise<Schedule>
+  remove(tenant_id: string, name: string, by: { event_id: string; at: string }): Promise<void>
+  list(): readonly Schedule[]
+}
+
+/** Reads the schedules through their view. `spread_seconds` moves each schedule by a fixed part of it, so that not all start at the full hour; default 0. */
+export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0 }: { warehouse: Pick<Warehouse, 'query' | 'append'>; pipelines: Pipelines; spread_seconds?: number }): Promise<Schedules> => {
+  const schedules = new Map<string, Schedule>()
+  for (const row of await warehouse.query({ query: 'SELECT config_id, tenant_id, name, pipeline, pipeline_id, cron, timezone, parameters, priority, is_active, missed, overlap, last_run_time, is_deleted, version, recorded_at FROM tenant_pipeline_configs', default_dataset: 'tenants' })) {
+    const schedule = readSchedule(row)
+    schedules.set(schedule.config_id, schedule)
+  }
+  for (const pipeline of pipelines.list()) {
+    if (pipeline.schedule === undefined || !isSystemPipeline(pipeline.path)) continue
+    const config_id = `system:${pipeline.path}`
+    schedules.set(config_id, {
+      config_id, tenant_id: 'system', name: pipeline.path, pipeline: pipeline.path, pipeline_id: pipeline.pipeline_id, cron: pipeline.schedule, timezone: 'UTC', parameters: {}, priority: 0,
+      is_active: true, missed: 'skip', overlap: 'skip', last_run_time: '', is_deleted: false, version: 0, built_in: true,
+    })
+  }
+
+  /** What was asked for, by idempotency key, and at which tick: another tick does not ask again, the same one does. */
+  const fired = new Map<string, { at: string; request: Outgoing; config_id: string; time: number }>()
+  const lastRun = new Map<string, string>()
+  const write = async (schedule: Schedule, event_id: string, recorded_at: string): Promise<void> => {
+    schedules.set(schedule.config_id, schedule)
+    await warehouse.append('tenant_pipeline_configs_rows', [rowOf(schedule, event_id, recorded_at)])
+  }
+
+  return {
+    list: () => [...schedules.values()].filter((schedule) => !schedule.is_deleted),
+
+    due: (at, isRunning) => {
+      const until = Date.parse(at)
+      const asked = [...fired.values()].filter((one) => one.at === at).map((one) => one.request)
+      for (const schedule of schedules.values()) {
+        if (!schedule.is_active || schedule.is_deleted) continue
+        const times = dueTimes(schedule, until - spreadMs(schedule.config_id, spread_seconds))
+        for (const time of schedule.overlap === 'skip' ? times.slice(-1) : times) {
+          const scheduled_time = new Date(time).toISOString()
+          const idempotency_key = `sched:${schedule.config_id}:${scheduled_time}`
+          if (fired.has(idempotency_key)) continue
+          const last = lastRun.get(schedule.config_id) ?? (schedule.last_run_time === '' ? undefined : runId(schedule.tenant_id, `sched:${schedule.config_id}:${new Date(schedule.last_run_time).toISOString()}`))
+          const run_id = runId(schedule.tenant_id, idempotency_key)
+          if (schedule.overlap === 'skip' && last !== undefined && last !== run_id && isRunning(last)) continue
+          const request: Outgoing = {
+            topic: 'run-requested',
+            event: { run_id, tenant_id: schedule.tenant_id, pipeline: schedule.pipeline, parameters: schedule.parameters, trigger_type: 'schedule', trigger_by: schedule.config_id, priority: schedule.priority, scheduled_time },
+            idempotency_key,
+          }
+          fired.set(idempotency_key, { at, request, config_id: schedule.config_id, time })
+          lastRun.set(schedule.config_id, run_id)
+          asked.push(request)
+        }
+      }
+      return asked
+    },
+
+    // One tick later: by then the earlier one has been published, or comes again and finds its requests in memory.
+    record: async (at) => {
+      const latest = new Map<string, number>()
+      for (const [key, one] of fired) {
+        if (one.at < at) latest.set(one.config_id, Math.max(latest.get(one.config_id) ?? 0, one.time))
+        if (Date.parse(at) - Date.parse(one.at) > 3_600_000) fired.delete(key)
+      }
+      const rows: Row[] = []
+      for (const [config_id, time] of latest) {
+        const schedule = schedules.get(config_id)
+        const last_run_time = new Date(time).toISOString()
+        if (schedule === undefined || schedule.is_deleted || schedule.last_run_time >= last_run_time) continue
+        const advanced = { ...schedule, last_run_time, version: schedule.version + 1 }
+        schedules.set(config_id, advanced)
+        if (schedule.built_in !== true) rows.push(rowOf(advanced, `${config_id}-considered-${last_run_time}`, at))
+      }
+      if (rows.length > 0) await warehouse.append('tenant_pipeline_configs_rows', rows)
+    },
+
+    put: async (wanted, { event_id, at }) => {
+      const config_id = `${wanted.tenant_id}:${wanted.name}`
+      checkCron(wanted.cron, wanted.timezone)
+      const pipeline = pipelines.get(wanted.pipeline)
+      if (pipeline === undefined) throw new AppError('PIPELINE_UNKNOWN', `pipeline ${wanted.pipeline}: no such pipeline; list them with GET /api/v1/pipelines`)
+      if (isSystemPipeline(wanted.pipeline) && wanted.tenant_id !== 'system') throw new AppError('FORBIDDEN', `pipeline ${wanted.pipeline}: pipelines under setup/ are scheduled for the platform alone`)
+      // A schedule whose runs would all be refused is refused now.
+      pipelines.compile({ run_id: runId(wanted.tenant_id, event_id), tenant_id: wanted.tenant_id, pipeline: wanted.pipeline, parameters: wanted.parameters, trigger_type: 'schedule', requested_at: at })
+      const known = schedules.get(config_id)
+      const schedule: Schedule = { ...wanted, config_id, pipeline_id: pipeline.pipeline_id, last_run_time: at, is_deleted: false, version: (known?.version ?? 0) + 1 }
+      await write(schedule, event_id, at)
+      return schedule
+    },
+
+    remove: async (tenant_id, name, { event_id, at }) => {
+      const known = schedules.get(`${tenant_id}:${name}`)
+      if (known === undefined) throw new AppError('NOT_FOUND', `schedule ${name}: tenant ${tenant_id} has no such schedule`)
+      if (!known.is_deleted) await write({ ...known, is_deleted: true, is_active: false, version: known.version + 1 }, event_id, at)
+    },
+  }
+}
+
+/** Between 0 and `spread_seconds`, the same for a schedule at every tick. */
+const spreadMs = (config_id: string, spread_seconds: number): number => {
+  if (spread_seconds === 0) return 0
+  let hash = 0
+  for (const character of config_id) hash = (hash * 31 + character.charCodeAt(0)) >>> 0
+  return (hash % spread_seconds) * 1000
+}
+
+const readSchedule = (row: Row): Schedule => {
+  const parameters: unknown = typeof row['parameters'] === 'string' ? JSON.parse(row['parameters']) : row['parameters']
+  return {
+    config_id: String(row['config_id']), tenant_id: String(row['tenant_id']), name: String(row['name']), pipeline: String(row['pipeline']), pipeline_id: String(row['pipeline_id']),
+    cron: String(row['cron']), timezone: String(row['timezone']), parameters: (parameters ?? {}) as Run['parameters'], priority: Number(row['priority']), is_active: row['is_active'] === true,
+    missed: String(row['missed']) as Schedule['missed'], overlap: String(row['overlap']) as Schedule['overlap'],
+    last_run_time: new Date(String(row['last_run_time'] ?? row['recorded_at'])).toISOString(), is_deleted: row['is_deleted'] === true, version: Number(row['version']),
+  }
+}
+
+const rowOf = (schedule: Schedule, event_id: string, recorded_at: string): Row => {
+  const { built_in: _, ...columns } = schedule
+  const [provider, domain] = schedule.pipeline.split('/')
+  const next = schedule.is_active ? nextTime(schedule.cron, schedule.timezone, Date.parse(schedule.last_run_time)) : undefined
+  return { ...columns, provider, domain, next_run_time: next === undefined ? null : new Date(next).toISOString(), event_id, recorded_at }
+}

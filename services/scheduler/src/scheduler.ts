@@ -1,0 +1,68 @@
+/**
+ * Whether and when a run starts, and how it ended. Wires the ledger, the schedules and the consumers; nothing is opened before this is called.
+ */
+import type { KeyObject } from 'node:crypto'
+import type { Bus } from '@convergence/bus'
+import type { Pipelines } from '@convergence/pipeline'
+import type { Log } from '@convergence/service'
+import { openSteps } from '@convergence/service/steps'
+import type { Steps } from '@convergence/service/steps'
+import type { Warehouse } from '@convergence/warehouse'
+import { onDeadLetter } from './consumers/dead-letters.ts'
+import { onRunAdmitted } from './consumers/run-admitted.ts'
+import { onRunRequested } from './consumers/run-requested.ts'
+import { onSchedulerTick } from './consumers/scheduler-tick.ts'
+import { onStepCompleted } from './consumers/step-completed.ts'
+import { onTenantChanged } from './consumers/tenant-changed.ts'
+import { openPublisherKeys } from './keys.ts'
+import type { State, Rules } from './ledger/state.ts'
+import { openLedger } from './ledger.ts'
+import { processors } from './processors/registry.ts'
+import { openSchedules } from './schedule.ts'
+import type { Schedules } from './schedule.ts'
+
+export interface SchedulerDeps {
+  bus: Bus
+  warehouse: Warehouse
+  pipelines: Pipelines
+  log: Log
+  now(): Date
+  random(): number
+  /** Creation of the ledger's table: rows of another epoch are ignored. */
+  epoch: string
+  /** Ed25519 public keys of the platform's own publishers by kid; text is SPKI in base64. They may ask for every tenant. */
+  platform_keys: Readonly<Record<string, KeyObject | string>>
+  /** Hosts the steps of scheduler.*; by default made here. */
+  steps?: Steps
+  rules?: Partial<Rules>
+  /** Spreads schedules over this many seconds; default 0, exact times. */
+  spread_seconds?: number
+}
+export interface Scheduler {
+  /** What the ledger says, read-only. */
+  readonly state: State
+  readonly schedules: Schedules
+  /** False when the log is damaged. */
+  healthy(): boolean
+  /** Finishes what is being decided. Close the bus first, so that nothing comes after. May be called twice. */
+  close(): Promise<void>
+}
+
+/** How many decisions wait for one commit: the more, the fewer commits. */
+const decisionsAtATime = 1000
+
+/** Reads the ledger and the schedules, then consumes. */
+export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, epoch, platform_keys, steps: given, rules, spread_seconds }: SchedulerDeps): Promise<Scheduler> => {
+  const ledger = await openLedger({ warehouse, log, epoch, rules })
+  const schedules = await openSchedules({ warehouse, pipelines, spread_seconds })
+  const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })
+  const steps = given ?? openSteps({ service: 'scheduler', processors: processors({ ledger, schedules }), now, random })
+
+  bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, publisherKey, now }), { concurrency: decisionsAtATime })
+  bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, steps }), { concurrency: decisionsAtATime })
+  bus.consume('scheduler', 'run-admitted', onRunAdmitted({ steps }))
+  bus.consume('scheduler', 'tenant-changed', onTenantChanged({ ledger }))
+  bus.consume('scheduler', 'scheduler-tick', onSchedulerTick({ ledger, schedules, warehouse, log }))
+  bus.consumeDead(onDeadLetter({ ledger, pipelines, publisherKey, warehouse, log }))
+  return { state: ledger.state, schedules, healthy: ledger.healthy, close: ledger.close }
+}
