@@ -291,6 +291,16 @@ const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoi
   const now = Date.parse(at)
   const told: Outgoing[] = []
   const again = (entry: RunEntry): Outgoing[] => entry.run === undefined ? [] : [{ topic: 'run-admitted', event: { run: entry.run, next: firstSteps(entry.run) } }]
+  for (const [run_id, end] of state.unannounced) {
+    const entry = state.runs.get(run_id)
+    if (entry === undefined) continue
+    const since = end.announced_at ?? end.at
+    if (Date.parse(since) === now) told.push(endOf(entry, end.run))
+    else if (end.announced_at === undefined && Date.parse(end.at) < now) {
+      draft.write('TIMER', entry.tenant_id, at, { run_id, pipeline: entry.pipeline, body: { fire: 'announce' } })
+      told.push(endOf(entry, end.run))
+    }
+  }
   for (const entry of inOrder(state.running.values())) {
     if (entry.run === undefined) continue
     if (entry.resent_at !== undefined && Date.parse(entry.resent_at) === now) {
@@ -305,16 +315,6 @@ const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoi
       }
     } else if (isPromoted(entry) && entry.resent === 0 && isFirstTickAfter(entry.admitted_at, now)) {
       told.push(...again(entry)) // outbox: its run-admitted may have died with the process that promoted it
-    }
-  }
-  for (const [run_id, end] of state.unannounced) {
-    const entry = state.runs.get(run_id)
-    if (entry === undefined) continue
-    const since = end.announced_at ?? end.at
-    if (Date.parse(since) === now) told.push(endOf(entry, end.run))
-    else if (end.announced_at === undefined && Date.parse(end.at) < now) {
-      draft.write('TIMER', entry.tenant_id, at, { run_id, pipeline: entry.pipeline, body: { fire: 'announce' } })
-      told.push(endOf(entry, end.run))
     }
   }
   told.push(...promoteFrom(draft, undefined, at), ...promoteFrom(draft, state.system, at))

@@ -1,0 +1,285 @@
+import { expect } from 'chai'
+import { AppError } from '@convergence/contracts'
+import type { RunCompleted, RunFailed } from '@convergence/contracts'
+import { decide } from '../src/ledger/decide.ts'
+import { fold, stateHash } from '../src/ledger/fold.ts'
+import { emptyState } from '../src/ledger/state.ts'
+import { at, ended, makeRun, request, runOf, setup, setupWith, tenant, told } from './world.ts'
+
+describe('decide', () => {
+  it('admits a run, releases it at its last step, and says so with the outputs of that step', () => {
+    const { send, kinds } = setup(tenant('acme'))
+    const admitted = send(request('a'))
+    expect(told(admitted)).to.deep.equal(['run-admitted'])
+    expect(admitted[0]?.event).to.have.nested.property('next[0].step_id', 's0')
+    const over = send(ended(runOf(admitted), { outputs: { rows: 3 } }, at(2)))
+    expect(told(over)).to.deep.equal(['run-completed COMPLETED'])
+    expect(over[0]?.event as RunCompleted).to.include({ started_at: at(0), ended_at: at(2), duration_ms: 120_000 }).and.have.deep.property('outputs', { rows: 3 })
+    expect(kinds()).to.deep.equal(['ADMIT', 'RELEASE'])
+  })
+
+  it('leaves the state exactly as it was', () => {
+    const { state, send } = setup(tenant('acme', { concurrent: 1 }))
+    const run = runOf(send(request('a')))
+    send(request('b'))
+    const before = stateHash(state)
+    decide(state, [ended(run), request('c'), tenant('globex'), { kind: 'cancel', tenant_id: 'acme', run_id: makeRun('b').run_id, at: at(3) }, { kind: 'tick', at: at(500) }])
+    expect(stateHash(state)).to.equal(before)
+  })
+
+  it('answers a hundred copies of one request alike and admits one run', () => {
+    const { group, kinds } = setup(tenant('acme'))
+    const answers = group(...Array.from({ length: 100 }, () => request('a')))
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).to.equal(1)
+    expect(kinds()).to.deep.equal(['ADMIT'])
+  })
+
+  it('tells the second of two requests with one key and other parameters IDEMPOTENCY_MISMATCH, and never fails the first', () => {
+    const { group, kinds } = setup(tenant('acme'))
+    const [, second] = group(request('a'), request('a', { parameters: { date: '2026-01-01' } }))
+    expect(second).to.be.instanceOf(AppError).with.property('code', 'IDEMPOTENCY_MISMATCH')
+    expect(kinds()).to.deep.equal(['ADMIT'])
+  })
+
+  it('does not know a tenant before its TENANT row', () => {
+    const { group } = setup()
+    expect(group(request('a'))[0]).to.be.instanceOf(AppError).with.property('code', 'TENANT_UNKNOWN')
+    expect(told(group(tenant('acme'), request('a'))[1] as never)).to.deep.equal(['run-admitted'])
+  })
+
+  it('ignores an older version of a tenant', () => {
+    const { send, state } = setup(tenant('acme', { daily: 7 }, { version: 3 }))
+    send(tenant('acme', { daily: 1 }, { version: 2 }))
+    expect(state.accounts.get('acme')?.limits.daily).to.equal(7)
+  })
+
+  it('rejects what is over the daily limit with the time at which it resets', () => {
+    const { send } = setup(tenant('acme', { daily: 1 }))
+    send(request('a'))
+    const [refused] = send(request('b'))
+    expect(refused?.event as RunFailed).to.deep.include({ status: 'REJECTED', resets_at: '2026-03-11T00:00:00.000Z' }).and.nested.include({ 'error.code': 'QUOTA_EXCEEDED' })
+    expect(send(request('b'))).to.deep.equal([refused])
+  })
+
+  it('rejects what is over the monthly limit until the first of the next month', () => {
+    const { send } = setup(tenant('acme', { monthly: 1 }))
+    send(request('a', {}, '2026-12-31T10:00:00.000Z'))
+    expect(send(request('b', {}, '2026-12-31T11:00:00.000Z'))[0]?.event).to.include({ resets_at: '2027-01-01T00:00:00.000Z' })
+    expect(told(send(request('c', {}, '2027-01-01T00:00:00.000Z')))).to.deep.equal(['run-admitted'])
+  })
+
+  it('counts a run in the day of its first delivery, also when it comes again after midnight', () => {
+    const { send, state } = setup(tenant('acme', { daily: 2, concurrent: 9 }))
+    const late = request('a', {}, '2026-03-31T23:59:59.999Z')
+    send(late)
+    send(request('b', {}, '2026-04-01T00:00:00.000Z'))
+    send(late)
+    const owner = state.accounts.get('acme')
+    expect([...owner?.days ?? []]).to.deep.equal([['2026-03-31', 1], ['2026-04-01', 1]])
+    expect([...owner?.months ?? []]).to.deep.equal([['2026-03', 1], ['2026-04', 1]])
+  })
+
+  it('admits 50 of 1,000 requests with a daily limit of 50, never more than 5 at a time, the queue in order', () => {
+    const { group, send, log, state } = setup(tenant('acme', { daily: 50, concurrent: 5 }))
+    const messages = Array.from({ length: 1000 }, (_, k) => request(`k${k}`, { priority: k % 3 }, at(k / 1000)))
+    const answers = group(...messages.slice(0, 500)).concat(group(...messages.slice(500)))
+    expect(answers.flatMap((answer) => told(answer as never)).filter((word) => word === 'run-failed REJECTED QUOTA_EXCEEDED')).to.have.length(950)
+    const order: number[] = []
+    for (let minute = 2; state.running.size > 0; minute += 1) {
+      const [first] = state.running.values()
+      const promoted = send(ended(first!.run!, {}, at(minute))).slice(1)
+      order.push(...promoted.map((event) => (event.event as { run: { priority: number } }).run.priority))
+    }
+    expect(order).to.have.length(45).and.deep.equal(order.toSorted((a, b) => a - b))
+    let running = 0
+    let most = 0
+    for (const { kind } of log) most = Math.max(most, running += kind === 'ADMIT' ? 1 : kind === 'RELEASE' ? -1 : 0)
+    expect({ most, running, admitted: log.filter(({ kind }) => kind === 'ADMIT').length }).to.deep.equal({ most: 5, running: 0, admitted: 50 })
+  })
+
+  it('gives a freed slot of a full platform to the tenant that uses least of its limit', () => {
+    const { group, send, state } = setupWith({ max_running: 4 }, tenant('noisy', { daily: 99_999, monthly: 99_999, concurrent: 10 }), tenant('quiet', { concurrent: 2 }))
+    group(...Array.from({ length: 10_000 }, (_, k) => request(`n${k}`, { tenant_id: 'noisy', priority: 0 })))
+    expect(send(request('q', { tenant_id: 'quiet', priority: 9 }, at(1)))).to.deep.equal([])
+    const [first] = state.running.values()
+    expect(runOf(send(ended(first!.run!, {}, at(2))).slice(1)).tenant_id).to.equal('quiet')
+  })
+
+  it('takes turns between tenants with equal use', () => {
+    const { group, send, state } = setupWith({ max_running: 1 }, tenant('a1', { concurrent: 1 }), tenant('b1', { concurrent: 1 }), tenant('c1', { concurrent: 1 }))
+    group(...['a1', 'b1', 'c1'].flatMap((tenant_id) => [0, 1, 2].map((k) => request(`${k}`, { tenant_id }))))
+    const turns: string[] = []
+    while (state.running.size > 0) {
+      const [entry] = state.running.values()
+      turns.push(entry!.tenant_id)
+      send(ended(entry!.run!))
+    }
+    expect(turns.join(' ')).to.equal('a1 b1 c1 a1 b1 c1 a1 b1 c1')
+  })
+
+  it('counts no quota for pipelines of the platform', () => {
+    const { send, state } = setup(tenant('acme', { daily: 0 }, { status: 'SUSPENDED' }))
+    expect(told(send(request('a', { pipeline: 'setup/tenants/schedule' })))).to.deep.equal(['run-admitted'])
+    expect(told(send(request('b', { tenant_id: 'system', pipeline: 'setup/scheduler/trigger' })))).to.deep.equal(['run-admitted'])
+    expect(state.accounts.get('acme')?.days.size).to.equal(0)
+  })
+
+  it('rejects runs of a suspended tenant, and queued ones when their turn comes; a running one finishes', () => {
+    const { send } = setup(tenant('acme', { concurrent: 1 }))
+    const run = runOf(send(request('a')))
+    send(request('b'))
+    send(tenant('acme', { concurrent: 1 }, { version: 2, status: 'SUSPENDED' }))
+    expect(told(send(request('c')))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+    expect(told(send(ended(run)))).to.deep.equal(['run-completed COMPLETED', 'run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+  })
+
+  it('announces a rejection at promotion again at the next tick, and then no more', () => {
+    const { send } = setup(tenant('acme', { concurrent: 1 }))
+    const run = runOf(send(request('a')))
+    send(request('b'))
+    send(tenant('acme', { concurrent: 1 }, { version: 2, status: 'EXPIRED' }))
+    send(ended(run))
+    expect(told(send({ kind: 'tick', at: at(2) }))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+    expect(told(send({ kind: 'tick', at: at(2) }))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+    expect(send({ kind: 'tick', at: at(3) })).to.deep.equal([])
+  })
+
+  it('lets runs start until the last day that is paid for', () => {
+    const { send } = setup(tenant('acme', {}, { trial_end_date: '2026-03-01', subscription_end_date: '2026-03-10' }))
+    expect(told(send(request('a', {}, '2026-03-10T23:59:59.000Z')))).to.deep.equal(['run-admitted'])
+    expect(told(send(request('b', {}, '2026-03-11T00:00:00.000Z')))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+  })
+
+  it('starts queued runs when the limit rises', () => {
+    const { send } = setup(tenant('acme', { concurrent: 1 }))
+    send(request('a'))
+    send(request('b'))
+    expect(told(send(tenant('acme', { concurrent: 2 }, { version: 2 })))).to.deep.equal(['run-admitted'])
+  })
+
+  it('rejects a verified request that asks for something wrong, with its code', () => {
+    const { send } = setup(tenant('acme'))
+    expect(told(send({ ...request('a', { steps: [] }), refused: { code: 'PIPELINE_UNKNOWN', message: 'pipeline x/y/z: no such pipeline' } }))).to.deep.equal(['run-failed REJECTED PIPELINE_UNKNOWN'])
+  })
+
+  it('completes a resumed run at once when nothing is left to do', () => {
+    const { send } = setup(tenant('acme'))
+    expect(told(send(request('a', { skip: ['s0', 's1'] })))).to.deep.equal(['run-admitted', 'run-completed COMPLETED'])
+  })
+
+  for (const [conclusion, word] of [['FAILED', 'run-failed FAILED JOB_FAILED'], ['TIMED_OUT', 'run-failed FAILED TIMED_OUT'], ['CANCELLED', 'run-failed CANCELLED JOB_FAILED'], ['SUCCEEDED', 'run-completed COMPLETED'], ['SKIPPED', 'run-completed COMPLETED']] as const) {
+    it(`ends a run whose last step is ${conclusion} as ${word}`, () => {
+      const { send } = setup(tenant('acme'))
+      const run = runOf(send(request('a')))
+      const error = word.includes('failed') ? { error: { code: 'JOB_FAILED', message: 'backend' } } : {}
+      expect(told(send(ended(run, { conclusion, ...error })))).to.deep.equal([word])
+    })
+  }
+
+  it('cancels a queued and a running run at once and frees the slot; what finishes later is superseded', () => {
+    const { send, kinds } = setup(tenant('acme', { concurrent: 1 }))
+    const run = runOf(send(request('a')))
+    send(request('b'))
+    send(request('c'))
+    const cancel = (key: string) => ({ kind: 'cancel', tenant_id: 'acme', run_id: makeRun(key).run_id, at: at(1) }) as const
+    expect(told(send(cancel('b')))).to.deep.equal(['run-failed CANCELLED CANCELLED'])
+    const over = send(cancel('a'))
+    expect(told(over)).to.deep.equal(['run-failed CANCELLED CANCELLED', 'run-admitted'])
+    expect(send(cancel('a'))).to.deep.equal(over.slice(0, 1))
+    expect(send(ended(run))).to.deep.equal([])
+    expect(kinds().join(' ')).to.equal('ADMIT QUEUE QUEUE CANCEL RELEASE CANCEL RELEASE ADMIT')
+  })
+
+  it('does not let one tenant cancel a run of another', () => {
+    const { send, group } = setup(tenant('acme'), tenant('globex'))
+    const run = runOf(send(request('a')))
+    expect(group({ kind: 'cancel', tenant_id: 'globex', run_id: run.run_id, at: at(1) })[0]).to.be.instanceOf(AppError).with.property('code', 'NOT_FOUND')
+  })
+
+  it('frees the slot of a run whose message nobody could handle, once', () => {
+    const { send, state } = setup(tenant('acme'))
+    const run = runOf(send(request('a')))
+    const poison = { kind: 'poison', run_id: run.run_id, subscription: 'executor.step-completed', detail: 'threw', at: at(5) } as const
+    expect(told(send(poison))).to.deep.equal(['run-failed FAILED POISON'])
+    expect(told(send(poison))).to.deep.equal(['run-failed FAILED POISON'])
+    expect(state.running.size).to.equal(0)
+    expect(send({ ...poison, run_id: makeRun('never').run_id })).to.deep.equal([])
+  })
+
+  it('rejects a dead request that verifies, unless its run is known', () => {
+    const { send } = setup(tenant('acme'))
+    const { run, digest } = request('a')
+    const poison = { kind: 'poison', run_id: run.run_id, subscription: 'scheduler.run-requested', detail: 'threw', at: at(5), request: { run, digest } } as const
+    expect(told(send(poison))).to.deep.equal(['run-failed REJECTED POISON'])
+    send(request('b'))
+    expect(send({ ...poison, run_id: makeRun('b').run_id, request: { run: makeRun('b'), digest } })).to.deep.equal([])
+  })
+})
+
+describe('the sweeper', () => {
+  const tick = (minute: number, heard?: ReadonlyMap<string, string>) => ({ kind: 'tick', at: at(minute), heard }) as const
+
+  it('starts a silent run five times again, each time after a longer silence, then calls it LOST and frees the slot', () => {
+    const { send, state } = setup(tenant('acme', { concurrent: 1 }))
+    send(request('a'))
+    send(request('b'))
+    const seen: string[] = []
+    for (let minute = 1; minute < 200 && !seen.includes('run-failed FAILED LOST'); minute += 1) {
+      const answers = send(tick(minute))
+      if (answers.length > 0) seen.push(`${minute}`, ...told(answers))
+    }
+    expect(seen.join(' ')).to.equal('12 run-admitted 25 run-admitted 39 run-admitted 55 run-admitted 75 run-admitted 103 run-failed FAILED LOST run-admitted')
+    expect(state.running.size).to.equal(1)
+  })
+
+  it('waits for a run of which something was recorded lately', () => {
+    const { send } = setup(tenant('acme'))
+    const run = runOf(send(request('a')))
+    expect(send(tick(12, new Map([[run.run_id, at(5)]])))).to.deep.equal([])
+    expect(told(send(tick(17, new Map([[run.run_id, at(5)]]))))).to.deep.equal(['run-admitted'])
+  })
+
+  it('publishes a promotion again a minute later, for its first announcement may have died', () => {
+    const { send } = setup(tenant('acme', { concurrent: 1 }))
+    const run = runOf(send(request('a')))
+    send(request('b'))
+    send(ended(run, {}, at(1)))
+    expect(told(send(tick(2)))).to.deep.equal(['run-admitted'])
+  })
+
+  it('gives the same answer when the same tick comes again', () => {
+    const { send } = setup(tenant('acme'))
+    send(request('a'))
+    const first = send(tick(12))
+    expect(send(tick(12))).to.deep.equal(first).and.have.length(1)
+  })
+
+  it('keeps the first of LOST and COMPLETED, in both orders, and frees the slot once', () => {
+    for (const lostFirst of [true, false]) {
+      const { send, state } = setup(tenant('acme'))
+      const run = runOf(send(request('a')))
+      for (const minute of [12, 25, 39, 55, 75]) send(tick(minute))
+      const words = lostFirst ? [send(tick(103)), send(ended(run, {}, at(103)))] : [send(ended(run, {}, at(103))), send(tick(103))]
+      expect(words.flatMap(told)).to.deep.equal([lostFirst ? 'run-failed FAILED LOST' : 'run-completed COMPLETED'])
+      expect(state.accounts.get('acme')?.running).to.equal(0)
+    }
+  })
+})
+
+describe('fold', () => {
+  it('refuses a gap, a second RELEASE and a RELEASE of nothing', () => {
+    const { log, send } = setup()
+    send(tenant('acme'))
+    send(ended(runOf(send(request('a')))))
+    const release = log.at(-1)!
+    expect(() => fold(emptyState('e1'), log.slice(1))).to.throw('a gap after seq 0')
+    expect(() => fold(fold(emptyState('e1'), log), [{ ...release, seq: release.seq + 1 }])).to.throw(/RELEASE of .* a run that is ENDED/)
+    expect(() => fold(emptyState('e1'), [{ ...release, seq: 1 }])).to.throw('no row began')
+  })
+
+  it('ignores rows of another epoch', () => {
+    const { log, send } = setup()
+    send(tenant('acme'))
+    expect(stateHash(fold(emptyState('e2'), log))).to.equal(stateHash(emptyState('e2')))
+  })
+})
