@@ -72,9 +72,16 @@ export const openLedger = async ({ warehouse, log, epoch, rules, max_group = 500
         if (result === 'conflict') {
           log.warn({ epoch, seq }, 'another replica took this seq; reading its rows and deciding again')
           await readTail()
+          if (state.seq < seq) throw new AppError('UNAVAILABLE', `run_ledger seq ${seq} is taken and its rows are not there yet; the message comes again`)
           continue
         }
         guarded(() => fold(state, rows))
+      } else if (answers.some((answer) => answer instanceof AppError || answer.length === 0)) {
+        // "Nothing to do" is only true of what is in memory: no commit compared it. Another replica may have admitted the run whose end this is,
+        // and acknowledging that end would lose it. So look once more. (Found by the model: two replicas, one of them a commit behind.)
+        const { seq, idx } = state
+        await readTail()
+        if (state.seq !== seq || state.idx !== idx) continue
       }
       group.forEach(({ message, resolve, reject }, k) => {
         if (message.kind === 'tick') forget(state, message.at)
