@@ -54,7 +54,7 @@ const decisionsAtATime = 1000
 /** Reads the ledger and the schedules, then consumes. */
 export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, epoch, platform_keys, steps: given, rules, spread_seconds }: SchedulerDeps): Promise<Scheduler> => {
   const ledger = await openLedger({ warehouse, log, epoch, rules })
-  const schedules = await openSchedules({ warehouse, pipelines, spread_seconds })
+  const schedules = await openSchedules({ warehouse, pipelines, spread_seconds, kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler' })
   const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })
   const steps = given ?? openSteps({ service: 'scheduler', processors: processors({ ledger, schedules }), now, random })
 

@@ -4,7 +4,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import type { Delivery, Handler } from '@convergence/bus'
-import { signedText, verifySignature } from '@convergence/bus'
+import { verifySignature } from '@convergence/bus'
 import { AppError, faultOf, isSystemPipeline, requestDigest, runId } from '@convergence/contracts'
 import type { Fault, Run, RunRequested } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
@@ -63,7 +63,7 @@ export const verifyRequest = async ({ publisherKey }: Pick<Deps, 'publisherKey'>
   if (event.tenant_id !== tenant_id) return refuse('tenant_id differs between body and attributes')
   if (!platform && key.tenant_id !== tenant_id) return refuse('the key is of another tenant')
   if (!(Math.abs(Date.parse(ts) - published) <= skewMs)) return refuse('ts is more than five minutes from the time of publishing')
-  if (!verifySignature(key.public_key, signedText({ kid, tenant_id, idempotency_key, ts, data: delivery.data }), sig)) return refuse('the signature does not fit key, attributes and body')
+  if (!verifySignature(key.public_key, delivery.attributes, delivery.data)) return refuse('the signature does not fit key, attributes and body')
   if (!platform && (tenant_id === 'system' || (event.pipeline !== undefined && isSystemPipeline(event.pipeline)))) return refuse('pipelines under setup/ are for the platform alone')
   if (key.pipelines.length > 0 && event.action !== 'cancel' && !key.pipelines.includes(event.pipeline ?? '')) return refuse(`the key may not ask for pipeline ${event.pipeline ?? '(none)'}`)
 
