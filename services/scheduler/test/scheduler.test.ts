@@ -1,0 +1,237 @@
+import { expect } from 'chai'
+import { generateKeyPairSync } from 'node:crypto'
+import type { Bus, DeadDelivery, Handler, Outgoing } from '@convergence/bus'
+import { openSigner, signedText } from '@convergence/bus'
+import { AppError, eventAttributes, runId } from '@convergence/contracts'
+import type { RunRequested, Topic } from '@convergence/contracts'
+import type { Pipelines } from '@convergence/pipeline'
+import type { Row, Warehouse } from '@convergence/warehouse'
+import type { Message } from '../src/ledger/decide.ts'
+import { scheduler } from '../src/scheduler.ts'
+import { at, ended, makeRun, runOf, tenant, told } from './world.ts'
+
+const pair = () => generateKeyPairSync('ed25519')
+const spki = (key: ReturnType<typeof pair>) => key.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+const platform = pair()
+const globex = pair()
+const stranger = pair()
+
+/** The whole service over a bus that only remembers its handlers. */
+const setup = async () => {
+  const handlers = new Map<string, Handler<Topic>>()
+  let dead: Parameters<Bus['consumeDead']>[0] | undefined
+  const bus: Bus = {
+    publish: async () => undefined, healthy: () => true, close: async () => undefined,
+    consume: (_service, topic, handler) => { handlers.set(topic, handler as never) },
+    consumeDead: (handler) => { dead = handler },
+  }
+  const tables = new Map<string, Row[]>()
+  const table = (name: string) => tables.get(name) ?? tables.set(name, []).get(name)!
+  let keyReads = 0
+  const keys: Row[] = [
+    { kid: 'globex-1', tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: true },
+    { kid: 'globex-revoked', tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: false },
+    { kid: 'globex-expired', tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: true, expires_at: '2026-03-10T07:59:00Z' },
+    { kid: 'globex-narrow', tenant_id: 'globex', public_key: spki(globex), pipelines: ['gcp/cost/billing'], is_active: true },
+    { kid: 'globex-star', tenant_id: '*', public_key: spki(globex), pipelines: [], is_active: true },
+  ]
+  const warehouse = {
+    commit: async (name: string, _log: object, rows: readonly Row[]) => {
+      table(name).push(...structuredClone(rows))
+      return 'mine' as const
+    },
+    append: async (name: string, rows: readonly Row[]) => { table(name).push(...structuredClone(rows)) },
+    query: async ({ query }: { query: string }) => {
+      if (!query.includes('publisher_keys')) return []
+      keyReads += 1
+      return keys
+    },
+  } as unknown as Warehouse
+  const pipelines: Pipelines = {
+    list: () => [],
+    get: () => undefined,
+    compile: (input) => {
+      if (input.pipeline === 'gcp/cost/nothing') throw new AppError('PIPELINE_UNKNOWN', 'pipeline gcp/cost/nothing: no such pipeline')
+      const { skip, ...facts } = input
+      return makeRun('', { ...facts, ...skip === undefined ? {} : { skip: [...skip] }, pipeline_id: 'p', priority: input.priority ?? 5 })
+    },
+  }
+  let now = Date.parse(at(0))
+  const quiet = () => undefined
+  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log }
+  const service = await scheduler({
+    bus, warehouse, pipelines, log, now: () => new Date(now), random: () => 0.5, epoch: 'e1', platform_keys: { auth: spki(platform) }, steps: { host: async () => [] },
+  })
+  const deliver = async (topic: Topic, event: unknown, attributes: Record<string, string> = {}, published_at = at(0)): Promise<readonly Outgoing[]> =>
+    await handlers.get(topic)!(event as never, { message_id: 'm', published_at, attributes, data: Buffer.from(JSON.stringify(event)), attempt: 1, signal: new AbortController().signal }) ?? []
+  for (const tenant_id of ['acme', 'globex']) await deliver('tenant-changed', (tenant(tenant_id) as Message & { kind: 'tenant' }).event)
+  return {
+    service, deliver, table, keyReads: () => keyReads, later: (ms: number) => { now += ms },
+    letDie: async (message: Partial<DeadDelivery>) => await dead!({ message_id: 'm', published_at: at(0), subscription: 'executor.step-completed', attributes: {}, data: Buffer.from('{'), delivery_attempts: 20, ...message }) ?? [],
+  }
+}
+
+/** Attributes of a signed request; `change` alters them after signing. */
+const signed = (event: RunRequested, { kid = 'auth', key = platform, idempotency_key = 'k1', ts = at(0), ...change }: { kid?: string; key?: ReturnType<typeof pair>; idempotency_key?: string; ts?: string; [name: string]: unknown } = {}): Record<string, string> => {
+  const facts = { kid, tenant_id: event.tenant_id, idempotency_key, ts }
+  return { ...eventAttributes('run-requested', event), ...facts, sig: openSigner(key.privateKey, kid).sign(signedText({ ...facts, data: Buffer.from(JSON.stringify(event)) })), ...change as Record<string, string> }
+}
+const code = (work: Promise<unknown>): Promise<string> => work.then(() => 'taken', (error: AppError) => error.code)
+
+const acme: RunRequested = { tenant_id: 'acme', pipeline: 'gcp/cost/billing' }
+const ofGlobex: RunRequested = { tenant_id: 'globex', pipeline: 'gcp/cost/billing' }
+
+describe('run-requested', () => {
+  it('is admitted when the platform signed it, under the run id of tenant and key', async () => {
+    const { deliver, table } = await setup()
+    const admitted = await deliver('run-requested', acme, signed(acme))
+    expect(runOf(admitted)).to.include({ run_id: runId('acme', 'k1'), trigger_type: 'api', requested_at: at(0), admitted_at: at(0) })
+    expect(table('run_ledger').at(-1)).to.include({ kind: 'ADMIT', epoch: 'e1', shard: 0, seq: 3, idx: 0 })
+  })
+
+  it('is admitted when a publisher signed it for its own tenant, and is a publisher\'s run whatever it says', async () => {
+    const { deliver } = await setup()
+    const event: RunRequested = { ...ofGlobex, trigger_type: 'system', trigger_by: 'me' }
+    expect(runOf(await deliver('run-requested', event, signed(event, { kid: 'globex-1', key: globex })))).to.include({ trigger_type: 'publisher', trigger_by: 'globex-1' })
+  })
+
+  const refused: [string, RunRequested, Parameters<typeof signed>[1]][] = [
+    ['for another tenant', acme, { kid: 'globex-1', key: globex }],
+    ['with a key that is not registered', ofGlobex, { kid: 'nobody', key: stranger }],
+    ['with another private key', ofGlobex, { kid: 'globex-1', key: stranger }],
+    ['with a revoked key', ofGlobex, { kid: 'globex-revoked', key: globex }],
+    ['with an expired key', ofGlobex, { kid: 'globex-expired', key: globex }],
+    ['with a row that claims all tenants', acme, { kid: 'globex-star', key: globex }],
+    ['for a pipeline that the key may not ask for', { ...ofGlobex, pipeline: 'aws/cost/cur' }, { kid: 'globex-narrow', key: globex }],
+    ['for a pipeline of the platform', { ...ofGlobex, pipeline: 'setup/tenants/onboarding' }, { kid: 'globex-1', key: globex }],
+    ['more than five minutes ago', acme, { ts: at(-6) }],
+    ['at a time that is none', acme, { ts: 'yesterday' }],
+    ['and its key was changed afterwards', acme, { idempotency_key: 'k1', sig: 'A'.repeat(86) + '==' }],
+    ['without a signature', acme, { sig: undefined }],
+    ['for a tenant that differs from the body\'s', acme, { tenant_id: 'globex' }],
+  ]
+  for (const [how, event, options] of refused) {
+    it(`is a dead letter BAD_SIGNATURE when signed ${how}`, async () => {
+      const { deliver, table } = await setup()
+      const attributes = Object.fromEntries(Object.entries(signed(event, options)).filter(([, value]) => value !== undefined))
+      expect(await code(deliver('run-requested', event, attributes))).to.equal('BAD_SIGNATURE')
+      expect(table('run_ledger').filter(({ kind }) => kind !== 'TENANT')).to.deep.equal([])
+    })
+  }
+
+  it('is refused when its body was changed after signing', async () => {
+    const { deliver } = await setup()
+    expect(await code(deliver('run-requested', { ...acme, pipeline: 'aws/cost/cur' }, signed(acme)))).to.equal('BAD_SIGNATURE')
+  })
+
+  it('is refused when it brings another run id', async () => {
+    const { deliver } = await setup()
+    const event = { ...acme, run_id: runId('acme', 'other') }
+    expect(await code(deliver('run-requested', event, signed(event)))).to.equal('EVENT_INVALID')
+  })
+
+  it('verifies also when it is delivered again an hour later', async () => {
+    const { deliver, later } = await setup()
+    later(3_600_000)
+    expect(told(await deliver('run-requested', acme, signed(acme)))).to.deep.equal(['run-admitted'])
+  })
+
+  it('waits two minutes for its tenant, then is a dead letter', async () => {
+    const { deliver, later } = await setup()
+    const event = { tenant_id: 'newcomer', pipeline: 'gcp/cost/billing' }
+    expect(await code(deliver('run-requested', event, signed(event)))).to.equal('UNAVAILABLE')
+    later(120_000)
+    expect(await code(deliver('run-requested', event, signed(event)))).to.equal('TENANT_UNKNOWN')
+  })
+
+  it('that asks for an unknown pipeline is a rejected run with that code', async () => {
+    const { deliver } = await setup()
+    const event = { ...acme, pipeline: 'gcp/cost/nothing' }
+    expect(told(await deliver('run-requested', event, signed(event)))).to.deep.equal(['run-failed REJECTED PIPELINE_UNKNOWN'])
+  })
+
+  it('with a used key and other parameters is a dead letter and leaves the first run alone', async () => {
+    const { deliver, service } = await setup()
+    await deliver('run-requested', acme, signed(acme))
+    const other = { ...acme, parameters: { date: '2026-01-01' } }
+    expect(await code(deliver('run-requested', other, signed(other)))).to.equal('IDEMPOTENCY_MISMATCH')
+    expect(service.state.running.has(runId('acme', 'k1'))).to.be.true
+  })
+
+  it('cancels a run that parent_run_id or run_id names', async () => {
+    for (const name of ['parent_run_id', 'run_id'] as const) {
+      const { deliver } = await setup()
+      await deliver('run-requested', acme, signed(acme))
+      const cancel: RunRequested = { tenant_id: 'acme', action: 'cancel', [name]: runId('acme', 'k1') }
+      expect(told(await deliver('run-requested', cancel, signed(cancel, { idempotency_key: 'cancel-1' })))).to.deep.equal(['run-failed CANCELLED CANCELLED'])
+    }
+  })
+
+  it('resumes as a new run that skips what its parent has done', async () => {
+    const { deliver } = await setup()
+    const resume: RunRequested = { ...acme, action: 'resume', parent_run_id: runId('acme', 'k0'), skip: ['s0'], trigger_type: 'resume' }
+    const admitted = await deliver('run-requested', resume, signed(resume, { idempotency_key: 'resume-1' }))
+    expect(runOf(admitted)).to.deep.include({ parent_run_id: runId('acme', 'k0'), skip: ['s0'], trigger_type: 'resume' })
+  })
+
+  it('reads the publishers\' keys once in 30 seconds', async () => {
+    const { deliver, keyReads, later } = await setup()
+    for (const idempotency_key of ['a', 'b', 'c']) await deliver('run-requested', ofGlobex, signed(ofGlobex, { kid: 'globex-1', key: globex, idempotency_key }))
+    expect(keyReads()).to.equal(1)
+    later(30_000)
+    await deliver('run-requested', ofGlobex, signed(ofGlobex, { kid: 'globex-1', key: globex, idempotency_key: 'a' }))
+    expect(keyReads()).to.equal(2)
+  })
+})
+
+describe('step-completed', () => {
+  it('ends the run when it was the last step', async () => {
+    const { deliver } = await setup()
+    const run = runOf(await deliver('run-requested', acme, signed(acme)))
+    expect(told(await deliver('step-completed', (ended(run) as Message & { kind: 'ended' }).event))).to.deep.equal(['run-completed COMPLETED'])
+  })
+})
+
+describe('a dead letter', () => {
+  it('is stored as it came, with reason, source and body', async () => {
+    const { letDie, table } = await setup()
+    const data = Buffer.from([0xff, 0x00, 0x7b])
+    await letDie({ subscription: 'notifier.run-failed', attributes: { run_id: 'r_x', tenant_id: 'acme', reason: 'EVENT_INVALID', detail: 'not JSON' }, data })
+    expect(table('dead_letters_rows')[0]).to.include({ subscription: 'notifier.run-failed', topic: 'run-failed', reason: 'EVENT_INVALID', detail: 'not JSON', body: data.toString('base64'), state: 'NEW', version: 1 })
+  })
+
+  const admittedRun = async (world: Awaited<ReturnType<typeof setup>>) => runOf(await world.deliver('run-requested', acme, signed(acme))).run_id
+  for (const [subscription, attributes] of [['executor.run-admitted', { for_executor: '1' }], ['tenant.step-completed', { for_tenant: '1' }], ['scheduler.step-completed', { last: '1' }], ['executor.step-completed', {}]] as const) {
+    it(`of ${subscription} with ${JSON.stringify(attributes)} fails its run and frees the slot`, async () => {
+      const world = await setup()
+      const run_id = await admittedRun(world)
+      expect(told(await world.letDie({ subscription, attributes: { ...attributes, run_id } }))).to.deep.equal(['run-failed FAILED POISON'])
+      expect(world.service.state.running.size).to.equal(0)
+    })
+  }
+  for (const [subscription, attributes] of [['notifier.run-failed', {}], ['executor.run-failed', {}], ['executor.step-completed', { last: '1' }], ['executor.step-completed', { for_tenant: '1' }], ['auth.step-completed.r0', { for_auth: '1' }]] as const) {
+    it(`of ${subscription} with ${JSON.stringify(attributes)} fails no run`, async () => {
+      const world = await setup()
+      const run_id = await admittedRun(world)
+      expect(await world.letDie({ subscription, attributes: { ...attributes, run_id } })).to.deep.equal([])
+      expect(world.service.state.running.size).to.equal(1)
+    })
+  }
+
+  it('of a request that verifies rejects its run, also long after it was signed; of one that does not, nothing', async () => {
+    const { letDie } = await setup()
+    const dead = { subscription: 'scheduler.run-requested', data: Buffer.from(JSON.stringify(acme)), published_at: at(60) }
+    expect(told(await letDie({ ...dead, attributes: signed(acme) }))).to.deep.equal(['run-failed REJECTED POISON'])
+    expect(await letDie({ ...dead, attributes: signed(acme, { key: stranger, idempotency_key: 'k2' }) })).to.deep.equal([])
+    expect(await letDie({ ...dead, attributes: { ...signed(acme, { idempotency_key: 'k3' }), reason: 'BAD_SIGNATURE' } })).to.deep.equal([])
+    expect(await letDie({ ...dead, data: Buffer.from('{'), attributes: {} })).to.deep.equal([])
+  })
+
+  it('has the same name when it comes twice', async () => {
+    const { letDie, table } = await setup()
+    await letDie({})
+    await letDie({})
+    expect(new Set(table('dead_letters_rows').map(({ event_id }) => event_id)).size).to.equal(1)
+  })
+})
+
