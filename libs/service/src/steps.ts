@@ -2,9 +2,13 @@
  * Running a step and moving the run on: the same in every service that hosts steps. The chain of a step makes its effect happen once;
  * this module finds the processor, bounds its time, turns its end into step-completed, and says what follows.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Outgoing, Delivery } from '@convergence/bus'
-import type { CompiledStep, NextStep, Run, ServiceName } from '@convergence/contracts'
+import { AppError, faultOf, isRetryable } from '@convergence/contracts'
+import type { CompiledStep, Fault, NextStep, Run, ServiceName, StepCompleted } from '@convergence/contracts'
+import { nextSteps, stepOf } from '@convergence/pipeline'
 import type { Chain } from '@convergence/warehouse'
+import type { Log } from './service.ts'
 
 export interface StepContext {
   run: Run
@@ -33,4 +37,105 @@ export interface Steps {
   /** Runs those of `next` that this service hosts and returns what follows: one step-completed for each, and their events. */
   host(run: Run, next: readonly NextStep[] | undefined, delivery: Delivery): Promise<Outgoing[]>
 }
-export declare const openSteps: (options: { service: ServiceName; processors: Readonly<Record<string, Processor>>; now: () => Date; random: () => number; sleep?: (ms: number, signal: AbortSignal) => Promise<void> }) => Steps
+export interface StepsOptions {
+  service: ServiceName
+  processors: Readonly<Record<string, Processor>>
+  now: () => Date
+  random: () => number
+  /** Resolves after ms, rejects when the signal aborts; also measures time-outs. Default: the clock. */
+  sleep?: (ms: number, signal: AbortSignal) => Promise<void>
+  /** Hears of errors that nobody foresaw; the event shows only their class. */
+  log?: Log
+}
+
+/** How long a processor that was told to stop may take to leave things tidy. */
+const graceMs = 30_000
+const longestPauseMs = 60_000
+
+/** Pause before try k + 1: doubles, at most a minute, full jitter. */
+const retryPauseMs = (retry_delay_seconds: number, k: number, random: () => number): number =>
+  Math.min(longestPauseMs, retry_delay_seconds * 1000 * 2 ** k) * random()
+
+export const openSteps = ({ service, processors, now, random, sleep = (ms, signal) => pause(ms, undefined, { signal }), log }: StepsOptions): Steps => {
+  type Ending = Pick<StepCompleted, 'attempt' | 'conclusion' | 'error'> & { result: StepResult }
+
+  /** Tries until the step succeeded or failed for good. Throws only when it was interrupted: then the message comes again. */
+  const settle = async (run: Run, step: CompiledStep, delivery: Delivery): Promise<Ending> => {
+    const processor = Object.hasOwn(processors, step.ps_type) ? processors[step.ps_type] : undefined
+    if (processor === undefined) {
+      const known = Object.keys(processors).sort().join(', ')
+      return { attempt: 0, conclusion: 'FAILED', error: faultOf(new AppError('CONFIG_INVALID', `step ${step.step_id}: ${service} has no processor for ps_type ${step.ps_type}; it has ${known}`)), result: {} }
+    }
+    const { max_retries, retry_delay_seconds } = step.retry_policy
+    const late = new AbortController()
+    const done = new AbortController()
+    const signal = AbortSignal.any([delivery.signal, late.signal])
+    const chain: Chain = { run_id: run.run_id, step_id: step.step_id, max_retries, retry_delay_seconds, tenant_id: run.tenant_id, signal }
+    sleep(step.timeout_minutes * 60_000, done.signal).then(() => { late.abort(new AppError('TIMED_OUT', 'timeout_minutes are over')) }, () => undefined)
+
+    const interrupted = () => new AppError('UNAVAILABLE', `step ${step.step_id} of ${run.run_id} was interrupted; it goes on where its message comes next`)
+    const timedOut = (): Fault => ({ code: 'TIMED_OUT', message: `step ${step.step_id} (${step.ps_type}): took longer than timeout_minutes = ${step.timeout_minutes}; raise it, or make the step smaller` })
+    try {
+      for (let k = 0; ; k++) {
+        try {
+          const result = await leaveInTime(processor.run({ run, step, chain, signal, now }), signal, done.signal)
+          return { attempt: result.attempt ?? k, conclusion: 'SUCCEEDED', result }
+        } catch (error) {
+          // An effect that finished all the same is a success; whatever an abort makes of a call is not the step's failure.
+          if (delivery.signal.aborted) throw interrupted()
+          if (late.signal.aborted) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
+          if (!(error instanceof AppError)) log?.error({ run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id, ps_type: step.ps_type, attempt: k, err: error }, 'a step failed in a way that nobody foresaw')
+          // JOB_FAILED is the end of a chain, which has used up its own retries.
+          if (k >= max_retries || !isRetryable(error) || (error instanceof AppError && error.code === 'JOB_FAILED')) return { attempt: k, conclusion: 'FAILED', error: faultOf(error), result: {} }
+        }
+        await sleep(retryPauseMs(retry_delay_seconds, k, random), signal).catch(() => undefined)
+        if (delivery.signal.aborted) throw interrupted()
+        if (late.signal.aborted) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
+      }
+    } finally {
+      done.abort()
+    }
+  }
+
+  /** The work's own end, unless it ignores the signal for longer than the grace. */
+  const leaveInTime = (work: Promise<StepResult>, signal: AbortSignal, done: AbortSignal): Promise<StepResult> => new Promise((resolve, reject) => {
+    work.then(resolve, reject)
+    const onAbort = () => {
+      sleep(graceMs, done).then(() => { reject(new AppError('TIMED_OUT', 'the processor did not stop')) }, () => undefined)
+    }
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
+
+  const runStep = async (run: Run, step_id: string, delivery: Delivery): Promise<Outgoing[]> => {
+    const step = stepOf(run, step_id)
+    if (step.host !== service) return []
+    const began = now()
+    const { result, attempt, conclusion, error } = await settle(run, step, delivery)
+    const ended = now()
+    const next = nextSteps(run, step_id, conclusion)
+    const event: StepCompleted = {
+      run, step_id, attempt, conclusion,
+      started_at: began.toISOString(), ended_at: ended.toISOString(), duration_ms: Math.max(0, ended.getTime() - began.getTime()),
+      ...(result.rows_written === undefined ? {} : { rows_written: result.rows_written }),
+      ...(result.bytes_processed === undefined ? {} : { bytes_processed: result.bytes_processed }),
+      ...(result.outputs === undefined ? {} : { outputs: result.outputs }),
+      ...(error === undefined ? {} : { error }),
+      ...(next === undefined ? {} : { next }),
+    }
+    return [...(result.events ?? []), { topic: 'step-completed', event }]
+  }
+
+  return {
+    host: async (run, next, delivery) => {
+      // Filters are a saving, not a promise: what is not ours is left to its host.
+      const ours = new Set((next ?? []).filter(({ host }) => host === service).map(({ step_id }) => step_id))
+      if (ours.size === 0) return []
+      const answers = await Promise.allSettled([...ours].map((step_id) => runStep(run, step_id, delivery)))
+      return answers.flatMap((answer) => {
+        if (answer.status === 'rejected') throw answer.reason
+        return answer.value
+      })
+    },
+  }
+}

@@ -1,0 +1,31 @@
+import type { Handler, Outgoing } from '@convergence/bus'
+import type { StepCompleted } from '@convergence/contracts'
+import { readySteps } from '@convergence/pipeline'
+import type { Steps } from '@convergence/service/steps'
+import { both } from '../both.ts'
+import type { Store } from '../store.ts'
+
+/**
+ * Records the step, whoever ran it (named by run, step and attempt: a repeat adds nothing), and runs what follows here. In a run with
+ * depends_on its host could not say what follows; that is said here, in a second event.
+ */
+export const onStepCompleted = ({ store, steps }: { store: Store; steps: Steps }): Handler<'step-completed'> => async (event, delivery) => {
+  if (event.next === undefined) {
+    await store.recordStep(event)
+    return resolve(event, store)
+  }
+  const recordedBefore = event.run.steps.some(({ depends_on }) => depends_on !== undefined)
+  const [, following] = await both(recordedBefore ? Promise.resolve() : store.recordStep(event), steps.host(event.run, event.next, delivery))
+  return following
+}
+
+/** Record first, read second: of two branches that end together at least one sees both; if both do, the joined step's chain folds the two starts. */
+const resolve = async (event: StepCompleted, store: Store): Promise<Outgoing[]> => {
+  const recorded = await store.recordedSteps(event.run)
+  const { next, ended } = readySteps(event.run, new Map([...recorded].map(([step_id, { conclusion }]) => [step_id, conclusion])), event.step_id)
+  if (next.length > 0) return [{ topic: 'step-completed', event: { ...event, next } }]
+  if (!ended) return []
+  // The last one to end is not always the one that decides: a run with a failed branch has failed.
+  const failed = event.run.steps.map(({ step_id }) => recorded.get(step_id)).find((step) => step !== undefined && step.conclusion !== 'SUCCEEDED' && step.conclusion !== 'SKIPPED')
+  return [{ topic: 'step-completed', event: failed === undefined ? { ...event, next } : { run: event.run, ...failed, next } }]
+}

@@ -1,0 +1,44 @@
+/**
+ * What a run does: hosts the data processors and keeps the record of runs and steps. Wiring; nothing is opened before `executor` is called.
+ */
+import type { Bus } from '@convergence/bus'
+import type { Objects } from '@convergence/objects'
+import type { Pipelines } from '@convergence/pipeline'
+import type { Secrets } from '@convergence/secrets'
+import type { Log } from '@convergence/service'
+import { openSteps } from '@convergence/service/steps'
+import type { Warehouse } from '@convergence/warehouse'
+import { onRunAdmitted } from './consumers/run-admitted.ts'
+import { onRunCompleted } from './consumers/run-completed.ts'
+import { onRunFailed } from './consumers/run-failed.ts'
+import { onStepCompleted } from './consumers/step-completed.ts'
+import { processors } from './processors/registry.ts'
+import { openStore } from './store.ts'
+
+export interface ExecutorDeps {
+  bus: Bus
+  warehouse: Warehouse
+  objects: Objects
+  secrets?: Secrets
+  pipelines: Pipelines
+  log: Log
+  now(): Date
+  random(): number
+  /** Files on their way into the warehouse; must exist. */
+  scratch_folder: string
+}
+export interface Executor { close(): Promise<void> }
+
+/** Records wait for the warehouse's next group, not for work of ours: many may. */
+const recordsAtATime = 1000
+
+export const executor = async ({ bus, warehouse, objects, secrets, log, now, random, scratch_folder }: ExecutorDeps): Promise<Executor> => {
+  const store = openStore({ warehouse, now })
+  const steps = openSteps({ service: 'executor', processors: processors({ warehouse, objects, secrets, store, scratch_folder }), now, random, log })
+  bus.consume('executor', 'run-admitted', onRunAdmitted({ store, steps, now }), { concurrency: recordsAtATime })
+  bus.consume('executor', 'step-completed', onStepCompleted({ store, steps }), { concurrency: recordsAtATime })
+  bus.consume('executor', 'run-completed', onRunCompleted({ store }), { concurrency: recordsAtATime })
+  bus.consume('executor', 'run-failed', onRunFailed({ store }), { concurrency: recordsAtATime })
+  // The bus ends the handlers and whoever opened the doors closes them.
+  return { close: async () => undefined }
+}
