@@ -3,10 +3,23 @@
  * durable, and only then acknowledges. Behind it: leases, redelivery, backoff, delivery attempts, dead letters, signatures, stop order.
  * A handler that throws gives its message back; one that throws a permanent AppError sends it to the dead letters with the reason.
  */
-import type { EventBodies, ServiceName, Topic } from '@convergence/contracts'
+import {
+  AppError, assertEvent, deadLetterName, eventAttributes, isRetryable, serviceNames, subscriptionName, topics, topology, type EventBodies, type ServiceName, type Topic,
+} from '@convergence/contracts'
+import { signedText, type Signer } from './sign.ts'
+
+export { openSigner, signedText, verifySignature, type Signer } from './sign.ts'
 
 /** An event to be published. `attributes` are added to those that the bus derives from the event. */
-export type Outgoing = { [T in Topic]: { topic: T; event: EventBodies[T]; attributes?: Record<string, string>; idempotency_key?: string } }[Topic]
+export type Outgoing = {
+  [T in Topic]: {
+    topic: T
+    event: EventBodies[T]
+    attributes?: Record<string, string>
+    /** Of run-requested: what makes a repeat the same run. Signed. */
+    idempotency_key?: string
+  }
+}[Topic]
 
 /** What is known of a message beside its event. */
 export interface Delivery {
@@ -57,5 +70,211 @@ export interface Bus {
   close(): Promise<void>
 }
 
-/** Signs run-requested; one per publishing service. */
-export interface Signer { kid: string; sign(text: string): string }
+
+// ---- the other side -------------------------------------------------------------------------------------------------------------
+
+export interface PortOutgoing { topic: string; data: Uint8Array; attributes: Readonly<Record<string, string>>; ordering_key?: string }
+export interface PortMessage {
+  ack_id: string
+  message_id: string
+  data: Uint8Array
+  attributes: Readonly<Record<string, string>>
+  published_at: string
+  attempt: number
+  ordering_key: string
+}
+export interface SubscriptionConfig {
+  topic: string
+  filter?: string
+  deadLetterPolicy?: { topic: string; maxDeliveryAttempts: number }
+  /** Pause before a message that was given back comes again; without it, none. */
+  retryPolicy?: { minimumBackoffMs: number; maximumBackoffMs: number }
+  enableMessageOrdering?: boolean
+  /** A subscription that nobody reads for so long is deleted. */
+  expirationMs?: number
+}
+/** What a broker can do, in Pub/Sub's terms: the embedded engine, or Google's client. */
+export interface BusPort {
+  ensureTopic(name: string): Promise<void>
+  ensureSubscription(name: string, config: SubscriptionConfig): Promise<void>
+  getSubscription(name: string): Promise<SubscriptionConfig | undefined>
+  /** All of one call are durable together where the broker can; resolves with the server's ids. */
+  publish(messages: readonly PortOutgoing[]): Promise<string[]>
+  /** Messages under a lease that is extended up to max_extension_ms while they are not acknowledged. */
+  subscribe(subscription: string, options: { max_outstanding: number; max_extension_ms: number }, onMessage: (message: PortMessage) => void): { close(): void }
+  ack(ack_id: string): Promise<void>
+  nack(ack_id: string): void
+  /** Publishes the message to its subscription's dead-letter topic, with these attributes added, and acknowledges it: together where the broker can. */
+  deadLetter(ack_id: string, attributes: Readonly<Record<string, string>>): Promise<void>
+  healthy(): boolean
+  close(): Promise<void>
+}
+
+/** Every subscription of the topology but the feeds of replicas, which their consumers make: name, topic, filter, attempts. */
+export const allSubscriptions = (): { name: string; service: ServiceName; topic: Topic; filter?: string; max_delivery_attempts: number }[] =>
+  topics.flatMap((topic) => serviceNames.flatMap((service) => {
+    const reader = topology[topic].readers[service]
+    if (reader === undefined) return []
+    return [{ name: subscriptionName(service, topic), service, topic, max_delivery_attempts: reader.max_delivery_attempts ?? 20, ...(reader.filter === undefined ? {} : { filter: reader.filter }) }]
+  }))
+
+const feedExpirationMs = 86_400_000
+const longestStepMs = 65 * 60_000
+
+/** Makes every topic, subscription and dead letter of schemas/topology.yaml. Safe to repeat. */
+export const ensureTopology = async (port: BusPort, backoff: { minimumBackoffMs?: number; maximumBackoffMs?: number } = {}): Promise<void> => {
+  const retryPolicy = { minimumBackoffMs: backoff.minimumBackoffMs ?? 10_000, maximumBackoffMs: backoff.maximumBackoffMs ?? 600_000 }
+  for (const topic of topics) await port.ensureTopic(topic)
+  for (const { name, topic, filter, max_delivery_attempts } of allSubscriptions()) {
+    const dead = deadLetterName(name)
+    await port.ensureTopic(dead)
+    await port.ensureSubscription(dead, { topic: dead, retryPolicy })
+    await port.ensureSubscription(name, { topic, retryPolicy, deadLetterPolicy: { topic: dead, maxDeliveryAttempts: max_delivery_attempts }, ...(filter === undefined ? {} : { filter }) })
+  }
+}
+
+export interface BusOptions {
+  port: BusPort
+  log: { warn(fields: object, message: string): void; error(fields: object, message: string): void }
+  /** Signs run-requested. The name is the publishing service; an event's `attributes.kid` picks one, else the first signs. */
+  signers?: Readonly<Record<string, Signer>>
+  now?: () => Date
+  /** How long `close` waits for running handlers, in milliseconds; default 20,000. Signals abort a tenth before. */
+  closeTimeoutMs?: number
+  /** Deliver each message to its handler twice: for tests. */
+  duplicate?: boolean
+  /** Called at before-publish, after-publish and before-ack with the subscription; a throw there is a death of the handler: for tests. */
+  crash?: (point: string, subscription: string) => void
+}
+
+export const openBus = (options: BusOptions): Bus => {
+  const { port, log, now = () => new Date(), closeTimeoutMs = 20_000 } = options
+  const crash = options.crash ?? (() => undefined)
+  const running = new Set<Promise<void>>()
+  const stopping = new AbortController()
+  const readers: { close(): void }[] = []
+  const starting = new Set<Promise<void>>()
+  let failure: unknown
+
+  const encode = ({ topic, event, attributes: added, idempotency_key }: Outgoing): PortOutgoing => {
+    assertEvent(topic, event)
+    const data = Buffer.from(JSON.stringify(event))
+    const attributes = { ...eventAttributes(topic, event), ...added }
+    if (topic !== 'run-requested') return { topic, data, attributes }
+    const signers = options.signers ?? {}
+    const signer = added?.['kid'] === undefined ? Object.values(signers)[0] : Object.values(signers).find(({ kid }) => kid === added['kid'])
+    if (signer === undefined) throw new AppError('SETTING_INVALID', 'run-requested must be signed and this bus has no key to sign with: give openBus a signer')
+    if (idempotency_key === undefined) throw new AppError('EVENT_INVALID', 'run-requested: idempotency_key is missing; it makes a repeat the same run')
+    const ts = now().toISOString()
+    const signed = { kid: signer.kid, tenant_id: event.tenant_id, idempotency_key, ts }
+    return { topic, data, attributes: { ...attributes, ...signed, sig: signer.sign(signedText({ ...signed, data })) } }
+  }
+  const publish = async (events: readonly Outgoing[]): Promise<void> => {
+    if (events.length > 0) await port.publish(events.map(encode))
+  }
+
+  /** One message through its handler: publish what follows, then acknowledge; give it back when anything fails on the way. */
+  const handle = async <T extends Topic>(subscription: string, topic: T, handler: Handler<T>, message: PortMessage): Promise<void> => {
+    try {
+      const event = parse(topic, message.data)
+      const delivery: Delivery = { message_id: message.message_id, published_at: message.published_at, attributes: message.attributes, data: message.data, attempt: message.attempt, signal: stopping.signal }
+      for (let times = options.duplicate === true ? 2 : 1; times > 0; times -= 1) {
+        const following = (await handler(event, delivery)) ?? []
+        crash('before-publish', subscription)
+        await publish(following)
+        crash('after-publish', subscription)
+      }
+      crash('before-ack', subscription)
+    } catch (error) {
+      if (isRetryable(error)) {
+        if (!stopping.signal.aborted) log.warn({ subscription, message_id: message.message_id, run_id: message.attributes['run_id'], attempt: message.attempt, error: describe(error) }, 'message given back')
+        port.nack(message.ack_id)
+        return
+      }
+      const { code, message: detail, faults } = error as AppError
+      log.warn({ subscription, message_id: message.message_id, run_id: message.attributes['run_id'], code }, 'message sent to the dead letters')
+      await port.deadLetter(message.ack_id, { reason: code, detail: [detail, ...faults].join('; ').slice(0, 1000) })
+      return
+    }
+    await port.ack(message.ack_id)
+  }
+  const track = (work: Promise<void>, subscription: string) => {
+    const tracked: Promise<void> = work
+      .catch((error: unknown) => { log.warn({ subscription, error: describe(error) }, 'message not settled; it comes again') })
+      .finally(() => { running.delete(tracked) })
+    running.add(tracked)
+  }
+  const begin = (work: Promise<void>) => {
+    const started: Promise<void> = work
+      .catch((error: unknown) => {
+        failure = error
+        log.error({ error: describe(error) }, 'not consuming')
+      })
+      .finally(() => { starting.delete(started) })
+    starting.add(started)
+  }
+
+  let closing: Promise<void> | undefined
+  return {
+    publish,
+    consume: (service, topic, handler, { concurrency = 100, max_extension_ms = longestStepMs, replica } = {}) => {
+      const subscription = subscriptionName(service, topic, replica)
+      begin((async () => {
+        if (replica !== undefined) await port.ensureSubscription(subscription, { topic, expirationMs: feedExpirationMs })
+        else {
+          const config = await port.getSubscription(subscription)
+          if (config === undefined) throw new AppError('SETTING_INVALID', `subscription ${subscription} does not exist: run npm run apply, or add the reader to schemas/topology.yaml`)
+          if (config.deadLetterPolicy === undefined) throw new AppError('SETTING_INVALID', `subscription ${subscription} has no dead-letter policy: without one a poison message comes for ever`)
+        }
+        if (stopping.signal.aborted || closing !== undefined) return
+        readers.push(port.subscribe(subscription, { max_outstanding: concurrency, max_extension_ms }, (message) => { track(handle(subscription, topic, handler, message), subscription) }))
+      })())
+    },
+    consumeDead: (handler) => {
+      for (const { name } of allSubscriptions()) {
+        const dead = deadLetterName(name)
+        readers.push(port.subscribe(dead, { max_outstanding: 20, max_extension_ms: longestStepMs }, (message) => {
+          track((async () => {
+            try {
+              const { data, attributes, published_at, message_id } = message
+              const count = attributes['CloudPubSubDeadLetterSourceDeliveryCount']
+              await publish((await handler({ message_id, published_at, subscription: name, attributes, data, delivery_attempts: Number(count ?? message.attempt) })) ?? [])
+            } catch (error) {
+              log.error({ subscription: dead, message_id: message.message_id, error: describe(error) }, 'dead letter not recorded; it comes again')
+              port.nack(message.ack_id)
+              return
+            }
+            await port.ack(message.ack_id)
+          })(), dead)
+        }))
+      }
+    },
+    healthy: () => failure === undefined && closing === undefined && port.healthy(),
+    close: () => closing ??= (async () => {
+      await Promise.all(starting)
+      for (const reader of readers) reader.close()
+      const deadline = Date.now() + closeTimeoutMs
+      const abort = setTimeout(() => { stopping.abort(new AppError('UNAVAILABLE', 'this process is stopping; another one goes on')) }, closeTimeoutMs * 0.9)
+      while (running.size > 0 && Date.now() < deadline) {
+        let timer: NodeJS.Timeout | undefined
+        await Promise.race([Promise.all(running), new Promise((resolve) => { timer = setTimeout(resolve, deadline - Date.now()) })])
+        clearTimeout(timer)
+      }
+      clearTimeout(abort)
+      stopping.abort(new AppError('UNAVAILABLE', 'this process is stopping; another one goes on'))
+    })(),
+  }
+}
+
+const parse = <T extends Topic>(topic: T, data: Uint8Array): EventBodies[T] => {
+  let value: unknown
+  try {
+    value = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8'))
+  } catch (error) {
+    throw new AppError('EVENT_INVALID', `${topic}: the body is not JSON`, { cause: error })
+  }
+  assertEvent(topic, value)
+  return value
+}
+/** Class and code, and the message where it is ours: never a payload. */
+const describe = (error: unknown): string => (error instanceof AppError ? `${error.code}: ${error.message}` : error instanceof Error ? `${error.name}: ${error.message.slice(0, 300)}` : typeof error)

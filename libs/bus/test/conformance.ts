@@ -1,0 +1,169 @@
+/** What the bus door means, whatever is behind it. `lacks` names what a target is known not to do. */
+import { expect } from 'chai'
+import { AppError, type StepCompleted } from '@convergence/contracts'
+import { ensureTopology, openBus, type Bus, type BusOptions, type BusPort } from '../src/bus.ts'
+
+export interface BusTarget { open(): Promise<{ port: BusPort; end(): Promise<void> }>; lacks?: readonly ('filters' | 'atomic')[] }
+
+const run: StepCompleted['run'] = {
+  run_id: `r_${'a'.repeat(26)}`, tenant_id: 'acme', pipeline: 'custom/bench/three_steps', pipeline_id: 'three', trigger_type: 'api', parameters: {}, priority: 5,
+  requested_at: '2026-01-01T00:00:00Z', sources: [], steps: [], notifications: [],
+}
+const step = (step_id: string, next?: StepCompleted['next']): StepCompleted =>
+  ({ run, step_id, attempt: 0, conclusion: 'SUCCEEDED', started_at: '2026-01-01T00:00:00Z', ended_at: '2026-01-01T00:00:01Z', duration_ms: 1, ...(next === undefined ? {} : { next }) })
+
+/** Resolves when `count` things were noted. */
+const collector = <T>(count: number) => {
+  const items: T[] = []
+  let done: () => void = () => undefined
+  const all = new Promise<T[]>((resolve) => { done = () => { resolve(items) } })
+  return { items, all, note: (item: T) => { items.push(item); if (items.length === count) done() } }
+}
+
+export const busConformance = (target: BusTarget): void => {
+  const setup = async (options: Partial<BusOptions> = {}) => {
+    const { port, end } = await target.open()
+    await ensureTopology(port, { minimumBackoffMs: 5, maximumBackoffMs: 10 })
+    const warnings: object[] = []
+    const log = { warn: (fields: object) => { warnings.push(fields) }, error: (fields: object) => { warnings.push(fields) } }
+    const buses: Bus[] = []
+    const bus = (more: Partial<BusOptions> = {}) => {
+      const made = openBus({ port, log, closeTimeoutMs: 2_000, ...options, ...more })
+      buses.push(made)
+      return made
+    }
+    return { bus, port, warnings, finish: async () => { for (const each of buses) await each.close(); await end() } }
+  }
+
+  it('publishes what a handler returned before it acknowledges, and only then acknowledges', async () => {
+    const points: string[] = []
+    const { bus, finish } = await setup({ crash: (point, subscription) => { if (subscription === 'executor.run-admitted') points.push(point) } })
+    const seen = collector<string>(1)
+    const one = bus()
+    one.consume('executor', 'run-admitted', () => Promise.resolve([{ topic: 'step-completed', event: step('a', []) }]))
+    one.consume('executor', 'step-completed', (event) => { seen.note(event.step_id); return Promise.resolve(undefined) })
+    await one.publish([{ topic: 'run-admitted', event: { run, next: [] } }])
+    expect(await seen.all).to.deep.equal(['a'])
+    await finish()
+    expect(points).to.deep.equal(['before-publish', 'after-publish', 'before-ack'])
+  })
+
+  it('gives a message back when its handler throws, with its attempts counted', async () => {
+    const { bus, finish } = await setup()
+    const attempts = collector<number>(3)
+    const one = bus()
+    one.consume('executor', 'step-completed', (_event, { attempt }) => {
+      attempts.note(attempt)
+      return attempt < 3 ? Promise.reject(new Error('not yet')) : Promise.resolve(undefined)
+    })
+    await one.publish([{ topic: 'step-completed', event: step('a') }])
+    expect(await attempts.all).to.deep.equal([1, 2, 3])
+    await finish()
+  })
+
+  it('sends a message that can never be handled to the dead letters at once, with the reason', async () => {
+    const { bus, port, finish } = await setup()
+    const dead = collector<{ subscription: string; reason: string | undefined; body: string }>(2)
+    const one = bus()
+    one.consume('executor', 'step-completed', () => Promise.reject(new AppError('EVENT_INVALID', 'never')))
+    one.consumeDead(({ subscription, attributes, data }) => { dead.note({ subscription, reason: attributes['reason'], body: Buffer.from(data).toString() }); return Promise.resolve(undefined) })
+    await port.publish([{ topic: 'step-completed', data: Buffer.from('{not json'), attributes: {} }])
+    await one.publish([{ topic: 'step-completed', event: step('a') }])
+    const letters = await dead.all
+    expect(letters.map(({ subscription, reason }) => `${subscription} ${String(reason)}`)).to.deep.equal(['executor.step-completed EVENT_INVALID', 'executor.step-completed EVENT_INVALID'])
+    expect(letters[0]?.body).to.equal('{not json')
+    await finish()
+  })
+
+  it('forwards a message to the dead letters after its last attempt', async () => {
+    const { bus, finish } = await setup()
+    const dead = collector<number>(1)
+    let tries = 0
+    const one = bus()
+    one.consume('executor', 'step-completed', () => { tries += 1; return Promise.reject(new Error('always')) })
+    one.consumeDead(({ delivery_attempts }) => { dead.note(delivery_attempts); return Promise.resolve(undefined) })
+    await one.publish([{ topic: 'step-completed', event: step('a') }])
+    expect(await dead.all).to.deep.equal([20])
+    expect(tries).to.equal(20)
+    await finish()
+  })
+
+  it('delivers to each subscription what its filter lets through', async function () {
+    if (target.lacks?.includes('filters')) this.skip()
+    const { bus, finish } = await setup()
+    const all = collector<string>(3)
+    const last = collector<string>(1)
+    const one = bus()
+    one.consume('executor', 'step-completed', (event) => { all.note(event.step_id); return Promise.resolve(undefined) })
+    one.consume('scheduler', 'step-completed', (event) => { last.note(event.step_id); return Promise.resolve(undefined) })
+    await one.publish([{ topic: 'step-completed', event: step('a', [{ step_id: 'b', host: 'tenant' }]) }, { topic: 'step-completed', event: step('b') }, { topic: 'step-completed', event: step('c', []) }])
+    expect((await all.all).sort()).to.deep.equal(['a', 'b', 'c'])
+    expect(await last.all).to.deep.equal(['c'])
+    await finish()
+    expect(last.items).to.deep.equal(['c'])
+  })
+
+  it('gives every replica of a live feed every message', async () => {
+    const { bus, finish } = await setup()
+    const seen = collector<string>(2)
+    const [a, b] = [bus(), bus()]
+    a.consume('auth', 'run-admitted', () => { seen.note('a'); return Promise.resolve(undefined) }, { replica: 'one' })
+    b.consume('auth', 'run-admitted', () => { seen.note('b'); return Promise.resolve(undefined) }, { replica: 'two' })
+    await new Promise((resolve) => setImmediate(resolve))
+    await a.publish([{ topic: 'run-admitted', event: { run, next: [] } }])
+    expect((await seen.all).sort()).to.deep.equal(['a', 'b'])
+    await finish()
+  })
+
+  it('shares the messages of a subscription between its consumers, each to one of them', async () => {
+    const { bus, finish } = await setup()
+    const seen = collector<string>(100)
+    for (const one of [bus(), bus()]) one.consume('executor', 'step-completed', (event) => { seen.note(event.step_id); return Promise.resolve(undefined) })
+    await bus().publish(Array.from({ length: 100 }, (_, k) => ({ topic: 'step-completed' as const, event: step(`s${k}`) })))
+    expect(new Set(await seen.all).size).to.equal(100)
+    await finish()
+  })
+
+  it('lets a running handler finish when it closes, and may be closed twice', async () => {
+    const { bus, finish } = await setup()
+    const began = collector<string>(1)
+    let release: () => void = () => undefined
+    const held = new Promise<void>((resolve) => { release = resolve })
+    let finished = false
+    const one = bus()
+    one.consume('executor', 'step-completed', async () => { began.note('x'); await held; finished = true; return undefined })
+    await one.publish([{ topic: 'step-completed', event: step('a') }])
+    await began.all
+    const closed = Promise.all([one.close(), one.close()])
+    release()
+    await closed
+    expect(finished).to.equal(true)
+    await finish()
+  })
+
+  it('gives back what a handler did not finish in time, having told it', async () => {
+    const { bus, finish } = await setup()
+    const began = collector<string>(1)
+    const again = collector<number>(1)
+    const one = bus({ closeTimeoutMs: 50 })
+    one.consume('executor', 'step-completed', (_event, { signal }) => new Promise((_resolve, reject) => {
+      began.note('x')
+      signal.addEventListener('abort', () => { reject(new Error('stopping')) })
+    }))
+    await one.publish([{ topic: 'step-completed', event: step('a') }])
+    await began.all
+    await one.close()
+    const two = bus()
+    two.consume('executor', 'step-completed', (_event, { attempt }) => { again.note(attempt); return Promise.resolve(undefined) })
+    expect((await again.all)[0]).to.be.greaterThan(1)
+    await finish()
+  })
+
+  it('refuses to publish an event that does not follow its schema, and a request without a signature', async () => {
+    const { bus, finish } = await setup()
+    const refused = async (work: Promise<void>) => work.then(() => 'published', (error: unknown) => (error as AppError).code)
+    expect(await refused(bus().publish([{ topic: 'step-completed', event: { ...step('a'), duration_ms: -1 } }]))).to.equal('EVENT_INVALID')
+    expect(await refused(bus().publish([{ topic: 'run-requested', event: { tenant_id: 'acme', pipeline: 'a/b/c' }, idempotency_key: 'k' }]))).to.equal('SETTING_INVALID')
+    await finish()
+  })
+}
