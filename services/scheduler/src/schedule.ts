@@ -121,6 +121,15 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
   /** What was asked for, by idempotency key, and at which tick: another tick does not ask again, the same one does. */
   const fired = new Map<string, { at: string; request: Outgoing; config_id: string; time: number }>()
   const lastRun = new Map<string, string>()
+  /** Nothing is due between `from` and `next`: most schedules need no look into their cron at most ticks. */
+  const idle = new Map<string, { schedule: Schedule; from: number; next: number }>()
+  const timesOf = (schedule: Schedule, until: number): number[] => {
+    const known = idle.get(schedule.config_id)
+    if (known?.schedule === schedule && until >= known.from && until < known.next) return []
+    const times = dueTimes(schedule, until)
+    if (times.length === 0) idle.set(schedule.config_id, { schedule, from: until, next: nextTime(schedule.cron, schedule.timezone, until) ?? Infinity })
+    return times
+  }
   const write = async (schedule: Schedule, event_id: string, recorded_at: string): Promise<void> => {
     schedules.set(schedule.config_id, schedule)
     await warehouse.append('tenant_pipeline_configs_rows', [rowOf(schedule, event_id, recorded_at)])
@@ -134,7 +143,7 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
       const asked = [...fired.values()].filter((one) => one.at === at).map((one) => one.request)
       for (const schedule of schedules.values()) {
         if (!schedule.is_active || schedule.is_deleted) continue
-        const times = dueTimes(schedule, until - spreadMs(schedule.config_id, spread_seconds))
+        const times = timesOf(schedule, until - spreadMs(schedule.config_id, spread_seconds))
         for (const time of schedule.overlap === 'skip' ? times.slice(-1) : times) {
           const scheduled_time = new Date(time).toISOString()
           const idempotency_key = `sched:${schedule.config_id}:${scheduled_time}`

@@ -17,6 +17,7 @@ import { onTenantChanged } from './consumers/tenant-changed.ts'
 import { openPublisherKeys } from './keys.ts'
 import type { State, Rules } from './ledger/state.ts'
 import { openLedger } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
 import { processors } from './processors/registry.ts'
 import { openSchedules } from './schedule.ts'
 import type { Schedules } from './schedule.ts'
@@ -44,6 +45,8 @@ export interface Scheduler {
   readonly schedules: Schedules
   /** False when the log is damaged. */
   healthy(): boolean
+  /** The central tables were dropped and made again: goes on with the ledger of the new epoch, and with no schedules. */
+  recreated(epoch: string): Promise<void>
   /** Finishes what is being decided. Close the bus first, so that nothing comes after. May be called twice. */
   close(): Promise<void>
 }
@@ -53,8 +56,23 @@ const decisionsAtATime = 1000
 
 /** Reads the ledger and the schedules, then consumes. */
 export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, epoch, platform_keys, steps: given, rules, spread_seconds }: SchedulerDeps): Promise<Scheduler> => {
-  const ledger = await openLedger({ warehouse, log, epoch, rules })
-  const schedules = await openSchedules({ warehouse, pipelines, spread_seconds, kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler' })
+  const schedulesOptions = { warehouse, pipelines, spread_seconds, kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler' }
+  let current = await openLedger({ warehouse, log, epoch, rules })
+  let swapping: Promise<void> | undefined
+  let currentSchedules = await openSchedules(schedulesOptions)
+  const ledger: Ledger = {
+    submit: async (message) => {
+      await swapping
+      return current.submit(message)
+    },
+    get state() { return current.state },
+    healthy: () => current.healthy(),
+    close: () => current.close(),
+  }
+  const schedules: Schedules = {
+    due: (...given) => currentSchedules.due(...given), record: (at) => currentSchedules.record(at), put: (...given) => currentSchedules.put(...given),
+    remove: (...given) => currentSchedules.remove(...given), list: () => currentSchedules.list(),
+  }
   const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })
   const steps = given ?? openSteps({ service: 'scheduler', processors: processors({ ledger, schedules }), now, random })
 
@@ -64,5 +82,15 @@ export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, e
   bus.consume('scheduler', 'tenant-changed', onTenantChanged({ ledger }))
   bus.consume('scheduler', 'scheduler-tick', onSchedulerTick({ ledger, schedules, warehouse, log }))
   bus.consumeDead(onDeadLetter({ ledger, pipelines, publisherKey, warehouse, log }))
-  return { state: ledger.state, schedules, healthy: ledger.healthy, close: ledger.close }
+  return {
+    get state() { return ledger.state },
+    schedules,
+    healthy: ledger.healthy,
+    recreated: (next) => swapping = (async () => {
+      await current.close()
+      current = await openLedger({ warehouse, log, epoch: next, rules })
+      currentSchedules = await openSchedules(schedulesOptions)
+    })(),
+    close: ledger.close,
+  }
 }

@@ -192,6 +192,18 @@ describe('step-completed', () => {
   })
 })
 
+describe('a recreated ledger', () => {
+  it('goes on from its own first row, and the same request is a run again', async () => {
+    const { deliver, service, table } = await setup()
+    await deliver('run-requested', acme, signed(acme))
+    await service.recreated('e2')
+    expect(await code(deliver('run-requested', acme, signed(acme)))).to.equal('UNAVAILABLE')
+    await deliver('tenant-changed', (tenant('acme') as Message & { kind: 'tenant' }).event)
+    expect(told(await deliver('run-requested', acme, signed(acme)))).to.deep.equal(['run-admitted'])
+    expect(table('run_ledger').slice(-2).map(({ epoch, seq }) => `${epoch} ${seq}`)).to.deep.equal(['e2 1', 'e2 2'])
+  })
+})
+
 describe('a dead letter', () => {
   it('is stored as it came, with reason, source and body', async () => {
     const { letDie, table } = await setup()
