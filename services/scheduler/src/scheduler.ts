@@ -74,7 +74,7 @@ export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, e
     remove: (...given) => currentSchedules.remove(...given), list: () => currentSchedules.list(),
   }
   const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })
-  const steps = given ?? openSteps({ service: 'scheduler', processors: processors({ ledger, schedules }), now, random })
+  const steps = given ?? openSteps({ service: 'scheduler', processors: processors({ ledger, schedules }), now, random, log })
 
   bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, publisherKey, now }), { concurrency: decisionsAtATime })
   bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, steps }), { concurrency: decisionsAtATime })

@@ -46,6 +46,15 @@ describe('the model', function () {
     [20, ['409 taken for mine']],
     [20, ['next attempt before the first is known to have failed']],
   ]
+  it('catches: read before record, which the sweeper masks, by failing far more seeds than the missing sweeper does alone', async () => {
+    const failing = async (wrong: Mutant[]) => {
+      let count = 0
+      for (let seed = 1; seed <= 40; seed += 1) if ((await check(seed, wrong)).failure !== undefined) count += 1
+      return count
+    }
+    expect(await failing(['read before record', 'no sweeper and outbox'])).to.be.at.least(2 * await failing(['no sweeper and outbox']) + 1)
+  })
+
   for (const [within, wrong] of mutants) {
     it(`catches: ${wrong.join(' with ')}`, async () => {
       for (let seed = 1; seed <= within; seed += 1) if ((await check(seed, wrong)).failure !== undefined) return

@@ -8,7 +8,7 @@
 import type { Outgoing } from '@convergence/bus'
 import { AppError, canonicalJson, requestDigest } from '@convergence/contracts'
 import type { Run, StepCompleted } from '@convergence/contracts'
-import { nextSteps } from '@convergence/pipeline'
+import { nextSteps, readySteps } from '@convergence/pipeline'
 import type { Job, Jobs, Row } from '@convergence/warehouse'
 import { commitRows, walkChain } from '@convergence/warehouse'
 import type { Message } from '../src/ledger/decide.ts'
@@ -22,7 +22,7 @@ import { makeRun } from './world.ts'
 /** Ways to be wrong. Each must be caught. */
 export type Mutant =
   | 'job id not unique' | 'random id instead of seq' | 'known run ids not folded' | 'effect without attempt chain' | 'give up on an id whose job failed'
-  | 'nothing to do, by stale memory' | 'no sweeper and outbox' | 'ack before publish' | 'decide on stale memory' | '409 taken for mine' | 'next attempt before the first is known to have failed'
+  | 'nothing to do, by stale memory' | 'no sweeper and outbox' | 'ack before publish' | 'decide on stale memory' | '409 taken for mine' | 'read before record' | 'next attempt before the first is known to have failed'
 
 export interface Report { seed: number; failure: string | undefined; steps: number; kills: number; faults: number; outcomes: Record<string, number>; journal: string[] }
 
@@ -192,8 +192,9 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     return ledger.submit({ ...(event as Message), at })
   }
   const onExecutor = async (owner: Incarnation, { event, topic }: Envelope): Promise<Outgoing[]> => {
-    const { run, next } = event as { run: Run; next: { step_id: string }[] }
+    const { run, next } = event as { run: Run; next?: { step_id: string }[] }
     const answers: Outgoing[] = []
+    if (next === undefined) return join(owner, event as StepCompleted)
     for (const { step_id } of next) {
       const chain = { run_id: is('effect without attempt chain') ? `${run.run_id}~${copies += 1}` : run.run_id, step_id, tenant_id: run.tenant_id, max_retries: 20, retry_delay_seconds: 1 }
       let conclusion: StepCompleted['conclusion'] = 'SUCCEEDED'
@@ -205,11 +206,26 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
         conclusion = 'FAILED'
         fault = { code: error.code, message: 'invalidQuery' }
       }
-      answers.push({ topic: 'step-completed', event: { run, step_id, attempt: 0, conclusion, started_at: now(), ended_at: now(), duration_ms: 0, next: nextSteps(run, step_id, conclusion) ?? [], ...fault === undefined ? {} : { error: fault } } })
+      const following = nextSteps(run, step_id, conclusion)
+      answers.push({ topic: 'step-completed', event: { run, step_id, attempt: 0, conclusion, started_at: now(), ended_at: now(), duration_ms: 0, ...following === undefined ? {} : { next: following }, ...fault === undefined ? {} : { error: fault } } })
     }
     if (next.length === 0) throw new Error(`${topic} without next at the executor`)
     return answers
   }
+  /** A run with depends_on: record first, read second, then say what follows. */
+  const records = new Map<string, Map<string, StepCompleted['conclusion']>>()
+  const join = async (owner: Incarnation, event: StepCompleted): Promise<Outgoing[]> => {
+    const { run, step_id, conclusion } = event
+    const record = () => call(owner, `record ${step_id}`, () => {
+      records.set(run.run_id, new Map(records.get(run.run_id)).set(step_id, conclusion))
+    })
+    if (!is('read before record')) await record()
+    const recorded = await call(owner, 'read the record', () => new Map(records.get(run.run_id)))
+    if (is('read before record')) await record()
+    const { next, ended } = readySteps(run, recorded.set(step_id, conclusion), step_id)
+    return next.length === 0 && !ended ? [] : [{ topic: 'step-completed', event: { ...event, next } }]
+  }
+
   const processes: Incarnation[] = []
   const start = (name: string, kind: Incarnation['kind']) => {
     const owner: Incarnation = { name, kind, alive: true, ledger: undefined, conflicted: false }
@@ -263,6 +279,11 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     const tenant_id: TenantId = k % 3 === 2 ? 'globex' : 'acme'
     const run = makeRun(`k${k}`, { tenant_id, steps_count: 1 + (k % 2), priority: k % 4 })
     for (const step of run.steps) step.timeout_minutes = 1
+    if (k === 1) {
+      // A diamond: both branches may end at the same time.
+      const [one] = run.steps
+      run.steps = ([['top', undefined], ['left', ['top']], ['right', ['top']], ['join', ['left', 'right']]] as const).map(([step_id, depends_on]) => ({ ...one!, step_id, timeout_minutes: 1, ...depends_on === undefined ? {} : { depends_on: [...depends_on] } }))
+    }
     if (k === 4) run.steps[0]!.step_id = 'bad'
     return { tenant_id, run }
   })
