@@ -15,6 +15,8 @@ import { onStepCompleted } from './consumers/step-completed.ts'
 import { processors } from './processors/registry.ts'
 import { openStore } from './store.ts'
 
+export { bootstrap, type Bootstrapped, type BootstrapOptions } from './processors/setup/initial.ts'
+
 export interface ExecutorDeps {
   bus: Bus
   warehouse: Warehouse

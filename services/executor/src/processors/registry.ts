@@ -5,6 +5,9 @@ import type { Processor } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
 import type { Store } from '../store.ts'
 import { noop } from './custom/noop.ts'
+import { bqEtl } from './gcp/bq_etl.ts'
+import { dataset } from './setup/dataset.ts'
+import { initial } from './setup/initial.ts'
 
 export interface ProcessorDeps {
   warehouse: Warehouse
@@ -15,6 +18,9 @@ export interface ProcessorDeps {
   scratch_folder: string
 }
 
-export const processors = (_deps: ProcessorDeps): Readonly<Record<string, Processor>> => ({
+export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => ({
   'custom.noop': noop,
+  'gcp.bq_etl': bqEtl(deps),
+  'setup.dataset': dataset(deps),
+  'setup.initial': initial(deps),
 })
