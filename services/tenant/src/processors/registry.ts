@@ -1,0 +1,12 @@
+/** Processors that this service hosts: one line each. */
+import type { Processor } from '@convergence/service/steps'
+import type { Store } from '../store.ts'
+import { profile } from './setup/tenants/profile.ts'
+import { subscription } from './setup/tenants/subscription.ts'
+
+export interface ProcessorDeps { store: Store }
+
+export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => ({
+  'setup.tenants.profile': profile(deps),
+  'setup.tenants.subscription': subscription(deps),
+})

@@ -1,0 +1,32 @@
+/**
+ * Who the tenants are: profiles, plans, provider settings. Wiring; nothing is opened before `tenant` is called.
+ */
+import type { Bus } from '@convergence/bus'
+import type { Pipelines } from '@convergence/pipeline'
+import type { Log } from '@convergence/service'
+import { openSteps } from '@convergence/service/steps'
+import type { Warehouse } from '@convergence/warehouse'
+import { onRunAdmitted } from './consumers/run-admitted.ts'
+import { onStepCompleted } from './consumers/step-completed.ts'
+import { processors } from './processors/registry.ts'
+import { openStore } from './store.ts'
+
+export interface TenantDeps {
+  bus: Bus
+  warehouse: Warehouse
+  pipelines: Pipelines
+  log: Log
+  now(): Date
+  random(): number
+}
+export interface Tenant { close(): Promise<void> }
+
+/** Reads the tenants, then consumes. */
+export const tenant = async ({ bus, warehouse, log, now, random }: TenantDeps): Promise<Tenant> => {
+  const store = await openStore({ warehouse, now })
+  log.info({ tenants: store.size() }, 'tenants read')
+  const steps = openSteps({ service: 'tenant', processors: processors({ store }), now, random, log })
+  bus.consume('tenant', 'run-admitted', onRunAdmitted({ steps }))
+  bus.consume('tenant', 'step-completed', onStepCompleted({ steps }))
+  return { close: async () => undefined }
+}
