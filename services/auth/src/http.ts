@@ -1,0 +1,346 @@
+/**
+ * HTTP: from a request to a route's call and from its answer or error to a response. Everything that holds for every route is here: headers,
+ * body limits, authentication, tenant comparison, rate limits, errors. The order is form of the path, caller, tenant, scope, rate, body.
+ */
+import type { IncomingMessage } from 'node:http'
+import { PassThrough } from 'node:stream'
+import Koa, { type Context } from 'koa'
+import { Router } from '@koa/router'
+import getRawBody from 'raw-body'
+import { AppError, errorTable, type ErrorCode } from '@convergence/contracts'
+import type { Log } from '@convergence/service'
+import { validated, type Field } from './fields.ts'
+import { randomDigits, type RandomBytes } from './issue-key.ts'
+import { parseJson } from './json.ts'
+import type { Limits, RateClass, Taken } from './limits.ts'
+import type { Metrics } from './metrics.ts'
+import { adminPrincipal, devPrincipal, isAdminKey, publicPrincipal, type Keys, type Principal } from './principal.ts'
+import type { RunRecord } from './record.ts'
+import { assertDeclared, parameterForms, type Answer, type Call, type Route } from './route.ts'
+import { QuotaError } from './tenants.ts'
+
+export interface DoorDeps {
+  routes: readonly Route[]
+  keys: Keys
+  limits: Limits
+  metrics: Metrics
+  log: Log
+  now(): Date
+  randomBytes?: RandomBytes
+  admin_key_hashes: readonly string[]
+  local_mode: boolean
+  disable_auth: boolean
+  cors_origins: readonly string[]
+  findRun(run_id: string, tenant_id: string | undefined): Promise<RunRecord | undefined>
+  audit(entry: { actor: string; action: string; tenant_id: string | null; request_id: string; outcome: string }): Promise<void>
+  /** Aborts when the server closes: ends event streams. */
+  closing: AbortSignal
+}
+
+const bodyLimit = 100 * 1024
+const securityHeaders: Readonly<Record<string, string>> = {
+  'Strict-Transport-Security': 'max-age=31536000; includeSubDomains', 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer', 'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+}
+/** Headers of which one is enough; a second one is an error. */
+const singleHeaders = ['x-api-key', 'x-admin-key', 'x-user-id', 'idempotency-key', 'x-request-id', 'x-confirm', 'content-type']
+
+export const openDoor = (deps: DoorDeps): Koa => {
+  assertDeclared(deps.routes)
+  const router = new Router()
+  for (const route of deps.routes) {
+    for (const path of [route.path, ...route.aliases ?? []]) {
+      const verb = route.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete'
+      router[verb](path, (ctx: Context & { params: Record<string, string> }) => serve(deps, route, ctx, ctx.params))
+    }
+  }
+  const app = new Koa()
+  // Errors of a socket that has gone; what happens in a request is answered and logged below.
+  app.on('error', (error: Error & { code?: string }) => { deps.log.debug({ code: error.code }, 'connection broke') })
+  app.use(async (ctx, next) => {
+    const started = performance.now()
+    const id = requestId(ctx, deps.randomBytes)
+    ctx.state['request_id'] = id
+    ctx.set(securityHeaders)
+    ctx.set('X-Request-ID', id)
+    if (deps.closing.aborted) ctx.set('Connection', 'close')
+    try {
+      allowOrigin(ctx, deps.cors_origins)
+      await next()
+    } catch (error) {
+      answerError(ctx, error, id, deps)
+    }
+    deps.metrics.answered(ctx.method, String(ctx.state['route'] ?? 'none'), ctx.status, (performance.now() - started) / 1000)
+  })
+  app.use(async (ctx, next) => {
+    if (ctx.method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') !== '') {
+      if (ctx.response.get('Access-Control-Allow-Origin') === '') throw new AppError('FORBIDDEN', 'this origin is not allowed; name it in the configuration')
+      ctx.set({ 'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE', 'Access-Control-Allow-Headers': 'Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Request-ID, X-User-ID', 'Access-Control-Max-Age': '600' })
+      ctx.status = 204
+      return
+    }
+    if (!/^[\x21-\x7e]{1,4096}$/.test(ctx.path)) throw notFound()
+    const { path, route } = router.match(ctx.path, ctx.method)
+    if (!route && path.length > 0) {
+      const allowed = [...new Set(path.flatMap(({ methods }) => methods))].sort().join(', ')
+      ctx.set('Allow', allowed)
+      throw new AppError('METHOD_NOT_ALLOWED', `${ctx.method.slice(0, 16)} is not for this path; allowed: ${allowed}`)
+    }
+    if (!route) throw notFound()
+    await next()
+  })
+  app.use(router.routes())
+  return app
+}
+
+const notFound = () => new AppError('NOT_FOUND', 'no such thing, or not yours; check the path and the tenant of the key')
+
+const serve = async (deps: DoorDeps, route: Route, ctx: Context, params: Readonly<Record<string, string>>): Promise<void> => {
+  const name = `${route.method} ${route.path}`
+  ctx.state['route'] = route.path
+  for (const [parameter, value] of Object.entries(params)) if (parameterForms[parameter]?.test(value) !== true) throw notFound()
+  const audited = { actor: 'admin', request_id: String(ctx.state['request_id']), tenant_id: params['tenant_id'] ?? null, action: name }
+  let caller: Principal | undefined
+  try {
+    refuseRepeats(ctx)
+    caller = await authenticate(deps, route, ctx)
+    const run = await compareTenant(deps, route, caller, params)
+    requireScope(route, caller)
+    takeToken(deps, route, caller, ctx)
+    const call = await readCall(deps, route, caller, params, run, ctx)
+    const answer = await route.handle(call)
+    await writeAnswer(deps, ctx, answer)
+  } catch (error) {
+    if (caller?.kind === 'admin' || (isAdminRoute(route) && ctx.get('X-Admin-Key') !== '' && !isRateLimited(error))) {
+      await deps.audit({ ...audited, actor: caller?.kind === 'admin' ? 'admin' : 'unknown', outcome: String(errorTable[codeOf(error)].http_status) })
+    }
+    throw error
+  }
+  if (caller.kind === 'admin') await deps.audit({ ...audited, outcome: String(ctx.status) })
+  else if (route.scope === 'configs:write' || route.scope === 'keys:manage') await deps.audit({ ...audited, actor: `key:${caller.key_id}`, outcome: String(ctx.status) })
+}
+
+const isAdminRoute = (route: Route) => route.scope === 'admin' || route.scope === 'admin or local'
+const isRateLimited = (error: unknown) => error instanceof AppError && error.code === 'RATE_LIMITED'
+const codeOf = (error: unknown): ErrorCode => (error instanceof AppError ? error.code : 'INTERNAL')
+
+// ---- who ---------------------------------------------------------------------------------------------------------------------------
+
+const authenticate = async (deps: DoorDeps, route: Route, ctx: Context): Promise<Principal> => {
+  if (route.scope === 'public') return publicPrincipal
+  const admin = ctx.get('X-Admin-Key')
+  if (isAdminRoute(route)) {
+    if (admin !== '' && isAdminKey(admin, deps.admin_key_hashes)) return adminPrincipal
+    if (route.scope === 'admin or local' && deps.local_mode) return publicPrincipal
+    failed(deps, ctx)
+    throw new AppError('FORBIDDEN', 'this needs the admin key in X-Admin-Key')
+  }
+  if (route.admin_too === true && admin !== '' && isAdminKey(admin, deps.admin_key_hashes)) return adminPrincipal
+  const key = ctx.get('X-API-Key')
+  if (key === '' && deps.disable_auth) {
+    ctx.set('X-Dev-Auth-Bypass', '1')
+    return devPrincipal
+  }
+  // An address that has failed too often is not looked up again; a key that is known to work still does.
+  if (key !== '' && deps.limits.isEmpty('failed', ctx.ip) && !deps.keys.isRemembered(key)) failed(deps, ctx)
+  const principal = key === '' ? undefined : await deps.keys.check(key)
+  if (principal === undefined) {
+    failed(deps, ctx)
+    throw new AppError('UNAUTHENTICATED', 'no valid key; send X-API-Key with a key that is active and not expired')
+  }
+  if (principal.deprecated) ctx.set('Deprecation', 'true')
+  return principal
+}
+
+const failed = (deps: DoorDeps, ctx: Context): void => {
+  const taken = deps.limits.take('failed', ctx.ip)
+  if (!taken.allowed) throw rateLimited(ctx, taken)
+}
+
+/** Another tenant's thing is told like one that does not exist, before the scope is looked at. */
+const compareTenant = async (deps: DoorDeps, route: Route, caller: Principal, params: Readonly<Record<string, string>>): Promise<RunRecord | undefined> => {
+  if (route.tenant === 'tenant_id' && caller.kind === 'tenant' && params['tenant_id'] !== caller.tenant_id) throw notFound()
+  if (route.tenant !== 'run') return undefined
+  const tenant_id = caller.kind === 'admin' ? undefined : caller.tenant_id
+  const run = await deps.findRun(params['run_id'] ?? '', tenant_id)
+  if (run === undefined || (tenant_id !== undefined && run.tenant_id !== tenant_id)) throw notFound()
+  return run
+}
+
+const requireScope = (route: Route, caller: Principal): void => {
+  if (caller.kind !== 'tenant') return
+  if (!caller.scopes.has(route.scope)) throw new AppError('FORBIDDEN', `the key lacks the scope ${route.scope}; use one that has it`)
+}
+
+// ---- how often -----------------------------------------------------------------------------------------------------------------------
+
+const takeToken = (deps: DoorDeps, route: Route, caller: Principal, ctx: Context): void => {
+  const mine = deps.limits.take(route.rate, caller.kind === 'tenant' ? `key ${caller.key_id}` : caller.kind === 'admin' ? 'admin' : ctx.ip)
+  showLimit(ctx, mine)
+  if (!mine.allowed) throw rateLimited(ctx, mine)
+  if (caller.kind !== 'tenant') return
+  const tenants = deps.limits.take(route.rate, `tenant ${caller.tenant_id}`)
+  if (!tenants.allowed) throw rateLimited(ctx, tenants)
+}
+const showLimit = (ctx: Context, { name, limit, remaining, reset }: Taken): void => {
+  const quoted: RateClass = name
+  ctx.set({
+    'RateLimit-Policy': `"${quoted}";q=${limit.q};w=${limit.w}`, RateLimit: `"${quoted}";r=${remaining};t=${reset}`,
+    'X-RateLimit-Limit': String(limit.q), 'X-RateLimit-Remaining': String(remaining), 'X-RateLimit-Reset': String(reset),
+  })
+}
+const rateLimited = (ctx: Context, taken: Taken): AppError => {
+  showLimit(ctx, taken)
+  ctx.set('Retry-After', String(Math.max(1, taken.reset)))
+  return new AppError('RATE_LIMITED', `too many requests: ${taken.limit.q} in ${taken.limit.w} seconds are allowed; wait ${Math.max(1, taken.reset)} seconds`)
+}
+
+// ---- what ----------------------------------------------------------------------------------------------------------------------------
+
+const refuseRepeats = (ctx: Context): void => {
+  for (const name of singleHeaders) {
+    if ((ctx.req.headersDistinct[name]?.length ?? 0) > 1) throw new AppError('BODY_INVALID', `the header ${name} is there twice; send it once`)
+  }
+}
+
+const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
+
+const readCall = async (deps: DoorDeps, route: Route, principal: Principal, params: Readonly<Record<string, string>>, run: RunRecord | undefined, ctx: Context): Promise<Call> => {
+  const query = readQuery(route, ctx)
+  const user_id = ctx.get('X-User-ID')
+  if (user_id !== '' && !uuid.test(user_id)) throw new AppError('BODY_INVALID', 'X-User-ID: expected a UUID')
+  const idempotency_key = ctx.get('Idempotency-Key')
+  if (idempotency_key !== '' && !/^[\x21-\x7e]{1,200}$/.test(idempotency_key)) throw new AppError('BODY_INVALID', 'Idempotency-Key: expected 1 to 200 printable ASCII characters without spaces')
+  const body = await readBody(route.body, ctx)
+  const last = ctx.get('Last-Event-ID')
+  const key = ctx.get('X-API-Key')
+  return {
+    principal, params, query, body, run, user_id: user_id === '' ? undefined : user_id.toLowerCase(), idempotency_key: idempotency_key === '' ? undefined : idempotency_key,
+    confirm: ctx.get('X-Confirm') === '' ? undefined : ctx.get('X-Confirm'), last_event_id: /^\d{1,9}$/.test(last) ? Number(last) : 0, request_id: String(ctx.state['request_id']),
+    stillAllowed: async () => principal.kind !== 'tenant' || principal === devPrincipal || (await deps.keys.check(key, 10_000)) !== undefined,
+  }
+}
+
+const readQuery = (route: Route, ctx: Context): Record<string, string> => {
+  const query = Object.create(null) as Record<string, string>
+  if (ctx.querystring === '') return query
+  for (const [name, value] of new URLSearchParams(ctx.querystring)) {
+    if (/key|token|secret/i.test(name) || /_api_[0-9A-Za-z]{42}|cdpadm_/.test(value)) throw new AppError('BODY_INVALID', 'query: a key does not belong into an address; send it as a header')
+    const field = route.query !== undefined && Object.hasOwn(route.query, name) ? route.query[name] : undefined
+    if (field === undefined) throw new AppError('BODY_INVALID', `query: ${JSON.stringify(name.slice(0, 64))} is not known here; known: ${Object.keys(route.query ?? {}).join(', ') || 'nothing'}`)
+    if (name in query) throw new AppError('BODY_INVALID', `query: ${name} is there twice; send it once`)
+    validated(field, value, `query.${name}`)
+    query[name] = value
+  }
+  return query
+}
+
+const readBody = async (field: Field | undefined, ctx: Context): Promise<unknown> => {
+  const length = Number(ctx.req.headers['content-length'] ?? 0)
+  const given = length > 0 || ctx.req.headers['transfer-encoding'] !== undefined
+  if (given) {
+    const type = ctx.get('Content-Type')
+    if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', `body: expected Content-Type application/json, got ${JSON.stringify(type.slice(0, 100))}`)
+    if (ctx.get('Content-Encoding') !== '' && ctx.get('Content-Encoding') !== 'identity') throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'body: expected no Content-Encoding; send it as it is')
+  }
+  const text = given ? await readText(ctx.req, length) : ''
+  if (field === undefined) {
+    if (text !== '' && text !== '{}') throw new AppError('BODY_INVALID', 'body: expected none')
+    return undefined
+  }
+  return validated(field, text.trim() === '' ? {} : parseJson(text))
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true })
+const readText = async (request: IncomingMessage, length: number): Promise<string> => {
+  let bytes: Buffer
+  try {
+    bytes = await getRawBody(request, { limit: bodyLimit, ...length > 0 ? { length } : {} })
+  } catch (error) {
+    const type = (error as { type?: string }).type
+    if (type === 'entity.too.large') throw new AppError('BODY_TOO_LARGE', `body: expected at most ${bodyLimit} bytes; send less`, { cause: error })
+    throw new AppError('BODY_INVALID', 'body: did not arrive whole', { cause: error })
+  }
+  try {
+    return decoder.decode(bytes)
+  } catch (error) {
+    throw new AppError('BODY_INVALID', 'body: expected UTF-8', { cause: error })
+  }
+}
+
+// ---- answers -------------------------------------------------------------------------------------------------------------------------
+
+const writeAnswer = async (deps: DoorDeps, ctx: Context, answer: Answer): Promise<void> => {
+  ctx.status = answer.status
+  if (answer.headers !== undefined) ctx.set({ ...answer.headers })
+  if (answer.stream !== undefined) {
+    startStream(deps, ctx, answer.stream)
+  } else if (answer.text !== undefined) {
+    ctx.type = answer.text.type
+    if (answer.text.policy !== undefined) ctx.set('Content-Security-Policy', answer.text.policy)
+    ctx.body = answer.text.content
+  } else if (answer.body !== undefined) {
+    ctx.type = 'application/json'
+    ctx.body = JSON.stringify(answer.body)
+  } else {
+    ctx.body = null
+    ctx.status = answer.status
+  }
+}
+
+const startStream = (deps: DoorDeps, ctx: Context, run: NonNullable<Answer['stream']>): void => {
+  const out = new PassThrough()
+  const gone = new AbortController()
+  const end = () => { gone.abort() }
+  ctx.res.once('close', end)
+  deps.closing.addEventListener('abort', end, { once: true })
+  ctx.type = 'text/event-stream'
+  ctx.set('X-Accel-Buffering', 'no')
+  ctx.body = out
+  ctx.req.socket.setTimeout(0)
+  ctx.flushHeaders()
+  run({ write: (text) => { if (!gone.signal.aborted) out.write(text) }, signal: gone.signal })
+    .catch((error: unknown) => { deps.log.warn({ request_id: ctx.state['request_id'], code: codeOf(error) }, 'event stream ended early') })
+    .finally(() => {
+      deps.closing.removeEventListener('abort', end)
+      ctx.res.removeListener('close', end)
+      out.end()
+    })
+}
+
+const requestId = (ctx: Context, bytes: RandomBytes | undefined): string => {
+  const given = ctx.get('X-Request-ID')
+  return /^[A-Za-z0-9._-]{1,128}$/.test(given) ? given : `req_${randomDigits(22, bytes)}`
+}
+
+const allowOrigin = (ctx: Context, origins: readonly string[]): void => {
+  if (origins.length === 0) return
+  ctx.vary('Origin')
+  const origin = ctx.get('Origin')
+  if (!origins.includes(origin)) return
+  ctx.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': 'RateLimit, RateLimit-Policy, Retry-After, X-Request-ID' })
+}
+
+const titles: Readonly<Record<number, string>> = {
+  400: 'Bad request', 401: 'Not authenticated', 402: 'Subscription inactive', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 409: 'Conflict', 413: 'Too large',
+  415: 'Unsupported media type', 429: 'Too many requests', 500: 'Internal error', 502: 'Bad gateway', 503: 'Unavailable', 504: 'Timed out', 507: 'Out of space',
+}
+
+/** application/problem+json. An error that nobody foresaw shows nothing of itself; the log has it under the request id. */
+const answerError = (ctx: Context, error: unknown, request_id: string, { log, now }: DoorDeps): void => {
+  const code = codeOf(error)
+  const status = errorTable[code].http_status
+  const known = error instanceof AppError
+  if (!known) log.error({ request_id, route: ctx.state['route'], error: error instanceof Error ? error.stack : typeof error }, 'request failed')
+  ctx.status = status
+  ctx.type = 'application/problem+json'
+  if (error instanceof QuotaError) ctx.set('Retry-After', String(Math.max(1, Math.ceil((Date.parse(error.resets_at) - now().getTime()) / 1000))))
+  else if (status === 503) ctx.set('Retry-After', '2')
+  // What is left of a body that was refused is not read: the connection ends.
+  if (!ctx.req.complete && (code === 'BODY_TOO_LARGE' || code === 'UNSUPPORTED_MEDIA_TYPE')) ctx.set('Connection', 'close')
+  ctx.body = JSON.stringify({
+    type: `urn:convergence:error:${code.toLowerCase().replaceAll('_', '-')}`, title: titles[status] ?? 'Error', status, code,
+    detail: known ? error.message : 'unexpected failure; try again, and report the request_id if it stays', request_id,
+    ...known && error.faults.length > 0 ? { errors: error.faults } : {}, ...error instanceof QuotaError ? { resets_at: error.resets_at } : {},
+  })
+}

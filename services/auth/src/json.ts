@@ -1,0 +1,66 @@
+/**
+ * JSON from outside: what JSON.parse lets pass silently is refused here first. One linear walk over the text, no recursion.
+ */
+import { AppError } from '@convergence/contracts'
+
+const deepest = 20
+const forbidden = new Set(['__proto__', 'constructor', 'prototype'])
+
+/** Throws BODY_INVALID for what is no JSON, for forbidden or repeated keys, and for nesting deeper than 20. */
+export const parseJson = (text: string): unknown => {
+  if (text !== '{}') scan(text)
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new AppError('BODY_INVALID', 'body: expected JSON, got something that does not parse; check quotes and commas')
+  }
+}
+
+/** Ends of strings are found exactly; everything else is left to JSON.parse. */
+const scan = (text: string): void => {
+  /** Keys of each open object; undefined for an array. */
+  const open: (Set<string> | undefined)[] = []
+  for (let at = 0; at < text.length; at += 1) {
+    const char = text.charCodeAt(at)
+    if (char === 0x7b || char === 0x5b) {
+      open.push(char === 0x7b ? new Set() : undefined)
+      if (open.length > deepest) throw new AppError('BODY_INVALID', `body: nested deeper than ${deepest} levels; send a flatter object`)
+    } else if (char === 0x7d || char === 0x5d) {
+      open.pop()
+    } else if (char === 0x22) {
+      const end = endOfString(text, at)
+      if (end < 0) return
+      const keys = open.at(-1)
+      if (keys !== undefined && isKey(text, end)) addKey(keys, text.slice(at, end + 1))
+      at = end
+    }
+  }
+}
+
+const endOfString = (text: string, start: number): number => {
+  for (let at = start + 1; at < text.length; at += 1) {
+    const char = text.charCodeAt(at)
+    if (char === 0x5c) at += 1
+    else if (char === 0x22) return at
+  }
+  return -1
+}
+
+const isKey = (text: string, end: number): boolean => {
+  let at = end + 1
+  while (at < text.length && ' \t\r\n'.includes(text.charAt(at))) at += 1
+  return text.charAt(at) === ':'
+}
+
+const addKey = (keys: Set<string>, quoted: string): void => {
+  let key: string
+  try {
+    // Escapes are decoded, for "\u005f_proto__" is the same key.
+    key = JSON.parse(quoted) as string
+  } catch {
+    return
+  }
+  if (forbidden.has(key)) throw new AppError('BODY_INVALID', `body: the key ${key} is not allowed`)
+  if (keys.has(key)) throw new AppError('BODY_INVALID', `body: the key ${key.slice(0, 64)} is there twice; send it once`)
+  keys.add(key)
+}
