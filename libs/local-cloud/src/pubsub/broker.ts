@@ -1,168 +1,129 @@
 /**
- * A durable Pub/Sub broker in one process, with Google's semantics: at least once, ack deadlines, backoff, delivery attempts, dead letters,
- * filters, ordering keys. The file is written by a worker thread; everything of one turn is one transaction. A publish is handed to its
- * subscribers as soon as it is durable. Leases live in memory: after a restart whatever was not acknowledged is available at once, with
- * its attempts counted. Memory holds what is leased and a window of each backlog, never the whole.
+ * A durable Pub/Sub broker in one process, in terms of Google's API: at least once, ack deadlines, backoff, delivery attempts, dead letters,
+ * filters, ordering keys, retention. What one turn of the event loop does is one transaction; a publish is handed to its subscribers as soon
+ * as it is durable. Leases live in memory: after a restart whatever was not acknowledged is available again, with its attempts counted.
+ * Memory holds what is leased and a window of each backlog; the rest stays in the file. Not there: push, snapshots, seek.
  */
-import { chmodSync } from 'node:fs'
-import { join } from 'node:path'
-import { Worker } from 'node:worker_threads'
 import type { BusPort, PortMessage, PortOutgoing, SubscriptionConfig } from '@convergence/bus'
 import { AppError } from '@convergence/contracts'
+import { openAgenda, type Alarm, type Due } from './due.ts'
 import { parseFilter, type Filter } from './filter.ts'
-import type { Op, Opened, Request, StoredMessage } from './store-worker.ts'
+import type { StoredMessage } from './store-worker.ts'
+import { openStore, outOfMemory, type Write } from './store.ts'
 
 export interface BrokerOptions {
+  /** Made when missing, in a folder that exists; owned by one process at a time. */
   file: string
   /** Milliseconds since 1970; default Date.now. */
   now?: () => number
   /** Between 0 and 1, for the jitter of backoff; default Math.random. */
   random?: () => number
+  /** Calls back after a pause; default the clock. Tests that move `now` give their own and call `wake`. */
+  alarm?: Alarm
+  /** Messages of one subscription that are kept in memory beside what is leased; default 2,000. */
+  window?: number
+  /** What is not acknowledged for so long is dropped and counted in `expired`; default 7 days. */
+  retentionMs?: number
+  /** The file grows no larger; default: as the disk allows. */
+  max_bytes?: number
+  /** Name of the project in dead letters; default local-convergence. */
+  project_id?: string
+}
+export interface BrokerSubscriptionConfig extends SubscriptionConfig {
+  /** Lease of a pulled message; 10 to 600, default 10. A stream extends its leases by itself. */
+  ackDeadlineSeconds?: number
 }
 export interface Broker extends BusPort {
+  /** Throws CONFLICT when it exists. */
+  createTopic(name: string): Promise<void>
   listTopics(): string[]
-  listSubscriptions(): string[]
+  /** Its subscriptions keep their backlog and show the topic `_deleted-topic_`. */
   deleteTopic(name: string): Promise<void>
+  /** Throws CONFLICT when it exists, NOT_FOUND without its topics, BODY_INVALID for a bad value or filter. */
+  createSubscription(name: string, config: BrokerSubscriptionConfig): Promise<void>
+  listSubscriptions(topic?: string): string[]
   deleteSubscription(name: string): Promise<void>
+  getSubscription(name: string): Promise<BrokerSubscriptionConfig | undefined>
+  /** At most max_messages, as soon as there is one; none when none came within wait_ms, default 1,000. */
+  pull(subscription: string, options: { max_messages: number; wait_ms?: number }): Promise<PortMessage[]>
+  /** Counts from its arrival; 0 is a nack. Nothing happens when the lease is over. */
+  modifyAckDeadline(ack_id: string, seconds: number): void
   /** Messages of a subscription that are not acknowledged. */
   backlog(subscription: string): Promise<number>
+  stats(): { leased: number; in_memory: number; waiting: number; expired: number }
+  /** Does what is due: the alarm calls it. */
+  wake(): void
 }
 
-/** Messages of one subscription that are kept in memory; the rest waits in the file. */
-const windowSize = 5_000
-/** So near the head that the next delivery may already have happened when the process dies. */
-const imminent = 1_000
-
-interface Message { id: number; data: Uint8Array; attributes: Readonly<Record<string, string>>; ordering_key: string; published_ms: number; topic: string }
-interface Entry { message: Message; attempt: number; due_ms: number }
-interface Lease { subscription: Subscription; entry: Entry; timer: NodeJS.Timeout; consumer: Consumer | undefined }
-interface Consumer { max_outstanding: number; outstanding: number; max_extension_ms: number; on_message: (message: PortMessage) => void; closed: boolean }
+interface Message {
+  id: number
+  data: Uint8Array
+  attributes: Readonly<Record<string, string>>
+  ordering_key: string
+  published_ms: number
+  /** Subscriptions that have not acknowledged it, as far as this object knows; never less than there are. */
+  open: number
+}
+/** `marked`: the file says that this attempt was handed out. */
+interface Entry { message: Message; attempt: number; marked: boolean }
+interface Consumer { max_outstanding: number; outstanding: number; lease_ms: number; on_message: (message: PortMessage) => void; closed: boolean }
+interface Lease { subscription: Subscription; entry: Entry; consumer: Consumer; due: Due }
 interface Subscription {
   id: number
   name: string
-  config: SubscriptionConfig
+  config: BrokerSubscriptionConfig
   filter: Filter | undefined
   ready: Entry[]
-  /** Waiting for their backoff. */
-  later: number
-  /** Newest id that was ever in memory; with `spilled`, newer ones are in the file only. */
-  newest: number
-  spilled: boolean
+  /** Index of the first of `ready`. */
+  head: number
+  /** Entries in `ready`, behind their ordering key, or waiting for their backoff in memory. */
+  held: number
+  /** Ordering keys with a message on its way, and what waits behind it. */
+  keys: Map<string, Entry[]>
+  /** Newest message that is, or was, in memory; and newest there is. Between them: in the file only. */
+  cursor: number
+  tail: number
   loading: boolean
-  missed: boolean
+  /** Something in the file is due, and the time of the next that will be. */
+  overdue: boolean
+  nextDue: Due | undefined
   consumers: Consumer[]
   turn: number
-  busy_keys: Set<string>
-  expiry: NodeJS.Timeout | undefined
+  /** Places of consumers that are promised to entries whose mark is being written. */
+  reserved: number
+  pumping: boolean
+  gone: boolean
+  expiry: Due | undefined
 }
 
 const namePattern = /^[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}$/
+const idBlock = 10_000
+const retryMs = 1_000
+const sevenDaysMs = 7 * 86_400_000
 
-export const openBroker = async ({ file, now = Date.now, random = Math.random }: BrokerOptions): Promise<Broker> => {
-  const worker = new Worker(join(import.meta.dirname, 'store-worker.ts'), { workerData: { file } })
-  worker.unref()
-  let n = 0
-  let failure: AppError | undefined
-  const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
-  const tell = ({ failed, code }: { failed: string; code?: string }): AppError =>
-    /full|ENOSPC/i.test(failed) ? new AppError('DISK_FULL', `${file}: no space left on the disk; free some, nothing that was acknowledged is lost`)
-      : new AppError('UNAVAILABLE', `${file}: cannot be written (${code ?? failed})`)
-  const settle = (answer: { n: number; result?: unknown; failed?: string; code?: string; held?: boolean }) => {
-    const entry = waiting.get(answer.n)
-    waiting.delete(answer.n)
-    if (waiting.size === 0) worker.unref()
-    if (answer.failed === undefined) entry?.resolve(answer.result)
-    else if (answer.n === 0) {
-      entry?.reject(answer.held === true
-        ? new AppError('SETTING_INVALID', `${file} is ${answer.failed}: stop that one, or use another data folder`)
-        : new AppError('SETTING_INVALID', `${file} cannot be opened (${answer.failed}): it must be a file that this user may read and write`))
-    } else entry?.reject(tell({ failed: answer.failed, ...(answer.code === undefined ? {} : { code: answer.code }) }))
-  }
-  const opening = new Promise<Opened>((resolve, reject) => { waiting.set(0, { resolve: resolve as (value: unknown) => void, reject }) })
-  worker.ref()
-  worker.on('message', settle)
-  worker.on('error', (error) => {
-    failure = new AppError('UNAVAILABLE', `${file}: the store ended (${error.message})`)
-    for (const entry of waiting.values()) entry.reject(failure)
-    waiting.clear()
-  })
-  // Distributes over the union, so that each kind keeps its own fields.
-  type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'n'> : never) : never
-  const ask = <T>(request: Asked): Promise<T> =>
-    new Promise<T>((resolve, reject) => {
-      if (failure !== undefined) return reject(failure)
-      n += 1
-      waiting.set(n, { resolve: resolve as (value: unknown) => void, reject })
-      worker.ref()
-      worker.postMessage({ ...request, n })
-    })
-  const opened = await opening
-  chmodSync(file, 0o600)
-
-  // ---- group commit ---------------------------------------------------------------------------------------------------------------
-
-  let ops: Op[] = []
-  let group: { resolve(): void; reject(error: Error): void }[] = []
-  let inFlight = false
-  let scheduled = false
-  let writesSinceCheckpoint = 0
-  let checkpoint: NodeJS.Timeout | undefined
-  const flush = () => {
-    scheduled = false
-    if (inFlight || group.length === 0) return
-    const [sentOps, sentGroup] = [ops, group]
-    ops = []
-    group = []
-    inFlight = true
-    writesSinceCheckpoint += sentOps.length
-    ask({ kind: 'write', ops: sentOps }).then(
-      () => {
-        inFlight = false
-        for (const { resolve } of sentGroup) resolve()
-        flush()
-        settleDown()
-      },
-      (error: Error) => {
-        inFlight = false
-        for (const { reject } of sentGroup) reject(error)
-        flush()
-      })
-  }
-  /** Checkpoints when idle, or when much has gathered: never by surprise in the middle of a commit. */
-  const settleDown = () => {
-    if (writesSinceCheckpoint > 50_000) {
-      writesSinceCheckpoint = 0
-      void ask({ kind: 'checkpoint' }).catch(() => undefined)
-    }
-    clearTimeout(checkpoint)
-    checkpoint = setTimeout(() => {
-      writesSinceCheckpoint = 0
-      void ask({ kind: 'checkpoint' }).catch(() => undefined)
-    }, 500)
-    checkpoint.unref()
-  }
-  /** Resolves when the operations are durable; those of one call are in one transaction. */
-  const write = (added: readonly Op[]): Promise<void> =>
-    new Promise((resolve, reject) => {
-      if (failure !== undefined) return reject(failure)
-      for (const op of added) ops.push(op)
-      group.push({ resolve, reject })
-      if (!scheduled) {
-        scheduled = true
-        queueMicrotask(flush)
-      }
-    })
+export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
+  const { now = Date.now, random = Math.random, window = 2_000, retentionMs = sevenDaysMs, project_id = 'local-convergence' } = options
+  const store = await openStore(options)
+  const { opened } = store
+  const agenda = openAgenda(now, options.alarm)
+  const topics = new Map<string, Subscription[]>(opened.topics.map(({ name }) => [name, []]))
+  const subscriptions = new Map<string, Subscription>()
+  const leases = new Map<string, Lease>()
+  const prefix = opened.epoch.toString(36)
+  let lastId = opened.last_id
+  let reservedId = opened.last_id
+  let lastSubscription = opened.subscriptions.reduce((most, { id }) => Math.max(most, id), 0)
+  let lastLease = 0
+  let waiting = 0
+  let expired = 0
+  let closing: Promise<void> | undefined
 
   // ---- topics and subscriptions -----------------------------------------------------------------------------------------------------
 
-  const topics = new Map<string, Subscription[]>(opened.topics.map(({ name }) => [name, []]))
-  const subscriptions = new Map<string, Subscription>()
-  let lastId = opened.last_id
-  let lastSub = opened.subscriptions.reduce((most, { id }) => Math.max(most, id), 0)
-  const addSubscription = (id: number, name: string, config: SubscriptionConfig, spilled: boolean): Subscription => {
+  const addSubscription = (id: number, name: string, config: BrokerSubscriptionConfig, cursor: number): Subscription => {
     const subscription: Subscription = {
-      id, name, config, filter: config.filter === undefined ? undefined : parseFilter(config.filter), ready: [], later: 0, newest: 0, spilled, loading: false, missed: false,
-      consumers: [], turn: 0, busy_keys: new Set(), expiry: undefined,
+      id, name, config, filter: config.filter === undefined || config.filter === '' ? undefined : parseFilter(config.filter), ready: [], head: 0, held: 0, keys: new Map(), cursor, tail: lastId,
+      loading: false, overdue: false, nextDue: undefined, consumers: [], turn: 0, reserved: 0, pumping: false, gone: false, expiry: undefined,
     }
     subscriptions.set(name, subscription)
     topics.get(config.topic)?.push(subscription)
@@ -171,28 +132,187 @@ export const openBroker = async ({ file, now = Date.now, random = Math.random }:
   }
   /** A subscription that nobody reads goes after its time. */
   const watchExpiry = (subscription: Subscription) => {
+    if (subscription.expiry !== undefined) agenda.cancel(subscription.expiry)
     const { expirationMs } = subscription.config
-    if (expirationMs === undefined || subscription.consumers.length > 0) return
-    clearTimeout(subscription.expiry)
-    subscription.expiry = setTimeout(() => { void removeSubscription(subscription).catch(() => undefined) }, Math.min(expirationMs, 2 ** 31 - 1))
-    subscription.expiry.unref()
+    if (expirationMs === undefined || subscription.consumers.length > 0 || subscription.gone) return
+    subscription.expiry = agenda.add(now() + expirationMs, () => { removeSubscription(subscription).catch(() => { watchExpiry(subscription) }) })
   }
   const removeSubscription = async (subscription: Subscription): Promise<void> => {
-    clearTimeout(subscription.expiry)
+    subscription.gone = true
+    if (subscription.expiry !== undefined) agenda.cancel(subscription.expiry)
+    if (subscription.nextDue !== undefined) agenda.cancel(subscription.nextDue)
     subscriptions.delete(subscription.name)
     const siblings = topics.get(subscription.config.topic)
     if (siblings !== undefined) siblings.splice(siblings.indexOf(subscription), 1)
     for (const consumer of subscription.consumers) consumer.closed = true
-    await write([{ op: 'drop-subscription', id: subscription.id }])
+    subscription.consumers = []
+    subscription.ready = []
+    subscription.head = 0
+    subscription.keys.clear()
+    await store.write([{ op: 'drop-subscription', id: subscription.id }])
   }
-  for (const { id, name, config } of opened.subscriptions) addSubscription(id, name, JSON.parse(config) as SubscriptionConfig, true)
+  const checkConfig = (name: string, config: BrokerSubscriptionConfig) => {
+    const { topic, deadLetterPolicy, retryPolicy, ackDeadlineSeconds, filter } = config
+    const wrong = (what: string) => new AppError('BODY_INVALID', `subscription ${name}: ${what}`)
+    if (!topics.has(topic)) throw new AppError('NOT_FOUND', `subscription ${name}: topic ${topic} does not exist; make it first`)
+    if (deadLetterPolicy !== undefined) {
+      if (!topics.has(deadLetterPolicy.topic)) throw new AppError('NOT_FOUND', `subscription ${name}: dead-letter topic ${deadLetterPolicy.topic} does not exist; make it first`)
+      if (!within(deadLetterPolicy.maxDeliveryAttempts, 5, 100)) throw wrong(`maxDeliveryAttempts: expected 5 to 100, got ${deadLetterPolicy.maxDeliveryAttempts}`)
+    }
+    if (retryPolicy !== undefined && !(within(retryPolicy.minimumBackoffMs, 0, 600_000) && within(retryPolicy.maximumBackoffMs, retryPolicy.minimumBackoffMs, 600_000))) {
+      throw wrong(`retryPolicy: expected 0 to 600,000 ms, the minimum not above the maximum, got ${retryPolicy.minimumBackoffMs} and ${retryPolicy.maximumBackoffMs}`)
+    }
+    if (ackDeadlineSeconds !== undefined && !within(ackDeadlineSeconds, 10, 600)) throw wrong(`ackDeadlineSeconds: expected 10 to 600, got ${ackDeadlineSeconds}`)
+    if (filter !== undefined && filter !== '') parseFilter(filter)
+  }
+  const create = async (name: string, config: BrokerSubscriptionConfig): Promise<void> => {
+    checkConfig(name, config)
+    const subscription = addSubscription((lastSubscription += 1), name, config, lastId)
+    try {
+      await store.write([{ op: 'subscription', id: subscription.id, name, config: JSON.stringify(config) }])
+    } catch (error) {
+      await removeSubscription(subscription).catch(() => undefined)
+      throw error
+    }
+  }
+  const named = (name: string): Subscription => {
+    const subscription = subscriptions.get(name)
+    if (subscription === undefined) throw new AppError('NOT_FOUND', `subscription ${name} does not exist`)
+    return subscription
+  }
+
+  // ---- what is in memory --------------------------------------------------------------------------------------------------------------
+
+  const readyCount = (subscription: Subscription) => subscription.ready.length - subscription.head
+  const peek = (subscription: Subscription) => subscription.ready[subscription.head]
+  const shift = (subscription: Subscription) => {
+    subscription.head += 1
+    subscription.held -= 1
+    if (subscription.head === subscription.ready.length) {
+      subscription.ready = []
+      subscription.head = 0
+    } else if (subscription.head > 1_000) {
+      subscription.ready = subscription.ready.slice(subscription.head)
+      subscription.head = 0
+    }
+  }
+  const keyOf = ({ config }: Subscription, { message }: Entry) => (config.enableMessageOrdering === true ? message.ordering_key : '')
+  /** A message that comes into memory: behind its ordering key while an earlier one is on its way. */
+  const admit = (subscription: Subscription, entry: Entry) => {
+    if (subscription.gone) return
+    subscription.held += 1
+    const key = keyOf(subscription, entry)
+    const behind = key === '' ? undefined : subscription.keys.get(key)
+    if (behind !== undefined) behind.push(entry)
+    else {
+      if (key !== '') subscription.keys.set(key, [])
+      subscription.ready.push(entry)
+    }
+  }
+  /** A message of which the key, if any, is its own already. */
+  const readmit = (subscription: Subscription, entry: Entry) => {
+    if (subscription.gone) return
+    subscription.held += 1
+    subscription.ready.push(entry)
+  }
+  const freeKey = (subscription: Subscription, entry: Entry) => {
+    const key = keyOf(subscription, entry)
+    if (key === '') return
+    const next = subscription.keys.get(key)?.shift()
+    if (next === undefined) subscription.keys.delete(key)
+    else subscription.ready.push(next)
+  }
+  /** Ready at its time. Beyond the window it waits in the file; but not with an ordering key, which it holds. */
+  const later = (subscription: Subscription, entry: Entry, due_ms: number): 'memory' | 'file' => {
+    if (subscription.held >= window && keyOf(subscription, entry) === '') {
+      wakeFor(subscription, due_ms)
+      return 'file'
+    }
+    subscription.held += 1
+    waiting += 1
+    agenda.add(due_ms, () => {
+      waiting -= 1
+      subscription.held -= 1
+      readmit(subscription, entry)
+      pump(subscription)
+    })
+    return 'memory'
+  }
+  const wakeFor = (subscription: Subscription, due_ms: number) => {
+    if (subscription.nextDue !== undefined && subscription.nextDue.at >= 0) {
+      if (subscription.nextDue.due_ms <= due_ms) return
+      agenda.cancel(subscription.nextDue)
+    }
+    subscription.nextDue = agenda.add(due_ms, () => {
+      subscription.overdue = true
+      pump(subscription)
+    })
+  }
+  const fromFile = (row: StoredMessage): Entry => ({
+    message: {
+      id: row.id, data: row.data, attributes: JSON.parse(row.attributes) as Record<string, string>, ordering_key: row.ordering_key, published_ms: row.published_ms, open: row.open,
+    },
+    // What was handed out when the process died has used up that attempt.
+    attempt: row.attempt + (row.handed > 0 && row.handed !== opened.epoch ? 1 : 0),
+    marked: false,
+  })
+  /** Brings in the next of the backlog when the window has room. */
+  const load = (subscription: Subscription) => {
+    if (subscription.loading || subscription.gone || closing !== undefined || subscription.held > window / 4) return
+    if (!subscription.overdue && subscription.cursor >= subscription.tail) return
+    subscription.loading = true
+    const limit = Math.max(1, window - subscription.held)
+    const work = subscription.overdue ? loadDue(subscription, limit) : loadPage(subscription, limit)
+    work.then(
+      () => {
+        subscription.loading = false
+        pump(subscription)
+      },
+      () => {
+        subscription.loading = false
+        if (closing === undefined) agenda.add(now() + retryMs, () => { pump(subscription) })
+      })
+  }
+  const loadPage = async (subscription: Subscription, limit: number) => {
+    const { cursor, tail } = subscription
+    // Whatever was published up to here is in the file after this, or failed.
+    await store.write([])
+    const rows = await store.page(subscription.id, cursor, limit)
+    if (subscription.gone) return
+    const moved: Write[] = []
+    for (const row of rows) {
+      const entry = fromFile(row)
+      subscription.cursor = Math.max(subscription.cursor, row.id)
+      if (row.due_ms <= now()) {
+        admit(subscription, entry)
+        continue
+      }
+      const key = keyOf(subscription, entry)
+      if (key !== '' && subscription.keys.has(key)) admit(subscription, entry)
+      else {
+        if (key !== '') subscription.keys.set(key, [])
+        if (later(subscription, entry, row.due_ms) === 'file') moved.push({ op: 'delivery', sub: subscription.id, id: row.id, attempt: entry.attempt, due_ms: row.due_ms, handed: outOfMemory })
+      }
+    }
+    if (rows.length < limit) subscription.cursor = Math.max(subscription.cursor, tail)
+    if (moved.length > 0) await store.write(moved)
+  }
+  const loadDue = async (subscription: Subscription, limit: number) => {
+    subscription.overdue = false
+    await store.write([])
+    const { rows, next_ms } = await store.due(subscription.id, now(), limit)
+    for (const row of rows) readmit(subscription, fromFile(row))
+    if (next_ms !== undefined) wakeFor(subscription, next_ms)
+  }
 
   // ---- delivery ---------------------------------------------------------------------------------------------------------------------
 
-  const leases = new Map<string, Lease>()
-  let nextLease = 0
-  const prefix = now().toString(36)
-
+  /** Deliveries that consumers have room for. */
+  const room = ({ consumers, reserved }: Subscription): number => {
+    let free = -reserved
+    for (const { closed, max_outstanding, outstanding } of consumers) if (!closed) free += Math.max(0, max_outstanding - outstanding)
+    return free
+  }
   const pickConsumer = (subscription: Subscription): Consumer | undefined => {
     const { consumers } = subscription
     for (let tried = 0; tried < consumers.length; tried += 1) {
@@ -202,256 +322,370 @@ export const openBroker = async ({ file, now = Date.now, random = Math.random }:
     }
     return undefined
   }
+  /** With a dead-letter policy an attempt is in the file before it is made: else a message that kills its consumer would come for ever. */
+  const needsMark = ({ config }: Subscription) => config.deadLetterPolicy !== undefined
+  const isUsedUp = ({ config: { deadLetterPolicy } }: Subscription, attempts: number) =>
+    deadLetterPolicy !== undefined && attempts >= deadLetterPolicy.maxDeliveryAttempts && topics.has(deadLetterPolicy.topic)
+
+  /** Hands out what can be. A consumer may acknowledge while it is called; then this goes on in the loop, not deeper. */
   const pump = (subscription: Subscription): void => {
-    if (subscription.consumers.length === 0) return
-    let blocked = 0
-    while (subscription.ready.length > blocked) {
-      const consumer = pickConsumer(subscription)
-      if (consumer === undefined) return
-      const entry = subscription.ready[blocked]
-      if (entry === undefined) return
-      const key = subscription.config.enableMessageOrdering === true ? entry.message.ordering_key : ''
-      if (key !== '' && subscription.busy_keys.has(key)) {
-        blocked += 1
-        continue
-      }
-      if (blocked === 0) subscription.ready.shift()
-      else subscription.ready.splice(blocked, 1)
-      if (key !== '') subscription.busy_keys.add(key)
-      lease(subscription, entry, consumer)
-    }
-    if (subscription.spilled && subscription.ready.length < windowSize / 4) load(subscription)
-  }
-  const lease = (subscription: Subscription, entry: Entry, consumer: Consumer | undefined, deadlineMs?: number): PortMessage => {
-    const ack_id = `${prefix}-${(nextLease += 1).toString(36)}`
-    const timer = setTimeout(() => { giveBack(ack_id) }, deadlineMs ?? consumer?.max_extension_ms ?? 10_000)
-    timer.unref()
-    leases.set(ack_id, { subscription, entry, timer, consumer })
-    const { message, attempt } = entry
-    const delivered: PortMessage = {
-      ack_id, message_id: String(message.id), data: message.data, attributes: message.attributes, published_at: new Date(message.published_ms).toISOString(),
-      attempt, ordering_key: message.ordering_key,
-    }
-    if (consumer !== undefined) {
-      consumer.outstanding += 1
-      consumer.on_message(delivered)
-    }
-    return delivered
-  }
-  const load = (subscription: Subscription): void => {
-    if (subscription.loading) return
-    subscription.loading = true
-    subscription.missed = false
-    ask<StoredMessage[]>({ kind: 'page', sub: subscription.id, after: subscription.newest, limit: windowSize / 2 }).then(
-      (rows) => {
-        subscription.loading = false
-        for (const row of rows) {
-          subscription.newest = Math.max(subscription.newest, row.id)
-          const message: Message = { id: row.id, data: row.data, attributes: JSON.parse(row.attributes) as Record<string, string>, ordering_key: row.ordering_key, published_ms: row.published_ms, topic: row.topic }
-          makeReady(subscription, { message, attempt: row.attempt, due_ms: row.due_ms })
+    if (subscription.pumping || subscription.gone || closing !== undefined) return
+    subscription.pumping = true
+    try {
+      while (subscription.consumers.length > 0) {
+        const entry = peek(subscription)
+        if (entry === undefined) break
+        if (isUsedUp(subscription, entry.attempt - 1)) {
+          shift(subscription)
+          bury(subscription, entry, entry.attempt - 1)
+          continue
         }
-        if (rows.length < windowSize / 2 && !subscription.missed) subscription.spilled = false
+        if (needsMark(subscription) && !entry.marked) {
+          if (room(subscription) <= 0) break
+          markAhead(subscription)
+          continue
+        }
+        const consumer = pickConsumer(subscription)
+        if (consumer === undefined) break
+        shift(subscription)
+        lease(subscription, entry, consumer)
+      }
+    } finally {
+      subscription.pumping = false
+    }
+    if (subscription.consumers.length > 0) load(subscription)
+  }
+  /** Writes down the attempts that consumers have room for, all in one transaction, then hands them out. */
+  const markAhead = (subscription: Subscription) => {
+    const batch: Entry[] = []
+    for (let free = room(subscription); free > 0; free -= 1) {
+      const entry = peek(subscription)
+      if (entry === undefined || entry.marked || isUsedUp(subscription, entry.attempt - 1)) break
+      shift(subscription)
+      batch.push(entry)
+    }
+    subscription.reserved += batch.length
+    const back = (marked: boolean) => {
+      subscription.reserved -= batch.length
+      for (const entry of batch) readmit(subscription, { ...entry, marked })
+      // Marked ones go first: their places are free.
+      if (marked) subscription.ready = [...subscription.ready.slice(-batch.length), ...subscription.ready.slice(subscription.head, -batch.length)]
+      if (marked) subscription.head = 0
+    }
+    store.write(batch.map(({ message, attempt }) => ({ op: 'delivery', sub: subscription.id, id: message.id, attempt, due_ms: 0, handed: opened.epoch }))).then(
+      () => {
+        if (subscription.gone) return
+        back(true)
         pump(subscription)
       },
-      () => { subscription.loading = false })
+      () => {
+        if (subscription.gone || closing !== undefined) return
+        agenda.add(now() + retryMs, () => {
+          back(false)
+          pump(subscription)
+        })
+      })
   }
-  const makeReady = (subscription: Subscription, entry: Entry): void => {
-    const wait = entry.due_ms - now()
-    if (wait <= 0) {
-      subscription.ready.push(entry)
-      return
-    }
-    subscription.later += 1
-    const timer = setTimeout(() => {
-      subscription.later -= 1
-      subscription.ready.push(entry)
-      pump(subscription)
-    }, Math.min(wait, 2 ** 31 - 1))
-    timer.unref()
+  const lease = (subscription: Subscription, entry: Entry, consumer: Consumer) => {
+    const ack_id = `${prefix}.${(lastLease += 1).toString(36)}`
+    const { message, attempt } = entry
+    leases.set(ack_id, { subscription, entry, consumer, due: agenda.add(now() + consumer.lease_ms, () => { giveBack(ack_id) }) })
+    consumer.outstanding += 1
+    consumer.on_message({
+      ack_id, message_id: String(message.id), data: message.data, attributes: message.attributes, published_at: new Date(message.published_ms).toISOString(), attempt,
+      ordering_key: message.ordering_key,
+    })
   }
   const end = (ack_id: string): Lease | undefined => {
     const held = leases.get(ack_id)
     if (held === undefined) return undefined
     leases.delete(ack_id)
-    clearTimeout(held.timer)
-    if (held.consumer !== undefined) held.consumer.outstanding -= 1
+    agenda.cancel(held.due)
+    held.consumer.outstanding -= 1
     return held
-  }
-  const freeKey = ({ subscription, entry }: Lease): void => {
-    if (entry.message.ordering_key !== '') subscription.busy_keys.delete(entry.message.ordering_key)
   }
   /** A nack and a lease that ran out are the same: the attempt is used up. */
   const giveBack = (ack_id: string): void => {
     const held = end(ack_id)
-    if (held === undefined) return
+    if (held === undefined || held.subscription.gone) return
     const { subscription, entry } = held
-    const policy = subscription.config.deadLetterPolicy
-    if (policy !== undefined && entry.attempt >= policy.maxDeliveryAttempts && topics.has(policy.topic)) {
-      void forward(held, {}).catch(() => { requeue(held) })
-      return
-    }
-    requeue(held)
-  }
-  const requeue = (held: Lease): void => {
-    const { subscription, entry } = held
-    const { retryPolicy } = subscription.config
-    const pause = retryPolicy === undefined ? 0
-      : Math.min(retryPolicy.maximumBackoffMs, retryPolicy.minimumBackoffMs * 2 ** Math.min(entry.attempt - 1, 20)) * (0.75 + random() * 0.25)
-    const next: Entry = { message: entry.message, attempt: entry.attempt + 1, due_ms: pause === 0 ? 0 : now() + pause }
-    // Of an ordering key everything later waits until this one has gone through.
-    void write([{ op: 'again', sub: subscription.id, id: entry.message.id, attempt: next.attempt, due_ms: Math.round(next.due_ms) }]).catch(() => undefined)
-    const ready = () => {
-      freeKey(held)
-      subscription.ready.unshift(next)
-      pump(subscription)
-    }
-    if (pause === 0) setImmediate(ready)
-    else setTimeout(ready, pause).unref()
-  }
-  const forward = async (held: Lease, attributes: Readonly<Record<string, string>>): Promise<void> => {
-    const { subscription, entry } = held
-    const policy = subscription.config.deadLetterPolicy
-    if (policy === undefined) throw new AppError('SETTING_INVALID', `${subscription.name} has no dead-letter policy`)
-    await publishWith([{
-      topic: policy.topic, data: entry.message.data, ordering_key: entry.message.ordering_key,
-      attributes: {
-        ...entry.message.attributes, ...attributes,
-        CloudPubSubDeadLetterSourceDeliveryCount: String(entry.attempt), CloudPubSubDeadLetterSourceSubscription: subscription.name,
-        CloudPubSubDeadLetterSourceSubscriptionProject: 'local', CloudPubSubDeadLetterSourceTopicPublishTime: new Date(entry.message.published_ms).toISOString().replace('Z', '+00:00'),
-      },
-    }], [{ op: 'ack', sub: subscription.id, id: entry.message.id }])
-    freeKey(held)
+    if (isUsedUp(subscription, entry.attempt)) bury(subscription, entry, entry.attempt)
+    else again(subscription, entry)
     pump(subscription)
   }
+  const again = (subscription: Subscription, { message, attempt }: Entry): void => {
+    const next: Entry = { message, attempt: attempt + 1, marked: false }
+    const pause = backoffMs(subscription.config.retryPolicy, attempt, random)
+    const due_ms = pause === 0 ? 0 : Math.ceil(now() + pause)
+    const place = pause === 0 ? undefined : later(subscription, next, due_ms)
+    const written = store.write([{ op: 'delivery', sub: subscription.id, id: message.id, attempt: next.attempt, due_ms, handed: place === 'file' ? outOfMemory : 0 }])
+    const ready = () => {
+      readmit(subscription, next)
+      pump(subscription)
+    }
+    written.then(
+      () => { if (place === undefined) ready() },
+      () => { if (place !== 'memory' && closing === undefined) agenda.add(now() + retryMs, ready) })
+  }
+  /** To the dead letters; if that cannot be written, back into the subscription. */
+  const bury = (subscription: Subscription, entry: Entry, attempts: number) => {
+    forward(subscription, entry, attempts, {}).catch(() => {
+      if (closing === undefined && !subscription.gone) agenda.add(now() + retryMs, () => { readmit(subscription, entry); pump(subscription) })
+    })
+  }
+  /** Publishes to the dead-letter topic and removes from the subscription, in one transaction. */
+  const forward = async (subscription: Subscription, entry: Entry, attempts: number, attributes: Readonly<Record<string, string>>): Promise<void> => {
+    const policy = subscription.config.deadLetterPolicy
+    if (policy === undefined) throw new AppError('SETTING_INVALID', `subscription ${subscription.name} has no dead-letter policy`)
+    const { message } = entry
+    await publishWith([{
+      topic: policy.topic, data: message.data, ordering_key: message.ordering_key,
+      attributes: {
+        ...message.attributes, ...attributes,
+        CloudPubSubDeadLetterSourceDeliveryCount: String(attempts), CloudPubSubDeadLetterSourceSubscription: subscription.name,
+        CloudPubSubDeadLetterSourceSubscriptionProject: project_id, CloudPubSubDeadLetterSourceTopicPublishTime: new Date(message.published_ms).toISOString().replace('Z', '+00:00'),
+      },
+    }], [gone(subscription, entry)])
+    freeKey(subscription, entry)
+    pump(subscription)
+  }
+  const gone = (subscription: Subscription, { message }: Entry): Write => {
+    const only = message.open <= 1
+    message.open -= 1
+    return { op: 'ack', sub: subscription.id, id: message.id, only }
+  }
 
-  const publishWith = async (outgoing: readonly PortOutgoing[], more: readonly Op[]): Promise<string[]> => {
+  // ---- publishing -------------------------------------------------------------------------------------------------------------------
+
+  const publishWith = async (outgoing: readonly PortOutgoing[], more: readonly Write[]): Promise<string[]> => {
+    if (closing !== undefined) throw new AppError('UNAVAILABLE', 'the broker is closed')
+    for (const each of outgoing) checkMessage(each, topics)
     const published_ms = now()
-    const added: Op[] = []
-    const entries: { subscription: Subscription; entry: Entry }[] = []
-    const ids: string[] = []
-    for (const { topic, data, attributes, ordering_key = '' } of outgoing) {
-      const readers = topics.get(topic)
-      if (readers === undefined) throw new AppError('NOT_FOUND', `topic ${topic} does not exist`)
-      const message: Message = { id: (lastId += 1), data, attributes, ordering_key, published_ms, topic }
-      const to: { sub: number; handed: boolean }[] = []
-      for (const subscription of readers) {
+    const writes: Write[] = [...more]
+    const fresh: { subscription: Subscription; entry: Entry; reserved: boolean }[] = []
+    const promised = new Map<Subscription, number>()
+    const ids = outgoing.map(({ topic, data, attributes, ordering_key = '' }) => {
+      const message: Message = { id: (lastId += 1), data, attributes, ordering_key, published_ms, open: 0 }
+      const to: number[] = []
+      for (const subscription of topics.get(topic) ?? []) {
         if (subscription.filter !== undefined && !subscription.filter(attributes)) continue
-        if (subscription.spilled || subscription.ready.length >= windowSize) {
-          subscription.spilled = true
-          subscription.missed = true
-          to.push({ sub: subscription.id, handed: false })
+        message.open += 1
+        const follows = subscription.cursor >= subscription.tail
+        subscription.tail = message.id
+        const coming = promised.get(subscription) ?? 0
+        if (!follows || subscription.held + coming >= window) {
+          to.push(subscription.id, 0)
           continue
         }
-        to.push({ sub: subscription.id, handed: subscription.consumers.length > 0 && subscription.ready.length < imminent })
-        subscription.newest = Math.max(subscription.newest, message.id)
-        entries.push({ subscription, entry: { message, attempt: 1, due_ms: 0 } })
+        subscription.cursor = message.id
+        promised.set(subscription, coming + 1)
+        // To be handed out the moment it is durable, so the attempt is written along. A key that is busy has to wait for its turn.
+        const at_once = readyCount(subscription) === 0 && room(subscription) > 0 && !(ordering_key !== '' && subscription.config.enableMessageOrdering === true)
+        if (at_once) subscription.reserved += 1
+        to.push(subscription.id, at_once && needsMark(subscription) ? opened.epoch : 0)
+        fresh.push({ subscription, entry: { message, attempt: 1, marked: at_once }, reserved: at_once })
       }
-      added.push({ op: 'message', id: message.id, topic, data, attributes: JSON.stringify(attributes), ordering_key, published_ms, to })
-      ids.push(String(message.id))
+      if (to.length > 0) writes.push({ op: 'message', id: message.id, data, attributes: JSON.stringify(attributes), ordering_key, published_ms, to })
+      return String(message.id)
+    })
+    if (lastId > reservedId) {
+      reservedId = lastId + idBlock
+      writes.push({ op: 'reserve', id: reservedId })
     }
-    await write(more.length === 0 ? added : [...added, ...more])
-    const touched = new Set<Subscription>()
-    for (const { subscription, entry } of entries) {
-      subscription.ready.push(entry)
-      touched.add(subscription)
+    try {
+      await store.write(writes)
+    } catch (error) {
+      for (const { subscription, reserved } of fresh) if (reserved) subscription.reserved -= 1
+      reservedId = opened.last_id
+      throw error
     }
-    for (const subscription of touched) pump(subscription)
+    for (const { subscription, entry, reserved } of fresh) {
+      if (reserved) subscription.reserved -= 1
+      admit(subscription, entry)
+    }
+    for (const { subscription } of fresh) pump(subscription)
     return ids
   }
 
-  const named = (name: string): Subscription => {
-    const subscription = subscriptions.get(name)
-    if (subscription === undefined) throw new AppError('NOT_FOUND', `subscription ${name} does not exist`)
-    return subscription
+  // ---- retention --------------------------------------------------------------------------------------------------------------------
+
+  const expire = async () => {
+    const { up_to, dropped } = await store.expire(now() - retentionMs)
+    expired += dropped
+    if (dropped === 0) return
+    for (const subscription of subscriptions.values()) {
+      const old = ({ message }: Entry) => message.id <= up_to
+      const ready = subscription.ready.slice(subscription.head)
+      const tooOld = ready.filter(old)
+      subscription.ready = ready.filter((entry) => !old(entry))
+      subscription.head = 0
+      subscription.held -= tooOld.length
+      for (const entry of tooOld) freeKey(subscription, entry)
+    }
   }
-  const checkName = (name: string) => {
-    if (!namePattern.test(name) || name.startsWith('goog')) throw new AppError('BODY_INVALID', `${JSON.stringify(name)}: expected 3 to 255 letters, digits or -_.~+%, beginning with a letter and not with goog`)
+  const hourly = () => {
+    expire().catch(() => undefined).finally(() => { if (closing === undefined) agenda.add(now() + 3_600_000, hourly) })
   }
 
-  let closing: Promise<void> | undefined
+  for (const { id, name, config } of opened.subscriptions) addSubscription(id, name, JSON.parse(config) as BrokerSubscriptionConfig, 0)
+  await expire()
+  agenda.add(now() + 3_600_000, hourly)
+
+  const consume = (subscription: Subscription, consumer: Consumer): (() => void) => {
+    subscription.consumers.push(consumer)
+    if (subscription.expiry !== undefined) agenda.cancel(subscription.expiry)
+    setImmediate(() => { pump(subscription) })
+    return () => {
+      if (consumer.closed) return
+      consumer.closed = true
+      subscription.consumers.splice(subscription.consumers.indexOf(consumer), 1)
+      watchExpiry(subscription)
+      pump(subscription)
+    }
+  }
+
   return {
+    createTopic: async (name) => {
+      checkName('topic', name)
+      if (topics.has(name)) throw new AppError('CONFLICT', `topic ${name} exists already`)
+      topics.set(name, [])
+      await store.write([{ op: 'topic', name }])
+    },
     ensureTopic: async (name) => {
-      checkName(name)
+      checkName('topic', name)
       if (topics.has(name)) return
       topics.set(name, [])
-      await write([{ op: 'topic', name, config: '{}' }])
+      await store.write([{ op: 'topic', name }])
+    },
+    listTopics: () => [...topics.keys()].sort(),
+    deleteTopic: async (name) => {
+      const readers = topics.get(name)
+      if (readers === undefined) throw new AppError('NOT_FOUND', `topic ${name} does not exist`)
+      topics.delete(name)
+      for (const subscription of readers) subscription.config = { ...subscription.config, topic: '_deleted-topic_' }
+      await store.write([{ op: 'drop-topic', name }, ...readers.map(({ id, name: reader, config }): Write => ({ op: 'subscription', id, name: reader, config: JSON.stringify(config) }))])
+    },
+    createSubscription: async (name, config) => {
+      checkName('subscription', name)
+      if (subscriptions.has(name)) throw new AppError('CONFLICT', `subscription ${name} exists already`)
+      await create(name, config)
     },
     ensureSubscription: async (name, config) => {
-      checkName(name)
-      if (subscriptions.has(name)) {
-        const known = named(name)
-        if (known.config.topic !== config.topic || known.config.filter !== config.filter) throw new AppError('CONFLICT', `subscription ${name} exists with another topic or filter; both are immutable`)
-        known.config = config
-        await write([{ op: 'subscription', id: known.id, name, config: JSON.stringify(config) }])
+      checkName('subscription', name)
+      const known = subscriptions.get(name)
+      if (known === undefined) {
+        await create(name, config)
         return
       }
-      if (!topics.has(config.topic)) throw new AppError('NOT_FOUND', `subscription ${name}: topic ${config.topic} does not exist`)
-      if (config.deadLetterPolicy !== undefined && !topics.has(config.deadLetterPolicy.topic)) throw new AppError('NOT_FOUND', `subscription ${name}: dead-letter topic ${config.deadLetterPolicy.topic} does not exist`)
-      const subscription = addSubscription((lastSub += 1), name, config, false)
-      await write([{ op: 'subscription', id: subscription.id, name, config: JSON.stringify(config) }])
+      const [was, wanted] = [known.config, config].map(({ topic, filter = '', enableMessageOrdering = false }) => JSON.stringify({ topic, filter, enableMessageOrdering }))
+      if (was !== wanted) throw new AppError('CONFLICT', `subscription ${name} exists as ${String(was)}, expected ${String(wanted)}: these cannot change; delete it, or use another name`)
+      if (JSON.stringify(known.config) === JSON.stringify(config)) return
+      checkConfig(name, config)
+      known.config = config
+      await store.write([{ op: 'subscription', id: known.id, name, config: JSON.stringify(config) }])
     },
     getSubscription: (name) => Promise.resolve(subscriptions.get(name)?.config),
-    listTopics: () => [...topics.keys()],
-    listSubscriptions: () => [...subscriptions.keys()],
-    deleteTopic: async (name) => {
-      topics.delete(name)
-      await write([{ op: 'drop-topic', name }])
-    },
+    listSubscriptions: (topic) => [...subscriptions.values()].filter(({ config }) => topic === undefined || config.topic === topic).map(({ name }) => name).sort(),
     deleteSubscription: async (name) => { await removeSubscription(named(name)) },
     backlog: async (name) => {
       const { id } = named(name)
-      await write([])
-      return ask<number>({ kind: 'count', sub: id })
+      await store.write([])
+      return store.count(id)
     },
+    stats: () => ({ leased: leases.size, in_memory: [...subscriptions.values()].reduce((sum, { held }) => sum + held, 0), waiting, expired }),
     publish: (outgoing) => publishWith(outgoing, []),
     subscribe: (name, { max_outstanding, max_extension_ms }, on_message) => {
-      const subscription = named(name)
-      const consumer: Consumer = { max_outstanding, outstanding: 0, max_extension_ms, on_message, closed: false }
-      subscription.consumers.push(consumer)
-      clearTimeout(subscription.expiry)
-      if (subscription.spilled) load(subscription)
-      setImmediate(() => { pump(subscription) })
-      return {
-        close: () => {
-          if (consumer.closed) return
-          consumer.closed = true
-          subscription.consumers.splice(subscription.consumers.indexOf(consumer), 1)
-          watchExpiry(subscription)
-        },
-      }
+      const close = consume(named(name), { max_outstanding, outstanding: 0, lease_ms: max_extension_ms, on_message, closed: false })
+      return { close }
     },
+    pull: (name, { max_messages, wait_ms = 1_000 }) => new Promise((resolve) => {
+      const subscription = named(name)
+      const messages: PortMessage[] = []
+      const finish = () => {
+        agenda.cancel(tooLate)
+        close()
+        resolve(messages)
+      }
+      const on_message = (message: PortMessage) => {
+        messages.push(message)
+        if (messages.length === 1) setImmediate(finish)
+      }
+      const tooLate = agenda.add(now() + wait_ms, finish)
+      const close = consume(subscription, { max_outstanding: max_messages, outstanding: 0, lease_ms: (subscription.config.ackDeadlineSeconds ?? 10) * 1000, on_message, closed: false })
+    }),
     ack: async (ack_id) => {
       const held = end(ack_id)
-      if (held === undefined) return
+      if (held === undefined || held.subscription.gone) return
       const { subscription, entry } = held
-      const durable = write([{ op: 'ack', sub: subscription.id, id: entry.message.id }])
-      freeKey(held)
+      const durable = store.write([gone(subscription, entry)], true)
+      freeKey(subscription, entry)
       pump(subscription)
-      await durable
+      try {
+        await durable
+      } catch (error) {
+        // It is still in the file, so it comes again.
+        if (closing === undefined) agenda.add(now() + retryMs, () => { admit(subscription, { ...entry, attempt: entry.attempt + 1, marked: false }); pump(subscription) })
+        throw error
+      }
     },
-    nack: (ack_id) => { giveBack(ack_id) },
+    nack: giveBack,
+    modifyAckDeadline: (ack_id, seconds) => {
+      if (!within(seconds, 0, 600)) throw new AppError('BODY_INVALID', `ack deadline: expected 0 to 600 seconds, got ${seconds}`)
+      if (seconds === 0) {
+        giveBack(ack_id)
+        return
+      }
+      const held = leases.get(ack_id)
+      if (held === undefined) return
+      agenda.cancel(held.due)
+      held.due = agenda.add(now() + seconds * 1000, () => { giveBack(ack_id) })
+    },
     deadLetter: async (ack_id, attributes) => {
       const held = end(ack_id)
       if (held === undefined) return
-      await forward(held, attributes).catch((error: unknown) => {
-        requeue(held)
+      try {
+        await forward(held.subscription, held.entry, held.entry.attempt, attributes)
+      } catch (error) {
+        if (closing === undefined) again(held.subscription, held.entry)
         throw error
-      })
-    },
-    healthy: () => failure === undefined,
-    close: () => closing ??= (async () => {
-      clearTimeout(checkpoint)
-      for (const subscription of subscriptions.values()) {
-        clearTimeout(subscription.expiry)
-        for (const consumer of subscription.consumers) consumer.closed = true
-        subscription.consumers = []
       }
-      for (const { timer } of leases.values()) clearTimeout(timer)
+    },
+    wake: agenda.wake,
+    healthy: () => closing === undefined && store.healthy(),
+    close: () => closing ??= (async () => {
+      agenda.close()
+      // What was promised a consumer and never reached it has not used up an attempt.
+      const unused = [...subscriptions.values()].flatMap((subscription) => subscription.ready.slice(subscription.head).filter(({ marked }) => marked && needsMark(subscription))
+        .map(({ message, attempt }): Write => ({ op: 'delivery', sub: subscription.id, id: message.id, attempt, due_ms: 0, handed: 0 })))
+      if (unused.length > 0) await store.write(unused).catch(() => undefined)
       leases.clear()
-      await write([]).catch(() => undefined)
-      await ask({ kind: 'close' }).catch(() => undefined)
-      failure = new AppError('UNAVAILABLE', 'the broker is closed')
-      await worker.terminate()
+      await store.close()
     })(),
   }
+}
+
+const within = (value: number, least: number, most: number) => value >= least && value <= most
+
+/** Exponential from the minimum up to the maximum by attempt, less up to a quarter at random: 10, 20, 40 ... 600 s with Google's defaults. */
+const backoffMs = (policy: SubscriptionConfig['retryPolicy'], attempt: number, random: () => number): number =>
+  policy === undefined ? 0 : Math.min(policy.maximumBackoffMs, policy.minimumBackoffMs * 2 ** Math.min(attempt - 1, 30)) * (0.75 + random() * 0.25)
+
+const checkName = (kind: string, name: string) => {
+  if (!namePattern.test(name) || name.startsWith('goog')) throw new AppError('BODY_INVALID', `${kind} ${JSON.stringify(name)}: expected 3 to 255 letters, digits or -_.~+%, beginning with a letter and not with goog`)
+}
+const largestMessage = 10_000_000
+const fits = (text: string, most: number) => text.length * 3 <= most || Buffer.byteLength(text) <= most
+const checkMessage = ({ topic, data, attributes, ordering_key }: PortOutgoing, topics: ReadonlyMap<string, unknown>) => {
+  if (!topics.has(topic)) throw new AppError('NOT_FOUND', `topic ${topic} does not exist: run npm run apply`)
+  const wrong = (what: string) => new AppError('BODY_INVALID', `message to ${topic}: ${what}`)
+  if (data.byteLength > largestMessage) throw wrong(`at most 10 MB, got ${data.byteLength} bytes`)
+  let count = 0
+  for (const key in attributes) {
+    count += 1
+    if (key === '' || !fits(key, 256)) throw wrong('an attribute key has 1 to 256 bytes')
+    if (!fits(attributes[key] ?? '', 1024)) throw wrong(`attribute ${key} has at most 1,024 bytes, got ${Buffer.byteLength(attributes[key] ?? '')}`)
+  }
+  if (count > 100) throw wrong(`at most 100 attributes, got ${count}`)
+  if (count === 0 && data.byteLength === 0) throw wrong('expected data or an attribute')
+  if (ordering_key !== undefined && !fits(ordering_key, 1024)) throw wrong('an ordering key has at most 1,024 bytes')
 }

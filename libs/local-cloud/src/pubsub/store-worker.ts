@@ -1,174 +1,234 @@
 /**
- * The broker's file, on a thread of its own, so that a slow fsync delays durable answers and nothing else. Each message from the broker
- * is a list of operations that become one transaction, and one answer.
+ * The broker's file, on a thread of its own, so that a slow fsync delays durable answers and nothing else. Each request is a list of
+ * operations that become one transaction, and one answer. The file is locked by the operating system while this thread lives, so a
+ * killed owner leaves nothing to clean up; `<file>.owner` only tells a second opener who it is.
  */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 
 export type Op =
-  | { op: 'topic'; name: string; config: string }
+  | { op: 'topic'; name: string }
   | { op: 'drop-topic'; name: string }
   | { op: 'subscription'; id: number; name: string; config: string }
   | { op: 'drop-subscription'; id: number }
-  | { op: 'message'; id: number; topic: string; data: Uint8Array; attributes: string; ordering_key: string; published_ms: number; to: { sub: number; handed: boolean }[] }
-  | { op: 'ack'; sub: number; id: number }
-  | { op: 'again'; sub: number; id: number; attempt: number; due_ms: number }
-export interface StoredMessage { id: number; topic: string; data: Uint8Array; attributes: string; ordering_key: string; published_ms: number; attempt: number; due_ms: number }
+  /** `from` and `size` point into the request's bytes; `to` is subscription and `handed` of each, two by two. */
+  | { op: 'message'; id: number; from: number; size: number; attributes: string; ordering_key: string; published_ms: number; to: number[] }
+  /** `only`: nobody else waits for the message, so it goes too. */
+  | { op: 'ack'; sub: number; id: number; only: boolean }
+  /** `handed`: the epoch in which this attempt was handed out, 0 when it was not, -1 when it waits for its time in the file only. */
+  | { op: 'delivery'; sub: number; id: number; attempt: number; due_ms: number; handed: number }
+  /** Message ids up to here may have been given out. */
+  | { op: 'reserve'; id: number }
+export interface StoredMessage { id: number; data: Uint8Array; attributes: string; ordering_key: string; published_ms: number; open: number; attempt: number; due_ms: number; handed: number }
 export type Request =
-  | { n: number; kind: 'write'; ops: Op[] }
+  | { n: number; kind: 'write'; ops: Op[]; bytes: ArrayBuffer }
+  /** Deliveries of a subscription by message id. */
   | { n: number; kind: 'page'; sub: number; after: number; limit: number }
+  /** Deliveries that were sent out of memory and are due. */
+  | { n: number; kind: 'due'; sub: number; by_ms: number; limit: number }
   | { n: number; kind: 'count'; sub: number }
-  | { n: number; kind: 'checkpoint' }
+  /** Drops what was published before. */
+  | { n: number; kind: 'expire'; before_ms: number }
   | { n: number; kind: 'close' }
-export interface Opened { topics: { name: string; config: string }[]; subscriptions: { id: number; name: string; config: string }[]; last_id: number }
+export interface DuePage { rows: StoredMessage[]; next_ms: number | undefined }
+/** Messages up to an id are gone, and with them so many deliveries. */
+export interface Expired { up_to: number; dropped: number }
+export interface Opened {
+  topics: { name: string }[]
+  subscriptions: { id: number; name: string; config: string }[]
+  last_id: number
+  /** Counts the openings of the file. A delivery `handed` in an earlier one has used up its attempt. */
+  epoch: number
+}
+export interface Answer { n: number; result?: unknown; failed?: Failed }
+export interface Failed { message: string; errcode: number | undefined; held_by?: string }
 
 const port = parentPort
 if (port === null) throw new Error('runs as a worker only')
-const { file } = workerData as { file: string }
+const { file, max_bytes } = workerData as { file: string; max_bytes: number | undefined }
 
-/** One owner per file: a lock beside it names the process; a lock of a process that is gone is taken over. */
-const lock = `${file}.lock`
-const takeLock = () => {
-  for (;;) {
-    try {
-      writeFileSync(lock, String(process.pid), { flag: 'wx', mode: 0o600 })
-      return
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-    const holder = Number(existsSync(lock) ? readFileSync(lock, 'utf8') : '')
-    // Several brokers in one process are told apart by the path alone, so our own pid is a holder too.
-    if (holder > 0 && isAlive(holder)) throw Object.assign(new Error(`held by process ${holder}`), { held: true })
-    rmSync(lock, { force: true })
-  }
-}
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'
-  }
-}
-
+const layout = 1
 const schema = `
-CREATE TABLE IF NOT EXISTS topics (name TEXT PRIMARY KEY, config TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS topics (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscriptions (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, config TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, topic TEXT NOT NULL, data BLOB NOT NULL, attributes TEXT NOT NULL, ordering_key TEXT NOT NULL, published_ms INTEGER NOT NULL, open INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, data BLOB NOT NULL, attributes TEXT NOT NULL, ordering_key TEXT NOT NULL, published_ms INTEGER NOT NULL, open INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS deliveries (sub INTEGER NOT NULL, id INTEGER NOT NULL, attempt INTEGER NOT NULL, due_ms INTEGER NOT NULL, handed INTEGER NOT NULL, PRIMARY KEY (sub, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS deliveries_out_of_memory ON deliveries (sub, due_ms) WHERE handed = -1;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 `
+const owner = `${file}.owner`
+const busy = 5
+const failedOf = (error: unknown): Failed => {
+  const { message, errcode } = error as Error & { errcode?: number }
+  return { message, errcode }
+}
 
-const open = () => {
-  takeLock()
-  const db = new DatabaseSync(file)
-  db.exec('PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY')
-  db.exec(schema)
-  // What was handed out when the process died has used up that attempt.
-  db.exec('UPDATE deliveries SET attempt = attempt + 1, handed = 0 WHERE handed = 1')
-  db.exec('DELETE FROM messages WHERE open <= 0')
-  return db
+const open = (): DatabaseSync => {
+  closeSync(openSync(file, 'a', 0o600))
+  const made = new DatabaseSync(file)
+  made.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY')
+  // A first write takes the lock; it is kept until this thread ends, however it ends.
+  made.exec('BEGIN IMMEDIATE')
+  const version = Number(made.prepare('PRAGMA user_version').get()?.['user_version'])
+  if (version > layout) throw new Error(`its layout is ${version}, newer than this program's ${layout}`)
+  made.exec(schema)
+  made.exec(`PRAGMA user_version=${layout}`)
+  made.exec(`INSERT INTO meta (key, value) VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1`)
+  made.exec('COMMIT')
+  writeFileSync(owner, `process ${process.pid} on ${hostname()}`, { mode: 0o600 })
+  if (max_bytes !== undefined) made.exec(`PRAGMA max_page_count=${Math.ceil(max_bytes / 4096)}`)
+  return made
+}
+const whoHolds = (): string => {
+  try {
+    return readFileSync(owner, 'utf8')
+  } catch {
+    return 'another process'
+  }
 }
 
 let db: DatabaseSync
 try {
   db = open()
 } catch (error) {
-  const { message, held, code } = error as Error & { held?: boolean; code?: string }
-  port.postMessage({ n: 0, failed: message, held: held === true, code })
+  const failed = failedOf(error)
+  port.postMessage({ n: 0, failed: failed.errcode === busy ? { ...failed, held_by: whoHolds() } : failed } satisfies Answer)
   process.exit(0)
 }
 
-const insertTopic = db.prepare('INSERT INTO topics (name, config) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET config = excluded.config')
-const dropTopic = db.prepare('DELETE FROM topics WHERE name = ?')
-const insertSubscription = db.prepare('INSERT INTO subscriptions (id, name, config) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET config = excluded.config')
-const dropSubscription = db.prepare('DELETE FROM subscriptions WHERE id = ?')
-const dropMessagesOf = db.prepare('UPDATE messages SET open = open - 1 WHERE id IN (SELECT id FROM deliveries WHERE sub = ?)')
-const dropDeliveries = db.prepare('DELETE FROM deliveries WHERE sub = ?')
-const insertMessage = db.prepare('INSERT INTO messages (id, topic, data, attributes, ordering_key, published_ms, open) VALUES (?, ?, ?, ?, ?, ?, ?)')
-const insertDelivery = db.prepare('INSERT INTO deliveries (sub, id, attempt, due_ms, handed) VALUES (?, ?, 1, 0, ?)')
-const deleteDelivery = db.prepare('DELETE FROM deliveries WHERE sub = ? AND id = ?')
-const closeMessage = db.prepare('UPDATE messages SET open = open - 1 WHERE id = ?')
-const deleteMessage = db.prepare('DELETE FROM messages WHERE id = ? AND open <= 0')
-const again = db.prepare('UPDATE deliveries SET attempt = ?, due_ms = ?, handed = 0 WHERE sub = ? AND id = ?')
-const page = db.prepare('SELECT m.id, m.topic, m.data, m.attributes, m.ordering_key, m.published_ms, d.attempt, d.due_ms FROM deliveries d JOIN messages m ON m.id = d.id WHERE d.sub = ? AND d.id > ? ORDER BY d.id LIMIT ?')
-const markHanded = db.prepare('UPDATE deliveries SET handed = 1 WHERE sub = ? AND id > ? AND id <= ?')
-const count = db.prepare('SELECT COUNT(*) AS n FROM deliveries WHERE sub = ?')
-const saveLastId = db.prepare(`INSERT INTO meta (key, value) VALUES ('last_id', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`)
-
-const apply = (op: Op): void => {
-  switch (op.op) {
-    case 'topic': insertTopic.run(op.name, op.config); return
-    case 'drop-topic': dropTopic.run(op.name); return
-    case 'subscription': insertSubscription.run(op.id, op.name, op.config); return
-    case 'drop-subscription':
-      dropMessagesOf.run(op.id)
-      dropDeliveries.run(op.id)
-      dropSubscription.run(op.id)
-      return
-    case 'message':
-      if (op.to.length === 0) return
-      insertMessage.run(op.id, op.topic, op.data, op.attributes, op.ordering_key, op.published_ms, op.to.length)
-      for (const { sub, handed } of op.to) insertDelivery.run(sub, op.id, handed ? 1 : 0)
-      return
-    case 'ack':
-      if (deleteDelivery.run(op.sub, op.id).changes > 0) {
-        closeMessage.run(op.id)
-        deleteMessage.run(op.id)
-      }
-      return
-    case 'again': again.run(op.attempt, op.due_ms, op.sub, op.id)
-  }
+const columns = 'm.id, m.data, m.attributes, m.ordering_key, m.published_ms, m.open, d.attempt, d.due_ms, d.handed FROM deliveries d JOIN messages m ON m.id = d.id'
+const statement = {
+  insertTopic: db.prepare('INSERT OR IGNORE INTO topics (name) VALUES (?)'),
+  dropTopic: db.prepare('DELETE FROM topics WHERE name = ?'),
+  insertSubscription: db.prepare('INSERT INTO subscriptions (id, name, config) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET config = excluded.config'),
+  dropSubscription: db.prepare('DELETE FROM subscriptions WHERE id = ?'),
+  releaseMessages: db.prepare('UPDATE messages SET open = open - 1 WHERE id IN (SELECT id FROM deliveries WHERE sub = ?)'),
+  dropReleased: db.prepare('DELETE FROM messages WHERE open <= 0 AND id IN (SELECT id FROM deliveries WHERE sub = ?)'),
+  dropDeliveries: db.prepare('DELETE FROM deliveries WHERE sub = ?'),
+  insertMessage: db.prepare('INSERT INTO messages (id, data, attributes, ordering_key, published_ms, open) VALUES (?, ?, ?, ?, ?, ?)'),
+  insertDelivery: db.prepare('INSERT INTO deliveries (sub, id, attempt, due_ms, handed) VALUES (?, ?, 1, 0, ?)'),
+  deleteDelivery: db.prepare('DELETE FROM deliveries WHERE sub = ? AND id = ?'),
+  closeMessage: db.prepare('UPDATE messages SET open = open - 1 WHERE id = ?'),
+  deleteMessage: db.prepare('DELETE FROM messages WHERE id = ? AND open <= ?'),
+  updateDelivery: db.prepare('UPDATE deliveries SET attempt = ?, due_ms = ?, handed = ? WHERE sub = ? AND id = ?'),
+  setMeta: db.prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'),
+  page: db.prepare(`SELECT ${columns} WHERE d.sub = ? AND d.id > ? ORDER BY d.id LIMIT ?`),
+  due: db.prepare(`SELECT ${columns} WHERE d.sub = ? AND d.handed = -1 AND d.due_ms <= ? ORDER BY d.due_ms LIMIT ?`),
+  nextDue: db.prepare('SELECT MIN(due_ms) AS due_ms FROM deliveries WHERE sub = ? AND handed = -1'),
+  intoMemory: db.prepare('UPDATE deliveries SET handed = 0 WHERE sub = ? AND id = ?'),
+  count: db.prepare('SELECT COUNT(*) AS n FROM deliveries WHERE sub = ?'),
+  oldest: db.prepare('SELECT id, published_ms FROM messages ORDER BY id LIMIT 1000'),
+  allSubscriptions: db.prepare('SELECT id, name, config FROM subscriptions'),
+  expireDeliveries: db.prepare('DELETE FROM deliveries WHERE sub = ? AND id <= ?'),
+  expireMessages: db.prepare('DELETE FROM messages WHERE id <= ?'),
 }
 
-const write = (ops: Op[]): void => {
+const apply = (op: Op, bytes: ArrayBuffer): void => {
+  switch (op.op) {
+    case 'message':
+      statement.insertMessage.run(op.id, new Uint8Array(bytes, op.from, op.size), op.attributes, op.ordering_key, op.published_ms, op.to.length / 2)
+      for (let k = 0; k < op.to.length; k += 2) statement.insertDelivery.run(op.to[k] ?? 0, op.id, op.to[k + 1] ?? 0)
+      return
+    case 'ack':
+      if (statement.deleteDelivery.run(op.sub, op.id).changes === 0) return
+      if (!op.only) statement.closeMessage.run(op.id)
+      statement.deleteMessage.run(op.id, op.only ? 1 : 0)
+      return
+    case 'delivery': statement.updateDelivery.run(op.attempt, op.due_ms, op.handed, op.sub, op.id); return
+    case 'reserve': statement.setMeta.run('last_id', op.id); return
+    case 'topic': statement.insertTopic.run(op.name); return
+    case 'drop-topic': statement.dropTopic.run(op.name); return
+    case 'subscription': statement.insertSubscription.run(op.id, op.name, op.config); return
+    case 'drop-subscription':
+      statement.releaseMessages.run(op.id)
+      statement.dropReleased.run(op.id)
+      statement.dropDeliveries.run(op.id)
+      statement.dropSubscription.run(op.id)
+  }
+}
+const inTransaction = <T>(work: () => T): T => {
   db.exec('BEGIN IMMEDIATE')
   try {
-    let last = 0
-    for (const op of ops) {
-      apply(op)
-      if (op.op === 'message') last = op.id
-    }
-    if (last > 0) saveLastId.run(last)
+    const result = work()
     db.exec('COMMIT')
+    return result
   } catch (error) {
-    db.exec('ROLLBACK')
+    // SQLite has already rolled back after some faults, a full disk among them.
+    if (db.isTransaction) db.exec('ROLLBACK')
     throw error
   }
 }
 
+// ---- checkpoints: on purpose, when idle, or when much has gathered -------------------------------------------------------------------
+
+const idleMs = 300
+/** Pages written since, roughly: about 80 MB of log. */
+const muchPages = 20_000
+let pages = 0
+let idle: NodeJS.Timeout | undefined
+const checkpoint = () => {
+  pages = 0
+  try {
+    db.exec('PRAGMA wal_checkpoint(PASSIVE)')
+  } catch {
+    // The log only stays longer; a full disk shows itself at the next write.
+  }
+}
+const wrote = (ops: number) => {
+  pages += 4 + ops / 3
+  clearTimeout(idle)
+  if (pages > muchPages) checkpoint()
+  else idle = setTimeout(checkpoint, idleMs)
+}
+
 const answer = (request: Request): unknown => {
   switch (request.kind) {
-    case 'write': write(request.ops); return undefined
-    case 'page': {
-      const rows = page.all(request.sub, request.after, request.limit)
-      const last = rows.at(-1)
-      if (last !== undefined) markHanded.run(request.sub, request.after, Number(last['id']))
-      return rows
-    }
-    case 'count': return Number(count.get(request.sub)?.['n'] ?? 0)
-    case 'checkpoint': db.exec('PRAGMA wal_checkpoint(PASSIVE)'); return undefined
+    case 'write':
+      if (request.ops.length > 0) inTransaction(() => { for (const op of request.ops) apply(op, request.bytes) })
+      return undefined
+    case 'page': return statement.page.all(request.sub, request.after, request.limit)
+    case 'due': return inTransaction(() => {
+      const rows = statement.due.all(request.sub, request.by_ms, request.limit)
+      for (const row of rows) statement.intoMemory.run(request.sub, Number(row['id']))
+      return { rows, next_ms: statement.nextDue.get(request.sub)?.['due_ms'] ?? undefined }
+    })
+    case 'count': return Number(statement.count.get(request.sub)?.['n'] ?? 0)
+    case 'expire': return inTransaction(() => {
+      // Ids rise with time, so what is too old is a beginning of the table.
+      let [up_to, dropped] = [0, 0]
+      for (;;) {
+        const old = statement.oldest.all().filter(({ published_ms }) => Number(published_ms) < request.before_ms)
+        const last = old.at(-1)
+        if (last === undefined) return { up_to, dropped } satisfies Expired
+        up_to = Number(last['id'])
+        for (const { id } of statement.allSubscriptions.all()) dropped += Number(statement.expireDeliveries.run(Number(id), up_to).changes)
+        statement.expireMessages.run(up_to)
+      }
+    })
     case 'close':
-      db.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      clearTimeout(idle)
       db.close()
-      rmSync(lock, { force: true })
+      rmSync(owner, { force: true })
       return undefined
   }
 }
 
 port.on('message', (request: Request) => {
   try {
-    port.postMessage({ n: request.n, result: answer(request) })
+    port.postMessage({ n: request.n, result: answer(request) } satisfies Answer)
   } catch (error) {
-    port.postMessage({ n: request.n, failed: (error as Error).message, code: (error as { code?: string }).code })
+    port.postMessage({ n: request.n, failed: failedOf(error) } satisfies Answer)
   }
   if (request.kind === 'close') port.close()
+  else if (request.kind === 'write') wrote(request.ops.length)
 })
 
 const opened: Opened = {
-  topics: db.prepare('SELECT name, config FROM topics').all() as unknown as Opened['topics'],
-  subscriptions: db.prepare('SELECT id, name, config FROM subscriptions').all() as unknown as Opened['subscriptions'],
+  topics: db.prepare('SELECT name FROM topics').all() as unknown as Opened['topics'],
+  subscriptions: statement.allSubscriptions.all() as unknown as Opened['subscriptions'],
   last_id: Math.max(Number(db.prepare(`SELECT value FROM meta WHERE key = 'last_id'`).get()?.['value'] ?? 0), Number(db.prepare('SELECT MAX(id) AS id FROM messages').get()?.['id'] ?? 0)),
+  epoch: Number(db.prepare(`SELECT value FROM meta WHERE key = 'epoch'`).get()?.['value']),
 }
-port.postMessage({ n: 0, result: opened })
+port.postMessage({ n: 0, result: opened } satisfies Answer)

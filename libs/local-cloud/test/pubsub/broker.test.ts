@@ -113,7 +113,7 @@ describe('broker', () => {
     const broker = await openBroker({ file })
     const refused = await openBroker({ file }).then(() => undefined, (error: unknown) => error)
     expect(refused).to.be.instanceOf(AppError)
-    expect((refused as AppError).message).to.contain(`held by process ${process.pid}`)
+    expect((refused as AppError).message).to.contain(`in use by process ${process.pid}`)
     await broker.close()
   }))
 
