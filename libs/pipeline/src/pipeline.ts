@@ -2,7 +2,11 @@
  * Pipelines from YAML: loaded and checked once at start, pure afterwards. Knows the templates (ps_templates), fills variables,
  * binds SQL parameters, and says what follows a step.
  */
-import type { CompiledStep, NextStep, Run, StepCompleted } from '@convergence/contracts'
+import type { Run } from '@convergence/contracts'
+
+export { loadPipelines, checkFiles, type LoadOptions } from './load.ts'
+export { firstSteps, nextSteps, readySteps, stepOf } from './next.ts'
+export { lexSql } from './sql-template.ts'
 
 export interface ParameterSpec {
   name: string
@@ -50,12 +54,3 @@ export interface Pipelines {
   compile(input: CompileInput): Run
 }
 
-/** Reads configs/ and ps_templates/ once. Throws CONFIG_INVALID with every fault of every file. */
-export declare const loadPipelines: (options: { project_id: string; configs_folder?: string; templates_folder?: string }) => Pipelines
-/** Steps that a run starts with. */
-export declare const firstSteps: (run: Run) => NextStep[]
-/** What follows `step_id` in a run without depends_on: [] after the last or after a failure for good. Undefined in a run with depends_on. */
-export declare const nextSteps: (run: Run, step_id: string, conclusion: StepCompleted['conclusion']) => NextStep[] | undefined
-/** What may start in a run with depends_on, given all recorded conclusions; `[]` with `ended: true` when nothing is left to wait for. */
-export declare const readySteps: (run: Run, recorded: ReadonlyMap<string, StepCompleted['conclusion']>, just_completed: string) => { next: NextStep[]; ended: boolean }
-export declare const stepOf: (run: Run, step_id: string) => CompiledStep
