@@ -5,7 +5,8 @@ import type { ProcessorDeps } from '../registry.ts'
 
 interface Config {
   tenant_id: string
-  name: string
+  /** The step's own `name` is for people. */
+  schedule_name: string
   action: 'put' | 'delete'
   pipeline: string
   cron: string
@@ -22,7 +23,7 @@ interface Config {
 export const schedule = ({ schedules }: ProcessorDeps): Processor => ({
   ps_type: 'scheduler.schedule',
   run: async ({ run, step }) => {
-    const { tenant_id, name, action, pipeline, cron, timezone = 'UTC', parameters, priority, is_active, missed, overlap } = step.config as unknown as Config
+    const { tenant_id, schedule_name: name, action, pipeline, cron, timezone = 'UTC', parameters, priority, is_active, missed, overlap } = step.config as unknown as Config
     if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id) throw new AppError('FORBIDDEN', `schedule ${name}: a run of tenant ${run.tenant_id} may not change a schedule of tenant ${tenant_id}`)
     const by = { event_id: `${run.run_id}-${step.step_id}`, at: run.requested_at }
     if (action === 'delete') {
