@@ -13,8 +13,8 @@ export interface Store {
   recordStep(event: StepCompleted): Promise<void>
   recordEnd(event: RunCompleted | RunFailed): Promise<void>
   recordChecks(run: Run, step_id: string, results: readonly CheckResult[]): Promise<void>
-  /** Every step of the run that was recorded, whoever recorded it, by step_id; without `run` and `next`. Sees what was acknowledged before. */
-  recordedSteps(run: Run): Promise<Map<string, Omit<StepCompleted, 'run' | 'next'>>>
+  /** How each recorded step of the run ended at its latest attempt, by step_id, whoever recorded it. Sees what was acknowledged before. */
+  recordedSteps(run: Run): Promise<Map<string, StepCompleted['conclusion']>>
 }
 
 export const openStore = ({ warehouse, now }: { warehouse: Pick<Warehouse, 'append' | 'query'>; now: () => Date }): Store => {
@@ -62,19 +62,11 @@ export const openStore = ({ warehouse, now }: { warehouse: Pick<Warehouse, 'appe
     recordedSteps: async (run) => {
       // Our own table, not the view: nothing may lie between the record and this read.
       const rows = await warehouse.query({
-        query: `SELECT step_id, status, attempt, start_time, end_time, duration_ms, rows_written, bytes_processed, outputs, error_code, error_message
-                FROM tenant_step_logs_rows WHERE tenant_id = @tenant_id AND pipeline_logging_id = @run_id ORDER BY attempt, recorded_at`,
+        query: 'SELECT step_id, status FROM tenant_step_logs_rows WHERE tenant_id = @tenant_id AND pipeline_logging_id = @run_id ORDER BY attempt, recorded_at',
         parameters: [{ name: 'tenant_id', type: 'STRING', value: run.tenant_id }, { name: 'run_id', type: 'STRING', value: run.run_id }],
         default_dataset: 'tenants',
       })
-      return new Map(rows.map((row) => [String(row['step_id']), {
-        step_id: String(row['step_id']), conclusion: String(row['status']) as StepCompleted['conclusion'], attempt: Number(row['attempt']),
-        started_at: String(row['start_time']), ended_at: String(row['end_time']), duration_ms: Number(row['duration_ms']),
-        ...(row['rows_written'] == null ? {} : { rows_written: Number(row['rows_written']) }),
-        ...(row['bytes_processed'] == null ? {} : { bytes_processed: Number(row['bytes_processed']) }),
-        ...(row['outputs'] == null ? {} : { outputs: row['outputs'] as Record<string, unknown> }),
-        ...(row['error_code'] == null ? {} : { error: { code: String(row['error_code']), message: String(row['error_message']) } }),
-      }]))
+      return new Map(rows.map((row) => [String(row['step_id']), String(row['status']) as StepCompleted['conclusion']]))
     },
   }
 }

@@ -22,10 +22,9 @@ export const onStepCompleted = ({ store, steps }: { store: Store; steps: Steps }
 /** Record first, read second: of two branches that end together at least one sees both; if both do, the joined step's chain folds the two starts. */
 const resolve = async (event: StepCompleted, store: Store): Promise<Outgoing[]> => {
   const recorded = await store.recordedSteps(event.run)
-  const { next, ended } = readySteps(event.run, new Map([...recorded].map(([step_id, { conclusion }]) => [step_id, conclusion])), event.step_id)
-  if (next.length > 0) return [{ topic: 'step-completed', event: { ...event, next } }]
-  if (!ended) return []
-  // The last one to end is not always the one that decides: a run with a failed branch has failed.
-  const failed = event.run.steps.map(({ step_id }) => recorded.get(step_id)).find((step) => step !== undefined && step.conclusion !== 'SUCCEEDED' && step.conclusion !== 'SKIPPED')
-  return [{ topic: 'step-completed', event: failed === undefined ? { ...event, next } : { run: event.run, ...failed, next } }]
+  const { next, ended } = readySteps(event.run, recorded, event.step_id)
+  if (ended) return [{ topic: 'step-completed', event: { ...event, next: [] } }]
+  // A branch that failed has ended the run; what the others say afterwards starts nothing.
+  const hasFailed = [...recorded.values()].some((conclusion) => conclusion !== 'SUCCEEDED' && conclusion !== 'SKIPPED')
+  return next.length === 0 || hasFailed ? [] : [{ topic: 'step-completed', event: { ...event, next } }]
 }

@@ -1,0 +1,151 @@
+import { expect } from 'chai'
+import type { Delivery } from '@convergence/bus'
+import { AppError } from '@convergence/contracts'
+import type { CompiledStep, Run, StepCompleted } from '@convergence/contracts'
+import type { Log } from '../src/service.ts'
+import { openSteps, type Processor, type StepContext } from '../src/steps.ts'
+
+const step = (step_id: string, more: Partial<CompiledStep> = {}): CompiledStep =>
+  ({ step_id, name: step_id, ps_type: 'custom.noop', host: 'executor', timeout_minutes: 10, retry_policy: { max_retries: 2, retry_delay_seconds: 4 }, config: {}, ...more })
+const runOf = (...steps: CompiledStep[]): Run => ({
+  run_id: `r_${'a'.repeat(26)}`, tenant_id: 'acme', pipeline: 'custom/bench/three_steps', pipeline_id: 'three', trigger_type: 'api', parameters: {}, priority: 5,
+  requested_at: '2026-01-01T00:00:00Z', sources: [], steps, notifications: [],
+})
+
+/** Steps with one processor; time stands still, and a sleep ends only when `wake` says so: by default pauses do, time-outs do not. */
+const setup = ({ work, wake = (ms) => ms < 600_000 }: { work: (context: StepContext) => ReturnType<Processor['run']>; wake?: (ms: number) => boolean }) => {
+  const sleeps: number[] = []
+  const logged: object[] = []
+  const quiet = () => undefined
+  const log: Log = { debug: quiet, info: quiet, warn: quiet, error: (fields) => { logged.push(fields) }, child: () => log }
+  const stop = new AbortController()
+  const steps = openSteps({
+    service: 'executor', processors: { 'custom.noop': { ps_type: 'custom.noop', run: work } }, now: () => new Date('2026-01-01T00:00:05Z'), random: () => 0.5, log,
+    sleep: (ms, signal) => {
+      sleeps.push(ms)
+      return wake(ms) ? Promise.resolve() : new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(new Error('woken')) }, { once: true }) })
+    },
+  })
+  const delivery: Delivery = { message_id: '1', published_at: '2026-01-01T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, signal: stop.signal }
+  return {
+    sleeps, logged, stop, steps,
+    host: (run: Run, step_id = 's0') => steps.host(run, [{ step_id, host: 'executor' }], delivery),
+    /** The one step-completed that came of it. */
+    one: async (run: Run, step_id = 's0'): Promise<StepCompleted> => {
+      const [event, ...others] = await steps.host(run, [{ step_id, host: 'executor' }], delivery)
+      expect(others).to.deep.equal([])
+      if (event?.topic !== 'step-completed') throw new Error('no step-completed')
+      return event.event
+    },
+    delivery,
+  }
+}
+
+describe('running a step', () => {
+  it('says how it went and what follows', async () => {
+    const { one } = setup({ work: async () => ({ rows_written: 3, bytes_processed: 40, outputs: { table: 'acme.t' } }) })
+    const run = runOf(step('s0'), step('s1', { host: 'tenant' }))
+    expect(await one(run)).to.deep.equal({
+      run, step_id: 's0', attempt: 0, conclusion: 'SUCCEEDED', started_at: '2026-01-01T00:00:05.000Z', ended_at: '2026-01-01T00:00:05.000Z', duration_ms: 0,
+      rows_written: 3, bytes_processed: 40, outputs: { table: 'acme.t' }, next: [{ step_id: 's1', host: 'tenant' }],
+    })
+  })
+
+  it('publishes the step\'s own events before the step is said to have ended', async () => {
+    const { host } = setup({ work: async () => ({ events: [{ topic: 'scheduler-tick', event: {} }] }) })
+    expect((await host(runOf(step('s0')))).map(({ topic }) => topic)).to.deep.equal(['scheduler-tick', 'step-completed'])
+  })
+
+  it('leaves alone what another service hosts, whatever the message says', async () => {
+    let ran = 0
+    const { steps, delivery } = setup({ work: async () => { ran++; return {} } })
+    const run = runOf(step('s0', { host: 'tenant' }), step('s1'))
+    expect(await steps.host(run, [{ step_id: 's0', host: 'tenant' }], delivery)).to.deep.equal([])
+    expect(await steps.host(run, [{ step_id: 's0', host: 'executor' }], delivery)).to.deep.equal([])
+    expect(await steps.host(run, undefined, delivery)).to.deep.equal([])
+    expect(ran).to.equal(0)
+  })
+
+  it('runs several steps of one message side by side', async () => {
+    let waiting = 0
+    let go: () => void = () => undefined
+    const all = new Promise<void>((resolve) => { go = resolve })
+    const { steps, delivery } = setup({ work: async () => { if (++waiting === 2) go(); await all; return {} } })
+    const run = runOf(step('s0', { depends_on: [] }), step('s1', { depends_on: [] }), step('s2', { depends_on: ['s0', 's1'] }))
+    const events = await steps.host(run, [{ step_id: 's0', host: 'executor' }, { step_id: 's1', host: 'executor' }], delivery)
+    expect(events).to.have.length(2)
+    for (const { event } of events) expect(event).not.to.have.property('next')
+  })
+
+  it('tries again what may pass, with growing pauses, as often as the policy says', async () => {
+    let tries = 0
+    const { one, sleeps } = setup({ work: async () => { tries++; throw new AppError('UNAVAILABLE', 'not now') } })
+    const event = await one(runOf(step('s0')))
+    expect([tries, event.conclusion, event.attempt, event.error, event.next]).to.deep.equal([3, 'FAILED', 2, { code: 'UNAVAILABLE', message: 'not now' }, []])
+    expect(sleeps.filter((ms) => ms < 600_000)).to.deep.equal([2_000, 4_000])
+  })
+
+  it('succeeds at a later try, and says which', async () => {
+    let tries = 0
+    const { one } = setup({ work: async () => { if (++tries === 1) throw new AppError('OBJECT_CHANGED', 'replaced'); return {} } })
+    expect(await one(runOf(step('s0')))).to.include({ conclusion: 'SUCCEEDED', attempt: 1 })
+  })
+
+  for (const code of ['EXPORT_INVALID', 'JOB_FAILED'] as const) {
+    it(`does not try again after ${code}`, async () => {
+      let tries = 0
+      const { one } = setup({ work: async () => { tries++; throw new AppError(code, 'no', { faults: ['line 3'] }) } })
+      const event = await one(runOf(step('s0'), step('s1')))
+      expect([tries, event.error, event.next]).to.deep.equal([1, { code, message: 'no\nline 3' }, []])
+    })
+  }
+
+  it('shows an unforeseen error by its class alone and logs it', async () => {
+    const { one, logged } = setup({ work: async () => { throw new TypeError('canary-secret') } })
+    const event = await one(runOf(step('s0', { retry_policy: { max_retries: 0, retry_delay_seconds: 1 } })))
+    expect(event.error?.code).to.equal('INTERNAL')
+    expect(JSON.stringify(event)).to.contain('TypeError').and.not.contain('canary-secret')
+    expect(logged).to.have.length(1)
+  })
+
+  it('fails a step whose ps_type nobody knows', async () => {
+    const { one } = setup({ work: async () => ({}) })
+    for (const ps_type of ['custom.unknown', 'toString', '__proto__']) {
+      const event = await one(runOf(step('s0', { ps_type })))
+      expect([event.conclusion, event.error?.code]).to.deep.equal(['FAILED', 'CONFIG_INVALID'])
+      expect(event.error?.message).to.contain(ps_type)
+    }
+  })
+
+  it('ends a step that takes longer than timeout_minutes as TIMED_OUT', async () => {
+    const { one } = setup({ wake: (ms) => ms === 600_000, work: ({ signal }) => new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(new Error('stopped')) }) }) })
+    const event = await one(runOf(step('s0'), step('s1')))
+    expect([event.conclusion, event.error?.code, event.next]).to.deep.equal(['TIMED_OUT', 'TIMED_OUT', []])
+    expect(event.error?.message).to.contain('timeout_minutes = 10')
+  })
+
+  it('ends even a processor that does not listen, after a grace', async () => {
+    const { one } = setup({ wake: () => true, work: () => new Promise(() => undefined) })
+    expect((await one(runOf(step('s0')))).conclusion).to.equal('TIMED_OUT')
+  })
+
+  it('counts an effect that finished at the last moment as a success', async () => {
+    const { one } = setup({ wake: (ms) => ms === 600_000, work: ({ signal }) => new Promise((resolve) => { signal.addEventListener('abort', () => { resolve({ rows_written: 7 }) }) }) })
+    expect(await one(runOf(step('s0')))).to.include({ conclusion: 'SUCCEEDED', rows_written: 7 })
+  })
+
+  it('gives the message back at shutdown: no event, and an error that brings it again', async () => {
+    const { host, stop } = setup({ work: ({ signal }) => new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(new AppError('EXPORT_INVALID', 'made up by the abort')) }) }) })
+    const going = host(runOf(step('s0')))
+    stop.abort()
+    const error = await going.then(() => undefined, (reason: unknown) => reason)
+    expect(error).to.be.instanceOf(AppError).and.include({ code: 'UNAVAILABLE' })
+  })
+
+  it('names the step\'s effect', async () => {
+    let seen: StepContext['chain'] | undefined
+    const { one } = setup({ work: async ({ chain }) => { seen = chain; return {} } })
+    await one(runOf(step('s0')))
+    expect(seen).to.include({ run_id: `r_${'a'.repeat(26)}`, step_id: 's0', tenant_id: 'acme', max_retries: 2, retry_delay_seconds: 4 })
+  })
+})

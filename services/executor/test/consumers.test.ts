@@ -1,0 +1,100 @@
+import { expect } from 'chai'
+import type { Outgoing } from '@convergence/bus'
+import type { NextStep, StepCompleted } from '@convergence/contracts'
+import type { Steps } from '@convergence/service/steps'
+import { onRunAdmitted } from '../src/consumers/run-admitted.ts'
+import { onRunCompleted } from '../src/consumers/run-completed.ts'
+import { onRunFailed } from '../src/consumers/run-failed.ts'
+import { onStepCompleted } from '../src/consumers/step-completed.ts'
+import { delivery, ended, fakeStore, makeRun, makeStep } from './fakes.ts'
+
+const setup = () => {
+  const hosted: string[] = []
+  const steps: Steps = {
+    host: async (run, next) => {
+      const ours = (next ?? []).filter(({ host }) => host === 'executor')
+      hosted.push(...ours.map(({ step_id }) => step_id))
+      return ours.map(({ step_id }): Outgoing => ({ topic: 'step-completed', event: ended(run, step_id, { next: [] }) }))
+    },
+  }
+  const store = fakeStore()
+  const completed = onStepCompleted({ store, steps })
+  return { hosted, store, steps, completed, admitted: onRunAdmitted({ store, steps, now: () => new Date('2026-01-02T00:00:00Z') }) }
+}
+const bodies = (events: readonly Outgoing[] | undefined) => (events ?? []).map(({ event }) => event as StepCompleted)
+const here = (...ids: string[]): NextStep[] => ids.map((step_id) => ({ step_id, host: 'executor' }))
+
+describe('the executor', () => {
+  it('records that a run is running and starts its first step', async () => {
+    const { admitted, store, hosted } = setup()
+    expect(await admitted({ run: makeRun(), next: here('s0') }, delivery)).to.have.length(1)
+    expect([store.noted, hosted]).to.deep.equal([['start'], ['s0']])
+  })
+
+  it('waits for the record even when the step fails to run', async () => {
+    const { steps, store } = setup()
+    let recorded = false
+    const slow = { ...store, recordStart: async () => { await new Promise((resolve) => { setImmediate(resolve) }); recorded = true } }
+    const admitted = onRunAdmitted({ store: slow, steps: { ...steps, host: async () => { throw new Error('interrupted') } }, now: () => new Date() })
+    const error = await admitted({ run: makeRun(), next: here('s0') }, delivery).catch((reason: unknown) => reason)
+    expect([String(error), recorded]).to.deep.equal(['Error: interrupted', true])
+  })
+
+  it('ends a resumed run that has nothing left to do', async () => {
+    const { admitted } = setup()
+    const [event] = bodies(await admitted({ run: makeRun({ skip: ['s0', 's1'] }), next: [] }, delivery))
+    expect(event).to.include({ step_id: 's1', conclusion: 'SKIPPED' })
+    expect(event?.next).to.deep.equal([])
+  })
+
+  it('records a step, whoever ran it, and runs what follows here', async () => {
+    const { completed, store, hosted } = setup()
+    await completed(ended(makeRun(), 's0', { next: [{ step_id: 's1', host: 'tenant' }] }), delivery)
+    expect([store.noted, hosted]).to.deep.equal([['step s0 SUCCEEDED'], []])
+    await completed(ended(makeRun(), 's0', { next: here('s1') }), delivery)
+    expect(hosted).to.deep.equal(['s1'])
+  })
+
+  it('records how the ledger says that a run ended, also one that was refused', async () => {
+    const { store } = setup()
+    const run = makeRun()
+    await onRunCompleted({ store })({ run, status: 'COMPLETED', started_at: '2026-01-02T00:00:01Z', ended_at: '2026-01-02T00:00:02Z', duration_ms: 1000 }, delivery)
+    await onRunFailed({ store })({ run, status: 'REJECTED', error: { code: 'QUOTA_EXCEEDED', message: 'used up' }, ended_at: '2026-01-02T00:00:02Z' }, delivery)
+    expect(store.noted).to.deep.equal(['end COMPLETED', 'end REJECTED'])
+  })
+
+  describe('in a run with depends_on', () => {
+    const diamond = makeRun({ steps: [makeStep('a', { depends_on: [] }), makeStep('b', { depends_on: ['a'] }), makeStep('c', { depends_on: ['a'] }), makeStep('d', { depends_on: ['b', 'c'] })] })
+
+    it('says what follows a step, after recording it', async () => {
+      const { completed, store, hosted } = setup()
+      const [event] = bodies(await completed(ended(diamond, 'a'), delivery))
+      expect(event?.next?.map(({ step_id }) => step_id)).to.have.members(['b', 'c'])
+      expect([store.noted, hosted]).to.deep.equal([['step a SUCCEEDED'], []])
+    })
+
+    it('starts the joined step when the last branch ends, not before', async () => {
+      const { completed } = setup()
+      await completed(ended(diamond, 'a'), delivery)
+      expect(await completed(ended(diamond, 'b'), delivery)).to.deep.equal([])
+      expect(bodies(await completed(ended(diamond, 'c'), delivery)).map(({ next }) => next)).to.deep.equal([here('d')])
+      expect(bodies(await completed(ended(diamond, 'd'), delivery)).map(({ next }) => next)).to.deep.equal([[]])
+    })
+
+    it('does not record the event that it said itself again', async () => {
+      const { completed, store, hosted } = setup()
+      await completed(ended(diamond, 'a', { next: here('b', 'c') }), delivery)
+      expect([store.noted, hosted]).to.deep.equal([[], ['b', 'c']])
+    })
+
+    it('ends the run with the branch that failed, and starts nothing after it', async () => {
+      const { completed } = setup()
+      const fault = { code: 'EXPORT_INVALID', message: 'line 3' }
+      const run = { ...diamond, steps: [...diamond.steps, makeStep('e', { depends_on: ['c'] })] }
+      await completed(ended(run, 'a'), delivery)
+      const [event] = bodies(await completed(ended(run, 'b', { conclusion: 'FAILED', error: fault }), delivery))
+      expect([event?.step_id, event?.conclusion, event?.error, event?.next]).to.deep.equal(['b', 'FAILED', fault, []])
+      expect(await completed(ended(run, 'c'), delivery)).to.deep.equal([])
+    })
+  })
+})
