@@ -4,6 +4,8 @@
  */
 import type { Column, ErrorCode, TimePartitioning } from '@convergence/contracts'
 
+export { commitRows, retryPauseMs, walkChain } from './chain.ts'
+
 export type Scalar = string | number | boolean | null | Uint8Array
 /** A row as JSON has it: NUMERIC as decimal text, TIMESTAMP as RFC 3339, DATE as YYYY-MM-DD, BYTES as base64 text, JSON as its value. */
 export type Row = Record<string, unknown>
