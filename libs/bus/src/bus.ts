@@ -60,7 +60,7 @@ export interface ConsumeOptions {
 export interface Bus {
   /** Resolves when the events are durable; all of one call in one transaction where the broker has them. Throws UNAVAILABLE. */
   publish(events: readonly Outgoing[]): Promise<void>
-  /** Starts consuming; throws SETTING_INVALID when the subscription is missing or has no dead-letter policy. */
+  /** Starts consuming. When the subscription is missing or has no dead-letter policy the log says so (SETTING_INVALID) and healthy() is false. */
   consume<T extends Topic>(service: ServiceName, topic: T, handler: Handler<T>, options?: ConsumeOptions): void
   /** Consumes the dead letters of every subscription; only the scheduler does. */
   consumeDead(handler: (dead: DeadDelivery) => Promise<readonly Outgoing[] | undefined>): void
@@ -119,7 +119,12 @@ export const allSubscriptions = (): { name: string; service: ServiceName; topic:
   }))
 
 const feedExpirationMs = 86_400_000
+/** A feed has no dead letters: what its handler threw comes again after a moment, what can never be handled is dropped. */
+const feedRetry = { minimumBackoffMs: 100, maximumBackoffMs: 10_000 }
 const longestStepMs = 65 * 60_000
+const longestTimerMs = 2 ** 31 - 1
+/** Bytes of an attribute's value, at most. */
+const longestAttribute = 1024
 
 /** Makes every topic, subscription and dead letter of schemas/topology.yaml. Safe to repeat. */
 export const ensureTopology = async (port: BusPort, backoff: { minimumBackoffMs?: number; maximumBackoffMs?: number } = {}): Promise<void> => {
@@ -150,11 +155,12 @@ export interface BusOptions {
 export const openBus = (options: BusOptions): Bus => {
   const { port, log, now = () => new Date(), closeTimeoutMs = 20_000 } = options
   const crash = options.crash ?? (() => undefined)
-  const running = new Set<Promise<void>>()
-  const stopping = new AbortController()
+  const running = new Map<Promise<void>, Work>()
   const readers: { close(): void }[] = []
   const starting = new Set<Promise<void>>()
   let failure: unknown
+  let interrupted: AppError | undefined
+  let closing: Promise<void> | undefined
 
   const encode = ({ topic, event, attributes: added, idempotency_key }: Outgoing): PortOutgoing => {
     assertEvent(topic, event)
@@ -173,36 +179,71 @@ export const openBus = (options: BusOptions): Bus => {
     if (events.length > 0) await port.publish(events.map(encode))
   }
 
+  /** What a handler sees. Its signal is made when it is asked for: most handlers never look. */
+  const deliveryOf = (message: PortMessage, work: Work, max_extension_ms: number): Delivery => ({
+    message_id: message.message_id, published_at: message.published_at, attributes: message.attributes, data: message.data, attempt: message.attempt,
+    get signal() {
+      if (work.controller === undefined) {
+        const controller = new AbortController()
+        work.controller = controller
+        if (interrupted !== undefined) controller.abort(interrupted)
+        else work.timer = setTimeout(() => { controller.abort(new AppError('UNAVAILABLE', 'the lease of the message is running out; it comes again')) }, Math.min(max_extension_ms * 0.98, longestTimerMs)).unref()
+      }
+      return work.controller.signal
+    },
+  })
   /** One message through its handler: publish what follows, then acknowledge; give it back when anything fails on the way. */
-  const handle = async <T extends Topic>(subscription: string, topic: T, handler: Handler<T>, message: PortMessage): Promise<void> => {
+  const handle = async <T extends Topic>(subscription: string, topic: T, handler: Handler<T>, message: PortMessage, work: Work, max_extension_ms: number, dead_letters: boolean): Promise<void> => {
+    const known = { subscription, message_id: message.message_id, run_id: message.attributes['run_id'], attempt: message.attempt }
     try {
       const event = parse(topic, message.data)
-      const delivery: Delivery = { message_id: message.message_id, published_at: message.published_at, attributes: message.attributes, data: message.data, attempt: message.attempt, signal: stopping.signal }
+      const delivery = deliveryOf(message, work, max_extension_ms)
       for (let times = options.duplicate === true ? 2 : 1; times > 0; times -= 1) {
         const following = (await handler(event, delivery)) ?? []
+        if (work.given_back) return
         crash('before-publish', subscription)
         await publish(following)
         crash('after-publish', subscription)
       }
       crash('before-ack', subscription)
     } catch (error) {
+      if (work.given_back) return
       if (isRetryable(error)) {
-        if (!stopping.signal.aborted) log.warn({ subscription, message_id: message.message_id, run_id: message.attributes['run_id'], attempt: message.attempt, error: describe(error) }, 'message given back')
+        if (interrupted === undefined) log.warn({ ...known, error: describe(error) }, 'message given back')
         port.nack(message.ack_id)
         return
       }
       const { code, message: detail, faults } = error as AppError
-      log.warn({ subscription, message_id: message.message_id, run_id: message.attributes['run_id'], code }, 'message sent to the dead letters')
-      await port.deadLetter(message.ack_id, { reason: code, detail: [detail, ...faults].join('; ').slice(0, 1000) })
+      log.warn({ ...known, code }, dead_letters ? 'message sent to the dead letters' : 'message dropped by a live feed')
+      if (dead_letters) await port.deadLetter(message.ack_id, { reason: code, detail: cut([detail, ...faults].join('; '), longestAttribute) })
+      else await port.ack(message.ack_id)
       return
     }
     await port.ack(message.ack_id)
   }
-  const track = (work: Promise<void>, subscription: string) => {
-    const tracked: Promise<void> = work
-      .catch((error: unknown) => { log.warn({ subscription, error: describe(error) }, 'message not settled; it comes again') })
-      .finally(() => { running.delete(tracked) })
-    running.add(tracked)
+  const handleDead = async (name: string, handler: Parameters<Bus['consumeDead']>[0], { data, attributes, published_at, message_id, attempt, ack_id }: PortMessage, work: Work): Promise<void> => {
+    try {
+      const count = attributes['CloudPubSubDeadLetterSourceDeliveryCount']
+      const following = await handler({ message_id, published_at, subscription: name, attributes, data, delivery_attempts: Number(count ?? attempt) })
+      if (work.given_back) return
+      await publish(following ?? [])
+    } catch (error) {
+      if (work.given_back) return
+      log.error({ subscription: deadLetterName(name), message_id, error: describe(error) }, 'dead letter not recorded; it comes again')
+      port.nack(ack_id)
+      return
+    }
+    await port.ack(ack_id)
+  }
+  const track = (subscription: string, message: PortMessage, start: (work: Work) => Promise<void>) => {
+    const work: Work = { ack_id: message.ack_id, controller: undefined, timer: undefined, given_back: false }
+    const tracked: Promise<void> = start(work)
+      .catch((error: unknown) => { log.warn({ subscription, message_id: message.message_id, error: describe(error) }, 'message not settled; it comes again') })
+      .finally(() => {
+        clearTimeout(work.timer)
+        running.delete(tracked)
+      })
+    running.set(tracked, work)
   }
   const begin = (work: Promise<void>) => {
     const started: Promise<void> = work
@@ -214,57 +255,53 @@ export const openBus = (options: BusOptions): Bus => {
     starting.add(started)
   }
 
-  let closing: Promise<void> | undefined
   return {
     publish,
     consume: (service, topic, handler, { concurrency = 100, max_extension_ms = longestStepMs, replica } = {}) => {
       const subscription = subscriptionName(service, topic, replica)
       begin((async () => {
-        if (replica !== undefined) await port.ensureSubscription(subscription, { topic, expirationMs: feedExpirationMs })
+        if (replica !== undefined) await port.ensureSubscription(subscription, { topic, expirationMs: feedExpirationMs, retryPolicy: feedRetry })
         else {
           const config = await port.getSubscription(subscription)
           if (config === undefined) throw new AppError('SETTING_INVALID', `subscription ${subscription} does not exist: run npm run apply, or add the reader to schemas/topology.yaml`)
           if (config.deadLetterPolicy === undefined) throw new AppError('SETTING_INVALID', `subscription ${subscription} has no dead-letter policy: without one a poison message comes for ever`)
         }
-        if (stopping.signal.aborted || closing !== undefined) return
-        readers.push(port.subscribe(subscription, { max_outstanding: concurrency, max_extension_ms }, (message) => { track(handle(subscription, topic, handler, message), subscription) }))
+        if (closing !== undefined) return
+        readers.push(port.subscribe(subscription, { max_outstanding: concurrency, max_extension_ms }, (message) => {
+          track(subscription, message, (work) => handle(subscription, topic, handler, message, work, max_extension_ms, replica === undefined))
+        }))
       })())
     },
     consumeDead: (handler) => {
       for (const { name } of allSubscriptions()) {
         const dead = deadLetterName(name)
-        readers.push(port.subscribe(dead, { max_outstanding: 20, max_extension_ms: longestStepMs }, (message) => {
-          track((async () => {
-            try {
-              const { data, attributes, published_at, message_id } = message
-              const count = attributes['CloudPubSubDeadLetterSourceDeliveryCount']
-              await publish((await handler({ message_id, published_at, subscription: name, attributes, data, delivery_attempts: Number(count ?? message.attempt) })) ?? [])
-            } catch (error) {
-              log.error({ subscription: dead, message_id: message.message_id, error: describe(error) }, 'dead letter not recorded; it comes again')
-              port.nack(message.ack_id)
-              return
-            }
-            await port.ack(message.ack_id)
-          })(), dead)
-        }))
+        readers.push(port.subscribe(dead, { max_outstanding: 20, max_extension_ms: longestStepMs }, (message) => { track(dead, message, (work) => handleDead(name, handler, message, work)) }))
       }
     },
     healthy: () => failure === undefined && closing === undefined && port.healthy(),
     close: () => closing ??= (async () => {
       await Promise.all(starting)
       for (const reader of readers) reader.close()
-      const deadline = Date.now() + closeTimeoutMs
-      const abort = setTimeout(() => { stopping.abort(new AppError('UNAVAILABLE', 'this process is stopping; another one goes on')) }, closeTimeoutMs * 0.9)
-      while (running.size > 0 && Date.now() < deadline) {
-        let timer: NodeJS.Timeout | undefined
-        await Promise.race([Promise.all(running), new Promise((resolve) => { timer = setTimeout(resolve, deadline - Date.now()) })])
-        clearTimeout(timer)
+      const interrupt = () => {
+        interrupted ??= new AppError('UNAVAILABLE', 'this process is stopping; another one goes on')
+        for (const { controller } of running.values()) controller?.abort(interrupted)
       }
-      clearTimeout(abort)
-      stopping.abort(new AppError('UNAVAILABLE', 'this process is stopping; another one goes on'))
+      const telling = setTimeout(interrupt, closeTimeoutMs * 0.9)
+      let late: NodeJS.Timeout | undefined
+      await Promise.race([Promise.all(running.keys()), new Promise<void>((resolve) => { late = setTimeout(resolve, closeTimeoutMs) })])
+      clearTimeout(telling)
+      clearTimeout(late)
+      interrupt()
+      for (const work of running.values()) {
+        work.given_back = true
+        port.nack(work.ack_id)
+      }
     })(),
   }
 }
+
+/** A message in the hands of a handler. */
+interface Work { ack_id: string; controller: AbortController | undefined; timer: NodeJS.Timeout | undefined; given_back: boolean }
 
 const parse = <T extends Topic>(topic: T, data: Uint8Array): EventBodies[T] => {
   let value: unknown
@@ -278,3 +315,11 @@ const parse = <T extends Topic>(topic: T, data: Uint8Array): EventBodies[T] => {
 }
 /** Class and code, and the message where it is ours: never a payload. */
 const describe = (error: unknown): string => (error instanceof AppError ? `${error.code}: ${error.message}` : error instanceof Error ? `${error.name}: ${error.message.slice(0, 300)}` : typeof error)
+/** At most so many bytes of UTF-8, whole characters. */
+const cut = (text: string, bytes: number): string => {
+  const all = Buffer.from(text)
+  if (all.length <= bytes) return text
+  let end = bytes
+  while (end > 0 && ((all[end] ?? 0) & 0xc0) === 0x80) end -= 1
+  return all.toString('utf8', 0, end)
+}
