@@ -3,6 +3,9 @@
  * Writing never goes through `query`. Whatever is acknowledged is durable and seen by every query that starts afterwards.
  */
 import type { Column, ErrorCode, TimePartitioning } from '@convergence/contracts'
+import { commitRows, walkChain } from './chain.ts'
+
+export { commitRows, retryPauseMs, walkChain, type WalkOptions } from './chain.ts'
 
 export { commitRows, retryPauseMs, walkChain } from './chain.ts'
 
@@ -132,3 +135,39 @@ export interface Warehouse {
   healthy(): Promise<boolean>
   close(): Promise<void>
 }
+
+/** Small rows as one job of the ledger. */
+export interface RowsSpec { kind: 'rows'; table: string; rows: readonly Row[] }
+/** The other side of the door: the embedded engine, or Google's client. */
+export interface WarehousePort extends Jobs<JobSpec | RowsSpec>, Omit<Warehouse, 'commit' | 'runJob'> {}
+
+/** Sleeps; ends early, with the signal's reason, when it aborts. */
+const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    if (signal?.aborted === true) return reject(signal.reason as Error)
+    const onAbort = () => {
+      clearTimeout(timer)
+      reject(signal?.reason as Error)
+    }
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    signal?.addEventListener('abort', onAbort, { once: true })
+  })
+
+export const openWarehouse = ({ engine, random }: { engine: WarehousePort; random: () => number }): Warehouse => ({
+  project_id: engine.project_id,
+  commit: (table, log, rows) => commitRows(engine, table, log, rows, (own): RowsSpec => ({ kind: 'rows', table, rows: own }), { random, sleep }),
+  append: (table, rows) => engine.append(table, rows),
+  runJob: (chain, spec) => walkChain<JobSpec | RowsSpec>(engine, chain, spec, { random, sleep }),
+  query: (statement, options) => engine.query(statement, options),
+  dryRun: (statement) => engine.dryRun(statement),
+  ensureDataset: (dataset, options) => engine.ensureDataset(dataset, options),
+  ensureTable: (table) => engine.ensureTable(table),
+  ensureView: (view) => engine.ensureView(view),
+  dropDataset: (dataset) => engine.dropDataset(dataset),
+  getDataset: (dataset) => engine.getDataset(dataset),
+  healthy: () => engine.healthy(),
+  close: () => engine.close(),
+})
