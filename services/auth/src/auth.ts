@@ -90,8 +90,11 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     clearInterval(warning)
     closing.abort()
     const cut = setTimeout(() => { server.closeAllConnections() }, closeMs)
+    // A connection that is kept alive becomes idle when its answer is out.
+    const sweep = setInterval(() => { server.closeIdleConnections() }, 20)
     server.close(() => {
       clearTimeout(cut)
+      clearInterval(sweep)
       live.close()
       resolve()
     })
