@@ -1,80 +1,136 @@
 /**
- * Job ids as the unique constraint. A taken id means *exists*, not *done* and not *mine*; a call that threw may have worked. So: ask, wait
- * until the job is done, and only then decide. The next attempt id is made only after the one before is known to have failed.
+ * The two ways to write exactly once over a warehouse whose only promise is that a job id is taken once: the attempt chain of a step, and
+ * compare-and-append of a log. Pure of any engine: they speak `Jobs`, so the same code runs over BigQuery, over the embedded engine and
+ * in the model check, which interleaves it with crashes and lost answers.
  */
-import { AppError, digestOf, isRetryable } from '@convergence/contracts'
+import { AppError, digestOf, isErrorCode, isRetryable } from '@convergence/contracts'
 import type { Chain, ChainResult, Job, Jobs, Row } from './warehouse.ts'
 
-export interface WalkOptions {
-  /** Between 0 and 1. */
+export interface Pace {
+  /** 0 <= x < 1. */
   random: () => number
-  sleep: (ms: number, signal?: AbortSignal) => Promise<void>
+  /** Resolves after ms; rejects when the signal aborts. */
+  sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>
 }
-
-/** Calls of one job that may go unanswered before the caller is told; then its message comes again and asks anew. */
-const patience = 8
 
 /**
  * Pause before attempt k+1 of a step: random between 0 and retry_delay_seconds * 2^k, at most 60 s, in milliseconds.
  * With the default of 5 s the upper ends are 5, 10, 20, 40, 60, 60 s.
  */
-export const retryPauseMs = (k: number, retry_delay_seconds: number, random: () => number): number => random() * Math.min(60, retry_delay_seconds * 2 ** k) * 1000
+export const retryPauseMs = (k: number, retry_delay_seconds: number, random: () => number): number =>
+  random() * Math.min(60, retry_delay_seconds * 2 ** k) * 1000
 
-/** The job under this id, done, whoever made it; `first` when this call made it. */
-const settle = async <Spec>(jobs: Jobs<Spec>, job_id: string, spec: Spec, labels: Readonly<Record<string, string>>, { random, sleep }: WalkOptions, signal?: AbortSignal): Promise<{ job: Job; first: boolean }> => {
-  let first = false
-  for (let unanswered = 0; ;) {
-    try {
-      const made = await jobs.insert(job_id, spec, labels)
-      if (made !== 'exists') {
-        first = true
-        if (made.state === 'DONE') return { job: made, first }
-      }
-    } catch (error) {
-      // What is certainly wrong with the call made no job; anything else may have made one.
-      if (!isRetryable(error)) throw error
-      unanswered += 1
-      if (unanswered >= patience) throw error
-      await sleep(random() * 200 * unanswered, signal)
-    }
-    for (;;) {
+/** What tells whose rows won an id: 60 characters, since a BigQuery label holds 63. */
+export const payloadDigest = (payload: unknown): string => digestOf(payload).slice(0, 60)
+
+/** Calls without an answer before the trouble is the caller's: the message comes again later. */
+const mostSilentCalls = 8
+/** Failed attempts of one call of `commitRows`; those of earlier calls are walked past for nothing. */
+const mostFailedCommits = 20
+
+/** The job of this id, DONE, whoever inserted it. `own` is true only when our insert was answered with the job. */
+const settle = async <Spec>(
+  jobs: Jobs<Spec>, id: string, spec: Spec, labels: Readonly<Record<string, string>>, { random, sleep }: Pace, signal?: AbortSignal,
+): Promise<{ job: Job; own: boolean }> => {
+  let silent = 0
+  const patiently = async (error: unknown): Promise<void> => {
+    silent += 1
+    if (silent >= mostSilentCalls) throw error
+    await sleep(retryPauseMs(silent, 0.1, random), signal)
+  }
+  let own = false
+  let job: Job | undefined
+  let asked = false
+  for (;;) {
+    let lost: unknown
+    if (!asked) {
       try {
-        const known = await jobs.get(job_id)
-        if (known === undefined) break // Not there: insert the same id again.
-        if (known.state === 'DONE') return { job: known, first }
-        return { job: await jobs.wait(job_id, signal), first }
+        const answer = await jobs.insert(id, spec, labels)
+        // 409 means that the job exists. It may still be running, and it may be somebody else's: hence the wait and the digest.
+        if (answer !== 'exists') [own, job] = [true, answer]
       } catch (error) {
-        if (signal?.aborted === true || !isRetryable(error)) throw error
-        unanswered += 1
-        if (unanswered >= patience) throw error
-        await sleep(random() * 200 * unanswered, signal)
+        // The insert may have worked all the same, or may still arrive: only the id can tell.
+        lost = error
       }
+      asked = true
     }
+    try {
+      job ??= await jobs.get(id)
+      if (job?.state === 'DONE') return { job, own }
+      if (job !== undefined) return { job: await jobs.wait(id, signal), own }
+    } catch (error) {
+      if (signal?.aborted) throw error
+      await patiently(error)
+      job = undefined
+      continue
+    }
+    // Not there: the same id again, never the next one, for the first insert may be late and not lost.
+    asked = false
+    if (lost instanceof AppError && !isRetryable(lost)) throw lost
+    await patiently(lost ?? new AppError('UNAVAILABLE', `job ${id} exists and cannot be found; it is tried again`))
   }
 }
 
-/** Runs a step's job along its chain; throws the last failure. Ten callers make one effect. */
-export const walkChain = async <Spec>(jobs: Jobs<Spec>, chain: Chain, spec: Spec, options: WalkOptions): Promise<ChainResult> => {
-  const part = chain.part === undefined ? '' : `-${chain.part}`
-  const labels = { tenant: chain.tenant_id, run: chain.run_id, step: chain.step_id.toLowerCase() }
-  for (let attempt = 0; ; attempt += 1) {
-    const { job, first } = await settle(jobs, `run-${chain.run_id}-${chain.step_id}${part}-a${attempt}`, spec, labels, options, chain.signal)
-    if (job.error === undefined) return { rows_written: job.rows_written, bytes_processed: job.bytes_processed, attempt, adopted: !first }
-    if (!job.error.retryable || attempt >= chain.max_retries) throw new AppError(job.error.code, job.error.message)
-    if (first) await options.sleep(retryPauseMs(attempt, chain.retry_delay_seconds, options.random), chain.signal)
+/** Why a chain is told to stop; shutdown is none of these, there the job goes on and is adopted later. */
+const ends = (reason: unknown): reason is AppError => reason instanceof AppError && (reason.code === 'TIMED_OUT' || reason.code === 'CANCELLED')
+
+const failureOf = ({ job_id, error }: Job): AppError =>
+  new AppError(error !== undefined && isErrorCode(error.code) ? error.code : 'JOB_FAILED', error?.message ?? `job ${job_id} failed`)
+
+export const chainJobId = ({ run_id, step_id, part }: Pick<Chain, 'run_id' | 'step_id' | 'part'>, k: number): string =>
+  `run-${run_id}-${step_id}${part === undefined ? '' : `-${part}`}-a${k}`
+
+/**
+ * Runs a step's job along its attempt ids until one succeeded; at most one ever does, whoever walks. `a{k+1}` is inserted only after
+ * `a{k}` is DONE, failed in a way that may pass, and k < max_retries. Throws the last failure as an AppError. When the signal aborts with
+ * TIMED_OUT or CANCELLED the job is cancelled and its end awaited, and a success is still a success; any other abort leaves it running.
+ */
+export const walkChain = async <Spec>(jobs: Jobs<Spec>, chain: Chain, spec: Spec, pace: Pace): Promise<ChainResult> => {
+  const { signal } = chain
+  const labels = { tenant_id: chain.tenant_id, run_id: chain.run_id, step_id: chain.step_id }
+  for (let k = 0; ; k++) {
+    signal?.throwIfAborted()
+    const id = chainJobId(chain, k)
+    let ended: { job: Job; own: boolean }
+    try {
+      ended = await settle(jobs, id, spec, labels, pace, signal)
+    } catch (error) {
+      if (!signal?.aborted || !ends(signal.reason)) throw error
+      await jobs.cancel(id)
+      // A cancelled job may still finish: nothing is decided before it is DONE. Without a job there is nothing to wait for.
+      if (await jobs.get(id) === undefined) throw signal.reason
+      ended = { job: await jobs.wait(id), own: false }
+    }
+    const { job, own } = ended
+    if (job.error === undefined) return { rows_written: job.rows_written, bytes_processed: job.bytes_processed, attempt: k, adopted: !own }
+    if (signal?.aborted) throw signal.reason
+    if (!job.error.retryable || k >= chain.max_retries) throw failureOf(job)
+    // Only whoever saw the attempt fail waits; who comes later has waited already.
+    if (own) await pace.sleep(retryPauseMs(k, chain.retry_delay_seconds, pace.random), signal)
   }
 }
 
-/** Compare-and-append: the rows become commit `seq`, or somebody else's are. The label `payload` tells whose. */
+export interface LogPosition { epoch: string; shard: number; seq: number }
+export const commitJobId = ({ epoch, shard, seq }: LogPosition, k: number): string => `adm-${epoch}-${shard}-${seq}-a${k}`
+
+/**
+ * Compare-and-append: these rows become commit `seq` of the log (`mine`, also when an earlier call of the same rows had won and its answer
+ * was lost), or somebody else's rows already are (`conflict`). A failed job has no effect, so it is followed by the next id.
+ * Throws when nothing can be decided now, or with the job's own error when it will never work.
+ */
 export const commitRows = async <Spec>(
-  jobs: Jobs<Spec>, table: string, log: { epoch: string; shard: number; seq: number }, rows: readonly Row[], toSpec: (rows: readonly Row[]) => Spec, options: WalkOptions,
+  jobs: Jobs<Spec>, table: string, at: LogPosition, rows: readonly Row[], specOf: (rows: readonly Row[]) => Spec, pace: Pace,
 ): Promise<'mine' | 'conflict'> => {
-  const payload = digestOf(rows).slice(0, 60)
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const { job } = await settle(jobs, `adm-${log.epoch}-${log.shard}-${log.seq}-a${attempt}`, toSpec(rows), { payload }, options)
+  const payload = payloadDigest(rows)
+  const spec = specOf(rows)
+  let failed = 0
+  for (let k = 0; ; k++) {
+    const { job, own } = await settle(jobs, commitJobId(at, k), spec, { payload, table }, pace)
     if (job.error === undefined) return job.labels['payload'] === payload ? 'mine' : 'conflict'
-    // A permanent failure is our own fault: no endless chain.
-    if (!job.error.retryable) throw new AppError(job.error.code, `${table}, commit ${log.seq}: ${job.error.message}`)
+    if (!job.error.retryable) throw failureOf(job)
+    if (!own) continue
+    failed += 1
+    if (failed >= mostFailedCommits) throw failureOf(job)
+    await pace.sleep(retryPauseMs(failed, 0.05, pace.random))
   }
-  throw new AppError('JOB_FAILED', `${table}, commit ${log.seq}: a hundred attempts failed`)
 }

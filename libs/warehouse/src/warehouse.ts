@@ -5,8 +5,6 @@
 import type { Column, ErrorCode, TimePartitioning } from '@convergence/contracts'
 import { commitRows, walkChain } from './chain.ts'
 
-export { commitRows, retryPauseMs, walkChain, type WalkOptions } from './chain.ts'
-
 export { commitRows, retryPauseMs, walkChain } from './chain.ts'
 
 export type Scalar = string | number | boolean | null | Uint8Array
