@@ -13,8 +13,9 @@ interface Config {
   timezone?: string
   /** JSON object, as text. */
   parameters?: string
-  priority?: number
-  is_active?: boolean
+  /** Text where the pipeline fills it in. */
+  priority?: number | string
+  is_active?: boolean | string
   missed?: 'skip' | 'latest' | 'all'
   overlap?: 'allow' | 'skip'
 }
@@ -31,11 +32,17 @@ export const schedule = ({ schedules }: ProcessorDeps): Processor => ({
       return { rows_written: 1, outputs: { config_id: `${tenant_id}:${name}`, deleted: true } }
     }
     const put = await schedules.put({
-      tenant_id, name, pipeline, cron, timezone, parameters: readParameters(parameters), priority: priority ?? 5, is_active: is_active ?? true, missed: missed ?? 'latest', overlap: overlap ?? 'allow',
+      tenant_id, name, pipeline, cron, timezone, parameters: readParameters(parameters), priority: readPriority(priority ?? 5), is_active: String(is_active ?? true) === 'true', missed: missed ?? 'latest', overlap: overlap ?? 'allow',
     }, by)
     return { rows_written: 1, outputs: { config_id: put.config_id, pipeline, cron, timezone, is_active: put.is_active, version: put.version } }
   },
 })
+
+const readPriority = (value: number | string): number => {
+  const priority = Number(value)
+  if (!Number.isInteger(priority) || priority < 0 || priority > 9) throw new AppError('PARAMETER_INVALID', `priority: expected 0 (first) to 9 (last), got ${JSON.stringify(value)}`)
+  return priority
+}
 
 const readParameters = (text: string | undefined): Run['parameters'] => {
   if (text === undefined || text.trim() === '') return {}
