@@ -95,6 +95,6 @@ export const parametersOf = (path: string): string[] => path.split('/').filter((
 const segment = /^[a-z][a-z0-9_]{0,63}$/
 /** What each path parameter may look like; anything else does not exist. */
 export const parameterForms: Readonly<Record<string, RegExp>> = {
-  tenant_id: segment, provider: segment, domain: segment, template: segment, name: segment,
+  tenant_id: segment, provider: segment, domain: segment, template: segment, name: /^[a-z][a-z0-9_-]{0,63}$/,
   run_id: /^r_[a-z2-7]{26}$/, key_id: /^[a-z][A-Za-z0-9_:]{0,79}$/, kid: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
 }

@@ -27,7 +27,7 @@ export interface Runs {
   request(ask: RunAsk): Promise<RunRecord>
   cancel(run: RunRecord, by: { trigger_by: string; user_id: string | undefined }): Promise<void>
   /** A run of the platform, waited for; undefined when it takes longer than 25 s. Throws what it failed with. */
-  system(ask: { pipeline: string; parameters: Run['parameters']; idempotency_key: string; trigger_by: string; user_id?: string | undefined; tenant_id?: string }): Promise<{ run_id: string; ended: RunRecord | undefined }>
+  system(ask: { pipeline: string; parameters: Run['parameters']; idempotency_key: string; trigger_by: string; user_id?: string | undefined }): Promise<{ run_id: string; ended: RunRecord | undefined }>
   /** What is known: heard of, else read. */
   find(run_id: string, tenant_id: string | undefined): Promise<RunRecord | undefined>
 }
@@ -141,7 +141,8 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
         event: { tenant_id: run.tenant_id, action: 'cancel', parent_run_id: run.pipeline_logging_id, trigger_type: 'api', trigger_by, ...user_id === undefined ? {} : { user_id } },
       }])
     },
-    system: async ({ pipeline, parameters, idempotency_key, trigger_by, user_id, tenant_id = 'system' }) => {
+    system: async ({ pipeline, parameters, idempotency_key, trigger_by, user_id }) => {
+      const tenant_id = 'system'
       const record = await request({ tenant_id, pipeline, parameters, idempotency_key, key_given: true, trigger_type: 'system', trigger_by, ...user_id === undefined ? {} : { user_id } })
       const run_id = record.pipeline_logging_id
       const ended = await awaitEnd(run_id, tenant_id)

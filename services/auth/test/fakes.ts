@@ -108,7 +108,7 @@ export const fakePipelines = (): Pipelines => {
     pipelineOf('gcp/cost/billing', [given('date', true), given('note')], ['extract', 'check']),
     pipelineOf('custom/bench/three_steps', [], ['a', 'b', 'c']),
     pipelineOf('setup/tenants/onboarding', ['new_tenant_id', 'company_name', 'admin_email', 'subscription_plan', 'body_digest'].map((name) => given(name, true)), ['profile', 'validation']),
-    pipelineOf('setup/tenants/schedule', ['target_tenant_id', 'name', 'action', 'pipeline', 'cron', 'timezone', 'parameters', 'priority', 'is_active', 'missed', 'overlap'].map((name) => given(name)), ['schedule']),
+    pipelineOf('setup/tenants/schedule', ['for_tenant_id', 'schedule_name', 'action', 'pipeline', 'cron', 'timezone', 'schedule_parameters', 'priority', 'is_active', 'missed', 'overlap'].map((name) => given(name)), ['schedule']),
     ...['trigger', 'process_queue', 'reset_daily_quotas'].map((name) => pipelineOf(`setup/scheduler/${name}`, [], [name])),
   ].map((pipeline) => [pipeline.path, pipeline]))
   return {

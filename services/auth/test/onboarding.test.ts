@@ -108,7 +108,7 @@ describe('the platform\'s own runs', () => {
     expect([put.status, put.body['next_run_time']]).to.deep.equal([200, '2026-03-11T02:00:00Z'])
     expect(world.bus.published[0]?.event).to.deep.include({
       tenant_id: 'system', pipeline: 'setup/tenants/schedule',
-      parameters: { target_tenant_id: 'acme_corp', name: 'nightly', action: 'put', pipeline: 'gcp/cost/billing', cron: '0 3 * * *', timezone: 'Europe/Berlin', parameters: '{"note":"x"}', priority: 5, is_active: true, missed: 'latest', overlap: 'allow' },
+      parameters: { for_tenant_id: 'acme_corp', schedule_name: 'nightly', action: 'put', pipeline: 'gcp/cost/billing', cron: '0 3 * * *', timezone: 'Europe/Berlin', schedule_parameters: '{"note":"x"}', priority: 5, is_active: true, missed: 'latest', overlap: 'allow' },
     })
     expect((await world.call('GET', '/api/v1/tenants/acme_corp/schedules', { key })).body['items']).to.have.length(1)
     expect((await world.call('DELETE', path, { key })).body['deleted']).to.equal(true)

@@ -29,21 +29,13 @@ export const schedules = (parts: Parts): Route[] => {
 
   const change = async ({ params, principal, user_id, idempotency_key }: Call, action: 'put' | 'delete', body: ScheduleBody) => {
     const tenant_id = params['tenant_id'] ?? ''
-    const declared = deps.pipelines.get(pipeline)?.parameters ?? []
-    // The run is the platform's own, so it costs the tenant no quota; which tenant it is about is a parameter.
-    const about = declared.find(({ name }) => name.includes('tenant'))?.name
-    const all: Run['parameters'] = {
-      ...about === undefined ? {} : { [about]: tenant_id }, name: params['name'] ?? '', action, pipeline: body.pipeline, cron: body.cron, timezone: body.timezone ?? 'UTC', parameters: JSON.stringify(body.parameters ?? {}),
+    // The run is the platform's own, so it costs the tenant no quota.
+    const parameters: Run['parameters'] = {
+      for_tenant_id: tenant_id, schedule_name: params['name'] ?? '', action, pipeline: body.pipeline, cron: body.cron, timezone: body.timezone ?? 'UTC', schedule_parameters: JSON.stringify(body.parameters ?? {}),
       priority: body.priority ?? 5, is_active: body.is_active ?? true, missed: body.missed ?? 'latest', overlap: body.overlap ?? 'allow',
     }
-    // What a pipeline calls `schedule_name` is the same as `name`.
-    const named = Object.fromEntries(declared.flatMap(({ name }) => {
-      const short = name.replace(/^(schedule|target)_/, '')
-      const value = all[name] ?? all[short]
-      return value === undefined ? [] : [[name, value]]
-    }))
     return runs.system({
-      pipeline, parameters: named, tenant_id: about === undefined ? tenant_id : 'system', trigger_by: principal.key_id, user_id,
+      pipeline, parameters, trigger_by: principal.key_id, user_id,
       idempotency_key: `schedule:${tenant_id}:${params['name'] ?? ''}:${idempotency_key ?? randomDigits(22, deps.random_bytes)}`,
     })
   }
