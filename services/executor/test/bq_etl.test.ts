@@ -6,7 +6,7 @@ import { codeOf, contextOf, errorOf, fakeStore, fakeWarehouse, makeRun, makeStep
 const source = { bq_project_id: 'local-convergence', query: 'SELECT 1 AS cost', parameters: [{ name: 'date', type: 'DATE', value: '2026-01-01' }] }
 const destination = {
   bq_project_id: 'local-convergence', dataset_type: 'acme', table: 'gcp_cost_billing', write_mode: 'truncate', period: { usage_date: '2026-01-01' },
-  table_config: { time_partitioning: { field: 'usage_date', type: 'DAY' }, clustering_fields: ['service_id'] },
+  table_config: { time_partitioning: { field: 'usage_date' }, clustering_fields: ['service_id'] },
 }
 const setup = ({ config = {}, run = makeRun(), ...warehouseOptions }: { config?: object; run?: ReturnType<typeof makeRun> } & Parameters<typeof fakeWarehouse>[0] = {}) => {
   const warehouse = fakeWarehouse(warehouseOptions)
@@ -69,9 +69,9 @@ describe('gcp.bq_etl', () => {
     const checked = (found: string | null, ...checks: object[]) => setup({ config: { checks }, answer: () => [{ found }] })
 
     it('record what they found and let a good result pass', async () => {
-      const { work, store, warehouse } = checked('0', { kind: 'not_null', column: 'cost' }, { kind: 'unique', columns: ['id', 'usage_date'] }, { kind: 'range', column: 'cost', min: 0 })
+      const { work, store, warehouse } = checked('0', { check: 'not_null', column: 'cost' }, { check: 'unique', column: 'id' }, { check: 'range', column: 'cost', min: 0 })
       expect(await codeOf(work())).to.equal('no error')
-      expect(store.checks.map(({ check_name, status }) => [check_name, status])).to.deep.equal([['not_null_cost', 'PASSED'], ['unique_id_usage_date', 'PASSED'], ['range_cost', 'PASSED']])
+      expect(store.checks.map(({ check_name, status }) => [check_name, status])).to.deep.equal([['not_null_cost', 'PASSED'], ['unique_id', 'PASSED'], ['range_cost', 'PASSED']])
       for (const { query, parameters } of warehouse.statements) {
         expect(query).to.contain('CAST(`usage_date` AS STRING) = @period0')
         expect(parameters?.at(-1)).to.include({ name: 'period0', value: '2026-01-01' })
@@ -79,27 +79,27 @@ describe('gcp.bq_etl', () => {
     })
 
     it('fail the step with what was expected and what came, after they were recorded', async () => {
-      const { work, store } = checked('3', { kind: 'not_null', column: 'cost' }, { kind: 'row_count', min: 1, max: 2, on_violation: 'warn' })
+      const { work, store } = checked('3', { check: 'not_null', column: 'cost' }, { check: 'row_count', min: 1, max: 2, on_violation: 'warn' })
       const error = await errorOf(work())
       expect([error.code, error.faults]).to.deep.equal(['EXPORT_INVALID', ['not_null_cost (cost): expected 0 rows without a value, came 3']])
       expect(store.checks.map(({ status }) => status)).to.deep.equal(['FAILED', 'WARNED'])
     })
 
     it('compare sums digit by digit', async () => {
-      expect(await codeOf(checked('0.30000000000000000001', { kind: 'sum', column: 'cost', max: '0.3' }).work())).to.equal('EXPORT_INVALID')
-      expect(await codeOf(checked('0.3', { kind: 'sum', column: 'cost', min: '0.3', max: 0.3 }).work())).to.equal('no error')
+      expect(await codeOf(checked('0.30000000000000000001', { check: 'sum', column: 'cost', max: '0.3' }).work())).to.equal('EXPORT_INVALID')
+      expect(await codeOf(checked('0.3', { check: 'sum', column: 'cost', min: '0.3', max: 0.3, equals: '0.30' }).work())).to.equal('no error')
       expect([compareDecimals('-0.5', '-0.4'), compareDecimals('-1', '1'), compareDecimals('10', '9.99'), compareDecimals('1.50', '1.5')].map(Math.sign)).to.deep.equal([-1, -1, 1, 0])
     })
 
     it('ask for what is fresh by the time of the request', async () => {
       const newest = String(Date.parse('2026-01-01T12:00:00Z'))
-      expect(await codeOf(checked(newest, { kind: 'freshness', column: 'export_time', max_age_hours: 12 }).work())).to.equal('no error')
-      expect(await codeOf(checked(newest, { kind: 'freshness', column: 'export_time', max_age_hours: 11 }).work())).to.equal('EXPORT_INVALID')
-      expect(await codeOf(checked(null, { kind: 'freshness', column: 'export_time' }).work())).to.equal('EXPORT_INVALID')
+      expect(await codeOf(checked(newest, { check: 'freshness', column: 'export_time', max_age_hours: 12 }).work())).to.equal('no error')
+      expect(await codeOf(checked(newest, { check: 'freshness', column: 'export_time', max_age_hours: 11 }).work())).to.equal('EXPORT_INVALID')
+      expect(await codeOf(checked(null, { check: 'freshness', column: 'export_time' }).work())).to.equal('EXPORT_INVALID')
     })
 
     it('take no column that is not a name', async () => {
-      expect(await codeOf(checked('0', { kind: 'not_null', column: 'cost` IS NULL OR `x' }).work())).to.equal('CONFIG_INVALID')
+      expect(await codeOf(checked('0', { check: 'not_null', column: 'cost` IS NULL OR `x' }).work())).to.equal('CONFIG_INVALID')
     })
   })
 })

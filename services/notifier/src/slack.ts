@@ -6,7 +6,7 @@ import { AppError, faultOf } from '@convergence/contracts'
 import type { Outcome, Slack } from './channel.ts'
 
 /** The one form of a webhook; its path is the secret. */
-const webhook = /^https:\/\/hooks\.slack\.com\/services\/T[A-Z0-9]{1,20}\/B[A-Z0-9]{1,20}\/[A-Za-z0-9]{8,64}$/
+const webhook = /^https:\/\/hooks\.slack\.com\/services\/T[A-Z0-9]{1,20}\/B[A-Z0-9]{1,20}\/[A-Za-z0-9]{1,64}$/
 
 /** Throws CONFIG_INVALID, without repeating the value, unless the text is exactly a Slack webhook. */
 export const webhookOf = (text: string): URL => {

@@ -27,6 +27,8 @@ export interface Store {
   hasSubscriptionEvent(tenant_id: string, event_id: string): Promise<boolean>
   /** One change of a tenant at a time. */
   exclusive<T>(tenant_id: string, body: () => Promise<T>): Promise<T>
+  /** Reads the views again. */
+  reload(): Promise<void>
   /** How many tenants are known. */
   size(): number
 }
@@ -58,9 +60,16 @@ export const openStore = async ({ warehouse, now }: { warehouse: Pick<Warehouse,
     query: `SELECT * FROM ${view}${tenant_id === undefined ? '' : ' WHERE tenant_id = @tenant_id'}`, default_dataset: 'tenants',
     ...(tenant_id === undefined ? {} : { parameters: [{ name: 'tenant_id', type: 'STRING', value: tenant_id }] }),
   })
-  const [profileRows, subscriptionRows] = await Promise.all([read('tenant_profiles'), read('tenant_subscriptions')])
-  const profiles = new Map(profileRows.map(readProfile).map((profile) => [profile.tenant_id, profile]))
-  const subscriptions = new Map(subscriptionRows.map(readSubscription).map((subscription) => [subscription.tenant_id, subscription]))
+  const profiles = new Map<string, Profile>()
+  const subscriptions = new Map<string, Subscription>()
+  const reload = async () => {
+    const [profileRows, subscriptionRows] = await Promise.all([read('tenant_profiles'), read('tenant_subscriptions')])
+    profiles.clear()
+    subscriptions.clear()
+    for (const profile of profileRows.map(readProfile)) profiles.set(profile.tenant_id, profile)
+    for (const subscription of subscriptionRows.map(readSubscription)) subscriptions.set(subscription.tenant_id, subscription)
+  }
+  await reload()
   const queues = new Map<string, Promise<unknown>>()
 
   return {
@@ -102,6 +111,7 @@ export const openStore = async ({ warehouse, now }: { warehouse: Pick<Warehouse,
       queues.set(tenant_id, settled)
       return turn
     },
+    reload,
     size: () => profiles.size,
   }
 }

@@ -19,7 +19,11 @@ export interface TenantDeps {
   now(): Date
   random(): number
 }
-export interface Tenant { close(): Promise<void> }
+export interface Tenant {
+  /** The central tables were dropped and made again: forgets what was read from the old ones. */
+  recreated(): Promise<void>
+  close(): Promise<void>
+}
 
 /** Reads the tenants, then consumes. */
 export const tenant = async ({ bus, warehouse, log, now, random }: TenantDeps): Promise<Tenant> => {
@@ -28,5 +32,5 @@ export const tenant = async ({ bus, warehouse, log, now, random }: TenantDeps): 
   const steps = openSteps({ service: 'tenant', processors: processors({ store }), now, random, log })
   bus.consume('tenant', 'run-admitted', onRunAdmitted({ steps }))
   bus.consume('tenant', 'step-completed', onStepCompleted({ steps }))
-  return { close: async () => undefined }
+  return { recreated: () => store.reload(), close: async () => undefined }
 }

@@ -14,7 +14,7 @@ export interface DestinationConfig {
   write_mode: Destination['write_mode']
   period?: Record<string, string | number>
   columns?: Column[]
-  table_config?: { time_partitioning?: TimePartitioning; clustering_fields?: string[] }
+  table_config?: { time_partitioning?: { field?: string; type?: TimePartitioning['type'] }; clustering_fields?: string[] }
 }
 interface Config {
   source: { bq_project_id: string; query: string; parameters?: QueryParameter[] }
@@ -26,7 +26,7 @@ export const destinationOf = ({ bq_project_id, dataset_type, table, write_mode, 
   project_id: bq_project_id, dataset: dataset_type, table, write_mode,
   ...(period === undefined ? {} : { period }),
   ...(columns === undefined ? {} : { columns }),
-  ...(table_config?.time_partitioning === undefined ? {} : { time_partitioning: table_config.time_partitioning }),
+  ...(table_config?.time_partitioning === undefined ? {} : { time_partitioning: { type: 'DAY' as const, ...table_config.time_partitioning } }),
   ...(table_config?.clustering_fields === undefined ? {} : { clustering_fields: table_config.clustering_fields }),
 })
 

@@ -7,90 +7,88 @@ import type { Destination, QueryParameter, Warehouse } from '@convergence/wareho
 import type { CheckResult } from '../../store.ts'
 
 export interface Check {
-  /** Default: kind and columns. */
-  name?: string
-  kind: 'not_null' | 'unique' | 'range' | 'row_count' | 'freshness' | 'sum'
-  /** not_null, range, freshness and sum take one, unique takes several. */
+  check: 'not_null' | 'unique' | 'range' | 'row_count' | 'freshness' | 'sum'
+  /** Of every check but row_count. */
   column?: string
-  columns?: string[]
   /** range, row_count, sum: both ends count; decimal text keeps every digit. */
   min?: number | string
   max?: number | string
-  /** freshness: the newest value is at most so old when the run was asked for. */
+  /** row_count, sum. */
+  equals?: number | string
+  /** freshness: the newest value is at most so old when the run was asked for; default 24. */
   max_age_hours?: number
   /** Default fail. */
   on_violation?: 'fail' | 'warn'
 }
 
-export const runChecks = (warehouse: Pick<Warehouse, 'query'>, table: Destination, checks: readonly Check[], signal: AbortSignal, requested_at: string): Promise<CheckResult[]> =>
-  Promise.all(checks.map(async (check): Promise<CheckResult> => {
-    const columns = check.columns ?? (check.column === undefined ? [] : [check.column])
-    const { select, where = 'TRUE', parameters, expected, judge } = plan(check, columns, requested_at)
-    const period = Object.entries(table.period ?? {})
-    const filter = [where, ...period.map(([column], k) => `CAST(${quoted(column)} AS STRING) = @period${k}`)].join(' AND ')
+export const runChecks = (warehouse: Pick<Warehouse, 'query'>, table: Destination, checks: readonly Check[], signal: AbortSignal, requested_at: string): Promise<CheckResult[]> => {
+  const period = Object.entries(table.period ?? {})
+  return Promise.all(checks.map(async (check, k): Promise<CheckResult> => {
+    const { select, where = 'TRUE', parameters = [], expected, judge } = plan(check, requested_at)
+    const filter = [where, ...period.map(([column], n) => `CAST(${quoted(column)} AS STRING) = @period${n}`)].join(' AND ')
     const [row] = await warehouse.query({
       query: `SELECT CAST(${select} AS STRING) AS found FROM \`${table.project_id}.${table.dataset}.${table.table}\` WHERE ${filter}`,
-      parameters: [...parameters, ...period.map(([, value], k) => ({ name: `period${k}`, type: 'STRING', value: String(value) }))],
+      parameters: [...parameters, ...period.map(([, value], n) => ({ name: `period${n}`, type: 'STRING', value: String(value) }))],
     }, { signal })
-    const found = row?.['found'] ?? null
-    const holds = judge(found === null ? null : String(found))
+    const found = row?.['found'] === null || row?.['found'] === undefined ? undefined : String(row['found'])
+    const name = nameOf(check)
+    const same = checks.slice(0, k).filter((other) => nameOf(other) === name).length
     return {
-      check_name: check.name ?? [check.kind, ...columns].join('_'), ...(columns.length === 0 ? {} : { column_name: columns.join(', ') }),
-      status: holds ? 'PASSED' : check.on_violation === 'warn' ? 'WARNED' : 'FAILED', expected, actual: found === null ? 'no rows' : String(found),
+      check_name: same === 0 ? name : `${name}_${same + 1}`, ...(check.column === undefined ? {} : { column_name: check.column }),
+      status: judge(found) ? 'PASSED' : check.on_violation === 'warn' ? 'WARNED' : 'FAILED', expected, actual: found ?? 'no value',
     }
   }))
+}
 
-interface Plan { select: string; where?: string; parameters: QueryParameter[]; expected: string; judge: (found: string | null) => boolean }
+const nameOf = ({ check, column }: Check): string => column === undefined ? check : `${check}_${column}`
 
-const plan = (check: Check, columns: readonly string[], requested_at: string): Plan => {
-  const isZero = (found: string | null) => found === '0'
-  const only = () => {
-    const [column, ...others] = columns
-    if (column === undefined || others.length > 0) throw new AppError('CONFIG_INVALID', `checks: ${check.kind}: expected one column, came ${columns.length}`)
-    return quoted(column)
+interface Plan { select: string; where?: string; parameters?: QueryParameter[]; expected: string; judge: (found: string | undefined) => boolean }
+
+const plan = (check: Check, requested_at: string): Plan => {
+  const column = () => {
+    if (check.column === undefined) throw new AppError('CONFIG_INVALID', `checks: ${check.check}: expected column`)
+    return quoted(check.column)
   }
-  switch (check.kind) {
-    case 'not_null': return { select: 'COUNT(*)', where: `${only()} IS NULL`, parameters: [], expected: '0 rows without a value', judge: isZero }
-    case 'unique': {
-      if (columns.length === 0) throw new AppError('CONFIG_INVALID', 'checks: unique: expected column or columns')
-      const tuple = columns.map((column) => `IFNULL(CAST(${quoted(column)} AS STRING), '')`)
-      return { select: `COUNT(*) - COUNT(DISTINCT TO_JSON_STRING([${tuple.join(', ')}]))`, parameters: [], expected: '0 rows more than keys', judge: isZero }
-    }
+  const isZero = (found: string | undefined) => found === '0'
+  switch (check.check) {
+    case 'not_null': return { select: 'COUNT(*)', where: `${column()} IS NULL`, expected: '0 rows without a value', judge: isZero }
+    case 'unique': return { select: `COUNT(${column()}) - COUNT(DISTINCT ${column()})`, expected: '0 repeated values', judge: isZero }
     case 'range': {
-      const column = only()
-      const ends = bounds(check)
-      const outside = ends.map(({ name, sign }) => `CAST(${column} AS BIGNUMERIC) ${sign} CAST(@${name} AS BIGNUMERIC)`).join(' OR ')
-      return { select: 'COUNT(*)', where: `(${outside})`, parameters: ends.map(({ name, value }) => ({ name, type: 'STRING', value })), expected: `0 rows outside ${span(check)}`, judge: isZero }
+      const ends = boundsOf(check, ['min', 'max'])
+      const outside = ends.map(({ name }) => `CAST(${column()} AS BIGNUMERIC) ${name === 'min' ? '<' : '>'} CAST(@${name} AS BIGNUMERIC)`)
+      return { select: 'COUNT(*)', where: `(${outside.join(' OR ')})`, parameters: ends.map(({ name, value }) => ({ name, type: 'STRING', value })), expected: `0 rows outside ${wordsOf(ends)}`, judge: isZero }
     }
-    case 'row_count': return { select: 'COUNT(*)', parameters: [], expected: span(check), judge: within(check) }
-    case 'sum': return { select: `IFNULL(SUM(CAST(${only()} AS BIGNUMERIC)), 0)`, parameters: [], expected: span(check), judge: within(check) }
-    case 'freshness': {
-      const hours = check.max_age_hours ?? 24
-      const oldest = new Date(Date.parse(requested_at) - hours * 3_600_000)
+    case 'row_count':
+    case 'sum': {
+      const ends = boundsOf(check, ['min', 'max', 'equals'])
       return {
-        select: `UNIX_MILLIS(MAX(CAST(${only()} AS TIMESTAMP)))`, parameters: [], expected: `newest value not before ${oldest.toISOString()}, as milliseconds ${oldest.getTime()}`,
-        judge: (found) => found !== null && Number(found) >= oldest.getTime(),
+        select: check.check === 'sum' ? `IFNULL(SUM(CAST(${column()} AS BIGNUMERIC)), 0)` : 'COUNT(*)', expected: wordsOf(ends),
+        judge: (found) => ends.every(({ name, value }) => {
+          const difference = compareDecimals(found ?? '0', value)
+          return name === 'min' ? difference >= 0 : name === 'max' ? difference <= 0 : difference === 0
+        }),
+      }
+    }
+    case 'freshness': {
+      const oldest = new Date(Date.parse(requested_at) - (check.max_age_hours ?? 24) * 3_600_000)
+      return {
+        select: `UNIX_MILLIS(MAX(CAST(${column()} AS TIMESTAMP)))`, expected: `newest value not before ${oldest.toISOString()} (${oldest.getTime()})`,
+        judge: (found) => found !== undefined && Number(found) >= oldest.getTime(),
       }
     }
   }
 }
 
-const bounds = ({ min, max }: Check) => {
-  const ends = [
-    ...(min === undefined ? [] : [{ name: 'min', sign: '<', value: String(min) }]),
-    ...(max === undefined ? [] : [{ name: 'max', sign: '>', value: String(max) }]),
-  ]
-  if (ends.length === 0 || ends.some(({ value }) => !/^-?\d{1,38}(\.\d{1,38})?$/.test(value))) throw new AppError('CONFIG_INVALID', 'checks: expected min or max as a decimal number')
+interface Bound { name: 'min' | 'max' | 'equals'; value: string }
+const boundsOf = (check: Check, names: readonly Bound['name'][]): Bound[] => {
+  const ends = names.flatMap((name) => check[name] === undefined ? [] : [{ name, value: String(check[name]) }])
+  if (ends.length === 0) throw new AppError('CONFIG_INVALID', `checks: ${check.check}: expected ${names.join(' or ')}`)
+  for (const { name, value } of ends) {
+    if (!/^-?\d{1,38}(\.\d{1,38})?$/.test(value)) throw new AppError('CONFIG_INVALID', `checks: ${check.check}: ${name}: expected a decimal number, came ${JSON.stringify(value.slice(0, 60))}`)
+  }
   return ends
 }
-const span = ({ min, max }: Check) => min === undefined ? `at most ${max}` : max === undefined ? `at least ${min}` : `${min} to ${max}`
-const within = (check: Check) => {
-  const ends = bounds(check)
-  return (found: string | null) => ends.every(({ sign, value }) => {
-    const difference = compareDecimals(found ?? '0', value)
-    return sign === '<' ? difference >= 0 : difference <= 0
-  })
-}
+const wordsOf = (ends: readonly Bound[]): string => ends.map(({ name, value }) => `${{ min: 'at least', max: 'at most', equals: 'exactly' }[name]} ${value}`).join(', ')
 
 /** Exact: sums of costs have more digits than a number holds. Negative, 0 or positive. */
 export const compareDecimals = (a: string, b: string): number => {

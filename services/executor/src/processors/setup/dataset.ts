@@ -6,9 +6,9 @@ import type { Warehouse } from '@convergence/warehouse'
 const tenantPattern = /^[a-z][a-z0-9_]{2,49}$/
 /** What the validation run at the end of onboarding writes. */
 const validationColumns: Column[] = [
+  { name: 'message', type: 'STRING', description: 'What was tried' },
+  { name: 'timestamp', type: 'TIMESTAMP', description: 'When' },
   { name: 'tenant_id', type: 'STRING', description: 'Tenant' },
-  { name: 'check_name', type: 'STRING', description: 'What was tried' },
-  { name: 'checked_at', type: 'TIMESTAMP', description: 'When' },
 ]
 
 /** The dataset of a tenant, with the view of its runs. A dataset that is not labelled as a tenant's belongs to somebody else and is left alone. */

@@ -1,4 +1,4 @@
-import { AppError } from '@convergence/contracts'
+import { AppError, digestOf } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
 import { planOf, tenantOf, textOf } from '../../config.ts'
 import type { ProcessorDeps } from '../../registry.ts'
@@ -12,7 +12,8 @@ export const profile = ({ store }: ProcessorDeps): Processor => ({
     const company_name = textOf(step_id, 'company_name', config['company_name'], 200)
     const admin_email = textOf(step_id, 'admin_email', config['admin_email'], 254)
     const subscription_plan = planOf(step_id, config['subscription_plan'])
-    const body_digest = textOf(step_id, 'body_digest', config['body_digest'], 128)
+    const given = config['body_digest'] ?? ''
+    const body_digest = given === '' ? digestOf({ company_name, admin_email, subscription_plan }) : textOf(step_id, 'body_digest', given, 128)
     return store.exclusive(tenant_id, async () => {
       const known = await store.profile(tenant_id)
       if (known === undefined) {
