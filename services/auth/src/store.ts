@@ -67,7 +67,7 @@ export const openStore = ({ warehouse }: { warehouse: Warehouse }): Store => {
     FROM ${name('tenant_profiles')} AS p LEFT JOIN ${name('tenant_subscriptions')} AS s ON s.tenant_id = p.tenant_id`
 
   return {
-    keyByHash: async (hash) => keyRow(await first(`SELECT ${keyColumns} FROM ${name('tenant_api_keys')} WHERE tenant_api_key_hash = @hash LIMIT 1`, { hash })),
+    keyByHash: async (hash) => keyRow(await first(`SELECT ${keyColumns} FROM ${name('tenant_api_keys')} WHERE tenant_api_key_hash = @key_hash LIMIT 1`, { key_hash: hash })),
     keyById: async (key_id) => keyRow(await first(`SELECT ${keyColumns} FROM ${name('tenant_api_keys')} WHERE key_id = @key_id LIMIT 1`, { key_id })),
     keysOf: async (tenant_id) => (await rows(
       `SELECT ${keyColumns} FROM ${name('tenant_api_keys')} ${tenant_id === undefined ? '' : 'WHERE tenant_id = @tenant_id '}ORDER BY tenant_id, created_at, key_id LIMIT 500`, { tenant_id },
@@ -81,9 +81,9 @@ export const openStore = ({ warehouse }: { warehouse: Warehouse }): Store => {
     tenants: async (after, limit) => (await rows(`${profiles} WHERE p.tenant_id > @after ORDER BY p.tenant_id LIMIT ${limit}`, { after })).map(tenantOf),
     usage: async (tenant_id, day) => {
       const row = await first(
-        `SELECT IFNULL(SUM(CASE WHEN CAST(usage_date AS STRING) = @day THEN pipelines_run_today ELSE 0 END), 0) AS daily,
-                IFNULL(SUM(CASE WHEN usage_month = @month THEN pipelines_run_today ELSE 0 END), 0) AS monthly, IFNULL(SUM(concurrent_pipelines_running), 0) AS concurrent
-         FROM ${name('tenant_usage_quotas')} WHERE tenant_id = @tenant_id`, { tenant_id, day, month: day.slice(0, 7) })
+        `SELECT IFNULL(SUM(CASE WHEN CAST(usage_date AS STRING) = @usage_day THEN pipelines_run_today ELSE 0 END), 0) AS daily,
+                IFNULL(SUM(CASE WHEN usage_month = @usage_month THEN pipelines_run_today ELSE 0 END), 0) AS monthly, IFNULL(SUM(concurrent_pipelines_running), 0) AS concurrent
+         FROM ${name('tenant_usage_quotas')} WHERE tenant_id = @tenant_id`, { tenant_id, usage_day: day, usage_month: day.slice(0, 7) })
       return { daily: Number(row?.['daily'] ?? 0), monthly: Number(row?.['monthly'] ?? 0), concurrent: Number(row?.['concurrent'] ?? 0) }
     },
 
@@ -101,7 +101,7 @@ export const openStore = ({ warehouse }: { warehouse: Warehouse }): Store => {
     },
     runs: async (tenant_id, { status, pipeline_id, from, to, after, limit }) => {
       const wanted = [
-        status === undefined ? '' : 'status = @status', pipeline_id === undefined ? '' : 'pipeline_id = @pipeline_id',
+        status === undefined ? '' : 'status = @run_status', pipeline_id === undefined ? '' : 'pipeline_id = @pipeline_id',
         from === undefined ? '' : 'requested_at >= TIMESTAMP(@from_time)', to === undefined ? '' : 'requested_at < TIMESTAMP(@to_time)',
         after === undefined ? '' : '(requested_at < TIMESTAMP(@after_at) OR (requested_at = TIMESTAMP(@after_at) AND pipeline_logging_id < @after_id))',
       ].filter((text) => text !== '')
@@ -119,7 +119,7 @@ export const openStore = ({ warehouse }: { warehouse: Warehouse }): Store => {
            ) AS q ON q.run_id = r.pipeline_logging_id
            LEFT JOIN (SELECT pipeline_logging_id FROM ${name('pipeline_execution_queue')} WHERE tenant_id = @tenant_id) AS w ON w.pipeline_logging_id = q.run_id
          ) AS page ${wanted.length === 0 ? '' : `WHERE ${wanted.join(' AND ')} `}ORDER BY requested_at DESC, pipeline_logging_id DESC LIMIT ${limit}`,
-        { tenant_id, status, pipeline_id, from_time: from, to_time: to, after_at: after?.at, after_id: after?.id })
+        { tenant_id, run_status: status, pipeline_id, from_time: from, to_time: to, after_at: after?.at, after_id: after?.id })
       return found.map(recordOf)
     },
     request: async (run_id) => {
@@ -134,7 +134,7 @@ export const openStore = ({ warehouse }: { warehouse: Warehouse }): Store => {
 
     schedules: async (tenant_id, schedule) => (await rows(
       `SELECT name, pipeline, cron, timezone, parameters, priority, is_active, missed, overlap, next_run_time, last_run_time, version FROM ${name('tenant_pipeline_configs')}
-       WHERE tenant_id = @tenant_id AND NOT is_deleted ${schedule === undefined ? '' : 'AND name = @schedule '}ORDER BY name LIMIT 500`, { tenant_id, schedule },
+       WHERE tenant_id = @tenant_id AND NOT is_deleted ${schedule === undefined ? '' : 'AND name = @schedule_name '}ORDER BY name LIMIT 500`, { tenant_id, schedule_name: schedule },
     )).map((row) => ({
       name: String(row['name']), pipeline: String(row['pipeline']), cron: String(row['cron']), timezone: String(row['timezone']), parameters: jsonOf(row['parameters']), priority: Number(row['priority']),
       is_active: row['is_active'] === true, missed: String(row['missed']), overlap: String(row['overlap']), next_run_time: textOf(row['next_run_time']), last_run_time: textOf(row['last_run_time']), version: Number(row['version']),

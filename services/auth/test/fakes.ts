@@ -69,20 +69,20 @@ export const fakeWarehouse = (): FakeWarehouse => {
       const rows = (table: string) => warehouse.rows[table] ?? []
       const filtered = (found: Row[], ...names: string[]) => found.filter((row) => names.every((name) => value[name] === undefined || row[name] === value[name]))
       switch (view) {
-        case 'tenant_api_keys': return latest(rows('tenant_api_keys_rows'), 'key_id').filter((row) => value['hash'] === undefined || row['tenant_api_key_hash'] === value['hash']).filter((row) => filtered([row], 'key_id', 'tenant_id').length > 0)
+        case 'tenant_api_keys': return latest(rows('tenant_api_keys_rows'), 'key_id').filter((row) => value['key_hash'] === undefined || row['tenant_api_key_hash'] === value['key_hash']).filter((row) => filtered([row], 'key_id', 'tenant_id').length > 0)
         case 'tenant_profiles': return filtered(latest(rows('tenant_profiles_rows'), 'tenant_id'), 'tenant_id').filter((row) => String(row['tenant_id']) > (value['after'] ?? '')).sort((a, b) => (String(a['tenant_id']) < String(b['tenant_id']) ? -1 : 1))
         case 'tenant_usage_quotas': return [filtered(rows('usage'), 'tenant_id')[0] ?? { daily: 0, monthly: 0, concurrent: 0 }]
         case 'tenant_pipeline_runs': {
           if (value['run_id'] !== undefined) return rows('runs').filter((row) => row['pipeline_logging_id'] === value['run_id'] && (value['tenant_id'] === undefined || row['tenant_id'] === value['tenant_id']))
           const mine = rows('runs').filter((row) => row['tenant_id'] === value['tenant_id'])
           const asked = rows('run_requests').filter((row) => row['tenant_id'] === value['tenant_id'] && !mine.some((run) => run['pipeline_logging_id'] === row['run_id'])).map((row) => ({ ...row, pipeline_logging_id: row['run_id'], status: 'PENDING' }))
-          return [...mine, ...asked].filter((row: Row) => (value['status'] === undefined || row['status'] === value['status']) && (value['after_at'] === undefined || String(row['requested_at']) < value['after_at']))
+          return [...mine, ...asked].filter((row: Row) => (value['run_status'] === undefined || row['status'] === value['run_status']) && (value['after_at'] === undefined || String(row['requested_at']) < value['after_at']))
             .sort((a: Row, b: Row) => (String(a['requested_at']) > String(b['requested_at']) ? -1 : 1)).slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1]))
         }
         case 'run_requests': return filtered(rows('run_requests'), 'run_id', 'tenant_id')
         case 'tenant_step_logs': return rows('steps').filter((row) => row['pipeline_logging_id'] === value['run_id'])
         case 'pipeline_execution_queue': return filtered(rows('queue').map((row) => ({ ...row, run_id: row['pipeline_logging_id'] })), 'run_id')
-        case 'tenant_pipeline_configs': return filtered(rows('configs'), 'tenant_id').filter((row) => value['schedule'] === undefined || row['name'] === value['schedule'])
+        case 'tenant_pipeline_configs': return filtered(rows('configs'), 'tenant_id').filter((row) => value['schedule_name'] === undefined || row['name'] === value['schedule_name'])
         case 'tenant_cloud_credentials': return filtered(latest(rows('tenant_cloud_credentials_rows'), 'credential_ref'), 'tenant_id', 'credential_ref')
         case 'publisher_keys': return filtered(latest(rows('publisher_keys_rows'), 'kid'), 'kid')
         default: throw new Error(`the fake does not know ${view}`)

@@ -10,7 +10,7 @@ export const parameterSchema = (parameters: readonly ParameterSpec[]): Field =>
 
 const fieldOf = (parameter: ParameterSpec): Field => ({
   type: parameter.type === 'int' ? 'integer' : parameter.type === 'boolean' ? 'boolean' : 'string', description: parameter.description,
-  ...parameter.type === 'date' ? { format: 'date' } : {}, ...parameter.values === undefined ? {} : { enum: parameter.values }, ...parameter.pattern === undefined ? {} : { pattern: parameter.pattern },
+  ...parameter.type === 'date' ? { format: 'date' } : {}, ...parameter.values === undefined ? {} : { enum: parameter.values }, ...parameter.pattern === undefined ? {} : { pattern: `^(?:${parameter.pattern})$` },
   ...parameter.max_length === undefined ? {} : { maxLength: parameter.max_length }, ...parameter.default === undefined ? {} : { default: parameter.default },
 })
 
