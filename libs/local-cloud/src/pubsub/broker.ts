@@ -50,7 +50,8 @@ export interface Broker extends BusPort {
   modifyAckDeadline(ack_id: string, seconds: number): void
   /** Messages of a subscription that are not acknowledged. */
   backlog(subscription: string): Promise<number>
-  stats(): { leased: number; in_memory: number; waiting: number; expired: number }
+  /** `in_memory`: messages beside the leased; `expired`: deliveries that the retention dropped. */
+  stats(): { leased: number; in_memory: number; expired: number }
   /** Does what is due: the alarm calls it. */
   wake(): void
 }
@@ -76,8 +77,10 @@ interface Subscription {
   ready: Entry[]
   /** Index of the first of `ready`. */
   head: number
-  /** Entries in `ready`, behind their ordering key, or waiting for their backoff in memory. */
+  /** Entries in `ready` or behind their ordering key. */
   held: number
+  /** Entries that wait for their backoff in memory. They leave the window to others. */
+  delayed: number
   /** Ordering keys with a message on its way, and what waits behind it. */
   keys: Map<string, Entry[]>
   /** Newest message that is, or was, in memory; and newest there is. Between them: in the file only. */
@@ -114,7 +117,6 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   let reservedId = opened.last_id
   let lastSubscription = opened.subscriptions.reduce((most, { id }) => Math.max(most, id), 0)
   let lastLease = 0
-  let waiting = 0
   let expired = 0
   let closing: Promise<void> | undefined
 
@@ -122,7 +124,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
 
   const addSubscription = (id: number, name: string, config: BrokerSubscriptionConfig, cursor: number): Subscription => {
     const subscription: Subscription = {
-      id, name, config, filter: config.filter === undefined || config.filter === '' ? undefined : parseFilter(config.filter), ready: [], head: 0, held: 0, keys: new Map(), cursor, tail: lastId,
+      id, name, config, filter: config.filter === undefined || config.filter === '' ? undefined : parseFilter(config.filter), ready: [], head: 0, held: 0, delayed: 0, keys: new Map(), cursor, tail: lastId,
       loading: false, overdue: false, nextDue: undefined, consumers: [], turn: 0, reserved: 0, pumping: false, gone: false, expiry: undefined,
     }
     subscriptions.set(name, subscription)
@@ -224,15 +226,13 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   }
   /** Ready at its time. Beyond the window it waits in the file; but not with an ordering key, which it holds. */
   const later = (subscription: Subscription, entry: Entry, due_ms: number): 'memory' | 'file' => {
-    if (subscription.held >= window && keyOf(subscription, entry) === '') {
+    if (subscription.delayed >= window && keyOf(subscription, entry) === '') {
       wakeFor(subscription, due_ms)
       return 'file'
     }
-    subscription.held += 1
-    waiting += 1
+    subscription.delayed += 1
     agenda.add(due_ms, () => {
-      waiting -= 1
-      subscription.held -= 1
+      subscription.delayed -= 1
       readmit(subscription, entry)
       pump(subscription)
     })
@@ -592,7 +592,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       await store.write([])
       return store.count(id)
     },
-    stats: () => ({ leased: leases.size, in_memory: [...subscriptions.values()].reduce((sum, { held }) => sum + held, 0), waiting, expired }),
+    stats: () => ({ leased: leases.size, in_memory: [...subscriptions.values()].reduce((sum, { held, delayed }) => sum + held + delayed, 0), expired }),
     publish: (outgoing) => publishWith(outgoing, []),
     subscribe: (name, { max_outstanding, max_extension_ms }, on_message) => {
       const close = consume(named(name), { max_outstanding, outstanding: 0, lease_ms: max_extension_ms, on_message, closed: false })
@@ -666,9 +666,9 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
 
 const within = (value: number, least: number, most: number) => value >= least && value <= most
 
-/** Exponential from the minimum up to the maximum by attempt, less up to a quarter at random: 10, 20, 40 ... 600 s with Google's defaults. */
+/** Exponential by attempt, up to a quarter more at random, never above the maximum: from 10, 20, 40 ... 600 s with Google's defaults. */
 const backoffMs = (policy: SubscriptionConfig['retryPolicy'], attempt: number, random: () => number): number =>
-  policy === undefined ? 0 : Math.min(policy.maximumBackoffMs, policy.minimumBackoffMs * 2 ** Math.min(attempt - 1, 30)) * (0.75 + random() * 0.25)
+  policy === undefined ? 0 : Math.min(policy.maximumBackoffMs, policy.minimumBackoffMs * 2 ** Math.min(attempt - 1, 30) * (1 + random() / 4))
 
 const checkName = (kind: string, name: string) => {
   if (!namePattern.test(name) || name.startsWith('goog')) throw new AppError('BODY_INVALID', `${kind} ${JSON.stringify(name)}: expected 3 to 255 letters, digits or -_.~+%, beginning with a letter and not with goog`)

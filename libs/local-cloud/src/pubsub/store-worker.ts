@@ -3,7 +3,7 @@
  * operations that become one transaction, and one answer. The file is locked by the operating system while this thread lives, so a
  * killed owner leaves nothing to clean up; `<file>.owner` only tells a second opener who it is.
  */
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -78,8 +78,21 @@ const open = (): DatabaseSync => {
   made.exec(`INSERT INTO meta (key, value) VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1`)
   made.exec('COMMIT')
   writeFileSync(owner, `process ${process.pid} on ${hostname()}`, { mode: 0o600 })
+  makeRoom(made)
   if (max_bytes !== undefined) made.exec(`PRAGMA max_page_count=${Math.ceil(max_bytes / 4096)}`)
   return made
+}
+/** Bytes of log that are written over and over before it grows. */
+const logBytes = 4_000_000
+/** A commit that overwrites the log takes half the time of one that makes it longer (0.16 against 0.33 ms), so it is made long once. */
+const makeRoom = (made: DatabaseSync) => {
+  if ((statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) >= logBytes) return
+  try {
+    made.exec(`BEGIN; CREATE TABLE room (x); INSERT INTO room VALUES (zeroblob(${logBytes})); DROP TABLE room; COMMIT; PRAGMA wal_checkpoint(PASSIVE)`)
+  } catch {
+    // No room for it: then it only is slower.
+    if (made.isTransaction) made.exec('ROLLBACK')
+  }
 }
 const whoHolds = (): string => {
   try {
