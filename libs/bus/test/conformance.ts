@@ -1,9 +1,10 @@
 /** What the bus door means, whatever is behind it. `lacks` names what a target is known not to do. */
+import { generateKeyPairSync } from 'node:crypto'
 import { expect } from 'chai'
 import { AppError, type StepCompleted } from '@convergence/contracts'
-import { ensureTopology, openBus, type Bus, type BusOptions, type BusPort } from '../src/bus.ts'
+import { ensureTopology, openBus, openSigner, verifySignature, type Bus, type BusOptions, type BusPort } from '../src/bus.ts'
 
-export interface BusTarget { open(): Promise<{ port: BusPort; end(): Promise<void> }>; lacks?: readonly ('filters' | 'atomic')[] }
+export interface BusTarget { open(): Promise<{ port: BusPort; end(): Promise<void> }>; lacks?: readonly ('filters' | 'ordering')[] }
 
 const run: StepCompleted['run'] = {
   run_id: `r_${'a'.repeat(26)}`, tenant_id: 'acme', pipeline: 'custom/bench/three_steps', pipeline_id: 'three', trigger_type: 'api', parameters: {}, priority: 5,
@@ -164,6 +165,114 @@ export const busConformance = (target: BusTarget): void => {
     const refused = async (work: Promise<void>) => work.then(() => 'published', (error: unknown) => (error as AppError).code)
     expect(await refused(bus().publish([{ topic: 'step-completed', event: { ...step('a'), duration_ms: -1 } }]))).to.equal('EVENT_INVALID')
     expect(await refused(bus().publish([{ topic: 'run-requested', event: { tenant_id: 'acme', pipeline: 'a/b/c' }, idempotency_key: 'k' }]))).to.equal('SETTING_INVALID')
+    await finish()
+  })
+
+  it('delivers a message of an ordering key only after the earlier one, also when that was given back', async function () {
+    if (target.lacks?.includes('ordering')) this.skip()
+    const { port, finish } = await setup()
+    await port.ensureTopic('ordered')
+    await port.ensureSubscription('ordered.reader', { topic: 'ordered', enableMessageOrdering: true })
+    await port.publish(['a', 'b', 'c'].map((body) => ({ topic: 'ordered', data: Buffer.from(body), attributes: {}, ordering_key: 'k' })))
+    const seen = collector<string>(4)
+    let failed = false
+    const reader = port.subscribe('ordered.reader', { max_outstanding: 10, max_extension_ms: 60_000 }, ({ ack_id, data }) => {
+      const body = Buffer.from(data).toString()
+      seen.note(body)
+      if (body === 'b' && !failed) {
+        failed = true
+        port.nack(ack_id)
+      } else void port.ack(ack_id)
+    })
+    expect(await seen.all).to.deep.equal(['a', 'b', 'b', 'c'])
+    reader.close()
+    await finish()
+  })
+
+  it('runs a handler again when it dies at any point, and publishes what follows at least once', async () => {
+    for (const deadly of ['before-publish', 'after-publish', 'before-ack']) {
+      let deaths = 0
+      const { bus, finish } = await setup({ crash: (point, subscription) => {
+        if (point === deadly && subscription === 'executor.run-admitted' && deaths === 0) {
+          deaths += 1
+          throw new Error('killed')
+        }
+      } })
+      const attempts = collector<number>(2)
+      const followed = collector<string>(deadly === 'before-publish' ? 1 : 2)
+      const one = bus()
+      one.consume('executor', 'run-admitted', (_event, { attempt }) => { attempts.note(attempt); return Promise.resolve([{ topic: 'step-completed', event: step('a', []) }]) })
+      one.consume('executor', 'step-completed', (event) => { followed.note(event.step_id); return Promise.resolve(undefined) })
+      await one.publish([{ topic: 'run-admitted', event: { run, next: [] } }])
+      expect(await attempts.all).to.deep.equal([1, 2])
+      expect(new Set(await followed.all)).to.deep.equal(new Set(['a']))
+      await finish()
+    }
+  })
+
+  it('delivers every message twice when it is told to', async () => {
+    const { bus, finish } = await setup({ duplicate: true })
+    const seen = collector<string>(4)
+    const one = bus()
+    one.consume('executor', 'step-completed', (event) => { seen.note(event.step_id); return Promise.resolve(undefined) })
+    await one.publish([{ topic: 'step-completed', event: step('a') }, { topic: 'step-completed', event: step('b') }])
+    expect((await seen.all).sort()).to.deep.equal(['a', 'a', 'b', 'b'])
+    await finish()
+  })
+
+  it('gives back what a handler still holds when it does not listen, and publishes nothing of it afterwards', async () => {
+    const { bus, finish } = await setup()
+    const began = collector<string>(1)
+    const again = collector<number>(1)
+    let release: () => void = () => undefined
+    const held = new Promise<void>((resolve) => { release = resolve })
+    const one = bus({ closeTimeoutMs: 20 })
+    one.consume('executor', 'run-admitted', async () => { began.note('x'); await held; return [{ topic: 'step-completed' as const, event: step('late') }] })
+    await one.publish([{ topic: 'run-admitted', event: { run, next: [] } }])
+    await began.all
+    await one.close()
+    const followed: string[] = []
+    const two = bus()
+    two.consume('executor', 'step-completed', (event) => { followed.push(event.step_id); return Promise.resolve(undefined) })
+    two.consume('executor', 'run-admitted', (_event, { attempt }) => { again.note(attempt); return Promise.resolve(undefined) })
+    expect(await again.all).to.deep.equal([2])
+    release()
+    await two.close()
+    expect(followed).to.deep.equal([])
+    await finish()
+  })
+
+  it('does not let one message that can never be handled stop a live feed', async () => {
+    const { bus, port, finish } = await setup()
+    const seen = collector<string>(1)
+    const one = bus()
+    one.consume('auth', 'step-completed', (event) => { seen.note(event.step_id); return Promise.resolve(undefined) }, { replica: 'one', concurrency: 1 })
+    await new Promise((resolve) => setImmediate(resolve))
+    await port.publish([{ topic: 'step-completed', data: Buffer.from('{not json'), attributes: {} }])
+    await one.publish([{ topic: 'step-completed', event: step('a') }])
+    expect(await seen.all).to.deep.equal(['a'])
+    await finish()
+  })
+
+  it('is not healthy when a subscription to be consumed does not exist, and says so', async () => {
+    const { bus, warnings, finish } = await setup()
+    const one = bus()
+    expect(one.healthy()).to.equal(true)
+    one.consume('notifier', 'run-requested', () => Promise.resolve(undefined))
+    await one.close()
+    expect(one.healthy()).to.equal(false)
+    expect(JSON.stringify(warnings)).to.contain('notifier.run-requested does not exist')
+    await finish()
+  })
+
+  it('signs a request so that it verifies as it arrives', async () => {
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+    const { bus, finish } = await setup({ signers: { auth: openSigner(privateKey, 'auth') } })
+    const seen = collector<boolean>(1)
+    const one = bus()
+    one.consume('scheduler', 'run-requested', (_event, { attributes, data }) => { seen.note(verifySignature(publicKey, attributes, data)); return Promise.resolve(undefined) })
+    await one.publish([{ topic: 'run-requested', event: { tenant_id: 'acme', pipeline: 'gcp/cost/billing' }, idempotency_key: 'k' }])
+    expect(await seen.all).to.deep.equal([true])
     await finish()
   })
 }

@@ -302,7 +302,9 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     await store.write([])
     const { rows, next_ms } = await store.due(subscription.id, now(), limit)
     for (const row of rows) readmit(subscription, fromFile(row))
-    if (next_ms !== undefined) wakeFor(subscription, next_ms)
+    if (next_ms === undefined) return
+    if (next_ms <= now()) subscription.overdue = true
+    else wakeFor(subscription, next_ms)
   }
 
   // ---- delivery ---------------------------------------------------------------------------------------------------------------------
