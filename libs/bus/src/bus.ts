@@ -129,13 +129,15 @@ const longestAttribute = 1024
 /** Makes every topic, subscription and dead letter of schemas/topology.yaml. Safe to repeat. */
 export const ensureTopology = async (port: BusPort, backoff: { minimumBackoffMs?: number; maximumBackoffMs?: number } = {}): Promise<void> => {
   const retryPolicy = { minimumBackoffMs: backoff.minimumBackoffMs ?? 10_000, maximumBackoffMs: backoff.maximumBackoffMs ?? 600_000 }
-  for (const topic of topics) await port.ensureTopic(topic)
-  for (const { name, topic, filter, max_delivery_attempts } of allSubscriptions()) {
+  const all = allSubscriptions()
+  await Promise.all([...topics, ...all.map(({ name }) => deadLetterName(name))].map((topic) => port.ensureTopic(topic)))
+  await Promise.all(all.flatMap(({ name, topic, filter, max_delivery_attempts }) => {
     const dead = deadLetterName(name)
-    await port.ensureTopic(dead)
-    await port.ensureSubscription(dead, { topic: dead, retryPolicy })
-    await port.ensureSubscription(name, { topic, retryPolicy, deadLetterPolicy: { topic: dead, maxDeliveryAttempts: max_delivery_attempts }, ...(filter === undefined ? {} : { filter }) })
-  }
+    return [
+      port.ensureSubscription(dead, { topic: dead, retryPolicy }),
+      port.ensureSubscription(name, { topic, retryPolicy, deadLetterPolicy: { topic: dead, maxDeliveryAttempts: max_delivery_attempts }, ...(filter === undefined ? {} : { filter }) }),
+    ]
+  }))
 }
 
 export interface BusOptions {

@@ -177,8 +177,8 @@ const inTransaction = <T>(work: () => T): T => {
 // ---- checkpoints: on purpose, when idle, or when much has gathered -------------------------------------------------------------------
 
 const idleMs = 300
-/** Pages written since, roughly: about 80 MB of log. */
-const muchPages = 20_000
+/** Pages written since, roughly, when the log begins again: as long as it was made, for longer ones cost more than checkpoints do. */
+const muchPages = logBytes / 4096
 let pages = 0
 let idle: NodeJS.Timeout | undefined
 const checkpoint = () => {
