@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { expect } from 'chai'
-import { AppError } from '@convergence/contracts'
+import type { AppError } from '@convergence/contracts'
 import { openBuckets } from '@convergence/local-cloud/buckets'
 import { objectsConformance } from '@convergence/objects/conformance'
 

@@ -12,11 +12,10 @@ interface Config { source: { container: string; prefix?: string; month?: string 
 
 /** Files of the newest run below <prefix>/YYYYMM01-YYYYMMDD/, and what names that run. */
 const findRun = async (objects: Objects, container: string, prefix: string, month: string): Promise<{ run_id: string; keys: string[] }> => {
-  const period = new RegExp(`^${prefix.replace(/[.*+?^\${}()|[\]\\]/g, '\\$&')}/${month.replace('-', '')}01-${month.replace('-', '')}\\d{2}/`)
+  const days = `${prefix}/${month.replace('-', '')}01-${month.replace('-', '')}`
   const runs = new Map<string, { newest: string; objects: ObjectInfo[] }>()
   for await (const object of objects.list('azure', container, `${prefix}/`)) {
-    const folder = period.exec(object.key)?.[0]
-    if (folder === undefined) continue
+    if (!object.key.startsWith(days) || !/^\d{2}\//.test(object.key.slice(days.length))) continue
     const name = object.key.slice(0, object.key.lastIndexOf('/'))
     const run = runs.get(name) ?? { newest: '', objects: [] }
     run.objects.push(object)
