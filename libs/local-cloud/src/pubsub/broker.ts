@@ -393,10 +393,15 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     const { message, attempt } = entry
     leases.set(ack_id, { subscription, entry, consumer, due: agenda.add(now() + consumer.lease_ms, () => { giveBack(ack_id) }) })
     consumer.outstanding += 1
-    consumer.on_message({
-      ack_id, message_id: String(message.id), data: message.data, attributes: message.attributes, published_at: new Date(message.published_ms).toISOString(), attempt,
-      ordering_key: message.ordering_key,
-    })
+    try {
+      consumer.on_message({
+        ack_id, message_id: String(message.id), data: message.data, attributes: message.attributes, published_at: new Date(message.published_ms).toISOString(), attempt,
+        ordering_key: message.ordering_key,
+      })
+    } catch {
+      // A consumer that throws has not taken it; the publisher, in whose turn this may run, has nothing to do with that.
+      giveBack(ack_id)
+    }
   }
   const end = (ack_id: string): Lease | undefined => {
     const held = leases.get(ack_id)
@@ -530,7 +535,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   }
 
   for (const { id, name, config } of opened.subscriptions) addSubscription(id, name, JSON.parse(config) as BrokerSubscriptionConfig, 0)
-  await expire()
+  await expire().catch(() => undefined)
   agenda.add(now() + 3_600_000, hourly)
 
   const consume = (subscription: Subscription, consumer: Consumer): (() => void) => {

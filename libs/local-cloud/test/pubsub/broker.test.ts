@@ -199,6 +199,17 @@ describe('broker', () => {
     })
   })
 
+  it('gives a message again to a consumer that threw, and the publisher does not notice', () => inFolder(async (file) => {
+    const broker = await withReader(file, { topic: 'orders' })
+    const all = take(broker, 'reader', 2, ({ attempt, ack_id }) => {
+      if (attempt === 1) throw new Error('not ready')
+      void broker.ack(ack_id)
+    })
+    await broker.publish([{ topic: 'orders', data: Buffer.from('x'), attributes: {} }])
+    expect((await all).map(({ attempt }) => attempt)).to.deep.equal([1, 2])
+    await broker.close()
+  }))
+
   it('publishes to several topics and all their subscriptions, or to none of them', () => inFolder(async (file) => {
     const broker = await withReader(file, { topic: 'orders' })
     await broker.createTopic('others')
