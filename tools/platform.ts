@@ -135,7 +135,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
 
     const now = () => new Date()
     const shared = { bus, warehouse, pipelines, log, now, random: Math.random }
-    open(await scheduler({
+    const decider = open(await scheduler({
       ...shared, log: log.child({ service: 'scheduler' }), epoch: made.epoch,
       platform_keys: Object.fromEntries(Object.entries(keys).map(([kid, pair]) => [kid, createPublicKey({ key: Buffer.from(pair.public_key, 'base64'), format: 'der', type: 'spki' })])),
     }))
@@ -145,7 +145,13 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     open(await notifier({ ...shared, log: log.child({ service: 'notifier' }), secrets, mail }))
     const door = open(await auth({
       ...shared, log: log.child({ service: 'auth' }), secrets, host: '127.0.0.1', port: options.port, version: '0.1.0', environment: options.environment ?? 'development',
-      local_mode: true, admin_key_hashes: [...admin_key_hashes], replica: 'r0', bootstrap: (request) => bootstrap(warehouse, request),
+      local_mode: true, admin_key_hashes: [...admin_key_hashes], replica: 'r0',
+      bootstrap: async (request) => {
+        const result = await bootstrap(warehouse, request)
+        // The ledger was dropped and made again: its state in memory is of another one.
+        if (result.epoch !== made.epoch) await decider.recreated(result.epoch)
+        return result
+      },
     }))
 
     // The clock of the embedded platform: Cloud Scheduler publishes this on Google Cloud.
