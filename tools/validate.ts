@@ -1,13 +1,19 @@
 /** `npm run validate [-- FILE...]`: checks pipelines and templates without a server; a line per fault, the last one counts; exit 1 on any. */
 import { resolve } from 'node:path'
-import { checkFiles } from '@convergence/pipeline'
+import { checkFiles, configsFolder, filesBelow, showFaults, templatesFolder } from '@convergence/pipeline'
 
-const files = process.argv.slice(2).map((file) => resolve(file))
-const { faults, checked, templates } = checkFiles({ project_id: 'local-convergence', ...(files.length === 0 ? {} : { files }) })
-for (const { file, line, column, message } of faults) console.log(`${`${file}:${line}:${column}`.padEnd(42)} ${message}`)
-if (faults.length === 0) console.log(`${checked} pipelines and ${templates.size} templates are in order`)
+const named = process.argv.slice(2).map((file) => resolve(file))
+const isYaml = (name: string) => /\.ya?ml$/.test(name)
+const examples = filesBelow(templatesFolder(), (name) => name === 'example.yml')
+const files = named.length > 0 ? named : [...filesBelow(configsFolder(), isYaml), ...examples]
+
+const { faults, templates } = checkFiles({ files })
+for (const line of showFaults(faults)) console.log(line)
+const count = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`
+// The templates are always read: a pipeline is right or wrong by them.
+const read = named.length > 0 ? named.length : files.length + templates.size
+if (faults.length === 0) console.log(named.length > 0 ? `${count(named.length, 'file')} in order` : `${count(files.length - examples.length, 'pipeline')}, ${count(templates.size, 'template')} and ${count(examples.length, 'example')} are in order`)
 else {
-  const count = new Set(faults.map(({ file }) => file)).size
-  console.log(`${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in ${count} of ${checked + templates.size} files`)
+  console.log(`${count(faults.length, 'fault')} in ${new Set(faults.map(({ file }) => file)).size} of ${count(read, 'file')}`)
   process.exitCode = 1
 }

@@ -1,77 +1,159 @@
 /**
- * Reads configs/ and ps_templates/ once, checks everything, and gives pipelines that compile without I/O. All faults of all files at once.
+ * Reads configs/ and ps_templates/ once, checks everything, and gives pipelines that compile without I/O. All faults of all files at once,
+ * each with its place in the file. Nothing that a request says is ever joined into a path: names are looked up in the map made here.
  */
-import { lstatSync, readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
-import { AppError, isSystemPipeline, schemasFolder, type Column, type ServiceName } from '@convergence/contracts'
-import type { ValidateFunction } from 'ajv'
-import { didYouMean, faultsOf, newAjv, readYaml, showPath, type Path, type Source } from './check.ts'
-import { compileRun, type StepPlan, type PipelinePlan } from './compile.ts'
-import type { ConfigFault, ParameterSpec, Pipeline, Pipelines } from './pipeline.ts'
-import { parseSqlTemplate } from './sql-template.ts'
+import { AppError, isSystemPipeline, schemasFolder, type Column, type Run, type ServiceName } from '@convergence/contracts'
+import type { Ajv, ValidateFunction } from 'ajv'
+import { didYouMean, faultsOf, nearest, newAjv, orList, readYaml, show, showPath, type Path, type Schema, type Source } from './check.ts'
+import { fixedNames, planCompiler, valueFault, variable, type PipelinePlan, type StepPlan } from './compile.ts'
+import type { CompileInput, ConfigFault, ParameterSpec, Pipeline, Pipelines } from './pipeline.ts'
+import { parseSqlTemplate, placeholders } from './sql-template.ts'
 
-export interface LoadOptions { project_id: string; configs_folder?: string; templates_folder?: string }
+export interface LoadOptions {
+  project_id: string
+  /** Default: the package @convergence/configs. */
+  configs_folder?: string
+  /** Default: the package @convergence/ps_templates. */
+  templates_folder?: string
+}
 export interface Template {
   ps_type: string
+  description: string
   host: ServiceName
   notification: boolean
+  /** Only for pipelines of the platform itself, under setup/. */
+  system: boolean
   timeout_minutes: number
   max_retries: number
   retry_delay_seconds: number
   validate: ValidateFunction
-  fields: readonly string[]
+  step: Schema
   folder: string
   schemas: ReadonlyMap<string, readonly Column[]>
 }
+export interface Checked { faults: ConfigFault[]; /** Pipelines that were read. */ checked: number; plans: Map<string, PipelinePlan>; templates: Map<string, Template> }
 
 const packageFolder = (name: string): string => dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
-const commonFields = ['step_id', 'name', 'description', 'ps_type', 'timeout_minutes', 'trigger', 'depends_on', 'retry_policy']
-const builtins = ['date', 'pipeline_id', 'project_id', 'run_id', 'tenant_id'] as const
+export const configsFolder = (): string => packageFolder('@convergence/configs')
+export const templatesFolder = (): string => packageFolder('@convergence/ps_templates')
 
-/** Every file below a folder with that name or ending; symbolic links are not followed. */
-const filesBelow = (folder: string, wanted: (name: string) => boolean): string[] =>
+/** Every file below a folder whose name is wanted, sorted; symbolic links are not followed. */
+export const filesBelow = (folder: string, wanted: (name: string) => boolean): string[] =>
   readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
     const path = join(folder, entry.name)
-    if (lstatSync(path).isSymbolicLink() || entry.name === 'node_modules') return []
-    return entry.isDirectory() ? filesBelow(path, wanted) : wanted(entry.name) ? [path] : []
+    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesBelow(path, wanted)
+    return entry.isFile() && wanted(entry.name) ? [path] : []
   })
 
-const ajv = newAjv()
-const schemaOf = (file: string): Record<string, unknown> => JSON.parse(readFileSync(join(schemasFolder, file), 'utf8')) as Record<string, unknown>
-const pipelineSchema = schemaOf('pipeline.json')
-const validatePipeline = ajv.compile(pipelineSchema)
-const validateTemplate = ajv.compile(schemaOf('template.json'))
-const stepSchema = ((pipelineSchema['properties'] as Record<string, { items: { properties: Record<string, unknown> } }>)['steps'])?.items.properties ?? {}
+const commonFields = ['step_id', 'name', 'description', 'ps_type', 'timeout_minutes', 'trigger', 'depends_on', 'retry_policy']
+/** What a text of a notification may name besides the run's variables: how the run ended. */
+const endingNames = ['status', 'started_at', 'ended_at', 'duration_ms', 'duration_seconds', 'step_id', 'error', 'error_code', 'error_message', 'pipeline', 'pipeline_logging_id', 'trigger_type', 'requested_at']
+const columnTypes = ['STRING', 'BYTES', 'INT64', 'FLOAT64', 'NUMERIC', 'BIGNUMERIC', 'BOOL', 'DATE', 'TIME', 'TIMESTAMP', 'DATETIME', 'JSON', 'STRUCT']
 
-const loadTemplates = (folder: string, faults: ConfigFault[]): Map<string, Template> => {
+interface Schemas { ajv: Ajv; pipeline: ValidateFunction; template: ValidateFunction; commonStep: ValidateFunction; commonStepFields: Record<string, Schema> }
+const loadSchemas = (): Schemas => {
+  const ajv = newAjv()
+  const read = (file: string) => JSON.parse(readFileSync(join(schemasFolder, file), 'utf8')) as Schema & { definitions: { step: Schema } }
+  const pipeline = read('pipeline.json')
+  ajv.addSchema(pipeline, 'pipeline.json')
+  // Steps are checked one by one, each with the fields of its template: said twice, a fault would be read twice.
+  const root = { ...pipeline, $id: 'pipeline-root.json', properties: { ...pipeline.properties, steps: { ...pipeline.properties?.['steps'], items: { type: 'object' } } } }
+  const { step } = pipeline.definitions
+  const commonStepFields = Object.fromEntries(Object.entries(step.properties ?? {}).filter(([name]) => commonFields.includes(name)))
+  return { ajv, pipeline: ajv.compile(root), template: ajv.compile(read('template.json')), commonStep: ajv.compile({ ...step, properties: commonStepFields }), commonStepFields }
+}
+
+// ---- templates ------------------------------------------------------------------------------------------------------------------
+
+interface TemplateYaml {
+  ps_type: string
+  description: string
+  host: ServiceName
+  notification?: boolean
+  system?: boolean
+  defaults?: { timeout_minutes?: number; max_retries?: number; retry_delay_seconds?: number }
+  step: Schema
+}
+
+const loadTemplates = (folder: string, { ajv, template: validate, commonStepFields }: Schemas, faults: ConfigFault[]): Map<string, Template> => {
   const templates = new Map<string, Template>()
   for (const path of filesBelow(folder, (name) => name === 'config.yml')) {
     const file = relative(process.cwd(), path)
     const source = readYaml(file, readFileSync(path, 'utf8'))
-    if (Array.isArray(source)) { faults.push(...source); continue }
-    if (!validateTemplate(source.value)) { faults.push(...faultsOf(source, validateTemplate.errors ?? [])); continue }
-    const spec = source.value as { ps_type: string; host: ServiceName; notification?: boolean; defaults?: { timeout_minutes?: number; max_retries?: number; retry_delay_seconds?: number }; step: { properties?: Record<string, unknown>; required?: string[] } }
-    const expected = relative(folder, dirname(path)).split(sep).join('.')
-    if (spec.ps_type !== expected) { faults.push({ file, ...source.place(['ps_type']), message: `ps_type: expected "${expected}", the name of its folder, got "${spec.ps_type}"` }); continue }
-    const own = spec.step.properties ?? {}
-    const validate = ajv.compile({ ...spec.step, type: 'object', additionalProperties: false, properties: { ...stepSchema, ...own } })
-    const schemas = new Map<string, readonly Column[]>()
-    const schemasAt = join(dirname(path), 'schemas')
-    try {
-      for (const name of readdirSync(schemasAt)) if (name.endsWith('.json')) schemas.set(name.slice(0, -5), JSON.parse(readFileSync(join(schemasAt, name), 'utf8')) as Column[])
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (Array.isArray(source)) {
+      faults.push(...source)
+      continue
     }
-    templates.set(spec.ps_type, {
-      ps_type: spec.ps_type, host: spec.host, notification: spec.notification ?? false, timeout_minutes: spec.defaults?.timeout_minutes ?? 10,
-      max_retries: spec.defaults?.max_retries ?? 3, retry_delay_seconds: spec.defaults?.retry_delay_seconds ?? 5, validate, fields: Object.keys(own), folder: dirname(path), schemas,
-    })
+    if (!validate(source.value)) {
+      faults.push(...faultsOf(source, validate.errors ?? []))
+      continue
+    }
+    const { ps_type, description, host, notification = false, system = false, defaults = {}, step } = source.value as TemplateYaml
+    const expected = relative(folder, dirname(path)).split(sep).join('.')
+    if (ps_type !== expected) {
+      faults.push({ file, ...source.place(['ps_type']), message: `ps_type: expected "${expected}", the name of its folder, got "${ps_type}"` })
+      continue
+    }
+    const required = ['step_id', 'ps_type', ...(step.required ?? [])]
+    try {
+      templates.set(ps_type, {
+        ps_type, description, host, notification, system, step, folder: dirname(path), schemas: loadColumns(join(dirname(path), 'schemas'), faults),
+        timeout_minutes: defaults.timeout_minutes ?? 10, max_retries: defaults.max_retries ?? 3, retry_delay_seconds: defaults.retry_delay_seconds ?? 5,
+        validate: ajv.compile({ ...step, type: 'object', additionalProperties: false, required, properties: { ...commonStepFields, ...step.properties } }),
+      })
+    } catch (error) {
+      faults.push({ file, ...source.place(['step'], true), message: `step: is no JSON Schema: ${error instanceof Error ? error.message : 'unreadable'}` })
+    }
   }
   return templates
 }
 
-type Step = Record<string, unknown> & { step_id: string; ps_type: string }
+/** The column lists of a template, by file name. */
+const loadColumns = (folder: string, faults: ConfigFault[]): Map<string, readonly Column[]> => {
+  const schemas = new Map<string, readonly Column[]>()
+  let paths: string[] = []
+  try {
+    paths = filesBelow(folder, (name) => name.endsWith('.json'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+  }
+  for (const path of paths) {
+    const say = (message: string) => { faults.push({ file: relative(process.cwd(), path), line: 1, column: 1, message }) }
+    try {
+      const columns: unknown = JSON.parse(readFileSync(path, 'utf8'))
+      const fault = columnsFault(columns, '')
+      if (fault === undefined) schemas.set(relative(folder, path).replace(/\.json$/, ''), columns as Column[])
+      else say(fault)
+    } catch {
+      say('cannot be read as JSON')
+    }
+  }
+  return schemas
+}
+const columnsFault = (columns: unknown, where: string): string | undefined => {
+  if (!Array.isArray(columns) || columns.length === 0) return `${where}expected a list of columns, got ${show(columns)}`
+  const seen = new Set<string>()
+  for (const column of columns as Partial<Column>[]) {
+    const { name, type, mode = 'NULLABLE', fields } = column
+    if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,299}$/.test(name)) return `${where}expected the name of a column, got ${show(name)}`
+    const at = `${where}${name}: `
+    if (seen.has(name.toLowerCase())) return `${at}stands twice`
+    seen.add(name.toLowerCase())
+    if (typeof type !== 'string' || !columnTypes.includes(type)) return `${at}type: expected ${orList(columnTypes)}, got ${show(type)}`
+    if (!['NULLABLE', 'REQUIRED', 'REPEATED'].includes(mode)) return `${at}mode: expected NULLABLE, REQUIRED or REPEATED, got ${show(mode)}`
+    if ((type === 'STRUCT') !== (fields !== undefined)) return `${at}fields belong to a STRUCT, and a STRUCT has them`
+    const inner = fields === undefined ? undefined : columnsFault(fields, at)
+    if (inner !== undefined) return inner
+  }
+  return undefined
+}
+
+// ---- pipelines ------------------------------------------------------------------------------------------------------------------
+
+type Step = Record<string, unknown>
 interface Yaml {
   pipeline_id: string
   description: string
@@ -81,160 +163,273 @@ interface Yaml {
   variables?: Record<string, string | number | boolean>
   steps: Step[]
 }
+const isGroup = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
-/** Declared parameters; for a file without them, its variables with a kind guessed from the name. `date` is always one. */
-const parametersOf = (yaml: Yaml): ParameterSpec[] => {
-  const specs: ParameterSpec[] = Object.entries(yaml.parameters ?? {}).map(([name, spec]) => ({
-    name, type: spec.type, description: spec.description ?? '', required: spec.required ?? spec.default === undefined,
-    ...(spec.default === undefined ? {} : { default: spec.default }), ...(spec.values === undefined ? {} : { values: spec.values }),
-    ...(spec.pattern === undefined ? {} : { pattern: spec.pattern }), ...(spec.max_length === undefined ? {} : { max_length: spec.max_length }),
-  }))
-  if (yaml.parameters === undefined) {
-    for (const [name, value] of Object.entries(yaml.variables ?? {})) {
-      if ((builtins as readonly string[]).includes(name)) continue
-      specs.push({ name, type: name.endsWith('_table') ? 'table_ref' : name === 'date' || name.endsWith('_date') ? 'date' : 'string', description: '', required: false, default: value })
+/**
+ * What a run may say. A file that declares nothing lets its variables be overridden; their kinds come from their names and uses: `date`
+ * and `*_date` are dates, `*_table` and what stands in backticks are tables, the rest is text. Every pipeline has a `date`.
+ */
+const parametersOf = (yaml: Yaml, inBackticks: ReadonlySet<string>): ParameterSpec[] => {
+  const declared = isGroup(yaml.parameters) ? Object.entries(yaml.parameters).filter(([, spec]) => isGroup(spec)) : undefined
+  const specs: ParameterSpec[] = (declared ?? []).map(([name, { type, description = '', required, ...rest }]) => ({ name, type, description, required: required ?? (rest.default === undefined && name !== 'month'), ...rest }))
+  if (yaml.parameters === undefined && isGroup(yaml.variables)) {
+    for (const [name, value] of Object.entries(yaml.variables)) {
+      if ((fixedNames as readonly string[]).includes(name)) continue
+      const type = name.endsWith('_table') || inBackticks.has(name) ? 'table_ref' : name === 'date' || name.endsWith('_date') ? 'date' : 'string'
+      specs.push({ name, type, description: '', required: false, default: type === 'string' || type === 'table_ref' ? String(value) : value })
     }
   }
-  if (!specs.some(({ name }) => name === 'date')) specs.push({ name: 'date', type: 'date', description: 'day that the run is about; yesterday by default', required: false, default: 'yesterday' })
+  if (!specs.some(({ name }) => name === 'date')) specs.push({ name: 'date', type: 'date', description: 'day that the run is about, YYYY-MM-DD', required: false, default: 'yesterday' })
   return specs
 }
 
-const placeholder = /\{([a-z][a-z0-9_]{0,63})\}/g
+/** Whether a value of the parameter may stand where only fixed ones belong. */
+interface Known { requested: boolean; type?: ParameterSpec['type'] }
 
-const checkPipeline = (source: Source, path: string, templates: ReadonlyMap<string, Template>, faults: ConfigFault[]): PipelinePlan | undefined => {
-  const before = faults.length
+const checkPipeline = (source: Source, path: string | undefined, templates: ReadonlyMap<string, Template>, schemas: Schemas): { faults: ConfigFault[]; plan: PipelinePlan | undefined } => {
+  const faults: ConfigFault[] = []
   const say = (at: Path, message: string, key = false) => { faults.push({ file: source.file, ...source.place(at, key), message }) }
-  if (!validatePipeline(source.value)) faults.push(...faultsOf(source, validatePipeline.errors ?? []))
-  const yaml = source.value as Yaml
-  if (typeof yaml !== 'object' || yaml === null || !Array.isArray(yaml.steps)) return undefined
-  const system = isSystemPipeline(path)
-  const parameters = parametersOf(yaml)
-  const defined = new Set<string>([...builtins, ...Object.keys(yaml.variables ?? {}), ...parameters.map(({ name }) => name)])
-  for (const reserved of builtins) {
-    if (reserved === 'date') continue
-    if (Object.hasOwn(yaml.variables ?? {}, reserved)) say(['variables', reserved], `variables.${reserved}: is built in and cannot be set`, true)
-    if (Object.hasOwn(yaml.parameters ?? {}, reserved)) say(['parameters', reserved], `parameters.${reserved}: is built in and cannot be a parameter`, true)
-  }
-  for (const { name, pattern } of parameters) {
-    if (pattern === undefined) continue
-    try {
-      new RegExp(pattern)
-    } catch {
-      say(['parameters', name, 'pattern'], `parameters.${name}.pattern: is no regular expression: ${pattern}`)
-    }
-  }
-  const undefinedVariable = (at: Path, name: string, offset?: { line: number; column: number }) => {
-    const message = `${showPath(at)}: variable "${name}" is not defined${didYouMean(name, [...defined]) || '.'} Defined: ${[...defined].sort().join(', ')}`
-    if (offset === undefined) say(at, message)
-    else faults.push({ file: source.file, ...offset, message })
-  }
-  /** Placeholders in configuration values, wherever they stand. */
-  const checkNames = (value: unknown, at: Path): void => {
-    if (typeof value === 'string') {
-      if (at.at(-1) === 'query') return
-      for (const [, name] of value.matchAll(placeholder)) if (name !== undefined && !defined.has(name) && !['status', 'error_code', 'error_message', 'pipeline_logging_id', 'failed_step', 'duration_ms', 'start_time', 'end_time', 'pipeline'].includes(name)) undefinedVariable(at, name)
-    } else if (Array.isArray(value)) value.forEach((item, k) => { checkNames(item, [...at, k]) })
-    else if (typeof value === 'object' && value !== null) for (const [key, item] of Object.entries(value)) checkNames(item, [...at, key])
-  }
-  checkNames(yaml.sources ?? [], ['sources'])
-  for (const [name, value] of Object.entries(yaml.variables ?? {})) checkNames(value, ['variables', name])
+  const sayIn = (at: Path, offset: number, message: string) => { faults.push({ file: source.file, ...source.placeIn(at, offset), message }) }
+  if (!schemas.pipeline(source.value)) faults.push(...faultsOf(source, schemas.pipeline.errors ?? []))
+  if (!isGroup(source.value) || !Array.isArray(source.value['steps'])) return { faults, plan: undefined }
+  const yaml = source.value as unknown as Yaml
+  const steps = yaml.steps.map((step) => (isGroup(step) ? step : undefined))
+  const queries = steps.map((step) => (isGroup(step?.['source']) && typeof step['source']['query'] === 'string' ? parseSqlTemplate(step['source']['query']) : undefined))
 
-  const seen = new Set<string>()
-  const plans: StepPlan[] = []
-  yaml.steps.forEach((step, k) => {
-    const at: Path = ['steps', k]
-    if (typeof step !== 'object' || step === null) return
-    if (typeof step.step_id === 'string') {
-      if (seen.has(step.step_id)) say([...at, 'step_id'], `steps[${k}].step_id: "${step.step_id}" is used twice; it must be unique in the pipeline`)
-      seen.add(step.step_id)
-    }
-    if (typeof step.ps_type !== 'string') {
-      if (Object.hasOwn(step, 'id') && step.step_id === undefined) say([...at, 'id'], `steps[${k}]: unknown field "id", the name is "step_id"`, true)
-      return
-    }
-    const template = templates.get(step.ps_type)
-    if (template === undefined) {
-      say([...at, 'ps_type'], `steps[${k}].ps_type: unknown "${step.ps_type}"${didYouMean(step.ps_type, [...templates.keys()]) || `; known: ${[...templates.keys()].join(', ')}`}`)
-      return
-    }
-    if (!template.validate(step)) {
-      // What the common schema says of a step was said above.
-      const own = (template.validate.errors ?? []).filter((error) => !(error.keyword === 'required' && commonFields.includes((error.params as { missingProperty: string }).missingProperty)) && !commonFields.includes(error.instancePath.split('/')[1] ?? ''))
-      faults.push(...faultsOf(source, own, at))
-    }
-    const destination = step['destination'] as { dataset_type?: string; write_mode?: string; period?: object; schema_template?: string } | undefined
-    if (destination !== undefined && typeof destination === 'object') {
-      if (destination.period !== undefined && destination.write_mode !== 'truncate') say([...at, 'destination', 'period'], `steps[${k}].destination.period: needs write_mode: truncate, which then replaces the rows of the period only`)
-      if (!system && typeof destination.dataset_type === 'string' && destination.dataset_type !== '{tenant_id}') say([...at, 'destination', 'dataset_type'], `steps[${k}].destination.dataset_type: expected "{tenant_id}": a pipeline writes its tenant's dataset only, got "${destination.dataset_type}"`)
-      if (typeof destination.schema_template === 'string' && !template.schemas.has(destination.schema_template)) say([...at, 'destination', 'schema_template'], `steps[${k}].destination.schema_template: no "${destination.schema_template}" in ${step.ps_type}/schemas${didYouMean(destination.schema_template, [...template.schemas.keys()])}`)
-    }
-    checkNames(Object.fromEntries(Object.entries(step).filter(([key]) => !commonFields.includes(key))), at)
-    const query = (step['source'] as { query?: unknown } | undefined)?.query
-    let sql: StepPlan['sql']
-    if (typeof query === 'string') {
-      const parsed = parseSqlTemplate(query)
-      const queryAt: Path = [...at, 'source', 'query']
-      const start = source.place(queryAt)
-      const position = (offset: number) => {
-        const lines = query.slice(0, offset).split('\n')
-        // A block text begins on the line after its mark; how far it is indented the file says.
-        return { line: start.line + lines.length, column: (lines.at(-1)?.length ?? 0) + start.column }
+  const variables = isGroup(yaml.variables) ? yaml.variables : {}
+  const parameters = parametersOf(yaml, new Set(queries.flatMap((query) => query?.uses.filter(({ as }) => as === 'identifier').map(({ name }) => name) ?? [])))
+  const specs = new Map(parameters.map((spec) => [spec.name, spec]))
+  for (const name of fixedNames) {
+    if (Object.hasOwn(variables, name)) say(['variables', name], `variables.${name}: is built in and cannot be set`, true)
+    if (specs.has(name)) say(['parameters', name], `parameters.${name}: is built in and cannot be a parameter`, true)
+  }
+  const known = new Map<string, Known>(fixedNames.map((name) => [name, { requested: false }]))
+  for (const { name, type } of parameters) known.set(name, { requested: true, type })
+  if (!known.has('month')) known.set('month', { requested: true, type: 'string' })
+  /** Everything that the file defines, for "did you mean". */
+  const defined = new Set([...known.keys(), ...Object.keys(variables)])
+
+  /** Every variable in the texts below a value. `where` says what may stand there. */
+  const checkTexts = (value: unknown, at: Path, names: ReadonlyMap<string, Known>, extra: readonly string[] = []): void => {
+    if (typeof value === 'string') {
+      for (const match of value.matchAll(placeholders)) {
+        const name = String(match[1])
+        if (!names.has(name) && !extra.includes(name)) sayIn(at, match.index, `${showPath(at)}: ${undefinedVariable(name, [...names.keys(), ...extra], defined)}`)
+        else if (match[0] !== `{${name}}`) sayIn(at, match.index, `${showPath(at)}: expected {${name}} without blanks`)
       }
-      for (const fault of parsed.faults) faults.push({ file: source.file, ...position(fault.offset), message: `${showPath(queryAt)}: ${fault.message}` })
-      for (const { name, offset } of parsed.names) if (!defined.has(name)) undefinedVariable(queryAt, name, position(offset))
-      sql = parsed.template
+    } else if (Array.isArray(value)) value.forEach((item, k) => { checkTexts(item, [...at, k], names, extra) })
+    else if (isGroup(value)) for (const [key, item] of Object.entries(value)) checkTexts(item, [...at, key], names, extra)
+  }
+  const isRequested = (text: string): boolean => [...text.matchAll(variable)].some(([, name]) => known.get(String(name))?.requested === true)
+
+  checkParameters(parameters, yaml, { say, checkTexts, fixed: new Map(fixedNames.map((name) => [name, { requested: false }])) })
+  // In order: a variable may use what stands before it.
+  for (const [name, value] of Object.entries(variables)) {
+    if (specs.has(name)) {
+      if (yaml.parameters !== undefined) say(['variables', name], `variables.${name}: is a parameter too; its value belongs into "default" there`, true)
+      continue
     }
-    const retry = (step['retry_policy'] ?? {}) as { max_retries?: number; retry_delay_seconds?: number }
+    checkTexts(value, ['variables', name], known)
+    known.set(name, { requested: typeof value === 'string' && isRequested(value) })
+  }
+  // A run that could choose what the pipeline may read could read anything.
+  const fixedOnly = new Map([...known].filter(([, { requested }]) => !requested))
+  if (Array.isArray(yaml.sources)) {
+    yaml.sources.forEach((text, k) => {
+      if (typeof text !== 'string') return
+      checkTexts(text, ['sources', k], fixedOnly)
+      if (/(?:^|\.)(?:tenants|information_schema)$/i.test(text)) say(['sources', k], `sources[${k}]: expected a dataset of a provider's export, got ${show(text)}, which holds the data of all tenants`)
+    })
+  }
+
+  // Files outside of configs/ are pieces and examples: whose pipeline they will be is not known.
+  const isSystem = path !== undefined && isSystemPipeline(path)
+  const seen = new Map<string, number>()
+  const plans: StepPlan[] = []
+  steps.forEach((step, k) => {
+    const at: Path = ['steps', k]
+    const where = showPath(at)
+    if (step === undefined) return
+    const { step_id, ps_type } = step
+    if (typeof step_id === 'string') {
+      const first = seen.get(step_id)
+      if (first === undefined) seen.set(step_id, k)
+      else say([...at, 'step_id'], `${where}.step_id: "${step_id}" is the name of steps[${first}] too; it must be unique in the pipeline`)
+    }
+    let template = typeof ps_type === 'string' ? templates.get(ps_type) : undefined
+    if (typeof ps_type === 'string' && template === undefined) {
+      const near = nearest(ps_type, templates.keys())
+      say([...at, 'ps_type'], `${where}.ps_type: unknown "${ps_type}"${near === undefined ? `; expected ${orList([...templates.keys()].sort())}` : `, did you mean "${near}"?`}`)
+      // The rest is checked as what was meant.
+      template = near === undefined ? undefined : templates.get(near)
+    }
+    const validate = template?.validate ?? schemas.commonStep
+    if (!validate(step)) faults.push(...faultsOf(source, validate.errors ?? [], at))
+    if (template !== undefined) checkStep(step, { at, template, path, isSystem, say, isRequested })
+
     const config = Object.fromEntries(Object.entries(step).filter(([key]) => !commonFields.includes(key)))
-    const trigger = step['trigger'] as StepPlan['trigger'] | undefined
+    const { query, ...restOfSource } = isGroup(config['source']) ? config['source'] : {}
+    checkTexts({ ...config, ...(config['source'] === undefined ? {} : { source: restOfSource }) }, at, known, template?.notification === true ? endingNames : [])
+    const parsed = queries[k]
+    if (parsed !== undefined) {
+      const queryAt: Path = [...at, 'source', 'query']
+      for (const fault of parsed.faults) sayIn(queryAt, fault.offset, `${showPath(queryAt)}: ${fault.message}`)
+      for (const { name, offset, as } of parsed.uses) {
+        const what = known.get(name)
+        if (what === undefined) sayIn(queryAt, offset, `${showPath(queryAt)}: ${undefinedVariable(name, known.keys(), defined)}`)
+        else if (as === 'identifier' && what.requested && what.type !== 'table_ref') {
+          sayIn(queryAt, offset, `${showPath(queryAt)}: {${name}} in backticks can be set by a run; expected a parameter of type table_ref, or a variable that no parameter changes`)
+        }
+      }
+    } else if (query !== undefined && typeof query !== 'string') checkTexts(query, [...at, 'source', 'query'], known)
+
+    if (template === undefined || typeof step_id !== 'string') return
+    const retry = isGroup(step['retry_policy']) ? step['retry_policy'] : {}
+    const destination = isGroup(step['destination']) ? step['destination'] : {}
+    const columns = typeof destination['schema_template'] === 'string' ? template.schemas.get(destination['schema_template']) : undefined
     plans.push({
-      step_id: step.step_id, name: typeof step['name'] === 'string' ? step['name'] : step.step_id, ps_type: step.ps_type, host: template.host,
+      step_id, name: typeof step['name'] === 'string' ? step['name'] : step_id, ps_type: template.ps_type, host: template.host,
       timeout_minutes: typeof step['timeout_minutes'] === 'number' ? step['timeout_minutes'] : template.timeout_minutes,
-      retry_policy: { max_retries: retry.max_retries ?? template.max_retries, retry_delay_seconds: retry.retry_delay_seconds ?? template.retry_delay_seconds },
+      retry_policy: { max_retries: numberOr(retry['max_retries'], template.max_retries), retry_delay_seconds: numberOr(retry['retry_delay_seconds'], template.retry_delay_seconds) },
       ...(Array.isArray(step['depends_on']) ? { depends_on: step['depends_on'] as string[] } : {}),
-      ...(template.notification ? { trigger: trigger ?? 'on_failure' } : {}),
-      notification: template.notification, config, ...(sql === undefined ? {} : { sql }),
-      ...(typeof destination?.schema_template === 'string' ? { columns: template.schemas.get(destination.schema_template) ?? [] } : {}),
+      ...(template.notification ? { trigger: (step['trigger'] ?? 'on_failure') as NonNullable<StepPlan['trigger']> } : {}),
+      notification: template.notification, config, ...(parsed === undefined ? {} : { sql: parsed.template }), ...(columns === undefined ? {} : { columns }),
     })
   })
-  checkGraph(yaml.steps, plans, say)
-  if (faults.length > before) return undefined
+  checkGraph(steps, plans, say)
+  if (faults.length > 0) return { faults, plan: undefined }
   return {
-    path, pipeline_id: yaml.pipeline_id, description: yaml.description, parameters, variables: yaml.variables ?? {}, sources: yaml.sources ?? [], steps: plans,
-    ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
+    faults,
+    plan: {
+      path: path ?? 'custom/files/checked', pipeline_id: yaml.pipeline_id, description: yaml.description, parameters, variables, sources: yaml.sources ?? [], steps: plans,
+      ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
+    },
+  }
+}
+const numberOr = (value: unknown, otherwise: number): number => (typeof value === 'number' ? value : otherwise)
+
+const undefinedVariable = (name: string, usable: Iterable<string>, defined: ReadonlySet<string>): string => {
+  const names = [...usable].sort()
+  if (defined.has(name)) return `variable "${name}" cannot be used here. Usable: ${names.join(', ')}`
+  return `variable "${name}" is not defined${didYouMean(name, names) || '.'} Defined: ${names.join(', ')}`
+}
+
+type Say = (at: Path, message: string, key?: boolean) => void
+
+/** What is wrong with the declarations themselves. */
+const checkParameters = (parameters: readonly ParameterSpec[], yaml: Yaml, { say, checkTexts, fixed }: { say: Say; checkTexts: (value: unknown, at: Path, names: ReadonlyMap<string, Known>) => void; fixed: ReadonlyMap<string, Known> }): void => {
+  for (const spec of parameters) {
+    const declared = yaml.parameters !== undefined && Object.hasOwn(yaml.parameters, spec.name)
+    const at: Path = declared ? ['parameters', spec.name] : ['variables', spec.name]
+    const where = showPath(at)
+    if (spec.type === 'enum' && (spec.values ?? []).length === 0) say(at, `${where}: "values" is missing: the texts that an enum may be`, true)
+    if (spec.type !== 'enum' && spec.values !== undefined) say([...at, 'values'], `${where}.values: belongs to type enum, got type ${spec.type}`, true)
+    if (spec.type !== 'string' && spec.pattern !== undefined) say([...at, 'pattern'], `${where}.pattern: belongs to type string, got type ${spec.type}`, true)
+    if (spec.type !== 'string' && spec.max_length !== undefined) say([...at, 'max_length'], `${where}.max_length: belongs to type string, got type ${spec.type}`, true)
+    if (spec.required && spec.default !== undefined) say([...at, 'required'], `${where}.required: a parameter with a default is not required`, true)
+    if (spec.pattern !== undefined) {
+      try {
+        new RegExp(spec.pattern)
+      } catch {
+        say([...at, 'pattern'], `${where}.pattern: expected a regular expression, got ${show(spec.pattern)}`)
+        continue
+      }
+    }
+    if (spec.default === undefined) continue
+    const defaultAt = declared ? [...at, 'default'] : at
+    checkTexts(spec.default, defaultAt, fixed)
+    if (typeof spec.default === 'string' && (spec.default.search(variable) >= 0 || (spec.type === 'date' && ['today', 'yesterday'].includes(spec.default)))) continue
+    // An empty text says that there is none.
+    if (spec.type === 'string' && spec.default === '') continue
+    const fault = valueFault(spec, spec.default)
+    if (fault !== undefined) say(defaultAt, `${showPath(defaultAt)}: ${fault}${spec.type === 'date' ? '; or today, or yesterday' : ''}`)
   }
 }
 
-/** depends_on names steps of the chain, and makes no circle. */
-const checkGraph = (steps: readonly Step[], plans: readonly StepPlan[], say: (at: Path, message: string) => void): void => {
+/** Rules between the fields of one step. */
+const checkStep = (step: Step, { at, template, path, isSystem, say, isRequested }: { at: Path; template: Template; path: string | undefined; isSystem: boolean; say: Say; isRequested: (text: string) => boolean }): void => {
+  const where = showPath(at)
+  if (template.system && path !== undefined && !isSystem) say([...at, 'ps_type'], `${where}.ps_type: "${template.ps_type}" is a step of the platform's own pipelines; expected one that stands outside of setup/ too`)
+  if (!template.notification && Object.hasOwn(step, 'trigger')) say([...at, 'trigger'], `${where}.trigger: belongs to notifications (notify_systems.*), got it in a step of ${template.ps_type}; order the steps, or use depends_on`, true)
+  if (template.notification && Object.hasOwn(step, 'depends_on')) say([...at, 'depends_on'], `${where}.depends_on: a notification follows the end of the run; expected trigger`, true)
+  for (const group of ['source', 'destination']) {
+    const value = step[group]
+    if (!isGroup(value)) continue
+    for (const [field, schema] of Object.entries(template.step.properties?.[group]?.properties ?? {})) {
+      const text = value[field]
+      if (schema['x-fixed'] === true && !isSystem && typeof text === 'string' && isRequested(text)) {
+        say([...at, group, field], `${where}.${group}.${field}: can be set by a run; expected what the pipeline itself says: variables are fixed where the file declares "parameters"`)
+      }
+    }
+  }
+  const destination = step['destination']
+  if (!isGroup(destination)) return
+  const { dataset_type, schema_template, write_mode, period, table_config } = destination
+  const inDestination = (field: string) => [...at, 'destination', field]
+  if (period !== undefined && write_mode !== 'truncate') say(inDestination('period'), `${where}.destination.period: expected write_mode truncate beside it, which then replaces the rows of the period only, got ${write_mode === undefined ? 'append, the default' : show(write_mode)}`, true)
+  if (!isSystem && typeof dataset_type === 'string' && dataset_type !== '{tenant_id}') say(inDestination('dataset_type'), `${where}.destination.dataset_type: expected "{tenant_id}", a pipeline writes the dataset of its tenant only, got "${dataset_type}"`)
+  const columns = typeof schema_template === 'string' ? template.schemas.get(schema_template) : undefined
+  if (typeof schema_template === 'string' && columns === undefined) {
+    const names = [...template.schemas.keys()]
+    say(inDestination('schema_template'), `${where}.destination.schema_template: unknown "${schema_template}"${didYouMean(schema_template, names) || (names.length === 0 ? `; ${template.ps_type} has none` : `; expected ${orList(names)}`)}`)
+  }
+  if (columns === undefined) return
+  const names = columns.map(({ name }) => name)
+  const needs = (name: unknown, place: Path) => {
+    if (typeof name === 'string' && !names.includes(name)) say(place, `${showPath(place)}: no column "${name}" in ${String(schema_template)}${didYouMean(name, names)}`)
+  }
+  if (isGroup(period)) for (const name of Object.keys(period)) if (!names.includes(name)) say([...inDestination('period'), name], `${where}.destination.period: no column "${name}" in ${String(schema_template)}${didYouMean(name, names)}`, true)
+  if (!isGroup(table_config)) return
+  if (isGroup(table_config['time_partitioning'])) needs(table_config['time_partitioning']['field'], [...inDestination('table_config'), 'time_partitioning', 'field'])
+  const clustering = table_config['clustering_fields']
+  if (Array.isArray(clustering)) clustering.forEach((name, k) => { needs(name, [...inDestination('table_config'), 'clustering_fields', k]) })
+}
+
+/** depends_on names steps of the chain and goes in no circle; there is something to do. */
+const checkGraph = (steps: readonly (Step | undefined)[], plans: readonly StepPlan[], say: Say): void => {
   const chain = new Map(plans.filter((plan) => !plan.notification).map((plan) => [plan.step_id, plan]))
+  const endings = new Set(plans.filter((plan) => plan.notification).map(({ step_id }) => step_id))
+  if (chain.size === 0 && plans.length === steps.length && plans.length > 0) say(['steps'], 'steps: expected a step that does something, got notifications only', true)
+  const ids = steps.map((step) => step?.['step_id']).filter((id) => typeof id === 'string' && !endings.has(id)) as string[]
   steps.forEach((step, k) => {
     const needs = step?.['depends_on']
     if (!Array.isArray(needs)) return
     needs.forEach((id: unknown, j) => {
-      if (typeof id === 'string' && !chain.has(id)) say(['steps', k, 'depends_on', j], `steps[${k}].depends_on: no step "${id}"${didYouMean(id, [...chain.keys()])}`)
+      if (typeof id !== 'string' || ids.includes(id)) return
+      say(['steps', k, 'depends_on', j], endings.has(id) ? `steps[${k}].depends_on: "${id}" is a notification, which follows the end of the run` : `steps[${k}].depends_on: unknown step "${id}"${didYouMean(id, ids) || `; expected ${orList(ids)}`}`)
     })
   })
   const state = new Map<string, 'open' | 'done'>()
-  const visit = (id: string): boolean => {
-    if (state.get(id) === 'open') return false
-    if (state.get(id) === 'done') return true
+  const circleFrom = (id: string, trail: readonly string[]): readonly string[] | undefined => {
+    if (state.get(id) === 'open') return [...trail.slice(trail.indexOf(id)), id]
+    if (state.get(id) === 'done' || !chain.has(id)) return undefined
     state.set(id, 'open')
-    const fine = (chain.get(id)?.depends_on ?? []).every(visit)
+    for (const needed of chain.get(id)?.depends_on ?? []) {
+      const circle = circleFrom(needed, [...trail, id])
+      if (circle !== undefined) return circle
+    }
     state.set(id, 'done')
-    return fine
+    return undefined
   }
-  const circular = [...chain.keys()].find((id) => !visit(id))
-  if (circular !== undefined) say(['steps'], `steps: depends_on goes in a circle through "${circular}"`)
+  for (const id of chain.keys()) {
+    const circle = circleFrom(id, [])
+    if (circle === undefined) continue
+    const k = steps.findIndex((step) => step?.['step_id'] === circle[0])
+    say(['steps', k, 'depends_on'], `steps[${k}].depends_on: goes in a circle: ${circle.join(' -> ')}`, true)
+    return
+  }
 }
+
+// ---- all of it ------------------------------------------------------------------------------------------------------------------
 
 const pathPattern = /^[a-z][a-z0-9_]{0,63}(\/[a-z][a-z0-9_]{0,63}){2}$/
 
-/** Checks pipelines (all below configs/, or the files named) and all templates. */
-export const checkFiles = (options: LoadOptions & { files?: readonly string[] }): { faults: ConfigFault[]; checked: number; plans: Map<string, PipelinePlan>; templates: Map<string, Template> } => {
-  const configs = options.configs_folder ?? packageFolder('@convergence/configs')
+/** Checks pipelines (all below configs/, or the files named) and all templates. Faults are in the order of files and lines. */
+export const checkFiles = (options: Omit<LoadOptions, 'project_id'> & { files?: readonly string[] }): Checked => {
+  const configs = options.configs_folder ?? configsFolder()
   const faults: ConfigFault[] = []
-  const templates = loadTemplates(options.templates_folder ?? packageFolder('@convergence/ps_templates'), faults)
+  const schemas = loadSchemas()
+  const templates = loadTemplates(options.templates_folder ?? templatesFolder(), schemas, faults)
   const plans = new Map<string, PipelinePlan>()
   const ids = new Map<string, string>()
   const files = options.files ?? filesBelow(configs, (name) => name.endsWith('.yml') || name.endsWith('.yaml'))
@@ -244,41 +439,61 @@ export const checkFiles = (options: LoadOptions & { files?: readonly string[] })
     try {
       text = readFileSync(path, 'utf8')
     } catch (error) {
-      faults.push({ file, line: 1, column: 1, message: `cannot be read (${String((error as NodeJS.ErrnoException).code)})` })
+      faults.push({ file, line: 1, column: 1, message: `cannot be read: ${readProblems[String((error as NodeJS.ErrnoException).code)] ?? String((error as NodeJS.ErrnoException).code)}` })
       continue
     }
     const source = readYaml(file, text)
-    if (Array.isArray(source)) { faults.push(...source); continue }
-    const inside = relative(configs, path).split(sep).join('/').replace(/\.ya?ml$/, '')
-    const name = pathPattern.test(inside) ? inside : 'custom/files/checked'
-    if (options.files === undefined && !pathPattern.test(inside)) faults.push({ file, line: 1, column: 1, message: `expected configs/<provider>/<domain>/<template>.yml in lower case, digits and _, got ${inside}` })
-    const plan = checkPipeline(source, name, templates, faults)
+    if (Array.isArray(source)) {
+      faults.push(...source)
+      continue
+    }
+    const inside = relative(configs, path).split(sep).join('/')
+    const name = inside.startsWith('../') ? undefined : inside.replace(/\.ya?ml$/, '')
+    if (name !== undefined && !pathPattern.test(name)) faults.push({ file, line: 1, column: 1, message: `expected a file <provider>/<domain>/<template>.yml of a-z, 0-9 and _, which is the URL of its runs, got ${inside}` })
+    const { faults: found, plan } = checkPipeline(source, name, templates, schemas)
+    faults.push(...found)
     if (plan === undefined) continue
     const other = ids.get(plan.pipeline_id)
-    if (other !== undefined) faults.push({ file, ...source.place(['pipeline_id']), message: `pipeline_id: "${plan.pipeline_id}" is used by ${other} too` })
+    if (other !== undefined) faults.push({ file, ...source.place(['pipeline_id']), message: `pipeline_id: "${plan.pipeline_id}" is the name of ${other} too; it must be unique` })
     ids.set(plan.pipeline_id, file)
-    plans.set(name, plan)
+    plans.set(name ?? file, plan)
   }
-  return { faults: faults.sort((a, b) => (a.file < b.file ? -1 : a.file > b.file ? 1 : a.line - b.line || a.column - b.column)), checked: files.length, plans, templates }
+  const order = (a: ConfigFault, b: ConfigFault) => (a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1)
+  return { faults: faults.sort(order), checked: files.length, plans, templates }
+}
+const readProblems: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', EISDIR: 'it is a folder, expected a file', EACCES: 'no right to read it' }
+
+/** The lines of a report, their messages one below the other. */
+export const showFaults = (faults: readonly ConfigFault[]): string[] => {
+  const places = faults.map(({ file, line, column }) => `${file}:${line}:${column}`)
+  const width = Math.max(0, ...places.map((place) => place.length))
+  return faults.map(({ message }, k) => `${(places[k] ?? '').padEnd(width)}  ${message}`)
 }
 
 /** Reads configs/ and ps_templates/ once. Throws CONFIG_INVALID with every fault of every file. */
 export const loadPipelines = (options: LoadOptions): Pipelines => {
   const { faults, plans } = checkFiles(options)
-  if (faults.length > 0) {
-    throw new AppError('CONFIG_INVALID', `${faults.length} faults in pipelines and templates; nothing was started`, { faults: faults.map((fault) => `${fault.file}:${fault.line}:${fault.column}  ${fault.message}`) })
-  }
-  const catalogue = new Map<string, Pipeline>([...plans].map(([path, plan]) => [path, {
-    path, pipeline_id: plan.pipeline_id, description: plan.description, parameters: plan.parameters, ...(plan.schedule === undefined ? {} : { schedule: plan.schedule }),
-    steps: plan.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
+  if (faults.length > 0) throw new AppError('CONFIG_INVALID', `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in pipelines and templates; nothing was started`, { faults: showFaults(faults) })
+  return pipelinesOf(plans.values(), options.project_id)
+}
+
+/** The catalogue of checked pipelines. */
+export const pipelinesOf = (plans: Iterable<PipelinePlan>, project_id: string): Pipelines => {
+  const known = new Map<string, { pipeline: Pipeline; compile: (input: CompileInput) => Run }>([...plans].map((plan) => [plan.path, {
+    pipeline: {
+      path: plan.path, pipeline_id: plan.pipeline_id, description: plan.description, parameters: plan.parameters, ...(plan.schedule === undefined ? {} : { schedule: plan.schedule }),
+      steps: plan.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
+    },
+    compile: planCompiler(plan, project_id),
   }]))
+  const list = [...known.values()].map(({ pipeline }) => pipeline).sort((a, b) => (a.path < b.path ? -1 : 1))
   return {
-    list: () => [...catalogue.values()],
-    get: (path) => catalogue.get(path),
+    list: () => list,
+    get: (path) => known.get(path)?.pipeline,
     compile: (input) => {
-      const plan = plans.get(input.pipeline)
-      if (plan === undefined) throw new AppError('PIPELINE_UNKNOWN', `no pipeline ${input.pipeline}${didYouMean(input.pipeline, [...plans.keys()])}`)
-      return compileRun(plan, input, options.project_id)
+      const found = known.get(input.pipeline)
+      if (found === undefined) throw new AppError('PIPELINE_UNKNOWN', `no pipeline ${show(input.pipeline)}${didYouMean(input.pipeline, known.keys())}`)
+      return found.compile(input)
     },
   }
 }

@@ -4,7 +4,7 @@
  */
 import type { Run } from '@convergence/contracts'
 
-export { loadPipelines, checkFiles, type LoadOptions } from './load.ts'
+export { checkFiles, configsFolder, filesBelow, loadPipelines, showFaults, templatesFolder, type LoadOptions } from './load.ts'
 export { firstSteps, nextSteps, readySteps, stepOf } from './next.ts'
 export { lexSql } from './sql-template.ts'
 

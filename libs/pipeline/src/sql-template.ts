@@ -1,65 +1,88 @@
 /**
  * `{variable}` in GoogleSQL, without ever pasting a value into the text. A lexer for GoogleSQL's strings, comments and backticks gives each
- * placeholder its context: a whole literal becomes a parameter, a part of a literal a CONCAT of parameters, inside backticks a checked
- * identifier; anywhere else it is a fault of the config.
+ * placeholder its context: a whole literal becomes a parameter, a part of a literal a CONCAT of literals and parameters, inside backticks
+ * a checked identifier; anywhere else it is a fault of the config. So the tokens of a query are the same whatever the values are, but for
+ * the text between backticks, which holds letters, digits, `_`, `-` and dots.
  */
 
-export interface Segment { kind: 'code' | 'string' | 'raw' | 'bytes' | 'comment' | 'backtick'; text: string; start: number; /** Of strings: what stands before and after the content. */ open: string; close: string }
+export interface Segment {
+  kind: 'code' | 'string' | 'raw' | 'bytes' | 'comment' | 'backtick'
+  text: string
+  start: number
+  /** Of literals: what stands before and after the content; '' in `close` when the end is missing. */
+  open: string
+  close: string
+}
 
 /** Cuts GoogleSQL into code, literals, comments and quoted identifiers; together they are the whole text. */
 export const lexSql = (sql: string): Segment[] => {
   const segments: Segment[] = []
   let codeStart = 0
   let at = 0
-  const push = (kind: Segment['kind'], start: number, end: number, open: string, close: string) => {
+  const push = (kind: Segment['kind'], start: number, end: number, open = '', close = '') => {
     if (start > codeStart) segments.push({ kind: 'code', text: sql.slice(codeStart, start), start: codeStart, open: '', close: '' })
     segments.push({ kind, text: sql.slice(start, end), start, open, close })
     codeStart = end
     at = end
   }
+  /** Where the content that ends with `quote` ends. Strings of one quote end with their line. */
+  const endOf = (from: number, quote: string): { end: number; close: string } => {
+    let end = from
+    while (end < sql.length) {
+      if (sql.startsWith(quote, end)) return { end: end + quote.length, close: quote }
+      if (quote.length === 1 && (sql.charAt(end) === '\n' || sql.charAt(end) === '\r')) return { end, close: '' }
+      end += sql.charAt(end) === '\\' ? 2 : 1
+    }
+    return { end: sql.length, close: '' }
+  }
+  const literal = /(?:(r|b|rb|br)(?="|'))?("""|'''|"|')/iy
   while (at < sql.length) {
-    const rest = sql.slice(at, at + 5)
-    if (rest.startsWith('--') || rest.startsWith('#')) {
-      const end = sql.indexOf('\n', at)
-      push('comment', at, end < 0 ? sql.length : end, '', '')
-      continue
-    }
-    if (rest.startsWith('/*')) {
+    const character = sql.charAt(at)
+    if (character === '#' || sql.startsWith('--', at)) {
+      const found = /[\n\r]/.exec(sql.slice(at))
+      push('comment', at, found === null ? sql.length : at + found.index, '--', '\n')
+    } else if (sql.startsWith('/*', at)) {
       const end = sql.indexOf('*/', at + 2)
-      push('comment', at, end < 0 ? sql.length : end + 2, '', '')
-      continue
-    }
-    if (rest.startsWith('`')) {
-      const end = sql.indexOf('`', at + 1)
-      push('backtick', at, end < 0 ? sql.length : end + 1, '`', '`')
-      continue
-    }
-    const literal = /^(r|b|rb|br)?("""|'''|"|')/i.exec(rest)
-    if (literal !== null && (literal[1] === undefined || at === 0 || !/[A-Za-z0-9_]/.test(sql.charAt(at - 1)))) {
-      const [open, prefix = '', quote = ''] = literal
-      let end = at + open.length
-      while (end < sql.length && !sql.startsWith(quote, end)) end += sql.charAt(end) === '\\' ? 2 : 1
-      end = Math.min(sql.length, end + quote.length)
+      push('comment', at, end < 0 ? sql.length : end + 2, '/*', end < 0 ? '' : '*/')
+    } else if (character === '`') {
+      const { end, close } = endOf(at + 1, '`')
+      push('backtick', at, end, '`', close)
+    } else {
+      literal.lastIndex = at
+      // A prefix belongs to the literal only where a word begins.
+      const match = at > 0 && /[A-Za-z0-9_]/.test(sql.charAt(at - 1)) && character !== '"' && character !== '\'' ? null : literal.exec(sql)
+      if (match === null) {
+        at += 1
+        continue
+      }
+      const [open, prefix = '', quote = ''] = match
+      const { end, close } = endOf(at + open.length, quote)
       const lower = prefix.toLowerCase()
-      push(lower.includes('b') ? 'bytes' : lower === 'r' ? 'raw' : 'string', at, end, open, quote)
-      continue
+      push(lower.includes('b') ? 'bytes' : lower === 'r' ? 'raw' : 'string', at, end, open, close)
     }
-    at += 1
   }
   if (codeStart < sql.length) segments.push({ kind: 'code', text: sql.slice(codeStart), start: codeStart, open: '', close: '' })
   return segments
 }
 
-const placeholder = /\{([a-z][a-z0-9_]{0,63})\}/g
-export interface Piece { kind: 'text'; text: string }
-export type Template = (Piece | { kind: 'parameter'; name: string } | { kind: 'concat'; parts: ({ literal: string } | { name: string })[] } | { kind: 'identifier'; parts: ({ literal: string } | { name: string })[] })[]
-export interface TemplateFault { offset: number; message: string }
+/** A name in braces, also one that can be no variable: it must be told, not left in the text. */
+export const placeholders = /\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}/g
 
-/** Splits at placeholders; literals in between are kept as they are written. */
-const split = (text: string): ({ literal: string } | { name: string })[] => {
-  const parts: ({ literal: string } | { name: string })[] = []
+type Part = { literal: string } | { name: string }
+export type Piece =
+  | { kind: 'text'; text: string }
+  | { kind: 'parameter'; name: string }
+  | { kind: 'concat'; parts: readonly Part[] }
+  | { kind: 'identifier'; parts: readonly Part[] }
+export type Template = readonly Piece[]
+export interface TemplateFault { offset: number; message: string }
+export interface Use { name: string; offset: number; as: 'value' | 'identifier' | 'misplaced' }
+
+/** Splits at placeholders; what is between them stays as it is written. */
+const split = (text: string): Part[] => {
+  const parts: Part[] = []
   let last = 0
-  for (const match of text.matchAll(placeholder)) {
+  for (const match of text.matchAll(placeholders)) {
     if (match.index > last) parts.push({ literal: text.slice(last, match.index) })
     parts.push({ name: String(match[1]) })
     last = match.index + match[0].length
@@ -68,42 +91,59 @@ const split = (text: string): ({ literal: string } | { name: string })[] => {
   return parts
 }
 
-/** The query as pieces, and every misplaced placeholder. */
-export const parseSqlTemplate = (sql: string): { template: Template; names: { name: string; offset: number }[]; faults: TemplateFault[] } => {
-  const template: Template = []
-  const names: { name: string; offset: number }[] = []
+/** Words that make the literal behind them a typed one; no parameter can stand there. */
+const typedLiteral = /\b(DATE|TIME|DATETIME|TIMESTAMP|NUMERIC|BIGNUMERIC|DECIMAL|BIGDECIMAL|JSON|RANGE\s*<[^<>]*>)\s*$/i
+const isEscaped = (text: string, index: number): boolean => (/\\*$/.exec(text.slice(0, index))?.[0].length ?? 0) % 2 === 1
+const unclosed = { string: 'string', raw: 'string', bytes: 'string', comment: 'comment', backtick: 'quoted name', code: '' } as const
+
+/** The query as pieces, every use of a variable, and every fault with its offset. */
+export const parseSqlTemplate = (sql: string): { template: Template; uses: Use[]; faults: TemplateFault[] } => {
+  const template: Piece[] = []
+  const uses: Use[] = []
   const faults: TemplateFault[] = []
-  for (const segment of lexSql(sql)) {
-    const found = [...segment.text.matchAll(placeholder)]
-    for (const match of found) names.push({ name: String(match[1]), offset: segment.start + match.index })
-    if (found.length === 0) {
-      template.push({ kind: 'text', text: segment.text })
-      continue
+  const segments = lexSql(sql)
+  segments.forEach((segment, k) => {
+    const { kind, text, start, open, close } = segment
+    const found = [...text.matchAll(placeholders)].map((match) => ({ name: String(match[1]), index: match.index, length: match[0].length }))
+    for (const { name, index } of found) uses.push({ name, offset: start + index, as: kind === 'string' ? 'value' : kind === 'backtick' ? 'identifier' : 'misplaced' })
+    if (kind !== 'code' && close === '') {
+      faults.push({ offset: start, message: `the ${unclosed[kind]} that begins here has no end` })
+      return
     }
-    if (segment.kind === 'string') {
-      const parts = split(segment.text.slice(segment.open.length, segment.text.length - segment.close.length))
+    if (found.length === 0) {
+      template.push({ kind: 'text', text })
+      return
+    }
+    const before = segments.slice(0, k).findLast((other) => other.kind !== 'comment')
+    const after = segments.slice(k + 1).find((other) => other.kind !== 'comment')
+    if (kind === 'string') {
+      const typed = before?.kind === 'code' ? typedLiteral.exec(before.text)?.[1] : undefined
+      for (const { name, index } of found) {
+        if (isEscaped(text, index)) faults.push({ offset: start + index, message: `a backslash stands before {${name}}; write two, or none` })
+        else if (typed !== undefined) faults.push({ offset: start + index, message: `${typed.toUpperCase()} stands before a literal with {${name}}; write CAST('{${name}}' AS ${typed.toUpperCase()}), or '{${name}}' alone where it has that type` })
+      }
+      const parts = split(text.slice(open.length, text.length - close.length))
       const [only] = parts
       if (parts.length === 1 && only !== undefined && 'name' in only) template.push({ kind: 'parameter', name: only.name })
-      else template.push({ kind: 'concat', parts: parts.map((part) => ('literal' in part ? { literal: `${segment.open}${part.literal}${segment.close}` } : part)) })
-      continue
+      // Between three quotes a piece may end in a quote: escaped, it cannot meet the closing ones.
+      else template.push({ kind: 'concat', parts: parts.map((part) => ('literal' in part ? { literal: `${open}${close.length === 3 ? part.literal.replace(/\\[^]|['"]/g, (match) => (match.length === 2 ? match : `\\${match}`)) : part.literal}${close}` } : part)) })
+      return
     }
-    if (segment.kind === 'backtick') {
-      template.push({ kind: 'identifier', parts: split(segment.text.slice(1, -1)) })
-      // A placeholder must fill whole parts of the path: `{project_id}.x` yes, `x_{date}` no.
-      for (const match of found) {
-        const before = segment.text.charAt(match.index - 1)
-        const after = segment.text.charAt(match.index + match[0].length)
-        if (!'`.'.includes(before) || !'`.'.includes(after)) faults.push({ offset: segment.start + match.index, message: `{${String(match[1])}} is a fragment of a name; in backticks a variable fills whole parts between dots` })
+    if (kind === 'backtick') {
+      template.push({ kind: 'identifier', parts: split(text.slice(1, -1)) })
+      for (const { name, index, length } of found) {
+        if (!'`.'.includes(text.charAt(index - 1)) || !'`.'.includes(text.charAt(index + length))) {
+          faults.push({ offset: start + index, message: `{${name}} is a fragment of a name; in backticks a variable fills whole parts between dots` })
+        } else if ((before?.kind === 'code' && /\.\s*$/.test(before.text)) || (after?.kind === 'code' && /^\s*\./.test(after.text))) {
+          faults.push({ offset: start + index, message: `{${name}} is a part of a longer path; put the whole path into one pair of backticks` })
+        }
       }
-      continue
+      return
     }
-    const where = { code: 'outside quotes', raw: 'in a raw literal', bytes: 'in a bytes literal', comment: 'in a comment' }[segment.kind]
-    for (const match of found) {
-      const name = String(match[1])
-      faults.push({ offset: segment.start + match.index, message: `{${name}} stands ${where}; write '{${name}}' for a value or \`{${name}}\` for a table` })
-    }
-  }
-  return { template, names, faults }
+    const where = { code: 'outside quotes', raw: 'in a raw literal', bytes: 'in a bytes literal', comment: 'in a comment' }[kind]
+    for (const { name, index } of found) faults.push({ offset: start + index, message: `{${name}} stands ${where}; expected '{${name}}' for a value or \`{${name}}\` for a table` })
+  })
+  return { template, uses, faults }
 }
 
 export interface BoundParameter { name: string; type: 'STRING' | 'DATE' | 'INT64' | 'BOOL' | 'FLOAT64'; value: string | number | boolean | null }
@@ -113,35 +153,32 @@ const name = /^[A-Za-z0-9_]{1,128}$/
 /** What is wrong with a table path, or nothing. */
 export const identifierFault = (path: string): string | undefined => {
   const parts = path.split('.')
-  if (parts.length > 3) return `"${path}" has ${parts.length} parts; expected project.dataset.table`
+  const shown = JSON.stringify(path.slice(0, 60))
+  if (parts.length > 3) return `expected project.dataset.table, got ${parts.length} parts in ${shown}`
   const [table, dataset, owner] = parts.toReversed()
-  if (table === undefined || !name.test(table)) return `"${path}": the table is not letters, digits and _`
-  if (dataset !== undefined && !name.test(dataset)) return `"${path}": the dataset is not letters, digits and _`
-  if (owner !== undefined && !project.test(owner)) return `"${path}": the project is not a project id`
+  if (table === undefined || !name.test(table)) return `expected a table of letters, digits and _, got ${shown}`
+  if (dataset !== undefined && !name.test(dataset)) return `expected a dataset of letters, digits and _, got ${shown}`
+  if (owner !== undefined && !project.test(owner)) return `expected a project id of a-z, 0-9 and -, got ${shown}`
   return undefined
 }
 
-/** The query with bound parameters. `value` gives each name's value with its SQL type; throws what `refuse` makes of a bad identifier. */
-export const fillSql = (template: Template, value: (name: string) => BoundParameter, refuse: (message: string) => Error): { query: string; parameters: BoundParameter[] } => {
+/** The query with bound parameters. `value` gives each name's value with its SQL type; `table` checks a filled path and gives it back. */
+export const fillSql = (template: Template, value: (name: string) => BoundParameter, table: (path: string) => string): { query: string; parameters: BoundParameter[] } => {
   const parameters = new Map<string, BoundParameter>()
-  const bind = (variable: string, as?: 'STRING'): string => {
+  const bind = (variable: string, asText: boolean): string => {
     const bound = value(variable)
-    const type = as ?? bound.type
-    const key = type === bound.type ? variable : `${variable}_text`
-    parameters.set(key, { name: key, type, value: type === 'STRING' && bound.value !== null ? String(bound.value) : bound.value })
+    const isText = asText && bound.type !== 'STRING'
+    // Variables begin with a letter, so the text of one cannot have the name of another.
+    const key = isText ? `_text_${variable}` : variable
+    parameters.set(key, isText ? { name: key, type: 'STRING', value: bound.value === null ? null : String(bound.value) } : { ...bound, name: key })
     return `@${key}`
   }
   const query = template.map((piece) => {
     switch (piece.kind) {
       case 'text': return piece.text
-      case 'parameter': return bind(piece.name)
-      case 'concat': return `CONCAT(${piece.parts.map((part) => ('literal' in part ? part.literal : bind(part.name, 'STRING'))).join(', ')})`
-      case 'identifier': {
-        const path = piece.parts.map((part) => ('literal' in part ? part.literal : String(value(part.name).value))).join('')
-        const fault = identifierFault(path)
-        if (fault !== undefined) throw refuse(fault)
-        return `\`${path}\``
-      }
+      case 'parameter': return bind(piece.name, false)
+      case 'concat': return `CONCAT(${piece.parts.map((part) => ('literal' in part ? part.literal : bind(part.name, true))).join(', ')})`
+      case 'identifier': return `\`${table(piece.parts.map((part) => ('literal' in part ? part.literal : String(value(part.name).value))).join(''))}\``
     }
   }).join('')
   return { query, parameters: [...parameters.values()] }
