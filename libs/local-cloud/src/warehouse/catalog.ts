@@ -1,0 +1,110 @@
+/**
+ * What the warehouse has: datasets, tables, views, with what GoogleSQL says of them and DuckDB does not know. Kept in a schema of the
+ * project that no statement can name, changed in the same transaction as the thing itself, and in memory, where it is true once the
+ * transaction is done: the engine calls `...Is` then.
+ */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import type { Column, TimePartitioning } from '@convergence/contracts'
+import { quoted, typeOf } from './values.ts'
+
+export interface StoredTable { columns: readonly Column[]; time_partitioning?: TimePartitioning; clustering_fields?: readonly string[]; description?: string }
+export interface StoredView { query: string; description?: string }
+export interface StoredDataset { labels: Record<string, string>; description?: string }
+
+export type Catalog = Awaited<ReturnType<typeof openCatalog>>
+
+const reservedSchema = '_convergence'
+
+export const openCatalog = async (control: DuckDBConnection, project_id: string) => {
+  const project = quoted(project_id)
+  const reserved = (table: string): string => `${project}.${quoted(reservedSchema)}.${quoted(table)}`
+  const path = (dataset: string, table: string): string => `${project}.${quoted(dataset)}.${quoted(table)}`
+  await control.run(`CREATE SCHEMA IF NOT EXISTS ${project}.${quoted(reservedSchema)}`)
+  // kind: dataset (name is empty), table or view; spec is JSON.
+  await control.run(`CREATE TABLE IF NOT EXISTS ${reserved('things')} (kind VARCHAR NOT NULL, dataset VARCHAR NOT NULL, name VARCHAR NOT NULL, spec VARCHAR NOT NULL)`)
+
+  const datasets = new Map<string, StoredDataset>()
+  const tables = new Map<string, Map<string, StoredTable>>()
+  const views = new Map<string, Map<string, StoredView>>()
+  let version = 0
+  const into = <T>(all: Map<string, Map<string, T>>, dataset: string, name: string, spec: T): void => {
+    const own = all.get(dataset)
+    if (own === undefined) all.set(dataset, new Map([[name, spec]]))
+    else own.set(name, spec)
+  }
+  for (const [kind, dataset, name, spec] of (await control.runAndReadAll(`SELECT kind, dataset, name, spec FROM ${reserved('things')}`)).getRows()) {
+    const value = JSON.parse(String(spec)) as unknown
+    if (kind === 'dataset') datasets.set(String(dataset), value as StoredDataset)
+    else if (kind === 'table') into(tables, String(dataset), String(name), value as StoredTable)
+    else into(views, String(dataset), String(name), value as StoredView)
+  }
+  const put = async (connection: DuckDBConnection, kind: string, dataset: string, name: string, spec: unknown): Promise<void> => {
+    await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = $1 AND dataset = $2 AND name = $3`, [kind, dataset, name])
+    await connection.run(`INSERT INTO ${reserved('things')} VALUES ($1, $2, $3, $4)`, [kind, dataset, name, JSON.stringify(spec)])
+  }
+  return {
+    reserved,
+    path,
+    /** Changes with everything that may change what a statement means. */
+    version: () => version,
+    hasDataset: (dataset: string): boolean => datasets.has(dataset),
+    dataset: (dataset: string): { labels: Record<string, string> } | undefined => {
+      const found = datasets.get(dataset)
+      return found === undefined ? undefined : { labels: { ...found.labels } }
+    },
+    table: (dataset: string, table: string): StoredTable | undefined => tables.get(dataset)?.get(table),
+    view: (dataset: string, view: string): StoredView | undefined => views.get(dataset)?.get(view),
+
+    createDataset: async (connection: DuckDBConnection, dataset: string, spec: StoredDataset): Promise<void> => {
+      await connection.run(`CREATE SCHEMA IF NOT EXISTS ${project}.${quoted(dataset)}`)
+      await put(connection, 'dataset', dataset, '', spec)
+    },
+    createTable: async (connection: DuckDBConnection, dataset: string, table: string, spec: StoredTable): Promise<void> => {
+      await connection.run(`CREATE TABLE ${path(dataset, table)} (${spec.columns.map((column) => `${quoted(column.name)} ${typeOf(column)}${column.mode === 'REQUIRED' ? ' NOT NULL' : ''}`).join(', ')})`)
+      await put(connection, 'table', dataset, table, spec)
+    },
+    /** `spec` is the table as it is afterwards. */
+    addColumns: async (connection: DuckDBConnection, dataset: string, table: string, spec: StoredTable, added: readonly Column[]): Promise<void> => {
+      for (const column of added) await connection.run(`ALTER TABLE ${path(dataset, table)} ADD COLUMN ${quoted(column.name)} ${typeOf(column)}`)
+      await put(connection, 'table', dataset, table, spec)
+    },
+    createView: (connection: DuckDBConnection, dataset: string, view: string, spec: StoredView): Promise<void> => put(connection, 'view', dataset, view, spec),
+    dropDataset: async (connection: DuckDBConnection, dataset: string): Promise<void> => {
+      await connection.run(`DROP SCHEMA IF EXISTS ${project}.${quoted(dataset)} CASCADE`)
+      await connection.run(`DELETE FROM ${reserved('things')} WHERE dataset = $1`, [dataset])
+    },
+
+    datasetIs: (dataset: string, spec: StoredDataset | undefined): void => {
+      version += 1
+      if (spec !== undefined) {
+        datasets.set(dataset, spec)
+        return
+      }
+      for (const all of [datasets, tables, views]) all.delete(dataset)
+    },
+    tableIs: (dataset: string, table: string, spec: StoredTable): void => {
+      if (tables.get(dataset)?.get(table)?.columns === spec.columns) return
+      version += 1
+      into(tables, dataset, table, spec)
+    },
+    viewIs: (dataset: string, view: string, spec: StoredView): void => {
+      version += 1
+      into(views, dataset, view, spec)
+    },
+    /** What the translator asks. */
+    forStatements: (default_dataset: string | undefined) => ({
+      project_id,
+      ...(default_dataset === undefined ? {} : { default_dataset }),
+      datasets: () => [...datasets.keys()],
+      tables: (dataset: string) => [...tables.get(dataset) ?? []].map(([table, { columns }]) => ({ table, columns })),
+      views: (dataset: string) => [...views.get(dataset) ?? []].map(([view, { query }]) => ({ view, query })),
+      table: (ref: { project_id?: string; dataset: string; table: string }) => {
+        if (ref.project_id !== undefined && ref.project_id !== project_id) return undefined
+        const table = tables.get(ref.dataset)?.get(ref.table)
+        if (table !== undefined) return { kind: 'table' as const, columns: table.columns }
+        const view = views.get(ref.dataset)?.get(ref.table)
+        return view === undefined ? undefined : { kind: 'view' as const, columns: [], view_query: view.query }
+      },
+    }),
+  }
+}

@@ -1,0 +1,327 @@
+/**
+ * Files as one SELECT whose rows go into a table: each value is converted as its column is declared, and a value that does not convert
+ * fails the whole load. DuckDB reads and converts; it says which value was wrong, not where it stands. So only then the file is read a
+ * second time, record by record, to name file, line and column.
+ */
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { createGunzip } from 'node:zlib'
+import { AppError } from '@convergence/contracts'
+import type { Column } from '@convergence/contracts'
+import type { LoadColumn, LoadSpec } from '@convergence/warehouse'
+import { raise, raised, wordFault } from './faults.ts'
+import { literal, quoted, typeOf } from './values.ts'
+
+export interface Load {
+  /** Gives exactly the columns, in their order. */
+  sql: string
+  columns: readonly Column[]
+  bytes: number
+  /** What to tell of a fault that running the SQL threw. */
+  explain(error: unknown): Promise<AppError>
+}
+type File = LoadSpec['files'][number]
+type FileColumn = Extract<LoadColumn, { source: string }>
+
+const isGzip = (path: string): boolean => path.endsWith('.gz')
+const bytesOf = (file: File): AsyncIterable<Buffer> => {
+  const raw = createReadStream(file.path, { highWaterMark: 1 << 20 })
+  if (!isGzip(file.path)) return raw as AsyncIterable<Buffer>
+  const unzipped = createGunzip({ chunkSize: 1 << 20 })
+  raw.on('error', (error) => unzipped.destroy(error))
+  return raw.pipe(unzipped) as AsyncIterable<Buffer>
+}
+const unreadable = (file: File, error: unknown): AppError =>
+  new AppError('EXPORT_INVALID', `${file.name}: cannot be read (${/ENOENT/.test(String(error)) ? 'there is no such file' : isGzip(file.path) ? 'it is not a whole gzip file' : 'the disk answers with an error'})`, { cause: error })
+
+interface Record { line: number; fields: string[]; /** The file ends inside quotes. */ open: boolean }
+/** Records of a CSV file and the lines that they begin in; quotes as in RFC 4180, lines end in LF, CRLF or CR. */
+async function* csvRecords(file: File): AsyncGenerator<Record> {
+  const decoder = new TextDecoder()
+  let [field, fields]: [string, string[]] = ['', []]
+  let [line, began, inQuotes, wasQuote, wasReturn, empty] = [1, 1, false, false, false, true]
+  const step = function* (text: string): Generator<Record> {
+    for (const character of text) {
+      if (wasReturn) {
+        wasReturn = false
+        if (character === '\n') continue
+      }
+      if (inQuotes && !wasQuote) {
+        if (character === '"') wasQuote = true
+        else {
+          if (character === '\n') line += 1
+          field += character
+        }
+        continue
+      }
+      if (wasQuote && character === '"') {
+        field += '"'
+        wasQuote = false
+        continue
+      }
+      if (wasQuote) [inQuotes, wasQuote] = [false, false]
+      if (character === '"' && field === '' && !inQuotes) [inQuotes, empty] = [true, false]
+      else if (character === ',') {
+        fields.push(field)
+        ;[field, empty] = ['', false]
+      } else if (character === '\n' || character === '\r') {
+        wasReturn = character === '\r'
+        if (!empty || field !== '') yield { line: began, fields: [...fields, field], open: false }
+        line += 1
+        ;[field, fields, began, empty] = ['', [], line, true]
+      } else {
+        field += character
+        empty = false
+      }
+    }
+  }
+  for await (const chunk of bytesOf(file)) yield* step(decoder.decode(chunk, { stream: true }))
+  yield* step(decoder.decode())
+  if (!empty || field !== '') yield { line: began, fields: [...fields, field], open: inQuotes && !wasQuote }
+}
+const headerOf = async (file: File): Promise<string[]> => {
+  try {
+    for await (const { fields } of csvRecords(file)) return fields
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+  throw new AppError('EXPORT_INVALID', `${file.name}: is empty; expected a line with the names of the columns`)
+}
+
+// ---- conversion -------------------------------------------------------------------------------------------------------------------
+
+/** Text of a number has no digits beyond this scale: 1.81E-8 has ten. Short plain numbers are told at a glance. */
+const withinScale = (text: string, scale: number): string => {
+  const tail = `regexp_extract(${text}, '\\.([0-9]*)', 1)`
+  const exponent = `COALESCE(TRY_CAST(regexp_extract(${text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER), 0)`
+  const zeros = `(length(regexp_extract(${text}, '^[+-]?([0-9]*)', 1)) + length(${tail}) - length(rtrim(regexp_extract(${text}, '^[+-]?([0-9]*)', 1) || ${tail}, '0')))`
+  return `(CASE WHEN length(${text}) <= ${scale + 1} AND NOT contains(${text}, 'E') AND NOT contains(${text}, 'e') THEN TRUE ELSE length(${tail}) - ${exponent} - ${zeros} <= ${scale} END)`
+}
+/** Text to the column's type, NULL when it does not convert. */
+const attempt = (text: string, column: FileColumn): string => {
+  const type = typeOf(column)
+  switch (column.type) {
+    case 'STRING': return text
+    case 'INT64': return `CASE WHEN regexp_full_match(${text}, ' *[+-]?[0-9]+ *') THEN TRY_CAST(${text} AS BIGINT) END`
+    // More digits than the type has are an error in BIGNUMERIC; NUMERIC rounds them half away from zero, as a load does there.
+    case 'BIGNUMERIC': return `CASE WHEN ${withinScale(text, 18)} THEN TRY_CAST(${text} AS ${type}) END`
+    case 'DATE': return column.format === undefined ? `TRY_CAST(${text} AS DATE)` : `CAST(try_strptime(${text}, ${literal(column.format)}) AS DATE)`
+    case 'TIMESTAMP': case 'DATETIME': return column.format === undefined ? `TRY_CAST(${text} AS ${type})` : `CAST(try_strptime(${text}, ${literal(column.format)}) AS ${type})`
+    case 'BYTES': return `TRY(from_base64(${text}))`
+    case 'JSON': {
+      if (column.wrap_braces !== true) return `TRY_CAST(${text} AS JSON)`
+      return `TRY_CAST(CASE WHEN starts_with(ltrim(${text}), '{') THEN ${text} ELSE '{' || ${text} || '}' END AS JSON)`
+    }
+    default: return `TRY_CAST(${text} AS ${type})`
+  }
+}
+const constant = (value: unknown, column: Column): string => {
+  const type = typeOf(column)
+  if (value === null) return `CAST(NULL AS ${type})`
+  if (value instanceof Uint8Array) return `from_base64(${literal(Buffer.from(value).toString('base64'))})`
+  return `CAST(${literal(String(value))} AS ${type})`
+}
+const wrongValue = 'wrong value '
+const fromText = (text: string, column: FileColumn, k: number): string => {
+  const type = typeOf(column)
+  const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, text, type)
+  const missing = column.mode === 'REQUIRED' ? raise('EXPORT_INVALID', `${wrongValue}${k} `, `COALESCE(${text}, '')`, type) : `CAST(NULL AS ${type})`
+  if (column.type === 'STRING' && column.mode !== 'REQUIRED') return text
+  return `CASE WHEN ${text} IS NULL THEN ${missing} ELSE COALESCE(${attempt(text, column)}, ${wrong}) END`
+}
+/** A JSON object of the fields that are not empty. */
+const objectOf = (pairs: readonly (readonly [string, string])[]): string =>
+  pairs.length === 0 ? `CAST('{}' AS JSON)` : `CAST('{' || concat_ws(',', ${pairs.map(([key, text]) => `CASE WHEN ${text} IS NOT NULL THEN ${literal(`${JSON.stringify(key)}:`)} || CAST(to_json(${text}) AS VARCHAR) END`).join(', ')}) || '}' AS JSON)`
+
+const tableColumn = ({ name, type, mode, description, fields }: Column): Column => ({
+  name, type, ...(mode === undefined ? {} : { mode }), ...(description === undefined ? {} : { description }), ...(fields === undefined ? {} : { fields }),
+})
+const expectedWord = (column: LoadColumn): string => 'format' in column && column.format !== undefined ? `${column.type} as ${column.format}` : column.type
+const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 60)}...` : text}'`
+
+// ---- formats ----------------------------------------------------------------------------------------------------------------------
+
+const compression = (file: File): string => isGzip(file.path) ? 'gzip' : 'none'
+
+const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): Promise<Pick<Load, 'sql' | 'explain'>> => {
+  const groups = new Map<string, { header: string[]; files: File[] }>()
+  for (const file of files) {
+    const header = await headerOf(file)
+    for (const column of columns) {
+      if ('source' in column && column.optional !== true && !header.includes(column.source)) {
+        throw new AppError('EXPORT_INVALID', `${file.name}: has no column ${column.source}, which ${column.name} is read from; it has ${header.slice(0, 12).join(', ')}${header.length > 12 ? ` and ${header.length - 12} more` : ''}`)
+      }
+    }
+    const used = header.find((name, k) => header.indexOf(name) !== k && columns.some((column) => ('source' in column && column.source === name) || ('object_of' in column && Object.values(column.object_of).includes(name))))
+    if (used !== undefined) throw new AppError('EXPORT_INVALID', `${file.name}:1: has two columns ${used}; expected one`)
+    const key = JSON.stringify([header, isGzip(file.path)])
+    const group = groups.get(key)
+    if (group === undefined) groups.set(key, { header, files: [file] })
+    else group.files.push(file)
+  }
+  const selects = [...groups.values()].map(({ header, files: same }) => {
+    const textOf = (source: string): string | undefined => {
+      const at = header.indexOf(source)
+      return at < 0 ? undefined : `r.c${at}`
+    }
+    const values = columns.map((column, k) => {
+      if ('value' in column) return constant(column.value, column)
+      if ('object_of' in column) return objectOf(Object.entries(column.object_of).flatMap(([key, source]) => {
+        const text = textOf(source)
+        return text === undefined ? [] : [[key, text] as const]
+      }))
+      const text = textOf(column.source)
+      return text === undefined ? constant(null, column) : fromText(text, column, k)
+    })
+    const list = `[${same.map(({ path }) => literal(path)).join(', ')}]`
+    const shape = `{${header.map((_, k) => `'c${k}': 'VARCHAR'`).join(', ')}}`
+    return `SELECT ${values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')} FROM read_csv(${list}, auto_detect=false, header=true, delim=',', quote='"', escape='"', nullstr='', compression='${compression(same[0] ?? { path: '', name: '' })}', columns=${shape}) AS r`
+  })
+  /** The first record for which `is` gives a fault. */
+  const find = async (is: (record: Record, header: readonly string[], file: File) => string | undefined): Promise<AppError | undefined> => {
+    for (const file of files) {
+      let header: string[] | undefined
+      try {
+        for await (const record of csvRecords(file)) {
+          if (header === undefined) {
+            header = record.fields
+            continue
+          }
+          const fault = is(record, header, file)
+          if (fault !== undefined) return new AppError('EXPORT_INVALID', `${file.name}:${record.line}${fault}`)
+        }
+      } catch (error) {
+        return unreadable(file, error)
+      }
+    }
+    return undefined
+  }
+  const ragged = (record: Record, header: readonly string[]): string | undefined =>
+    record.open ? ': a quote is opened and never closed' : record.fields.length !== header.length ? `: expected ${header.length} fields as in the first line, got ${record.fields.length}` : undefined
+  return {
+    sql: selects.join(' UNION ALL '),
+    explain: async (error) => {
+      const own = raised(error)
+      const wrong = own === undefined ? null : new RegExp(`^${wrongValue}(\\d+) ([^]*)$`).exec(own.text)
+      if (wrong !== null) {
+        const [, k, value = ''] = wrong
+        const column = columns[Number(k)]
+        if (column !== undefined && 'source' in column) {
+          const fault = await find((record, header) => ragged(record, header) ?? (record.fields[header.indexOf(column.source)] === value ? `, column ${column.source}: expected ${expectedWord(column)}, got ${value === '' ? 'an empty field' : shown(value)}` : undefined))
+          return fault ?? new AppError('EXPORT_INVALID', `column ${column.source}: expected ${expectedWord(column)}, got ${shown(value)}`)
+        }
+      }
+      const text = error instanceof Error ? error.message : String(error)
+      if (!/CSV Error|^Invalid Input Error|unicode|gzip|gz|decompress/i.test(text)) return wordFault(error)
+      const fault = await find(ragged)
+      if (fault !== undefined) return fault
+      const at = /Line: (\d+)/.exec(text)?.[1]
+      const file = files.find(({ path }) => text.includes(path)) ?? files[0]
+      return new AppError('EXPORT_INVALID', `${file?.name ?? 'file'}${at === undefined ? '' : `:${at}`}: ${/unicode|utf-?8/i.test(text) ? 'expected UTF-8' : /maximum line size/i.test(text) ? 'the line is longer than 2 MB' : 'is not CSV as the first line promises'}`, { cause: error })
+    },
+  }
+}
+
+/** What JSON is read as before it is converted: decimals as text, for reading them as numbers would lose digits. */
+const jsonType = (column: Column): string => {
+  const one = column.type === 'STRUCT' ? `STRUCT(${(column.fields ?? []).map((field) => `${quoted(field.name)} ${jsonType(field)}`).join(', ')})` : column.type === 'NUMERIC' || column.type === 'BIGNUMERIC' || column.type === 'BYTES' ? 'VARCHAR' : typeOf({ ...column, mode: 'NULLABLE' })
+  return column.mode === 'REPEATED' ? `${one}[]` : one
+}
+const planNdjson = (files: readonly File[], columns: readonly Column[]): Pick<Load, 'sql' | 'explain'> => {
+  const selects = ['gzip', 'none'].flatMap((kind) => {
+    const same = files.filter((file) => compression(file) === kind)
+    if (same.length === 0) return []
+    const shape = `{${columns.map((column) => `${literal(column.name)}: ${literal(jsonType(column))}`).join(', ')}}`
+    const values = columns.map((column, k) => {
+      const text = `r.${quoted(column.name)}`
+      const type = typeOf(column)
+      const value = column.type === 'BYTES' && column.mode !== 'REPEATED' ? `from_base64(${text})`
+        : column.type === 'BIGNUMERIC' && column.mode !== 'REPEATED' ? `CASE WHEN ${text} IS NULL THEN NULL ELSE COALESCE(CASE WHEN ${withinScale(text, 18)} THEN TRY_CAST(${text} AS ${type}) END, ${raise('EXPORT_INVALID', `${wrongValue}${k} `, text, type)}) END`
+          : jsonType(column) === type ? text : `CAST(${text} AS ${type})`
+      return `${column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value} AS ${quoted(column.name)}`
+    })
+    return [`SELECT ${values.join(', ')} FROM read_json([${same.map(({ path }) => literal(path)).join(', ')}], format='newline_delimited', auto_detect=false, compression='${kind}', columns=${shape}) AS r`]
+  })
+  /** First line that has this value. */
+  const find = async (value: string): Promise<string | undefined> => {
+    const wanted = JSON.stringify(value)
+    for (const file of files) {
+      let [line, rest] = [0, '']
+      const decoder = new TextDecoder()
+      for await (const chunk of bytesOf(file)) {
+        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+        rest = lines.pop() ?? ''
+        for (const text of lines) {
+          line += 1
+          if (text.includes(wanted) || text.includes(`:${value}`)) return `${file.name}:${line}`
+        }
+      }
+      if (rest.includes(wanted) || rest.includes(`:${value}`)) return `${file.name}:${line + 1}`
+    }
+    return undefined
+  }
+  return {
+    sql: selects.join(' UNION ALL '),
+    explain: async (error) => {
+      const text = error instanceof Error ? error.message : String(error)
+      const own = raised(error)
+      const wrong = own === undefined ? null : new RegExp(`^${wrongValue}(\\d+) ([^]*)$`).exec(own.text)
+      if (wrong !== null) {
+        const [, k, value = ''] = wrong
+        const column = columns[Number(k)]
+        return new AppError('EXPORT_INVALID', `${await find(value).catch(() => undefined) ?? files[0]?.name ?? 'file'}, column ${column?.name ?? ''}: expected ${column?.type ?? ''}, got ${shown(value)}`)
+      }
+      const inFile = /in file "([^"]*)", (?:in |at |near )?[a-z/ ]*(\d+)[^:]*: ?([^]*)/.exec(text)
+      if (inFile !== null) {
+        const [, path, line, what = ''] = inFile
+        const name = files.find((file) => file.path === path)?.name ?? files[0]?.name ?? 'file'
+        return new AppError('EXPORT_INVALID', `${name}:${line ?? ''}: ${what.split(/\n|\. Try/)[0]?.trim() ?? ''}`, { cause: error })
+      }
+      const cast = /(?:Could not convert string|Failed to cast value[^:]*:) "?'?([^"']*)["']? ?(?:to (\w+))?/.exec(text)
+      if (cast !== null && cast[1] !== undefined) return new AppError('EXPORT_INVALID', `${await find(cast[1]).catch(() => undefined) ?? files[0]?.name ?? 'file'}: expected ${cast[2]?.startsWith('DECIMAL') === true ? 'NUMERIC' : cast[2] ?? 'another type'}, got ${shown(cast[1])}`, { cause: error })
+      if (/^(Invalid Input|Conversion|Out of Range)|gzip|decompress|unicode/i.test(text)) return new AppError('EXPORT_INVALID', `${files.map(({ name }) => name).slice(0, 3).join(', ')}: ${wordFault(error).message}`, { cause: error })
+      return wordFault(error)
+    },
+  }
+}
+
+const planParquet = (files: readonly File[], columns: readonly LoadColumn[]): Pick<Load, 'sql' | 'explain'> => {
+  const values = columns.map((column) => {
+    const value = 'value' in column ? constant(column.value, column)
+      : 'object_of' in column ? objectOf(Object.entries(column.object_of).map(([key, source]) => [key, `CAST(r.${quoted(source)} AS VARCHAR)`]))
+        : `CAST(r.${quoted(column.source)} AS ${typeOf(column)})`
+    return `${value} AS ${quoted(column.name)}`
+  })
+  const names = files.map(({ name }) => name).slice(0, 3).join(', ')
+  return {
+    sql: `SELECT ${values.join(', ')} FROM read_parquet([${files.map(({ path }) => literal(path)).join(', ')}], union_by_name=true) AS r`,
+    explain: (error) => {
+      const text = error instanceof Error ? error.message : String(error)
+      const missing = /"r" does not have a column named "([^"]*)"|column named "([^"]*)"|Referenced column "([^"]*)"/i.exec(text)
+      if (missing !== null) return Promise.resolve(new AppError('EXPORT_INVALID', `${names}: has no column ${missing[1] ?? missing[2] ?? missing[3] ?? ''}`, { cause: error }))
+      const fault = wordFault(error)
+      return Promise.resolve(fault.code === 'QUERY_INVALID' || /parquet|magic/i.test(text) ? new AppError('EXPORT_INVALID', `${names}: ${/magic|parquet/i.test(text) ? 'is not a Parquet file' : fault.message}`, { cause: error }) : fault)
+    },
+  }
+}
+
+/** Reads headers; the rest is read when the SQL runs. Throws EXPORT_INVALID when a file is missing, empty or lacks a column. */
+export const planLoad = async (spec: LoadSpec): Promise<Load> => {
+  let bytes = 0
+  for (const file of spec.files) {
+    try {
+      bytes += (await stat(file.path)).size
+    } catch (error) {
+      throw unreadable(file, error)
+    }
+  }
+  if (spec.files.length === 0) throw new AppError('EXPORT_INVALID', 'the load names no file')
+  if (spec.format === 'ndjson') {
+    const { columns } = spec.destination
+    if (columns === undefined || columns.length === 0) throw new AppError('CONFIG_INVALID', `${spec.destination.dataset}.${spec.destination.table}: a load of NDJSON needs destination.columns`)
+    return { ...planNdjson(spec.files, columns), columns, bytes }
+  }
+  const columns = spec.columns ?? []
+  if (columns.length === 0) throw new AppError('CONFIG_INVALID', `${spec.destination.dataset}.${spec.destination.table}: a load of ${spec.format} needs columns`)
+  return { ...(spec.format === 'csv' ? await planCsv(spec.files, columns) : planParquet(spec.files, columns)), columns: columns.map(tableColumn), bytes }
+}

@@ -1,0 +1,265 @@
+/**
+ * Types and values between GoogleSQL's terms (columns, rows as JSON) and DuckDB's. Rows come in as JSON text and DuckDB itself parses
+ * them; they go out value by value, because JSON numbers would lose digits.
+ */
+import {
+  BIGINT, BLOB, BOOLEAN, DATE, DECIMAL, DOUBLE, DuckDBBlobValue, DuckDBDateValue, DuckDBDecimalValue, DuckDBListType, DuckDBListValue, DuckDBStructType, DuckDBStructValue,
+  DuckDBTimestampTZValue, DuckDBTimestampValue, DuckDBTimeValue, DuckDBTypeId, LIST, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR,
+  type DuckDBType, type DuckDBValue, DuckDBArrayType, DuckDBDecimalType,
+} from '@duckdb/node-api'
+import { AppError } from '@convergence/contracts'
+import type { Column, ColumnType } from '@convergence/contracts'
+import type { QueryParameter, Row } from '@convergence/warehouse'
+
+/** One name in double quotes, safe in any statement. */
+export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+/** One text literal. */
+export const literal = (text: string): string => `'${text.replaceAll('\'', '\'\'')}'`
+
+const scalarTypes: Readonly<Record<Exclude<ColumnType, 'STRUCT'>, string>> = {
+  STRING: 'VARCHAR', BYTES: 'BLOB', INT64: 'BIGINT', FLOAT64: 'DOUBLE', NUMERIC: 'DECIMAL(38,9)', BIGNUMERIC: 'DECIMAL(38,18)', BOOL: 'BOOLEAN',
+  DATE: 'DATE', TIME: 'TIME', TIMESTAMP: 'TIMESTAMPTZ', DATETIME: 'TIMESTAMP', JSON: 'JSON',
+}
+/** The type of a column in DuckDB's words. */
+export const typeOf = (column: Column): string => {
+  const one = column.type === 'STRUCT' ? `STRUCT(${(column.fields ?? []).map((field) => `${quoted(field.name)} ${typeOf(field)}`).join(', ')})` : scalarTypes[column.type]
+  return column.mode === 'REPEATED' ? `${one}[]` : one
+}
+
+// ---- rows in: as JSON text --------------------------------------------------------------------------------------------------------
+
+/** What of a JSON value DuckDB first takes as text, for its own reading of numbers is by way of DOUBLE. */
+const textType = (column: Column): string => {
+  const one = column.type === 'STRUCT' ? `STRUCT(${(column.fields ?? []).map((field) => `${quoted(field.name)} ${textType(field)}`).join(', ')})` : column.type === 'JSON' ? 'JSON' : 'VARCHAR'
+  return column.mode === 'REPEATED' ? `${one}[]` : one
+}
+const structure = (column: Column): unknown => {
+  const one = column.type === 'STRUCT' ? Object.fromEntries((column.fields ?? []).map((field) => [field.name, structure(field)])) : column.type === 'JSON' ? 'JSON' : 'VARCHAR'
+  return column.mode === 'REPEATED' ? [one] : one
+}
+/** Selects the columns of rows that are bound as one JSON array, `$1`. */
+export const rowsFromJson = (columns: readonly Column[]): string => {
+  const values = columns.map((column) => {
+    const value = `r.${quoted(column.name)}`
+    if (column.type === 'BYTES' && column.mode !== 'REPEATED') return `from_base64(${value})`
+    if (column.mode === 'REPEATED') return `COALESCE(CAST(${value} AS ${typeOf(column)}), [])`
+    return typeOf(column) === textType(column) ? value : `CAST(${value} AS ${typeOf(column)})`
+  })
+  return `SELECT ${values.join(', ')} FROM (SELECT unnest(from_json($1::JSON, ${literal(JSON.stringify([Object.fromEntries(columns.map((column) => [column.name, structure(column)]))]))})) AS r)`
+}
+
+const dateText = /^\d{4}-\d\d-\d\d$/
+const decimalText = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
+const integerText = /^[+-]?\d{1,19}$/
+const timestampText = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$/i
+const isWhole = (value: unknown): boolean => (typeof value === 'number' && Number.isInteger(value)) || typeof value === 'bigint' || (typeof value === 'string' && integerText.test(value))
+const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
+  STRING: (value) => typeof value === 'string',
+  BYTES: (value) => typeof value === 'string',
+  INT64: isWhole,
+  FLOAT64: (value) => (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && decimalText.test(value)),
+  NUMERIC: (value) => (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && decimalText.test(value)),
+  BIGNUMERIC: (value) => (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && decimalText.test(value)),
+  BOOL: (value) => typeof value === 'boolean',
+  DATE: (value) => typeof value === 'string' && dateText.test(value) && !Number.isNaN(Date.parse(value)),
+  TIME: (value) => typeof value === 'string',
+  TIMESTAMP: (value) => typeof value === 'string' && timestampText.test(value) && !Number.isNaN(Date.parse(value)),
+  DATETIME: (value) => typeof value === 'string' && timestampText.test(value),
+  JSON: () => true,
+  STRUCT: (value) => typeof value === 'object' && value !== null,
+}
+/** Throws QUERY_INVALID unless each row has only values that the table's columns take: what is in the journal must not fail later. */
+export const assertRows = (table: string, columns: readonly Column[], rows: readonly Row[]): void => {
+  for (const row of rows) {
+    let known = 0
+    for (const { name, type, mode } of columns) {
+      const value = row[name]
+      if (value !== undefined) known += 1
+      if (value === undefined || value === null) {
+        if (mode === 'REQUIRED') throw new AppError('QUERY_INVALID', `${table}: a row has no ${name}, which is required`)
+        continue
+      }
+      const right = mode === 'REPEATED' ? Array.isArray(value) && value.every(fits[type]) : fits[type](value)
+      if (!right) throw new AppError('QUERY_INVALID', `${table}.${name}: expected ${mode === 'REPEATED' ? `an array of ${type}` : type}, got ${Array.isArray(value) ? 'an array' : typeof value}`)
+    }
+    if (Object.keys(row).length === known) continue
+    const names = new Set(columns.map(({ name }) => name))
+    const unknown = Object.keys(row).find((name) => row[name] !== undefined && !names.has(name))
+    if (unknown !== undefined) throw new AppError('QUERY_INVALID', `${table}: has no column ${unknown}`)
+  }
+}
+
+// ---- rows out ---------------------------------------------------------------------------------------------------------------------
+
+type Convert = (value: DuckDBValue) => unknown
+const decimal = (value: DuckDBDecimalValue): string => {
+  const text = value.toString()
+  return text.includes('.') ? text.replace(/\.?0+$/, '') : text
+}
+/** RFC 3339 in UTC with milliseconds, as Date has it; with microseconds where there are some. */
+const instant = (micros: bigint): string => {
+  const rest = micros % 1000n
+  const text = new Date(Number((micros - rest) / 1000n)).toISOString()
+  if (rest === 0n) return text
+  if (rest > 0n) return `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`
+  return `${new Date(Number((micros - rest) / 1000n) - 1).toISOString().slice(0, -1)}${String(1000n + rest).padStart(3, '0')}Z`
+}
+const civil = (micros: bigint): string => instant(micros).slice(0, -1).replace(/\.0+$/, '')
+const whole = (value: bigint): number | string => value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : String(value)
+const orNull = (convert: Convert): Convert => (value) => value === null ? null : convert(value)
+
+/** How a value of this DuckDB type becomes JSON. */
+const converter = (type: DuckDBType): Convert => {
+  switch (type.typeId) {
+    case DuckDBTypeId.BIGINT: case DuckDBTypeId.HUGEINT: case DuckDBTypeId.UBIGINT: case DuckDBTypeId.UHUGEINT: return orNull((value) => whole(value as bigint))
+    case DuckDBTypeId.DOUBLE: case DuckDBTypeId.FLOAT: return (value) => typeof value === 'number' && !Number.isFinite(value) ? String(value) : value
+    case DuckDBTypeId.DECIMAL: return orNull((value) => decimal(value as DuckDBDecimalValue))
+    case DuckDBTypeId.DATE: return orNull((value) => String(value))
+    case DuckDBTypeId.TIME: return orNull((value) => String(value))
+    case DuckDBTypeId.TIMESTAMP_TZ: return orNull((value) => instant((value as DuckDBTimestampTZValue).micros))
+    case DuckDBTypeId.TIMESTAMP: return orNull((value) => civil((value as DuckDBTimestampValue).micros))
+    case DuckDBTypeId.BLOB: return orNull((value) => Buffer.from((value as DuckDBBlobValue).bytes).toString('base64'))
+    case DuckDBTypeId.VARCHAR: return type.alias === 'JSON' ? orNull((value) => JSON.parse(value as string) as unknown) : (value) => value
+    case DuckDBTypeId.LIST: case DuckDBTypeId.ARRAY: {
+      const one = converter((type as DuckDBListType | DuckDBArrayType).valueType)
+      // A NULL array reads as an empty one.
+      return (value) => value === null ? [] : (value as DuckDBListValue).items.map(one)
+    }
+    case DuckDBTypeId.STRUCT: {
+      const { entryNames, entryTypes } = type as DuckDBStructType
+      const fields = entryNames.map((name, k) => [name, converter(entryTypes[k] ?? VARCHAR)] as const)
+      return orNull((value) => Object.fromEntries(fields.map(([name, convert]) => [name, convert((value as DuckDBStructValue).entries[name] ?? null)])))
+    }
+    case DuckDBTypeId.SQLNULL: return () => null
+    default: return (value) => value === null || typeof value === 'boolean' || typeof value === 'number' ? value : String(value)
+  }
+}
+/** Makes rows of columns' values; `types` are the columns' DuckDB types. */
+export const rowReader = (names: readonly string[], types: readonly DuckDBType[]): ((values: readonly (readonly DuckDBValue[])[]) => Row[]) => {
+  const converters = types.map(converter)
+  return (chunk) => {
+    const rows: Row[] = Array.from({ length: chunk[0]?.length ?? 0 }, () => ({}))
+    names.forEach((name, k) => {
+      const convert = converters[k] ?? ((value) => value)
+      chunk[k]?.forEach((value, at) => {
+        const row = rows[at]
+        if (row !== undefined) row[name] = convert(value)
+      })
+    })
+    return rows
+  }
+}
+
+/** The column that a DuckDB result column is in GoogleSQL's terms. Throws QUERY_UNSUPPORTED for a type that it has not. */
+export const columnOf = (name: string, type: DuckDBType): Column => {
+  switch (type.typeId) {
+    case DuckDBTypeId.LIST: case DuckDBTypeId.ARRAY: return { ...columnOf(name, (type as DuckDBListType | DuckDBArrayType).valueType), mode: 'REPEATED' }
+    case DuckDBTypeId.STRUCT: {
+      const { entryNames, entryTypes } = type as DuckDBStructType
+      return { name, type: 'STRUCT', mode: 'NULLABLE', fields: entryNames.map((field, k) => columnOf(field, entryTypes[k] ?? VARCHAR)) }
+    }
+    default: return { name, type: scalarOf(name, type), mode: 'NULLABLE' }
+  }
+}
+const scalarOf = (name: string, type: DuckDBType): ColumnType => {
+  switch (type.typeId) {
+    case DuckDBTypeId.VARCHAR: return type.alias === 'JSON' ? 'JSON' : 'STRING'
+    case DuckDBTypeId.BLOB: return 'BYTES'
+    case DuckDBTypeId.BIGINT: case DuckDBTypeId.HUGEINT: case DuckDBTypeId.INTEGER: case DuckDBTypeId.SMALLINT: case DuckDBTypeId.TINYINT: case DuckDBTypeId.SQLNULL: return 'INT64'
+    case DuckDBTypeId.DOUBLE: case DuckDBTypeId.FLOAT: return 'FLOAT64'
+    case DuckDBTypeId.DECIMAL: return (type as DuckDBDecimalType).scale > 9 ? 'BIGNUMERIC' : 'NUMERIC'
+    case DuckDBTypeId.BOOLEAN: return 'BOOL'
+    case DuckDBTypeId.DATE: return 'DATE'
+    case DuckDBTypeId.TIME: return 'TIME'
+    case DuckDBTypeId.TIMESTAMP_TZ: return 'TIMESTAMP'
+    case DuckDBTypeId.TIMESTAMP: return 'DATETIME'
+    default: throw new AppError('QUERY_UNSUPPORTED', `column ${name}: a result of type ${type.toString()} has no counterpart`)
+  }
+}
+
+// ---- parameters -------------------------------------------------------------------------------------------------------------------
+
+const scaled = (text: string, scale: number): bigint => {
+  const match = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text.trim())
+  if (match === null) throw new RangeError('not a number')
+  const [, sign = '', head = '', tail = '', exponent = '0'] = match
+  const shift = scale - tail.length + Number(exponent)
+  if (Math.abs(shift) > 80) throw new RangeError('out of range')
+  const digits = BigInt(`${head}${tail}` || '0')
+  const half = 10n ** BigInt(Math.max(0, -shift)) / 2n
+  const value = shift >= 0 ? digits * 10n ** BigInt(shift) : (digits + half) / 10n ** BigInt(-shift)
+  if (value >= 10n ** 38n) throw new RangeError('out of range')
+  return sign === '-' ? -value : value
+}
+const micros = (text: string): bigint => {
+  if (!timestampText.test(text)) throw new RangeError('not a timestamp')
+  const zoned = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : /(Z|UTC|[+-]\d\d(:?\d\d)?)$/i.test(text.slice(11)) ? text.replace(/ ?UTC$/i, 'Z').replace(' ', 'T') : `${text.replace(' ', 'T')}Z`
+  const seconds = Date.parse(zoned.replace(/\.\d+/, ''))
+  if (Number.isNaN(seconds)) throw new RangeError('not a timestamp')
+  return BigInt(seconds) * 1000n + BigInt((/\.(\d+)/.exec(zoned)?.[1] ?? '').slice(0, 6).padEnd(6, '0'))
+}
+const parameterTypes: Readonly<Record<string, { type: DuckDBType; read: (value: unknown) => DuckDBValue }>> = {
+  STRING: { type: VARCHAR, read: (value) => String(value) },
+  BYTES: { type: BLOB, read: (value) => new DuckDBBlobValue(value instanceof Uint8Array ? value : Buffer.from(String(value), 'base64')) },
+  INT64: { type: BIGINT, read: (value) => BigInt(value as string | number) },
+  FLOAT64: {
+    type: DOUBLE,
+    read: (value) => {
+      const number = Number(value)
+      if (typeof value === 'string' && value.trim() === '') throw new RangeError('not a number')
+      if (Number.isNaN(number) && value !== 'NaN') throw new RangeError('not a number')
+      return number
+    },
+  },
+  NUMERIC: { type: DECIMAL(38, 9), read: (value) => new DuckDBDecimalValue(scaled(String(value), 9), 38, 9) },
+  BIGNUMERIC: { type: DECIMAL(38, 18), read: (value) => new DuckDBDecimalValue(scaled(String(value), 18), 38, 18) },
+  BOOL: {
+    type: BOOLEAN,
+    read: (value) => {
+      if (typeof value !== 'boolean' && value !== 'true' && value !== 'false') throw new RangeError('not a boolean')
+      return value === true || value === 'true'
+    },
+  },
+  DATE: {
+    type: DATE,
+    read: (value) => {
+      if (typeof value !== 'string' || !dateText.test(value)) throw new RangeError('not a date')
+      const ms = Date.parse(value)
+      if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== value) throw new RangeError('not a date')
+      return new DuckDBDateValue(ms / 86_400_000)
+    },
+  },
+  TIME: { type: TIME, read: (value) => new DuckDBTimeValue(micros(`1970-01-01T${String(value)}`)) },
+  TIMESTAMP: { type: TIMESTAMPTZ, read: (value) => new DuckDBTimestampTZValue(micros(value instanceof Date ? value.toISOString() : String(value))) },
+  DATETIME: { type: TIMESTAMP, read: (value) => new DuckDBTimestampValue(micros(String(value))) },
+  JSON: { type: VARCHAR, read: (value) => typeof value === 'string' ? value : JSON.stringify(value) },
+}
+
+export interface Bound { values: Record<string, DuckDBValue>; types: Record<string, DuckDBType> }
+/** Parameters as DuckDB takes them. Throws QUERY_INVALID with name, type and what came. */
+export const bind = (parameters: readonly QueryParameter[]): Bound => {
+  const bound: Bound = { values: {}, types: {} }
+  for (const { name, type, value } of parameters) {
+    const array = /^ARRAY<(.+)>$/i.exec(type.trim())
+    const element = (array?.[1] ?? type).trim().toUpperCase()
+    const known = Object.hasOwn(parameterTypes, element) ? parameterTypes[element] : undefined
+    if (known === undefined) throw new AppError('QUERY_UNSUPPORTED', `parameter @${name}: type ${type} is not supported by the local warehouse; scalars and arrays of them are`)
+    const read = (one: unknown): DuckDBValue => {
+      if (one === null || one === undefined) return null
+      try {
+        return known.read(one)
+      } catch {
+        throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof one}${typeof one === 'string' && one.length <= 40 ? ` '${one}'` : ''}`)
+      }
+    }
+    if (array === null) {
+      bound.values[name] = read(value)
+      bound.types[name] = known.type
+    } else {
+      if (!Array.isArray(value)) throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof value}`)
+      bound.values[name] = new DuckDBListValue(value.map(read))
+      bound.types[name] = LIST(known.type)
+    }
+  }
+  return bound
+}
