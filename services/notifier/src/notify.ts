@@ -109,8 +109,8 @@ export const openNotify = ({ store, mail, slack, webhook, from, random, sleep, l
     const told = await Promise.allSettled(wanted.map(async (step) => {
       // The same message may be here twice at once: the second waits, and then finds it done.
       const key = `${event.run.run_id}.${step.step_id}`
-      await underway.get(key)?.catch(() => undefined)
-      const work = tell(event, step, signal)
+      const again = () => tell(event, step, signal)
+      const work = underway.get(key)?.then(again, again) ?? again()
       underway.set(key, work)
       try {
         await work

@@ -3,7 +3,7 @@ import { AppError } from '@convergence/contracts'
 import type { Mail, Outcome } from './channel.ts'
 
 /** What nodemailer says about a failure. */
-interface SmtpError extends Error { code?: string; command?: string; responseCode?: number; response?: string; rejectedErrors?: (SmtpError & { recipient?: string })[] }
+interface SmtpError extends Error { code?: string; syscall?: string; command?: string; responseCode?: number; response?: string; rejectedErrors?: (SmtpError & { recipient?: string })[] }
 
 const loopback = new Set(['127.0.0.1', '::1', '[::1]', 'localhost'])
 
@@ -56,6 +56,6 @@ const partly = (rejected: NonNullable<SmtpError['rejectedErrors']>): Outcome => 
 const outcomeOf = (error: SmtpError): Outcome => {
   const everybody = error.rejectedErrors ?? []
   if (everybody.length > 0 && everybody.some((one) => !isForGood(one))) return partly(everybody)
-  // Without an answer to the content nobody knows whether the server has taken it.
-  return isForGood(error) ? { kind: 'refused', reason: reasonOf(error) } : { kind: 'later', reason: reasonOf(error), uncertain: error.command === 'DATA' && error.responseCode === undefined }
+  // nodemailer does not say how far a conversation had come when it broke: unless there was none, the server may have the mail.
+  return isForGood(error) ? { kind: 'refused', reason: reasonOf(error) } : { kind: 'later', reason: reasonOf(error), uncertain: error.responseCode === undefined && error.syscall !== 'connect' && error.code !== 'EDNS' }
 }
