@@ -7,6 +7,7 @@ import type { Outgoing, Delivery } from '@convergence/bus'
 import { AppError, faultOf, isRetryable } from '@convergence/contracts'
 import type { CompiledStep, Fault, NextStep, Run, ServiceName, StepCompleted } from '@convergence/contracts'
 import { nextSteps, stepOf } from '@convergence/pipeline'
+import { retryPauseMs } from '@convergence/warehouse'
 import type { Chain } from '@convergence/warehouse'
 import type { Log } from './service.ts'
 
@@ -50,11 +51,6 @@ export interface StepsOptions {
 
 /** How long a processor that was told to stop may take to leave things tidy. */
 const graceMs = 30_000
-const longestPauseMs = 60_000
-
-/** Pause before try k + 1: doubles, at most a minute, full jitter. */
-const retryPauseMs = (retry_delay_seconds: number, k: number, random: () => number): number =>
-  Math.min(longestPauseMs, retry_delay_seconds * 1000 * 2 ** k) * random()
 
 export const openSteps = ({ service, processors, now, random, sleep = (ms, signal) => pause(ms, undefined, { signal }), log }: StepsOptions): Steps => {
   type Ending = Pick<StepCompleted, 'attempt' | 'conclusion' | 'error'> & { result: StepResult }
@@ -88,7 +84,7 @@ export const openSteps = ({ service, processors, now, random, sleep = (ms, signa
           // JOB_FAILED is the end of a chain, which has used up its own retries.
           if (k >= max_retries || !isRetryable(error) || (error instanceof AppError && error.code === 'JOB_FAILED')) return { attempt: k, conclusion: 'FAILED', error: faultOf(error), result: {} }
         }
-        await sleep(retryPauseMs(retry_delay_seconds, k, random), signal).catch(() => undefined)
+        await sleep(retryPauseMs(k, retry_delay_seconds, random), signal).catch(() => undefined)
         if (delivery.signal.aborted) throw interrupted()
         if (late.signal.aborted) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
       }
