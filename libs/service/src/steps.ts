@@ -2,7 +2,6 @@
  * Running a step and moving the run on: the same in every service that hosts steps. The chain of a step makes its effect happen once;
  * this module finds the processor, bounds its time, turns its end into step-completed, and says what follows.
  */
-import { setTimeout as pause } from 'node:timers/promises'
 import type { Outgoing, Delivery } from '@convergence/bus'
 import { AppError, faultOf, isRetryable } from '@convergence/contracts'
 import type { CompiledStep, Fault, NextStep, Run, ServiceName, StepCompleted } from '@convergence/contracts'
@@ -49,10 +48,29 @@ export interface StepsOptions {
   log?: Log
 }
 
+/** Ends the timer of a step that is over; made once, for an error with its stack costs more than the rest of a step. */
+const finished = new Error('the step is over')
 /** How long a processor that was told to stop may take to leave things tidy. */
 const graceMs = 30_000
 
-export const openSteps = ({ service, processors, now, random, sleep = (ms, signal) => pause(ms, undefined, { signal }), log }: StepsOptions): Steps => {
+/** Every step has a time-out, so this is on the hot path; node:timers/promises costs a good deal more. */
+const pause = (ms: number, signal: AbortSignal): Promise<void> => new Promise((resolve, reject) => {
+  if (signal.aborted) {
+    reject(signal.reason)
+    return
+  }
+  const onAbort = () => {
+    clearTimeout(timer)
+    reject(signal.reason)
+  }
+  const timer = setTimeout(() => {
+    signal.removeEventListener('abort', onAbort)
+    resolve()
+  }, ms)
+  signal.addEventListener('abort', onAbort, { once: true })
+})
+
+export const openSteps = ({ service, processors, now, random, sleep = pause, log }: StepsOptions): Steps => {
   type Ending = Pick<StepCompleted, 'attempt' | 'conclusion' | 'error'> & { result: StepResult }
 
   /** Tries until the step succeeded or failed for good. Throws only when it was interrupted: then the message comes again. */
@@ -63,11 +81,14 @@ export const openSteps = ({ service, processors, now, random, sleep = (ms, signa
       return { attempt: 0, conclusion: 'FAILED', error: faultOf(new AppError('CONFIG_INVALID', `step ${step.step_id}: ${service} has no processor for ps_type ${step.ps_type}; it has ${known}`)), result: {} }
     }
     const { max_retries, retry_delay_seconds } = step.retry_policy
-    const late = new AbortController()
+    const stop = new AbortController()
     const done = new AbortController()
-    const signal = AbortSignal.any([delivery.signal, late.signal])
+    const { signal } = stop
+    const onInterrupt = () => { stop.abort(delivery.signal.reason) }
+    if (delivery.signal.aborted) onInterrupt()
+    else delivery.signal.addEventListener('abort', onInterrupt)
     const chain: Chain = { run_id: run.run_id, step_id: step.step_id, max_retries, retry_delay_seconds, tenant_id: run.tenant_id, signal }
-    sleep(step.timeout_minutes * 60_000, done.signal).then(() => { late.abort(new AppError('TIMED_OUT', 'timeout_minutes are over')) }, () => undefined)
+    sleep(step.timeout_minutes * 60_000, done.signal).then(() => { stop.abort(new AppError('TIMED_OUT', 'timeout_minutes are over')) }, () => undefined)
 
     const interrupted = () => new AppError('UNAVAILABLE', `step ${step.step_id} of ${run.run_id} was interrupted; it goes on where its message comes next`)
     const timedOut = (): Fault => ({ code: 'TIMED_OUT', message: `step ${step.step_id} (${step.ps_type}): took longer than timeout_minutes = ${step.timeout_minutes}; raise it, or make the step smaller` })
@@ -79,17 +100,18 @@ export const openSteps = ({ service, processors, now, random, sleep = (ms, signa
         } catch (error) {
           // An effect that finished all the same is a success; whatever an abort makes of a call is not the step's failure.
           if (delivery.signal.aborted) throw interrupted()
-          if (late.signal.aborted) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
+          if (signal.aborted) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
           if (!(error instanceof AppError)) log?.error({ run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id, ps_type: step.ps_type, attempt: k, err: error }, 'a step failed in a way that nobody foresaw')
           // JOB_FAILED is the end of a chain, which has used up its own retries.
           if (k >= max_retries || !isRetryable(error) || (error instanceof AppError && error.code === 'JOB_FAILED')) return { attempt: k, conclusion: 'FAILED', error: faultOf(error), result: {} }
         }
         await sleep(retryPauseMs(k, retry_delay_seconds, random), signal).catch(() => undefined)
         if (delivery.signal.aborted) throw interrupted()
-        if (late.signal.aborted) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
+        if (signal.aborted) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
       }
     } finally {
-      done.abort()
+      delivery.signal.removeEventListener('abort', onInterrupt)
+      done.abort(finished)
     }
   }
 
