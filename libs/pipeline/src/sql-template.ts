@@ -94,6 +94,7 @@ const split = (text: string): Part[] => {
 /** Words that make the literal behind them a typed one; no parameter can stand there. */
 const typedLiteral = /\b(DATE|TIME|DATETIME|TIMESTAMP|NUMERIC|BIGNUMERIC|DECIMAL|BIGDECIMAL|JSON|RANGE\s*<[^<>]*>)\s*$/i
 const isEscaped = (text: string, index: number): boolean => (/\\*$/.exec(text.slice(0, index))?.[0].length ?? 0) % 2 === 1
+const isSignificant = ({ kind, text }: Segment): boolean => kind !== 'comment' && text.trim() !== ''
 const unclosed = { string: 'string', raw: 'string', bytes: 'string', comment: 'comment', backtick: 'quoted name', code: '' } as const
 
 /** The query as pieces, every use of a variable, and every fault with its offset. */
@@ -114,8 +115,8 @@ export const parseSqlTemplate = (sql: string): { template: Template; uses: Use[]
       template.push({ kind: 'text', text })
       return
     }
-    const before = segments.slice(0, k).findLast((other) => other.kind !== 'comment')
-    const after = segments.slice(k + 1).find((other) => other.kind !== 'comment')
+    const before = segments.slice(0, k).findLast(isSignificant)
+    const after = segments.slice(k + 1).find(isSignificant)
     if (kind === 'string') {
       const typed = before?.kind === 'code' ? typedLiteral.exec(before.text)?.[1] : undefined
       for (const { name, index } of found) {
