@@ -6,7 +6,7 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import addFormatsModule from 'ajv-formats'
 import { distance } from 'fastest-levenshtein'
-import { LineCounter, isMap, isScalar, isSeq, parseAllDocuments, type Document, type Node } from 'yaml'
+import { LineCounter, isAlias, isMap, isNode, isScalar, isSeq, parseAllDocuments, type Document, type Node } from 'yaml'
 import type { ConfigFault } from './pipeline.ts'
 
 export type Path = readonly (string | number)[]
@@ -25,13 +25,18 @@ const maxDepth = 20
 /** Brackets are counted in texts and comments too, so this bound only keeps the parser from the absurd; `maxDepth` is checked on what it read. */
 const maxBrackets = 200
 const maxAliases = 50
+/** The parser takes long for many small things, so these are few: a pipeline of 200 steps has 3,000 lines. */
+const maxLines = 10_000
+const maxCommas = 20_000
 const maxFaults = 100
 
-/** The nearest of the names, if it is near enough to be meant. */
+/** The nearest of the names, if it is near enough to be meant: a letter in three is wrong, or letters have changed places. */
 export const nearest = (word: string, names: Iterable<string>): string | undefined => {
-  const far = (name: string) => (name === word.toLowerCase() ? 0 : distance(word.slice(0, 100), name))
+  const cut = word.slice(0, 100).toLowerCase()
+  const letters = (text: string) => [...text].sort().join('')
+  const far = (name: string) => (name === cut ? 0 : letters(name) === letters(cut) ? 1 : distance(cut, name))
   const [best] = [...names].map((name) => ({ name, far: far(name) })).sort((a, b) => a.far - b.far || (a.name < b.name ? -1 : 1))
-  return best !== undefined && best.far <= Math.min(word.length - 1, Math.max(2, Math.floor(word.length / 3))) ? best.name : undefined
+  return best !== undefined && best.far <= Math.min(cut.length - 1, Math.max(1, Math.floor(cut.length / 3))) ? best.name : undefined
 }
 export const didYouMean = (word: string, names: Iterable<string>): string => {
   const name = nearest(word, names)
@@ -55,6 +60,10 @@ export const readYaml = (file: string, text: string): Source | ConfigFault[] => 
   const whole = (message: string): ConfigFault[] => [{ file, line: 1, column: 1, message }]
   const bytes = Buffer.byteLength(text)
   if (bytes > maxBytes) return whole(`expected at most ${maxBytes / 1024} KiB, got ${Math.ceil(bytes / 1024)} KiB`)
+  for (const [mark, most, what] of [['\n', maxLines, 'lines'], [',', maxCommas, 'commas']] as const) {
+    const count = text.split(mark).length
+    if (count > most) return whole(`expected at most ${most} ${what}, got ${count}`)
+  }
   if (isAbsurd(text)) return whole(`expected at most ${maxDepth} levels of nesting`)
   const lines = new LineCounter()
   // Duplicate keys are found below: the parser compares each key with all before it, which takes seconds for a file of nothing but keys.
@@ -127,9 +136,13 @@ export const readYaml = (file: string, text: string): Source | ConfigFault[] => 
 /** Keys that stand twice and nesting that is too deep, without recursion. */
 const structureFaults = (root: Node): { offset: number; message: (at: (offset: number) => Place) => string }[] => {
   const faults: { offset: number; message: (at: (offset: number) => Place) => string }[] = []
+  const anchors = new Set<string>()
+  const aliases: { name: string; offset: number }[] = []
   const open: { node: unknown; depth: number }[] = [{ node: root, depth: 1 }]
   for (let next = open.pop(); next !== undefined; next = open.pop()) {
     const { node, depth } = next
+    if (isAlias(node)) aliases.push({ name: node.source, offset: node.range?.[0] ?? 0 })
+    else if (isNode(node) && node.anchor !== undefined) anchors.add(node.anchor)
     if (!isMap(node) && !isSeq(node)) continue
     if (depth > maxDepth) {
       faults.push({ offset: node.range?.[0] ?? 0, message: () => `expected at most ${maxDepth} levels of nesting` })
@@ -153,6 +166,7 @@ const structureFaults = (root: Node): { offset: number; message: (at: (offset: n
       else faults.push({ offset, message: (at) => `field "${name}" stands twice; the first is in line ${at(first).line}` })
     }
   }
+  for (const { name, offset } of aliases) if (!anchors.has(name)) faults.push({ offset, message: () => `alias *${name}: nothing has the anchor &${name}` })
   return faults.sort((a, b) => a.offset - b.offset)
 }
 

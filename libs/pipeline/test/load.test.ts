@@ -94,7 +94,7 @@ steps:
     ['a built-in as a parameter', withSteps(noop, 'parameters: { run_id: { type: string } }\n'), ['3:15  parameters.run_id: is built in and cannot be a parameter']],
     ['a variable before what it uses', withSteps(noop, 'variables:\n  a: "{b}"\n  b: x\nparameters: {}\n'), ['4:7  variables.a: variable "b" cannot be used here. Usable: date, month, pipeline_id, project_id, run_id, tenant_id']],
     ['a variable with a bad name', withSteps(noop, 'variables: { Big-Name: x }\n'), ['3:14  variables: expected a name of a-z, 0-9 and _ that begins with a letter, got "Big-Name"']],
-    ['a parameter of an unknown kind', withSteps(noop, 'parameters: { day: { type: datum } }\n'), ['3:28  parameters.day.type: expected date, string, int, enum, table_ref or boolean, got "datum", did you mean "date"?']],
+    ['a parameter of an unknown kind', withSteps(noop, 'parameters: { day: { type: datum } }\n'), ['3:28  parameters.day.type: expected date, string, int, enum, table_ref or boolean, got "datum"']],
     ['an enum without values, and a default beside the values', withSteps(noop, 'parameters:\n  a: { type: enum }\n  b: { type: enum, values: [x], default: y }\n'), ['4:3  parameters.a: "values" is missing: the texts that an enum may be', '5:42  parameters.b.default: expected x, got "y"']],
     ['a default that is no day', withSteps(noop, 'parameters: { day: { type: date, default: 2026-02-30 } }\n'), ['3:43  parameters.day.default: expected a day as YYYY-MM-DD, got "2026-02-30"; or today, or yesterday']],
     ['a pattern that is none', withSteps(noop, 'parameters: { a: { type: string, pattern: "(" } }\n'), ['3:43  parameters.a.pattern: expected a regular expression, got "("']],
