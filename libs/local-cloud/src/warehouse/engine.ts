@@ -13,6 +13,7 @@ import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import { AppError, errorTable } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import type { Destination, Job, JobFault, JobSpec, Row, RowsSpec, Statement, TableRef, WarehousePort } from '@convergence/warehouse'
+import type * as googlesql from '../googlesql/googlesql.ts'
 import { openCatalog } from './catalog.ts'
 import type { Catalog, StoredTable } from './catalog.ts'
 import { isConflict, isInterrupt, raise, wordFault } from './faults.ts'
@@ -258,7 +259,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
 
   // ---- statements -------------------------------------------------------------------------------------------------------------------
 
-  type Translator = typeof import('../googlesql/googlesql.ts')
+  type Translator = typeof googlesql
   type Translated = ReturnType<Translator['translate']>
   let loading: Promise<Translator> | undefined
   const translator = (): Promise<Translator> => loading ??= (async () => {

@@ -80,7 +80,7 @@ export const openJournal = async (file: string, forget_before_ms: number, onPend
   let applied = 0
   let dropped = 0
   let inFlight = 0
-  let gathered: Waiting[] = []
+  const gathered: Waiting[] = []
   let scheduled = false
   let drop: NodeJS.Timeout | undefined
 

@@ -3,10 +3,10 @@
  * them; they go out value by value, because JSON numbers would lose digits.
  */
 import {
-  BIGINT, BLOB, BOOLEAN, DATE, DECIMAL, DOUBLE, DuckDBBlobValue, DuckDBDateValue, DuckDBDecimalValue, DuckDBListType, DuckDBListValue, DuckDBStructType, DuckDBStructValue,
-  DuckDBTimestampTZValue, DuckDBTimestampValue, DuckDBTimeValue, DuckDBTypeId, LIST, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR,
-  type DuckDBType, type DuckDBValue, DuckDBArrayType, DuckDBDecimalType,
+  BIGINT, BLOB, BOOLEAN, DATE, DECIMAL, DOUBLE, DuckDBBlobValue, DuckDBDateValue, DuckDBDecimalValue, DuckDBListValue, DuckDBTimestampTZValue, DuckDBTimestampValue, DuckDBTimeValue,
+  DuckDBTypeId, LIST, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR,
 } from '@duckdb/node-api'
+import type { DuckDBArrayType, DuckDBDecimalType, DuckDBListType, DuckDBStructType, DuckDBStructValue, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, Row } from '@convergence/warehouse'
@@ -87,6 +87,27 @@ export const assertRows = (table: string, columns: readonly Column[], rows: read
     const unknown = Object.keys(row).find((name) => row[name] !== undefined && !names.has(name))
     if (unknown !== undefined) throw new AppError('QUERY_INVALID', `${table}: has no column ${unknown}`)
   }
+}
+
+export interface Misfit { path: string; expected: string; got: unknown }
+/** The first value of a JSON object that these columns do not take; fields that they do not know are passed over. */
+export const misfitOf = (columns: readonly Column[], row: unknown, path = ''): Misfit | undefined => {
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) return { path, expected: 'an object', got: row }
+  for (const column of columns) {
+    const value = (row as Row)[column.name]
+    const own = `${path}${path === '' ? '' : '.'}${column.name}`
+    if (value === undefined || value === null) {
+      if (column.mode === 'REQUIRED') return { path: own, expected: column.type, got: null }
+      continue
+    }
+    if (column.mode === 'REPEATED' && !Array.isArray(value)) return { path: own, expected: `an array of ${column.type}`, got: value }
+    for (const one of column.mode === 'REPEATED' ? value as unknown[] : [value]) {
+      if (one === null) continue
+      const inner = column.type === 'STRUCT' ? misfitOf(column.fields ?? [], one, own) : fits[column.type](one) || (column.type === 'STRING' && typeof one !== 'object') ? undefined : { path: own, expected: column.type, got: one }
+      if (inner !== undefined) return inner
+    }
+  }
+  return undefined
 }
 
 // ---- rows out ---------------------------------------------------------------------------------------------------------------------
