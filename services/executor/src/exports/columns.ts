@@ -1,79 +1,156 @@
 /**
- * Which column of a provider's file is which column of our table. Providers spell one column in several ways (legacy report, Athena, CUR 2.0; EA, MCA, camel
- * case), so names are compared without case and signs, with a table of the spellings that this does not bring together.
+ * Which column of a provider's file is which column of our table. One column is spelled in many ways: `lineItem/UnblendedCost` in the legacy report,
+ * `line_item_unblended_cost` in Athena and CUR 2.0, `costInBillingCurrency` and `CostInBillingCurrency` in Azure's exports. Names are compared without
+ * case and signs, which also brings `reservation_reservation_a_r_n` to `reservation/ReservationARN`; what is another word is in a table of aliases.
  */
 import { AppError, type Column } from '@convergence/contracts'
-import type { LoadColumn } from '@convergence/warehouse'
+import type { LoadColumn, Scalar } from '@convergence/warehouse'
+import { dayFormatOf, monthOfDay, valuesOf, type DayFormat, type Inspected } from './csv.ts'
 
-/** lineItem/UnblendedCost, line_item_unblended_cost and LineItemUnblendedCost are one. */
-const plainName = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
-
-const awsAliases: Readonly<Record<string, readonly string[]>> = {
-  reservation_reservation_arn: ['reservation_reservation_a_r_n'],
-  savings_plan_savings_plan_arn: ['savings_plan_savings_plan_a_r_n'],
-  product_product_name: ['product_productname'],
+export interface ColumnPlan {
+  columns: LoadColumn[]
+  /** Columns of the files that no column of the table takes, as the files spell them. */
+  not_taken: string[]
 }
-const azureAliases: Readonly<Record<string, readonly string[]>> = {
-  invoice_section_name: ['InvoiceSection'], resource_group: ['ResourceGroupName'], product_name: ['Product'], cost_in_billing_currency: ['Cost', 'CostInBillingCurrency'],
-  billing_currency_code: ['BillingCurrency'], meter_sub_category: ['MeterSubcategory'], resource_location: ['Location'],
-}
-
-const sourceOf = (column: string, header: ReadonlyMap<string, string>, aliases: Readonly<Record<string, readonly string[]>>): string | undefined =>
-  [column, ...(aliases[column] ?? [])].map((name) => header.get(plainName(name))).find((name) => name !== undefined)
-
-const headerMap = (header: readonly string[]): Map<string, string> => new Map(header.map((name) => [plainName(name), name]))
-
-/** What every file of one load must agree on: its columns, in any order. */
-export const commonHeader = (files: readonly { name: string; header: readonly string[] }[]): readonly string[] => {
-  const [first] = files
-  if (first === undefined) throw new AppError('EXPORT_INVALID', 'the export names no files')
-  return [...new Set(files.flatMap(({ header }) => header))]
+export interface PlanInput {
+  /** The table's columns. */
+  table: readonly Column[]
+  /** Files of one delivery: one way of spelling, but not always the same columns. */
+  files: readonly Inspected[]
+  /** YYYY-MM */
+  month: string
+  /** Columns that say where a row comes from, by name. */
+  provenance: Readonly<Record<string, Scalar>>
 }
 
-export interface AwsFacts { billing_period: string; report_name: string; manifest_id: string }
-/** Columns of a load of a Cost and Usage Report; what the file lacks is NULL. */
-export const awsColumns = (table: readonly Column[], header: readonly string[], file: string, facts: AwsFacts): LoadColumn[] => {
-  const names = headerMap(header)
-  if (sourceOf('line_item_unblended_cost', names, awsAliases) === undefined) throw new AppError('EXPORT_INVALID', `${file}:1: expected a Cost and Usage Report with a column lineItem/UnblendedCost or line_item_unblended_cost; the file has ${header.slice(0, 6).join(', ')}`)
+type Aliases = Readonly<Record<string, readonly string[]>>
+const aws: Aliases = {
+  reservation_reservation_arn: ['reservation_arn'],
+  savings_plan_savings_plan_arn: ['savings_plan_arn'],
+}
+const azure: Aliases = {
+  date: ['UsageDate', 'UsageDateTime'],
+  product_name: ['Product'],
+  resource_group: ['ResourceGroupName'],
+  invoice_section_name: ['InvoiceSection'],
+  cost_in_billing_currency: ['Cost', 'PreTaxCost'],
+  billing_currency_code: ['BillingCurrency', 'Currency'],
+  quantity: ['UsageQuantity', 'ConsumedQuantity'],
+  effective_price: ['ResourceRate'],
+  subscription_id: ['SubscriptionGuid'],
+  resource_id: ['InstanceId'],
+  offer_id: ['OfferNumber'],
+  provider: ['ProviderName'],
+}
+/** Columns of JSON: those of a group that have no column of their own, by the rest of their name. */
+const awsGroups: Readonly<Record<string, readonly string[]>> = {
+  resource_tags: ['resourceTags/', 'resource_tags_'],
+  cost_category: ['costCategory/', 'cost_category_'],
+  product: ['product/', 'product_'],
+  discount: ['discount/', 'discount_'],
+}
+
+const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
+const shown = (header: readonly string[]): string => `${header.slice(0, 8).join(', ')}${header.length > 8 ? ` and ${header.length - 8} more` : ''}`
+
+/** Finds each column's spelling in the files, which must agree on it. */
+const finder = (files: readonly Inspected[], aliases: Aliases) => {
+  const byPlain = files.map(({ name, header }) => {
+    const names = new Map<string, string>()
+    // Where two differ only in case or signs, the first is the column; the other is not taken, and told.
+    for (const each of header) if (!names.has(plain(each))) names.set(plain(each), each)
+    return { name, names }
+  })
+  /** The header of a column, and whether every file has it. */
+  return (column: string): { source: string; everywhere: boolean } | undefined => {
+    const found = byPlain.map(({ name, names }) => ({ name, source: [column, ...(aliases[column] ?? [])].map((each) => names.get(plain(each))).find((each) => each !== undefined) }))
+    const first = found.find(({ source }) => source !== undefined)
+    if (first?.source === undefined) return undefined
+    const other = found.find(({ source }) => source !== undefined && source !== first.source)
+    if (other !== undefined) throw new AppError('EXPORT_INVALID', `${other.name}:1: expected the column ${first.source} as in ${first.name}, got ${String(other.source)}; files of one delivery spell their columns in one way`)
+    return { source: first.source, everywhere: found.every(({ source }) => source !== undefined) }
+  }
+}
+
+const requireCost = (files: readonly Inspected[], aliases: Aliases, column: string, expected: string): void => {
+  for (const file of files) {
+    if (finder([file], aliases)(column) === undefined) throw new AppError('EXPORT_INVALID', `${file.name}:1: expected ${expected}, got ${shown(file.header)}; is it another kind of export?`)
+  }
+}
+const notTaken = (files: readonly Inspected[], columns: readonly LoadColumn[]): string[] => {
+  const taken = new Set(columns.flatMap((column) => ('source' in column ? [column.source] : 'object_of' in column ? Object.values(column.object_of) : [])))
+  return [...new Set(files.flatMap(({ header }) => header))].filter((name) => !taken.has(name))
+}
+const assertRows = (files: readonly Inspected[]): void => {
+  if (files.every(({ rows }) => rows.length === 0)) throw new AppError('EXPORT_INVALID', `${files[0]?.name ?? 'the delivery'}: expected rows, got a header alone; an empty delivery does not replace a month`)
+}
+
+/** Columns of a load of a Cost and Usage Report; what the files lack is NULL. Throws EXPORT_INVALID when they are something else, or of another month. */
+export const awsColumns = ({ table, files, month, provenance }: PlanInput): ColumnPlan => {
+  requireCost(files, aws, 'line_item_unblended_cost', 'a Cost and Usage Report with a column lineItem/UnblendedCost or line_item_unblended_cost')
+  const find = finder(files, aws)
+  const start = find('bill_billing_period_start_date')
+  if (start !== undefined) {
+    for (const file of files) {
+      const other = valuesOf(file, start.source).find(({ value }) => !value.startsWith(month))
+      if (other !== undefined) throw new AppError('EXPORT_INVALID', `${file.name}:${other.line}, column ${start.source}: expected the billing period ${month}, got ${JSON.stringify(other.value.slice(0, 30))}`)
+    }
+  }
+  assertRows(files)
+  const header = [...new Set(files.flatMap((file) => file.header))]
+  const own = new Set(table.flatMap(({ name }) => (awsGroups[name] === undefined ? [find(name)?.source ?? ''] : [])))
   const group = (prefixes: readonly string[]): Record<string, string> => Object.fromEntries(header.flatMap((name) => {
-    const prefix = prefixes.find((candidate) => name.startsWith(candidate))
+    const prefix = own.has(name) ? undefined : prefixes.find((each) => name.toLowerCase().startsWith(each.toLowerCase()) && name.length > each.length)
     return prefix === undefined ? [] : [[name.slice(prefix.length), name]]
   }))
-  return table.map((column): LoadColumn => {
-    if (column.name === 'billing_period') return { ...column, value: facts.billing_period }
-    if (column.name === 'report_name') return { ...column, value: facts.report_name }
-    if (column.name === 'manifest_id') return { ...column, value: facts.manifest_id }
-    const source = sourceOf(column.name, names, awsAliases)
-    if (source !== undefined) return { ...column, source, optional: true }
-    if (column.name === 'resource_tags') return { ...column, object_of: group(['resourceTags/', 'resource_tags_']) }
-    if (column.name === 'cost_category') return { ...column, object_of: group(['costCategory/', 'cost_category_']) }
-    return { ...column, value: null }
+  const columns = table.map((column): LoadColumn => {
+    const constant = provenance[column.name]
+    if (constant !== undefined) return { ...column, value: constant }
+    const found = find(column.name)
+    if (found !== undefined) return { ...column, source: found.source, ...(found.everywhere ? {} : { optional: true }) }
+    const prefixes = awsGroups[column.name]
+    return prefixes === undefined ? { ...column, value: null } : { ...column, object_of: group(prefixes) }
   })
+  return { columns, not_taken: notTaken(files, columns) }
 }
 
-export interface AzureFacts { billing_period: string; export_name: string; export_run_id: string; date_format: string | undefined }
-export const azureColumns = (table: readonly Column[], header: readonly string[], file: string, facts: AzureFacts): LoadColumn[] => {
-  const names = headerMap(header)
-  if (sourceOf('cost_in_billing_currency', names, azureAliases) === undefined) throw new AppError('EXPORT_INVALID', `${file}:1: expected a cost export with a column CostInBillingCurrency or Cost; the file has ${header.slice(0, 6).join(', ')}`)
-  return table.map((column): LoadColumn => {
-    if (column.name === 'billing_period') return { ...column, value: facts.billing_period }
-    if (column.name === 'export_name') return { ...column, value: facts.export_name }
-    if (column.name === 'export_run_id') return { ...column, value: facts.export_run_id }
-    const source = sourceOf(column.name, names, azureAliases)
-    if (source === undefined) return { ...column, value: null }
+const strptime: Readonly<Record<DayFormat, string | undefined>> = { iso: undefined, month_first: '%m/%d/%Y' }
+
+/** Columns of a load of an Azure cost export (EA, MCA, camel case); what the files lack is NULL. Throws EXPORT_INVALID as for AWS, and for days that may be read in two ways. */
+export const azureColumns = ({ table, files, month, provenance }: PlanInput): ColumnPlan => {
+  requireCost(files, azure, 'cost_in_billing_currency', 'a cost export with a column CostInBillingCurrency or Cost')
+  const find = finder(files, azure)
+  /** How all files write a column's days. */
+  const formatOf = (source: string): DayFormat | undefined => {
+    const formats = files.map((file) => ({ file, format: dayFormatOf(file, source) })).filter(({ format }) => format !== undefined)
+    const other = formats.find(({ format }) => format !== formats[0]?.format)
+    if (other !== undefined) throw new AppError('EXPORT_INVALID', `${other.file.name}, column ${source}: expected days written as in ${String(formats[0]?.file.name)}, got another way; files of one run write them in one way`)
+    return formats[0]?.format
+  }
+  const day = find('date')
+  const dayFormat = day === undefined ? undefined : formatOf(day.source)
+  if (day !== undefined && dayFormat !== undefined) {
+    const days = files.flatMap((file) => valuesOf(file, day.source).map((each) => ({ ...each, file: file.name })))
+    const [first] = days
+    // A charge may be of another month, as a correction is; all of them are not. Days first would be read as months first without a word.
+    if (first !== undefined && !days.some(({ value }) => monthOfDay(value, dayFormat) === month)) {
+      throw new AppError('EXPORT_INVALID', `${first.file}:${first.line}, column ${day.source}: expected days of ${month}${dayFormat === 'month_first' ? ' as MM/DD/YYYY' : ''}, got ${JSON.stringify(first.value)}`)
+    }
+  }
+  assertRows(files)
+  const columns = table.map((column): LoadColumn => {
+    const constant = provenance[column.name]
+    if (constant !== undefined) return { ...column, value: constant }
+    const found = find(column.name)
+    if (found === undefined) return { ...column, value: null }
+    const isDay = column.type === 'DATE' || column.type === 'TIMESTAMP' || column.type === 'DATETIME'
+    const format = isDay ? strptime[formatOf(found.source) ?? dayFormat ?? 'iso'] : undefined
     return {
-      ...column, source, optional: true,
-      ...(column.type === 'DATE' && facts.date_format !== undefined ? { format: facts.date_format } : {}),
-      ...(column.name === 'tags' ? { wrap_braces: true } : {}),
+      ...column, source: found.source,
+      ...(found.everywhere ? {} : { optional: true }),
+      ...(format === undefined ? {} : { format }),
+      ...(column.type === 'JSON' && column.name === 'tags' ? { wrap_braces: true } : {}),
     }
   })
-}
-
-/** How a file writes its days, found from all the values given; never guessed row by row. Undefined is ISO 8601. */
-export const dateFormatOf = (values: readonly string[], file: string): string | undefined => {
-  const filled = values.filter((value) => value !== '')
-  if (filled.every((value) => /^\d{4}-\d{2}-\d{2}/.test(value))) return undefined
-  const odd = filled.find((value) => !/^\d{1,2}\/\d{1,2}\/\d{4}$/.test(value))
-  if (odd !== undefined) throw new AppError('EXPORT_INVALID', `${file}: days are written in more than one way: expected MM/DD/YYYY or YYYY-MM-DD throughout, got ${JSON.stringify(odd.slice(0, 40))}`)
-  return '%m/%d/%Y'
+  return { columns, not_taken: notTaken(files, columns) }
 }

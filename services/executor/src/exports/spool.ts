@@ -1,107 +1,189 @@
-/** Objects on their way into the warehouse: streamed to the scratch folder, counted, and removed when the step has ended. */
+/**
+ * Objects on their way into the warehouse: streamed to the scratch folder, looked at, loaded, and removed. Memory does not grow with them. What a
+ * killed process left behind is removed by the next one.
+ */
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Transform } from 'node:stream'
+import { Writable, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
-import type { Objects, Store } from '@convergence/objects'
+import type { ObjectInfo, Objects, Store } from '@convergence/objects'
+import { inspectCsv, type Inspected } from './csv.ts'
 
-export interface Spooled { path: string; name: string; size_bytes: number }
-const maxBytes = 20 * 1024 ** 3
+export interface SpoolLimits {
+  /** Of one file as it is stored; default 20 GiB. */
+  file_bytes: number
+  /** Of one file unpacked; default 200 GiB. */
+  unpacked_bytes: number
+  /** Unpacked over packed, looked at beyond 64 MiB; default 250. Reports pack 5 to 30 times, the worst that gzip can is 1032. */
+  ratio: number
+}
+const defaults: SpoolLimits = { file_bytes: 20 * 1024 ** 3, unpacked_bytes: 200 * 1024 ** 3, ratio: 250 }
+const ratioFromBytes = 64 * 1024 ** 2
+const headBytes = 1024 ** 2
+const manifestBytes = 16 * 1024 ** 2
+const atATime = 3
 
-const diskFull = (error: unknown): unknown =>
-  (error as NodeJS.ErrnoException).code === 'ENOSPC' ? new AppError('DISK_FULL', 'no space left in the scratch folder; free some, the step is tried again') : error
+export interface Spooled extends Inspected { path: string; size_bytes: number; unpacked_bytes: number }
+export interface SpoolInput<T> {
+  store: Store
+  bucket: string
+  files: readonly ObjectInfo[]
+  signal: AbortSignal
+  /** What happens with them as local files; they are gone afterwards. */
+  work(files: readonly Spooled[]): Promise<T>
+}
+export interface Spool { with<T>(input: SpoolInput<T>): Promise<T> }
 
-/** Runs `work` with the objects as local files; they are gone afterwards, whatever happens. */
-export const withSpooled = async <T>(
-  { objects, scratch_folder, name, store, bucket, keys, signal }: { objects: Objects; scratch_folder: string; name: string; store: Store; bucket: string; keys: readonly string[]; signal: AbortSignal },
-  work: (files: Spooled[]) => Promise<T>,
-): Promise<T> => {
-  const folder = join(scratch_folder, `${name}-${process.pid}-${Math.round(performance.now() * 1000)}`)
-  await mkdir(folder, { recursive: true, mode: 0o700 })
-  try {
-    const files: Spooled[] = []
-    for (const [k, key] of keys.entries()) {
-      const gz = key.endsWith('.gz')
-      const path = join(folder, `part-${k}.csv${gz ? '.gz' : ''}`)
-      let size = 0
-      const count = new Transform({
-        transform(chunk: Buffer, _encoding, done) {
-          size += chunk.length
-          done(size > maxBytes ? new AppError('EXPORT_INVALID', `${key}: larger than ${maxBytes / 1024 ** 3} GiB`) : null, chunk)
-        },
-      })
-      await pipeline(await objects.read(store, bucket, key, { signal }), count, createWriteStream(path, { mode: 0o600 }), { signal })
-      files.push({ path, name: key, size_bytes: size })
+const codeOf = (error: unknown): string | undefined => (error instanceof Error && 'code' in error ? String(error.code) : undefined)
+/** A full disk, told; anything else as it is. */
+const worded = (error: unknown): unknown =>
+  codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT' ? new AppError('DISK_FULL', 'no space left in the scratch folder, where exports are put before they are loaded; free some, the step is tried again', { cause: error }) : error
+
+const gib = (bytes: number): string => (bytes >= 1024 ** 3 ? `${Number((bytes / 1024 ** 3).toFixed(1))} GiB` : `${bytes} bytes`)
+const isGzip = (key: string): boolean => /\.gz$/i.test(key)
+
+/** Passes on until there are too many bytes. */
+const counted = async function* (source: AsyncIterable<Buffer>, onBytes: (total: number) => void): AsyncGenerator<Buffer> {
+  let total = 0
+  for await (const chunk of source) {
+    total += chunk.length
+    onBytes(total)
+    yield chunk
+  }
+}
+
+/** Reads a spooled file to its end once: a broken or endless archive is found before there is a job. */
+const inspect = async (path: string, object: ObjectInfo, size: number, limits: SpoolLimits, signal: AbortSignal): Promise<Inspected & { unpacked_bytes: number }> => {
+  const gz = isGzip(object.key)
+  const head: Buffer[] = []
+  let [unpacked, kept] = [0, 0]
+  const meter = new Writable({
+    highWaterMark: 4 * headBytes,
+    write(chunk: Buffer, _encoding, done) {
+      unpacked += chunk.length
+      if (kept < headBytes) {
+        const part = chunk.subarray(0, headBytes - kept)
+        head.push(Buffer.from(part))
+        kept += part.length
+      }
+      const packed = Math.max(1, size)
+      if (unpacked > limits.unpacked_bytes) done(new AppError('EXPORT_INVALID', `${object.key}: expected at most ${gib(limits.unpacked_bytes)} unpacked, got more`))
+      else if (unpacked > ratioFromBytes && unpacked > packed * limits.ratio) done(new AppError('EXPORT_INVALID', `${object.key}: expected a report that packs up to ${limits.ratio} times, got ${gib(unpacked)} and more from ${gib(packed)}; nothing of it is loaded`))
+      else done()
+    },
+  })
+  if (gz) {
+    try {
+      await pipeline(createReadStream(path, { highWaterMark: headBytes }), createGunzip({ chunkSize: headBytes }), meter, { signal })
+    } catch (error) {
+      if (codeOf(error)?.startsWith('Z_') === true) throw new AppError('EXPORT_INVALID', `${object.key}: expected a whole gzip file, got one that does not unpack (${String(codeOf(error))})`, { cause: error })
+      throw error
     }
-    return await work(files)
+  } else {
+    await pipeline(createReadStream(path, { end: headBytes - 1 }), meter, { signal })
+    unpacked = size
+  }
+  return { ...inspectCsv(object.key, Buffer.concat(head), { whole: unpacked <= headBytes }), unpacked_bytes: unpacked }
+}
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0)
+    return true
   } catch (error) {
-    throw diskFull(error)
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+    return codeOf(error) === 'EPERM'
   }
 }
 
-/** The first lines of a file as text, unpacked; enough for its header and some rows. */
-export const firstText = async (path: string, bytes = 1024 * 1024): Promise<string> => {
-  const chunks: Buffer[] = []
-  let size = 0
-  const source = createReadStream(path)
-  const text = path.endsWith('.gz') ? source.pipe(createGunzip()) : source
-  source.on('error', (error) => text.destroy(error))
-  try {
-    for await (const chunk of text) {
-      chunks.push(chunk as Buffer)
-      size += (chunk as Buffer).length
-      if (size >= bytes) break
+/** `scratch_folder` is made if it is missing. Nothing is opened before the first use. */
+export const openSpool = ({ objects, scratch_folder, limits: given = {} }: { objects: Objects; scratch_folder: string; limits?: Partial<SpoolLimits> }): Spool => {
+  const limits = { ...defaults, ...given }
+  // The time tells this process from an earlier one of the same number, which in a container all are.
+  const own = `load-${process.pid}-${Math.round(performance.timeOrigin)}-`
+  let swept: Promise<void> | undefined
+  const sweep = async (): Promise<void> => {
+    await mkdir(scratch_folder, { recursive: true, mode: 0o700 })
+    for (const name of await readdir(scratch_folder)) {
+      const pid = /^load-(\d+)-\d+-/.exec(name)?.[1]
+      if (pid === undefined || name.startsWith(own)) continue
+      if (Number(pid) === process.pid || !isAlive(Number(pid))) await rm(join(scratch_folder, name), { recursive: true, force: true })
     }
-  } catch (error) {
-    throw new AppError('EXPORT_INVALID', `cannot be unpacked: ${(error as NodeJS.ErrnoException).code ?? 'not a gzip file'}`, { cause: error })
-  } finally {
-    source.destroy()
   }
-  return Buffer.concat(chunks).toString('utf8').replace(/^\uFEFF/, '')
+
+  const spoolOne = async (folder: string, { store, bucket, signal }: Pick<SpoolInput<unknown>, 'store' | 'bucket' | 'signal'>, object: ObjectInfo, k: number): Promise<Spooled> => {
+    const path = join(folder, `part-${k}.csv${isGzip(object.key) ? '.gz' : ''}`)
+    let size_bytes = 0
+    const source: Readable = await objects.read(store, bucket, object.key, { etag: object.etag, signal })
+    await pipeline(source, (chunks: AsyncIterable<Buffer>) => counted(chunks, (total) => {
+      size_bytes = total
+      if (total > limits.file_bytes) throw new AppError('EXPORT_INVALID', `${object.key}: expected a file of at most ${gib(limits.file_bytes)}, got more`)
+    }), createWriteStream(path, { mode: 0o600, highWaterMark: headBytes }), { signal })
+    if (size_bytes !== object.size_bytes) throw new AppError('OBJECT_CHANGED', `${object.key}: expected ${object.size_bytes} bytes as listed, got ${size_bytes}`)
+    return { path, size_bytes, ...await inspect(path, object, size_bytes, limits, signal) }
+  }
+
+  return {
+    with: async ({ store, bucket, files, signal, work }) => {
+      // Known before a byte is moved.
+      const large = files.find(({ size_bytes }) => size_bytes > limits.file_bytes)
+      if (large !== undefined) throw new AppError('EXPORT_INVALID', `${large.key}: expected a file of at most ${gib(limits.file_bytes)}, got ${gib(large.size_bytes)}`)
+      let folder: string | undefined
+      let handedOver = false
+      try {
+        await (swept ??= sweep().catch((error: unknown) => {
+          swept = undefined
+          throw error
+        }))
+        folder = await mkdtemp(join(scratch_folder, own))
+        const into = folder
+        const spooled: Spooled[] = []
+        const stop = new AbortController()
+        const either = AbortSignal.any([signal, stop.signal])
+        let next = 0
+        const one = async () => {
+          for (let k = next++; k < files.length; k = next++) {
+            const file = files[k]
+            if (file !== undefined) spooled[k] = await spoolOne(into, { store, bucket, signal: either }, file, k)
+          }
+        }
+        // The first failure stops the others, and all have let go of the folder before it is removed.
+        let failure: { error: unknown } | undefined
+        await Promise.all(Array.from({ length: Math.min(atATime, files.length) }, () => one().catch((error: unknown) => {
+          failure ??= { error }
+          stop.abort()
+        })))
+        signal.throwIfAborted()
+        if (failure !== undefined) throw failure.error
+        handedOver = true
+        return await work(spooled)
+      } catch (error) {
+        throw worded(error)
+      } finally {
+        // At shutdown the job may go on without us and still read: then the next process removes the files. Cancelled and timed out jobs have ended here.
+        const reason: unknown = signal.aborted ? signal.reason : undefined
+        const goesOn = handedOver && signal.aborted && !(reason instanceof AppError && (reason.code === 'CANCELLED' || reason.code === 'TIMED_OUT'))
+        if (folder !== undefined && !goesOn) await rm(folder, { recursive: true, force: true })
+      }
+    },
+  }
 }
 
-/** Records of CSV text, at most `limit`; a last record that is cut off is left out. */
-export const parseCsv = (text: string, limit = Infinity): string[][] => {
-  const records: string[][] = []
-  let record: string[] = []
-  let field = ''
-  let quoted = false
-  for (let at = 0; at < text.length && records.length < limit; at += 1) {
-    const character = text.charAt(at)
-    if (quoted) {
-      if (character !== '"') field += character
-      else if (text.charAt(at + 1) === '"') { field += '"'; at += 1 }
-      else quoted = false
-    } else if (character === '"') quoted = true
-    else if (character === ',') { record.push(field); field = '' }
-    else if (character === '\n') {
-      record.push(field.replace(/\r$/, ''))
-      records.push(record)
-      record = []
-      field = ''
-    } else field += character
-  }
-  if ((field !== '' || record.length > 0) && records.length < limit && text.length < 1024 * 1024) records.push([...record, field.replace(/\r$/, '')])
-  return records
-}
-
-/** A whole small object as JSON. */
-export const readJsonObject = async (objects: Objects, store: Store, bucket: string, key: string): Promise<Record<string, unknown>> => {
+/** A manifest's text. With the etag of its listing, so that one which is just being replaced is OBJECT_CHANGED. */
+export const readText = async (objects: Objects, store: Store, bucket: string, object: ObjectInfo, signal: AbortSignal): Promise<string> => {
   const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of await objects.read(store, bucket, key)) {
-    size += (chunk as Buffer).length
-    if (size > 16 * 1024 * 1024) throw new AppError('EXPORT_INVALID', `${key}: a manifest of more than 16 MiB`)
-    chunks.push(chunk as Buffer)
-  }
-  try {
-    const value: unknown = JSON.parse(Buffer.concat(chunks).toString('utf8'))
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  } catch { /* said below */ }
-  throw new AppError('EXPORT_INVALID', `${key}: expected a manifest, which is a JSON object`)
+  const stream = await objects.read(store, bucket, object.key, { etag: object.etag, signal })
+  for await (const chunk of counted(stream as AsyncIterable<Buffer>, (total) => {
+    if (total > manifestBytes) throw new AppError('EXPORT_INVALID', `${object.key}: expected a manifest of at most ${manifestBytes} bytes, got more`)
+  })) chunks.push(chunk)
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** A whole listing. */
+export const listAll = async (objects: Objects, store: Store, bucket: string, prefix: string): Promise<ObjectInfo[]> => {
+  const found: ObjectInfo[] = []
+  for await (const object of objects.list(store, bucket, prefix)) found.push(object)
+  return found
 }

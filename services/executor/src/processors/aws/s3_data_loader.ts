@@ -1,72 +1,68 @@
 /** A month of a Cost and Usage Report: the newest manifest says which files; all of them replace the month as one job. */
-import { AppError, type Column } from '@convergence/contracts'
-import type { ObjectInfo, Objects } from '@convergence/objects'
+import { AppError } from '@convergence/contracts'
+import type { ObjectInfo } from '@convergence/objects'
 import type { Processor } from '@convergence/service/steps'
-import type { Warehouse } from '@convergence/warehouse'
-import { awsColumns, commonHeader } from '../../exports/columns.ts'
-import { firstText, parseCsv, readJsonObject, withSpooled } from '../../exports/spool.ts'
-import { destinationOf, type DestinationConfig } from '../gcp/bq_etl.ts'
-import { assertWritable } from '../isolation.ts'
+import { awsColumns } from '../../exports/columns.ts'
+import { valuesOf, type Inspected } from '../../exports/csv.ts'
+import { awsDelivery, isMonth, monthOfKey, newestAwsManifest, parseManifest, type Delivery } from '../../exports/deliveries.ts'
+import { openLoader, type LoaderDeps } from '../../exports/load.ts'
+import { listAll, readText } from '../../exports/spool.ts'
+import type { DestinationConfig } from '../gcp/bq_etl.ts'
 
-interface Config { source: { s3_bucket: string; s3_prefix?: string; report_name?: string; month?: string; s3_key?: string }; destination: DestinationConfig & { columns?: Column[] } }
-interface Delivery { manifest_id: string; keys: string[]; billing_period: string }
+interface Config {
+  source: { s3_bucket: string; s3_prefix?: string; report_name?: string; /** YYYY-MM */ month?: string; /** One object instead of a report with its manifest. */ s3_key?: string }
+  destination: DestinationConfig
+}
 
-const nextMonth = (month: string): string => new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5, 7)), 1)).toISOString().slice(0, 7)
-const dense = (month: string): string => `${month.replace('-', '')}01`
+/** Month of a file that came without a manifest. */
+const monthOfFile = ({ key }: ObjectInfo, files: readonly Inspected[]): string => {
+  const [file] = files
+  const start = file?.header.find((name) => /^bill.?billing.?period.?start.?date$/i.test(name))
+  const month = monthOfKey(key) ?? (file === undefined || start === undefined ? undefined : valuesOf(file, start)[0]?.value.slice(0, 7))
+  if (!isMonth(month)) throw new AppError('EXPORT_INVALID', `${key}: expected a billing period in its folder or in bill/BillingPeriodStartDate, got none; give source.month`)
+  return month
+}
 
-/** The newest manifest of the month: legacy folders YYYYMMDD-YYYYMMDD, with or without one per assembly, or Data Exports' metadata folders. */
-const findManifest = async (objects: Objects, bucket: string, root: string, month: string): Promise<ObjectInfo> => {
-  const legacy = `${root}${dense(month)}-${dense(nextMonth(month))}/`
-  let newest: ObjectInfo | undefined
-  for await (const object of objects.list('s3', bucket, root)) {
-    const fits = object.key.startsWith(legacy) || object.key.includes(`BILLING_PERIOD=${month}/`)
-    if (!fits || !object.key.endsWith('-Manifest.json')) continue
-    // With a folder per assembly the copy beside them is the newest delivery; times tell, names break ties.
-    if (newest === undefined || object.modified_at > newest.modified_at || (object.modified_at === newest.modified_at && object.key < newest.key)) newest = object
+export const s3DataLoader = (deps: LoaderDeps): Processor => {
+  const { objects } = deps
+  const loader = openLoader(deps)
+  return {
+    ps_type: 'aws.s3_data_loader',
+    run: async (context) => {
+      const { source, destination } = context.step.config as unknown as Config
+      const step = `step ${context.step.step_id}`
+      const into = await loader.target(context, destination)
+      const { s3_bucket: bucket, s3_prefix = '', report_name = '', month, s3_key } = source
+      if (month !== undefined && !isMonth(month)) throw new AppError('CONFIG_INVALID', `${step}: source.month: expected YYYY-MM, got ${JSON.stringify(month)}`)
+      const root = [s3_prefix, report_name].map((part) => part.replace(/^\/+|\/+$/g, '')).filter((part) => part !== '').join('/')
+      const where = `${step}: s3 bucket ${bucket}`
+
+      let delivery: Delivery
+      if (s3_key !== undefined) {
+        const object = (await listAll(objects, 's3', bucket, s3_key)).find(({ key }) => key === s3_key)
+        if (object === undefined) throw new AppError('OBJECT_NOT_FOUND', `${where}: expected the object ${s3_key}, got no such object`)
+        if (!/\.csv(\.gz)?$/i.test(s3_key)) throw new AppError('EXPORT_INVALID', `${s3_key}: expected a file .csv or .csv.gz, got another format`)
+        delivery = { id: '', source_file: s3_key, files: [object] }
+      } else {
+        if (month === undefined) throw new AppError('CONFIG_INVALID', `${step}: source.month: expected the billing period as YYYY-MM, or s3_key with one object, got neither`)
+        const prefix = root === '' ? '' : `${root}/`
+        const listed = await listAll(objects, 's3', bucket, prefix)
+        const manifest = newestAwsManifest(where, prefix, month, listed)
+        const content = parseManifest(manifest.key, await readText(objects, 's3', bucket, manifest, context.signal))
+        delivery = { ...awsDelivery({ where, bucket, manifest_key: manifest.key, manifest: content, month, objects: listed }), manifest_etag: manifest.etag }
+      }
+
+      let billing_period = ''
+      const result = await loader.run(context, into, {
+        store: 's3', bucket, delivery,
+        plan: (table, files) => {
+          const billed = month ?? monthOfFile(delivery.files[0] ?? { key: '', size_bytes: 0, etag: '', modified_at: '' }, files)
+          billing_period = `${billed}-01`
+          const name = destination.period?.['report_name'] ?? (report_name === '' ? root.split('/').at(-1) ?? '' : report_name)
+          return awsColumns({ table, files, month: billed, provenance: { billing_period, report_name: name, manifest_id: delivery.id, source_file: delivery.source_file } })
+        },
+      })
+      return { ...result, outputs: { ...result.outputs, billing_period } }
+    },
   }
-  if (newest === undefined) throw new AppError('OBJECT_NOT_FOUND', `s3 bucket ${bucket}: no manifest of ${month} below ${root}; expected ${legacy}<report>-Manifest.json. Is the report delivered?`)
-  return newest
 }
-
-const readManifest = (key: string, manifest: Record<string, unknown>, month: string, bucket: string): Delivery => {
-  const keys = manifest['reportKeys'] ?? manifest['dataFiles']
-  if (!Array.isArray(keys) || keys.length === 0 || !keys.every((each) => typeof each === 'string')) throw new AppError('EXPORT_INVALID', `${key}: expected reportKeys, a list of files, got ${keys === undefined ? 'none' : JSON.stringify(keys).slice(0, 60)}`)
-  const start = String((manifest['billingPeriod'] as { start?: unknown } | undefined)?.start ?? `${dense(month)}T`)
-  if (!start.replaceAll('-', '').startsWith(dense(month))) throw new AppError('EXPORT_INVALID', `${key}: expected the billing period ${month}, the manifest says ${start.slice(0, 20)}`)
-  const strip = (name: string) => name.replace(/^s3:\/\//, '').replace(new RegExp(`^${bucket.replace(/[.]/g, '\\.')}/`), '')
-  return { manifest_id: String(manifest['assemblyId'] ?? manifest['executionId'] ?? key), keys: (keys as string[]).map(strip), billing_period: `${month}-01` }
-}
-
-export const s3DataLoader = ({ objects, warehouse, scratch_folder }: { objects: Objects; warehouse: Warehouse; scratch_folder: string }): Processor => ({
-  ps_type: 'aws.s3_data_loader',
-  run: async ({ run, step, chain, signal }) => {
-    const { source, destination } = step.config as unknown as Config
-    const where = `step ${step.step_id}`
-    const target = destinationOf(destination)
-    await assertWritable(where, warehouse, run, target)
-    const table = destination.columns
-    if (table === undefined) throw new AppError('CONFIG_INVALID', `${where}: destination.schema_template is missing: it says which columns the table has`)
-    const { s3_bucket: bucket, s3_prefix = '', report_name = '', month, s3_key } = source
-    let delivery: Delivery
-    if (s3_key !== undefined) delivery = { manifest_id: s3_key, keys: [s3_key], billing_period: month === undefined ? '' : `${month}-01` }
-    else {
-      if (month === undefined || !/^\d{4}-\d{2}$/.test(month)) throw new AppError('CONFIG_INVALID', `${where}: source.month is missing: the billing period as YYYY-MM, or s3_key for one object`)
-      const root = `${[s3_prefix, report_name].filter((part) => part !== '').join('/')}/`
-      const manifest = await findManifest(objects, bucket, root, month)
-      delivery = readManifest(manifest.key, await readJsonObject(objects, 's3', bucket, manifest.key), month, bucket)
-    }
-    const other = delivery.keys.find((key) => !/\.csv(\.gz)?$/.test(key))
-    if (other !== undefined) throw new AppError('EXPORT_INVALID', `${other}: expected .csv or .csv.gz files`)
-    const result = await withSpooled({ objects, scratch_folder, name: chain.run_id, store: 's3', bucket, keys: delivery.keys, signal }, async (files) => {
-      const headers = await Promise.all(files.map(async ({ path, name }) => ({ name, header: parseCsv(await firstText(path, 256 * 1024), 1)[0] ?? [] })))
-      for (const { name, header } of headers) if (header.length < 2) throw new AppError('EXPORT_INVALID', `${name}: the file is empty; expected a header and rows`)
-      const header = commonHeader(headers)
-      const columns = awsColumns(table, header, headers[0]?.name ?? bucket, { billing_period: delivery.billing_period, report_name, manifest_id: delivery.manifest_id })
-      return warehouse.runJob(chain, { kind: 'load', format: 'csv', files: files.map(({ path, name }) => ({ path, name })), columns, destination: target })
-    })
-    return {
-      rows_written: result.rows_written, bytes_processed: result.bytes_processed, attempt: result.attempt,
-      outputs: { table: `${target.dataset}.${target.table}`, files: delivery.keys.length, manifest_id: delivery.manifest_id, billing_period: delivery.billing_period, rows_written: result.rows_written },
-    }
-  },
-})

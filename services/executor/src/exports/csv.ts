@@ -1,0 +1,105 @@
+/** The beginning of an export: its header and its first rows, enough to say what kind of file it is before any of it is loaded. */
+import { AppError } from '@convergence/contracts'
+
+export interface CsvRecord {
+  /** Where the record begins; the header stands in line 1. */
+  line: number
+  fields: string[]
+}
+/** What is known of a file before it is loaded. */
+export interface Inspected {
+  /** What errors call it: its key. */
+  name: string
+  header: string[]
+  /** The first rows, as many as fit in the first MiB. */
+  rows: CsvRecord[]
+}
+
+/** Records of CSV text: quotes as in RFC 4180, lines end in LF or CRLF. Without `whole` the text may stop anywhere, and its last record is left out. */
+export const parseCsv = (text: string, { whole }: { whole: boolean }): CsvRecord[] => {
+  const records: CsvRecord[] = []
+  let fields: string[] = []
+  let [line, began, at] = [1, 1, text.startsWith('\uFEFF') ? 1 : 0]
+  const endRecord = () => {
+    // An empty line is no record.
+    if (fields.length > 1 || fields[0] !== '') records.push({ line: began, fields })
+    fields = []
+    line += 1
+    began = line
+  }
+  while (at < text.length) {
+    let field = ''
+    if (text.charAt(at) === '"') {
+      at += 1
+      for (;;) {
+        const close = text.indexOf('"', at)
+        if (close < 0) return records
+        const part = text.slice(at, close)
+        for (let newline = part.indexOf('\n'); newline >= 0; newline = part.indexOf('\n', newline + 1)) line += 1
+        field += part
+        at = close + 1
+        if (text.charAt(at) !== '"') break
+        field += '"'
+        at += 1
+      }
+    }
+    const rest = /[^,\n]*/y
+    rest.lastIndex = at
+    const plain = rest.exec(text)?.[0] ?? ''
+    at += plain.length
+    const separator = text.charAt(at)
+    fields.push(field + (separator === ',' ? plain : plain.replace(/\r$/, '')))
+    if (separator === '' && !whole) return records
+    if (separator !== ',') endRecord()
+    at += 1
+    if (separator === ',' && at === text.length && whole) {
+      fields.push('')
+      endRecord()
+    }
+  }
+  return records
+}
+
+/** Header and first rows of a file from its first bytes. Throws EXPORT_INVALID when there is no header. */
+export const inspectCsv = (name: string, head: Buffer, { whole }: { whole: boolean }): Inspected => {
+  const [first, ...rows] = parseCsv(head.toString('utf8'), { whole })
+  if (first === undefined) {
+    throw new AppError('EXPORT_INVALID', head.length === 0 ? `${name}: expected a CSV file with a header, got an empty file` : `${name}:1: expected a header of column names, got ${head.length} bytes without the end of a line`)
+  }
+  if (first.fields.length < 2) throw new AppError('EXPORT_INVALID', `${name}:1: expected a header of column names with commas between them, got ${JSON.stringify(first.fields.join().slice(0, 60))}`)
+  return { name, header: first.fields, rows }
+}
+
+/** Values of a column in the first rows, those that are filled, with the lines that they stand in. */
+export const valuesOf = ({ header, rows }: Inspected, column: string): { line: number; value: string }[] => {
+  const at = header.indexOf(column)
+  return at < 0 ? [] : rows.flatMap(({ line, fields }) => (fields[at] === undefined || fields[at] === '' ? [] : [{ line, value: fields[at] }]))
+}
+
+export type DayFormat = 'iso' | 'month_first'
+const asDay: Readonly<Record<DayFormat, RegExp>> = {
+  iso: /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/,
+  month_first: /^(0?[1-9]|1[0-2])\/(0?[1-9]|[12]\d|3[01])\/\d{4}$/,
+}
+/** YYYY-MM of a day. */
+export const monthOfDay = (value: string, format: DayFormat): string => {
+  if (format === 'iso') return value.slice(0, 7)
+  const [month = '', , year = ''] = value.split('/')
+  return `${year}-${month.padStart(2, '0')}`
+}
+/**
+ * How one file writes the days of one column; undefined when its first rows have none. One way for the whole file: what differs is an error here, and
+ * further down it is one of the load. Month and day are never told apart row by row.
+ */
+export const dayFormatOf = (file: Inspected, column: string): DayFormat | undefined => {
+  const values = valuesOf(file, column)
+  const [first] = values
+  if (first === undefined) return undefined
+  const format = (Object.keys(asDay) as DayFormat[]).find((each) => asDay[each].test(first.value))
+  const odd = format === undefined ? first : values.find(({ value }) => !asDay[format].test(value))
+  if (format !== undefined && odd === undefined) return format
+  const got = JSON.stringify(odd?.value.slice(0, 40))
+  throw new AppError('EXPORT_INVALID', format === undefined
+    ? `${file.name}:${first.line}, column ${column}: expected a day as MM/DD/YYYY or YYYY-MM-DD, got ${got}`
+    : `${file.name}:${String(odd?.line)}, column ${column}: expected ${format === 'iso' ? 'YYYY-MM-DD' : 'MM/DD/YYYY'} as in line ${first.line}, got ${got}`)
+}
