@@ -1,5 +1,5 @@
 /** GoogleSQL tokens to a tree. What the grammar here does not know is refused by name, with its position. */
-import type { AppError } from '@convergence/contracts'
+import { AppError } from '@convergence/contracts'
 import { invalid, tokenize, unsupported, type Token } from './lexer.ts'
 import { arrayOf, scalarNames, type Field, type Type } from './types.ts'
 
@@ -306,9 +306,12 @@ export const parseStatement = (sql: string): Statement => {
           l = { k: 'in', x: l, not, unnest, pos: where }
         } else {
           expect('(')
-          if (startsQuery()) l = { k: 'in', x: l, not, query: query(), pos: where }
-          else l = { k: 'in', x: l, not, list: list(expr), pos: where }
-          expect(')')
+          const inner = closedQuery()
+          if (inner !== undefined) l = { k: 'in', x: l, not, query: inner, pos: where }
+          else {
+            l = { k: 'in', x: l, not, list: list(expr), pos: where }
+            expect(')')
+          }
         }
       } else return l
     }
@@ -395,11 +398,8 @@ export const parseStatement = (sql: string): Statement => {
       case 'end': throw unexpected()
       case 'op': {
         if (take('(')) {
-          if (startsQuery()) {
-            const inner = query()
-            expect(')')
-            return { k: 'subquery', query: inner, pos: where }
-          }
+          const inner = closedQuery()
+          if (inner !== undefined) return { k: 'subquery', query: inner, pos: where }
           const first = expr()
           if (is(',')) {
             const items = [{ expr: first }]
@@ -549,7 +549,7 @@ export const parseStatement = (sql: string): Statement => {
     else if (!is(')')) {
       result.distinct = take('DISTINCT')
       result.args = list(() => {
-        if (startsQuery()) throw unexpected('an expression')
+        if (is('SELECT') || is('WITH')) throw unexpected('an expression')
         if (peek(1).up === '=>' || peek(1).up === '->') throw refuse(`Argument ${peek().text} ${peek(1).up}`)
         const arg = expr()
         if (is('->')) throw refuse('A lambda argument')
@@ -642,6 +642,27 @@ export const parseStatement = (sql: string): Statement => {
     const word = peek(ahead).up
     if (ahead === 0 && word === 'FROM') throw refuse('Pipe syntax (FROM first)')
     return word === 'SELECT' || (word === 'WITH' && ahead === 0)
+  }
+  /** After an opening parenthesis: a query and the closing one. With more parentheses first it may turn out to be an expression: undefined then. */
+  const closedQuery = (): Query | undefined => {
+    if (!startsQuery()) return undefined
+    if (!is('(')) {
+      const inner = query()
+      expect(')')
+      return inner
+    }
+    const before = { at, tokens, depth }
+    try {
+      const inner = query()
+      expect(')')
+      return inner
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'QUERY_UNSUPPORTED') throw error
+      at = before.at
+      tokens = before.tokens
+      depth = before.depth
+      return undefined
+    }
   }
   const query = (): Query => nest(() => {
     const where = pos()
@@ -844,11 +865,9 @@ export const parseStatement = (sql: string): Statement => {
     if (is('@')) throw refuse('A hint')
     if (is('LATERAL')) throw refuse('LATERAL')
     if (take('(')) {
-      if (startsQuery()) {
-        const inner = query()
-        expect(')')
-        item = { k: 'sub', query: inner, alias: optionalAlias(['PIVOT', 'UNPIVOT']), pos: where }
-      } else {
+      const sub = closedQuery()
+      if (sub !== undefined) item = { k: 'sub', query: sub, alias: optionalAlias(['PIVOT', 'UNPIVOT']), pos: where }
+      else {
         const inner = fromClause()
         expect(')')
         item = inner
