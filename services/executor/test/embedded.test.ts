@@ -55,13 +55,13 @@ describe('the executor on the embedded warehouse', () => {
     const run = makeRun()
     const checks = [
       { check: 'not_null', column: 'n' }, { check: 'unique', column: 'n' }, { check: 'range', column: 'cost', min: 1, max: '2.5', on_violation: 'warn' }, { check: 'row_count', equals: 3 },
-      { check: 'sum', column: 'cost', equals: '6' }, { check: 'freshness', column: 'at', max_age_hours: 24 }, { check: 'row_count', min: 4 },
+      { check: 'sum', column: 'cost', equals: '6' }, { check: 'freshness', column: 'seen', max_age_hours: 24 }, { check: 'row_count', min: 4 },
     ]
-    const error = await errorOf(bqEtl({ warehouse, store }).run(contextOf(run, etl("SELECT n, CAST(n AS NUMERIC) AS cost, TIMESTAMP '2026-01-01 12:00:00+00' AS at FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3)", { checks }))))
+    const error = await errorOf(bqEtl({ warehouse, store }).run(contextOf(run, etl("SELECT n, CAST(n AS NUMERIC) AS cost, TIMESTAMP '2026-01-01 12:00:00+00' AS seen FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3)", { checks }))))
     expect([error.code, error.faults], error.message).to.deep.equal(['EXPORT_INVALID', ['row_count_2: expected at least 4, came 3']])
     const rows = await warehouse.query({ query: 'SELECT check_name, status, actual FROM tenant_dq_results ORDER BY check_name', default_dataset: 'tenants' })
     expect(rows.map((row) => [row['check_name'], row['status'], row['actual']])).to.deep.equal([
-      ['freshness_at', 'PASSED', String(Date.parse('2026-01-01T12:00:00Z'))], ['not_null_n', 'PASSED', '0'], ['range_cost', 'WARNED', '1'], ['row_count', 'PASSED', '3'], ['row_count_2', 'FAILED', '3'], ['sum_cost', 'PASSED', '6'], ['unique_n', 'PASSED', '0'],
+      ['freshness_seen', 'PASSED', String(Date.parse('2026-01-01T12:00:00Z'))], ['not_null_n', 'PASSED', '0'], ['range_cost', 'WARNED', '1'], ['row_count', 'PASSED', '3'], ['row_count_2', 'FAILED', '3'], ['sum_cost', 'PASSED', '6'], ['unique_n', 'PASSED', '0'],
     ])
   }))
 

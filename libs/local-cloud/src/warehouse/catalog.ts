@@ -95,7 +95,8 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
     forStatements: (default_dataset: string | undefined) => ({
       project_id,
       ...(default_dataset === undefined ? {} : { default_dataset }),
-      dataset: ({ dataset }: { project_id: string; dataset: string }) => datasets.has(dataset) ? { tables: [...tables.get(dataset) ?? []].map(([table, { columns }]) => ({ table, kind: 'table' as const, columns })) } : undefined,
+      // Without its tables INFORMATION_SCHEMA is refused: it would show what a query may not read.
+      dataset: ({ dataset }: { project_id: string; dataset: string }) => datasets.has(dataset) ? {} : undefined,
       datasets: () => [...datasets.keys()],
       tables: (dataset: string) => [...tables.get(dataset) ?? []].map(([table, { columns }]) => ({ table, columns })),
       views: (dataset: string) => [...views.get(dataset) ?? []].map(([view, { query }]) => ({ view, query })),
