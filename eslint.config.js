@@ -6,7 +6,6 @@ import tseslint from 'typescript-eslint'
 /** Which folder may import which SDK: everybody else goes through the door. */
 const doors = {
   '@duckdb/node-api': 'libs/local-cloud/',
-  '@polyglot-sql/sdk': 'libs/local-cloud/',
   'node:sqlite': 'libs/local-cloud/',
   nodemailer: 'services/notifier/',
   koa: 'services/auth/',
@@ -14,7 +13,7 @@ const doors = {
   yaml: 'libs/pipeline/ and libs/contracts/',
 }
 const allowedIn = {
-  'libs/local-cloud': ['@duckdb/node-api', '@polyglot-sql/sdk', 'node:sqlite'],
+  'libs/local-cloud': ['@duckdb/node-api', 'node:sqlite'],
   'services/notifier': ['nodemailer'],
   'services/auth': ['koa'],
   'services/scheduler': ['croner'],
