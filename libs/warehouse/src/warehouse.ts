@@ -2,8 +2,9 @@
  * The door to BigQuery. Behind it: job ids and the 409 rule, attempt chains, locations, type conversion, streaming of small rows.
  * Writing never goes through `query`. Whatever is acknowledged is durable and seen by every query that starts afterwards.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { Column, ErrorCode, TimePartitioning } from '@convergence/contracts'
-import { commitRows, walkChain } from './chain.ts'
+import { commitRows, walkChain, type Pace } from './chain.ts'
 
 export { commitRows, retryPauseMs, walkChain } from './chain.ts'
 
@@ -139,22 +140,15 @@ export interface RowsSpec { kind: 'rows'; table: string; rows: readonly Row[] }
 /** The other side of the door: the embedded engine, or Google's client. */
 export interface WarehousePort extends Jobs<JobSpec | RowsSpec>, Omit<Warehouse, 'commit' | 'runJob'> {}
 
-/** Sleeps; ends early, with the signal's reason, when it aborts. */
-const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
-  new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(signal.reason as Error)
-    const onAbort = () => {
-      clearTimeout(timer)
-      reject(signal?.reason as Error)
-    }
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', onAbort)
-      resolve()
-    }, ms)
-    signal?.addEventListener('abort', onAbort, { once: true })
-  })
-
-export const openWarehouse = ({ engine, random }: { engine: WarehousePort; random: () => number }): Warehouse => ({
+export interface WarehouseOptions {
+  engine: WarehousePort
+  /** 0 <= x < 1. */
+  random: () => number
+  /** Resolves after ms, rejects when the signal aborts; default: the clock. */
+  sleep?: Pace['sleep']
+}
+/** The door over an engine; what waits, retries and compares is the same over each of them. */
+export const openWarehouse = ({ engine, random, sleep = (ms, signal) => pause(ms, undefined, { signal }) }: WarehouseOptions): Warehouse => ({
   project_id: engine.project_id,
   commit: (table, log, rows) => commitRows(engine, table, log, rows, (own): RowsSpec => ({ kind: 'rows', table, rows: own }), { random, sleep }),
   append: (table, rows) => engine.append(table, rows),

@@ -20,7 +20,7 @@ import { isConflict, isInterrupt, raise, wordFault } from './faults.ts'
 import { openJournal } from './journal.ts'
 import type { Entry } from './journal.ts'
 import { planLoad } from './load.ts'
-import { assertRows, bind, columnOf, literal, quoted, rowReader, rowsFromJson, typeOf } from './values.ts'
+import { assertRows, bind, literal, quoted, rowReader, rowsFromJson, typeOf } from './values.ts'
 
 export interface EngineOptions {
   /** warehouse.duckdb and journal.db are in it, and `scratch/`, the only folder that loads may read. Made if it is missing. */
@@ -78,7 +78,7 @@ const locks = () => {
 }
 
 interface Running { labels: Readonly<Record<string, string>>; taken: Promise<boolean>; done: Promise<Job>; connection: DuckDBConnection | undefined; cancelled: boolean }
-interface Selected { sql: string; values: Record<string, DuckDBValue>; types: ReturnType<typeof bind>['types']; columns: readonly Column[]; bytes: number; explain(error: unknown): Promise<AppError> }
+interface Selected { sql: string; values: Record<string, DuckDBValue>; types: ReturnType<typeof bind>['types']; columns: readonly Column[]; bytes: number; verify?(): Promise<void>; explain(error: unknown): Promise<AppError> }
 
 /**
  * Opens the warehouse of a folder, which this process then owns; whoever comes second is told in one sentence. Throws SETTING_INVALID or
@@ -279,17 +279,20 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     translations.set(key, made)
     return made
   }
-  /** Only those that the translation has a place for. */
-  const bound = (statement: Statement, sql: string): ReturnType<typeof bind> =>
-    bind((statement.parameters ?? []).filter(({ name }) => new RegExp(`\\$${name}(?![A-Za-z0-9_])`).test(sql)))
+  const bound = (statement: Statement, { parameters }: Translated): ReturnType<typeof bind> => bind((statement.parameters ?? []).filter(({ name }) => parameters.includes(name)))
+  /** A fault of a statement: of ours, or of DuckDB in BigQuery's words. */
+  const wordStatement = async (error: unknown): Promise<AppError> => {
+    const fault = wordFault(error)
+    return fault.code === 'QUERY_INVALID' && fault !== error ? (await translator()).engineError(error) ?? fault : fault
+  }
+  /** What comes out of a query, once DuckDB has agreed to it. */
   const columnsOf = async (entry: Awaited<ReturnType<typeof translate>>): Promise<readonly Column[]> => entry.columns ??= await connected(async (connection) => {
     try {
       const prepared = await connection.prepare(entry.translated.sql)
-      const columns = Array.from({ length: prepared.columnCount }, (_, k) => columnOf(prepared.columnName(k), prepared.columnType(k)))
       prepared.destroySync()
-      return columns
+      return entry.translated.columns
     } catch (error) {
-      throw wordFault(error)
+      throw await wordStatement(error)
     }
   })
   /** An estimate: eight bytes a value of every table that is read. */
@@ -375,18 +378,21 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       }
       return column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value
     })
+    const whole = selected.verify?.().then(() => undefined, (error: unknown) => error)
     try {
       const result = await connection.run(`INSERT INTO ${path} (${table.columns.map((column) => quoted(column.name)).join(', ')}) SELECT ${values.join(', ')} FROM (${selected.sql}) AS s`, selected.values, selected.types)
+      const fault = await whole
+      if (fault !== undefined) throw fault
       return { rows: result.rowsChanged, table }
     } catch (error) {
-      if (isConflict(error) || isInterrupt(error)) throw error
+      await whole
+      if (error instanceof AppError || isConflict(error) || isInterrupt(error)) throw error
       throw await selected.explain(error)
     }
   }
   const select = async (spec: JobSpec): Promise<Selected> => {
     if (spec.kind === 'load') {
-      const { sql, columns, bytes, explain } = await planLoad(spec)
-      return { sql, columns, bytes, explain, values: {}, types: {} }
+      return { ...await planLoad(spec), values: {}, types: {} }
     }
     const entry = await translate(spec)
     const { translated } = entry
@@ -397,7 +403,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     await applyFor(translated.referenced_tables)
     const bytes = await bytesOf(translated.referenced_tables)
     if (spec.maximum_bytes_billed !== undefined && bytes > spec.maximum_bytes_billed) throw new AppError('QUERY_INVALID', `the statement reads about ${bytes} bytes, more than maximum_bytes_billed = ${spec.maximum_bytes_billed}`)
-    return { sql: translated.sql, ...bound(spec, translated.sql), columns, bytes, explain: (error) => Promise.resolve(wordFault(error)) }
+    return { sql: translated.sql, ...bound(spec, translated), columns, bytes, explain: wordStatement }
   }
   const perform = async (job_id: string, spec: JobSpec, entry: Running): Promise<Job> => {
     const { destination } = spec
@@ -502,7 +508,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       signal?.throwIfAborted()
       const { translated } = await translate(statement)
       assertSelect(translated)
-      const { values, types } = bound(statement, translated.sql)
+      const { values, types } = bound(statement, translated)
       await applyFor(translated.referenced_tables)
       return reading(() => connected(async (connection) => {
         signal?.throwIfAborted()
@@ -514,7 +520,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
           return max_rows === undefined ? rows : rows.slice(0, max_rows)
         } catch (error) {
           if (signal?.aborted === true) throw signal.reason
-          throw wordFault(error)
+          throw await wordStatement(error)
         } finally {
           signal?.removeEventListener('abort', onAbort)
         }

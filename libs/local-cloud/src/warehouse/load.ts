@@ -17,9 +17,12 @@ export interface Load {
   sql: string
   columns: readonly Column[]
   bytes: number
+  /** DuckDB takes a gzip file that broke off for a whole one, and checks no sum: this reads each to its end. Throws EXPORT_INVALID. */
+  verify(): Promise<void>
   /** What to tell of a fault that running the SQL threw. */
   explain(error: unknown): Promise<AppError>
 }
+type Planned = Pick<Load, 'sql' | 'explain'>
 type File = LoadSpec['files'][number]
 type FileColumn = Extract<LoadColumn, { source: string }>
 
@@ -153,7 +156,7 @@ const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 
 
 const compression = (file: File): string => isGzip(file.path) ? 'gzip' : 'none'
 
-const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): Promise<Pick<Load, 'sql' | 'explain'>> => {
+const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): Promise<Planned> => {
   const groups = new Map<string, { header: string[]; files: File[] }>()
   for (const file of files) {
     const header = await headerOf(file)
@@ -221,8 +224,14 @@ const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): 
           return fault ?? new AppError('EXPORT_INVALID', `column ${column.source}: expected ${expectedWord(column)}, got ${shown(value)}`)
         }
       }
+      if (own !== undefined) return wordFault(error)
       const text = error instanceof Error ? error.message : String(error)
-      if (!/CSV Error|^Invalid Input Error|unicode|gzip|gz|decompress/i.test(text)) return wordFault(error)
+      const required = columns.find((column) => column.name === /^Constraint Error: NOT NULL constraint failed: [^.]*\.([^\s]*)/.exec(text)?.[1])
+      if (required !== undefined && 'source' in required) {
+        const fault = await find((record, header) => (record.fields[header.indexOf(required.source)] ?? '') === '' ? `, column ${required.source}: expected ${expectedWord(required)}, got an empty field` : undefined)
+        if (fault !== undefined) return fault
+      }
+      if (!/CSV Error|^Invalid Input Error|unicode|gzip|decompress/i.test(text)) return wordFault(error)
       const fault = await find(ragged)
       if (fault !== undefined) return fault
       const at = /Line: (\d+)/.exec(text)?.[1]
@@ -237,7 +246,7 @@ const jsonType = (column: Column): string => {
   const one = column.type === 'STRUCT' ? `STRUCT(${(column.fields ?? []).map((field) => `${quoted(field.name)} ${jsonType(field)}`).join(', ')})` : column.type === 'NUMERIC' || column.type === 'BIGNUMERIC' || column.type === 'BYTES' ? 'VARCHAR' : typeOf({ ...column, mode: 'NULLABLE' })
   return column.mode === 'REPEATED' ? `${one}[]` : one
 }
-const planNdjson = (files: readonly File[], columns: readonly Column[]): Pick<Load, 'sql' | 'explain'> => {
+const planNdjson = (files: readonly File[], columns: readonly Column[]): Planned => {
   const selects = ['gzip', 'none'].flatMap((kind) => {
     const same = files.filter((file) => compression(file) === kind)
     if (same.length === 0) return []
@@ -282,7 +291,7 @@ const planNdjson = (files: readonly File[], columns: readonly Column[]): Pick<Lo
     explain: async (error) => {
       const text = error instanceof Error ? error.message : String(error)
       const own = raised(error)
-      if (own === undefined && !/^(Invalid Input|Conversion|Out of Range|IO)|JSON|gzip|decompress|unicode/i.test(text)) return wordFault(error)
+      if (own === undefined && !/^(Invalid Input|Conversion|Out of Range|IO|Constraint)|JSON|gzip|decompress|unicode/i.test(text)) return wordFault(error)
       if (own !== undefined && !own.text.startsWith(wrongValue)) return wordFault(error)
       // DuckDB's own line numbers are approximate here.
       return await find() ?? new AppError('EXPORT_INVALID', `${files.map(({ name }) => name).slice(0, 3).join(', ')}: ${own === undefined ? wordFault(error).message : 'a value is not of its column\'s type'}`, { cause: error })
@@ -290,7 +299,7 @@ const planNdjson = (files: readonly File[], columns: readonly Column[]): Pick<Lo
   }
 }
 
-const planParquet = (files: readonly File[], columns: readonly LoadColumn[]): Pick<Load, 'sql' | 'explain'> => {
+const planParquet = (files: readonly File[], columns: readonly LoadColumn[]): Planned => {
   const values = columns.map((column) => {
     const value = 'value' in column ? constant(column.value, column)
       : 'object_of' in column ? objectOf(Object.entries(column.object_of).map(([key, source]) => [key, `CAST(r.${quoted(source)} AS VARCHAR)`]))
@@ -310,6 +319,16 @@ const planParquet = (files: readonly File[], columns: readonly LoadColumn[]): Pi
   }
 }
 
+const verify = async (files: readonly File[]): Promise<void> => {
+  for (const file of files.filter(({ path }) => isGzip(path))) {
+    try {
+      for await (const _chunk of bytesOf(file)) { /* only to its end */ }
+    } catch (error) {
+      throw unreadable(file, error)
+    }
+  }
+}
+
 /** Reads headers; the rest is read when the SQL runs. Throws EXPORT_INVALID when a file is missing, empty or lacks a column. */
 export const planLoad = async (spec: LoadSpec): Promise<Load> => {
   let bytes = 0
@@ -324,9 +343,9 @@ export const planLoad = async (spec: LoadSpec): Promise<Load> => {
   if (spec.format === 'ndjson') {
     const { columns } = spec.destination
     if (columns === undefined || columns.length === 0) throw new AppError('CONFIG_INVALID', `${spec.destination.dataset}.${spec.destination.table}: a load of NDJSON needs destination.columns`)
-    return { ...planNdjson(spec.files, columns), columns, bytes }
+    return { ...planNdjson(spec.files, columns), columns, bytes, verify: () => verify(spec.files) }
   }
   const columns = spec.columns ?? []
   if (columns.length === 0) throw new AppError('CONFIG_INVALID', `${spec.destination.dataset}.${spec.destination.table}: a load of ${spec.format} needs columns`)
-  return { ...(spec.format === 'csv' ? await planCsv(spec.files, columns) : planParquet(spec.files, columns)), columns: columns.map(tableColumn), bytes }
+  return { ...(spec.format === 'csv' ? await planCsv(spec.files, columns) : planParquet(spec.files, columns)), columns: columns.map(tableColumn), bytes, verify: () => verify(spec.files) }
 }

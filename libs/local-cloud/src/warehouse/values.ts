@@ -6,7 +6,7 @@ import {
   BIGINT, BLOB, BOOLEAN, DATE, DECIMAL, DOUBLE, DuckDBBlobValue, DuckDBDateValue, DuckDBDecimalValue, DuckDBListValue, DuckDBTimestampTZValue, DuckDBTimestampValue, DuckDBTimeValue,
   DuckDBTypeId, LIST, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR,
 } from '@duckdb/node-api'
-import type { DuckDBArrayType, DuckDBDecimalType, DuckDBListType, DuckDBStructType, DuckDBStructValue, DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import type { DuckDBArrayType, DuckDBListType, DuckDBStructType, DuckDBStructValue, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, Row } from '@convergence/warehouse'
@@ -168,33 +168,6 @@ export const rowReader = (names: readonly string[], types: readonly DuckDBType[]
       })
     })
     return rows
-  }
-}
-
-/** The column that a DuckDB result column is in GoogleSQL's terms. Throws QUERY_UNSUPPORTED for a type that it has not. */
-export const columnOf = (name: string, type: DuckDBType): Column => {
-  switch (type.typeId) {
-    case DuckDBTypeId.LIST: case DuckDBTypeId.ARRAY: return { ...columnOf(name, (type as DuckDBListType | DuckDBArrayType).valueType), mode: 'REPEATED' }
-    case DuckDBTypeId.STRUCT: {
-      const { entryNames, entryTypes } = type as DuckDBStructType
-      return { name, type: 'STRUCT', mode: 'NULLABLE', fields: entryNames.map((field, k) => columnOf(field, entryTypes[k] ?? VARCHAR)) }
-    }
-    default: return { name, type: scalarOf(name, type), mode: 'NULLABLE' }
-  }
-}
-const scalarOf = (name: string, type: DuckDBType): ColumnType => {
-  switch (type.typeId) {
-    case DuckDBTypeId.VARCHAR: return type.alias === 'JSON' ? 'JSON' : 'STRING'
-    case DuckDBTypeId.BLOB: return 'BYTES'
-    case DuckDBTypeId.BIGINT: case DuckDBTypeId.HUGEINT: case DuckDBTypeId.INTEGER: case DuckDBTypeId.SMALLINT: case DuckDBTypeId.TINYINT: case DuckDBTypeId.SQLNULL: return 'INT64'
-    case DuckDBTypeId.DOUBLE: case DuckDBTypeId.FLOAT: return 'FLOAT64'
-    case DuckDBTypeId.DECIMAL: return (type as DuckDBDecimalType).scale > 9 ? 'BIGNUMERIC' : 'NUMERIC'
-    case DuckDBTypeId.BOOLEAN: return 'BOOL'
-    case DuckDBTypeId.DATE: return 'DATE'
-    case DuckDBTypeId.TIME: return 'TIME'
-    case DuckDBTypeId.TIMESTAMP_TZ: return 'TIMESTAMP'
-    case DuckDBTypeId.TIMESTAMP: return 'DATETIME'
-    default: throw new AppError('QUERY_UNSUPPORTED', `column ${name}: a result of type ${type.toString()} has no counterpart`)
   }
 }
 
