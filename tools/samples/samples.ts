@@ -33,8 +33,14 @@ const generator = (seed: number) => {
   }
   const int = (below: number) => Math.floor(next() * below)
   const pick = <T>(items: readonly T[]): T => items[int(items.length)] as T
-  const digits = (count: number) => Array.from({ length: count }, () => int(10)).join('')
-  const hex = (count: number) => Array.from({ length: count }, () => int(16).toString(16)).join('')
+  /** Text of digits of a base, seven from each draw. */
+  const text = (base: 10 | 16, count: number): string => {
+    let made = ''
+    while (made.length < count) made += int(base ** 7).toString(base).padStart(7, '0')
+    return made.slice(0, count)
+  }
+  const digits = (count: number) => text(10, count)
+  const hex = (count: number) => text(16, count)
   return { next, int, pick, digits, hex }
 }
 type Random = ReturnType<typeof generator>
@@ -77,33 +83,53 @@ const gcpSkus = [
 ] as const
 const gcpPlaces = [['us-central1', 'US', 'us-central1', 'us-central1-a'], ['europe-west1', 'BE', 'europe-west1', 'europe-west1-b'], ['US', 'US', null, null]] as const
 
-const gcpRow = (random: Random, tenant: string, day: string): Record<string, unknown> & { cost: string } => {
+type GcpRow = Record<string, unknown> & { cost: string; usage_start_time: string }
+const millionths = (units: number): string => fromUnits(BigInt(units) * 10n ** BigInt(scale - 6))
+
+/** One hour of one resource; now and then with its correction, which comes later as two more rows: one takes the first back, one says it anew. */
+const gcpRows = (random: Random, tenant: string, day: string, mayCorrect: boolean): GcpRow[] => {
   const [service, serviceName, sku, skuName, pricingUnit, unit, factor] = random.pick(gcpSkus)
   const [location, country, region, zone] = random.pick(gcpPlaces)
   const hour = random.int(24)
   const amount = Math.round(random.next() * 400_000) / 10_000
-  const tax = random.int(80) === 0
-  const correction = random.int(120) === 0
-  const cost = (correction ? -1 : 1) * Math.round(random.next() * 5_000_000) / 1_000_000
-  const end = hour === 23 ? iso(addDays(day, 1), 0) : iso(day, hour + 1)
-  const labels = [...(random.int(3) > 0 ? [{ key: 'env', value: random.pick(['prod', 'dev', 'staging']) }] : []), ...(random.int(3) === 0 ? [{ key: 'team', value: random.pick(['core', 'data', 'web']) }] : [])]
-  return {
+  const kind = random.int(80) === 0 ? 'tax' : random.int(400) === 0 ? 'rounding_error' : 'regular'
+  const cost = kind === 'rounding_error' ? random.int(10_000) - 5_000 : Math.round(random.next() * 5_000_000)
+  const committed = kind === 'regular' && random.int(25) === 0
+  const credited = kind === 'regular' && !committed && random.int(4) === 0
+  const name = `r-${random.hex(8)}`
+  const exported = addDays(day, 1)
+  const row = {
     billing_account_id: '010101-F0FFF0-61C528', service: { id: service, description: serviceName }, sku: { id: sku, description: skuName },
-    usage_start_time: iso(day, hour), usage_end_time: end,
+    usage_start_time: iso(day, hour), usage_end_time: hour === 23 ? iso(exported, 0) : iso(day, hour + 1),
     project: { id: tenant, number: '123456789012', name: tenant, labels: [{ key: 'tier', value: 'gold' }], ancestry_numbers: '/987654321098/', ancestors: [{ resource_name: 'organizations/987654321098', display_name: 'example' }] },
-    labels, system_labels: [], location: { location, country, region, zone }, tags: [], resource: { name: `r-${random.hex(8)}`, global_name: `//compute.example/projects/${tenant}/r-${random.hex(6)}` },
-    price: null, subscription: null, transaction_type: tax ? null : 'GOOGLE', seller_name: null,
-    // Some rows come late: their export time is days after their usage.
-    export_time: iso(addDays(day, random.int(40) === 0 ? 3 : 1), 4), cost: cost.toFixed(6), currency: 'USD', currency_conversion_rate: 1,
-    usage: { amount: amount * factor, unit, amount_in_pricing_units: amount, pricing_unit: pricingUnit },
-    credits: !tax && random.int(4) === 0 ? [{ id: 'SUD', full_name: 'Sustained usage discount', type: 'SUSTAINED_USAGE_DISCOUNT', name: 'Sustained usage discount', amount: -Math.round(Math.abs(cost) * 100_000) / 1_000_000 }] : [],
-    invoice: { month: day.slice(0, 7).replace('-', ''), publisher_type: 'GOOGLE' }, cost_type: tax ? 'tax' : 'regular',
-    adjustment_info: correction ? { id: `adj-${random.hex(6)}`, description: 'Correction of usage', mode: 'PARTIAL_CORRECTION', type: 'USAGE_CORRECTION' } : null,
-    cost_at_list: Math.round(Math.abs(cost) * 1_200_000) / 1_000_000,
+    labels: [...(random.int(3) > 0 ? [{ key: 'env', value: random.pick(['prod', 'dev', 'staging']) }] : []), ...(random.int(3) === 0 ? [{ key: 'team', value: random.pick(['core', 'data', 'web']) }] : [])],
+    system_labels: serviceName === 'Compute Engine' ? [{ key: 'compute.googleapis.com/cores', value: String(2 ** (1 + random.int(5))) }] : [],
+    location: { location, country, region, zone },
+    tags: random.int(6) === 0 ? [{ key: 'cost-center', value: random.digits(4), inherited: true, namespace: '987654321098' }] : [],
+    resource: { name, global_name: `//compute.example/projects/${tenant}/${name}` },
+    price: kind === 'regular' ? { list_price: 0.05, effective_price_default: 0.05, list_price_consumption_model: 0.05, effective_price: 0.045, tier_start_amount: 0, unit: pricingUnit, pricing_unit_quantity: 1 } : null,
+    subscription: committed ? { instance_id: `commitment-${random.hex(6)}` } : null, consumption_model: committed ? { id: '754C-9B67-2E62', description: 'Compute Flexible CUDs 1 Year' } : null,
+    transaction_type: kind === 'regular' ? 'GOOGLE' : null, seller_name: null,
+    // Some rows come late: they are appended days after the use.
+    export_time: iso(random.int(40) === 0 ? addDays(day, 3) : exported, 4), currency: 'USD', currency_conversion_rate: 1,
+    usage: { amount: Math.round(amount * factor), unit, amount_in_pricing_units: amount, pricing_unit: pricingUnit },
+    invoice: { month: day.slice(0, 7).replace('-', ''), publisher_type: 'GOOGLE' }, cost_type: kind,
   }
+  const priced = (units: number, adjustment_info: Record<string, string> | null) => ({
+    ...row, adjustment_info, cost: millionths(units), cost_at_list: Math.round(units * 1.2) / 1_000_000,
+    credits: credited ? [{ id: 'SUD', full_name: 'Sustained usage discount', type: 'SUSTAINED_USAGE_DISCOUNT', name: 'Sustained usage discount', amount: -Math.round(units * 0.1) / 1_000_000 }] : [],
+  })
+  const rows = [priced(cost, null)]
+  if (kind === 'regular' && mayCorrect && random.int(120) === 0) {
+    const adjustment = { id: `adj-${random.hex(6)}`, description: 'Correction of price', type: 'PRICE_CORRECTION', mode: 'COMPLETE_NEGATION_WITH_REMONETIZATION' }
+    for (const units of [-cost, Math.round(cost * 0.9)]) rows.push({ ...priced(units, adjustment), export_time: iso(addDays(day, 5), 4) })
+  }
+  return rows
 }
+/** What the billing account pays for no project, such as support: no tenant's row. */
+const gcpAccountRow = (random: Random, day: string): GcpRow => ({ ...gcpRows(random, '', day, false)[0], project: null, resource: null, cost: '29.000000', usage_start_time: iso(day, 0) })
 /** JSON with the cost as the number it is written as. */
-const gcpLine = ({ cost, ...row }: Record<string, unknown> & { cost: string }): string => `${JSON.stringify(row).slice(0, -1)},"cost":${cost}}`
+const gcpLine = ({ cost, ...row }: GcpRow): string => `${JSON.stringify(row).slice(0, -1)},"cost":${cost}}`
 
 // ---- AWS ------------------------------------------------------------------------------------------------------------------------
 
@@ -118,7 +144,7 @@ const awsHeader = [
   'identity/LineItemId', 'identity/TimeInterval', 'bill/InvoiceId', 'bill/InvoicingEntity', 'bill/BillingEntity', 'bill/BillType', 'bill/PayerAccountId', 'bill/BillingPeriodStartDate', 'bill/BillingPeriodEndDate',
   'lineItem/UsageAccountId', 'lineItem/LineItemType', 'lineItem/UsageStartDate', 'lineItem/UsageEndDate', 'lineItem/ProductCode', 'lineItem/UsageType', 'lineItem/Operation', 'lineItem/AvailabilityZone', 'lineItem/ResourceId',
   'lineItem/UsageAmount', 'lineItem/CurrencyCode', 'lineItem/UnblendedRate', 'lineItem/UnblendedCost', 'lineItem/BlendedRate', 'lineItem/BlendedCost', 'lineItem/LineItemDescription', 'lineItem/TaxType', 'lineItem/LegalEntity',
-  'product/ProductName', 'product/productFamily', 'product/regionCode', 'product/sku', 'pricing/publicOnDemandCost', 'pricing/publicOnDemandRate', 'pricing/term', 'pricing/unit', 'resourceTags/user:env', 'resourceTags/user:team',
+  'product/ProductName', 'product/productFamily', 'product/regionCode', 'product/sku', 'pricing/publicOnDemandCost', 'pricing/publicOnDemandRate', 'pricing/term', 'pricing/unit', 'savingsPlan/SavingsPlanARN', 'savingsPlan/SavingsPlanEffectiveCost', 'resourceTags/user:env', 'resourceTags/user:team',
 ]
 const csvField = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
 /** As exports write small numbers: with an exponent. */
@@ -126,25 +152,38 @@ const smallNumber = (value: number): string => {
   const text = value.toFixed(10).replace(/0+$/, '').replace(/\.$/, '.0')
   return value !== 0 && Math.abs(value) < 0.0001 ? `${Number(text).toExponential()}`.toUpperCase().replace('E-0', 'E-') : text
 }
-const awsRow = (random: Random, account: string, month: string, end: string): { fields: string[]; cost: string } => {
+interface CsvRow { fields: string[]; cost: string }
+/** One hour of one resource. What a savings plan covers is followed by the row that takes it back, as AWS writes it. */
+const awsRows = (random: Random, account: string, month: string, end: string): CsvRow[] => {
   const [code, name, usage, operation, family, unit, rate] = random.pick(awsProducts)
   const day = `${month}-${String(1 + random.int(28)).padStart(2, '0')}`
   const hour = random.int(24)
   const start = `${day}T${String(hour).padStart(2, '0')}:00:00.000Z`
   const stop = hour === 23 ? `${addDays(day, 1)}T00:00:00.000Z` : `${day}T${String(hour + 1).padStart(2, '0')}:00:00.000Z`
-  const kind = random.int(60) === 0 ? 'Tax' : random.int(90) === 0 ? 'Credit' : 'Usage'
+  const chance = random.int(360)
+  const kind = chance < 6 ? 'Tax' : chance < 10 ? 'Credit' : chance < 12 ? 'Refund' : chance < 24 ? 'SavingsPlanCoveredUsage' : 'Usage'
   const amount = Math.round(random.next() * 1_000_000) / 10_000
-  const cost = smallNumber(Number(((kind === 'Credit' ? -1 : 1) * amount * rate).toFixed(10)))
+  const list = Number((amount * rate).toFixed(10))
   const region = random.pick(['us-east-1', 'eu-west-1', 'ap-southeast-2'])
-  return {
-    cost,
-    fields: [
-      random.hex(52), `${start.replace('.000Z', 'Z')}/${stop.replace('.000Z', 'Z')}`, '', 'Amazon Web Services, Inc.', 'AWS', 'Anniversary', account, `${month}-01T00:00:00.000Z`, `${end}-01T00:00:00.000Z`,
-      account, kind, start, stop, code, usage, operation, random.int(2) === 0 ? '' : `${region}a`, random.int(3) === 0 ? '' : `arn:aws:svc:${region}:${account}:thing/${random.hex(8)}`,
-      String(amount), 'USD', String(rate), cost, String(rate), cost, kind === 'Tax' ? `Tax for product code ${code}` : `$${rate} per ${unit}, "${name}"`, kind === 'Tax' ? 'VAT' : '', 'Amazon Web Services, Inc.',
-      name, family, region, random.hex(16).toUpperCase(), cost.startsWith('-') ? '' : cost, String(rate), 'OnDemand', unit, random.pick(['prod', 'dev', '']), random.pick(['core', '', '']),
-    ],
+  const zone = random.int(2) === 0 ? '' : `${region}a`
+  const resource = random.int(3) === 0 ? '' : `arn:aws:svc:${region}:${account}:thing/${random.hex(8)}`
+  const sku = random.hex(16).toUpperCase()
+  const [env, team] = [random.pick(['prod', 'dev', '']), random.pick(['core', '', ''])]
+  const plan = kind === 'SavingsPlanCoveredUsage' ? `arn:aws:savingsplans::${account}:savingsplan/${random.hex(8)}` : ''
+  const row = (type: string, sign: 1 | -1): CsvRow => {
+    const cost = smallNumber(sign * list)
+    return {
+      cost,
+      fields: [
+        random.hex(52), `${start.replace('.000Z', 'Z')}/${stop.replace('.000Z', 'Z')}`, '', 'Amazon Web Services, Inc.', 'AWS', 'Anniversary', account, `${month}-01T00:00:00.000Z`, `${end}-01T00:00:00.000Z`,
+        account, type, start, stop, code, usage, operation, zone, resource,
+        String(sign * amount), 'USD', String(rate), cost, String(rate), cost, type === 'Tax' ? `Tax for product code ${code}` : `$${rate} per ${unit}, "${name}"`, type === 'Tax' ? 'VAT' : '', 'Amazon Web Services, Inc.',
+        name, family, region, sku, sign < 0 ? '' : cost, String(rate), 'OnDemand', unit, plan, type === 'SavingsPlanCoveredUsage' ? smallNumber(Number((list * 0.7).toFixed(10))) : '', env, team,
+      ],
+    }
   }
+  if (plan !== '') return [row(kind, 1), row('SavingsPlanNegation', -1)]
+  return [row(kind, kind === 'Credit' || kind === 'Refund' ? -1 : 1)]
 }
 
 // ---- Azure ----------------------------------------------------------------------------------------------------------------------
@@ -157,18 +196,19 @@ const azureMeters = [
   ['Virtual Machines', 'DSv2 Series VM', 'DS4 v2', '1 Hour', 'Microsoft.Compute', 0.4], ['Storage', 'Queues v2', 'Class 2 Operations', '10K', 'Microsoft.Storage', 0.004],
   ['Virtual Network', 'Peering', 'Intra-Region Ingress', '1 GB', 'Microsoft.Network', 0.0112], ['SQL Database', 'General Purpose', 'vCore', '1 Hour', 'Microsoft.Sql', 0.25], ['Bandwidth', '', 'Data Transfer Out', '1 GB', 'Microsoft.Network', 0.08],
 ] as const
-const azureRow = (random: Random, month: string, lastDay: number, subscription: string): { fields: string[]; cost: string } => {
+const azureRow = (random: Random, month: string, lastDay: number, subscription: string): CsvRow => {
   const [category, sub, meter, unit, service, price] = random.pick(azureMeters)
   const [year, monthNumber] = [month.slice(0, 4), String(Number(month.slice(5, 7)))]
   const quantity = Math.round(random.next() * 1_000_000) / 100_000
-  const cost = smallNumber(Number((quantity * price).toFixed(9)))
+  const charge = random.int(70) === 0 ? 'Refund' : random.int(90) === 0 ? 'Purchase' : 'Usage'
+  const cost = smallNumber((charge === 'Refund' ? -1 : 1) * Number((quantity * price).toFixed(9)))
   const name = `r${random.hex(6)}`
   const value: Record<string, string> = {
     InvoiceSectionName: 'Main', AccountName: 'example.com', AccountOwnerId: 'owner@example.com', SubscriptionId: subscription, SubscriptionName: 'sub-example', ResourceGroup: `rg-${random.pick(['app', 'data'])}`, ResourceLocation: random.pick(['CentralUS', 'WestEurope']),
     Date: `${monthNumber}/${1 + random.int(lastDay)}/${year}`, ProductName: `${category} - ${meter}`, MeterCategory: category, MeterSubCategory: sub, MeterId: `${random.hex(8)}-${random.hex(4)}-${random.hex(4)}-${random.hex(4)}-${random.hex(12)}`, MeterName: meter,
     MeterRegion: 'US', UnitOfMeasure: unit, Quantity: String(quantity), EffectivePrice: String(price), CostInBillingCurrency: cost, CostCenter: '', ConsumedService: service,
     ResourceId: `/subscriptions/${subscription}/resourceGroups/rg/providers/${service}/things/${name}`, Tags: random.int(3) === 0 ? '' : `"env": "${random.pick(['prod', 'dev'])}","org": "example"`, OfferId: 'MS-AZR-0017P',
-    AdditionalInfo: '{ "UsageType": "ComputeHR" }', ResourceName: name, UnitPrice: String(price), PublisherType: 'Azure', ChargeType: random.int(70) === 0 ? 'Refund' : 'Usage', Frequency: 'UsageBased', PricingModel: random.pick(['OnDemand', 'Spot']),
+    AdditionalInfo: '{ "UsageType": "ComputeHR" }', ResourceName: name, UnitPrice: String(price), PublisherType: 'Azure', ChargeType: charge, Frequency: charge === 'Purchase' ? 'OneTime' : 'UsageBased', PricingModel: random.pick(['OnDemand', 'Spot']),
     BillingAccountId: '12345678', BillingAccountName: 'Example Ltd.', BillingCurrencyCode: 'USD', BillingPeriodStartDate: `${monthNumber}/1/${year}`, BillingPeriodEndDate: `${monthNumber}/${lastDay}/${year}`, BillingProfileId: '12345678', BillingProfileName: 'Example Ltd.',
     IsAzureCreditEligible: 'TRUE', PartNumber: 'ABC-1234', PayGPrice: String(price), ServiceFamily: 'Compute',
   }
@@ -182,6 +222,14 @@ const lastDayOf = (month: string): number => new Date(Date.UTC(Number(month.slic
 const dense = (month: string): string => month.replace('-', '')
 const csv = (rows: readonly (readonly string[])[], newline: string): string => rows.map((row) => row.map(csvField).join(',')).join(newline) + newline
 
+/** So many rows; a pair that would not fit is cut. */
+const takeRows = (count: number, make: () => CsvRow[]): CsvRow[] => {
+  const rows: CsvRow[] = []
+  while (rows.length < count) rows.push(...make())
+  return rows.slice(0, count)
+}
+
+/** Writes exports of all tenants into the folder: buckets/s3/<tenant>-cur, buckets/azure/<tenant>-exports, and one file of Google Cloud for all of them. */
 export const writeSamples = async ({ folder, tenants, seed, rows_per_provider, month, days }: SampleOptions): Promise<Samples> => {
   const expected: Samples['expected'] = {}
   const gcp_file = join(folder, 'scratch/gcp_billing_export.ndjson')
@@ -190,21 +238,24 @@ export const writeSamples = async ({ folder, tenants, seed, rows_per_provider, m
   tenants.forEach((tenant, index) => {
     const random = generator(seed * 1009 + index)
     const gcpCosts: string[] = []
-    for (let k = 0; k < rows_per_provider; k += 1) {
-      // One row in twenty is of the day after the last: it must not be loaded with the others.
+    for (let made = 0, k = 0; made < rows_per_provider; k += 1) {
+      // One hour in twenty is of the day after the last: it must not be loaded with the others.
       const other = k % 20 === 19
-      const row = gcpRow(random, tenant, other ? addDays(days.at(-1) ?? '', 1) : random.pick(days))
-      lines.push(gcpLine(row))
-      if (!other) gcpCosts.push(row.cost)
+      const rows = gcpRows(random, tenant, other ? addDays(days.at(-1) ?? '', 1) : random.pick(days), made + 3 <= rows_per_provider)
+      made += rows.length
+      lines.push(...rows.map(gcpLine))
+      if (!other) gcpCosts.push(...rows.map(({ cost }) => cost))
     }
+    // What no project pays for stands in the shared export and is no tenant's.
+    if (index === 0) lines.push(...days.map((day) => gcpLine(gcpAccountRow(random, day))))
 
     const awsFolder = `cur/daily/${dense(month)}01-${dense(nextMonth(month))}01`
     const awsRoot = join(folder, 'buckets/s3', `${tenant}-cur`)
     mkdirSync(join(awsRoot, awsFolder), { recursive: true })
     const account = `0${random.digits(11)}`
-    const awsRows = Array.from({ length: rows_per_provider }, () => awsRow(random, account, month, nextMonth(month)))
-    const half = Math.ceil(awsRows.length / 2)
-    const reportKeys = [awsRows.slice(0, half), awsRows.slice(half)].map((part, k) => {
+    const bill = takeRows(rows_per_provider, () => awsRows(random, account, month, nextMonth(month)))
+    const half = Math.ceil(bill.length / 2)
+    const reportKeys = [bill.slice(0, half), bill.slice(half)].map((part, k) => {
       const key = `${awsFolder}/daily-${k + 1}.csv.gz`
       writeFileSync(join(awsRoot, key), gzipSync(csv([awsHeader, ...part.map(({ fields }) => fields)], '\n')))
       return key
@@ -229,7 +280,7 @@ export const writeSamples = async ({ folder, tenants, seed, rows_per_provider, m
 
     expected[tenant] = {
       gcp: { rows: gcpCosts.length, cost: sumDecimals(gcpCosts) },
-      aws: { rows: awsRows.length, cost: sumDecimals(awsRows.map(({ cost }) => cost)) },
+      aws: { rows: bill.length, cost: sumDecimals(bill.map(({ cost }) => cost)) },
       azure: { rows: azureRows.length, cost: sumDecimals(azureRows.map(({ cost }) => cost)) },
     }
   })
@@ -247,7 +298,7 @@ export const writeBigCur = async ({ folder, rows, seed, report_name, bucket, pre
   gzip.pipe(file)
   gzip.write(csv([awsHeader], '\n'))
   for (let done = 0; done < rows; done += 1000) {
-    const part = Array.from({ length: Math.min(1000, rows - done) }, () => awsRow(random, '012345678901', month, nextMonth(month)).fields)
+    const part = takeRows(Math.min(1000, rows - done), () => awsRows(random, '012345678901', month, nextMonth(month))).map(({ fields }) => fields)
     if (!gzip.write(csv(part, '\n'))) await once(gzip, 'drain')
   }
   gzip.end()
