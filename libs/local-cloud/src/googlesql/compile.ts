@@ -63,6 +63,16 @@ export interface Scope {
   /** Whether an alias goes before a column of the same name (ORDER BY), or must be the same thing (GROUP BY, HAVING, QUALIFY). */
   aliasFirst?: boolean
   windows?: Map<string, WindowSpec>
+  /** Inside an array subquery: aggregates are list functions over this array. */
+  list?: ListScope
+}
+interface ListScope {
+  /** What an aggregate's argument sees. */
+  element: Scope
+  /** The list function of the aggregate, or undefined when there is none. */
+  aggregate(ast: Call, element: Scope): E | undefined
+  /** Set when something could not be a list function. */
+  unfit: boolean
 }
 export const emptyScope = (ctes: readonly Cte[] = []): Scope => ({ items: [], merged: [], ctes })
 
@@ -71,6 +81,8 @@ export interface Compiler {
   catalog: Catalog
   referenced: Map<string, TableRef>
   views: Map<string, TableRef>
+  /** Names of the parameters that the text uses. */
+  used: Set<string>
   expr(ast: Expr, scope: Scope): E
   bool(ast: Expr, scope: Scope, where: string): E
   query(query: Query, parent: Scope | undefined, ctes?: readonly Cte[]): Compiled
@@ -89,6 +101,7 @@ export interface Compiler {
   mk(pos: number, type: Type, sql: string, ...parts: readonly (E | undefined)[]): E
 }
 
+const pseudoColumns = new Set(['_PARTITIONTIME', '_PARTITIONDATE', '_TABLE_SUFFIX', '_FILE_NAME'])
 const maxViewDepth = 16
 const keyOf = (ref: TableRef): string => `${ref.project_id}.${ref.dataset}.${ref.table}`
 export const tableSql = (ref: TableRef): string => `${ident(ref.project_id)}.${ident(ref.dataset)}.${ident(ref.table)}`
@@ -117,6 +130,7 @@ export const createCompiler = (
 ): Compiler => {
   const bad = (pos: number, message: string): AppError => invalid(source, pos, message)
   const refuse = (pos: number, what: string): AppError => unsupported(source, pos, what)
+  const used = new Set<string>()
   const fresh = (): string => `_t${++shared.counter.n}`
 
   const mk = (pos: number, type: Type, sql: string, ...parts: readonly (E | undefined)[]): E => {
@@ -480,10 +494,13 @@ export const createCompiler = (
       case 'param': {
         const parameter = parameters.find((candidate) => candidate.name.toLowerCase() === ast.name.toLowerCase())
         if (parameter === undefined) throw bad(pos, `Query parameter ${JSON.stringify(ast.name)} not found`)
+        used.add(parameter.name)
         return { ...mk(pos, parameter.type, `CAST($${parameter.name} AS ${duckdbTypeOf(parameter.type)})`), param: true }
       }
       case 'path': {
         const found = resolvePath(ast.parts, scope)
+        const [head] = ast.parts
+        if (found === undefined && head !== undefined && pseudoColumns.has(head.text.toUpperCase())) throw refuse(pos, `Column ${head.text.toUpperCase()}`)
         if (found === undefined) throw bad(pos, `Unrecognized name: ${ast.parts.map((part) => part.text).join('.')}`)
         return found
       }
@@ -802,6 +819,12 @@ export const createCompiler = (
       return { ...mk(ast.pos, type, sql(over), ...args, ...parts), win: true }
     }
     const aggregate = aggregates.get(ast.name)
+    if (aggregate !== undefined && scope.list !== undefined) {
+      const listed = scope.list.aggregate(ast, scope.list.element)
+      if (listed !== undefined) return listed
+      scope.list.unfit = true
+      return mk(ast.pos, { k: 'NULL' }, 'NULL')
+    }
     if (aggregate !== undefined) {
       arity(ast, aggregate)
       if (ast.star !== (aggregate.star === true && ast.args.length === 0)) throw bad(ast.pos, `${ast.name}(*) is not a function`)
@@ -810,7 +833,7 @@ export const createCompiler = (
       }
       const args = ast.args.map((arg) => expr(arg, scope))
       for (const arg of args) {
-        if (arg.agg === true) throw bad(arg.pos, 'Aggregations of aggregations are not allowed')
+        if (arg.agg === true && ast.over === undefined) throw bad(arg.pos, 'Aggregations of aggregations are not allowed')
         if (arg.win === true) throw bad(arg.pos, 'An aggregate cannot contain a window function')
       }
       if (ast.over !== undefined && (ast.order.length > 0 || ast.limit !== undefined || ast.having !== undefined)) throw refuse(ast.pos, `${ast.name} with ORDER BY, LIMIT or HAVING and OVER`)
@@ -878,25 +901,52 @@ export const createCompiler = (
     }
     if (item?.k !== 'expr') return undefined
     const target = item.expr
-    if (target.k === 'call' && ['SUM', 'COUNT', 'MIN', 'MAX'].includes(target.name)) {
-      if (one || target.distinct || target.over !== undefined || target.nulls !== undefined || target.having !== undefined || target.order.length > 0 || target.limit !== undefined) return undefined
-      if (target.star) return target.name === 'COUNT' ? mk(q.pos, INT64, `coalesce(len(${list}), 0)`, array) : undefined
-      const [only] = target.args
-      if (only === undefined || target.args.length !== 1) return undefined
-      const value = expr(only, lambdaScope)
-      if (unfit(value)) return undefined
-      if (target.name === 'COUNT') return mk(q.pos, INT64, `coalesce(list_count(${mapped(value)}), 0)`, array)
-      if (target.name === 'SUM') {
-        if (value.type.k === 'INT64') return mk(q.pos, INT64, `CAST(list_sum(${mapped(value)}) AS BIGINT)`, array)
-        return isNumber(value.type) ? mk(q.pos, value.type, `list_sum(${mapped(value)})`, array) : undefined
+    if (containsAggregate(target)) {
+      if (one) return undefined
+      const hidden = `_outside${variable}`
+      const listScope: ListScope = { element: lambdaScope, unfit: false, aggregate: (call, element) => listAggregate(call, element, { list, mapped, unfit }) }
+      const outside: Scope = { ...emptyScope(scope.ctes), items: [unnestItem(array.type.of, hidden, source.alias?.text)], parent: scope, list: listScope }
+      let value: E
+      try {
+        value = expr(target, outside)
+      } catch (error) {
+        if (listScope.unfit) return undefined
+        throw error
       }
-      if (!isNumber(value.type) && value.type.k !== 'STRING' && !dateTypes.has(value.type.k)) return undefined
-      if (value.type.k === 'FLOAT64') return undefined
-      return mk(q.pos, value.type, `list_${target.name.toLowerCase()}(${mapped(value)})`, array)
+      // The element itself beside an aggregate: the general way says what is wrong with it.
+      if (listScope.unfit || unfit(value) || value.type.k === 'NULL' || value.sql.includes(hidden)) return undefined
+      return mk(q.pos, value.type, value.sql, array)
     }
     const value = expr(target, lambdaScope)
     if (unfit(value) || value.type.k === 'NULL') return undefined
     return mk(q.pos, value.type, one ? `list_extract(${mapped(value)}, 1)` : `${G}.only_element(${mapped(value)})`, array)
+  }
+  const listAggregate = (call: Call, element: Scope, by: { list: string; mapped(e: E): string; unfit(e: E | undefined): boolean }): E | undefined => {
+    if (!['SUM', 'COUNT', 'MIN', 'MAX'].includes(call.name)) return undefined
+    if (call.distinct || call.over !== undefined || call.nulls !== undefined || call.having !== undefined || call.order.length > 0 || call.limit !== undefined) return undefined
+    const out = (type: Type, sql: string): E => mk(call.pos, type, sql)
+    if (call.star) return call.name === 'COUNT' ? out(INT64, `coalesce(len(${by.list}), 0)`) : undefined
+    const [only] = call.args
+    if (only === undefined || call.args.length !== 1) return undefined
+    const value = expr(only, element)
+    if (by.unfit(value) || value.type.k === 'NULL') return undefined
+    if (call.name === 'COUNT') return out(INT64, `coalesce(list_count(${by.mapped(value)}), 0)`)
+    if (call.name === 'SUM') {
+      if (!isNumber(value.type)) return undefined
+      return out(value.type, value.type.k === 'FLOAT64' ? `list_sum(${by.mapped(value)})` : `CAST(list_sum(${by.mapped(value)}) AS ${duckdbTypeOf(value.type)})`)
+    }
+    // NaN is smaller than every number for GoogleSQL, larger for DuckDB.
+    if (value.type.k === 'FLOAT64' || (!isNumber(value.type) && value.type.k !== 'STRING' && !dateTypes.has(value.type.k))) return undefined
+    return out(value.type, `list_${call.name.toLowerCase()}(${by.mapped(value)})`)
+  }
+  /** Whether an expression aggregates, outside of its own subqueries. */
+  const containsAggregate = (ast: unknown): boolean => {
+    if (Array.isArray(ast)) return ast.some(containsAggregate)
+    if (ast === null || typeof ast !== 'object') return false
+    const node = ast as { k?: unknown; name?: unknown }
+    if (node.k === 'subquery' || node.k === 'exists' || node.k === 'arrayq') return false
+    if (node.k === 'call' && typeof node.name === 'string' && aggregates.has(node.name)) return true
+    return Object.values(ast).some(containsAggregate)
   }
   const structItem = (body: Select, scope: Scope): E => {
     const list = selectList(body.items, scope)
@@ -1125,6 +1175,7 @@ export const createCompiler = (
     if (keys.length < columns.length) throw refuse(item.pos, 'PIVOT of an unnamed column')
     for (const { call: aggregate } of item.aggregates) note(aggregate)
     const groups = keys.filter((column) => !used.has((column.name ?? '').toLowerCase()))
+    for (const column of groups) if (column.type.k === 'STRUCT' || column.type.k === 'ARRAY' || column.type.k === 'JSON') throw refuse(item.pos, `PIVOT that groups by ${typeName(column.type)}`)
     const list: { name?: string; type: Type; sql: string }[] = groups.map((column) => ({ name: column.name, type: column.type, sql: column.sql }))
     for (const value of item.values) {
       const v = expr(value.expr, inner)
@@ -1398,7 +1449,7 @@ export const createCompiler = (
   const mentions = (q: Query, name: string): boolean => JSON.stringify(q, (key, value: unknown) => key === 'type' ? undefined : value).toLowerCase().includes(`"path":[{"text":${JSON.stringify(name.toLowerCase())}`)
 
   const compiler: Compiler = {
-    sql: source, catalog, referenced: shared.referenced, views: shared.views, expr, bool, query, from, coerce, tryCoerce, unify, orderKey, cast, resolveTable, tableItem, fresh, invalid: bad, unsupported: refuse, mk,
+    sql: source, catalog, referenced: shared.referenced, views: shared.views, used, expr, bool, query, from, coerce, tryCoerce, unify, orderKey, cast, resolveTable, tableItem, fresh, invalid: bad, unsupported: refuse, mk,
   }
   const extras: CompilerExtras = { addInterval, concat, comparison, arithmetic, temporalLiteral, caseOf }
   extrasOf.set(compiler, extras)

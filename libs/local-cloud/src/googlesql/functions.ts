@@ -547,7 +547,7 @@ const toJsonString: ScalarFunction = {
   min: 1, max: 1,
   gen: ({ c, ast, arg }) => {
     const x = arg(0)
-    if (x.type.k === 'JSON') return c.mk(ast.pos, STRING, `CAST(${x.sql} AS VARCHAR)`, x)
+    if (x.type.k === 'JSON') return c.mk(ast.pos, STRING, `CAST(json(${x.sql}) AS VARCHAR)`, x)
     const plain = (type: Type): boolean => jsonNumber.test(type.k) || (type.k === 'ARRAY' && plain(type.of)) || (type.k === 'STRUCT' && type.fields.every((field) => plain(field.type)))
     if (!plain(x.type)) throw c.unsupported(ast.pos, `TO_JSON_STRING of ${typeName(x.type)}`)
     if (x.type.k === 'INT64') return c.mk(ast.pos, STRING, `coalesce(CAST(${x.sql} AS VARCHAR), 'null')`, x)
@@ -802,8 +802,8 @@ export const functions: ReadonlyMap<string, ScalarFunction> = new Map(Object.ent
   // JSON
   JSON_VALUE: jsonFunction(() => STRING, (json, path) => `${G}.json_scalar(${json}, ${path})`),
   JSON_EXTRACT_SCALAR: jsonFunction(() => STRING, (json, path) => `${G}.json_scalar(${json}, ${path})`),
-  JSON_QUERY: jsonFunction((input) => input.k === 'JSON' ? JSON_TYPE : STRING, (json, path, input) => input.k === 'JSON' ? `json_extract(${json}, ${path})` : `CAST(json_extract(${json}, ${path}) AS VARCHAR)`),
-  JSON_EXTRACT: jsonFunction((input) => input.k === 'JSON' ? JSON_TYPE : STRING, (json, path, input) => input.k === 'JSON' ? `json_extract(${json}, ${path})` : `CAST(json_extract(${json}, ${path}) AS VARCHAR)`),
+  JSON_QUERY: jsonFunction((input) => input.k === 'JSON' ? JSON_TYPE : STRING, (json, path, input) => input.k === 'JSON' ? `json_extract(${json}, ${path})` : `nullif(CAST(json_extract(${json}, ${path}) AS VARCHAR), 'null')`),
+  JSON_EXTRACT: jsonFunction((input) => input.k === 'JSON' ? JSON_TYPE : STRING, (json, path, input) => input.k === 'JSON' ? `json_extract(${json}, ${path})` : `nullif(CAST(json_extract(${json}, ${path}) AS VARCHAR), 'null')`),
   PARSE_JSON: simple([STRING], JSON_TYPE, (x) => `CAST(${x} AS JSON)`),
   TO_JSON_STRING: toJsonString,
   INT64: jsonCast(INT64, 'json_int'),

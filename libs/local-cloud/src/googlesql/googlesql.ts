@@ -51,13 +51,12 @@ export const translate = (sql: string, options: { catalog: Catalog; parameters?:
   const compiler = createCompiler(sql, options.catalog, parameters)
   const result = plan(compiler, parseStatement(sql))
   const text = result.statements.join(';\n')
-  const all = [text, ...result.checks.map((check) => check.sql)].join('\n')
   return {
     ...result,
     sql: text,
     referenced_tables: [...compiler.referenced.values()],
     referenced_views: [...compiler.views.values()],
-    parameters: parameters.filter(({ name }) => all.includes(`CAST($${name} AS `)).map(({ name }) => name),
+    parameters: [...compiler.used],
   }
 }
 
@@ -65,6 +64,7 @@ export const translate = (sql: string, options: { catalog: Catalog; parameters?:
 const engineMessages: readonly (readonly [RegExp, string | ((match: RegExpExecArray) => string)])[] = [
   [new RegExp(`${raised}(.*)`), (match) => match[1] ?? 'error'],
   [/More than one row returned by a subquery/, 'scalar subquery produced more than one element'],
+  [/value is out of range for the destination type|Overflow on|out of range for/, 'a value is out of range'],
   [/Overflow in (\w+)/, (match) => `integer or numeric overflow in ${match[1] ?? 'an operation'}`],
   [/Out of Range Error: .*logarithm/, 'the logarithm of a number that is not positive'],
   [/Out of Range Error/, 'a value is out of range'],
