@@ -44,6 +44,8 @@ export interface E {
   agg?: boolean
   win?: boolean
   sub?: boolean
+  /** Roughly how many nodes DuckDB makes of it: its macros repeat their arguments. */
+  weight?: number
 }
 /** Names of an output: `sql` is the alias in the text, unique; `name` is missing for an unnamed column. */
 export interface Output { name?: string; sql: string; type: Type }
@@ -103,6 +105,9 @@ export interface Compiler {
 
 const pseudoColumns = new Set(['_PARTITIONTIME', '_PARTITIONDATE', '_TABLE_SUFFIX', '_FILE_NAME'])
 const maxViewDepth = 16
+/** Bounds what one expression may become, so that a short statement cannot occupy the engine. */
+const maxWeight = 200_000
+const maxText = 2_000_000
 const keyOf = (ref: TableRef): string => `${ref.project_id}.${ref.dataset}.${ref.table}`
 export const tableSql = (ref: TableRef): string => `${ident(ref.project_id)}.${ident(ref.dataset)}.${ident(ref.table)}`
 const G = reservedSchema
@@ -134,13 +139,17 @@ export const createCompiler = (
   const fresh = (): string => `_t${++shared.counter.n}`
 
   const mk = (pos: number, type: Type, sql: string, ...parts: readonly (E | undefined)[]): E => {
-    const e: E = { sql, type, pos }
+    const e: E = { sql, type, pos, weight: 1 }
+    let weight = 0
     for (const part of parts) {
       if (part === undefined) continue
       if (part.agg === true) e.agg = true
       if (part.win === true) e.win = true
       if (part.sub === true) e.sub = true
+      weight += part.weight ?? 1
     }
+    e.weight = 1 + weight * (sql.startsWith(`${G}.`) ? 3 : 1)
+    if (e.weight > maxWeight || sql.length > maxText) throw refuse(pos, 'An expression that becomes too large')
     return e
   }
 

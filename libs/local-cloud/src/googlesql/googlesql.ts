@@ -49,7 +49,7 @@ export const translate = (sql: string, options: { catalog: Catalog; parameters?:
     return { name, type: parsed }
   })
   const compiler = createCompiler(sql, options.catalog, parameters)
-  const result = plan(compiler, parseStatement(sql))
+  const result = bounded(() => plan(compiler, parseStatement(sql)))
   const text = result.statements.join(';\n')
   return {
     ...result,
@@ -57,6 +57,16 @@ export const translate = (sql: string, options: { catalog: Catalog; parameters?:
     referenced_tables: [...compiler.referenced.values()],
     referenced_views: [...compiler.views.values()],
     parameters: [...compiler.used],
+  }
+}
+
+/** A statement beyond every limit is the user's, not a fault of ours. */
+const bounded = <T>(work: () => T): T => {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof RangeError) throw new AppError('QUERY_UNSUPPORTED', 'A statement of this size or nesting is not supported by the local warehouse at [1:1]; see docs/LOCAL.md', { cause: error })
+    throw error
   }
 }
 

@@ -112,6 +112,7 @@ const isLiteralType = (word: string): word is keyof typeof literalTypes => Objec
 /** Constants that need no parentheses. */
 const bareCalls = new Set(['CURRENT_DATE', 'CURRENT_TIMESTAMP', 'CURRENT_DATETIME', 'CURRENT_TIME'])
 const maxDepth = 200
+const maxChain = 500
 
 /** Parses exactly one statement, optionally with one trailing semicolon. */
 export const parseStatement = (sql: string): Statement => {
@@ -145,6 +146,10 @@ export const parseStatement = (sql: string): Statement => {
     const result = inner()
     depth--
     return result
+  }
+  /** Left-deep chains of operators: DuckDB takes no deeper ones either. */
+  const chained = (count: number): void => {
+    if (count > maxChain) throw refuse(`An expression of more than ${maxChain} operators in a row`)
   }
   const list = <T>(item: () => T): T[] => {
     const items = [item()]
@@ -248,7 +253,7 @@ export const parseStatement = (sql: string): Statement => {
   const expr = (): Expr => nest(orExpr)
   const orExpr = (): Expr => {
     let l = andExpr()
-    while (is('OR')) {
+    for (let count = 0; is('OR'); chained(++count)) {
       const where = next().start
       l = { k: 'binary', op: 'OR', l, r: andExpr(), pos: where }
     }
@@ -256,7 +261,7 @@ export const parseStatement = (sql: string): Statement => {
   }
   const andExpr = (): Expr => {
     let l = notExpr()
-    while (is('AND')) {
+    for (let count = 0; is('AND'); chained(++count)) {
       const where = next().start
       l = { k: 'binary', op: 'AND', l, r: notExpr(), pos: where }
     }
@@ -270,7 +275,7 @@ export const parseStatement = (sql: string): Statement => {
   const comparisons = new Set(['=', '<', '>', '<=', '>=', '!=', '<>'])
   const comparison = (): Expr => {
     let l = bitOr()
-    for (;;) {
+    for (let count = 0; ; chained(++count)) {
       const where = pos()
       if (comparisons.has(peek().up)) {
         if (peek().up === '>' && peek(1).up === '>' && peek(1).start === peek().end) throw refuse('Operator >>')
@@ -323,7 +328,7 @@ export const parseStatement = (sql: string): Statement => {
   }
   const additive = (): Expr => {
     let l = multiplicative()
-    while (is('+') || is('-')) {
+    for (let count = 0; is('+') || is('-'); chained(++count)) {
       const op = next()
       l = { k: 'binary', op: op.up, l, r: multiplicative(), pos: op.start }
     }
@@ -331,7 +336,7 @@ export const parseStatement = (sql: string): Statement => {
   }
   const multiplicative = (): Expr => {
     let l = unary()
-    while (is('*') || is('/') || is('||')) {
+    for (let count = 0; is('*') || is('/') || is('||'); chained(++count)) {
       const op = next()
       l = { k: 'binary', op: op.up, l, r: unary(), pos: op.start }
     }
@@ -354,7 +359,7 @@ export const parseStatement = (sql: string): Statement => {
   }
   const postfix = (): Expr => {
     let x = primary()
-    for (;;) {
+    for (let count = 0; ; chained(++count)) {
       const where = pos()
       if (is('.') && peek(1).up !== '*') {
         next()
@@ -830,7 +835,7 @@ export const parseStatement = (sql: string): Statement => {
   const fromClause = (): FromItem => nest(() => {
     let left = fromPrimary()
     let comma = false
-    for (;;) {
+    for (let count = 0; ; chained(++count)) {
       const where = pos()
       if (take(',')) {
         comma = true

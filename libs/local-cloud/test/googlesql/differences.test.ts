@@ -5,7 +5,7 @@ import { makeWorld, project, type World } from './world.ts'
 
 const tables = [
   'CREATE SCHEMA d',
-  "CREATE TABLE d.costs (id BIGINT, name VARCHAR, cost DOUBLE, spend DECIMAL(38,9), big DECIMAL(38,18), day DATE, at TIMESTAMPTZ, local TIMESTAMP, doc JSON, labels STRUCT(\"key\" VARCHAR, \"value\" VARCHAR)[], credits STRUCT(name VARCHAR, amount DOUBLE, n BIGINT)[], service STRUCT(id VARCHAR, description VARCHAR))",
+  "CREATE TABLE d.costs (id BIGINT, name VARCHAR, cost DOUBLE, spend DECIMAL(38,9), big DECIMAL(38,18), day DATE, ts TIMESTAMPTZ, local TIMESTAMP, doc JSON, labels STRUCT(\"key\" VARCHAR, \"value\" VARCHAR)[], credits STRUCT(name VARCHAR, amount DOUBLE, n BIGINT)[], service STRUCT(id VARCHAR, description VARCHAR))",
   `INSERT INTO d.costs VALUES
     (1, 'a', 10.5, 1.1, 0.5, '2025-11-19', '2025-11-19 03:30:00+00', '2025-11-19 03:30:00', '{"n": 1}', [{key: 'env', value: 'prod'}, {key: 'team', value: 'core'}], [{name: 'x', amount: -1.5, n: 1}, {name: 'y', amount: -2, n: 2}], {id: 's1', description: 'Compute'}),
     (2, 'b', 4.0, 2.2, 1, '2025-11-20', '2025-11-20 00:00:00+00', '2025-11-20 00:00:00', NULL, [], [], {id: 's2', description: 'Storage'}),
@@ -72,7 +72,7 @@ describe('GoogleSQL translation', () => {
     await fails("SELECT SUBSTR('abc', 1, -1)", 'QUERY_INVALID', 'negative')
   })
   it('refuses operands of different types', async () => {
-    for (const sql of ["SELECT 1 = '1'", 'SELECT TRUE = 1', "SELECT id FROM d.costs WHERE id = '1'", 'SELECT SUM(TRUE)', "SELECT 'a' || 1", "SELECT CONCAT('a', 1)", 'SELECT day = at FROM d.costs', 'SELECT at = local FROM d.costs', 'SELECT 1 AND TRUE', "SELECT IF(TRUE, 1, 'a')", "SELECT COALESCE(1, 'a')", "SELECT 1 IN ('a')", "SELECT LOWER(1)", "SELECT 1 UNION ALL SELECT 'a'", 'SELECT name FROM d.costs WHERE name'])
+    for (const sql of ["SELECT 1 = '1'", 'SELECT TRUE = 1', "SELECT id FROM d.costs WHERE id = '1'", 'SELECT SUM(TRUE)', "SELECT 'a' || 1", "SELECT CONCAT('a', 1)", 'SELECT day = ts FROM d.costs', 'SELECT ts = local FROM d.costs', 'SELECT 1 AND TRUE', "SELECT IF(TRUE, 1, 'a')", "SELECT COALESCE(1, 'a')", "SELECT 1 IN ('a')", "SELECT LOWER(1)", "SELECT 1 UNION ALL SELECT 'a'", 'SELECT name FROM d.costs WHERE name'])
       await fails(sql, 'QUERY_INVALID', /at \[1:\d+\]/)
   })
   it('compares and orders NaN as BigQuery does', async () => {
@@ -90,10 +90,10 @@ describe('GoogleSQL translation', () => {
   it('takes weeks from Sunday, differences of TIMESTAMP in whole units and of DATE by boundaries', async () => {
     expect(await row("SELECT DATE_TRUNC(DATE '2025-11-19', WEEK), DATE_TRUNC(DATE '2025-11-19', WEEK(WEDNESDAY)), EXTRACT(WEEK FROM DATE '2025-01-01'), EXTRACT(DAYOFWEEK FROM DATE '2025-11-16'), DATE_DIFF(DATE '2025-11-16', DATE '2025-11-15', WEEK)")).to.deep.equal(['2025-11-16', '2025-11-19', '0', '1', '1'])
     expect(await row("SELECT TIMESTAMP_DIFF(TIMESTAMP '2025-11-19 02:01:00Z', TIMESTAMP '2025-11-19 01:59:00Z', HOUR), DATETIME_DIFF(DATETIME '2025-11-19 02:01:00', DATETIME '2025-11-19 01:59:00', HOUR), DATE_DIFF(DATE '2025-12-01', DATE '2025-11-30', MONTH)")).to.deep.equal(['0', '1', '1'])
-    expect(await row("SELECT DATE(at, 'America/New_York'), DATE_ADD(day, INTERVAL 1 MONTH), day + 1, LAST_DAY(day, YEAR) FROM d.costs WHERE id = 1")).to.deep.equal(['2025-11-18', '2025-12-19', '2025-11-20', '2025-12-31'])
+    expect(await row("SELECT DATE(ts, 'America/New_York'), DATE_ADD(day, INTERVAL 1 MONTH), day + 1, LAST_DAY(day, YEAR) FROM d.costs WHERE id = 1")).to.deep.equal(['2025-11-18', '2025-12-19', '2025-11-20', '2025-12-31'])
   })
   it('prints numbers and times as GoogleSQL does', async () => {
-    expect(await row("SELECT CAST(1.0 AS STRING), CAST(0.1 + 0.2 AS STRING), CAST(1e15 AS STRING), CAST(NUMERIC '1.50' AS STRING), CAST(at AS STRING), CAST(TIMESTAMP '2025-01-01 00:00:00.5Z' AS STRING), FORMAT(\"%'d\", -1234567), FORMAT_DATE('%e', DATE '2025-11-09') FROM d.costs WHERE id = 1")).to.deep.equal(['1', '0.30000000000000004', '1e+15', '1.5', '2025-11-19 03:30:00+00', '2025-01-01 00:00:00.500+00', '-1,234,567', ' 9'])
+    expect(await row("SELECT CAST(1.0 AS STRING), CAST(0.1 + 0.2 AS STRING), CAST(1e15 AS STRING), CAST(NUMERIC '1.50' AS STRING), CAST(ts AS STRING), CAST(TIMESTAMP '2025-01-01 00:00:00.5Z' AS STRING), FORMAT(\"%'d\", -1234567), FORMAT_DATE('%e', DATE '2025-11-09') FROM d.costs WHERE id = 1")).to.deep.equal(['1', '0.30000000000000004', '1e+15', '1.5', '2025-11-19 03:30:00+00', '2025-01-01 00:00:00.500+00', '-1,234,567', ' 9'])
   })
   it('reads arrays of a row without a join', async () => {
     const list = [
@@ -142,14 +142,14 @@ describe('GoogleSQL translation', () => {
     await fails('UPDATE d.target SET nope = 1 WHERE TRUE', 'QUERY_INVALID', 'nope')
   })
   it('says what a DDL statement means for the catalog', async () => {
-    const { translated } = await world.query("CREATE TABLE d.made (day DATE NOT NULL, svc STRING(3) OPTIONS(description='s'), at TIMESTAMP DEFAULT CURRENT_TIMESTAMP(), tags ARRAY<STRUCT<k STRING, v INT64>>, PRIMARY KEY (svc) NOT ENFORCED) PARTITION BY DATE_TRUNC(day, MONTH) CLUSTER BY svc OPTIONS(description = 'x', labels = [('a', 'b')], partition_expiration_days = 9)")
+    const { translated } = await world.query("CREATE TABLE d.made (day DATE NOT NULL, svc STRING(3) OPTIONS(description='s'), ts TIMESTAMP DEFAULT CURRENT_TIMESTAMP(), tags ARRAY<STRUCT<k STRING, v INT64>>, PRIMARY KEY (svc) NOT ENFORCED) PARTITION BY DATE_TRUNC(day, MONTH) CLUSTER BY svc OPTIONS(description = 'x', labels = [('a', 'b')], partition_expiration_days = 9)")
     expect(translated.ddl).to.deep.include({ operation: 'create_table', dataset: 'd', table: 'made', project_id: project, time_partitioning: { field: 'day', type: 'MONTH' }, clustering_fields: ['svc'], primary_key: ['svc'], options: { description: 'x', labels: { a: 'b' }, partition_expiration_days: 9 } })
-    expect(translated.ddl?.columns?.map(({ name, type, mode }) => [name, type, mode])).to.deep.equal([['day', 'DATE', 'REQUIRED'], ['svc', 'STRING', 'NULLABLE'], ['at', 'TIMESTAMP', 'NULLABLE'], ['tags', 'STRUCT', 'REPEATED']])
+    expect(translated.ddl?.columns?.map(({ name, type, mode }) => [name, type, mode])).to.deep.equal([['day', 'DATE', 'REQUIRED'], ['svc', 'STRING', 'NULLABLE'], ['ts', 'TIMESTAMP', 'NULLABLE'], ['tags', 'STRUCT', 'REPEATED']])
     await world.reset()
     await fails("INSERT d.made (day, svc) VALUES ('2025-01-01', 'long')", 'QUERY_INVALID', 'longer')
     await fails("INSERT d.made (svc) VALUES ('abc')", 'QUERY_INVALID', 'Required field day')
     await world.query("INSERT d.made (day) VALUES ('2025-01-01')")
-    expect(await world.rows('SELECT tags, at IS NOT NULL FROM d.made')).to.deep.equal([[[], true]])
+    expect(await world.rows('SELECT tags, ts IS NOT NULL FROM d.made')).to.deep.equal([[[], true]])
     const view = await world.query('CREATE OR REPLACE VIEW d.v AS SELECT id, name FROM d.costs WHERE id > 1;')
     expect(view.translated.ddl).to.deep.include({ operation: 'create_view', view_query: 'SELECT id, name FROM d.costs WHERE id > 1', replace: true })
     await fails('CREATE TABLE d.x (a INT64) OPTIONS (nope = 1)', 'QUERY_UNSUPPORTED', 'nope')
@@ -178,7 +178,7 @@ describe('GoogleSQL translation', () => {
   it('gives errors at run time in its own words', async () => {
     await fails('SELECT id, COUNT(*) FROM d.costs', 'QUERY_INVALID', 'neither grouped nor aggregated')
     await fails('SELECT (SELECT id FROM d.costs)', 'QUERY_INVALID', 'more than one element')
-    await fails("SELECT DATE(at, 'Nowhere/City') FROM d.costs", 'QUERY_INVALID', 'time zone')
+    await fails("SELECT DATE(ts, 'Nowhere/City') FROM d.costs", 'QUERY_INVALID', 'time zone')
     await fails("SELECT REGEXP_CONTAINS(name, '(') FROM d.costs", 'QUERY_INVALID', 'regular expression')
     await fails("SELECT REVERSE('é')", 'QUERY_UNSUPPORTED', 'REVERSE')
   })
