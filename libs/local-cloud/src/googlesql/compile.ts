@@ -5,7 +5,7 @@ import type { TableRef } from '@convergence/warehouse'
 import { aggregates, functions, windowFunctions } from './functions.ts'
 import { invalid, positionOf, unsupported } from './lexer.ts'
 import { parseStatement, type Call, type DatePart, type Expr, type FromItem, type FrameBound, type Grouping, type Name, type OrderKey, type Query, type Select, type SelectItem, type WindowSpec } from './parser.ts'
-import { reservedSchema } from './setup.ts'
+import { onceSuffix, reservedSchema } from './setup.ts'
 import {
   arrayOf, BIGNUMERIC, bignumericScale, BOOL, BYTES, DATE, DATETIME, duckdbTypeOf, fieldName, FLOAT64, googlesqlType, ident, INT64, JSON_TYPE, NUMERIC, sameType, STRING, text, TIME, TIMESTAMP, typeName, typeOfColumn,
   type Field, type Type,
@@ -107,6 +107,7 @@ const pseudoColumns = new Set(['_PARTITIONTIME', '_PARTITIONDATE', '_TABLE_SUFFI
 const maxViewDepth = 16
 /** Bounds what one expression may become, so that a short statement cannot occupy the engine. */
 const maxWeight = 200_000
+const lightWeight = 3
 const maxText = 2_000_000
 const keyOf = (ref: TableRef): string => `${ref.project_id}.${ref.dataset}.${ref.table}`
 export const tableSql = (ref: TableRef): string => `${ident(ref.project_id)}.${ident(ref.dataset)}.${ident(ref.table)}`
@@ -138,7 +139,10 @@ export const createCompiler = (
   const used = new Set<string>()
   const fresh = (): string => `_t${++shared.counter.n}`
 
-  const mk = (pos: number, type: Type, sql: string, ...parts: readonly (E | undefined)[]): E => {
+  const mk = (pos: number, type: Type, plain: string, ...parts: readonly (E | undefined)[]): E => {
+    // A macro repeats its arguments; heavy ones are bound first.
+    const bind = plain.startsWith(`${G}.`) && parts.some((part) => (part?.weight ?? 1) > lightWeight)
+    const sql = bind ? plain.replace('(', `${onceSuffix}(`) : plain
     const e: E = { sql, type, pos, weight: 1 }
     let weight = 0
     for (const part of parts) {
@@ -148,7 +152,7 @@ export const createCompiler = (
       if (part.sub === true) e.sub = true
       weight += part.weight ?? 1
     }
-    e.weight = 1 + weight * (sql.startsWith(`${G}.`) ? 3 : 1)
+    e.weight = 1 + weight * (plain.startsWith(`${G}.`) && !bind ? 3 : 1)
     if (e.weight > maxWeight || sql.length > maxText) throw refuse(pos, 'An expression that becomes too large')
     return e
   }
@@ -563,7 +567,7 @@ export const createCompiler = (
         if (x === undefined || lo === undefined || hi === undefined) throw bad(pos, 'An operand is missing')
         if (type.k === 'FLOAT64') {
           const both = `(${comparison('>=', x, lo, pos).sql} AND ${comparison('<=', x, hi, pos).sql})`
-          return mk(pos, BOOL, ast.not ? `(NOT ${both})` : both, x, lo, hi)
+          return mk(pos, BOOL, ast.not ? `(NOT ${both})` : both, x, x, x, x, lo, hi)
         }
         if (type.k === 'STRUCT' || type.k === 'ARRAY' || type.k === 'JSON') throw refuse(pos, `BETWEEN on ${type.k}`)
         return mk(pos, BOOL, `(${x.sql} ${ast.not ? 'NOT ' : ''}BETWEEN ${lo.sql} AND ${hi.sql})`, x, lo, hi)
@@ -726,7 +730,7 @@ export const createCompiler = (
     if (first === undefined) throw bad(ast.pos, 'An operand is missing')
     if (type.k === 'FLOAT64') {
       const any = `(${rest.map((e) => comparison('=', first, e, ast.pos).sql).join(' OR ')})`
-      return mk(ast.pos, BOOL, ast.not ? `(NOT ${any})` : any, ...es)
+      return mk(ast.pos, BOOL, ast.not ? `(NOT ${any})` : any, ...rest, ...rest.map(() => first))
     }
     return mk(ast.pos, BOOL, `(${first.sql} ${no}IN (${rest.map((e) => e.sql).join(', ')}))`, ...es)
   }

@@ -450,7 +450,7 @@ const extreme = (fn: 'greatest' | 'least'): ScalarFunction => ({
     const nan = type.k === 'FLOAT64' ? es.filter((e) => e.lit === undefined).map((e) => `isnan(${e.sql})`) : []
     const call = `${fn}(${es.map((e) => e.sql).join(', ')})`
     const whens = [anyNull.length > 0 ? ` WHEN ${anyNull.join(' OR ')} THEN NULL` : '', nan.length > 0 ? ` WHEN ${nan.join(' OR ')} THEN CAST('nan' AS DOUBLE)` : ''].join('')
-    return c.mk(ast.pos, type, whens === '' ? call : `CASE${whens} ELSE ${call} END`, ...es)
+    return c.mk(ast.pos, type, whens === '' ? call : `CASE${whens} ELSE ${call} END`, ...es, ...es, ...es)
   },
 })
 
@@ -622,8 +622,8 @@ export const functions: ReadonlyMap<string, ScalarFunction> = new Map(Object.ent
     gen: ({ c, ast, args }) => {
       const [x, y] = c.unify(args(), 'NULLIF', ast.pos).es
       if (x === undefined || y === undefined) throw noMatch(c, ast, [])
-      const equal = extras(c).comparison('=', x, y, ast.pos)
-      return c.mk(ast.pos, x.type, `CASE WHEN ${equal.sql} THEN NULL ELSE ${x.sql} END`, x, y)
+      extras(c).comparison('=', x, y, ast.pos) // for its checks
+      return c.mk(ast.pos, x.type, `${G}.null_if${x.type.k === 'FLOAT64' ? '_float' : ''}(${x.sql}, ${y.sql})`, x, y)
     },
   },
   GREATEST: extreme('greatest'),
@@ -794,7 +794,7 @@ export const functions: ReadonlyMap<string, ScalarFunction> = new Map(Object.ent
       const es = args().map((e) => c.coerce(e, INT64, ast.name))
       const [from, to, step] = es.map((e) => e.sql)
       if (es[2]?.lit !== undefined && es[2].lit.value === '0') throw c.invalid(es[2].pos, 'GENERATE_ARRAY: the step is zero')
-      return c.mk(ast.pos, arrayOf(INT64), `CASE WHEN ${[from, to, step].filter((sql) => sql !== undefined).map((sql) => `${sql} IS NOT NULL`).join(' AND ')} THEN generate_series(${[from, to, step].filter((sql) => sql !== undefined).join(', ')}) END`, ...es)
+      return c.mk(ast.pos, arrayOf(INT64), `CASE WHEN ${[from, to, step].filter((sql) => sql !== undefined).map((sql) => `${sql} IS NOT NULL`).join(' AND ')} THEN generate_series(${[from, to, step].filter((sql) => sql !== undefined).join(', ')}) END`, ...es, ...es)
     },
   },
   GENERATE_DATE_ARRAY: generated('DATE'),

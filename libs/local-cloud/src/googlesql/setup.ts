@@ -2,6 +2,8 @@
 
 /** Holds the macros; no dataset may have this name. */
 export const reservedSchema = '_gsql'
+/** Ends the name of a macro that evaluates its arguments once. */
+export const onceSuffix = '_once'
 /** Starts every error that a translated statement raises by itself, so that it can be told from the engine's own messages. */
 export const raised = 'googlesql: '
 
@@ -31,19 +33,24 @@ const macros: readonly (readonly [string, string])[] = [
   ['nano(_a)', 'CAST(CAST(_a AS DECIMAL(38,9)) * 1000000000 AS HUGEINT)'],
   ['from_nano(_q)', 'CAST(CAST(_q // 1000000000 AS DECIMAL(38,9)) + CAST(CAST(_q % 1000000000 AS DECIMAL(38,9)) * 0.000000001 AS DECIMAL(38,9)) AS DECIMAL(38,9))'],
   ['num_quotient(_a, _b)', `${reservedSchema}.from_nano((CASE WHEN (_a < 0) <> (_b < 0) THEN -1 ELSE 1 END) * ((abs(_a) * 2000000000::HUGEINT + abs(_b)) // (2::HUGEINT * abs(_b))))`],
-  ['num_div(_a, _b)', `CASE WHEN _b = 0 AND _a IS NOT NULL THEN ${fail('division by zero')} ELSE ${reservedSchema}.num_quotient(${reservedSchema}.nano(_a), ${reservedSchema}.nano(_b)) END`],
-  ['num_safe_div(_a, _b)', `CASE WHEN _b = 0 THEN NULL ELSE ${reservedSchema}.num_quotient(${reservedSchema}.nano(_a), ${reservedSchema}.nano(_b)) END`],
+  // Whole numbers of 128 bits divide slowly: where the quotient as FLOAT64 is far enough from a tie, it rounds to the same digits.
+  ['num_close(_q)', 'abs(_q) < 1e5 AND abs(_q * 1e9 - round(_q * 1e9)) < 0.4'],
+  ['num_exact(_a, _b, _q)', `CASE WHEN ${reservedSchema}.num_close(_q) THEN CAST(_q AS DECIMAL(38,9)) ELSE ${reservedSchema}.num_quotient(${reservedSchema}.nano(_a), ${reservedSchema}.nano(_b)) END`],
+  ['num_div(_a, _b)', `CASE WHEN _b = 0 AND _a IS NOT NULL THEN ${fail('division by zero')} ELSE ${reservedSchema}.num_exact(_a, _b, CAST(_a AS DOUBLE) / CAST(_b AS DOUBLE)) END`],
+  ['num_safe_div(_a, _b)', `CASE WHEN _b = 0 THEN NULL ELSE ${reservedSchema}.num_exact(_a, _b, CAST(_a AS DOUBLE) / CAST(_b AS DOUBLE)) END`],
   ['num_to_float(_x)', 'CASE WHEN abs(_x) < 9000000 THEN CAST(_x AS DOUBLE) ELSE CAST(CAST(_x AS VARCHAR) AS DOUBLE) END'],
   ['float_to_num(_x)', `CASE WHEN isnan(_x) OR isinf(_x) OR abs(_x) >= 1e29 THEN ${failWith('NUMERIC out of range: ', '_x')} WHEN abs(_x) < 1e6 AND abs(_x * 1e9 - round(_x * 1e9)) < 0.4 THEN CAST(_x AS DECIMAL(38,9)) WHEN abs(_x) >= 1e15 THEN CAST(printf('%.9f', _x) AS DECIMAL(38,9)) ELSE CAST(CAST(printf('%.20f', _x) AS DECIMAL(38,20)) AS DECIMAL(38,9)) END`],
   ['safe_float_to_num(_x)', "CASE WHEN isnan(_x) OR isinf(_x) OR abs(_x) >= 1e29 THEN NULL WHEN abs(_x) < 1e6 AND abs(_x * 1e9 - round(_x * 1e9)) < 0.4 THEN CAST(_x AS DECIMAL(38,9)) WHEN abs(_x) >= 1e15 THEN CAST(printf('%.9f', _x) AS DECIMAL(38,9)) ELSE CAST(CAST(printf('%.20f', _x) AS DECIMAL(38,20)) AS DECIMAL(38,9)) END"],
   ['float_to_int(_x)', `CASE WHEN isnan(_x) OR isinf(_x) OR abs(_x) >= 9223372036854775808.0 THEN ${failWith('INT64 out of range: ', '_x')} ELSE CAST(round(_x) AS BIGINT) END`],
   ['safe_float_to_int(_x)', 'CASE WHEN isnan(_x) OR isinf(_x) OR abs(_x) >= 9223372036854775808.0 THEN NULL ELSE CAST(round(_x) AS BIGINT) END'],
   ['finite(_x, _a, _b)', `CASE WHEN NOT isfinite(_x) AND isfinite(_a) AND isfinite(_b) THEN ${fail('floating point error: the result is not finite')} ELSE _x END`],
+  ['null_if(_a, _b)', 'CASE WHEN _a = _b THEN NULL ELSE _a END'],
   // NaN is equal to nothing and compares as false.
   ['feq(_a, _b)', 'CASE WHEN isnan(_a) AND _b IS NOT NULL THEN false ELSE _a = _b END'],
   ['fne(_a, _b)', 'CASE WHEN isnan(_a) AND _b IS NOT NULL THEN true ELSE _a <> _b END'],
   ['fgt(_a, _b)', 'CASE WHEN isnan(_a) AND _b IS NOT NULL THEN false ELSE _a > _b END'],
   ['fge(_a, _b)', 'CASE WHEN isnan(_a) AND _b IS NOT NULL THEN false ELSE _a >= _b END'],
+  ['null_if_float(_a, _b)', 'CASE WHEN _a = _b AND NOT isnan(_a) THEN NULL ELSE _a END'],
   // Text to values: exactly the forms that GoogleSQL reads.
   ['to_int(_s)', `CASE WHEN NOT regexp_matches(_s, ${intText}) THEN ${failWith('bad INT64 value: ', '_s')} ELSE CAST(trim(_s) AS BIGINT) END`],
   ['try_int(_s)', `CASE WHEN regexp_matches(_s, '^\\s*[+-]?0[xX]') THEN ${fail('hexadecimal text as INT64 is not supported by the local warehouse')} WHEN regexp_matches(_s, ${intText}) THEN TRY_CAST(trim(_s) AS BIGINT) END`],
@@ -108,8 +115,16 @@ const first: readonly (readonly [string, string])[] = [
   ['try_read_timestamp(_s)', `(timezone('UTC', TRY_CAST(${reservedSchema}.local_text(_s) AS TIMESTAMP)) - to_microseconds(${reservedSchema}.offset_us(_s)))`],
 ]
 
+/** The same function with its arguments evaluated once: a macro repeats their text wherever its body names them. */
+const once = ([head, body]: readonly [string, string]): readonly [string, string] => {
+  const [, name = '', list = ''] = /^(\w+)\((.*)\)$/.exec(head) ?? []
+  const parameters = list.split(', ')
+  const bound = parameters.reduce((text, parameter) => text.replace(new RegExp(`(?<![\\w.])${parameter}(?!\\w)`, 'g'), `_v.${parameter}`), body)
+  return [`${name}${onceSuffix}(${list})`, `list_extract(list_transform([struct_pack(${parameters.map((parameter) => `${parameter} := ${parameter}`).join(', ')})], lambda _v: ${bound}), 1)`]
+}
+
 /** To run once per database, with the project's catalog current. Safe to repeat. */
 export const setupSql: readonly string[] = [
   `CREATE SCHEMA IF NOT EXISTS ${reservedSchema}`,
-  ...[...first, ...macros].map(([head, body]) => `CREATE OR REPLACE MACRO ${reservedSchema}.${head} AS ${body}`),
+  ...[...first, ...macros].flatMap((macro) => [macro, once(macro)]).map(([head, body]) => `CREATE OR REPLACE MACRO ${reservedSchema}.${head} AS ${body}`),
 ]
