@@ -46,6 +46,8 @@ export interface E {
   sub?: boolean
   /** Roughly how many nodes DuckDB makes of it: its macros repeat their arguments. */
   weight?: number
+  /** FLOAT64 arithmetic whose overflow shows as infinity or NaN in its own result and is still to be checked. */
+  open?: boolean
 }
 /** Names of an output: `sql` is the alias in the text, unique; `name` is missing for an unnamed column. */
 export interface Output { name?: string; sql: string; type: Type }
@@ -411,7 +413,7 @@ export const createCompiler = (
     if (type.k === 'STRUCT' || type.k === 'JSON') throw refuse(pos, `Operator ${op} on ${type.k}`)
     const out = (sql: string): E => mk(pos, BOOL, sql, l, r)
     if (type.k === 'FLOAT64') {
-      const nan = (e: E): boolean => e.lit === undefined && !/^CAST\('-?[0-9.eE+-]+' AS DOUBLE\)$/.test(e.sql)
+      const nan = (e: E): boolean => e.lit === undefined && !e.sql.startsWith(`${G}.fin(`) && !/^CAST\('-?[0-9.eE+-]+' AS DOUBLE\)$/.test(e.sql)
       switch (op) {
         case '=': return nan(l) && nan(r) ? out(`${G}.feq(${l.sql}, ${r.sql})`) : out(`(${l.sql} = ${r.sql})`)
         case '<>': return nan(l) && nan(r) ? out(`${G}.fne(${l.sql}, ${r.sql})`) : out(`(${l.sql} <> ${r.sql})`)
@@ -439,13 +441,14 @@ export const createCompiler = (
     if (op === '/') return divide(l, r, pos)
     if (op === '*' && type.k === 'NUMERIC') return mk(pos, NUMERIC, `CAST(${l.sql} * ${r.sql} AS DECIMAL(38,9))`, l, r)
     if (op === '*' && type.k === 'BIGNUMERIC') throw refuse(pos, 'A product of BIGNUMERIC')
-    return mk(pos, type, `(${l.sql} ${op} ${r.sql})`, l, r)
+    const result = mk(pos, type, `(${l.sql} ${op} ${r.sql})`, l, r)
+    return type.k === 'FLOAT64' ? { ...result, open: true } : result
   }
   const divide = (l: E, r: E, pos: number): E => {
     if (l.type.k === 'BIGNUMERIC') throw refuse(pos, 'A quotient of BIGNUMERIC')
     if (l.type.k === 'NUMERIC') return mk(pos, NUMERIC, `${G}.num_div(${l.sql}, ${r.sql})`, l, r)
     const constant = /^CAST\('(-?[0-9.]+)' AS DOUBLE\)$/.exec(r.sql)
-    return mk(pos, FLOAT64, constant !== null && Number(constant[1]) !== 0 ? `(${l.sql} / ${r.sql})` : `${G}.div(${l.sql}, ${r.sql})`, l, r)
+    return mk(pos, FLOAT64, constant !== null && Math.abs(Number(constant[1])) >= 1 ? `(${l.sql} / ${r.sql})` : `${G}.div(${l.sql}, ${r.sql})`, l, r)
   }
   /** date or time +- INTERVAL n part */
   const addInterval = (base: E, n: E, part: DatePart, sign: '+' | '-', pos: number): E => {
@@ -481,7 +484,14 @@ export const createCompiler = (
     return mk(pos, type, `CASE ${branches}${last} END`, ...parts, ...results)
   }
 
+  /** Sums and products pass an overflow on, so only the outermost one is checked. */
   const expr = (ast: Expr, scope: Scope): E => {
+    const e = unchecked(ast, scope)
+    if (e.open !== true) return e
+    return { ...mk(e.pos, FLOAT64, `${G}.fin${(e.weight ?? 1) > 20 ? onceSuffix : ''}(${e.sql})`), agg: e.agg, win: e.win, sub: e.sub, weight: (e.weight ?? 1) * ((e.weight ?? 1) > 20 ? 1 : 2) }
+  }
+  const isArithmetic = (ast: Expr): boolean => ast.k === 'binary' && (ast.op === '+' || ast.op === '-' || ast.op === '*')
+  const unchecked = (ast: Expr, scope: Scope): E => {
     const pos = ast.pos
     switch (ast.k) {
       case 'lit': return literal(ast.type, ast.text, pos)
@@ -540,8 +550,9 @@ export const createCompiler = (
           if (base.type.k === 'DATE') throw refuse(pos, 'DATE with INTERVAL (use DATE_ADD or DATE_SUB)')
           return addInterval(base, expr(ast.r.n, scope), ast.r.part, ast.op, pos)
         }
-        const l = expr(ast.l, scope)
-        const r = expr(ast.r, scope)
+        const operand = (side: Expr): E => isArithmetic(ast) && isArithmetic(side) ? unchecked(side, scope) : expr(side, scope)
+        const l = operand(ast.l)
+        const r = operand(ast.r)
         if (ast.op === '||') return concat([l, r], pos, 'operator ||')
         if (['+', '-', '*', '/'].includes(ast.op)) return arithmetic(ast.op, l, r, pos)
         return comparison(ast.op, l, r, pos)
@@ -901,6 +912,7 @@ export const createCompiler = (
     if (unfit(condition)) return undefined
     const raw = array.raw ?? array.sql
     const list = condition === undefined ? raw : `list_filter(${raw}, lambda ${variable}: ${condition.sql})`
+    if (kind === 'exists' && selectList(body.items, lambdaScope).some(({ e }) => unfit(e))) return undefined
     if (kind === 'exists') return mk(q.pos, BOOL, `(coalesce(len(${list}), 0) > 0)`, array)
     const [item] = body.items
     if (body.items.length !== 1 || item?.k !== 'expr') {

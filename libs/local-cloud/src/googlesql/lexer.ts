@@ -139,5 +139,6 @@ const readQuoted = (sql: string, from: number, start: number, quote: string, how
     else out += String.fromCodePoint(value)
     i += coded[0].length
   }
+  if (!how.bytes && out.includes('\0')) throw unsupported(sql, start, 'A NUL character in a literal or name')
   return { value: how.bytes ? Buffer.from(bytes).toString('hex') : out, end: i + quote.length }
 }

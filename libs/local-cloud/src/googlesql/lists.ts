@@ -56,7 +56,7 @@ ${refused.map(({ construct, reason }) => `| ${construct.replaceAll('|', '\\|')} 
 
 ### Known differences
 
-- A FLOAT64 sum or product that overflows gives infinity; BigQuery fails. POW and EXP fail as there.
+- FLOAT64 arithmetic fails when it overflows, as in BigQuery, and also on infinity and NaN, where BigQuery goes on. SUM and AVG of FLOAT64 that overflow give infinity.
 - A NUMERIC product, quotient or average fails when a step of it needs more than 38 digits.
 - Approximate aggregates are exact.
 - Two output columns of one name: the second is called name_1.

@@ -10,6 +10,8 @@ export const raised = 'googlesql: '
 const fail = (message: string): string => `error('${raised}${message}')`
 const failWith = (message: string, value: string): string => `error('${raised}${message}' || coalesce(CAST(${value} AS VARCHAR), 'NULL'))`
 
+/** Overflow fails; so does arithmetic on infinity and NaN, which could hide it. */
+const notFinite = 'floating point error: the result is not finite (arithmetic on infinity and NaN is refused here)'
 const intText = "'^\\s*[+-]?[0-9]+\\s*$'"
 const floatText = "'^\\s*(?i:[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?inf(inity)?|nan)\\s*$'"
 const decimalText = "'^\\s*[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?\\s*$'"
@@ -24,7 +26,8 @@ const fraction = (us: string): string => `CASE WHEN ${us} % 1000000 = 0 THEN '' 
 /** name(parameters): expression. Parameters start with _ and lambdas use other names, so that nothing of the caller is captured. */
 const macros: readonly (readonly [string, string])[] = [
   // Division and remainder fail on zero.
-  ['div(_a, _b)', `CASE WHEN _b = 0 AND _a IS NOT NULL THEN ${fail('division by zero')} ELSE _a / _b END`],
+  ['div(_a, _b)', `CASE WHEN _b = 0 AND _a IS NOT NULL THEN ${fail('division by zero')} WHEN isinf(_a / _b) AND isfinite(_a) THEN ${fail(notFinite)} ELSE _a / _b END`],
+  ['fin(_x)', `CASE WHEN isfinite(_x) IS NOT FALSE THEN _x ELSE ${fail(notFinite)} END`],
   ['idiv(_a, _b)', `CASE WHEN _b = 0 AND _a IS NOT NULL THEN ${fail('division by zero')} ELSE _a // _b END`],
   ['modulo(_a, _b)', `CASE WHEN _b = 0 AND _a IS NOT NULL THEN ${fail('division by zero')} ELSE _a % _b END`],
   ['floor_div(_a, _b)', '(_a - ((_a % _b) + _b) % _b) // _b'],
@@ -43,7 +46,7 @@ const macros: readonly (readonly [string, string])[] = [
   ['safe_float_to_num(_x)', "CASE WHEN isnan(_x) OR isinf(_x) OR abs(_x) >= 1e29 THEN NULL WHEN abs(_x) < 1e6 AND abs(_x * 1e9 - round(_x * 1e9)) < 0.4 THEN CAST(_x AS DECIMAL(38,9)) WHEN abs(_x) >= 1e15 THEN CAST(printf('%.9f', _x) AS DECIMAL(38,9)) ELSE CAST(CAST(printf('%.20f', _x) AS DECIMAL(38,20)) AS DECIMAL(38,9)) END"],
   ['float_to_int(_x)', `CASE WHEN isnan(_x) OR isinf(_x) OR abs(_x) >= 9223372036854775808.0 THEN ${failWith('INT64 out of range: ', '_x')} ELSE CAST(round(_x) AS BIGINT) END`],
   ['safe_float_to_int(_x)', 'CASE WHEN isnan(_x) OR isinf(_x) OR abs(_x) >= 9223372036854775808.0 THEN NULL ELSE CAST(round(_x) AS BIGINT) END'],
-  ['finite(_x, _a, _b)', `CASE WHEN NOT isfinite(_x) AND isfinite(_a) AND isfinite(_b) THEN ${fail('floating point error: the result is not finite')} ELSE _x END`],
+  ['finite(_x, _a, _b)', `CASE WHEN NOT isfinite(_x) AND isfinite(_a) AND isfinite(_b) THEN ${fail(notFinite)} ELSE _x END`],
   ['null_if(_a, _b)', 'CASE WHEN _a = _b THEN NULL ELSE _a END'],
   // NaN is equal to nothing and compares as false.
   ['feq(_a, _b)', 'CASE WHEN isnan(_a) AND _b IS NOT NULL THEN false ELSE _a = _b END'],

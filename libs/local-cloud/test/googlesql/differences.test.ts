@@ -75,6 +75,10 @@ describe('GoogleSQL translation', () => {
     for (const sql of ["SELECT 1 = '1'", 'SELECT TRUE = 1', "SELECT id FROM d.costs WHERE id = '1'", 'SELECT SUM(TRUE)', "SELECT 'a' || 1", "SELECT CONCAT('a', 1)", 'SELECT day = ts FROM d.costs', 'SELECT ts = local FROM d.costs', 'SELECT 1 AND TRUE', "SELECT IF(TRUE, 1, 'a')", "SELECT COALESCE(1, 'a')", "SELECT 1 IN ('a')", "SELECT LOWER(1)", "SELECT 1 UNION ALL SELECT 'a'", 'SELECT name FROM d.costs WHERE name'])
       await fails(sql, 'QUERY_INVALID', /at \[1:\d+\]/)
   })
+  it('fails when FLOAT64 arithmetic overflows, however deep', async () => {
+    for (const sql of ['SELECT x * 10 FROM UNNEST([1e308]) AS x', 'SELECT 1 / (x * 10 + 1) FROM UNNEST([1e308]) AS x', 'SELECT x * 10 - x * 10 FROM UNNEST([1e308]) AS x', 'SELECT x / 0.0001 FROM UNNEST([1e308]) AS x', 'SELECT POW(x, 2) FROM UNNEST([1e308]) AS x', 'SELECT EXP(1000)']) await fails(sql, 'QUERY_INVALID', 'not finite')
+    expect(await row('SELECT x * 2 + 1 - x, NULL * x, x / 2, -x, (x + 1) * (x + 2) FROM UNNEST([1.5]) AS x')).to.deep.equal([2.5, null, 0.75, -1.5, 8.75])
+  })
   it('compares and orders NaN as BigQuery does', async () => {
     expect(await row("SELECT x = x, x <> x, x > 1, x < 1, 1 > x, x BETWEEN 0 AND 1, x IN (1, 2) FROM (SELECT CAST('nan' AS FLOAT64) AS x)")).to.deep.equal([false, true, false, false, false, false, false])
     expect((await world.query("SELECT x FROM UNNEST([1.0, CAST('nan' AS FLOAT64), NULL, CAST('-inf' AS FLOAT64)]) AS x ORDER BY x")).rows.flat()).to.deep.equal([null, 'NaN', '-Infinity', 1])
