@@ -88,6 +88,9 @@ const macros: readonly (readonly [string, string])[] = [
   ['in_array(_x, _l)', 'CASE WHEN _l IS NULL OR len(_l) = 0 THEN false WHEN _x IS NULL THEN NULL WHEN list_contains(_l, _x) THEN true WHEN list_count(_l) < len(_l) THEN NULL ELSE false END'],
   ['without_null(_l)', `CASE WHEN list_count(_l) < len(_l) THEN ${fail('an array that is returned cannot have a NULL element')} ELSE _l END`],
   // Text.
+  // Letters whose other case is several letters, or depends on the neighbours: DuckDB maps one to one.
+  ['upper_of(_s)', `CASE WHEN strlen(_s) <> length(_s) AND regexp_matches(_s, '[\u00df\u0149\u01f0\u0390\u03b0\u0587\u1e96-\u1e9a\u1f50-\u1f57\u1f80-\u1fff\ufb00-\ufb17]') THEN ${fail('UPPER of this text is not supported by the local warehouse')} ELSE upper(_s) END`],
+  ['lower_of(_s)', `CASE WHEN strlen(_s) <> length(_s) AND regexp_matches(_s, '[\u0130\u03a3]') THEN ${fail('LOWER of this text is not supported by the local warehouse')} ELSE lower(_s) END`],
   ['substr2(_s, _p)', 'CASE WHEN _p = 0 OR _p < -length(_s) THEN _s ELSE substring(_s, _p) END'],
   ['substr3(_s, _p, _n)', `CASE WHEN _n < 0 AND _s IS NOT NULL THEN ${fail('SUBSTR: the length is negative')} WHEN _p = 0 OR _p < -length(_s) THEN substring(_s, 1, _n) ELSE substring(_s, CASE WHEN _p < 0 THEN length(_s) + _p + 1 ELSE _p END, _n) END`],
   ['left_of(_s, _n)', `CASE WHEN _n < 0 AND _s IS NOT NULL THEN ${fail('LEFT: the length is negative')} ELSE left(_s, _n) END`],
@@ -122,7 +125,7 @@ const first: readonly (readonly [string, string])[] = [
 const once = ([head, body]: readonly [string, string]): readonly [string, string] => {
   const [, name = '', list = ''] = /^(\w+)\((.*)\)$/.exec(head) ?? []
   const parameters = list.split(', ')
-  const bound = parameters.reduce((text, parameter) => text.replace(new RegExp(`(?<![\\w.])${parameter}(?!\\w)`, 'g'), `_v.${parameter}`), body)
+  const bound = parameters.reduce((text, parameter) => text.replace(new RegExp(`(?<![\\w.])${parameter}(?!\\w)`, 'g'), `struct_extract(_v, '${parameter}')`), body)
   return [`${name}${onceSuffix}(${list})`, `list_extract(list_transform([struct_pack(${parameters.map((parameter) => `${parameter} := ${parameter}`).join(', ')})], lambda _v: ${bound}), 1)`]
 }
 

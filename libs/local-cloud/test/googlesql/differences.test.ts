@@ -179,6 +179,15 @@ describe('GoogleSQL translation', () => {
     expect([...translated.parameters].sort()).to.deep.equal(['d', 'ids', 's'])
     await fails('SELECT @nope', 'QUERY_INVALID', 'nope')
   })
+  it('groups and filters by expressions that are bound once', async () => {
+    expect((await world.query('SELECT name, COUNTIF(id > 1) / COUNT(*) AS rate FROM d.costs WHERE name IS NOT NULL GROUP BY name HAVING rate > 0 AND SUM(cost) / (COUNT(*) + 1) / 2 > 0.5 ORDER BY rate, SUM(cost) / COUNT(*)')).rows).to.deep.equal([['b', 1]])
+    expect((await world.query('SELECT NULLIF(ROUND(cost / 2, 1), 0) AS h, COUNT(*) FROM d.costs GROUP BY NULLIF(ROUND(cost / 2, 1), 0) ORDER BY NULLIF(ROUND(cost / 2, 1), 0)')).rows).to.deep.equal([[null, '1'], [2, '1'], [5.3, '1']])
+  })
+  it('maps case only where one letter becomes one', async () => {
+    expect(await row("SELECT UPPER('é'), LOWER('É'), UPPER('aB1')")).to.deep.equal(['É', 'é', 'AB1'])
+    await fails("SELECT UPPER('straße')", 'QUERY_UNSUPPORTED', 'UPPER')
+    await fails("SELECT LOWER('ΣΑΣ')", 'QUERY_UNSUPPORTED', 'LOWER')
+  })
   it('gives errors at run time in its own words', async () => {
     await fails('SELECT id, COUNT(*) FROM d.costs', 'QUERY_INVALID', 'neither grouped nor aggregated')
     await fails('SELECT (SELECT id FROM d.costs)', 'QUERY_INVALID', 'more than one element')
