@@ -106,7 +106,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     instance = await DuckDBInstance.fromCache(`:memory:${randomUUID()}`)
     control = await instance.connect()
     for (const sql of [
-      `SET GLOBAL TimeZone='UTC'`, `SET memory_limit=${literal(memory_limit)}`, `SET temp_directory=${literal(spill)}`, `ATTACH ${literal(file)} AS ${project}`,
+      `SET GLOBAL TimeZone='UTC'`, `SET memory_limit=${literal(memory_limit)}`, `SET temp_directory=${literal(spill)}`, 'SET preserve_insertion_order=false', `ATTACH ${literal(file)} AS ${project}`,
       // Tenants write SQL: without these a statement could read the host.
       'SET autoinstall_known_extensions=false', 'SET autoload_known_extensions=false', `SET allowed_directories=[${literal(scratch)}, ${literal(spill)}]`, 'SET enable_external_access=false', 'SET lock_configuration=true',
     ]) await control.run(sql)
