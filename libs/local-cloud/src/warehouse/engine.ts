@@ -5,7 +5,7 @@
  * of the tables that it reads. GoogleSQL is translated when it is used, so its weight loads with the first statement.
  */
 import { randomUUID } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { chmodSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -110,6 +110,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       // Tenants write SQL: without these a statement could read the host.
       'SET autoinstall_known_extensions=false', 'SET autoload_known_extensions=false', `SET allowed_directories=[${literal(scratch)}, ${literal(spill)}]`, 'SET enable_external_access=false', 'SET lock_configuration=true',
     ]) await control.run(sql)
+    chmodSync(file, 0o600)
     catalog = await openCatalog(control, project_id)
     await control.run(`CREATE TABLE IF NOT EXISTS ${catalog.reserved('jobs')} (job_id VARCHAR PRIMARY KEY, labels VARCHAR NOT NULL, error VARCHAR, rows_written BIGINT NOT NULL, bytes_processed BIGINT NOT NULL, ended_at TIMESTAMPTZ NOT NULL)`)
     await control.run(`CREATE TABLE IF NOT EXISTS ${catalog.reserved('journal')} (position BIGINT NOT NULL)`)
