@@ -36,6 +36,8 @@ export interface PlatformOptions {
   environment?: string
   /** Deliver every message twice: for tests. */
   duplicate?: boolean
+  /** The clock of broker and services, in milliseconds since 1970: for tests. */
+  clock?: () => number
   /** Called at each named point of the bus; may throw or end the process: for tests. */
   crash?: (point: string, subscription: string) => void
   /** Pause before a message that was given back comes again, in milliseconds: for tests; default as the topology says. */
@@ -101,6 +103,8 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     return thing
   }
   try {
+    const clock = options.clock ?? Date.now
+    const now = () => new Date(clock())
     prepareFolder(data_folder)
     const pipelines = loadPipelines({ project_id, ...(options.configs_folder === undefined ? {} : { configs_folder: options.configs_folder }) })
 
@@ -117,7 +121,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     const keys = signingKeys(join(data_folder, 'signing-keys.json'))
     const signer = (kid: string) => openSigner(createPrivateKey(keys[kid]?.private_key ?? ''), kid)
 
-    const broker = open(await openBroker({ file: join(data_folder, 'pubsub.db') }))
+    const broker = open(await openBroker({ file: join(data_folder, 'pubsub.db'), now: clock }))
     await ensureTopology(broker, options.redelivery_ms === undefined ? {} : { minimumBackoffMs: options.redelivery_ms, maximumBackoffMs: options.redelivery_ms })
     const engine = await openEngine({ folder: data_folder, project_id })
     const warehouse = open(openWarehouse({ engine, random: Math.random }))
@@ -127,19 +131,19 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     mkdirSync(scratch_folder, { recursive: true, mode: 0o700 })
 
     const bus = open(openBus({
-      port: broker, log, signers: { auth: signer('auth'), scheduler: signer('scheduler') }, closeTimeoutMs: options.close_timeout_ms ?? 20_000,
+      port: broker, log, now, signers: { auth: signer('auth'), scheduler: signer('scheduler') }, closeTimeoutMs: options.close_timeout_ms ?? 20_000,
       ...(options.duplicate === undefined ? {} : { duplicate: options.duplicate }), ...(options.crash === undefined ? {} : { crash: options.crash }),
     }))
     const made = await bootstrap(warehouse, {})
     log.info({ dataset_created: made.dataset_created, tables_created: made.tables_created.length }, 'central tables are there')
 
-    const now = () => new Date()
+    let epoch = made.epoch
     const shared = { bus, warehouse, pipelines, log, now, random: Math.random }
     const decider = open(await scheduler({
       ...shared, log: log.child({ service: 'scheduler' }), epoch: made.epoch,
       platform_keys: Object.fromEntries(Object.entries(keys).map(([kid, pair]) => [kid, createPublicKey({ key: Buffer.from(pair.public_key, 'base64'), format: 'der', type: 'spki' })])),
     }))
-    open(await tenant({ ...shared, log: log.child({ service: 'tenant' }) }))
+    const tenants = open(await tenant({ ...shared, log: log.child({ service: 'tenant' }) }))
     open(await executor({ ...shared, log: log.child({ service: 'executor' }), objects, secrets, scratch_folder }))
     const mail = options.smtp_url === undefined ? openMailFolder({ folder: join(data_folder, 'mail') }) : openSmtp({ url: options.smtp_url })
     open(await notifier({ ...shared, log: log.child({ service: 'notifier' }), secrets, mail }))
@@ -148,8 +152,12 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       local_mode: true, admin_key_hashes: [...admin_key_hashes], replica: 'r0',
       bootstrap: async (request) => {
         const result = await bootstrap(warehouse, request)
-        // The ledger was dropped and made again: its state in memory is of another one.
-        if (result.epoch !== made.epoch) await decider.recreated(result.epoch)
+        // The central tables were dropped and made again: what is in memory is of others.
+        if (result.epoch !== epoch) {
+          epoch = result.epoch
+          await decider.recreated(epoch)
+          await tenants.recreated()
+        }
         return result
       },
     }))

@@ -3,7 +3,7 @@
  * and as bench.json. `-- NAME` runs those benches whose name contains NAME. Nothing here is a test.
  */
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -26,12 +26,13 @@ const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 const only = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const wanted = (name: string) => only.length === 0 || only.some((part) => name.includes(part))
 
-interface World { platform: Platform; key: string; folder: string; end(): Promise<void> }
+interface World { platform: Platform; key: string; folder: string; /** Resolves at the run's terminal event. */ whenEnded(run_id: string): Promise<void>; end(): Promise<void> }
 const openWorld = async (): Promise<World> => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-bench-'))
   const platform = await startPlatform({ data_folder: folder, port: 0, log: openLog({ service: 'bench', level: 'error' }), close_timeout_ms: 5_000 })
   const { body } = await openClient(platform.url).call('POST', '/api/v1/tenants/onboard', { body: { tenant_id: 'bench', company_name: 'Bench', admin_email: 'bench@bench.example', subscription_plan: 'ENTERPRISE' } })
-  return { platform, key: String(body['api_key']), folder, end: async () => { await platform.close(); rmSync(folder, { recursive: true, force: true }) } }
+  // One watcher: two on one subscription would get half of the ends each.
+  return { platform, key: String(body['api_key']), folder, whenEnded: watchEnds(platform), end: async () => { await platform.close(); rmSync(folder, { recursive: true, force: true }) } }
 }
 
 /** Runs that were asked for on the bus itself, waited for by their terminal events. */
@@ -63,7 +64,6 @@ const post = (world: World, pipeline: string): Promise<{ status: number; body: R
   })
 
 const throughput = async (world: World, count: number) => {
-  const whenEnded = watchEnds(world.platform)
   const cpuBefore = process.cpuUsage()
   const started = performance.now()
   let next = 0
@@ -72,7 +72,7 @@ const throughput = async (world: World, count: number) => {
       next += 1
       const { status, body } = await post(world, 'custom/bench/three_steps')
       if (status !== 202) throw new Error(`a run was answered ${status}: ${JSON.stringify(body)}`)
-      await whenEnded(String(body['pipeline_logging_id']))
+      await world.whenEnded(String(body['pipeline_logging_id']))
     }
   }
   await Promise.all(Array.from({ length: 90 }, submit))
@@ -88,10 +88,10 @@ const throughput = async (world: World, count: number) => {
   return { runsPerSecond: count / seconds, cpuMs: (cpu.user + cpu.system) / 1000 / count }
 }
 
-const oneRun = async (world: World, whenEnded: (id: string) => Promise<void>, pipeline: string) => {
+const oneRun = async (world: World, pipeline: string) => {
   const started = performance.now()
   const { body } = await post(world, pipeline)
-  await whenEnded(String(body['pipeline_logging_id']))
+  await world.whenEnded(String(body['pipeline_logging_id']))
   return performance.now() - started
 }
 
@@ -115,14 +115,13 @@ const benchLatency = async () => {
   const forty: number[] = []
   for (let round = 0; round < rounds; round += 1) {
     const world = await openWorld()
-    const whenEnded = watchEnds(world.platform)
-    for (let warm = 0; warm < 50; warm += 1) await oneRun(world, whenEnded, 'custom/bench/three_steps')
+    for (let warm = 0; warm < 50; warm += 1) await oneRun(world, 'custom/bench/three_steps')
     const times: number[] = []
-    for (let k = 0; k < 300; k += 1) times.push(await oneRun(world, whenEnded, 'custom/bench/three_steps'))
+    for (let k = 0; k < 300; k += 1) times.push(await oneRun(world, 'custom/bench/three_steps'))
     p50.push(median(times))
     p99.push(quantile(times, 0.99))
     const long: number[] = []
-    for (let k = 0; k < 30; k += 1) long.push(await oneRun(world, whenEnded, 'custom/bench/forty_steps'))
+    for (let k = 0; k < 30; k += 1) long.push(await oneRun(world, 'custom/bench/forty_steps'))
     forty.push(median(long))
     await world.end()
   }
@@ -162,13 +161,12 @@ const benchPost = async () => {
 /** Latency of a run with 100,000 runs in the ledger, against none. */
 const benchHistory = async () => {
   const world = await openWorld()
-  const whenEnded = watchEnds(world.platform)
   const measure = async () => {
     const times: number[] = []
-    for (let k = 0; k < 300; k += 1) times.push(await oneRun(world, whenEnded, 'custom/bench/three_steps'))
+    for (let k = 0; k < 300; k += 1) times.push(await oneRun(world, 'custom/bench/three_steps'))
     return median(times)
   }
-  for (let warm = 0; warm < 50; warm += 1) await oneRun(world, whenEnded, 'custom/bench/three_steps')
+  for (let warm = 0; warm < 50; warm += 1) await oneRun(world, 'custom/bench/three_steps')
   const before = await measure()
   const count = Number(process.env['BENCH_HISTORY'] ?? 99_000)
   await throughput(world, count)
@@ -208,7 +206,6 @@ const benchLoad = async () => {
   const world = await openWorld()
   const folder = join(world.folder, 'buckets/s3/bench-cur/cur/daily/20251101-20251201')
   await writeBigCur({ folder, rows, seed: 5, report_name: 'daily', bucket: 'bench-cur', prefix: 'cur', month: '2025-11' })
-  const size = statSync(folder).size
   const perSecond: number[] = []
   let most = 0
   const watch = setInterval(() => { most = Math.max(most, process.memoryUsage.rss()) }, 50)
@@ -229,7 +226,6 @@ const benchLoad = async () => {
   clearInterval(watch)
   record(`load: ${rows} CUR rows csv.gz, whole run`, 'rows/s', '>= 150000', perSecond)
   record('load: peak memory of the process', 'MB', '-', [most / 1024 / 1024])
-  void size
   await world.end()
 }
 

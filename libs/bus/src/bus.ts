@@ -265,7 +265,7 @@ export const openBus = (options: BusOptions): Bus => {
         if (replica !== undefined) await port.ensureSubscription(subscription, { topic, expirationMs: feedExpirationMs, retryPolicy: feedRetry })
         else {
           const config = await port.getSubscription(subscription)
-          if (config === undefined) throw new AppError('SETTING_INVALID', `subscription ${subscription} does not exist: run npm run apply, or add the reader to schemas/topology.yaml`)
+          if (config === undefined) throw new AppError('SETTING_INVALID', `subscription ${subscription} does not exist: is the reader in schemas/topology.yaml, and was ensureTopology called?`)
           if (config.deadLetterPolicy === undefined) throw new AppError('SETTING_INVALID', `subscription ${subscription} has no dead-letter policy: without one a poison message comes for ever`)
         }
         if (closing !== undefined) return

@@ -683,7 +683,7 @@ const checkName = (kind: string, name: string) => {
 const largestMessage = 10_000_000
 const fits = (text: string, most: number) => text.length * 3 <= most || Buffer.byteLength(text) <= most
 const checkMessage = ({ topic, data, attributes, ordering_key }: PortOutgoing, topics: ReadonlyMap<string, unknown>) => {
-  if (!topics.has(topic)) throw new AppError('NOT_FOUND', `topic ${topic} does not exist: run npm run apply`)
+  if (!topics.has(topic)) throw new AppError('NOT_FOUND', `topic ${topic} does not exist; make it before publishing to it`)
   const wrong = (what: string) => new AppError('BODY_INVALID', `message to ${topic}: ${what}`)
   if (data.byteLength > largestMessage) throw wrong(`at most 10 MB, got ${data.byteLength} bytes`)
   let count = 0
