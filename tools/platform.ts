@@ -123,7 +123,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
 
     const broker = open(await openBroker({ file: join(data_folder, 'pubsub.db'), now: clock }))
     await ensureTopology(broker, options.redelivery_ms === undefined ? {} : { minimumBackoffMs: options.redelivery_ms, maximumBackoffMs: options.redelivery_ms })
-    const engine = await openEngine({ folder: data_folder, project_id })
+    const engine = await openEngine({ folder: data_folder, project_id, log: log.child({ service: 'warehouse' }) })
     const warehouse = open(openWarehouse({ engine, random: Math.random }))
     const secrets = open(openSecrets(openKeyring({ file: join(data_folder, 'keyring.json') })))
     const objects = open(openBuckets({ folder: join(data_folder, 'buckets') }))

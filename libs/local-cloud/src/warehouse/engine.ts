@@ -29,6 +29,8 @@ export interface EngineOptions {
   now?: () => Date
   /** What DuckDB may use before it spills to disk; default 1GB. */
   memory_limit?: string
+  /** Told of rows that were acknowledged and that DuckDB does not take: they are kept aside, and somebody must look. */
+  log?: { error(fields: object, message: string): void }
 }
 
 /** Ids of jobs are remembered for so long. */
@@ -84,7 +86,7 @@ interface Selected { sql: string; values: Record<string, DuckDBValue>; types: Re
  * Opens the warehouse of a folder, which this process then owns; whoever comes second is told in one sentence. Throws SETTING_INVALID or
  * DISK_FULL.
  */
-export const openEngine = async ({ folder: given, project_id, now = () => new Date(), memory_limit = '1GB' }: EngineOptions): Promise<WarehousePort> => {
+export const openEngine = async ({ folder: given, project_id, now = () => new Date(), memory_limit = '1GB', log }: EngineOptions): Promise<WarehousePort> => {
   const folder = resolve(given)
   const scratch = join(folder, 'scratch')
   const spill = join(folder, 'spill')
@@ -236,6 +238,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
         await applyBatch([entry], (connection) => insertEntries(connection, [entry])).catch(async (fault: unknown) => {
           if (wordFault(fault).code !== 'QUERY_INVALID') throw fault
           await applyBatch([entry], async (connection) => {
+            log?.error({ table: entry.table, position: entry.position, fault: wordFault(fault).message }, 'rows kept aside in _convergence.refused')
             await connection.run(`INSERT INTO ${catalog.reserved('refused')} VALUES ($1, $2, $3, $4)`, [BigInt(entry.position), entry.table, entry.rows, wordFault(fault).message])
           })
         })
