@@ -5,7 +5,7 @@
 import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Writable, type Readable } from 'node:stream'
+import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
@@ -19,8 +19,10 @@ export interface SpoolLimits {
   unpacked_bytes: number
   /** Unpacked over packed, looked at beyond 64 MiB; default 250. Reports pack 5 to 30 times, the worst that gzip can is 1032. */
   ratio: number
+  /** Archives up to here are put down unpacked, which loads faster and takes more space; larger ones stay packed. Default 256 MiB. */
+  unpack_bytes: number
 }
-const defaults: SpoolLimits = { file_bytes: 20 * 1024 ** 3, unpacked_bytes: 200 * 1024 ** 3, ratio: 250 }
+const defaults: SpoolLimits = { file_bytes: 20 * 1024 ** 3, unpacked_bytes: 200 * 1024 ** 3, ratio: 250, unpack_bytes: 256 * 1024 ** 2 }
 const ratioFromBytes = 64 * 1024 ** 2
 const headBytes = 1024 ** 2
 const manifestBytes = 16 * 1024 ** 2
@@ -45,7 +47,7 @@ const worded = (error: unknown): unknown =>
 const gib = (bytes: number): string => (bytes >= 1024 ** 3 ? `${Number((bytes / 1024 ** 3).toFixed(1))} GiB` : `${bytes} bytes`)
 const isGzip = (key: string): boolean => /\.gz$/i.test(key)
 
-/** Passes on until there are too many bytes. */
+/** Passes on and tells how many bytes there were so far. */
 const counted = async function* (source: AsyncIterable<Buffer>, onBytes: (total: number) => void): AsyncGenerator<Buffer> {
   let total = 0
   for await (const chunk of source) {
@@ -54,39 +56,52 @@ const counted = async function* (source: AsyncIterable<Buffer>, onBytes: (total:
     yield chunk
   }
 }
+const nowhere = (): Writable => new Writable({ write(_chunk, _encoding, done) { done() } })
 
-/** Reads a spooled file to its end once: a broken or endless archive is found before there is a job. */
-const inspect = async (path: string, object: ObjectInfo, size: number, limits: SpoolLimits, signal: AbortSignal): Promise<Inspected & { unpacked_bytes: number }> => {
-  const gz = isGzip(object.key)
+/** One object into one local file. It is read to its end on the way: a broken or endless archive is found before there is a job. */
+const putDown = async (folder: string, k: number, { objects, store, bucket, object, limits, signal }: {
+  objects: Objects; store: Store; bucket: string; object: ObjectInfo; limits: SpoolLimits; signal: AbortSignal
+}): Promise<Spooled> => {
+  const { key } = object
+  let [size_bytes, unpacked_bytes, kept] = [0, 0, 0]
   const head: Buffer[] = []
-  let [unpacked, kept] = [0, 0]
-  const meter = new Writable({
-    highWaterMark: 4 * headBytes,
-    write(chunk: Buffer, _encoding, done) {
-      unpacked += chunk.length
+  const packed = (chunks: AsyncIterable<Buffer>) => counted(chunks, (total) => {
+    size_bytes = total
+    if (total > limits.file_bytes) throw new AppError('EXPORT_INVALID', `${key}: expected a file of at most ${gib(limits.file_bytes)}, got more`)
+  })
+  const plain = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of chunks) {
+      unpacked_bytes += chunk.length
+      if (unpacked_bytes > limits.unpacked_bytes) throw new AppError('EXPORT_INVALID', `${key}: expected at most ${gib(limits.unpacked_bytes)} unpacked, got more`)
+      if (unpacked_bytes > ratioFromBytes && unpacked_bytes > size_bytes * limits.ratio) {
+        throw new AppError('EXPORT_INVALID', `${key}: expected a report that packs up to ${limits.ratio} times, got ${gib(unpacked_bytes)} and more from ${gib(size_bytes)}; nothing of it is loaded`)
+      }
       if (kept < headBytes) {
         const part = chunk.subarray(0, headBytes - kept)
         head.push(Buffer.from(part))
         kept += part.length
       }
-      const packed = Math.max(1, size)
-      if (unpacked > limits.unpacked_bytes) done(new AppError('EXPORT_INVALID', `${object.key}: expected at most ${gib(limits.unpacked_bytes)} unpacked, got more`))
-      else if (unpacked > ratioFromBytes && unpacked > packed * limits.ratio) done(new AppError('EXPORT_INVALID', `${object.key}: expected a report that packs up to ${limits.ratio} times, got ${gib(unpacked)} and more from ${gib(packed)}; nothing of it is loaded`))
-      else done()
-    },
-  })
-  if (gz) {
-    try {
-      await pipeline(createReadStream(path, { highWaterMark: headBytes }), createGunzip({ chunkSize: headBytes }), meter, { signal })
-    } catch (error) {
-      if (codeOf(error)?.startsWith('Z_') === true) throw new AppError('EXPORT_INVALID', `${object.key}: expected a whole gzip file, got one that does not unpack (${String(codeOf(error))})`, { cause: error })
-      throw error
+      yield chunk
     }
-  } else {
-    await pipeline(createReadStream(path, { end: headBytes - 1 }), meter, { signal })
-    unpacked = size
   }
-  return { ...inspectCsv(object.key, Buffer.concat(head), { whole: unpacked <= headBytes }), unpacked_bytes: unpacked }
+  const file = (name: string) => createWriteStream(name, { mode: 0o600, highWaterMark: headBytes })
+  const unpacked = () => createGunzip({ chunkSize: headBytes })
+  const source = await objects.read(store, bucket, key, { etag: object.etag, signal })
+  const staysPacked = isGzip(key) && object.size_bytes > limits.unpack_bytes
+  const path = join(folder, `part-${k}.csv${staysPacked ? '.gz' : ''}`)
+  try {
+    if (!isGzip(key)) await pipeline(source, packed, plain, file(path), { signal })
+    else if (!staysPacked) await pipeline(source, packed, unpacked(), plain, file(path), { signal })
+    else {
+      await pipeline(source, packed, file(path), { signal })
+      await pipeline(createReadStream(path, { highWaterMark: headBytes }), unpacked(), plain, nowhere(), { signal })
+    }
+  } catch (error) {
+    if (codeOf(error)?.startsWith('Z_') === true) throw new AppError('EXPORT_INVALID', `${key}: expected a whole gzip file, got one that does not unpack (${String(codeOf(error))})`, { cause: error })
+    throw error
+  }
+  if (size_bytes !== object.size_bytes) throw new AppError('OBJECT_CHANGED', `${key}: expected ${object.size_bytes} bytes as listed, got ${size_bytes}`)
+  return { path, size_bytes, unpacked_bytes, ...inspectCsv(key, Buffer.concat(head), { whole: unpacked_bytes <= headBytes }) }
 }
 
 const isAlive = (pid: number): boolean => {
@@ -113,18 +128,6 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {} }: { obj
     }
   }
 
-  const spoolOne = async (folder: string, { store, bucket, signal }: Pick<SpoolInput<unknown>, 'store' | 'bucket' | 'signal'>, object: ObjectInfo, k: number): Promise<Spooled> => {
-    const path = join(folder, `part-${k}.csv${isGzip(object.key) ? '.gz' : ''}`)
-    let size_bytes = 0
-    const source: Readable = await objects.read(store, bucket, object.key, { etag: object.etag, signal })
-    await pipeline(source, (chunks: AsyncIterable<Buffer>) => counted(chunks, (total) => {
-      size_bytes = total
-      if (total > limits.file_bytes) throw new AppError('EXPORT_INVALID', `${object.key}: expected a file of at most ${gib(limits.file_bytes)}, got more`)
-    }), createWriteStream(path, { mode: 0o600, highWaterMark: headBytes }), { signal })
-    if (size_bytes !== object.size_bytes) throw new AppError('OBJECT_CHANGED', `${object.key}: expected ${object.size_bytes} bytes as listed, got ${size_bytes}`)
-    return { path, size_bytes, ...await inspect(path, object, size_bytes, limits, signal) }
-  }
-
   return {
     with: async ({ store, bucket, files, signal, work }) => {
       // Known before a byte is moved.
@@ -146,7 +149,7 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {} }: { obj
         const one = async () => {
           for (let k = next++; k < files.length; k = next++) {
             const file = files[k]
-            if (file !== undefined) spooled[k] = await spoolOne(into, { store, bucket, signal: either }, file, k)
+            if (file !== undefined) spooled[k] = await putDown(into, k, { objects, store, bucket, object: file, limits, signal: either })
           }
         }
         // The first failure stops the others, and all have let go of the folder before it is removed.

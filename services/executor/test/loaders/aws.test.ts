@@ -139,6 +139,17 @@ describe('aws.s3_data_loader', function () {
     expect(world.scratch()).to.deep.equal([])
   }))
 
+  it('leaves a large archive packed, and checks and loads it all the same', inWorld(async (world) => {
+    const deps = { limits: { unpack_bytes: 10 } }
+    deliver(world, { 'daily-1.csv.gz': gzipSync(csvOf(awsHeader, [awsLine('1'), awsLine('2')])) })
+    expect((await world.load('aws', source, { deps })).rows_written).to.equal(2)
+    deliver(world, { 'daily-1.csv.gz': gzipSync(csvOf(awsHeader, [awsLine('1'), awsLine('x')])) })
+    expect((await errorOf(world.load('aws', source, { deps }))).message).to.contain('daily-1.csv.gz:3')
+    deliver(world, { 'daily-1.csv.gz': gzipSync(csvOf(awsHeader, [awsLine('1')]).repeat(50)).subarray(0, 60) })
+    expect((await errorOf(world.load('aws', source, { deps }))).message).to.match(/whole gzip file/)
+    expect(await total(world)).to.deep.equal({ n: 2, cost: '3' })
+  }))
+
   it('takes a column that only some files have, and fills the others with NULL', inWorld(async (world) => {
     deliver(world, {
       'daily-1.csv': csvOf(awsHeader, [awsLine('1')]),
