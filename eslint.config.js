@@ -7,6 +7,13 @@ import tseslint from 'typescript-eslint'
 const doors = {
   '@duckdb/node-api': 'libs/local-cloud/',
   'node:sqlite': 'libs/local-cloud/',
+  '@google-cloud/pubsub': 'libs/bus/',
+  '@google-cloud/bigquery': 'libs/warehouse/',
+  '@google-cloud/bigquery-storage': 'libs/warehouse/',
+  '@google-cloud/kms': 'libs/secrets/',
+  '@google-cloud/storage': 'libs/objects/',
+  '@aws-sdk/client-s3': 'libs/objects/',
+  '@azure/storage-blob': 'libs/objects/',
   nodemailer: 'services/notifier/',
   koa: 'services/auth/',
   croner: 'services/scheduler/',
@@ -14,6 +21,10 @@ const doors = {
 }
 const allowedIn = {
   'libs/local-cloud': ['@duckdb/node-api', 'node:sqlite'],
+  'libs/bus': ['@google-cloud/pubsub'],
+  'libs/warehouse': ['@google-cloud/bigquery', '@google-cloud/bigquery-storage'],
+  'libs/secrets': ['@google-cloud/kms'],
+  'libs/objects': ['@google-cloud/storage', '@aws-sdk/client-s3', '@azure/storage-blob'],
   'services/notifier': ['nodemailer'],
   'services/auth': ['koa'],
   'services/scheduler': ['croner'],
