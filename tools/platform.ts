@@ -4,7 +4,7 @@
  */
 import { createHash, generateKeyPairSync, createPrivateKey, createPublicKey, randomBytes } from 'node:crypto'
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { auth } from '@convergence/auth'
 import { ensureTopology, openBus, openSigner, type Bus } from '@convergence/bus'
 import { AppError } from '@convergence/contracts'
@@ -61,7 +61,10 @@ export interface Platform {
 /** Makes the folder or says in one sentence why it cannot be used. */
 const prepareFolder = (folder: string): void => {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    // One by one: Node's recursive mkdir never returns below a folder that takes no entries, as /proc is.
+    const missing: string[] = []
+    for (let at = resolve(folder); !existsSync(at); at = dirname(at)) missing.unshift(at)
+    for (const each of missing) mkdirSync(each, { mode: 0o700 })
     if (!statSync(folder).isDirectory()) throw new Error('not a folder')
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
