@@ -2,7 +2,7 @@
  * `npm run bench`: what the platform does in one process, durable, on this machine; medians and spread over several rounds, as a table
  * and as bench.json. `-- NAME` runs those benches whose name contains NAME. Nothing here is a test.
  */
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { cpus, tmpdir } from 'node:os'
@@ -207,6 +207,7 @@ const benchLoad = async () => {
   const folder = join(world.folder, 'buckets/s3/bench-cur/cur/daily/20251101-20251201')
   await writeBigCur({ folder, rows, seed: 5, report_name: 'daily', bucket: 'bench-cur', prefix: 'cur', month: '2025-11' })
   const perSecond: number[] = []
+  const bare: number[] = []
   let most = 0
   const watch = setInterval(() => { most = Math.max(most, process.memoryUsage.rss()) }, 50)
   const client = openClient(world.platform.url)
@@ -222,8 +223,13 @@ const benchLoad = async () => {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
     perSecond.push(rows / ((performance.now() - started) / 1000))
+    // Beside each round, so that both see the same machine.
+    const seconds = execFileSync(process.execPath, [join(import.meta.dirname, 'bare-duckdb.ts'), join(folder, 'daily-1.csv.gz'), join(world.folder, 'bare.duckdb')], { encoding: 'utf8' })
+    bare.push(rows / Number(seconds))
   }
   clearInterval(watch)
+  record('load: the same file into a table by bare DuckDB', 'rows/s', '-', bare)
+  record('load: whole run over bare DuckDB', 'x', '>= 0.7', perSecond.map((each, k) => each / (bare[k] ?? 1)))
   record(`load: ${rows} CUR rows csv.gz, whole run`, 'rows/s', '>= 150000', perSecond)
   record('load: peak memory of the process', 'MB', '-', [most / 1024 / 1024])
   await world.end()
