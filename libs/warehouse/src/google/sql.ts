@@ -1,0 +1,99 @@
+/** The few statements that this side of the door writes. A user's SELECT is put into them whole, in parentheses, once a dry run has shown that it is one SELECT. */
+import { AppError } from '@convergence/contracts'
+import type { Column } from '@convergence/contracts'
+import type { QueryParameter, TableRef } from '../warehouse.ts'
+import { raisedText } from './faults.ts'
+import { quoted, sameName, typeText } from './values.ts'
+
+const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\'', '\\\'').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
+export const pathOf = ({ project_id, dataset, table }: TableRef): string => [project_id, dataset, table].map((part) => quoted(part)).join('.')
+
+/** Pieces of a text that are neither string, quoted name nor comment, with their positions: what is left of it is code. */
+const tokens = /r?b?("""|''')(?:\\[^]|(?!\1)[^])*\1|b?r?"(?:\\[^]|[^"\\\n])*"|b?r?'(?:\\[^]|[^'\\\n])*'|`(?:\\[^]|[^`\\])*`|--[^\n]*|#[^\n]*|\/\*[^]*?\*\//gi
+const blanked = (text: string): string => text.replace(tokens, (piece) => (/^(--|#|\/\*)/.test(piece) ? ' ' : 'x').padEnd(piece.length))
+
+/**
+ * The statement without the semicolon that may end it. Throws QUERY_INVALID when there is anything after it, or when it is no SELECT: on
+ * BigQuery whatever comes in by the door for reading would run. This keeps an honest mistake from writing; what tenants may read is the
+ * dry run's business.
+ */
+export const oneSelect = (query: string): string => {
+  const code = blanked(query)
+  const end = code.indexOf(';')
+  if (end >= 0 && code.slice(end + 1).trim() !== '') throw new AppError('QUERY_INVALID', 'expected one SELECT statement, got several')
+  const [word = ''] = /[A-Za-z]+/.exec(code.trim().replace(/^[\s(]+/, '')) ?? []
+  if (!/^(select|with)$/i.test(word)) throw new AppError('QUERY_INVALID', `expected one SELECT statement, got ${word === '' ? 'none' : word.toUpperCase()}; tables are written by jobs`)
+  if (code.includes('|>')) throw new AppError('QUERY_UNSUPPORTED', 'pipe syntax (|>) is not supported: it may write; use SELECT')
+  return end < 0 ? query : query.slice(0, end)
+}
+
+export interface Written { query: string; parameters: QueryParameter[] }
+export interface PeriodColumn { column: Column; value: string }
+
+/** Names of our own parameters; a user's statement must not have them. */
+const periodName = (k: number): string => `convergence_period_${k}`
+const parametersOfPeriod = (period: readonly PeriodColumn[]): QueryParameter[] => period.map(({ column, value }, k) => ({ name: periodName(k), type: column.type, value }))
+
+/** `columns` of the source, cast to the table's types; with a period every row outside of it fails the statement, with the value that it has. */
+const sourceOf = (select: string, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[], target: TableRef): string => {
+  const values = columns.map((column) => {
+    const from = given.find((one) => sameName(one, column))
+    const value = `s.${quoted(from?.name ?? column.name)}`
+    return from === undefined || typeText(from) === typeText(column) || column.type === 'STRUCT' ? `${value} AS ${quoted(column.name)}` : `CAST(${value} AS ${typeText(column)}) AS ${quoted(column.name)}`
+  })
+  const rules = period.map(({ column }, k) => {
+    const value = columns.some((one) => sameName(one, column)) ? `s.${quoted(given.find((one) => sameName(one, column))?.name ?? column.name)}` : 'CAST(NULL AS STRING)'
+    const cast = columns.some((one) => sameName(one, column)) ? `CAST(${value} AS ${column.type})` : `CAST(NULL AS ${column.type})`
+    const head = raisedText('ROW_OUTSIDE_PERIOD', `${target.dataset}.${target.table}: a new row has ${column.name} = `)
+    return `IF(${cast} = @${periodName(k)}, TRUE, ERROR(CONCAT('${escaped(head)}', COALESCE(CAST(${value} AS STRING), 'NULL'), ', the period that is replaced is ', CAST(@${periodName(k)} AS STRING), '${raisedText('ROW_OUTSIDE_PERIOD', '').slice(0, 1)}')) IS NULL)`
+  })
+  return `SELECT ${values.join(', ')} FROM (\n${select}\n) AS s${rules.length === 0 ? '' : ` WHERE ${rules.join(' AND ')}`}`
+}
+const names = (columns: readonly Column[]): string => columns.map(({ name }) => quoted(name)).join(', ')
+
+/** The SELECT of a job whose destination BigQuery itself replaces. */
+export const selectFor = (target: TableRef, select: string, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[]): Written =>
+  ({ query: sourceOf(select, columns, given, period, target), parameters: parametersOfPeriod(period) })
+
+export const insertOf = (target: TableRef, select: string, columns: readonly Column[], given: readonly Column[]): Written =>
+  ({ query: `INSERT INTO ${pathOf(target)} (${names(columns)}) ${sourceOf(select, columns, given, [], target)}`, parameters: [] })
+
+/**
+ * Deletes the period (or everything) and inserts the rows, as one statement: with a join condition that is constantly false every row of the
+ * target is "not matched by source" and every new row "not matched by target".
+ */
+export const replaceOf = (target: TableRef, select: string, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[]): Written => {
+  const inside = period.map(({ column }, k) => ` AND t.${quoted(column.name)} = @${periodName(k)}`).join('')
+  return {
+    query: `MERGE ${pathOf(target)} AS t USING (${sourceOf(select, columns, given, period, target)}) AS n ON FALSE`
+      + ` WHEN NOT MATCHED BY SOURCE${inside === '' ? '' : inside} THEN DELETE`
+      + ` WHEN NOT MATCHED BY TARGET THEN INSERT (${names(columns)}) VALUES (${columns.map(({ name }) => `n.${quoted(name)}`).join(', ')})`,
+    parameters: parametersOfPeriod(period),
+  }
+}
+
+/** A value of JSON text `r` at `path`, as this column has it. */
+const fromJson = (r: string, path: string, column: Column): string => {
+  if (column.mode === 'REPEATED') {
+    const one = fromJson('x', '$', { ...column, mode: 'NULLABLE' })
+    return column.type === 'STRUCT' || column.type === 'JSON' || column.type === 'BYTES'
+      ? `ARRAY(SELECT ${one} FROM UNNEST(JSON_QUERY_ARRAY(${r}, '${path}')) AS x WITH OFFSET AS o ORDER BY o)`
+      : column.type === 'STRING' ? `JSON_VALUE_ARRAY(${r}, '${path}')` : `ARRAY(SELECT CAST(x AS ${column.type}) FROM UNNEST(JSON_VALUE_ARRAY(${r}, '${path}')) AS x WITH OFFSET AS o ORDER BY o)`
+  }
+  switch (column.type) {
+    case 'STRING': return `JSON_VALUE(${r}, '${path}')`
+    case 'BYTES': return `FROM_BASE64(JSON_VALUE(${r}, '${path}'))`
+    case 'JSON': return `PARSE_JSON(JSON_QUERY(${r}, '${path}'))`
+    case 'STRUCT': return `IF(JSON_QUERY(${r}, '${path}') IS NULL, NULL, STRUCT(${(column.fields ?? []).map((field) => `${fromJson(r, `${path}.${field.name}`, field)} AS ${quoted(field.name)}`).join(', ')}))`
+    default: return `CAST(JSON_VALUE(${r}, '${path}') AS ${column.type})`
+  }
+}
+/** Rows as one INSERT of bound JSON texts: DML, because a table takes 1,500 load jobs a day and any number of these (bigquery/quotas). */
+export const insertRowsOf = (target: TableRef, columns: readonly Column[], rows: readonly Readonly<Record<string, unknown>>[]): Written => {
+  const used = columns.filter(({ name }) => rows.some((row) => row[name] !== undefined && row[name] !== null))
+  for (const { name } of used) if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new AppError('QUERY_INVALID', `${target.dataset}.${target.table}: column ${JSON.stringify(name)} cannot be committed; expected letters, digits and _`)
+  return {
+    query: `INSERT INTO ${pathOf(target)} (${names(used)}) SELECT ${used.map((column) => fromJson('r', `$.${column.name}`, column)).join(', ')} FROM UNNEST(@rows) AS r`,
+    parameters: [{ name: 'rows', type: 'ARRAY<STRING>', value: rows.map((row) => JSON.stringify(row)) }],
+  }
+}
