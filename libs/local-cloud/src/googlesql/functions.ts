@@ -803,6 +803,8 @@ export const functions: ReadonlyMap<string, ScalarFunction> = new Map(Object.ent
   JSON_VALUE: jsonFunction(() => STRING, (json, path) => `${G}.json_scalar(${json}, ${path})`),
   JSON_EXTRACT_SCALAR: jsonFunction(() => STRING, (json, path) => `${G}.json_scalar(${json}, ${path})`),
   JSON_QUERY: jsonFunction((input) => input.k === 'JSON' ? JSON_TYPE : STRING, (json, path, input) => input.k === 'JSON' ? `json_extract(${json}, ${path})` : `nullif(CAST(json_extract(${json}, ${path}) AS VARCHAR), 'null')`),
+  JSON_QUERY_ARRAY: jsonFunction((input) => arrayOf(input.k === 'JSON' ? JSON_TYPE : STRING), (json, path, input) => input.k === 'JSON' ? `${G}.json_array(${json}, ${path})` : `list_transform(${G}.json_array(${json}, ${path}), lambda _e: CAST(_e AS VARCHAR))`),
+  JSON_VALUE_ARRAY: jsonFunction(() => arrayOf(STRING), (json, path) => `${G}.json_scalars(${json}, ${path})`),
   JSON_EXTRACT: jsonFunction((input) => input.k === 'JSON' ? JSON_TYPE : STRING, (json, path, input) => input.k === 'JSON' ? `json_extract(${json}, ${path})` : `nullif(CAST(json_extract(${json}, ${path}) AS VARCHAR), 'null')`),
   PARSE_JSON: simple([STRING], JSON_TYPE, (x) => `CAST(${x} AS JSON)`),
   TO_JSON_STRING: toJsonString,

@@ -102,6 +102,9 @@ const macros: readonly (readonly [string, string])[] = [
   ['extract_re(_s, _r, _g)', 'CASE WHEN regexp_matches(_s, _r) THEN regexp_extract(_s, _r, _g) END'],
   // JSON.
   ['json_scalar(_j, _p)', "CASE WHEN json_type(_j, _p) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL ELSE json_extract_string(_j, _p) END"],
+  ['json_array(_j, _p)', "CASE WHEN json_type(_j, _p) = 'ARRAY' THEN CAST(json_extract(_j, _p) AS JSON[]) END"],
+  // NULL as a whole when there is something in it that is no scalar; json_extract_string of a null is NULL.
+  ['json_scalars(_j, _p)', "CASE WHEN json_type(_j, _p) = 'ARRAY' AND len(list_filter(CAST(json_extract(_j, _p) AS JSON[]), lambda _e: json_type(_e) IN ('OBJECT', 'ARRAY'))) = 0 THEN list_transform(CAST(json_extract(_j, _p) AS JSON[]), lambda _e: json_extract_string(_e, '$')) END"],
   ['json_int(_j)', `CASE WHEN json_type(_j) IN ('BIGINT', 'UBIGINT') THEN CAST(json_extract_string(_j, '$') AS BIGINT) WHEN _j IS NULL THEN NULL WHEN json_type(_j) = 'DOUBLE' AND CAST(json_extract_string(_j, '$') AS DOUBLE) = round(CAST(json_extract_string(_j, '$') AS DOUBLE)) THEN CAST(CAST(json_extract_string(_j, '$') AS DOUBLE) AS BIGINT) ELSE ${fail('the JSON value is not an INT64')} END`],
   ['json_float(_j)', `CASE WHEN json_type(_j) IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN CAST(json_extract_string(_j, '$') AS DOUBLE) WHEN _j IS NULL THEN NULL ELSE ${fail('the JSON value is not a FLOAT64')} END`],
   ['json_bool(_j)', `CASE WHEN json_type(_j) = 'BOOLEAN' THEN json_extract_string(_j, '$') = 'true' WHEN _j IS NULL THEN NULL ELSE ${fail('the JSON value is not a BOOL')} END`],

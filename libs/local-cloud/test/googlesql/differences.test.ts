@@ -195,4 +195,9 @@ describe('GoogleSQL translation', () => {
     await fails("SELECT REGEXP_CONTAINS(name, '(') FROM d.costs", 'QUERY_INVALID', 'regular expression')
     await fails("SELECT REVERSE('é')", 'QUERY_UNSUPPORTED', 'REVERSE')
   })
+  it('takes a JSON array apart, and gives NULL for what is none or holds no scalars', async () => {
+    expect(await row(`SELECT TO_JSON_STRING(JSON_VALUE_ARRAY('{"a":["x",1,true]}', '$.a')[OFFSET(1)]), ARRAY_LENGTH(JSON_VALUE_ARRAY('{"a":[]}', '$.a')), JSON_VALUE_ARRAY('["x",null]')[OFFSET(1)]`)).to.deep.equal(['"1"', '0', null])
+    expect(await row(`SELECT ARRAY_LENGTH(JSON_VALUE_ARRAY('["x",[1]]')), ARRAY_LENGTH(JSON_VALUE_ARRAY('{"a":1}', '$.a')), ARRAY_LENGTH(JSON_QUERY_ARRAY('{"a":1}', '$.a'))`)).to.deep.equal([null, null, null])
+    expect(await row(`SELECT JSON_QUERY_ARRAY('[{"k":"v"},"s"]')[OFFSET(0)], JSON_QUERY_ARRAY('[{"k":"v"},"s"]')[OFFSET(1)], JSON_VALUE(JSON_QUERY_ARRAY(doc, '$.n')[SAFE_OFFSET(0)], '$') FROM d.costs WHERE id = 1`)).to.deep.equal(['{"k":"v"}', '"s"', null])
+  })
 })
