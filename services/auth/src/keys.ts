@@ -11,7 +11,9 @@ export const mostDays = 730
 
 export interface NewKey { tenant_id: string; key_id?: string; scopes?: readonly string[]; expires_at?: string; description?: string; created_by: string }
 
-export const createKey = async ({ deps, store, keys }: Pick<Parts, 'deps' | 'store' | 'keys'>, wanted: NewKey): Promise<{ api_key: string; row: KeyRow }> => {
+type KeyParts = Pick<Parts, 'deps' | 'store' | 'keys'>
+
+const newKey = async ({ deps }: KeyParts, wanted: NewKey): Promise<{ api_key: string; row: KeyRow }> => {
   const now = deps.now()
   const expires_at = wanted.expires_at ?? new Date(now.getTime() + defaultDays * dayMs).toISOString()
   const life = Date.parse(expires_at) - now.getTime()
@@ -23,12 +25,27 @@ export const createKey = async ({ deps, store, keys }: Pick<Parts, 'deps' | 'sto
     scopes: [...wanted.scopes ?? allScopes], description: wanted.description ?? null, is_active: true, expires_at: new Date(expires_at).toISOString(), revoked_at: null, replaced_by: null,
     created_by: wanted.created_by, created_at: now.toISOString(), version: 1,
   }
-  await store.writeKey(row, now.toISOString())
-  keys.changed(row)
   return { api_key, row }
 }
 
-export const changeKey = async ({ deps, store, keys }: Pick<Parts, 'deps' | 'store' | 'keys'>, row: KeyRow, change: Partial<KeyRow>): Promise<KeyRow> => {
+export const createKey = async (parts: KeyParts, wanted: NewKey): Promise<{ api_key: string; row: KeyRow }> => {
+  const made = await newKey(parts, wanted)
+  await parts.store.writeKey(made.row, made.row.created_at)
+  parts.keys.changed(made.row)
+  return made
+}
+
+/** The key under the id `first:{tenant_id}`; undefined when there is one already. */
+export const createFirstKey = async (parts: KeyParts, wanted: NewKey, tenant_since: string): Promise<string | undefined> => {
+  const key_id = `first:${wanted.tenant_id}`
+  if (await parts.store.keyById(key_id) !== undefined) return undefined
+  const made = await newKey(parts, { ...wanted, key_id })
+  if (!await parts.store.writeFirstKey(made.row, made.row.created_at, tenant_since)) return undefined
+  parts.keys.changed(made.row)
+  return made.api_key
+}
+
+export const changeKey = async ({ deps, store, keys }: KeyParts, row: KeyRow, change: Partial<KeyRow>): Promise<KeyRow> => {
   const changed = { ...row, ...change, version: row.version + 1 }
   await store.writeKey(changed, deps.now().toISOString())
   keys.changed(changed)

@@ -4,7 +4,7 @@
  * The idempotency key is `onboard:{tenant_id}:{digest of the body}:{n}`; n counts attempts that failed, so a failed onboarding can be tried again.
  */
 import { AppError, digestOf, runId } from '@convergence/contracts'
-import { createKey } from './keys.ts'
+import { createFirstKey } from './keys.ts'
 import type { Parts } from './parts.ts'
 import { hasEnded } from './record.ts'
 
@@ -23,7 +23,7 @@ export const assertTenantId = (tenant_id: string, more: readonly string[] = []):
 
 export const openOnboarding = (parts: Parts): ((body: OnboardBody, by: { trigger_by: string; user_id: string | undefined }) => Promise<Onboarded>) => {
   const { deps, store, tenants, runs } = parts
-  /** The last request of each tenant that is under way: they go one after the other, so that one of them makes the key. */
+  /** The last request of each tenant that is under way: they go one after the other, so that the second sees what the first has made. */
   const last = new Map<string, Promise<unknown>>()
 
   /** The first attempt that did not fail. */
@@ -54,10 +54,10 @@ export const openOnboarding = (parts: Parts): ((body: OnboardBody, by: { trigger
     if (ended === undefined) return { status: 202, body: { ...facts, status: 'RUNNING', message: 'onboarding is under way; send the same request again for its result' } }
     tenants.forget(tenant_id)
     const done = { ...facts, dataset_created: true, dryrun_status: String(ended.outputs['dryrun_status'] ?? 'SUCCESS') }
-    const key_id = `first:${tenant_id}`
-    if (await store.keyById(key_id) !== undefined) return { status: 200, body: done }
-    const { api_key } = await createKey(parts, { tenant_id, key_id, created_by: trigger_by, description: 'made at onboarding' })
-    return { status: 201, body: { ...done, api_key } }
+    const since = (await store.tenant(tenant_id))?.recorded_at
+    if (since === undefined) throw new AppError('UNAVAILABLE', `tenant ${tenant_id}: its onboarding has completed and its profile cannot be read yet; send the same request again`)
+    const api_key = await createFirstKey(parts, { tenant_id, created_by: trigger_by, description: 'made at onboarding' }, since)
+    return api_key === undefined ? { status: 200, body: done } : { status: 201, body: { ...done, api_key } }
   }
 
   return async (body, by) => {

@@ -19,7 +19,7 @@ export interface KeyRow {
   created_at: string
   version: number
 }
-export interface Profile { tenant_id: string; company_name: string; admin_email: string; status: TenantChanged['status']; plan: PlanName; body_digest: string | null; version: number }
+export interface Profile { tenant_id: string; company_name: string; admin_email: string; status: TenantChanged['status']; plan: PlanName; body_digest: string | null; version: number; /** Of the latest version, RFC 3339. */ recorded_at: string }
 export interface Tenant extends Profile { limits: Limits; trial_end_date: string | null; subscription_end_date: string | null }
 export interface Usage { daily: number; monthly: number; concurrent: number }
 export interface RequestRow { run_id: string; tenant_id: string; parameters_digest: string }
@@ -33,6 +33,8 @@ export interface Store {
   keyById(key_id: string): Promise<KeyRow | undefined>
   keysOf(tenant_id: string | undefined): Promise<KeyRow[]>
   writeKey(row: KeyRow, recorded_at: string): Promise<void>
+  /** The tenant's first key, or nothing: false when there is one already, whichever replica made it. `tenant_since` tells a tenant from an earlier one of the same name. */
+  writeFirstKey(row: KeyRow, recorded_at: string, tenant_since: string): Promise<boolean>
   tenant(tenant_id: string): Promise<Tenant | undefined>
   tenants(after: string, limit: number): Promise<Tenant[]>
   usage(tenant_id: string, day: string): Promise<Usage>
@@ -62,7 +64,7 @@ export const openStore = ({ warehouse }: { warehouse: Warehouse }): Store => {
 
   const queued = async (run_id: string): Promise<boolean> =>
     (await first(`SELECT queue_id FROM ${name('pipeline_execution_queue')} WHERE pipeline_logging_id = @run_id LIMIT 1`, { run_id })) !== undefined
-  const profiles = `SELECT p.tenant_id, p.company_name, p.admin_email, p.status, p.subscription_plan, p.body_digest, p.version, s.status AS subscription_status, s.subscription_plan AS plan,
+  const profiles = `SELECT p.tenant_id, p.company_name, p.admin_email, p.status, p.subscription_plan, p.body_digest, p.version, p.recorded_at, s.status AS subscription_status, s.subscription_plan AS plan,
     s.daily_limit, s.monthly_limit, s.concurrent_limit, s.trial_end_date, s.subscription_end_date
     FROM ${name('tenant_profiles')} AS p LEFT JOIN ${name('tenant_subscriptions')} AS s ON s.tenant_id = p.tenant_id`
 
@@ -72,7 +74,10 @@ export const openStore = ({ warehouse }: { warehouse: Warehouse }): Store => {
     keysOf: async (tenant_id) => (await rows(
       `SELECT ${keyColumns} FROM ${name('tenant_api_keys')} ${tenant_id === undefined ? '' : 'WHERE tenant_id = @tenant_id '}ORDER BY tenant_id, created_at, key_id LIMIT 500`, { tenant_id },
     )).flatMap((row) => keyRow(row) ?? []),
-    writeKey: (row, recorded_at) => warehouse.append('tenant_api_keys_rows', [{ ...row, event_id: `${row.key_id}:v${row.version}`, recorded_at }]),
+    writeKey: (row, recorded_at) => warehouse.append('tenant_api_keys_rows', [keyEntry(row, recorded_at)]),
+    // An append would take both keys of two replicas, and only the later one would open anything: so this is a commit, which one of them wins.
+    writeFirstKey: async (row, recorded_at, tenant_since) =>
+      await warehouse.commit('tenant_api_keys_rows', { epoch: `first-key-${row.tenant_id}-${Date.parse(tenant_since)}`, shard: 0, seq: 1 }, [keyEntry(row, recorded_at)]) === 'mine',
 
     tenant: async (tenant_id) => {
       const row = await first(`${profiles} WHERE p.tenant_id = @tenant_id LIMIT 1`, { tenant_id })
@@ -175,13 +180,14 @@ const publisherKeyOf = (row: Row | undefined): PublisherKeyRow | undefined =>
     not_before: textOf(row['not_before']), expires_at: textOf(row['expires_at']), description: textOf(row['description']), version: Number(row['version']),
   }
 
+const keyEntry = (row: KeyRow, recorded_at: string): Row => ({ ...row, event_id: `${row.key_id}:v${row.version}`, recorded_at })
 const tenantOf = (row: Row): Tenant => {
   const plan = String(row['plan'] ?? row['subscription_plan']) as PlanName
   const profile = String(row['status']) as Tenant['status']
   const subscription = (textOf(row['subscription_status']) ?? 'ACTIVE') as Tenant['status']
   return {
     tenant_id: String(row['tenant_id']), company_name: String(row['company_name']), admin_email: String(row['admin_email']), status: profile === 'ACTIVE' ? subscription : profile, plan,
-    body_digest: textOf(row['body_digest']), version: Number(row['version']), trial_end_date: textOf(row['trial_end_date']), subscription_end_date: textOf(row['subscription_end_date']),
+    body_digest: textOf(row['body_digest']), version: Number(row['version']), recorded_at: String(row['recorded_at']), trial_end_date: textOf(row['trial_end_date']), subscription_end_date: textOf(row['subscription_end_date']),
     limits: { daily: Number(row['daily_limit'] ?? plans[plan].daily), monthly: Number(row['monthly_limit'] ?? plans[plan].monthly), concurrent: Number(row['concurrent_limit'] ?? plans[plan].concurrent) },
   }
 }

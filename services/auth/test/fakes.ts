@@ -56,11 +56,19 @@ const latest = (rows: readonly Row[], key: string) => {
 }
 /** Answers the few statements of the store: the view by its name, filters by the parameters that are given. */
 export const fakeWarehouse = (): FakeWarehouse => {
+  const taken = new Set<string>()
   const refuse = () => Promise.reject(new Error('not in this fake'))
   const warehouse: FakeWarehouse = {
     project_id: 'local-convergence', rows: {}, queries: [], datasets: new Map(), isHealthy: true,
     dryRuns: () => Promise.resolve({ statement_type: 'SELECT', referenced_tables: [], columns: [], bytes_processed: 0 }),
-    commit: refuse, runJob: refuse, ensureDataset: refuse, ensureTable: refuse, ensureView: refuse, dropDataset: refuse,
+    commit: async (table, { epoch, shard, seq }, rows) => {
+      const id = `${epoch}-${shard}-${seq}`
+      if (taken.has(id)) return 'conflict'
+      taken.add(id);
+      (warehouse.rows[table] ??= []).push(...rows)
+      return 'mine'
+    },
+    runJob: refuse, ensureDataset: refuse, ensureTable: refuse, ensureView: refuse, dropDataset: refuse,
     append: async (table, rows) => { (warehouse.rows[table] ??= []).push(...rows) },
     query: async (statement) => {
       warehouse.queries.push(statement)
@@ -181,7 +189,7 @@ export const openWorld = async (options: Partial<AuthDeps> = {}): Promise<World>
     addTenant: (tenant_id, { plan = 'SCALE', status = 'ACTIVE' } = {}) => {
       const limits = plans[plan];
       (warehouse.rows['tenant_profiles_rows'] ??= []).push({
-        tenant_id, company_name: `Company of ${tenant_id}`, admin_email: `a@${tenant_id.replaceAll('_', '-')}.example`, status, subscription_plan: plan, plan, subscription_status: 'ACTIVE', body_digest: null, version: 1,
+        tenant_id, company_name: `Company of ${tenant_id}`, admin_email: `a@${tenant_id.replaceAll('_', '-')}.example`, status, subscription_plan: plan, plan, subscription_status: 'ACTIVE', body_digest: null, version: 1, recorded_at: '2026-01-01T00:00:00Z',
         daily_limit: limits.daily, monthly_limit: limits.monthly, concurrent_limit: limits.concurrent, trial_end_date: null, subscription_end_date: null,
       })
     },

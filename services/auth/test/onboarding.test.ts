@@ -50,6 +50,16 @@ describe('onboarding', () => {
     expect(world.warehouse.rows['tenant_api_keys_rows']).to.have.length(1)
     expect(world.bus.published).to.have.length(1)
   }))
+  it('makes one key where two replicas are asked at the same time', () => inWorld({}, (world) => inWorld({ bus: world.bus, warehouse: world.warehouse, replica: 'r1' }, async (other) => {
+    serve(world)
+    for (let turn = 0; turn < 5; turn += 1) {
+      const tenant_id = `acme_${turn}`
+      const answers = await Promise.all([world, other, world, other].map((each) => onboard(each, { tenant_id })))
+      expect(answers.map(({ status }) => status).sort()).to.deep.equal([200, 200, 200, 201])
+      const key = String(answers.find(({ status }) => status === 201)?.body['api_key'])
+      for (const each of [world, other]) expect((await each.call('GET', `/api/v1/tenants/${tenant_id}`, { key })).status).to.equal(200)
+    }
+  })))
   it('answers 202 when it takes long; the same request later gets the key', () => inWorld({ wait_ms: 0 }, async (world) => {
     const late = await onboard(world)
     expect([late.status, late.body['api_key']]).to.deep.equal([202, undefined])

@@ -35,6 +35,8 @@ export interface Schedule {
   built_in?: boolean
 }
 
+/** Rows carry the times of the messages that asked for them: another's may come later and be older. */
+const clockMarginMs = 900_000
 /** Ticks come each minute. What is younger than this is not missed but due. */
 const windowMs = 180_000
 /** Most times that one schedule makes up for at once. */
@@ -95,6 +97,8 @@ export const dueTimes = (schedule: Pick<Schedule, 'cron' | 'timezone' | 'missed'
 export interface Schedules {
   /** What is due at a tick; the same again when that tick comes again. */
   due(at: string, isRunning: (run_id: string) => boolean): Outgoing[]
+  /** Reads what other replicas have changed. */
+  refresh(): Promise<void>
   /** Writes down how far earlier ticks came. */
   record(at: string): Promise<void>
   put(schedule: Omit<Schedule, 'config_id' | 'pipeline_id' | 'version' | 'is_deleted' | 'last_run_time'>, by: { event_id: string; at: string }): Promise<Schedule>
@@ -105,10 +109,22 @@ export interface Schedules {
 /** Reads the schedules through their view. `spread_seconds` moves each schedule by a fixed part of it, so that not all start at the full hour; default 0. `kid` names the key that signs what they ask for. */
 export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, kid }: { warehouse: Pick<Warehouse, 'query' | 'append'>; pipelines: Pipelines; spread_seconds?: number; kid?: string }): Promise<Schedules> => {
   const schedules = new Map<string, Schedule>()
-  for (const row of await warehouse.query({ query: 'SELECT config_id, tenant_id, name, pipeline, pipeline_id, cron, timezone, parameters, priority, is_active, missed, overlap, last_run_time, is_deleted, version, recorded_at FROM tenant_pipeline_configs', default_dataset: 'tenants' })) {
-    const schedule = readSchedule(row)
-    schedules.set(schedule.config_id, schedule)
+  /** When the newest row that was read was written, milliseconds. */
+  let newest: number | undefined
+  const refresh = async (): Promise<void> => {
+    const since = newest === undefined ? undefined : new Date(newest - clockMarginMs).toISOString()
+    const rows = await warehouse.query({
+      query: `SELECT config_id, tenant_id, name, pipeline, pipeline_id, cron, timezone, parameters, priority, is_active, missed, overlap, last_run_time, is_deleted, version, recorded_at FROM tenant_pipeline_configs${since === undefined ? '' : ' WHERE recorded_at >= @since'}`,
+      ...since === undefined ? {} : { parameters: [{ name: 'since', type: 'TIMESTAMP', value: since }] }, default_dataset: 'tenants',
+    })
+    for (const row of rows) {
+      const schedule = readSchedule(row)
+      newest = Math.max(newest ?? 0, Date.parse(String(row['recorded_at'])))
+      // Of two that were put at once under one version the view shows the later one to everybody.
+      if ((schedules.get(schedule.config_id)?.version ?? 0) <= schedule.version) schedules.set(schedule.config_id, schedule)
+    }
   }
+  await refresh()
   for (const pipeline of pipelines.list()) {
     if (pipeline.schedule === undefined || !isSystemPipeline(pipeline.path)) continue
     const config_id = `system:${pipeline.path}`
@@ -136,6 +152,7 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
   }
 
   return {
+    refresh,
     list: () => [...schedules.values()].filter((schedule) => !schedule.is_deleted),
 
     due: (at, isRunning) => {
@@ -187,6 +204,8 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
     put: async (wanted, { event_id, at }) => {
       const config_id = `${wanted.tenant_id}:${wanted.name}`
       checkCron(wanted.cron, wanted.timezone)
+      // A version that another replica has used already would lose against its row.
+      await refresh()
       const pipeline = pipelines.get(wanted.pipeline)
       if (pipeline === undefined) throw new AppError('PIPELINE_UNKNOWN', `pipeline ${wanted.pipeline}: no such pipeline; list them with GET /api/v1/pipelines`)
       if (isSystemPipeline(wanted.pipeline) && wanted.tenant_id !== 'system') throw new AppError('FORBIDDEN', `pipeline ${wanted.pipeline}: pipelines under setup/ are scheduled for the platform alone`)
@@ -199,6 +218,7 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
     },
 
     remove: async (tenant_id, name, { event_id, at }) => {
+      await refresh()
       const known = schedules.get(`${tenant_id}:${name}`)
       if (known === undefined) throw new AppError('NOT_FOUND', `schedule ${name}: tenant ${tenant_id} has no such schedule`)
       if (!known.is_deleted) await write({ ...known, is_deleted: true, is_active: false, version: known.version + 1 }, event_id, at)

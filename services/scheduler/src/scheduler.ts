@@ -70,7 +70,7 @@ export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, e
     close: () => current.close(),
   }
   const schedules: Schedules = {
-    due: (...given) => currentSchedules.due(...given), record: (at) => currentSchedules.record(at), put: (...given) => currentSchedules.put(...given),
+    due: (...given) => currentSchedules.due(...given), refresh: () => currentSchedules.refresh(), record: (at) => currentSchedules.record(at), put: (...given) => currentSchedules.put(...given),
     remove: (...given) => currentSchedules.remove(...given), list: () => currentSchedules.list(),
   }
   const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })

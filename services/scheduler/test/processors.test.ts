@@ -13,7 +13,7 @@ const setup = () => {
   const puts: object[] = []
   const due: Outgoing[] = [{ topic: 'run-requested', event: { tenant_id: 'acme', pipeline: 'gcp/cost/billing' }, idempotency_key: 'sched:x' }]
   const schedules: Schedules = {
-    due: () => due, record: async () => undefined, list: () => [], remove: async (tenant_id, name) => { puts.push({ removed: `${tenant_id}:${name}` }) },
+    due: () => due, refresh: async () => undefined, record: async () => undefined, list: () => [], remove: async (tenant_id, name) => { puts.push({ removed: `${tenant_id}:${name}` }) },
     put: async (schedule) => {
       puts.push(schedule)
       return { ...schedule, config_id: `${schedule.tenant_id}:${schedule.name}`, version: 1 } as Schedule

@@ -130,6 +130,30 @@ describe('schedules', () => {
     expect((await open()).due('2026-03-10T05:00:00.000Z', never)).to.deep.equal([])
   })
 
+  it('that another replica has put, changed or removed are seen at the next tick', async () => {
+    const { schedules, open } = await setup()
+    const other = await open()
+    await schedules.put(wanted, by)
+    await other.refresh()
+    expect(keys(other.due('2026-03-10T06:00:30.000Z', never))).to.deep.equal(keys(schedules.due('2026-03-10T06:00:30.000Z', never)))
+    await other.put({ ...wanted, cron: '30 7 * * *' }, { event_id: 'e2', at: '2026-03-10T06:10:00.000Z' })
+    await schedules.refresh()
+    expect(keys(schedules.due('2026-03-10T07:30:30.000Z', never))).to.deep.equal(['sched:acme:daily:2026-03-10T07:30:00.000Z'])
+    await schedules.remove('acme', 'daily', { event_id: 'e3', at: '2026-03-10T08:00:00.000Z' })
+    await other.refresh()
+    expect([other.list(), other.due('2026-03-11T07:30:30.000Z', never)]).to.deep.equal([[], []])
+  })
+
+  it('are changed by whichever replica is asked, though it has not heard of the last change', async () => {
+    const { schedules, open } = await setup()
+    const other = await open()
+    for (const hour of [1, 2, 3]) await schedules.put({ ...wanted, cron: `0 ${hour} * * *` }, { event_id: `a${hour}`, at: '2026-03-10T00:00:00.000Z' })
+    await other.put({ ...wanted, cron: '0 9 * * *' }, { event_id: 'b', at: '2026-03-10T00:00:05.000Z' })
+    expect((await open()).list().map(({ cron, version }) => [cron, version])).to.deep.equal([['0 9 * * *', 4]])
+    await other.remove('acme', 'daily', { event_id: 'c', at: '2026-03-10T00:00:06.000Z' })
+    expect((await open()).list()).to.deep.equal([])
+  })
+
   it('are refused for unknown pipelines, wrong parameters and the platform\'s own pipelines', async () => {
     const { schedules, rows } = await setup()
     const refused = async (change: Partial<typeof wanted>): Promise<string> => schedules.put({ ...wanted, ...change }, by).then(() => 'taken', (error: AppError) => error.code)

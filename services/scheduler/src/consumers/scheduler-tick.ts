@@ -11,6 +11,7 @@ interface Deps { ledger: Ledger; schedules: Schedules; warehouse: Pick<Warehouse
 export const onSchedulerTick = (deps: Deps): Handler<'scheduler-tick'> => async (_event, delivery) => {
   const { ledger, schedules } = deps
   const at = new Date(delivery.published_at).toISOString()
+  await schedules.refresh()
   await schedules.record(at)
   const heard = await lastHeard(deps, silent(ledger.state, at))
   const swept = await ledger.submit({ kind: 'tick', at, heard })
