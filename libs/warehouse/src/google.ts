@@ -29,6 +29,10 @@ export interface BigQueryOptions {
   api_endpoint?: string
   /** Bytes that one statement may bill; default 1 TiB. A QuerySpec may say less. */
   maximum_bytes_billed?: number
+  /** After so long BigQuery is asked to stop a job of ours; default one hour, the most that a step may take. It may still finish: only DONE tells. */
+  job_timeout_ms?: number
+  /** On every job beside its own, such as the service that asks. */
+  labels?: Readonly<Record<string, string>>
   /** How often the client itself repeats a request that met 429, 5xx or a full rate; default 3. Safe, since each repeats an id. */
   request_retries?: number
   /** Appends by the Storage Write API of this server, for tests of it; default Google's, or insertAll where `api_endpoint` is given. */
@@ -97,7 +101,7 @@ const assignable = (from: Column, to: Column): boolean =>
   (from.mode === 'REPEATED') === (to.mode === 'REPEATED') && (from.type === to.type || (numbers.has(from.type) && numbers.has(to.type) && to.type !== 'INT64'))
 
 export const openBigQuery = ({
-  project_id, location, api_endpoint, maximum_bytes_billed = defaultBytesBilled, request_retries = 3, storage, log, now = () => new Date(), unique = () => randomUUID().slice(0, 8),
+  project_id, location, api_endpoint, maximum_bytes_billed = defaultBytesBilled, job_timeout_ms = 3_600_000, labels: own_labels = {}, request_retries = 3, storage, log, now = () => new Date(), unique = () => randomUUID().slice(0, 8),
 }: BigQueryOptions): BigQueryPort => {
   const client = new BigQuery({
     projectId: project_id, location, retryOptions: { autoRetry: request_retries > 0, maxRetries: request_retries },
@@ -159,9 +163,17 @@ export const openBigQuery = ({
     }
     return remember(ref, found)
   }
-  const recentTable = async (ref: TableRef): Promise<Known | undefined> => {
-    const recent = known.get(pathOf(ref))
-    return recent !== undefined && now().getTime() - recent.at < tableKeptMs ? recent : readTable(ref)
+  const looking = new Map<string, Promise<Known | undefined>>()
+  /** As it was a minute ago at most; those who ask at the same time ask once. */
+  const recentTable = (ref: TableRef): Promise<Known | undefined> => {
+    const path = pathOf(ref)
+    const recent = known.get(path)
+    if (recent !== undefined && now().getTime() - recent.at < tableKeptMs) return Promise.resolve(recent)
+    const other = looking.get(path)
+    if (other !== undefined) return other
+    const mine = readTable(ref).finally(() => { looking.delete(path) })
+    looking.set(path, mine)
+    return mine
   }
   const createTable = async (ref: TableRef, body: object): Promise<boolean> => {
     const made = await unless<RestTable>(409, { method: 'POST', uri: pathTo(ref.project_id, `/datasets/${encodeURIComponent(ref.dataset)}/tables`), json: { tableReference: restRef(ref), ...body } }, `create table ${nameOf(ref)}`)
@@ -247,8 +259,9 @@ export const openBigQuery = ({
     afterwards.delete(id)
     await work?.().catch((error: unknown) => { log?.warn({ job_id: id, fault: wordGoogle(error, `clean up after job ${id}`).message }, 'a staging table is left to its expiry') })
   }
+  const limitsOf = (labels: Readonly<Record<string, string>>) => ({ jobTimeoutMs: String(job_timeout_ms), labels: labelsOf({ ...own_labels, ...labels }) })
   const insertJob = async (id: string, configuration: object, labels: Readonly<Record<string, string>>): Promise<Job | 'exists'> => {
-    const rest = await unless<RestJob>(409, { method: 'POST', uri: '/jobs', json: { jobReference: { projectId: project_id, jobId: id, location }, configuration: { ...configuration, labels: labelsOf(labels) } } }, `insert job ${id}`)
+    const rest = await unless<RestJob>(409, { method: 'POST', uri: '/jobs', json: { jobReference: { projectId: project_id, jobId: id, location }, configuration: { ...configuration, ...limitsOf(labels) } } }, `insert job ${id}`)
     if (rest === undefined) return 'exists'
     const job = await jobOf(id, rest)
     if (job.state === 'DONE') await ended(id)
@@ -346,7 +359,7 @@ export const openBigQuery = ({
     const what = `insert job ${id}`
     const config = {
       jobReference: { projectId: project_id, jobId: id, location },
-      configuration: { labels: labelsOf(labels), load: { destinationTable, schema: { fields }, sourceFormat: 'NEWLINE_DELIMITED_JSON', writeDisposition, createDisposition: 'CREATE_NEVER', ignoreUnknownValues: true } },
+      configuration: { ...limitsOf(labels), load: { destinationTable, schema: { fields }, sourceFormat: 'NEWLINE_DELIMITED_JSON', writeDisposition, createDisposition: 'CREATE_NEVER', ignoreUnknownValues: true } },
     }
     const boundary = `upload_${createHash('sha256').update(id).digest('hex').slice(0, 32)}`
     let fault: unknown
@@ -441,7 +454,7 @@ export const openBigQuery = ({
     const maxResults = Math.min(pagesOf, max_rows ?? pagesOf)
     let id: string | undefined
     const asked = call<RestResult>({
-      method: 'POST', uri: '/queries', json: { ...queryOf(statement), location, maxResults, timeoutMs: longPollMs, formatOptions, requestId: randomUUID(), maximumBytesBilled: String(maximum_bytes_billed) },
+      method: 'POST', uri: '/queries', json: { ...queryOf(statement), location, maxResults, timeoutMs: longPollMs, formatOptions, requestId: randomUUID(), maximumBytesBilled: String(maximum_bytes_billed), labels: labelsOf(own_labels) },
     }, 'query')
     const work = (async () => {
       let answer = await asked
