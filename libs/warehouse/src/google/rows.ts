@@ -21,7 +21,7 @@ export interface Rows {
   close(): Promise<void>
 }
 /** Of a server of the Storage Write API other than Google's. */
-export type StorageOptions = Pick<NonNullable<ConstructorParameters<typeof bigqueryStorage.managedwriter.WriterClient>[0]>, 'servicePath' | 'port' | 'sslCreds'>
+export type StorageOptions = Pick<NonNullable<ConstructorParameters<typeof bigqueryStorage.managedwriter.WriterClient>[0]>, 'servicePath' | 'port' | 'sslCreds' | 'authClient'>
 interface Options {
   project_id: string
   dataset: string
@@ -34,6 +34,7 @@ interface Options {
 const rowsOfRequest = 500
 const bytesOfRequest = 5_000_000
 const requestsAtOnce = 4
+const answerMs = 60_000
 
 interface Waiting { rows: readonly Row[]; bytes: number; columns: readonly Column[]; resolve(): void; reject(error: unknown): void }
 type Send = (table: string, columns: readonly Column[], rows: readonly Row[]) => Promise<void>
@@ -166,7 +167,7 @@ export const openRows = ({ project_id, dataset, insertAll, storage = {} }: Optio
     try {
       const { writer } = await writerFor(table, columns)
       const list: JSONList = rows.map((row) => messageOf(columns, row))
-      const { error, rowErrors } = await writer.appendRows(list).getResult()
+      const { error, rowErrors } = await inTime(writer.appendRows(list).getResult())
       const [wrong] = rowErrors ?? []
       if (wrong !== undefined) throw new AppError('QUERY_INVALID', `${what}: ${String(wrong.code)}: ${wrong.message ?? ''}`)
       if (error !== null && error !== undefined) throw Object.assign(new Error(error.message ?? ''), { code: error.code })
@@ -193,6 +194,15 @@ export const openRows = ({ project_id, dataset, insertAll, storage = {} }: Optio
   }
 }
 
+/** A stream may stay silent for ever; then the rows count as not appended, and come again. */
+const inTime = async <T>(work: Promise<T>): Promise<T> => {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    return await Promise.race([work, new Promise<never>((_, reject) => { timer = setTimeout(() => { reject(Object.assign(new Error('no answer'), { code: 4 })) }, answerMs) })])
+  } finally {
+    clearTimeout(timer)
+  }
+}
 /** A status of gRPC as the REST API's reasons have it. */
 const grpcReasons: Readonly<Record<number, string>> = { 3: 'invalid', 5: 'notFound', 7: 'accessDenied', 8: 'quotaExceeded', 9: 'invalid', 11: 'invalid', 16: 'authError' }
 const wordGrpc = (error: unknown, what: string): AppError => {
