@@ -69,7 +69,7 @@ interface RestJob {
   }
 }
 interface RestResult { jobComplete?: boolean; schema?: { fields?: Field[] }; rows?: { f: { v: unknown }[] }[]; pageToken?: string; jobReference?: { jobId?: string }; totalRows?: string }
-interface Call { method?: string; uri: string; json?: object; qs?: Record<string, string | number | boolean>; headers?: Record<string, string>; timeout?: number }
+interface Call { method?: string; uri: string; json?: object; qs?: Record<string, string | number | boolean>; headers?: Record<string, string>; timeout?: number; maxRetries?: number }
 /** A table as we last saw it, and when. */
 interface Known { columns: readonly Column[]; time_partitioning?: TimePartitioning; is_view: boolean; view_query?: string; etag?: string; at: number }
 
@@ -310,7 +310,7 @@ export const openBigQuery = ({
     // What a query gives is never REQUIRED, and a destination must have exactly its types: such a table is written by DML.
     const byDestination = destination.write_mode === 'write_empty' || (partition !== undefined && !table.columns.some(({ mode }) => mode === 'REQUIRED'))
     if (byDestination) {
-      const query = writing(selectFor(destination, select, columns, given, period), spec)
+      const query = writing(selectFor(destination, select, table.columns, given, period), spec)
       return insertJob(id, { query: { ...query, destinationTable: restRef(destination, partition), createDisposition: 'CREATE_NEVER', writeDisposition: destination.write_mode === 'write_empty' ? 'WRITE_EMPTY' : 'WRITE_TRUNCATE' } }, labels)
     }
     const written = destination.write_mode === 'truncate' ? replaceOf(destination, select, columns, given, period) : insertOf(destination, select, columns, given)
@@ -585,7 +585,7 @@ export const openBigQuery = ({
       const found = await readDataset(dataset)
       return found === undefined ? undefined : { labels: found.labels ?? {} }
     },
-    healthy: () => raw({ uri: '/datasets', qs: { maxResults: 1 }, timeout: 5_000 }).then(() => !closed, () => false),
+    healthy: () => raw({ uri: '/datasets', qs: { maxResults: 1 }, timeout: 5_000, maxRetries: 0 }).then(() => !closed, () => false),
     close: async () => {
       closed = true
       await rows.close()

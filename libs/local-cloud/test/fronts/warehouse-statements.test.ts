@@ -48,6 +48,11 @@ describe('Statements of the Google side of the warehouse', () => {
     expect(await run(replaceOf(target, 'SELECT 1 AS cost', [cost], [{ ...cost, type: 'INT64' }], [inside(day, '2025-11-19')])).then(() => 'done', () => 'failed')).to.equal('failed')
     expect(await costs()).to.deep.equal(before)
   })
+  it('gives all columns of the table where a destination is written, in its types', async () => {
+    const { rows, translated } = await run(selectFor(target, "SELECT 'c' AS who", [day, cost, who, { name: 'tags', type: 'STRING', mode: 'REPEATED' }, { name: 'at', type: 'TIMESTAMP' }], [who], []))
+    expect(translated.columns.map(({ name, type, mode }) => `${name} ${type} ${mode ?? 'NULLABLE'}`)).to.deep.equal(['day DATE NULLABLE', 'cost NUMERIC NULLABLE', 'who STRING NULLABLE', 'tags STRING REPEATED', 'at TIMESTAMP NULLABLE'])
+    expect(rows).to.deep.equal([[null, null, 'c', [], null]])
+  })
   it('commits rows of JSON texts, value for value', async () => {
     await world.run('CREATE TABLE d.log (seq BIGINT NOT NULL, ts TIMESTAMPTZ, cost DECIMAL(38,9), ratio DOUBLE, ok BOOLEAN, tags VARCHAR[], nums BIGINT[], body JSON, who STRUCT(x BIGINT, y VARCHAR[]), many STRUCT(k VARCHAR)[], sealed BLOB, day DATE)')
     const all = world.catalog.table({ project_id: project, dataset: 'd', table: 'log' })?.columns ?? []

@@ -160,9 +160,12 @@ async function* linesOf(file: File): AsyncGenerator<{ line: number; text: string
 type Convert = (text: string) => string | undefined
 const scaleOf = { NUMERIC: 9, BIGNUMERIC: 38 } as const
 const integerDigits = { NUMERIC: 29, BIGNUMERIC: 38 } as const
+const canonical = /^-?(0|[1-9]\d{0,27})(\.\d{0,8}[1-9])?$/
 /** NUMERIC rounds what is beyond nine digits half away from zero, as BigQuery's loads do; BIGNUMERIC refuses what it cannot hold. */
 export const decimalOf = (text: string, type: 'NUMERIC' | 'BIGNUMERIC'): string | undefined => {
   const bare = text.trim()
+  // Most numbers are already as they will be.
+  if (canonical.test(bare) && bare !== '-0') return `"${bare}"`
   if (!decimalText.test(bare)) return undefined
   const [, sign = '', head = '', tail = '', exponent = '0'] = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(bare) ?? []
   const scale = scaleOf[type]

@@ -34,16 +34,18 @@ export interface PeriodColumn { column: Column; value: string }
 const periodName = (k: number): string => `convergence_period_${k}`
 const parametersOfPeriod = (period: readonly PeriodColumn[]): QueryParameter[] => period.map(({ column, value }, k) => ({ name: periodName(k), type: column.type, value }))
 
-/** `columns` of the source, cast to the table's types; with a period every row outside of it fails the statement, with the value that it has. */
+/** `columns` of the source, cast to the table's types, NULL where it has none; with a period every row outside of it fails the statement, with the value that it has. */
 const sourceOf = (select: string, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[], target: TableRef): string => {
   const values = columns.map((column) => {
     const from = given.find((one) => sameName(one, column))
-    const value = `s.${quoted(from?.name ?? column.name)}`
-    return from === undefined || typeText(from) === typeText(column) || column.type === 'STRUCT' ? `${value} AS ${quoted(column.name)}` : `CAST(${value} AS ${typeText(column)}) AS ${quoted(column.name)}`
+    if (from === undefined) return `CAST(${column.mode === 'REPEATED' ? '[]' : 'NULL'} AS ${typeText(column)}) AS ${quoted(column.name)}`
+    const value = `s.${quoted(from.name)}`
+    return typeText(from) === typeText(column) || column.type === 'STRUCT' ? `${value} AS ${quoted(column.name)}` : `CAST(${value} AS ${typeText(column)}) AS ${quoted(column.name)}`
   })
   const rules = period.map(({ column }, k) => {
-    const value = columns.some((one) => sameName(one, column)) ? `s.${quoted(given.find((one) => sameName(one, column))?.name ?? column.name)}` : 'CAST(NULL AS STRING)'
-    const cast = columns.some((one) => sameName(one, column)) ? `CAST(${value} AS ${column.type})` : `CAST(NULL AS ${column.type})`
+    const from = given.find((one) => sameName(one, column))
+    const value = from === undefined ? 'CAST(NULL AS STRING)' : `s.${quoted(from.name)}`
+    const cast = from === undefined ? `CAST(NULL AS ${column.type})` : `CAST(${value} AS ${column.type})`
     const head = raisedText('ROW_OUTSIDE_PERIOD', `${target.dataset}.${target.table}: a new row has ${column.name} = `)
     return `IF(${cast} = @${periodName(k)}, TRUE, ERROR(CONCAT('${escaped(head)}', COALESCE(CAST(${value} AS STRING), 'NULL'), ', the period that is replaced is ', CAST(@${periodName(k)} AS STRING), '${raisedText('ROW_OUTSIDE_PERIOD', '').slice(0, 1)}')) IS NULL)`
   })
@@ -51,7 +53,7 @@ const sourceOf = (select: string, columns: readonly Column[], given: readonly Co
 }
 const names = (columns: readonly Column[]): string => columns.map(({ name }) => quoted(name)).join(', ')
 
-/** The SELECT of a job whose destination BigQuery itself replaces. */
+/** The SELECT of a job whose destination BigQuery itself writes: with all columns of the table, for the result must have its schema. */
 export const selectFor = (target: TableRef, select: string, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[]): Written =>
   ({ query: sourceOf(select, columns, given, period, target), parameters: parametersOfPeriod(period) })
 
