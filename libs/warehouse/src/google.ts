@@ -13,8 +13,8 @@ import type { Column, TimePartitioning } from '@convergence/contracts'
 import type { Destination, DryRun, Job, LoadSpec, QuerySpec, Row, RowsSpec, Statement, TableRef, WarehousePort } from './warehouse.ts'
 import { faultOfReason, reasonOf, statusOf, wordGoogle } from './google/faults.ts'
 import type { Reason } from './google/faults.ts'
-import { ndjsonOf } from './google/files.ts'
-import { insertOf, insertRowsOf, oneSelect, pathOf, replaceOf, selectFor } from './google/sql.ts'
+import { contentOf, rowsOfFiles } from './google/files.ts'
+import { insertOf, insertRowsOf, oneSelect, parquetSelect, pathOf, replaceOf, selectFor } from './google/sql.ts'
 import type { PeriodColumn, Written } from './google/sql.ts'
 import { openRows } from './google/rows.ts'
 import type { StorageOptions } from './google/rows.ts'
@@ -272,8 +272,8 @@ export const openBigQuery = ({
     ...(parameters.length === 0 ? {} : { parameterMode: 'NAMED', queryParameters: parametersOf(parameters) }),
     ...(default_dataset === undefined ? {} : { defaultDataset: { projectId: project_id, datasetId: default_dataset } }),
   })
-  const writing = (written: Written, spec: Pick<QuerySpec, 'parameters' | 'default_dataset' | 'maximum_bytes_billed'>): object => ({
-    ...queryOf({ query: written.query, parameters: [...spec.parameters ?? [], ...written.parameters], ...(spec.default_dataset === undefined ? {} : { default_dataset: spec.default_dataset }) }),
+  const writing = (written: Written, spec: Pick<QuerySpec, 'default_dataset' | 'maximum_bytes_billed'>): object => ({
+    ...queryOf({ ...written, ...(spec.default_dataset === undefined ? {} : { default_dataset: spec.default_dataset }) }),
     maximumBytesBilled: String(Math.min(maximum_bytes_billed, spec.maximum_bytes_billed ?? maximum_bytes_billed)), priority: 'INTERACTIVE',
   })
   const dryRunJob = async (statement: Statement): Promise<NonNullable<NonNullable<RestJob['statistics']>['query']>> => {
@@ -306,46 +306,66 @@ export const openBigQuery = ({
     table = await addColumns(destination, given, table)
     const period = periodOf(destination, table)
     const columns = table.columns.filter((column) => given.some((other) => sameName(other, column)))
-    const partition = partitionOf(period, table.time_partitioning)
-    // What a query gives is never REQUIRED, and a destination must have exactly its types: such a table is written by DML.
-    const byDestination = destination.write_mode === 'write_empty' || (partition !== undefined && !table.columns.some(({ mode }) => mode === 'REQUIRED'))
-    if (byDestination) {
-      const query = writing(selectFor(destination, select, table.columns, given, period), spec)
-      return insertJob(id, { query: { ...query, destinationTable: restRef(destination, partition), createDisposition: 'CREATE_NEVER', writeDisposition: destination.write_mode === 'write_empty' ? 'WRITE_EMPTY' : 'WRITE_TRUNCATE' } }, labels)
-    }
-    const written = destination.write_mode === 'truncate' ? replaceOf(destination, select, columns, given, period) : insertOf(destination, select, columns, given)
-    return insertJob(id, { query: writing(written, spec) }, labels)
+    return insertJob(id, writingJob(destination, { query: select, parameters: [...spec.parameters ?? []] }, table, columns, given, period, spec), labels)
   }
-
+  /** The one job that writes what a SELECT gives; `columns` are those of the table that it gives, `given` the same as they come. */
+  const writingJob = (destination: Destination, select: Written, table: Known, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[], spec: Pick<QuerySpec, 'default_dataset' | 'maximum_bytes_billed'>): object => {
+    const { write_mode } = destination
+    const partition = partitionOf(period, table.time_partitioning)
+    // What a query gives is never REQUIRED, and a destination must have exactly its schema: such a table is written by DML.
+    if (write_mode === 'write_empty' || (partition !== undefined && !table.columns.some(({ mode }) => mode === 'REQUIRED'))) {
+      const written = writing(selectFor(destination, select, table.columns, given, period), spec)
+      return { query: { ...written, destinationTable: restRef(destination, partition), createDisposition: 'CREATE_NEVER', writeDisposition: write_mode === 'write_empty' ? 'WRITE_EMPTY' : 'WRITE_TRUNCATE' } }
+    }
+    return { query: writing(write_mode === 'truncate' ? replaceOf(destination, select, columns, given, period) : insertOf(destination, select, columns, given), spec) }
+  }
+  const restLoad = (ref: TableRef, partition: string | undefined, columns: readonly Column[], writeDisposition: string): object =>
+    ({ destinationTable: restRef(ref, partition), schema: { fields: columns.map(fieldOf) }, sourceFormat: 'NEWLINE_DELIMITED_JSON', ignoreUnknownValues: true, writeDisposition })
   const insertLoad = async (id: string, spec: LoadSpec, labels: Readonly<Record<string, string>>): Promise<Job | 'exists'> => {
     // An upload is long: whoever comes second does not begin one.
     if (await readJob(id) !== undefined) return 'exists'
     const { destination } = spec
-    const { columns, rows } = await ndjsonOf(spec)
+    const { columns, rows } = await rowsOfFiles(spec)
     let table = await targetTable(destination, columns)
     assertTakes(destination, table, columns)
     table = await addColumns(destination, columns, table)
     const period = periodOf(destination, table)
     const partition = partitionOf(period, table.time_partitioning)
-    const fields = table.columns.map(fieldOf)
-    const disposition = destination.write_mode === 'append' ? 'WRITE_APPEND' : destination.write_mode === 'write_empty' ? 'WRITE_EMPTY' : partition === undefined ? 'WRITE_TRUNCATE_DATA' : 'WRITE_TRUNCATE'
-    if (period.length === 0 || partition !== undefined) return upload(id, restRef(destination, partition), fields, disposition, rows(period), labels)
-    // Neither a load nor a copy replaces less than a partition: the file goes to a table of its own, and one statement swaps the period.
+    if (spec.format !== 'parquet' && (period.length === 0 || partition !== undefined)) {
+      const disposition = destination.write_mode === 'append' ? 'WRITE_APPEND' : destination.write_mode === 'write_empty' ? 'WRITE_EMPTY' : partition === undefined ? 'WRITE_TRUNCATE_DATA' : 'WRITE_TRUNCATE'
+      return upload(id, restLoad(destination, partition, table.columns, disposition), rows(period), labels)
+    }
+    // Neither a load nor a copy replaces less than a partition, and none renames columns: the files go to a table of their own, and one statement does the rest.
+    const own = table.columns.filter((column) => columns.some((other) => sameName(other, column)))
     const staging: TableRef = { project_id: destination.project_id, dataset: destination.dataset, table: `_staging_${createHash('sha256').update(id).digest('hex').slice(0, 16)}_${unique()}` }
-    await createTable(staging, { schema: { fields: table.columns.filter((column) => columns.some((other) => sameName(other, column))).map(fieldOf) }, expirationTime: String(now().getTime() + stagingKeptMs) })
+    const expires = { expirationTime: String(now().getTime() + stagingKeptMs) }
     const drop = async () => { await unless(404, { method: 'DELETE', uri: tableUri(staging) }, `delete table ${nameOf(staging)}`) }
+    const stage = async (part: string, load: object, content: AsyncIterable<string | Uint8Array>): Promise<void> => {
+      const staged = `${id}-${staging.table.slice(1)}-${part}`
+      const loaded = await upload(staged, load, content, labels)
+      const { error } = loaded === 'exists' || loaded.state !== 'DONE' ? await waitFor(staged) : loaded
+      // Under the chain's id nothing has happened yet: what may pass is tried again under the same one.
+      if (error !== undefined) throw new AppError(error.retryable ? 'UNAVAILABLE' : spec.format === 'parquet' && error.code === 'QUERY_INVALID' ? 'EXPORT_INVALID' : error.code, error.message)
+    }
     try {
-      const staged = `${id}-staging-${staging.table.slice(-8)}`
-      const loaded = await upload(staged, restRef(staging), table.columns.filter((column) => columns.some((other) => sameName(other, column))).map(fieldOf), 'WRITE_TRUNCATE', rows(period), labels)
-      const done = loaded === 'exists' || loaded.state !== 'DONE' ? await waitFor(staged) : loaded
-      if (done.error !== undefined) throw new AppError(done.error.retryable ? 'UNAVAILABLE' : done.error.code, done.error.message)
-      const own = table.columns.filter((column) => columns.some((other) => sameName(other, column)))
+      let select: Written
+      if (spec.format === 'parquet') {
+        await createTable(staging, expires)
+        for (const [k, file] of spec.files.entries()) {
+          await stage(`f${k}`, { destinationTable: restRef(staging), sourceFormat: 'PARQUET', writeDisposition: 'WRITE_APPEND', schemaUpdateOptions: ['ALLOW_FIELD_ADDITION', 'ALLOW_FIELD_RELAXATION'], parquetOptions: { enableListInference: true } }, contentOf(file))
+        }
+        select = parquetSelect(staging, (await readTable(staging))?.columns ?? [], spec)
+      } else {
+        await createTable(staging, { schema: { fields: own.map(fieldOf) }, ...expires })
+        await stage('f0', restLoad(staging, undefined, own, 'WRITE_TRUNCATE'), rows(period))
+        select = { query: `SELECT * FROM ${pathOf(staging)}`, parameters: [] }
+      }
       afterwards.set(id, drop)
-      const job = await insertJob(id, { query: writing(replaceOf(destination, `SELECT * FROM ${pathOf(staging)}`, own, own, period), {}) }, labels)
+      const job = await insertJob(id, writingJob(destination, select, table, own, own, period, {}), labels)
       if (job === 'exists') await ended(id)
       return job
     } catch (error) {
-      // Without an answer the job may be there and need the table: its expiry removes it.
+      // Without an answer the job may be there and need the table: then its expiry removes it.
       if (!(error instanceof AppError && error.code === 'UNAVAILABLE')) await drop().catch(() => undefined)
       throw error
     }
@@ -354,19 +374,19 @@ export const openBigQuery = ({
    * A load job by upload, for whose labels the client's own upload has no place. The rows are made while they are sent; a row that is wrong
    * breaks the upload off, and without its end there is no job.
    */
-  const upload = async (id: string, destinationTable: ReturnType<typeof restRef>, fields: Field[], writeDisposition: string, rows: AsyncIterable<string>, labels: Readonly<Record<string, string>>): Promise<Job | 'exists'> => {
+  const upload = async (id: string, load: object, content: AsyncIterable<string | Uint8Array>, labels: Readonly<Record<string, string>>): Promise<Job | 'exists'> => {
     assertOpen()
     const what = `insert job ${id}`
     const config = {
       jobReference: { projectId: project_id, jobId: id, location },
-      configuration: { ...limitsOf(labels), load: { destinationTable, schema: { fields }, sourceFormat: 'NEWLINE_DELIMITED_JSON', writeDisposition, createDisposition: 'CREATE_NEVER', ignoreUnknownValues: true } },
+      configuration: { ...limitsOf(labels), load: { createDisposition: 'CREATE_NEVER', ...load } },
     }
     const boundary = `upload_${createHash('sha256').update(id).digest('hex').slice(0, 32)}`
     let fault: unknown
-    async function* parts(): AsyncGenerator<string> {
+    async function* parts(): AsyncGenerator<string | Uint8Array> {
       yield `--${boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n${JSON.stringify(config)}\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`
       try {
-        yield* rows
+        yield* content
       } catch (error) {
         fault = error
         throw error

@@ -363,6 +363,25 @@ describe('BigQuery behind the door', function () {
       await expectCode(port.insert('a1', ndjson('b.json', '{"day":"2025-11-19"}\n{"day":"soon"}\n'), {}), 'EXPORT_INVALID', /b\.json:2, column day: expected DATE, got 'soon'/)
       await expectCode(port.insert('a1', ndjson('c.json', '{}\nnot\n'), {}), 'EXPORT_INVALID', /c\.json:2: expected a JSON object, got 'not'/)
     }))
+    it('puts Parquet files as they are into a table of their own, and takes their columns from there', () => setup(async ({ port, fake, file }) => {
+      fake.handle(({ method, path }) => {
+        const name = /tables\/(_staging_\w+)$/.exec(path)?.[1]
+        return method === 'GET' && name !== undefined && fake.tables.has(`acme.${name}`) ? { body: { type: 'TABLE', schema: { fields: [{ name: 'd', type: 'DATE' }, { name: 'c', type: 'FLOAT' }, { name: 'x', type: 'STRING' }] } } } : undefined
+      })
+      const parquet: LoadSpec = {
+        kind: 'load', format: 'parquet', files: [file('a.parquet', 'PAR1 one'), file('b.parquet', 'PAR1 two')], destination: into(),
+        columns: [{ name: 'day', type: 'DATE', source: 'd' }, { name: 'cost', type: 'NUMERIC', source: 'c' }, { name: 'who', type: 'STRING', value: 'us' }, { name: 'none', type: 'INT64', source: 'n', optional: true }, { name: 'rest', type: 'JSON', object_of: { k: 'x', gone: 'y' } }],
+      }
+      await port.insert('a0', parquet, {})
+      expect(fake.to('POST', /^\/upload/).map(({ media }) => media)).to.deep.equal(['PAR1 one', 'PAR1 two'])
+      expect([...fake.jobs.keys()].map((id) => id.replace(/[0-9a-f]{16}/, 'HASH'))).to.deep.equal(['a0-staging_HASH_u1-f0', 'a0-staging_HASH_u1-f1', 'a0'])
+      const { query } = configured(fake, 'a0')
+      expect(query.query).to.match(/^INSERT INTO `p`\.`acme`\.`costs` \(`day`, `cost`, `who`, `none`, `rest`\) SELECT .* FROM \(\nSELECT `d` AS `day`, CAST\(`c` AS NUMERIC\) AS `cost`, @convergence_value_2 AS `who`, CAST\(NULL AS INT64\) AS `none`, PARSE_JSON\(CONCAT\('\{', ARRAY_TO_STRING\(\[IF\(`x` IS NULL, NULL, CONCAT\('"k":', TO_JSON_STRING\(CAST\(`x` AS STRING\)\)\)\)\], ','\), '\}'\)\) AS `rest` FROM `p`\.`acme`\.`_staging_/s)
+      await expectCode(port.insert('a1', { ...parquet, columns: [{ name: 'day', type: 'DATE', source: 'Day' }] }, {}), 'EXPORT_INVALID', /a\.parquet, b\.parquet: has no column Day, which day is read from; it has d, c, x/)
+      expect(fake.jobs.has('a1')).to.equal(false)
+      fake.ends = { error: { reason: 'invalid', message: 'not a Parquet file' } }
+      await expectCode(port.insert('a2', parquet, {}), 'EXPORT_INVALID', /not a Parquet file/)
+    }))
     it('converts decimals without a float in between', () => {
       const cases: [string, 'NUMERIC' | 'BIGNUMERIC', string | undefined][] = [
         ['0.1', 'NUMERIC', '0.1'], ['-0.0000000005', 'NUMERIC', '-0.000000001'], ['0.9999999995', 'NUMERIC', '1'], ['1.81E-8', 'NUMERIC', '0.000000018'], ['1e3', 'NUMERIC', '1000'], ['.5', 'NUMERIC', '0.5'], ['-0', 'NUMERIC', '0'],

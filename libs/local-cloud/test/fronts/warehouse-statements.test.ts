@@ -12,6 +12,7 @@ const who: Column = { name: 'who', type: 'STRING' }
 const target = { project_id: project, dataset: 'd', table: 'costs' }
 const given = [day, { ...cost, type: 'INT64' as const }, who]
 const columns = [day, cost, who]
+const of = (query: string): Written => ({ query, parameters: [] })
 const inside = (column: Column, value: string): PeriodColumn => ({ column, value })
 
 describe('Statements of the Google side of the warehouse', () => {
@@ -24,14 +25,14 @@ describe('Statements of the Google side of the warehouse', () => {
   afterEach(() => { world.close() })
 
   it('appends what a SELECT gives, as the table has it, with a comment at its end', async () => {
-    await run(insertOf(target, "SELECT 'c' AS who, DATE '2025-11-20' AS day, 5 AS cost -- the last", columns, given))
+    await run(insertOf(target, of("SELECT 'c' AS who, DATE '2025-11-20' AS day, 5 AS cost -- the last"), columns, given))
     expect(await costs()).to.deep.equal(['2025-11-18 1 a', '2025-11-19 2 a', '2025-11-19 3 b', '2025-11-19 4 NULL', '2025-11-20 5 c'])
   })
   it('replaces a period of one column, of two, and everything', async () => {
-    const select = "WITH x AS (SELECT 9 AS cost) SELECT DATE '2025-11-19' AS day, cost, 'b' AS who FROM x"
+    const select = of("WITH x AS (SELECT 9 AS cost) SELECT DATE '2025-11-19' AS day, cost, 'b' AS who FROM x")
     await run(replaceOf(target, select, columns, given, [inside(day, '2025-11-19'), inside(who, 'b')]))
     expect(await costs()).to.deep.equal(['2025-11-18 1 a', '2025-11-19 2 a', '2025-11-19 4 NULL', '2025-11-19 9 b'])
-    await run(replaceOf(target, `SELECT * FROM (${select}) WHERE FALSE`, columns, given, [inside(day, '2025-11-19')]))
+    await run(replaceOf(target, of(`SELECT * FROM (${select.query}) WHERE FALSE`), columns, given, [inside(day, '2025-11-19')]))
     expect(await costs()).to.deep.equal(['2025-11-18 1 a'])
     await run(replaceOf(target, select, columns, given, []))
     expect(await costs()).to.deep.equal(['2025-11-19 9 b'])
@@ -40,16 +41,16 @@ describe('Statements of the Google side of the warehouse', () => {
     const before = await costs()
     for (const [select, value] of [["SELECT DATE '2025-11-20' AS day, 1 AS cost, 'x' AS who", '2025-11-20'], ["SELECT CAST(NULL AS DATE) AS day, 1 AS cost, 'x' AS who", 'NULL']] as const) {
       for (const write of [replaceOf, selectFor]) {
-        const fault = await run(write(target, select, columns, given, [inside(day, '2025-11-19')])).then(() => undefined, (error: unknown) => error)
+        const fault = await run(write(target, of(select), columns, given, [inside(day, '2025-11-19')])).then(() => undefined, (error: unknown) => error)
         expect(fault).to.be.instanceOf(AppError).with.property('message').that.contains(`§ROW_OUTSIDE_PERIOD§d.costs: a new row has day = ${value}, the period that is replaced is 2025-11-19§`)
       }
     }
     // A result without the column of the period has it as NULL.
-    expect(await run(replaceOf(target, 'SELECT 1 AS cost', [cost], [{ ...cost, type: 'INT64' }], [inside(day, '2025-11-19')])).then(() => 'done', () => 'failed')).to.equal('failed')
+    expect(await run(replaceOf(target, of('SELECT 1 AS cost'), [cost], [{ ...cost, type: 'INT64' }], [inside(day, '2025-11-19')])).then(() => 'done', () => 'failed')).to.equal('failed')
     expect(await costs()).to.deep.equal(before)
   })
   it('gives all columns of the table where a destination is written, in its types', async () => {
-    const { rows, translated } = await run(selectFor(target, "SELECT 'c' AS who", [day, cost, who, { name: 'tags', type: 'STRING', mode: 'REPEATED' }, { name: 'at', type: 'TIMESTAMP' }], [who], []))
+    const { rows, translated } = await run(selectFor(target, of("SELECT 'c' AS who"), [day, cost, who, { name: 'tags', type: 'STRING', mode: 'REPEATED' }, { name: 'at', type: 'TIMESTAMP' }], [who], []))
     expect(translated.columns.map(({ name, type, mode }) => `${name} ${type} ${mode ?? 'NULLABLE'}`)).to.deep.equal(['day DATE NULLABLE', 'cost NUMERIC NULLABLE', 'who STRING NULLABLE', 'tags STRING REPEATED', 'at TIMESTAMP NULLABLE'])
     expect(rows).to.deep.equal([[null, null, 'c', [], null]])
   })

@@ -33,6 +33,14 @@ const bytesOf = (file: File): AsyncIterable<Buffer> => {
 const unreadable = (file: File, error: unknown): AppError =>
   error instanceof AppError ? error : new AppError('EXPORT_INVALID', `${file.name}: cannot be read (${/ENOENT/.test(String(error)) ? 'there is no such file' : error instanceof TypeError ? 'expected UTF-8' : isGzip(file.path) ? 'it is not a whole gzip file' : 'the disk answers with an error'})`, { cause: error })
 
+/** A file as it is. */
+export async function* contentOf(file: File): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const chunk of createReadStream(file.path, { highWaterMark: 1 << 20 })) yield chunk as Buffer
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
 async function* textOf(file: File): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   for await (const chunk of bytesOf(file)) yield decoder.decode(chunk, { stream: true })
@@ -344,18 +352,19 @@ async function* ndjsonRows({ files, destination }: LoadSpec, columns: readonly C
 }
 
 /** Looks at the files; they are read when the rows are. Throws EXPORT_INVALID, CONFIG_INVALID. */
-export const ndjsonOf = async (spec: LoadSpec): Promise<Rows> => {
+export const rowsOfFiles = async (spec: LoadSpec): Promise<Rows> => {
   const { destination, files, format } = spec
   const target = `${destination.dataset}.${destination.table}`
   if (files.length === 0) throw new AppError('EXPORT_INVALID', 'the load names no file')
   for (const file of files) await stat(file.path).catch((error: unknown) => { throw unreadable(file, error) })
-  if (format === 'parquet') throw new AppError('QUERY_UNSUPPORTED', `${target}: Parquet files are not loaded on Google Cloud yet; deliver the export as CSV`)
   if (format === 'ndjson') {
     const { columns = [] } = destination
     if (columns.length === 0) throw new AppError('CONFIG_INVALID', `${target}: a load of NDJSON needs destination.columns`)
     return { columns, rows: (period) => ndjsonRows(spec, columns, period) }
   }
   const columns = spec.columns ?? []
-  if (columns.length === 0) throw new AppError('CONFIG_INVALID', `${target}: a load of csv needs columns`)
+  if (columns.length === 0) throw new AppError('CONFIG_INVALID', `${target}: a load of ${format} needs columns`)
+  // Parquet says itself what its types are: BigQuery reads it as it is.
+  if (format === 'parquet') return { columns: columns.map(tableColumn), rows: () => { throw new AppError('INTERNAL', `${target}: Parquet has no rows as text`) } }
   return { columns: columns.map(tableColumn), rows: (period) => csvRows(spec, period) }
 }

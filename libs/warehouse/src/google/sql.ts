@@ -1,7 +1,7 @@
 /** The few statements that this side of the door writes. A user's SELECT is put into them whole, in parentheses, once a dry run has shown that it is one SELECT. */
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
-import type { QueryParameter, TableRef } from '../warehouse.ts'
+import type { LoadSpec, QueryParameter, TableRef } from '../warehouse.ts'
 import { raisedText } from './faults.ts'
 import { quoted, sameName, typeText } from './values.ts'
 
@@ -54,24 +54,53 @@ const sourceOf = (select: string, columns: readonly Column[], given: readonly Co
 const names = (columns: readonly Column[]): string => columns.map(({ name }) => quoted(name)).join(', ')
 
 /** The SELECT of a job whose destination BigQuery itself writes: with all columns of the table, for the result must have its schema. */
-export const selectFor = (target: TableRef, select: string, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[]): Written =>
-  ({ query: sourceOf(select, columns, given, period, target), parameters: parametersOfPeriod(period) })
+export const selectFor = (target: TableRef, select: Written, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[]): Written =>
+  ({ query: sourceOf(select.query, columns, given, period, target), parameters: [...select.parameters, ...parametersOfPeriod(period)] })
 
-export const insertOf = (target: TableRef, select: string, columns: readonly Column[], given: readonly Column[]): Written =>
-  ({ query: `INSERT INTO ${pathOf(target)} (${names(columns)}) ${sourceOf(select, columns, given, [], target)}`, parameters: [] })
+export const insertOf = (target: TableRef, select: Written, columns: readonly Column[], given: readonly Column[]): Written =>
+  ({ query: `INSERT INTO ${pathOf(target)} (${names(columns)}) ${sourceOf(select.query, columns, given, [], target)}`, parameters: select.parameters })
 
 /**
  * Deletes the period (or everything) and inserts the rows, as one statement: with a join condition that is constantly false every row of the
  * target is "not matched by source" and every new row "not matched by target".
  */
-export const replaceOf = (target: TableRef, select: string, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[]): Written => {
+export const replaceOf = (target: TableRef, select: Written, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[]): Written => {
   const inside = period.map(({ column }, k) => ` AND t.${quoted(column.name)} = @${periodName(k)}`).join('')
   return {
-    query: `MERGE ${pathOf(target)} AS t USING (${sourceOf(select, columns, given, period, target)}) AS n ON FALSE`
-      + ` WHEN NOT MATCHED BY SOURCE${inside === '' ? '' : inside} THEN DELETE`
+    query: `MERGE ${pathOf(target)} AS t USING (${sourceOf(select.query, columns, given, period, target)}) AS n ON FALSE`
+      + ` WHEN NOT MATCHED BY SOURCE${inside} THEN DELETE`
       + ` WHEN NOT MATCHED BY TARGET THEN INSERT (${names(columns)}) VALUES (${columns.map(({ name }) => `n.${quoted(name)}`).join(', ')})`,
-    parameters: parametersOfPeriod(period),
+    parameters: [...select.parameters, ...parametersOfPeriod(period)],
   }
+}
+
+/** The columns of a load from those that Parquet files came with. Throws EXPORT_INVALID for one that they do not have. */
+export const parquetSelect = (staging: TableRef, found: readonly Column[], { files, columns = [] }: LoadSpec): Written => {
+  const parameters: QueryParameter[] = []
+  const has = (source: string) => found.find(({ name }) => name === source)
+  const values = columns.map((column, k) => {
+    const as = ` AS ${quoted(column.name)}`
+    if ('value' in column) {
+      parameters.push({ name: `convergence_value_${k}`, type: column.type, value: column.value })
+      return `@convergence_value_${k}${as}`
+    }
+    if ('object_of' in column) {
+      const pairs = Object.entries(column.object_of).filter(([, source]) => has(source) !== undefined)
+      if (pairs.length === 0) return `PARSE_JSON('{}')${as}`
+      // ARRAY_TO_STRING passes NULL over.
+      const members = pairs.map(([key, source]) => `IF(${quoted(source)} IS NULL, NULL, CONCAT('${escaped(`${JSON.stringify(key)}:`)}', TO_JSON_STRING(CAST(${quoted(source)} AS STRING))))`)
+      return `PARSE_JSON(CONCAT('{', ARRAY_TO_STRING([${members.join(', ')}], ','), '}'))${as}`
+    }
+    const from = has(column.source)
+    if (from === undefined && column.optional !== true) {
+      throw new AppError('EXPORT_INVALID', `${files.map(({ name }) => name).slice(0, 3).join(', ')}: has no column ${column.source}, which ${column.name} is read from; it has ${found.slice(0, 12).map(({ name }) => name).join(', ')}${found.length > 12 ? ` and ${found.length - 12} more` : ''}`)
+    }
+    if (from === undefined) return `CAST(NULL AS ${typeText(column)})${as}`
+    if (typeText(from) === typeText(column)) return `${quoted(column.source)}${as}`
+    if (column.type === 'JSON') return from.type === 'STRING' ? `PARSE_JSON(${quoted(column.source)})${as}` : `PARSE_JSON(TO_JSON_STRING(${quoted(column.source)}))${as}`
+    return `CAST(${quoted(column.source)} AS ${typeText(column)})${as}`
+  })
+  return { query: `SELECT ${values.join(', ')} FROM ${pathOf(staging)}`, parameters }
 }
 
 /** A value of JSON text `r` at `path`, as this column has it. */
