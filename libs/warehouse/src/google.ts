@@ -441,7 +441,8 @@ export const openBigQuery = ({
       }
       if (rest.configuration?.query !== undefined) {
         // The answer comes when the job ends, or after the time given; how the job ended is read from the job.
-        await abortable(raw({ uri: `/queries/${id}`, qs: { location, maxResults: 0, timeoutMs: longPollMs } }).catch(() => pause(Math.min(2_000, 50 * 2 ** k))), signal)
+        const asked = raw<RestResult>({ uri: `/queries/${id}`, qs: { location, maxResults: 0, timeoutMs: longPollMs } }).then(({ jobComplete }) => jobComplete, () => false)
+        await abortable(asked.then((complete) => complete === false ? pause(Math.min(2_000, 25 * 2 ** k)) : undefined), signal)
       } else {
         await pause(Math.min(2_000, 25 * 2 ** k), undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
       }
