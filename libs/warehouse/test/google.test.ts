@@ -91,12 +91,12 @@ describe('BigQuery behind the door', function () {
       expect(await warehouse.runJob(chain('a'), spec())).to.deep.include({ rows_written: 5, attempt: 0, adopted: true })
     }))
     it('goes on along the chain after rateLimitExceeded, backendError and quotaExceeded, and no further', () => setup(async ({ warehouse, fake }) => {
-      const reasons = ['rateLimitExceeded', 'backendError', 'quotaExceeded']
+      const reasons = ['rateLimitExceeded', 'quotaExceeded', 'backendError']
       fake.handle(({ method, path, body }) => {
         if (method === 'POST' && path.endsWith('/jobs') && !JSON.stringify(body).includes('dryRun')) fake.ends = { error: { reason: reasons.shift() ?? 'backendError', message: 'later' } }
         return undefined
       })
-      await expectCode(warehouse.runJob(chain('a'), spec()), 'JOB_FAILED', /job run-r_1-a-a2: quotaExceeded: later/)
+      await expectCode(warehouse.runJob(chain('a'), spec()), 'JOB_FAILED', /job run-r_1-a-a2: backendError: later/)
       expect([...fake.jobs.keys()]).to.deep.equal(['run-r_1-a-a0', 'run-r_1-a-a1', 'run-r_1-a-a2'])
     }))
     const permanent: [string, string, ErrorCode][] = [
@@ -320,6 +320,13 @@ describe('BigQuery behind the door', function () {
       await port.insert('a0', load([one]), {})
       expect(await port.insert('a0', load([one]), {})).to.equal('exists')
       expect(fake.to('POST', /^\/upload/)).to.have.length(1)
+    }))
+    it('gives a job to one of two that upload at the same time', () => setup(async ({ port, fake, file }) => {
+      const one = file('a.csv', 'Date,Cost,Tags\n11/19/2025,1,\n')
+      fake.tables.set('acme.costs', { type: 'TABLE', schema: { fields: columns.map(({ name, type }) => ({ name, type })) } })
+      const answers = await Promise.all([1, 2].map(() => port.insert('a0', load([one]), {})))
+      expect(answers.map((answer) => answer === 'exists' ? answer : answer.job_id).sort()).to.deep.equal(['a0', 'exists'])
+      expect(fake.to('POST', /^\/upload/)).to.have.length(2)
     }))
     const wrong: [string, string, ErrorCode, RegExp][] = [
       ['a number', 'Date,Cost,Tags\n11/19/2025,1,\n"11/19/2025","x\ny",\n', 'EXPORT_INVALID', /^a\.csv:3, column Cost: expected NUMERIC, got 'x\ny'$/],

@@ -41,7 +41,8 @@ export const strptime = (text: string, format: string): string | undefined => {
   const [minute, second] = [Number(get('minute') ?? 0), Number(get('second') ?? 0)]
   if (month < 1 || month > 12 || hour > 23 || minute > 59 || second > 59 || (hour12 !== undefined && (Number(hour12) < 1 || Number(hour12) > 12))) return undefined
   const at = new Date(Date.UTC(year, month - 1, day, hour, minute, second))
-  if (at.getUTCDate() !== day || at.getUTCMonth() !== month - 1) return undefined
+  // A day that the month does not have falls into another one.
+  if (at.getUTCMonth() !== month - 1) return undefined
   const zone = get('zone')
   const offset = zone === undefined || zone === 'Z' ? 0 : (zone.startsWith('-') ? -1 : 1) * (Number(zone.slice(1, 3)) * 60 + Number(zone.slice(-2)))
   const iso = new Date(at.getTime() - offset * 60_000).toISOString().slice(0, 19)
