@@ -21,6 +21,11 @@ const collector = <T>(count: number) => {
   return { items, all, note: (item: T) => { items.push(item); if (items.length === count) done() } }
 }
 
+/** A feed's subscription is made when it is consumed; what is published before is not its. */
+const made = async (port: BusPort, subscription: string): Promise<void> => {
+  while (await port.getSubscription(subscription) === undefined) await new Promise((resolve) => setImmediate(resolve))
+}
+
 export const busConformance = (target: BusTarget): void => {
   const setup = async (options: Partial<BusOptions> = {}) => {
     const { port, end } = await target.open()
@@ -105,12 +110,12 @@ export const busConformance = (target: BusTarget): void => {
   })
 
   it('gives every replica of a live feed every message', async () => {
-    const { bus, finish } = await setup()
+    const { bus, port, finish } = await setup()
     const seen = collector<string>(2)
     const [a, b] = [bus(), bus()]
     a.consume('auth', 'run-admitted', () => { seen.note('a'); return Promise.resolve(undefined) }, { replica: 'one' })
     b.consume('auth', 'run-admitted', () => { seen.note('b'); return Promise.resolve(undefined) }, { replica: 'two' })
-    await new Promise((resolve) => setImmediate(resolve))
+    for (const replica of ['one', 'two']) await made(port, `auth.run-admitted.${replica}`)
     await a.publish([{ topic: 'run-admitted', event: { run, next: [] } }])
     expect((await seen.all).sort()).to.deep.equal(['a', 'b'])
     await finish()
@@ -247,7 +252,7 @@ export const busConformance = (target: BusTarget): void => {
     const seen = collector<string>(1)
     const one = bus()
     one.consume('auth', 'step-completed', (event) => { seen.note(event.step_id); return Promise.resolve(undefined) }, { replica: 'one', concurrency: 1 })
-    await new Promise((resolve) => setImmediate(resolve))
+    await made(port, 'auth.step-completed.one')
     await port.publish([{ topic: 'step-completed', data: Buffer.from('{not json'), attributes: {} }])
     await one.publish([{ topic: 'step-completed', event: step('a') }])
     expect(await seen.all).to.deep.equal(['a'])

@@ -32,6 +32,9 @@ export interface BrokerOptions {
 export interface BrokerSubscriptionConfig extends SubscriptionConfig {
   /** Lease of a pulled message; 10 to 600, default 10. A stream extends its leases by itself. */
   ackDeadlineSeconds?: number
+  /** An ack id counts for one lease only, and who comes late is told: `isLeased`. */
+  enableExactlyOnceDelivery?: boolean
+  labels?: Readonly<Record<string, string>>
 }
 export interface Broker extends BusPort {
   /** Throws CONFLICT when it exists. */
@@ -48,12 +51,29 @@ export interface Broker extends BusPort {
   pull(subscription: string, options: { max_messages: number; wait_ms?: number }): Promise<PortMessage[]>
   /** Counts from its arrival; 0 is a nack. Nothing happens when the lease is over. */
   modifyAckDeadline(ack_id: string, seconds: number): void
+  /** Changes what may be changed: not the topic, the filter or the ordering. Throws BODY_INVALID, NOT_FOUND. */
+  updateSubscription(name: string, config: BrokerSubscriptionConfig): Promise<void>
+  /** As `subscribe`, for a reader at the other end of a wire: at most so many bytes outstanding (one message at least), and it can be told to wait. */
+  stream(subscription: string, options: StreamOptions, onMessage: (message: PortMessage) => void): Stream
+  /** Whether an ack id is of a lease that is not over. */
+  isLeased(ack_id: string): boolean
   /** Messages of a subscription that are not acknowledged. */
   backlog(subscription: string): Promise<number>
   /** `in_memory`: messages beside the leased; `expired`: deliveries that the retention dropped. */
   stats(): { leased: number; in_memory: number; expired: number }
   /** Does what is due: the alarm calls it. */
   wake(): void
+}
+
+export interface StreamOptions { max_outstanding: number; max_bytes: number; lease_ms: number }
+export interface Stream {
+  /** Hands out nothing more until `resume`. */
+  pause(): void
+  resume(): void
+  /** Of leases that begin from now on. */
+  setLease(lease_ms: number): void
+  /** Leases stay until they are over. */
+  close(): void
 }
 
 interface Message {
@@ -67,7 +87,7 @@ interface Message {
 }
 /** `marked`: the file says that this attempt was handed out. */
 interface Entry { message: Message; attempt: number; marked: boolean }
-interface Consumer { max_outstanding: number; outstanding: number; lease_ms: number; on_message: (message: PortMessage) => void; closed: boolean }
+interface Consumer { max_outstanding: number; outstanding: number; max_bytes: number; bytes: number; paused: boolean; lease_ms: number; on_message: (message: PortMessage) => void; closed: boolean }
 interface Lease { subscription: Subscription; entry: Entry; consumer: Consumer; due: Due }
 interface Subscription {
   id: number
@@ -100,6 +120,7 @@ interface Subscription {
 }
 
 const namePattern = /^[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}$/
+const deletedTopic = '_deleted-topic_'
 const idBlock = 10_000
 const retryMs = 1_000
 const sevenDaysMs = 7 * 86_400_000
@@ -312,7 +333,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   /** Deliveries that consumers have room for. */
   const room = ({ consumers, reserved }: Subscription): number => {
     let free = -reserved
-    for (const { closed, max_outstanding, outstanding } of consumers) if (!closed) free += Math.max(0, max_outstanding - outstanding)
+    for (const { closed, paused, max_outstanding, outstanding, max_bytes, bytes } of consumers) if (!closed && !paused && bytes < max_bytes) free += Math.max(0, max_outstanding - outstanding)
     return free
   }
   const pickConsumer = (subscription: Subscription): Consumer | undefined => {
@@ -320,7 +341,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     for (let tried = 0; tried < consumers.length; tried += 1) {
       subscription.turn = (subscription.turn + 1) % consumers.length
       const consumer = consumers[subscription.turn]
-      if (consumer !== undefined && !consumer.closed && consumer.outstanding < consumer.max_outstanding) return consumer
+      if (consumer !== undefined && !consumer.closed && !consumer.paused && consumer.bytes < consumer.max_bytes && consumer.outstanding < consumer.max_outstanding) return consumer
     }
     return undefined
   }
@@ -393,6 +414,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     const { message, attempt } = entry
     leases.set(ack_id, { subscription, entry, consumer, due: agenda.add(now() + consumer.lease_ms, () => { giveBack(ack_id) }) })
     consumer.outstanding += 1
+    consumer.bytes += message.data.byteLength
     try {
       consumer.on_message({
         ack_id, message_id: String(message.id), data: message.data, attributes: message.attributes, published_at: new Date(message.published_ms).toISOString(), attempt,
@@ -409,6 +431,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     leases.delete(ack_id)
     agenda.cancel(held.due)
     held.consumer.outstanding -= 1
+    held.consumer.bytes -= held.entry.message.data.byteLength
     return held
   }
   /** A nack and a lease that ran out are the same: the attempt is used up. */
@@ -569,7 +592,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       const readers = topics.get(name)
       if (readers === undefined) throw new AppError('NOT_FOUND', `topic ${name} does not exist`)
       topics.delete(name)
-      for (const subscription of readers) subscription.config = { ...subscription.config, topic: '_deleted-topic_' }
+      for (const subscription of readers) subscription.config = { ...subscription.config, topic: deletedTopic }
       await store.write([{ op: 'drop-topic', name }, ...readers.map(({ id, name: reader, config }): Write => ({ op: 'subscription', id, name: reader, config: JSON.stringify(config) }))])
     },
     createSubscription: async (name, config) => {
@@ -591,6 +614,22 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       known.config = config
       await store.write([{ op: 'subscription', id: known.id, name, config: JSON.stringify(config) }])
     },
+    updateSubscription: async (name, config) => {
+      const known = named(name)
+      const fixed = ({ topic, filter = '', enableMessageOrdering = false }: SubscriptionConfig) => JSON.stringify([topic, filter, enableMessageOrdering])
+      if (fixed(known.config) !== fixed(config)) throw new AppError('BODY_INVALID', `subscription ${name}: topic, filter and enableMessageOrdering cannot change; delete it and make another`)
+      if (config.topic !== deletedTopic) checkConfig(name, config)
+      const before = known.config
+      known.config = config
+      watchExpiry(known)
+      try {
+        await store.write([{ op: 'subscription', id: known.id, name, config: JSON.stringify(config) }])
+      } catch (error) {
+        known.config = before
+        throw error
+      }
+      pump(known)
+    },
     getSubscription: (name) => Promise.resolve(subscriptions.get(name)?.config),
     listSubscriptions: (topic) => [...subscriptions.values()].filter(({ config }) => topic === undefined || config.topic === topic).map(({ name }) => name).sort(),
     deleteSubscription: async (name) => { await removeSubscription(named(name)) },
@@ -602,9 +641,24 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     stats: () => ({ leased: leases.size, in_memory: [...subscriptions.values()].reduce((sum, { held, delayed }) => sum + held + delayed, 0), expired }),
     publish: (outgoing) => publishWith(outgoing, []),
     subscribe: (name, { max_outstanding, max_extension_ms }, on_message) => {
-      const close = consume(named(name), { max_outstanding, outstanding: 0, lease_ms: max_extension_ms, on_message, closed: false })
+      const close = consume(named(name), { ...endless, max_outstanding, lease_ms: max_extension_ms, on_message })
       return { close }
     },
+    stream: (name, { max_outstanding, max_bytes, lease_ms }, on_message) => {
+      const subscription = named(name)
+      const consumer: Consumer = { ...endless, max_outstanding, max_bytes, lease_ms, on_message }
+      const close = consume(subscription, consumer)
+      return {
+        pause: () => { consumer.paused = true },
+        resume: () => {
+          consumer.paused = false
+          pump(subscription)
+        },
+        setLease: (ms) => { consumer.lease_ms = ms },
+        close,
+      }
+    },
+    isLeased: (ack_id) => leases.has(ack_id),
     pull: (name, { max_messages, wait_ms = 1_000 }) => new Promise((resolve) => {
       const subscription = named(name)
       const messages: PortMessage[] = []
@@ -618,7 +672,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
         if (messages.length === 1) setImmediate(finish)
       }
       const tooLate = agenda.add(now() + wait_ms, finish)
-      const close = consume(subscription, { max_outstanding: max_messages, outstanding: 0, lease_ms: (subscription.config.ackDeadlineSeconds ?? 10) * 1000, on_message, closed: false })
+      const close = consume(subscription, { ...endless, max_outstanding: max_messages, lease_ms: (subscription.config.ackDeadlineSeconds ?? 10) * 1000, on_message })
     }),
     ack: async (ack_id) => {
       const held = end(ack_id)
@@ -671,6 +725,8 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   }
 }
 
+/** A consumer that takes whatever comes. */
+const endless = { outstanding: 0, max_bytes: Infinity, bytes: 0, paused: false, closed: false }
 const within = (value: number, least: number, most: number) => value >= least && value <= most
 
 /** Exponential by attempt, up to a quarter more at random, never above the maximum: from 10, 20, 40 ... 600 s with Google's defaults. */

@@ -1,0 +1,104 @@
+/**
+ * What the gRPC fronts share: Google's own protocol definitions, taken from the client packages, a server on loopback, and our errors as
+ * Google words them. A front translates; it decides nothing.
+ */
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import * as grpc from '@grpc/grpc-js'
+import { load } from '@grpc/proto-loader'
+import protobuf from 'protobufjs'
+import { AppError, type ErrorCode } from '@convergence/contracts'
+
+const require = createRequire(import.meta.url)
+
+/** Services of a protocol definition inside a client package, such as `google/pubsub/v1/pubsub.proto` of `@google-cloud/pubsub`. Names in camelCase, 64-bit numbers and enums as text. */
+export const loadServices = async (client: string, file: string): Promise<(service: string) => grpc.ServiceDefinition> => {
+  const own = require.resolve(`${client}/package.json`)
+  // Google's common definitions lie beside the code of its client library, which lets no other file be asked for.
+  const shared = createRequire(own).resolve('google-gax').replace(/(.*\/google-gax\/).*/s, '$1')
+  const definition = await load(file, { includeDirs: [join(dirname(own), 'build/protos'), join(shared, 'build/protos')], longs: String, enums: String, defaults: true, oneofs: true })
+  return (service) => {
+    const found = definition[service]
+    if (found === undefined || 'format' in found) throw new Error(`${file} has no service ${service}`)
+    return found
+  }
+}
+
+const statuses: Partial<Record<ErrorCode, grpc.status>> = {
+  NOT_FOUND: grpc.status.NOT_FOUND, CONFLICT: grpc.status.ALREADY_EXISTS, BODY_INVALID: grpc.status.INVALID_ARGUMENT, SETTING_INVALID: grpc.status.FAILED_PRECONDITION,
+  UNAVAILABLE: grpc.status.UNAVAILABLE, DISK_FULL: grpc.status.RESOURCE_EXHAUSTED, CREDENTIAL_UNREADABLE: grpc.status.INVALID_ARGUMENT, FORBIDDEN: grpc.status.PERMISSION_DENIED,
+}
+/** A status that a front gives by itself. */
+export class StatusError extends Error implements Partial<grpc.StatusObject> {
+  readonly code: grpc.status
+  readonly metadata: grpc.Metadata
+  constructor(code: grpc.status, message: string, metadata = new grpc.Metadata()) {
+    super(message)
+    this.code = code
+    this.metadata = metadata
+  }
+}
+export const invalid = (message: string): StatusError => new StatusError(grpc.status.INVALID_ARGUMENT, message)
+export const unsupported = (what: string): StatusError => new StatusError(grpc.status.UNIMPLEMENTED, `${what} is not there in the local cloud; docs/LOCAL.md lists what is`)
+
+/** What goes back to the caller: our sentence, never a stack. */
+export const statusOf = (error: unknown): { code: grpc.status; details: string; metadata: grpc.Metadata } => {
+  if (error instanceof StatusError) return { code: error.code, details: error.message, metadata: error.metadata }
+  if (error instanceof AppError) return { code: statuses[error.code] ?? grpc.status.INTERNAL, details: error.message, metadata: new grpc.Metadata() }
+  return { code: grpc.status.INTERNAL, details: 'the local cloud failed; its log says more', metadata: new grpc.Metadata() }
+}
+
+/** A method that takes one request and gives one answer. */
+export const unary = <Request, Answer>(log: Pick<FrontLog, 'error'>, name: string, work: (request: Request) => Promise<Answer> | Answer): grpc.handleUnaryCall<Request, Answer> =>
+  (call, done) => {
+    Promise.resolve().then(() => work(call.request)).then(
+      (answer) => { done(null, answer) },
+      (error: unknown) => {
+        if (!(error instanceof AppError) && !(error instanceof StatusError)) log.error({ method: name, error: error instanceof Error ? `${error.name}: ${error.message}` : typeof error }, 'a request failed')
+        done(statusOf(error))
+      })
+  }
+
+export interface FrontLog { warn(fields: object, message: string): void; error(fields: object, message: string): void }
+
+const largestMessageBytes = 20 * 1024 * 1024
+export const newServer = (): grpc.Server => new grpc.Server({
+  'grpc.max_receive_message_length': largestMessageBytes, 'grpc.max_send_message_length': largestMessageBytes,
+  // One connection lives as long as its client: pings keep what is between from closing it.
+  'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 20_000, 'grpc.http2.max_pings_without_data': 0,
+})
+/** Throws SETTING_INVALID in one sentence when the port cannot be had. `setting` is the variable that names it. */
+export const listen = (server: grpc.Server, host: string, port: number, setting: string): Promise<number> =>
+  new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound)
+      else reject(new AppError('SETTING_INVALID', `port ${port} of ${host} is in use; choose another with ${setting}, or turn this front off with ${setting}=off`, { cause: error }))
+    })
+  })
+/** Answers what is under way, then lets go of the port. */
+export const shut = (server: grpc.Server): Promise<void> =>
+  new Promise((resolve) => {
+    const late = setTimeout(() => {
+      server.forceShutdown()
+      resolve()
+    }, 2_000)
+    server.tryShutdown(() => {
+      clearTimeout(late)
+      resolve()
+    })
+  })
+
+// google.rpc.Status with one ErrorInfo: the part of both that is used here (field numbers from google/rpc/{status,error_details}.proto).
+const { root } = protobuf.parse(`syntax = "proto3"; package google.rpc;
+message Any { string type_url = 1; bytes value = 2; }
+message Status { int32 code = 1; string message = 2; repeated Any details = 3; }
+message ErrorInfo { string reason = 1; string domain = 2; map<string, string> metadata = 3; }`)
+const [Status, ErrorInfo] = [root.lookupType('google.rpc.Status'), root.lookupType('google.rpc.ErrorInfo')]
+/** A status with an ErrorInfo in `grpc-status-details-bin`, which is where Google's clients look for it. */
+export const withErrorInfo = (code: grpc.status, message: string, info: { reason: string; domain: string; metadata: Readonly<Record<string, string>> }): StatusError => {
+  const value = ErrorInfo.encode(ErrorInfo.create({ ...info })).finish()
+  const details = Status.encode(Status.create({ code, message, details: [{ typeUrl: 'type.googleapis.com/google.rpc.ErrorInfo', value }] })).finish()
+  const metadata = new grpc.Metadata()
+  metadata.set('grpc-status-details-bin', Buffer.from(details))
+  return new StatusError(code, message, metadata)
+}
