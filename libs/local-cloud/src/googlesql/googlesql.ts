@@ -7,6 +7,7 @@
 import { AppError, type Column } from '@convergence/contracts'
 import type { TableRef } from '@convergence/warehouse'
 import { createCompiler, type Catalog } from './compile.ts'
+import { positionalName } from './lexer.ts'
 import { parseStatement } from './parser.ts'
 import { raised, reservedSchema, setupSql } from './setup.ts'
 import { plan, type Check, type Ddl, type StatementType } from './statements.ts'
@@ -14,7 +15,7 @@ import { columnFromDuckdb, duckdbType, googlesqlType, parseTypeName } from './ty
 
 export type { Catalog, CatalogTable } from './compile.ts'
 export type { Check, Ddl, OptionValue, StatementType } from './statements.ts'
-export { columnFromDuckdb, duckdbType, googlesqlType, reservedSchema, setupSql }
+export { columnFromDuckdb, positionalName, duckdbType, googlesqlType, reservedSchema, setupSql }
 
 export interface Translated {
   kind: 'query' | 'dml' | 'ddl'
@@ -33,6 +34,8 @@ export interface Translated {
   /** Queries that must return no row before the statements run. */
   checks: readonly Check[]
   ddl?: Ddl
+  /** Of an INSERT that reads no table: the query that gives its rows, by the names of the columns. */
+  constant_rows?: string
   /** Names of the parameters that the text uses; others must not be bound. */
   parameters: readonly string[]
 }

@@ -24,11 +24,16 @@ export const unsupported = (sql: string, offset: number, what: string): AppError
 
 const wordStart = /[A-Za-z_]/
 const wordRest = /[A-Za-z0-9_]/
-const operators = ['||', '|>', '<=', '>=', '<>', '!=', '<<', '=>', '->', '@@', '(', ')', '[', ']', ',', '.', ';', '+', '-', '*', '/', '=', '<', '>', '&', '|', '^', '~', '?', '@', ':', '$', '{', '}', '%', '!']
+const operators = ['||', '|>', '<=', '>=', '<>', '!=', '<<', '=>', '->', '@@', '(', ')', '[', ']', ',', '.', ';', '+', '-', '*', '/', '=', '<', '>', '&', '|', '^', '~', '@', ':', '$', '{', '}', '%', '!']
 const simpleEscapes: Record<string, string> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '\\': '\\', '?': '?', '"': '"', "'": "'", '`': '`' }
 
-/** Tokens from `from` on; the last one is of kind `end`. */
-export const tokenize = (sql: string, from = 0): Token[] => {
+/** The k-th `?` of a statement, from 1, reads the parameter of this name. */
+export const positionalName = (k: number): string => `_positional_${k}`
+export const isPositional = (token: Token): boolean => token.kind === 'param' && token.text.startsWith('_positional_')
+
+/** Tokens from `from` on, before which there are so many `?`; the last one is of kind `end`. */
+export const tokenize = (sql: string, from = 0, questionsBefore = 0): Token[] => {
+  let questions = questionsBefore
   const tokens: Token[] = []
   let i = from
   const push = (kind: TokenKind, text: string, start: number, up = ''): void => { tokens.push({ kind, text, up, start, end: i }) }
@@ -82,6 +87,11 @@ export const tokenize = (sql: string, from = 0): Token[] => {
       i++
       while (i < sql.length && wordRest.test(sql.charAt(i))) i++
       push('param', sql.slice(start + 1, i), start)
+      continue
+    }
+    if (c === '?') {
+      i++
+      push('param', positionalName(++questions), start)
       continue
     }
     const op = operators.find((candidate) => sql.startsWith(candidate, i))

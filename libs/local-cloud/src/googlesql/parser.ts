@@ -1,6 +1,6 @@
 /** GoogleSQL tokens to a tree. What the grammar here does not know is refused by name, with its position. */
 import { AppError } from '@convergence/contracts'
-import { invalid, tokenize, unsupported, type Token } from './lexer.ts'
+import { invalid, tokenize, unsupported, isPositional, type Token } from './lexer.ts'
 import { arrayOf, scalarNames, type Field, type Type } from './types.ts'
 
 export interface Name { text: string; pos: number }
@@ -185,7 +185,7 @@ export const parseStatement = (sql: string): Statement => {
       const dashed = /^[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)+(?=\.)/.exec(sql.slice(first.start))
       if (dashed !== null) {
         const end = first.start + dashed[0].length
-        tokens = [...tokens.slice(0, at), { kind: 'quoted', text: dashed[0], up: '', start: first.start, end }, ...tokenize(sql, end)]
+        tokens = [...tokens.slice(0, at), { kind: 'quoted', text: dashed[0], up: '', start: first.start, end }, ...tokenize(sql, end, tokens.slice(0, at).filter(isPositional).length)]
       }
     }
     const parts: Name[] = []
@@ -416,7 +416,6 @@ export const parseStatement = (sql: string): Statement => {
           return first
         }
         if (is('[')) return arrayLiteral(undefined)
-        if (token.up === '?') throw refuse('A positional parameter (use @name)')
         if (token.up === '@@') throw refuse('A system variable')
         throw unexpected()
       }

@@ -43,6 +43,8 @@ export interface Plan {
   target?: TableRef
   checks: Check[]
   ddl?: Ddl
+  /** Of an INSERT that reads no table: the query that gives its rows, by the names of the columns. */
+  constant_rows?: string
 }
 
 const multiMatch = 'UPDATE/MERGE must match at most one source row for each target row'
@@ -194,11 +196,20 @@ const insert = (c: Compiler, ast: Statement & { k: 'insert' }): Plan => {
     return { ...base, statements: [`${into} VALUES ${rows.join(', ')}`] }
   }
   if (ast.query === undefined) throw c.invalid(ast.pos, 'INSERT needs VALUES or a query')
+  // The target is among what is referenced; whether the query reads it too shows only without it.
+  const referenced = [...c.referenced]
+  c.referenced.clear()
   const compiled = c.query(ast.query, undefined)
+  const isConstant = c.referenced.size === 0 && c.views.size === 0
+  for (const [key, ref] of referenced) c.referenced.set(key, ref)
   if (compiled.columns.length !== given.length) throw c.invalid(ast.query.pos, `Inserted row has wrong column count; has ${compiled.columns.length}, expected ${given.length}`)
   const alias = c.fresh()
   const cells = compiled.columns.map((column, at) => stored(c, c.mk(ast.query?.pos ?? ast.pos, column.type, `${alias}.${ident(column.sql)}`), given[at] as Column))
-  return { ...base, statements: [`${into} SELECT ${[...cells, ...left.map(emptyArray)].join(', ')} FROM (${compiled.sql}) AS ${alias}`] }
+  const rows = `FROM (${compiled.sql}) AS ${alias}`
+  return {
+    ...base, statements: [`${into} SELECT ${[...cells, ...left.map(emptyArray)].join(', ')} ${rows}`],
+    ...(isConstant ? { constant_rows: `SELECT ${cells.map((cell, at) => `${cell} AS ${ident(given[at]?.name ?? '')}`).join(', ')} ${rows}` } : {}),
+  }
 }
 
 const plainCondition = (c: Compiler, ast: Expr, scope: Scope, where: string): string => {

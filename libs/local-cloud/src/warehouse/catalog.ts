@@ -7,9 +7,15 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Column, TimePartitioning } from '@convergence/contracts'
 import { quoted, typeOf } from './values.ts'
 
-export interface StoredTable { columns: readonly Column[]; time_partitioning?: TimePartitioning; clustering_fields?: readonly string[]; description?: string }
-export interface StoredView { query: string; description?: string }
-export interface StoredDataset { labels: Record<string, string>; description?: string }
+/** What BigQuery remembers of a thing beside what it is. Things that were made by older versions have no times. */
+export interface Remembered { created_ms?: number; modified_ms?: number; friendly_name?: string; labels?: Record<string, string> }
+export interface StoredTable extends Remembered {
+  columns: readonly Column[]; time_partitioning?: TimePartitioning; clustering_fields?: readonly string[]; description?: string
+  /** The table goes by itself then. */
+  expires_ms?: number
+}
+export interface StoredView extends Remembered { query: string; description?: string }
+export interface StoredDataset extends Omit<Remembered, 'labels'> { labels: Record<string, string>; description?: string; location?: string }
 
 export type Catalog = Awaited<ReturnType<typeof openCatalog>>
 
@@ -48,6 +54,9 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
     /** Changes with everything that may change what a statement means. */
     version: () => version,
     hasDataset: (dataset: string): boolean => datasets.has(dataset),
+    datasets: (): ReadonlyMap<string, StoredDataset> => datasets,
+    tables: (dataset: string): ReadonlyMap<string, StoredTable> => tables.get(dataset) ?? new Map<string, StoredTable>(),
+    views: (dataset: string): ReadonlyMap<string, StoredView> => views.get(dataset) ?? new Map<string, StoredView>(),
     dataset: (dataset: string): { labels: Record<string, string> } | undefined => {
       const found = datasets.get(dataset)
       return found === undefined ? undefined : { labels: { ...found.labels } }
@@ -69,6 +78,16 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
       await put(connection, 'table', dataset, table, spec)
     },
     createView: (connection: DuckDBConnection, dataset: string, view: string, spec: StoredView): Promise<void> => put(connection, 'view', dataset, view, spec),
+    /** Remembers a table that the caller makes or has made. */
+    putTable: (connection: DuckDBConnection, dataset: string, table: string, spec: StoredTable): Promise<void> => put(connection, 'table', dataset, table, spec),
+    putDataset: (connection: DuckDBConnection, dataset: string, spec: StoredDataset): Promise<void> => put(connection, 'dataset', dataset, '', spec),
+    dropTable: async (connection: DuckDBConnection, dataset: string, table: string): Promise<void> => {
+      await connection.run(`DROP TABLE IF EXISTS ${path(dataset, table)}`)
+      await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = 'table' AND dataset = $1 AND name = $2`, [dataset, table])
+    },
+    dropView: async (connection: DuckDBConnection, dataset: string, view: string): Promise<void> => {
+      await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = 'view' AND dataset = $1 AND name = $2`, [dataset, view])
+    },
     dropDataset: async (connection: DuckDBConnection, dataset: string): Promise<void> => {
       await connection.run(`DROP SCHEMA IF EXISTS ${project}.${quoted(dataset)} CASCADE`)
       await connection.run(`DELETE FROM ${reserved('things')} WHERE dataset = $1`, [dataset])
@@ -82,22 +101,27 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
       }
       for (const all of [datasets, tables, views]) all.delete(dataset)
     },
-    tableIs: (dataset: string, table: string, spec: StoredTable): void => {
-      if (tables.get(dataset)?.get(table)?.columns === spec.columns) return
-      version += 1
-      into(tables, dataset, table, spec)
+    tableIs: (dataset: string, table: string, spec: StoredTable | undefined): void => {
+      if (tables.get(dataset)?.get(table)?.columns !== spec?.columns) version += 1
+      if (spec === undefined) tables.get(dataset)?.delete(table)
+      else into(tables, dataset, table, spec)
     },
-    viewIs: (dataset: string, view: string, spec: StoredView): void => {
+    viewIs: (dataset: string, view: string, spec: StoredView | undefined): void => {
       version += 1
-      into(views, dataset, view, spec)
+      if (spec === undefined) views.get(dataset)?.delete(view)
+      else into(views, dataset, view, spec)
     },
-    /** What the translator asks. */
-    forStatements: (default_dataset: string | undefined) => ({
+    /** What the translator asks. `information`: INFORMATION_SCHEMA may be read; it shows what a query may not read. */
+    forStatements: (default_dataset: string | undefined, information = false) => ({
       project_id,
       ...(default_dataset === undefined ? {} : { default_dataset }),
-      // Without its tables INFORMATION_SCHEMA is refused: it would show what a query may not read.
-      dataset: ({ dataset }: { project_id: string; dataset: string }) => datasets.has(dataset) ? {} : undefined,
-      datasets: () => [...datasets.keys()],
+      dataset: ({ project_id: of, dataset }: { project_id: string; dataset: string }) => of !== project_id || !datasets.has(dataset) ? undefined : !information ? {} : {
+        tables: [
+          ...[...tables.get(dataset) ?? []].map(([table, { columns }]) => ({ table, kind: 'table' as const, columns })),
+          ...[...views.get(dataset) ?? []].map(([table, { query }]) => ({ table, kind: 'view' as const, columns: [], view_query: query })),
+        ],
+      },
+      ...(information ? { datasets: () => [...datasets.keys()] } : {}),
       tables: (dataset: string) => [...tables.get(dataset) ?? []].map(([table, { columns }]) => ({ table, columns })),
       views: (dataset: string) => [...views.get(dataset) ?? []].map(([view, { query }]) => ({ view, query })),
       table: (ref: { project_id?: string; dataset: string; table: string }) => {

@@ -12,7 +12,7 @@ import { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import { AppError, errorTable } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
-import type { Destination, Job, JobFault, JobSpec, Row, RowsSpec, Statement, TableRef, WarehousePort } from '@convergence/warehouse'
+import type { Job, JobFault, JobSpec, Row, RowsSpec, Statement, TableRef } from '@convergence/warehouse'
 import type * as googlesql from '../googlesql/googlesql.ts'
 import { openCatalog } from './catalog.ts'
 import type { Catalog, StoredTable } from './catalog.ts'
@@ -20,7 +20,11 @@ import { isConflict, isInterrupt, raise, wordFault } from './faults.ts'
 import { openJournal } from './journal.ts'
 import type { Entry } from './journal.ts'
 import { planLoad } from './load.ts'
-import { assertRows, bind, literal, quoted, rowReader, rowsFromJson, typeOf } from './values.ts'
+import { statementRunner } from './statements.ts'
+import { assertRows, bind, literal, quoted, rowReader, rowsFromJson, typeOf, wireReader } from './values.ts'
+import type { Described, Engine, KeptJob, Outcome, Work, WorkDestination } from './work.ts'
+
+export type { Engine } from './work.ts'
 
 export interface EngineOptions {
   /** warehouse.duckdb and journal.db are in it, and `scratch/`, the only folder that loads may read. Made if it is missing. */
@@ -79,14 +83,16 @@ const locks = () => {
   }
 }
 
-interface Running { labels: Readonly<Record<string, string>>; taken: Promise<boolean>; done: Promise<Job>; connection: DuckDBConnection | undefined; cancelled: boolean }
-interface Selected { sql: string; values: Record<string, DuckDBValue>; types: ReturnType<typeof bind>['types']; columns: readonly Column[]; bytes: number; verify?(): Promise<void>; explain(error: unknown): Promise<AppError> }
+/** A job's work, with what the door's own jobs leave out. */
+type Task = { work: JobSpec | Work; labels: Readonly<Record<string, string>>; detail?: unknown; keep: boolean; information: boolean }
+interface Running { task: Task; started_ms: number; taken: Promise<boolean>; done: Promise<Job>; connection: DuckDBConnection | undefined; cancelled: boolean }
+interface Selected { sql: string; values: Record<string, DuckDBValue>; types: ReturnType<typeof bind>['types']; columns: readonly Column[]; bytes: number; verify?(): Promise<void>; explain(error: unknown): Promise<AppError>; outcome?: Outcome }
 
 /**
  * Opens the warehouse of a folder, which this process then owns; whoever comes second is told in one sentence. Throws SETTING_INVALID or
  * DISK_FULL.
  */
-export const openEngine = async ({ folder: given, project_id, now = () => new Date(), memory_limit = '1GB', log }: EngineOptions): Promise<WarehousePort> => {
+export const openEngine = async ({ folder: given, project_id, now = () => new Date(), memory_limit = '1GB', log }: EngineOptions): Promise<Engine> => {
   const folder = resolve(given)
   const scratch = join(folder, 'scratch')
   const spill = join(folder, 'spill')
@@ -115,6 +121,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     chmodSync(file, 0o600)
     catalog = await openCatalog(control, project_id)
     await control.run(`CREATE TABLE IF NOT EXISTS ${catalog.reserved('jobs')} (job_id VARCHAR PRIMARY KEY, labels VARCHAR NOT NULL, error VARCHAR, rows_written BIGINT NOT NULL, bytes_processed BIGINT NOT NULL, ended_at TIMESTAMPTZ NOT NULL)`)
+    await control.run(`ALTER TABLE ${catalog.reserved('jobs')} ADD COLUMN IF NOT EXISTS detail VARCHAR`)
     await control.run(`CREATE TABLE IF NOT EXISTS ${catalog.reserved('journal')} (position BIGINT NOT NULL)`)
     await control.run(`CREATE TABLE IF NOT EXISTS ${catalog.reserved('refused')} (position BIGINT, table_name VARCHAR, row_texts VARCHAR, fault VARCHAR)`)
     await control.run(`INSERT INTO ${catalog.reserved('journal')} SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM ${catalog.reserved('journal')})`)
@@ -272,13 +279,13 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     return module
   })()
   const translations = new Map<string, { translated: Translated; version: number; columns?: readonly Column[] }>()
-  const translate = async (statement: Statement) => {
+  const translate = async (statement: Statement, information = false) => {
     const parameters = (statement.parameters ?? []).map(({ name, type }) => ({ name, type }))
-    const key = JSON.stringify([statement.default_dataset, statement.query, parameters])
+    const key = JSON.stringify([statement.default_dataset, statement.query, parameters, information])
     const known = translations.get(key)
     if (known !== undefined && known.version === catalog.version()) return known
     const { translate: toDuckdb } = await translator()
-    const made: { translated: Translated; version: number; columns?: readonly Column[] } = { version: catalog.version(), translated: toDuckdb(statement.query, { catalog: catalog.forStatements(statement.default_dataset), parameters }) }
+    const made: { translated: Translated; version: number; columns?: readonly Column[] } = { version: catalog.version(), translated: toDuckdb(statement.query, { catalog: catalog.forStatements(statement.default_dataset, information), parameters }) }
     if (translations.size >= translationsKept) translations.clear()
     translations.set(key, made)
     return made
@@ -312,28 +319,32 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
   // ---- jobs -------------------------------------------------------------------------------------------------------------------------
 
   const running = new Map<string, Running>()
-  const ended = new Map<string, Job>()
-  const remember = (job: Job): Job => {
+  const ended = new Map<string, KeptJob>()
+  const remember = (job: KeptJob): KeptJob => {
     ended.set(job.job_id, job)
     if (ended.size > jobsInMemory) ended.delete(ended.keys().next().value ?? '')
     return job
   }
-  const findJob = async (job_id: string): Promise<Job | undefined> => {
+  const findJob = async (job_id: string): Promise<KeptJob | undefined> => {
     const known = ended.get(job_id)
     if (known !== undefined) return known
     const stored = await journal.job(job_id)
-    if (stored !== undefined) return { job_id, state: 'DONE', labels: JSON.parse(stored.labels) as Record<string, string>, rows_written: stored.rows_written, bytes_processed: 0 }
-    const [row] = await connected(async (connection) => (await connection.runAndReadAll(`SELECT labels, error, rows_written, bytes_processed FROM ${catalog.reserved('jobs')} WHERE job_id = $1`, [job_id])).getRows())
-    if (row === undefined) return undefined
-    const [labels, error, rows_written, bytes_processed] = row
-    return remember({
-      job_id, state: 'DONE', labels: JSON.parse(String(labels)) as Record<string, string>, rows_written: Number(rows_written), bytes_processed: Number(bytes_processed),
-      ...(error === null || error === undefined ? {} : { error: JSON.parse(String(error)) as JobFault }),
-    })
+    if (stored !== undefined) return { job_id, state: 'DONE', labels: JSON.parse(stored.labels) as Record<string, string>, rows_written: stored.rows_written, bytes_processed: 0, ended_ms: stored.created_ms }
+    const [row] = await connected(async (connection) => (await connection.runAndReadAll(`SELECT ${storedColumns} FROM ${catalog.reserved('jobs')} WHERE job_id = $1`, [job_id])).getRows())
+    return row === undefined ? undefined : remember(storedJob(row))
   }
-  const storeJob = async (connection: DuckDBConnection, { job_id, labels, error, rows_written, bytes_processed }: Job): Promise<void> => {
-    await connection.run(`INSERT INTO ${catalog.reserved('jobs')} VALUES ($1, $2, $3, $4, $5, CAST($6 AS TIMESTAMPTZ))`, [
+  const storedColumns = 'job_id, labels, error, rows_written, bytes_processed, epoch_ms(ended_at), detail'
+  const storedJob = ([job_id, labels, error, rows_written, bytes_processed, ended_ms, detail]: readonly DuckDBValue[]): KeptJob => {
+    return {
+      job_id: String(job_id), state: 'DONE', ended_ms: Number(ended_ms), labels: JSON.parse(String(labels)) as Record<string, string>, rows_written: Number(rows_written), bytes_processed: Number(bytes_processed),
+      ...(error === null || error === undefined ? {} : { error: JSON.parse(String(error)) as JobFault }),
+      ...(detail === null || detail === undefined ? {} : JSON.parse(String(detail)) as { detail?: unknown; outcome?: Outcome }),
+    }
+  }
+  const storeJob = async (connection: DuckDBConnection, { job_id, labels, error, rows_written, bytes_processed, detail, outcome }: KeptJob): Promise<void> => {
+    await connection.run(`INSERT INTO ${catalog.reserved('jobs')} VALUES ($1, $2, $3, $4, $5, CAST($6 AS TIMESTAMPTZ), $7)`, [
       job_id, JSON.stringify(labels), error === undefined ? null : JSON.stringify(error), BigInt(rows_written), BigInt(Math.round(bytes_processed)), now().toISOString(),
+      detail === undefined && outcome === undefined ? null : JSON.stringify({ detail, outcome }),
     ])
   }
   const numeric = new Set(['INT64', 'NUMERIC', 'BIGNUMERIC', 'FLOAT64'])
@@ -341,7 +352,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     (from.mode === 'REPEATED') === (to.mode === 'REPEATED') && (from.type === to.type || (numeric.has(from.type) && numeric.has(to.type) && to.type !== 'INT64'))
 
   /** The table as it will be, and the columns to add; made inside the job's transaction. */
-  const target = (destination: Destination, given: readonly Column[], known: StoredTable | undefined): { table: StoredTable; added: readonly Column[] } => {
+  const target = (destination: WorkDestination, given: readonly Column[], known: StoredTable | undefined): { table: StoredTable; added: readonly Column[] } => {
     const { dataset, table, columns = [], time_partitioning, clustering_fields, add_columns = true } = destination
     const name = `${dataset}.${table}`
     const wanted = columns.length === 0 ? given : [...columns, ...given.filter((column) => !columns.some((other) => sameName(other, column)))]
@@ -353,11 +364,16 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     if (added.length > 0 && !add_columns) throw new AppError('QUERY_INVALID', `${name}: has no column ${added[0]?.name ?? ''}, and columns may not be added`)
     return { table: { ...known, columns: [...known.columns, ...added.map(withoutRequired)] }, added: added.map(withoutRequired) }
   }
-  const write = async (connection: DuckDBConnection, destination: Destination, selected: Selected): Promise<{ rows: number; table: StoredTable }> => {
+  const write = async (connection: DuckDBConnection, destination: WorkDestination, selected: Selected): Promise<{ rows: number; table: StoredTable }> => {
     const { dataset, table: name, write_mode, period } = destination
-    const known = catalog.table(dataset, name)
-    const { table, added } = target(destination, selected.columns, known)
+    const found = catalog.table(dataset, name)
+    if (found === undefined && destination.create_never === true) throw new AppError('TABLE_NOT_FOUND', `Not found: Table ${project_id}:${dataset}.${name}`)
+    const replaced = found !== undefined && destination.replace_table === true && write_mode === 'truncate' && period === undefined
+    const known = replaced ? undefined : found
+    const { table: made, added } = target(destination, selected.columns, known)
+    const table: StoredTable = known === undefined ? { ...(replaced ? { ...found, ...made } : { created_ms: now().getTime(), ...made }), modified_ms: now().getTime() } : made
     const path = catalog.path(dataset, name)
+    if (replaced) await catalog.dropTable(connection, dataset, name)
     if (known === undefined) await catalog.createTable(connection, dataset, name, table)
     else if (added.length > 0) await catalog.addColumns(connection, dataset, name, table, added)
     if (known !== undefined && write_mode === 'write_empty') {
@@ -394,36 +410,76 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       throw await selected.explain(error)
     }
   }
-  const select = async (spec: JobSpec): Promise<Selected> => {
-    if (spec.kind === 'load') {
-      return { ...await planLoad(spec), values: {}, types: {} }
+  const select = async (work: JobSpec | Work, information: boolean): Promise<Selected> => {
+    if (work.kind === 'load') {
+      return { ...await planLoad(work), values: {}, types: {} }
     }
-    const entry = await translate(spec)
+    if (work.kind === 'copy') return selectCopied(work.sources)
+    const spec: Statement & { maximum_bytes_billed?: number } = work.kind === 'query' ? work : { ...work.statement, ...(work.maximum_bytes_billed === undefined ? {} : { maximum_bytes_billed: work.maximum_bytes_billed }) }
+    const entry = await translate(spec, information)
     const { translated } = entry
-    assertSelect(translated)
+    if (work.kind === 'query') assertSelect(translated)
+    else if (translated.kind !== 'query') throw new AppError('QUERY_INVALID', `Cannot set destination table in jobs with ${translated.kind.toUpperCase()} statements`)
     const columns = await columnsOf(entry)
     const twice = columns.find((column, k) => columns.findIndex((other) => sameName(other, column)) !== k)
     if (twice !== undefined) throw new AppError('QUERY_INVALID', `the result has two columns ${twice.name}; give each its own name`)
     await applyFor(translated.referenced_tables)
     const bytes = await bytesOf(translated.referenced_tables)
-    if (spec.maximum_bytes_billed !== undefined && bytes > spec.maximum_bytes_billed) throw new AppError('QUERY_INVALID', `the statement reads about ${bytes} bytes, more than maximum_bytes_billed = ${spec.maximum_bytes_billed}`)
-    return { sql: translated.sql, ...bound(spec, translated), columns, bytes, explain: wordStatement }
+    assertBytes(bytes, spec.maximum_bytes_billed)
+    return { sql: translated.sql, ...bound(spec, translated), columns, bytes, explain: wordStatement, outcome: { statement_type: 'SELECT', referenced_tables: translated.referenced_tables } }
   }
-  const perform = async (job_id: string, spec: JobSpec, entry: Running): Promise<Job> => {
-    const { destination } = spec
-    const job: Job = { job_id, state: 'DONE', labels: entry.labels, rows_written: 0, bytes_processed: 0 }
+  const assertBytes = (bytes: number, limit: number | undefined): void => {
+    if (limit !== undefined && bytes > limit) throw new AppError('QUERY_INVALID', `the statement reads about ${bytes} bytes, more than maximum_bytes_billed = ${limit}`)
+  }
+  const selectCopied = async (sources: readonly TableRef[]): Promise<Selected> => {
+    const tables = sources.map((ref) => ({ ref, table: tableOf(ref.dataset, ref.table) }))
+    const columns = tables[0]?.table.columns ?? []
+    const other = tables.find(({ table }) => JSON.stringify(table.columns.map(({ name, type, mode, fields }) => [name, type, mode ?? 'NULLABLE', fields])) !== JSON.stringify(columns.map(({ name, type, mode, fields }) => [name, type, mode ?? 'NULLABLE', fields])))
+    if (other !== undefined) throw new AppError('QUERY_INVALID', `${other.ref.dataset}.${other.ref.table}: its columns are not those of the first source`)
+    await applyFor(sources)
+    return { sql: sources.map(({ dataset, table }) => `SELECT ${columns.map(({ name }) => quoted(name)).join(', ')} FROM ${catalog.path(dataset, table)}`).join(' UNION ALL '), values: {}, types: {}, columns, bytes: 0, explain: wordStatement }
+  }
+  const notFound = (dataset: string, table?: string): AppError => new AppError('NOT_FOUND', table === undefined ? `Not found: Dataset ${project_id}:${dataset}` : `Not found: Table ${project_id}:${dataset}.${table}`)
+  const tableOf = (dataset: string, name: string): StoredTable => {
+    if (!catalog.hasDataset(dataset)) throw notFound(dataset)
+    const table = catalog.table(dataset, name)
+    if (table === undefined) throw notFound(dataset, name)
+    return table
+  }
+  const byStatement = statementRunner({
+    catalog, project_id, now, connected, transaction, locked, applyFor, wordStatement, bound, reading,
+    writeRows: (table, rows, job) => {
+      journalTable(table, rows)
+      return journal.write(table, textOfRows(rows), rows.length, { job_id: job.job_id, labels: JSON.stringify(job.labels), rows_written: rows.length, created_ms: now().getTime() })
+    },
+    canJournal: (dataset) => dataset === journalDataset, storeJob,
+  })
+  const perform = async (job_id: string, { work, labels, detail, keep, information }: Task, entry: Running): Promise<KeptJob> => {
+    const job: KeptJob = { job_id, state: 'DONE', labels, rows_written: 0, bytes_processed: 0, ...(detail === undefined ? {} : { detail }) }
     try {
+      if (entry.cancelled) throw new AppError('CANCELLED', 'the job was cancelled')
+      const spec = work.kind === 'load' && 'prepare' in work && work.prepare !== undefined ? { ...work, ...await work.prepare() } : work
+      const { destination } = spec
+      if (spec.kind === 'statement' && destination === undefined) {
+        const known = await translate(spec.statement, information)
+        const bytes = await bytesOf(known.translated.referenced_tables)
+        assertBytes(bytes, spec.maximum_bytes_billed)
+        if (known.translated.kind === 'query') await columnsOf(known)
+        return await byStatement({ ...job, bytes_processed: bytes }, spec, known.translated, { keep, onConnection: (connection) => { entry.connection = connection }, isCancelled: () => entry.cancelled })
+      }
+      if (destination === undefined) throw new AppError('QUERY_INVALID', 'the job has no destination')
       if (destination.project_id !== project_id) throw new AppError('QUERY_INVALID', `${destination.project_id}.${destination.dataset}.${destination.table}: the local warehouse writes into its own project ${project_id} only`)
       if (!catalog.hasDataset(destination.dataset)) throw new AppError('TABLE_NOT_FOUND', `dataset ${project_id}.${destination.dataset} does not exist`)
       if (catalog.view(destination.dataset, destination.table) !== undefined) throw new AppError('QUERY_INVALID', `${destination.dataset}.${destination.table} is a view; it cannot be written`)
-      const selected = await select(spec)
+      const selected = await select(spec, information)
+      if (destination.dataset === journalDataset && destination.write_mode !== 'append') await applyFor([destination])
       // DDL of a table and rows into it exclude each other; other tables go on.
       return await locked(`${destination.dataset}.${destination.table}`, async () => {
         assertOpen()
         const { done, table } = await transaction(async (connection) => {
           if (entry.cancelled) throw new AppError('CANCELLED', 'the job was cancelled')
           const { rows, table: after } = await write(connection, destination, selected)
-          const finished: Job = { ...job, rows_written: rows, bytes_processed: selected.bytes }
+          const finished: KeptJob = { ...job, rows_written: rows, bytes_processed: selected.bytes, ended_ms: now().getTime(), ...(selected.outcome === undefined ? {} : { outcome: selected.outcome }) }
           await storeJob(connection, finished)
           return { done: finished, table: after }
         }, (connection) => { entry.connection = connection })
@@ -434,8 +490,8 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       // A job that the end of the process stops has not failed: it is not there, and whoever wants it inserts it again.
       if (closing !== undefined) throw new AppError('UNAVAILABLE', `job ${job_id} was interrupted; insert it again`, { cause: error })
       const fault = wordFault(error)
-      const failed: Job = { ...job, error: { code: fault.code, message: [fault.message, ...fault.faults].join('\n'), retryable: errorTable[fault.code].retryable } }
-      await transaction((connection) => storeJob(connection, failed))
+      const failed: KeptJob = { ...job, ended_ms: now().getTime(), error: { code: fault.code, message: [fault.message, ...fault.faults].join('\n'), retryable: errorTable[fault.code].retryable } }
+      if (keep) await transaction((connection) => storeJob(connection, failed))
       return failed
     }
   }
@@ -444,34 +500,65 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     const written = await journal.write(table, textOfRows(rows), rows.length, { job_id, labels: JSON.stringify(labels), rows_written: rows.length, created_ms: now().getTime() })
     return written ? { job_id, state: 'DONE', labels, rows_written: rows.length, bytes_processed: 0 } : 'exists'
   }
-  const insertJob = async (job_id: string, spec: JobSpec, labels: Readonly<Record<string, string>>): Promise<Job | 'exists'> => {
+  const insertJob = async (job_id: string, task: Task): Promise<KeptJob | 'exists'> => {
     const other = running.get(job_id)
     if (other !== undefined) {
       await other.taken
       return 'exists'
     }
     const taken = findJob(job_id).then((job) => job !== undefined)
-    const entry: Running = { labels, taken, connection: undefined, cancelled: false, done: Promise.resolve().then(async () => {
+    const started_ms = now().getTime()
+    const entry: Running = { task, started_ms, taken, connection: undefined, cancelled: false, done: Promise.resolve().then(async () => {
       if (await taken) throw new AppError('ALREADY_EXISTS', `job ${job_id}`)
-      return working(() => perform(job_id, spec, entry)).then(remember)
+      const isRead = task.work.kind === 'statement' && task.work.destination === undefined && !task.keep
+      return isRead ? perform(job_id, task, entry).then(remember) : working(() => perform(job_id, task, entry)).then(remember)
     }).finally(() => { running.delete(job_id) }) }
     running.set(job_id, entry)
     entry.done.catch(() => undefined)
     if (await taken) return 'exists'
-    return { job_id, state: 'RUNNING', labels, rows_written: 0, bytes_processed: 0 }
+    return runningJob(job_id, entry)
   }
-  const getJob = async (job_id: string): Promise<Job | undefined> => {
+  const runningJob = (job_id: string, { task: { labels, detail } }: Running): KeptJob => ({ job_id, state: 'RUNNING', labels, rows_written: 0, bytes_processed: 0, ...(detail === undefined ? {} : { detail }) })
+  const getJob = async (job_id: string): Promise<KeptJob | undefined> => {
     const entry = running.get(job_id)
-    if (entry !== undefined && !await entry.taken) return ended.get(job_id) ?? { job_id, state: 'RUNNING', labels: entry.labels, rows_written: 0, bytes_processed: 0 }
+    if (entry !== undefined && !await entry.taken) return ended.get(job_id) ?? runningJob(job_id, entry)
     return findJob(job_id)
   }
 
-  return {
+  const changing = <T>(dataset: string, work: () => Promise<T>): Promise<T> => {
+    assertOpen()
+    return locked(`dataset ${dataset}`, work)
+  }
+  const changed = (work: (connection: DuckDBConnection) => Promise<void>): Promise<void> => transaction(work).catch((error: unknown) => { throw wordFault(error) })
+  const assertFree = (dataset: string, name: string): void => {
+    if (!catalog.hasDataset(dataset)) throw notFound(dataset)
+    if (catalog.table(dataset, name) !== undefined || catalog.view(dataset, name) !== undefined) throw new AppError('ALREADY_EXISTS', `Already Exists: Table ${project_id}:${dataset}.${name}`)
+  }
+  const dropThing = (dataset: string, name: string): Promise<void> => locked(`${dataset}.${name}`, async () => {
+    if (catalog.view(dataset, name) !== undefined) {
+      await changed((connection) => catalog.dropView(connection, dataset, name))
+      catalog.viewIs(dataset, name, undefined)
+      return
+    }
+    tableOf(dataset, name)
+    await changed((connection) => catalog.dropTable(connection, dataset, name))
+    catalog.tableIs(dataset, name, undefined)
+  })
+  const dropExpired = async (dataset: string): Promise<void> => {
+    const due = [...catalog.tables(dataset)].filter(([, { expires_ms = Infinity }]) => expires_ms <= now().getTime())
+    for (const [name] of due) await changing(dataset, () => catalog.table(dataset, name) === undefined ? Promise.resolve() : dropThing(dataset, name))
+  }
+  const assertJobId = (job_id: string): void => {
+    if (!/^[A-Za-z0-9_-]{1,1024}$/.test(job_id)) throw new AppError('QUERY_INVALID', `job id: expected 1 to 1024 letters, digits, _ or -, got ${job_id.length} characters`)
+  }
+
+  const engine: Engine = {
     project_id,
+    folder,
     insert: async (job_id, spec, labels) => {
       assertOpen()
-      if (!/^[A-Za-z0-9_-]{1,1024}$/.test(job_id)) throw new AppError('QUERY_INVALID', `job id: expected 1 to 1024 letters, digits, _ or -, got ${job_id.length} characters`)
-      return spec.kind === 'rows' ? insertRows(job_id, spec, labels) : insertJob(job_id, spec, labels)
+      assertJobId(job_id)
+      return spec.kind === 'rows' ? insertRows(job_id, spec, labels) : insertJob(job_id, { work: spec, labels, keep: true, information: false })
     },
     get: getJob,
     wait: async (job_id, signal) => {
@@ -585,6 +672,133 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       })
     },
     getDataset: (dataset) => Promise.resolve(catalog.dataset(dataset)),
+    submit: (job_id, work, { labels, detail, keep }) => {
+      assertOpen()
+      assertJobId(job_id)
+      return insertJob(job_id, { work, labels, detail, keep, information: true })
+    },
+    job: getJob,
+    jobs: async (limit) => {
+      const stored = await connected(async (connection) => (await connection.runAndReadAll(`SELECT ${storedColumns} FROM ${catalog.reserved('jobs')} ORDER BY ended_at DESC LIMIT ${Math.floor(limit)}`)).getRows())
+      const all = new Map([...[...running].map(([id, entry]) => [id, runningJob(id, entry)] as const), ...[...ended].reverse(), ...stored.map(storedJob).map((job) => [job.job_id, job] as const)])
+      return [...all.values()].slice(0, limit)
+    },
+    plan: async (statement) => {
+      assertOpen()
+      const entry = await translate(statement, true)
+      const { translated } = entry
+      return {
+        statement_type: translated.statement_type, referenced_tables: translated.referenced_tables, columns: translated.kind === 'query' ? await columnsOf(entry) : [], bytes: await bytesOf(translated.referenced_tables),
+        ...(translated.target === undefined ? {} : { target: translated.target }),
+      }
+    },
+    columns: (dataset, name) => catalog.table(dataset, name)?.columns,
+    partitioning: (dataset, name) => catalog.table(dataset, name)?.time_partitioning,
+    takesSmallRows: (dataset) => dataset === journalDataset,
+    datasets: () => [...catalog.datasets()].map(([dataset, spec]) => ({ dataset, spec })),
+    createDataset: (dataset, spec) => changing(dataset, async () => {
+      if (catalog.hasDataset(dataset)) throw new AppError('ALREADY_EXISTS', `Already Exists: Dataset ${project_id}:${dataset}`)
+      const made = { ...spec, created_ms: now().getTime(), modified_ms: now().getTime() }
+      await changed((connection) => catalog.createDataset(connection, dataset, made))
+      catalog.datasetIs(dataset, made)
+    }),
+    changeDataset: (dataset, change) => changing(dataset, async () => {
+      const known = catalog.datasets().get(dataset)
+      if (known === undefined) throw notFound(dataset)
+      const made = { ...change(known), modified_ms: now().getTime() }
+      await changed((connection) => catalog.putDataset(connection, dataset, made))
+      catalog.datasetIs(dataset, made)
+      return made
+    }),
+    deleteDataset: async (dataset, contents) => {
+      assertOpen()
+      if (!catalog.hasDataset(dataset)) throw notFound(dataset)
+      if (!contents && catalog.tables(dataset).size + catalog.views(dataset).size > 0) throw new AppError('CONFLICT', `Dataset ${project_id}:${dataset} is still in use`)
+      await engine.dropDataset(dataset)
+    },
+    things: async (dataset) => {
+      if (!catalog.hasDataset(dataset)) throw notFound(dataset)
+      await dropExpired(dataset)
+      const tables = [...catalog.tables(dataset)].map(([name, table]) => ({ name, kind: 'table' as const, table }))
+      const views = [...catalog.views(dataset)].map(([name, view]) => ({ name, kind: 'view' as const, view }))
+      return [...tables, ...views].sort((one, other) => one.name < other.name ? -1 : 1)
+    },
+    describe: async (dataset, name): Promise<Described | undefined> => {
+      await dropExpired(dataset)
+      const table = catalog.table(dataset, name)
+      if (table !== undefined) {
+        await applyFor([{ project_id, dataset, table: name }])
+        const [row] = await connected(async (connection) => (await connection.runAndReadAll(`SELECT count(*) FROM ${catalog.path(dataset, name)}`)).getRows())
+        const rows = Number(row?.[0] ?? 0)
+        return { kind: 'table', table, rows, bytes: rows * table.columns.length * 8 }
+      }
+      const view = catalog.view(dataset, name)
+      if (view === undefined) return undefined
+      const { translated } = await translate({ query: view.query }, true)
+      return { kind: 'view', view, columns: translated.columns }
+    },
+    createTable: (dataset, name, spec) => changing(dataset, () => locked(`${dataset}.${name}`, async () => {
+      assertFree(dataset, name)
+      const made = { ...spec, created_ms: now().getTime(), modified_ms: now().getTime() }
+      await changed((connection) => catalog.createTable(connection, dataset, name, made))
+      catalog.tableIs(dataset, name, made)
+    })),
+    createView: (dataset, name, spec) => changing(dataset, async () => {
+      assertFree(dataset, name)
+      await translate({ query: spec.query }, true)
+      const made = { ...spec, created_ms: now().getTime(), modified_ms: now().getTime() }
+      await changed((connection) => catalog.createView(connection, dataset, name, made))
+      catalog.viewIs(dataset, name, made)
+    }),
+    changeTable: (dataset, name, change) => changing(dataset, () => locked(`${dataset}.${name}`, async () => {
+      const known = tableOf(dataset, name)
+      const made = { ...change(known), modified_ms: now().getTime() }
+      const added = made.columns.filter((column) => !known.columns.some((other) => sameName(other, column)))
+      const relaxed = made.columns.filter((column) => column.mode !== 'REQUIRED' && known.columns.some((other) => sameName(other, column) && other.mode === 'REQUIRED'))
+      await changed(async (connection) => {
+        for (const column of relaxed) await connection.run(`ALTER TABLE ${catalog.path(dataset, name)} ALTER COLUMN ${quoted(column.name)} DROP NOT NULL`)
+        await catalog.addColumns(connection, dataset, name, made, added)
+      })
+      catalog.tableIs(dataset, name, made)
+    })),
+    changeView: (dataset, name, change) => changing(dataset, async () => {
+      const known = catalog.view(dataset, name)
+      if (known === undefined) throw notFound(dataset, name)
+      const made = { ...change(known), modified_ms: now().getTime() }
+      if (made.query !== known.query) await translate({ query: made.query }, true)
+      await changed((connection) => catalog.createView(connection, dataset, name, made))
+      catalog.viewIs(dataset, name, made)
+    }),
+    deleteThing: async (dataset, name) => {
+      assertOpen()
+      await applyFor([{ project_id, dataset, table: name }])
+      await changing(dataset, () => dropThing(dataset, name))
+    },
+    read: async (dataset, name, { offset, limit, fields }) => {
+      assertOpen()
+      await dropExpired(dataset)
+      const table = tableOf(dataset, name)
+      await applyFor([{ project_id, dataset, table: name }])
+      const columns = fields === undefined ? table.columns : table.columns.filter((column) => fields.some((field) => field.toLowerCase() === column.name.toLowerCase()))
+      const path = catalog.path(dataset, name)
+      return reading(() => connected(async (connection) => {
+        const [count] = (await connection.runAndReadAll(`SELECT count(*) FROM ${path}`)).getRows()
+        const total = Number(count?.[0] ?? 0)
+        if (limit <= 0 || offset >= total || columns.length === 0) return { columns, rows: [], total }
+        const reader = await connection.runAndReadAll(`SELECT ${columns.map((column) => quoted(column.name)).join(', ')} FROM ${path} ORDER BY rowid LIMIT ${Math.floor(limit)} OFFSET ${Math.floor(offset)}`)
+        return { columns, rows: wireReader(reader.columnTypes())(reader.getColumns()), total }
+      }))
+    },
+    insertRows: async (dataset, name, rows) => {
+      assertOpen()
+      if (rows.length === 0) return
+      const table = tableOf(dataset, name)
+      if (dataset === journalDataset) return engine.append(name, rows)
+      assertRows(name, table.columns, rows)
+      await locked(`${dataset}.${name}`, () => changed(async (connection) => {
+        await connection.run(`INSERT INTO ${catalog.path(dataset, name)} (${table.columns.map((column) => quoted(column.name)).join(', ')}) ${rowsFromJson(table.columns)}`, [`[${textOfRows(rows)}]`])
+      }).catch(async (error: unknown) => { throw await wordStatement(error) }))
+    },
     healthy: () => Promise.resolve(closing === undefined && journal.healthy() && applyFault === undefined),
     close: () => closing ??= (async () => {
       clearTimeout(timer)
@@ -602,6 +816,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       instance.closeSync()
     })(),
   }
+  return engine
 }
 
 const sameName = (one: Column, other: Column): boolean => one.name.toLowerCase() === other.name.toLowerCase()

@@ -171,6 +171,36 @@ export const rowReader = (names: readonly string[], types: readonly DuckDBType[]
   }
 }
 
+/** A cell as BigQuery's REST API has it; the value of a record is {f}, that of an array a list of {v}. */
+export interface Cell { v: unknown }
+export interface WireRow { f: Cell[] }
+const wireInstant = (value: DuckDBValue): string => String((value as DuckDBTimestampTZValue).micros)
+/** How a value of this DuckDB type goes out by the REST API: everything scalar is text, a TIMESTAMP its microseconds. */
+const wireConverter = (type: DuckDBType): Convert => {
+  switch (type.typeId) {
+    case DuckDBTypeId.DOUBLE: case DuckDBTypeId.FLOAT: return orNull((value) => Number.isNaN(value) ? 'NaN' : value === Infinity ? 'Infinity' : value === -Infinity ? '-Infinity' : Number.isInteger(value) && Math.abs(Number(value)) < 1e15 ? `${String(value)}.0` : String(value))
+    case DuckDBTypeId.TIMESTAMP_TZ: return orNull(wireInstant)
+    case DuckDBTypeId.TIMESTAMP: return orNull((value) => civil((value as DuckDBTimestampValue).micros))
+    case DuckDBTypeId.VARCHAR: return (value) => value
+    case DuckDBTypeId.DECIMAL: case DuckDBTypeId.BLOB: return converter(type)
+    case DuckDBTypeId.LIST: case DuckDBTypeId.ARRAY: {
+      const one = wireConverter((type as DuckDBListType | DuckDBArrayType).valueType)
+      return (value) => value === null ? [] : (value as DuckDBListValue).items.map((item) => ({ v: one(item) }))
+    }
+    case DuckDBTypeId.STRUCT: {
+      const { entryNames, entryTypes } = type as DuckDBStructType
+      const fields = entryNames.map((name, k) => [name, wireConverter(entryTypes[k] ?? VARCHAR)] as const)
+      return orNull((value) => ({ f: fields.map(([name, convert]) => ({ v: convert((value as DuckDBStructValue).entries[name] ?? null) })) }))
+    }
+    default: return orNull(String)
+  }
+}
+/** Rows for the REST API of columns' values. */
+export const wireReader = (types: readonly DuckDBType[]): ((values: readonly (readonly DuckDBValue[])[]) => WireRow[]) => {
+  const converters = types.map(wireConverter)
+  return (chunk) => Array.from({ length: chunk[0]?.length ?? 0 }, (_, at) => ({ f: converters.map((convert, k) => ({ v: convert(chunk[k]?.[at] ?? null) })) }))
+}
+
 // ---- parameters -------------------------------------------------------------------------------------------------------------------
 
 const scaled = (text: string, scale: number): bigint => {
