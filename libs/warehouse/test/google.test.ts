@@ -415,7 +415,7 @@ describe('BigQuery behind the door', function () {
         { name: 'j', type: 'JSON' }, { name: 's', type: 'RECORD', fields: [{ name: 'x', type: 'INTEGER' }, { name: 'y', type: 'STRING', mode: 'REPEATED' }] }, { name: 'none', type: 'STRING' }, { name: 'dt', type: 'DATETIME' },
       ], [['3', '9007199254740993', '0.100', '0.5', 'NaN', 'true', '1763514123000000', '1763514123000456', '-1', '{"a":[1]}', { f: [{ v: '1' }, { v: [{ v: 'q' }] }] }, null, '2025-11-19T01:02:03.500000']]) } : undefined)
       expect(await port.query({ query: 'SELECT 1' })).to.deep.equal([{
-        i: 3, big: '9007199254740993', n: '0.1', f: 0.5, nan: NaN, b: true, t: '2025-11-19T01:02:03.000Z', us: '2025-11-19T01:02:03.000456Z', before: '1969-12-31T23:59:59.999999Z', j: { a: [1] }, s: { x: 1, y: ['q'] }, none: null, dt: '2025-11-19T01:02:03.5',
+        i: 3, big: '9007199254740993', n: '0.1', f: 0.5, nan: NaN, b: true, t: '2025-11-19T01:02:03.000Z', us: '2025-11-19T01:02:03.000456Z', before: '1969-12-31T23:59:59.999999Z', j: { a: [1] }, s: { x: 1, y: ['q'] }, none: null, dt: '2025-11-19T01:02:03.500',
       }])
       expect(fake.requests[0]?.body).to.deep.include({ location: 'EU', useLegacySql: false, formatOptions: { useInt64Timestamp: true } })
     }))

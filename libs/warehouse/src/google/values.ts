@@ -162,7 +162,9 @@ const valueOf = (field: Column, v: unknown): unknown => {
     case 'BOOL': return text === 'true'
     case 'NUMERIC': case 'BIGNUMERIC': return trimmed(text)
     case 'TIMESTAMP': return instantOf(text)
-    case 'DATETIME': case 'TIME': return text.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '')
+    // As an instant: with milliseconds, or with microseconds where there are some.
+    case 'DATETIME': return text.replace(/\.(\d+)$/, (_, digits: string) => /^0*$/.test(digits) ? '' : `.${digits.padEnd(6, '0').replace(/000$/, '')}`)
+    case 'TIME': return text.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '')
     case 'JSON': return JSON.parse(text) as unknown
     default: return text
   }
