@@ -232,6 +232,8 @@ export const openBigQuery = ({
 
   /** What to do when a job of ours has ended. */
   const afterwards = new Map<string, () => Promise<void>>()
+  /** Queries that we inserted and did not see end. */
+  const ourQueries = new Set<string>()
   const rowsWritten = async (id: string, { configuration, statistics }: RestJob): Promise<number> => {
     const { load, query } = statistics ?? {}
     const told = load?.outputRows ?? query?.dmlStats?.insertedRowCount ?? query?.numDmlAffectedRows
@@ -257,6 +259,7 @@ export const openBigQuery = ({
   const ended = async (id: string): Promise<void> => {
     const work = afterwards.get(id)
     afterwards.delete(id)
+    ourQueries.delete(id)
     await work?.().catch((error: unknown) => { log?.warn({ job_id: id, fault: wordGoogle(error, `clean up after job ${id}`).message }, 'a staging table is left to its expiry') })
   }
   const limitsOf = (labels: Readonly<Record<string, string>>) => ({ jobTimeoutMs: String(job_timeout_ms), labels: labelsOf({ ...own_labels, ...labels }) })
@@ -265,6 +268,7 @@ export const openBigQuery = ({
     if (rest === undefined) return 'exists'
     const job = await jobOf(id, rest)
     if (job.state === 'DONE') await ended(id)
+    else if ('query' in configuration) ourQueries.add(id)
     return job
   }
   const queryOf = ({ query, parameters = [], default_dataset }: Statement) => ({
@@ -430,8 +434,16 @@ export const openBigQuery = ({
   }
 
   const waitFor = async (id: string, signal?: AbortSignal): Promise<Job> => {
+    let isQuery = ourQueries.has(id)
     for (let k = 0; ; k++) {
       signal?.throwIfAborted()
+      if (isQuery) {
+        // The answer comes when the job ends, or after the time given; how the job ended is read from the job.
+        const asked = raw<RestResult>({ uri: `/queries/${id}`, qs: { location, maxResults: 0, timeoutMs: longPollMs } }).then(({ jobComplete }) => jobComplete, () => k === 0 ? undefined : false)
+        await abortable(asked.then((complete) => complete === false ? pause(Math.min(2_000, 25 * 2 ** k)) : undefined), signal)
+      } else if (k > 0) {
+        await pause(Math.min(2_000, 25 * 2 ** k), undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
+      }
       const rest = await readJob(id)
       if (rest === undefined) throw new AppError('NOT_FOUND', `job ${id} does not exist`)
       if (rest.status?.state === 'DONE') {
@@ -439,13 +451,7 @@ export const openBigQuery = ({
         await ended(id)
         return job
       }
-      if (rest.configuration?.query !== undefined) {
-        // The answer comes when the job ends, or after the time given; how the job ended is read from the job.
-        const asked = raw<RestResult>({ uri: `/queries/${id}`, qs: { location, maxResults: 0, timeoutMs: longPollMs } }).then(({ jobComplete }) => jobComplete, () => false)
-        await abortable(asked.then((complete) => complete === false ? pause(Math.min(2_000, 25 * 2 ** k)) : undefined), signal)
-      } else {
-        await pause(Math.min(2_000, 25 * 2 ** k), undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
-      }
+      isQuery = rest.configuration?.query !== undefined
     }
   }
   /** What is waited for goes on; only the waiting ends. */
