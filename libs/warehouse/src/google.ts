@@ -44,8 +44,8 @@ export interface BigQueryOptions {
 }
 /** The port, and a look at whether this project can be worked with. */
 export interface BigQueryPort extends WarehousePort {
-  /** Throws SETTING_INVALID with one sentence: what is missing, and how it is made. */
-  assertUsable(): Promise<void>
+  /** Throws SETTING_INVALID with one sentence: what is missing (API, permission, project, one of these datasets), and how it is made. */
+  assertUsable(datasets?: readonly string[]): Promise<void>
 }
 
 interface RestTable {
@@ -108,6 +108,8 @@ export const openBigQuery = ({
     // Without an own credential client an upload to a local endpoint looks for real credentials and brings the process down.
     ...(api_endpoint === undefined ? {} : { apiEndpoint: api_endpoint, authClient: new PassThroughClient() }),
   })
+  // The client would read BIGQUERY_EMULATOR_HOST itself, even against the endpoint that it is given.
+  client.baseUrl = `${client.apiEndpoint}/bigquery/v2`
   let closed = false
   const assertOpen = () => { if (closed) throw new AppError('UNAVAILABLE', 'the warehouse is closing') }
 
@@ -617,13 +619,18 @@ export const openBigQuery = ({
       closed = true
       await rows.close()
     },
-    assertUsable: async () => {
+    assertUsable: async (datasets = []) => {
       try {
         await raw({ uri: '/datasets', qs: { maxResults: 1 } })
         // Listing needs no right to run jobs; this does, and bills nothing.
         await raw({ method: 'POST', uri: '/jobs', json: { jobReference: { projectId: project_id, location }, configuration: { dryRun: true, query: { query: 'SELECT 1', useLegacySql: false } } } })
       } catch (error) {
         throw unusable(error, project_id, location, api_endpoint)
+      }
+      for (const dataset of datasets) {
+        const found = await unless<{ location?: string }>(404, { uri: datasetUri(dataset) }, `get dataset ${dataset}`)
+        if (found === undefined) throw new AppError('SETTING_INVALID', `dataset ${project_id}.${dataset} does not exist: expected it before a service starts; tools/apply makes it (docs/DEPLOYMENT.md)`)
+        if (found.location !== undefined && found.location.toUpperCase() !== location.toUpperCase()) throw new AppError('SETTING_INVALID', `dataset ${project_id}.${dataset} is in ${found.location}, BIGQUERY_LOCATION says ${location}: a job reads and writes in one location; correct the setting (docs/DEPLOYMENT.md)`)
       }
     },
   }

@@ -511,6 +511,25 @@ describe('BigQuery behind the door', function () {
         expect(fault.message).to.match(/docs\//).and.not.to.contain('\n')
       }))
     }
+    it('says at the start which dataset is missing, and which is elsewhere', () => setup(async ({ port, fake }) => {
+      await port.assertUsable(['tenants'])
+      await expectCode(port.assertUsable(['tenants', 'gone']), 'SETTING_INVALID', /dataset p\.gone does not exist.*tools\/apply makes it/)
+      fake.datasets.set('us', { location: 'US' })
+      await expectCode(port.assertUsable(['us']), 'SETTING_INVALID', /dataset p\.us is in US, BIGQUERY_LOCATION says EU/)
+    }))
+    it('goes where it is told to, whatever the environment says', async () => {
+      const before = process.env['BIGQUERY_EMULATOR_HOST']
+      process.env['BIGQUERY_EMULATOR_HOST'] = 'http://127.0.0.1:1'
+      try {
+        await setup(async ({ port, fake }) => {
+          await port.assertUsable()
+          expect(fake.requests.every(({ path }) => path.startsWith('/bigquery/v2/projects/p/'))).to.equal(true)
+        })
+      } finally {
+        if (before === undefined) delete process.env['BIGQUERY_EMULATOR_HOST']
+        else process.env['BIGQUERY_EMULATOR_HOST'] = before
+      }
+    })
     it('says at the start that nobody answers at the local address, and is not healthy then', () => setup(async ({ port, fake }) => {
       await port.assertUsable()
       expect(await port.healthy()).to.equal(true)
