@@ -43,7 +43,7 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
   await makeFolder(uploads)
   let origin = ''
   const self = () => `${origin}/bigquery/v2`
-  const resources = openResources(engine, self)
+  const resources = openResources(engine, self, now)
   const jobs = openJobs({ engine, now, self, buckets, uploads })
   const seen = openSeen(now)
   const sessions = new Map<string, { config: Json; media: ReturnType<typeof openMedia>; at: number }>()

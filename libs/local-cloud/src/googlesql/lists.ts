@@ -22,7 +22,7 @@ export const refused: readonly { construct: string; reason: string; example: str
   { construct: 'CAST from FLOAT64 to BIGNUMERIC, CAST with FORMAT, parameterized types in CAST', reason: 'not done', example: 'SELECT CAST(x AS BIGNUMERIC) FROM UNNEST([1.5, 2.5]) AS x WHERE x > 2' },
   { construct: 'the SAFE. prefix, except SAFE.PARSE_DATE, SAFE.PARSE_DATETIME, SAFE.PARSE_TIMESTAMP, SAFE.PARSE_TIME', reason: 'one function at a time', example: "SELECT SAFE.SUBSTR('a', 1)" },
   { construct: 'format elements outside of the lists; formats, regular expressions and JSON paths that are no literals', reason: 'they cannot be checked', example: "SELECT FORMAT_DATE('%x', DATE '2025-01-01')" },
-  { construct: 'positional parameters, system variables', reason: 'parameters are named', example: 'SELECT ?' },
+  { construct: 'system variables', reason: 'there are no sessions', example: 'SELECT @@project_id' },
   { construct: 'collation', reason: 'not done', example: "SELECT 'a' ORDER BY 1 COLLATE 'und:ci'" },
   { construct: 'DDL and DML in another project', reason: 'one transaction writes one project', example: 'DELETE FROM other.d.t WHERE TRUE' },
   { construct: 'ALTER TABLE other than ADD COLUMN, DROP COLUMN, SET OPTIONS; ALTER VIEW, ALTER SCHEMA', reason: 'not done', example: 'ALTER TABLE d.t RENAME TO u' },

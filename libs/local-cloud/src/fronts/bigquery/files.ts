@@ -32,9 +32,13 @@ export const openMedia = (path: string) => {
         chunks = []
       }
       if (fault !== undefined) throw fault
-      if (!file.write(chunk)) await new Promise<void>((resolve) => {
-        file?.once('drain', resolve)
-        file?.once('error', () => { resolve() })
+      const own = file
+      if (!own.write(chunk)) await new Promise<void>((resolve) => {
+        const go = () => {
+          own.off('drain', go).off('error', go)
+          resolve()
+        }
+        own.once('drain', go).once('error', go)
       })
     },
     end: async (): Promise<Media> => {

@@ -32,6 +32,8 @@ const detailsKept = 20_000
 const rowsOfPage = 50_000
 const bytesOfPage = 10_000_000
 const waitMs = 10_000
+/** A job that ends well within this answers DONE to whoever inserted it, and is not asked for again. */
+const quickMs = 30
 /** Ids that were made here are of queries that nobody will insert again. */
 export const resultsDataset = '_results'
 
@@ -155,7 +157,7 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
     return limit === undefined ? {} : { maximum_bytes_billed: limit }
   }
   const queryWork = (job_id: string, config: Json): Work => {
-    assertKnown(config, 'configuration.query', [...queryKnown, 'destinationTable', 'createDisposition', 'writeDisposition', 'schemaUpdateOptions', 'timePartitioning', 'clustering', 'allowLargeResults', 'flattenResults', 'continuous'])
+    assertKnown(config, 'configuration.query', [...queryKnown, 'destinationTable', 'createDisposition', 'writeDisposition', 'schemaUpdateOptions', 'timePartitioning', 'clustering', 'allowLargeResults', 'flattenResults', 'location'])
     const destinationTable = objectAt(config, 'destinationTable')
     const destination = destinationTable === undefined || textAt(destinationTable, 'datasetId') === resultsDataset ? undefined : destinationOf(config, 'WRITE_EMPTY', undefined)
     return {
@@ -179,7 +181,7 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
   const loadWork = (config: Json, media: Media | undefined, detail: Detail): { work: Work; clean(): Promise<void> } => {
     assertKnown(config, 'configuration.load', [
       'sourceUris', 'schema', 'destinationTable', 'createDisposition', 'writeDisposition', 'schemaUpdateOptions', 'timePartitioning', 'clustering', 'sourceFormat', 'skipLeadingRows', 'fieldDelimiter', 'quote', 'nullMarker', 'encoding',
-      'allowQuotedNewlines', 'allowJaggedRows', 'ignoreUnknownValues', 'maxBadRecords', 'autodetect', 'preserveAsciiControlCharacters', 'useAvroLogicalTypes', 'parquetOptions',
+      'allowQuotedNewlines', 'allowJaggedRows', 'ignoreUnknownValues', 'maxBadRecords', 'autodetect', 'location',
     ])
     const format = (textAt(config, 'sourceFormat') ?? 'CSV').toUpperCase()
     if (format !== 'CSV' && format !== 'NEWLINE_DELIMITED_JSON') throw unsupported(`A load of ${format}`)
@@ -230,7 +232,7 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
     }
   }
   const copyWork = (config: Json): Work => {
-    assertKnown(config, 'configuration.copy', ['sourceTable', 'sourceTables', 'destinationTable', 'createDisposition', 'writeDisposition', 'operationType'])
+    assertKnown(config, 'configuration.copy', ['sourceTable', 'sourceTables', 'destinationTable', 'createDisposition', 'writeDisposition', 'operationType', 'location'])
     const operation = textAt(config, 'operationType') ?? 'COPY'
     if (operation !== 'COPY' && operation !== 'OPERATION_TYPE_UNSPECIFIED') throw unsupported(`A copy job that is a ${operation}`)
     const one = objectAt(config, 'sourceTable')
@@ -327,7 +329,9 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
     if (query !== undefined) {
       const hasDestination = objectAt(query, 'destinationTable') !== undefined
       if (!hasDestination) detail.configuration = { ...detail.configuration, query: { ...query, destinationTable: { projectId: project_id, datasetId: resultsDataset, tableId: `anon_${job_id}` } } }
-      return { body: resource(await submit(job_id, queryWork(job_id, query), detail, { keep: true, timeout_ms: wholeAt(configuration, 'jobTimeoutMs') })) }
+      const running = await submit(job_id, queryWork(job_id, query), detail, { keep: true, timeout_ms: wholeAt(configuration, 'jobTimeoutMs') })
+      const soon = await afterWaiting(job_id, quickMs)
+      return { body: resource(soon.error === undefined ? soon : running) }
     }
     if (load !== undefined) {
       const small = smallLoad(load, media)

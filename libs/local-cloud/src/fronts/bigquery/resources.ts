@@ -84,12 +84,8 @@ const patchedTexts = <T extends { description?: string; friendly_name?: string; 
   }
   if (replace || 'labels' in body) {
     const given = objectAt(body, 'labels')
-    const labels = replace || given === undefined ? {} : { ...spec.labels }
-    for (const [key, value] of Object.entries(given ?? {})) {
-      if (value === null) delete labels[key]
-      else labels[key] = String(value)
-    }
-    made.labels = labels
+    const known = replace || given === undefined ? {} : spec.labels ?? {}
+    made.labels = Object.fromEntries([...Object.entries(known).filter(([key]) => given === undefined || !(key in given)), ...Object.entries(given ?? {}).flatMap(([key, value]) => value === null ? [] : [[key, String(value)] as const])])
   }
   return made
 }
@@ -98,7 +94,7 @@ const assertMatch = (headers: Asked['headers'], spec: unknown): void => {
   if (typeof wanted === 'string' && wanted !== '*' && wanted.replaceAll('"', '') !== etagOf(spec)) throw new RestFault(412, 'conditionNotMet', 'Precondition check failed.')
 }
 
-export const openResources = (engine: Engine, self: () => string) => {
+export const openResources = (engine: Engine, self: () => string, now: () => Date) => {
   const { project_id } = engine
   const datasetOf = (name: string): StoredDataset => {
     const found = engine.datasets().find(({ dataset }) => dataset === name)
@@ -151,6 +147,7 @@ export const openResources = (engine: Engine, self: () => string) => {
   }
   const expiryOf = (body: Json): { expires_ms?: number } => {
     const at = wholeAt(body, 'expirationTime')
+    if (at !== undefined && at <= now().getTime()) throw invalid('expirationTime: must be in the future')
     return at === undefined ? {} : { expires_ms: at }
   }
   const sameShape = (one: Column, other: Column): boolean => one.name.toLowerCase() === other.name.toLowerCase() && one.type === other.type && (one.mode === 'REPEATED') === (other.mode === 'REPEATED')
@@ -281,9 +278,11 @@ export const openResources = (engine: Engine, self: () => string) => {
     },
     insertAll: async (dataset: string, name: string, { body }: Asked, seen: Seen): Promise<Answer> => {
       assertKnown(body, 'insertAll', ['kind', 'rows', 'skipInvalidRows', 'ignoreUnknownValues', 'traceId'])
-      const found = await described(dataset, name)
-      if (found.kind === 'view') throw invalid(`Cannot add rows to a table of type VIEW.`)
-      const { columns } = found.table
+      const columns = engine.columns(dataset, name)
+      if (columns === undefined) {
+        await described(dataset, name)
+        throw invalid(`Cannot add rows to a table of type VIEW.`)
+      }
       const skip = flagAt(body, 'skipInvalidRows') === true
       const ignore = flagAt(body, 'ignoreUnknownValues') === true
       const given = listAt(body, 'rows') ?? []

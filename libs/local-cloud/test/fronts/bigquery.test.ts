@@ -1,0 +1,503 @@
+/** Google's own client, unmodified, over the REST front: each request that it makes, and the traps of the protocol. */
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { request as httpRequest } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { expect } from 'chai'
+import { openBigQueryFront } from '@convergence/local-cloud/bigquery-front'
+import { openEngine } from '@convergence/local-cloud/warehouse'
+
+// The client is the door's own; here it only speaks to our front.
+const { BigQuery } = await import('@google-cloud/bigquery')
+const { PassThroughClient } = await import('google-auth-library')
+type Client = InstanceType<typeof BigQuery>
+interface Raw { status: number; headers: NodeJS.Dict<string | string[]>; body: any } // eslint-disable-line @typescript-eslint/no-explicit-any -- an answer of any shape, looked into by the test
+interface World { client: Client; clock: { ms: number }; folder: string; endpoint: string; port: number; reopen(): Promise<World>; raw(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Raw> }
+
+const project = 'local-convergence'
+const openWorld = async (folder: string) => {
+  const clock = { ms: Date.parse('2025-11-19T12:00:00Z') }
+  const now = () => new Date(clock.ms)
+  const engine = await openEngine({ folder, project_id: project, now })
+  const front = await openBigQueryFront({ engine, host: '127.0.0.1', port: 0, now })
+  const endpoint = `http://127.0.0.1:${front.port}`
+  const client = new BigQuery({ projectId: project, apiEndpoint: endpoint, authClient: new PassThroughClient(), retryOptions: { autoRetry: false } })
+  const raw: World['raw'] = (method, path, { body, headers = {} } = {}) => new Promise((resolve, reject) => {
+    const sent = body === undefined ? undefined : Buffer.isBuffer(body) ? body : Buffer.from(typeof body === 'string' ? body : JSON.stringify(body))
+    const request = httpRequest({ host: '127.0.0.1', port: front.port, method, path, headers: { ...(sent === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': sent.length }), ...headers } }, (response) => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('end', () => {
+        const text = Buffer.concat(chunks).toString()
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: text === '' ? undefined : JSON.parse(text) as unknown })
+      })
+    })
+    request.on('error', reject)
+    request.end(sent)
+  })
+  const close = async () => {
+    await front.close()
+    await engine.close()
+  }
+  return { world: { client, clock, folder, endpoint, port: front.port, raw }, close }
+}
+const setup = async (work: (world: World) => Promise<void>): Promise<void> => {
+  const folder = mkdtempSync(join(tmpdir(), 'convergence-front-'))
+  let open = await openWorld(folder)
+  const complete = (): World => ({
+    ...open.world,
+    reopen: async () => {
+      await open.close()
+      open = await openWorld(folder)
+      return complete()
+    },
+  })
+  try {
+    await work(complete())
+  } finally {
+    await open.close()
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+const failure = async (work: Promise<unknown>): Promise<{ code: unknown; reason: string | undefined; message: string }> => {
+  const fault = await work.then(() => undefined, (error: unknown) => error) as (Error & { code?: unknown; errors?: { reason: string; message: string }[] }) | undefined
+  expect(fault, 'expected a failure').to.be.instanceOf(Error)
+  return { code: fault?.code, reason: fault?.errors?.[0]?.reason, message: fault?.errors?.[0]?.message ?? fault?.message ?? '' }
+}
+const base = `/bigquery/v2/projects/${project}`
+const costFields = [{ name: 'day', type: 'DATE', mode: 'REQUIRED' }, { name: 'cost', type: 'NUMERIC' }, { name: 'labels', type: 'RECORD', mode: 'REPEATED', fields: [{ name: 'key', type: 'STRING' }, { name: 'value', type: 'STRING' }] }]
+const withCosts = async (client: Client) => {
+  const [dataset] = await client.createDataset('acme')
+  const [table] = await dataset.createTable('costs', { schema: { fields: costFields }, timePartitioning: { type: 'DAY', field: 'day' }, clustering: { fields: ['day'] } })
+  return { dataset, table }
+}
+
+describe('BigQuery front', function () {
+  this.timeout(20_000)
+
+  describe('datasets and tables', () => {
+    it('are created, found, listed, changed and deleted', () => setup(async ({ client, raw }) => {
+      const [made] = await client.createDataset('acme', { location: 'EU', labels: { owner: 'tenant' } })
+      expect(made.metadata).to.deep.include({ kind: 'bigquery#dataset', id: `${project}:acme`, location: 'EU', labels: { owner: 'tenant' } })
+      expect(await failure(client.createDataset('acme'))).to.deep.include({ code: 409, reason: 'duplicate', message: `Already Exists: Dataset ${project}:acme` })
+      expect(await client.dataset('acme').exists()).to.deep.equal([true])
+      expect(await client.dataset('globex').exists()).to.deep.equal([false])
+      await client.dataset('acme').setMetadata({ description: 'costs', labels: { owner: null, plan: 'starter' } } as object)
+      const [{ description, labels }] = await client.dataset('acme').getMetadata()
+      expect({ description, labels }).to.deep.equal({ description: 'costs', labels: { plan: 'starter' } })
+      for (const name of ['b', 'c', 'd']) await client.createDataset(name)
+      const page = await raw('GET', `${base}/datasets?maxResults=3`)
+      const next = await raw('GET', `${base}/datasets?maxResults=3&pageToken=${String(page.body.nextPageToken)}`)
+      expect([...page.body.datasets, ...next.body.datasets].map(({ id }: { id: string }) => id)).to.deep.equal(['acme', 'b', 'c', 'd'].map((name) => `${project}:${name}`))
+      expect((await client.getDatasets())[0].map(({ id }) => id)).to.deep.equal(['acme', 'b', 'c', 'd'])
+      await client.dataset('acme').createTable('t', { schema: 'a:INTEGER' })
+      expect(await failure(client.dataset('acme').delete())).to.deep.include({ code: 400, reason: 'resourceInUse' })
+      await client.dataset('acme').delete({ force: true })
+      expect(await failure(client.dataset('acme').get())).to.deep.include({ code: 404, reason: 'notFound', message: `Not found: Dataset ${project}:acme` })
+    }))
+    it('have schema, partitioning and clustering, take columns, and are views', () => setup(async ({ client, raw }) => {
+      const { dataset, table } = await withCosts(client)
+      const [{ schema, timePartitioning, clustering, type, numRows }] = await table.getMetadata()
+      expect({ schema, timePartitioning, clustering, type, numRows }).to.deep.equal({
+        schema: { fields: costFields.map((field) => ({ mode: 'NULLABLE', ...field, ...(field.fields === undefined ? {} : { fields: field.fields.map((inner) => ({ mode: 'NULLABLE', ...inner })) }) })) },
+        timePartitioning: { type: 'DAY', field: 'day' }, clustering: { fields: ['day'] }, type: 'TABLE', numRows: '0',
+      })
+      await table.setMetadata({ schema: { fields: [...costFields, { name: 'note', type: 'STRING' }] } })
+      expect((await table.getMetadata())[0].schema.fields.map(({ name }: { name: string }) => name)).to.deep.equal(['day', 'cost', 'labels', 'note'])
+      expect((await failure(table.setMetadata({ schema: { fields: costFields.slice(1) } }))).message).to.match(/Field day is missing in new schema/)
+      expect((await failure(table.setMetadata({ schema: { fields: [...costFields, { name: 'note', type: 'INTEGER' }] } }))).message).to.match(/note has changed type/)
+      const [view] = await dataset.createTable('recent', { view: { query: 'SELECT day, SUM(cost) AS cost FROM acme.costs GROUP BY day', useLegacySql: false } })
+      expect(view.metadata).to.deep.include({ type: 'VIEW' })
+      expect(view.metadata.schema.fields.map(({ name, type: of }: { name: string; type: string }) => `${name} ${of}`)).to.deep.equal(['day DATE', 'cost NUMERIC'])
+      await view.setMetadata({ view: { query: 'SELECT day FROM acme.costs', useLegacySql: false } } as object)
+      expect((await client.query('SELECT * FROM acme.recent'))[0]).to.deep.equal([])
+      expect((await dataset.getTables())[0].map(({ id, metadata }) => `${id ?? ''} ${String(metadata.type)}`)).to.deep.equal(['costs TABLE', 'recent VIEW'])
+      expect(await failure(dataset.createTable('costs', { schema: 'a:INTEGER' }))).to.deep.include({ code: 409, reason: 'duplicate' })
+      const stale = await raw('PATCH', `${base}/datasets/acme/tables/costs`, { body: { description: 'x' }, headers: { 'If-Match': 'somebody else changed it' } })
+      expect([stale.status, stale.body.error.errors[0].reason]).to.deep.equal([412, 'conditionNotMet'])
+      const gone = await raw('DELETE', `${base}/datasets/acme/tables/costs`)
+      expect([gone.status, gone.body]).to.deep.equal([204, undefined])
+      expect(await table.exists()).to.deep.equal([false])
+    }))
+    it('go by themselves when they expire', () => setup(async ({ client, clock }) => {
+      const { dataset } = await withCosts(client)
+      await dataset.createTable('staging', { schema: 'a:INTEGER', expirationTime: String(clock.ms + 60_000) })
+      expect(await dataset.table('staging').exists()).to.deep.equal([true])
+      clock.ms += 60_000
+      expect(await dataset.table('staging').exists()).to.deep.equal([false])
+      expect((await client.query('SELECT table_name FROM acme.INFORMATION_SCHEMA.TABLES'))[0]).to.deep.equal([{ table_name: 'costs' }])
+    }))
+    it('are what INFORMATION_SCHEMA tells', () => setup(async ({ client }) => {
+      await withCosts(client)
+      const [columns] = await client.query('SELECT column_name, data_type, is_nullable FROM acme.INFORMATION_SCHEMA.COLUMNS ORDER BY ordinal_position')
+      expect(columns).to.deep.equal([{ column_name: 'day', data_type: 'DATE', is_nullable: 'NO' }, { column_name: 'cost', data_type: 'NUMERIC', is_nullable: 'YES' }, { column_name: 'labels', data_type: 'ARRAY<STRUCT<key STRING, value STRING>>', is_nullable: 'YES' }])
+      expect((await client.query('SELECT schema_name FROM INFORMATION_SCHEMA.SCHEMATA'))[0]).to.deep.equal([{ schema_name: 'acme' }])
+    }))
+  })
+
+  describe('queries', () => {
+    it('give each type as the client reads it, NULL, nested and repeated', () => setup(async ({ client }) => {
+      const [[row]] = await client.query({ query: `SELECT 9007199254740993 AS big, 3 AS i, 0.1 AS f, 2.0 AS whole, NUMERIC '1.50' AS n, TRUE AS b, 'x' AS s, b'ab' AS bytes, DATE '2025-11-19' AS d, TIME '01:02:03' AS t,
+        DATETIME '2025-11-19 01:02:03' AS dt, TIMESTAMP '2025-11-19 01:02:03.000456+01:00' AS ts, JSON '{"a":[1,null]}' AS j, CAST(NULL AS STRING) AS nothing, STRUCT(1 AS x, [STRUCT('y' AS y)] AS ys) AS st, [1, 2] AS list,
+        CAST('inf' AS FLOAT64) AS inf`, wrapIntegers: true })
+      const plain = JSON.parse(JSON.stringify(row)) as Record<string, unknown>
+      expect(plain).to.deep.include({ f: 0.1, whole: 2, n: '1.5', b: true, s: 'x', nothing: null, j: '{"a":[1,null]}' })
+      expect(plain['big']).to.deep.include({ value: '9007199254740993' })
+      expect(plain['ts']).to.deep.equal({ value: '2025-11-19T00:02:03.000456000Z' })
+      expect([plain['d'], plain['t'], plain['dt']]).to.deep.equal([{ value: '2025-11-19' }, { value: '01:02:03' }, { value: '2025-11-19T01:02:03' }])
+      expect((row as { bytes: Buffer }).bytes.toString()).to.equal('ab')
+      expect((row as { inf: number }).inf).to.equal(Infinity)
+      expect(JSON.parse(JSON.stringify(plain['st']))).to.have.nested.property('ys[0].y', 'y')
+      expect(plain['list']).to.have.length(2)
+    }))
+    it('write integers, instants and records on the wire as BigQuery does', () => setup(async ({ raw }) => {
+      const query = { query: 'SELECT 5 AS i, TIMESTAMP \'2025-11-19 01:02:03.5+00\' AS t, STRUCT([1] AS a) AS s', useLegacySql: false }
+      const answers = await Promise.all([{ useInt64Timestamp: true }, {}, { timestampOutputFormat: 'ISO8601_STRING' }].map((formatOptions) => raw('POST', `${base}/queries`, { body: { ...query, formatOptions } })))
+      expect(answers[0]!.body.rows).to.deep.equal([{ f: [{ v: '5' }, { v: '1763514123500000' }, { v: { f: [{ v: [{ v: '1' }] }] } }] }])
+      expect(answers[1]!.body.rows[0].f[1].v).to.equal('1.7635141235E9')
+      expect(answers[2]!.body.rows[0].f[1].v).to.equal('2025-11-19T01:02:03.500000Z')
+      expect(answers[0]!.body.schema.fields).to.deep.equal([{ name: 'i', type: 'INTEGER', mode: 'NULLABLE' }, { name: 't', type: 'TIMESTAMP', mode: 'NULLABLE' }, { name: 's', type: 'RECORD', mode: 'NULLABLE', fields: [{ name: 'a', type: 'INTEGER', mode: 'REPEATED' }] }])
+      expect(answers[0]!.body).to.deep.include({ totalRows: '1', jobComplete: true, kind: 'bigquery#queryResponse' })
+    }))
+    it('bind named and positional parameters, arrays and NULL', () => setup(async ({ client }) => {
+      const ask = async (options: object) => (await client.query(options))[0] as unknown
+      expect(await ask({ query: 'SELECT @n + 1 AS n, @s AS s, @d AS d', params: { n: 41, s: 'it\'s', d: BigQuery.date('2025-11-19') } })).to.deep.equal([{ n: 42, s: 'it\'s', d: BigQuery.date('2025-11-19') }])
+      expect(await ask({ query: 'SELECT ? - ? AS difference, \'?\' AS text -- ?', params: [5, 3] })).to.deep.equal([{ difference: 2, text: '?' }])
+      expect(await ask({ query: 'SELECT x FROM UNNEST(?) AS x WHERE x <> ? ORDER BY x', params: [['a', 'b'], 'b'] })).to.deep.equal([{ x: 'a' }])
+      expect(await ask({ query: 'SELECT @x IS NULL AS missing', params: { x: null }, types: { x: 'INT64' } })).to.deep.equal([{ missing: true }])
+      expect((await failure(client.query({ query: 'SELECT ?, ?', params: [1] }))).message).to.match(/\[1:11\]/)
+      expect(await failure(client.query({ query: 'SELECT @s AS s', params: { s: { a: 1 } } }))).to.deep.include({ code: 501, reason: 'notImplemented' })
+    }))
+    it('come in pages, whatever way they are asked for', () => setup(async ({ client, raw }) => {
+      const query = 'SELECT x FROM UNNEST(GENERATE_ARRAY(1, 25)) AS x ORDER BY x'
+      const all = Array.from({ length: 25 }, (_, k) => k + 1)
+      expect((await client.query({ query, maxResults: 10 }))[0].map(({ x }: { x: number }) => x)).to.deep.equal(all)
+      const [job] = await client.createQueryJob({ query })
+      expect((await job.getQueryResults())[0].map(({ x }: { x: number }) => x)).to.deep.equal(all)
+      expect((await job.getQueryResults({ maxResults: 7 }))[0]).to.have.length(7)
+      const streamed: number[] = []
+      for await (const { x } of client.createQueryStream({ query }) as AsyncIterable<{ x: number }>) streamed.push(x)
+      expect(streamed).to.deep.equal(all)
+      const first = await raw('GET', `${base}/queries/${job.id ?? ''}?maxResults=10`)
+      const second = await raw('GET', `${base}/queries/${job.id ?? ''}?maxResults=10&pageToken=${String(first.body.pageToken)}`)
+      expect([first.body.rows.length, second.body.rows[0].f[0].v, second.body.totalRows]).to.deep.equal([10, '11', '25'])
+      expect((await raw('GET', `${base}/queries/${job.id ?? ''}?pageToken=zzz`)).status).to.equal(400)
+    }))
+    it('tell faults with reason and position', () => setup(async ({ client, raw }) => {
+      expect(await failure(client.query('SELECT 1 +'))).to.deep.include({ code: 400, reason: 'invalidQuery' })
+      expect((await failure(client.query('SELECT\n  nothing'))).message).to.match(/Unrecognized name: nothing at \[2:3\]/)
+      expect(await failure(client.query('SELECT * FROM acme.nothing'))).to.deep.include({ code: 404, reason: 'notFound' })
+      expect((await failure(client.query('SELECT FARM_FINGERPRINT(\'a\')'))).message).to.match(/FARM_FINGERPRINT.* not supported by the local warehouse/)
+      expect(await failure(client.query('SELECT 1/0'))).to.deep.include({ code: 400, reason: 'invalidQuery' })
+      expect(await failure(client.query({ query: 'SELECT 1', useLegacySql: true }))).to.deep.include({ code: 501, reason: 'notImplemented' })
+      const { body } = await raw('POST', `${base}/queries`, { body: { query: 'SELECT x', useLegacySql: false } })
+      expect(body.error).to.deep.include({ code: 400, status: 'INVALID_ARGUMENT' })
+      expect(body.error.errors[0]).to.deep.include({ domain: 'global', reason: 'invalidQuery' })
+    }))
+    it('run once for one request id', () => setup(async ({ client, raw }) => {
+      await withCosts(client)
+      const insert = { query: 'INSERT INTO acme.costs (day, cost) VALUES (\'2025-11-19\', 1)', useLegacySql: false, requestId: 'one' }
+      const [first, second] = [await raw('POST', `${base}/queries`, { body: insert }), await raw('POST', `${base}/queries`, { body: insert })]
+      expect([first.body.numDmlAffectedRows, second.body.numDmlAffectedRows, second.body.jobReference.jobId]).to.deep.equal(['1', '1', first.body.jobReference.jobId])
+      expect((await client.query('SELECT COUNT(*) AS n FROM acme.costs'))[0]).to.deep.equal([{ n: 1 }])
+    }))
+    it('change rows and tables: DML with counts, DDL', () => setup(async ({ client }) => {
+      await withCosts(client)
+      const run = async (query: string) => {
+        const [job] = await client.createQueryJob({ query })
+        await job.getQueryResults()
+        const [{ statistics }] = await job.getMetadata() as [{ statistics: { query: { statementType: string; numDmlAffectedRows?: string; dmlStats?: object; ddlOperationPerformed?: string } } }, unknown]
+        return statistics.query
+      }
+      expect(await run('INSERT INTO acme.costs (day, cost) VALUES (\'2025-11-18\', 1), (\'2025-11-19\', 2)')).to.deep.include({ statementType: 'INSERT', numDmlAffectedRows: '2', dmlStats: { insertedRowCount: '2' } })
+      expect(await run('UPDATE acme.costs SET cost = cost + 1 WHERE cost = 2')).to.deep.include({ statementType: 'UPDATE', numDmlAffectedRows: '1', dmlStats: { updatedRowCount: '1' } })
+      const merge = 'MERGE acme.costs AS t USING (SELECT DATE \'2025-11-18\' AS day, NUMERIC \'9\' AS cost) AS n ON FALSE WHEN NOT MATCHED BY SOURCE AND t.day = \'2025-11-18\' THEN DELETE WHEN NOT MATCHED BY TARGET THEN INSERT (day, cost) VALUES (n.day, n.cost)'
+      expect(await run(merge)).to.deep.include({ statementType: 'MERGE', numDmlAffectedRows: '2', dmlStats: { insertedRowCount: '1', deletedRowCount: '1', updatedRowCount: '0' } })
+      expect((await client.query('SELECT cost FROM acme.costs ORDER BY cost'))[0].map(({ cost }: { cost: unknown }) => String(cost))).to.deep.equal(['3', '9'])
+      expect(await run('DELETE FROM acme.costs WHERE TRUE')).to.deep.include({ numDmlAffectedRows: '2' })
+      expect(await run('CREATE TABLE acme.days (day DATE NOT NULL) PARTITION BY day OPTIONS (description = "d")')).to.deep.include({ statementType: 'CREATE_TABLE', ddlOperationPerformed: 'CREATE' })
+      expect(await run('CREATE TABLE IF NOT EXISTS acme.days (day DATE)')).to.deep.include({ ddlOperationPerformed: 'SKIP' })
+      expect((await client.dataset('acme').table('days').getMetadata())[0]).to.deep.include({ description: 'd', timePartitioning: { type: 'DAY', field: 'day' } })
+      await run('ALTER TABLE acme.days ADD COLUMN note STRING')
+      await run('CREATE OR REPLACE VIEW acme.v AS SELECT note FROM acme.days')
+      expect((await client.query('SELECT * FROM acme.v'))[0]).to.deep.equal([])
+      expect(await failure(run('CREATE TABLE acme.days (day DATE)'))).to.deep.include({ code: 409, reason: 'duplicate' })
+      await run('CREATE SCHEMA globex')
+      await run('DROP TABLE acme.days')
+      expect((await client.getDatasets())[0].map(({ id }) => id)).to.deep.equal(['acme', 'globex'])
+    }))
+  })
+
+  describe('jobs', () => {
+    it('have the id that was chosen, once and for ever', () => setup(async (world) => {
+      await withCosts(world.client)
+      const insert = (client: Client) => client.createQueryJob({ query: 'INSERT INTO acme.costs (day, cost) SELECT DATE \'2025-11-19\', 1', jobId: 'run-r1-s1-a0', labels: { payload: 'p' } })
+      const [job] = await insert(world.client)
+      await job.getQueryResults()
+      expect(await failure(insert(world.client))).to.deep.include({ code: 409, reason: 'duplicate' })
+      const again = await world.reopen()
+      expect(await failure(insert(again.client))).to.deep.include({ code: 409, reason: 'duplicate' })
+      const [metadata] = await again.client.job('run-r1-s1-a0').getMetadata() as [{ status: object; configuration: { labels: object; jobType: string }; statistics: { query: { numDmlAffectedRows: string } } }, unknown]
+      expect(metadata.status).to.deep.equal({ state: 'DONE' })
+      expect(metadata.configuration).to.deep.include({ labels: { payload: 'p' }, jobType: 'QUERY' })
+      expect(metadata.statistics.query.numDmlAffectedRows).to.equal('1')
+      expect((await again.client.query('SELECT COUNT(*) AS n FROM acme.costs'))[0]).to.deep.equal([{ n: 1 }])
+    }))
+    it('write into a destination, with its dispositions, partitioning and clustering', () => setup(async ({ client }) => {
+      const { dataset } = await withCosts(client)
+      const select = (day: string, cost: number) => `SELECT DATE '${day}' AS day, NUMERIC '${cost}' AS cost`
+      const run = async (query: string, table: string, more: object) => {
+        const [job] = await client.createQueryJob({ query, destination: dataset.table(table), ...more })
+        return (await job.getQueryResults())[0].length
+      }
+      const rows = async (table: string) => (await client.query(`SELECT day, cost FROM acme.${table} ORDER BY day, cost`))[0].map(({ day, cost }: { day: { value: string }; cost: unknown }) => `${day.value} ${String(cost)}`)
+      await run(select('2025-11-18', 1), 'made', { timePartitioning: { type: 'DAY', field: 'day' }, clustering: { fields: ['cost'] } })
+      expect((await dataset.table('made').getMetadata())[0]).to.deep.include({ timePartitioning: { type: 'DAY', field: 'day' }, clustering: { fields: ['cost'] } })
+      expect(await failure(run(select('2025-11-18', 1), 'made', { writeDisposition: 'WRITE_EMPTY' }))).to.deep.include({ code: 409, reason: 'duplicate' })
+      await run(select('2025-11-19', 2), 'made', { writeDisposition: 'WRITE_APPEND' })
+      await run(select('2025-11-19', 3), 'made$20251119', { writeDisposition: 'WRITE_TRUNCATE' })
+      expect(await rows('made')).to.deep.equal(['2025-11-18 1', '2025-11-19 3'])
+      expect((await failure(run(select('2025-11-20', 3), 'made$20251119', { writeDisposition: 'WRITE_TRUNCATE' }))).message).to.match(/2025-11-20/)
+      expect((await failure(run('SELECT DATE \'2025-11-18\' AS day, 1 AS other', 'made', { writeDisposition: 'WRITE_APPEND' }))).message).to.match(/other/)
+      await run('SELECT DATE \'2025-11-18\' AS day, 1 AS other', 'made', { writeDisposition: 'WRITE_APPEND', schemaUpdateOptions: ['ALLOW_FIELD_ADDITION'] })
+      expect((await dataset.table('made').getMetadata())[0].schema.fields).to.have.length(3)
+      await run('SELECT 1 AS only', 'made', { writeDisposition: 'WRITE_TRUNCATE' })
+      expect((await dataset.table('made').getMetadata())[0].schema.fields.map(({ name }: { name: string }) => name), 'a truncated table has the columns of the result').to.deep.equal(['only'])
+      expect(await failure(run(select('2025-11-19', 3), 'missing', { createDisposition: 'CREATE_NEVER' }))).to.deep.include({ code: 404, reason: 'notFound' })
+    }))
+    it('answer RUNNING to who inserts a job that fails, and the failure to who asks how it ended', () => setup(async ({ client, raw }) => {
+      const { body } = await raw('POST', `${base}/jobs`, { body: { jobReference: { jobId: 'bad', location: 'EU' }, configuration: { query: { query: 'SELECT 1/0 AS x', useLegacySql: false } } } })
+      expect(body.status).to.deep.equal({ state: 'RUNNING' })
+      const results = await raw('GET', `${base}/queries/bad`)
+      expect([results.status, results.body.error.errors[0].reason]).to.deep.equal([400, 'invalidQuery'])
+      const after = await raw('GET', `${base}/jobs/bad?location=EU`)
+      expect(after.body.status).to.deep.include({ state: 'DONE' })
+      expect(after.body.status.errorResult).to.deep.include({ reason: 'invalidQuery' })
+      expect(await failure(client.job('bad').promise() as Promise<unknown>)).to.have.property('message').that.matches(/division by zero/)
+    }))
+    it('tell by a dry run what would be read, and run nothing', () => setup(async ({ client }) => {
+      const { dataset } = await withCosts(client)
+      await dataset.createTable('recent', { view: { query: 'SELECT day FROM acme.costs', useLegacySql: false } })
+      const [job] = await client.createQueryJob({ query: 'SELECT day FROM acme.recent', dryRun: true })
+      const { statistics } = job.metadata as { statistics: { totalBytesProcessed: string; query: { statementType: string; referencedTables: object[]; schema: object } } }
+      expect(statistics.query).to.deep.include({ statementType: 'SELECT', referencedTables: [{ projectId: project, datasetId: 'acme', tableId: 'costs' }], schema: { fields: [{ name: 'day', type: 'DATE', mode: 'NULLABLE' }] } })
+      expect(Number(statistics.totalBytesProcessed)).to.be.at.least(0)
+      await client.createQueryJob({ query: 'DELETE FROM acme.costs WHERE TRUE', dryRun: true })
+      expect((await failure(client.createQueryJob({ query: 'SELECT nothing FROM acme.costs', dryRun: true }))).message).to.match(/nothing at \[1:8\]/)
+      expect((await client.getJobs())[0]).to.deep.equal([])
+    }))
+    it('are listed, cancelled and looked at', () => setup(async ({ client }) => {
+      const [job] = await client.createQueryJob({ query: 'SELECT SUM(a * b) AS s FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS a, UNNEST(GENERATE_ARRAY(1, 60000)) AS b', jobId: 'long' })
+      await job.cancel()
+      expect((await failure(job.getQueryResults())).message).to.match(/cancelled/)
+      expect((await job.getMetadata())[0]).to.have.nested.property('status.errorResult.reason', 'stopped')
+      await client.createQueryJob({ query: 'SELECT 1', jobId: 'short' })
+      expect((await client.getJobs())[0].map(({ id }) => id).sort()).to.deep.equal(['long', 'short'])
+      expect(await failure(client.job('never').getMetadata())).to.deep.include({ code: 404, reason: 'notFound' })
+    }))
+    it('copy tables', () => setup(async ({ client }) => {
+      const { dataset, table } = await withCosts(client)
+      await table.insert([{ day: '2025-11-19', cost: '1.5', labels: [{ key: 'k', value: 'v' }] }])
+      const [done] = await table.copy(dataset.table('copied'))
+      expect(done.status).to.deep.equal({ state: 'DONE' })
+      const [{ schema, timePartitioning }] = await dataset.table('copied').getMetadata()
+      expect([schema.fields[0].mode, timePartitioning]).to.deep.equal(['REQUIRED', { type: 'DAY', field: 'day' }])
+      expect((await dataset.table('copied').getRows())[0]).to.have.length(1)
+      expect((await failure(table.copy(dataset.table('copied')))).reason ?? 'duplicate').to.equal('duplicate')
+    }))
+  })
+
+  describe('loads', () => {
+    it('take an upload of NDJSON and of CSV, packed or not', () => setup(async ({ client, folder }) => {
+      const { table, dataset } = await withCosts(client)
+      const path = join(folder, 'a.ndjson')
+      writeFileSync(path, '{"day":"2025-11-18","cost":"0.000000001","labels":[{"key":"a","value":"b"}]}\n{"day":"2025-11-19","cost":2}\n')
+      const [job] = await table.load(path, { format: 'JSON' })
+      expect(job.statistics?.load).to.deep.include({ outputRows: '2', inputFiles: '1' })
+      writeFileSync(join(folder, 'b.csv.gz'), gzipSync('name,n,ok,day\n"a, ""b""",1,true,2025-11-19\n,2,false,\n'))
+      await dataset.createTable('flat', { schema: 'name:STRING,n:INTEGER,ok:BOOLEAN,day:DATE' })
+      await dataset.table('flat').load(join(folder, 'b.csv.gz'), { sourceFormat: 'CSV', skipLeadingRows: 1 })
+      expect((await client.query('SELECT * FROM acme.flat ORDER BY n'))[0]).to.deep.equal([{ name: 'a, "b"', n: 1, ok: true, day: BigQuery.date('2025-11-19') }, { name: null, n: 2, ok: false, day: null }])
+      expect((await client.query('SELECT cost, labels[OFFSET(0)].value AS v FROM acme.costs WHERE ARRAY_LENGTH(labels) > 0'))[0].map(({ cost, v }: { cost: unknown; v: string }) => `${String(cost)} ${v}`)).to.deep.equal(['1e-9 b'])
+      await dataset.table('guessed').load(join(folder, 'b.csv.gz'), { sourceFormat: 'CSV', autodetect: true })
+      expect((await dataset.table('guessed').getMetadata())[0].schema.fields.map(({ name, type }: { name: string; type: string }) => `${name} ${type}`)).to.deep.equal(['name STRING', 'n INTEGER', 'ok BOOLEAN', 'day DATE'])
+    }))
+    it('fail whole, naming file, line and column', () => setup(async ({ client, folder }) => {
+      const { table } = await withCosts(client)
+      const load = (text: string, more: object = {}) => {
+        writeFileSync(join(folder, 'x.ndjson'), text)
+        return table.load(join(folder, 'x.ndjson'), { format: 'JSON', ...more })
+      }
+      expect((await failure(load('{"day":"2025-11-18"}\n{"day":"never"}\n'))).message).to.match(/upload:2, column day: expected DATE, got 'never'/)
+      expect((await failure(load('{"day":"2025-11-18","other":1}\n'))).message).to.match(/No such field: other/)
+      await load('{"day":"2025-11-18","other":1}\n', { ignoreUnknownValues: true })
+      expect((await table.getRows())[0]).to.have.length(1)
+      expect(await failure(load('', { format: 'AVRO' }))).to.deep.include({ code: 501, reason: 'notImplemented' })
+      expect(readdirSync(join(folder, 'scratch', 'bigquery')), 'nothing of an upload is left').to.deep.equal([])
+    }))
+    it('read gs:// from the folder of the bucket, by name and by *', () => setup(async ({ client, folder, raw }) => {
+      await withCosts(client)
+      mkdirSync(join(folder, 'buckets/gcs/exports/2025'), { recursive: true })
+      for (const k of [1, 2]) writeFileSync(join(folder, `buckets/gcs/exports/2025/part-${k}.json`), `{"day":"2025-11-1${k}","cost":${k}}\n`)
+      const load = async (jobId: string, uri: string) => {
+        const { body } = await raw('POST', `${base}/jobs`, { body: { jobReference: { jobId }, configuration: { load: { sourceUris: [uri], sourceFormat: 'NEWLINE_DELIMITED_JSON', destinationTable: { projectId: project, datasetId: 'acme', tableId: 'costs' } } } } })
+        expect(body.status).to.deep.equal({ state: 'RUNNING' })
+        await client.job(jobId).promise()
+        return (await raw('GET', `${base}/jobs/${jobId}`)).body
+      }
+      expect((await load('all', 'gs://exports/2025/part-*.json')).statistics.load).to.deep.include({ inputFiles: '2', outputRows: '2' })
+      expect((await failure(load('one', 'gs://exports/2025/none.json'))).message).to.match(/Not found: URI gs:\/\/exports\/2025\/none.json/)
+      expect((await failure(load('out', 'gs://exports/../../../warehouse.duckdb'))).message).to.match(/Not found/)
+    }))
+    it('resume an upload that came in pieces', () => setup(async ({ client, raw }) => {
+      await withCosts(client)
+      const bytes = Buffer.from('{"day":"2025-11-18","cost":1}\n{"day":"2025-11-19","cost":2}\n')
+      const start = await raw('POST', `/upload${base}/jobs?uploadType=resumable`, { body: { jobReference: { jobId: 'pieces' }, configuration: { load: { sourceFormat: 'NEWLINE_DELIMITED_JSON', destinationTable: { projectId: project, datasetId: 'acme', tableId: 'costs' } } } } })
+      const path = new URL(String(start.headers['location'])).pathname + new URL(String(start.headers['location'])).search
+      const first = await raw('PUT', path, { body: bytes.subarray(0, 20), headers: { 'Content-Range': `bytes 0-19/${bytes.length}` } })
+      expect([first.status, first.headers['range']]).to.deep.equal([308, 'bytes=0-19'])
+      expect((await raw('PUT', path, { headers: { 'Content-Range': `bytes */${bytes.length}`, 'Content-Length': '0' } })).headers['range'], 'how far it is').to.equal('bytes=0-19')
+      const last = await raw('PUT', path, { body: bytes.subarray(20), headers: { 'Content-Range': `bytes 20-${bytes.length - 1}/${bytes.length}` } })
+      expect(last.body.jobReference.jobId).to.equal('pieces')
+      await client.job('pieces').promise()
+      expect((await client.query('SELECT COUNT(*) AS n FROM acme.costs'))[0]).to.deep.equal([{ n: 2 }])
+    }))
+    it('are one durable commit when they are a few rows for a central table: taken once, seen at once, still there after a restart', () => setup(async (world) => {
+      const [tenants] = await world.client.createDataset('tenants')
+      await tenants.createTable('log', { schema: 'seq:INTEGER,event_id:STRING,body:JSON' })
+      const commit = (jobId: string, text: string) => {
+        const config = { jobReference: { jobId, location: 'EU' }, configuration: { labels: { payload: 'p' }, load: { sourceFormat: 'NEWLINE_DELIMITED_JSON', writeDisposition: 'WRITE_APPEND', destinationTable: { projectId: project, datasetId: 'tenants', tableId: 'log' } } } }
+        return world.raw('POST', `/upload${base}/jobs?uploadType=multipart`, {
+          body: Buffer.from(`--xyz\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(config)}\r\n--xyz\r\nContent-Type: application/octet-stream\r\n\r\n${text}\r\n--xyz--`), headers: { 'Content-Type': 'multipart/related; boundary=xyz' },
+        })
+      }
+      const answers = await Promise.all(['a', 'b', 'c'].map((event_id) => commit('adm-e1-0-1-a0', `{"seq":1,"event_id":"${event_id}","body":{"x":1}}\n{"seq":1,"event_id":"${event_id}2"}`)))
+      expect(answers.map(({ status }) => status).sort()).to.deep.equal([200, 409, 409])
+      expect(answers.find(({ status }) => status === 200)?.body.status).to.deep.equal({ state: 'DONE' })
+      expect((await world.client.query('SELECT COUNT(*) AS n FROM tenants.log'))[0]).to.deep.equal([{ n: 2 }])
+      const again = await world.reopen()
+      expect((await again.client.query('SELECT COUNT(*) AS n FROM tenants.log'))[0]).to.deep.equal([{ n: 2 }])
+      expect((await again.client.job('adm-e1-0-1-a0').getMetadata())[0]).to.have.nested.property('configuration.labels.payload', 'p')
+      expect((await commitOf(again, 'adm-e1-0-1-a0')).status).to.equal(409)
+    }))
+    const commitOf = ({ raw }: World, jobId: string) => raw('POST', `${base}/jobs`, { body: { jobReference: { jobId }, configuration: { query: { query: 'SELECT 1', useLegacySql: false } } } })
+  })
+
+  describe('rows', () => {
+    it('are inserted, those with one insertId once, and listed in pages', () => setup(async ({ client }) => {
+      const { table } = await withCosts(client)
+      const rows = Array.from({ length: 5 }, (_, k) => ({ insertId: `i${k}`, json: { day: '2025-11-19', cost: `${k}.5`, labels: [] } }))
+      await table.insert(rows, { raw: true })
+      await table.insert(rows, { raw: true })
+      const [page, next] = await table.getRows({ maxResults: 2, autoPaginate: false }) as unknown as [unknown[], { pageToken: string }]
+      expect([page.length, (await table.getRows({ ...next, autoPaginate: false }))[0].length]).to.deep.equal([2, 2])
+      const [listed] = await table.getRows()
+      expect(listed.map(({ cost }: { cost: unknown }) => String(cost))).to.deep.equal(['0.5', '1.5', '2.5', '3.5', '4.5'])
+      expect((await table.getRows({ selectedFields: 'cost', maxResults: 1, autoPaginate: false }))[0]).to.have.length(1)
+    }))
+    it('that are wrong are told one by one, with HTTP 200', () => setup(async ({ client, raw }) => {
+      const { table } = await withCosts(client)
+      const rows = [{ day: '2025-11-19', cost: '1' }, { cost: '1' }, { day: '2025-11-19', other: 1 }]
+      const fault = await table.insert(rows).then(() => undefined, (error: unknown) => error) as { name: string; errors: { errors: { message: string; reason: string }[] }[] }
+      expect(fault.name).to.equal('PartialFailureError')
+      expect(fault.errors.map(({ errors }) => errors[0]?.message)).to.deep.equal(['Missing required field: day.', 'no such field: other.', ''])
+      expect((await table.getRows())[0]).to.deep.equal([])
+      const { status, body } = await raw('POST', `${base}/datasets/acme/tables/costs/insertAll`, { body: { skipInvalidRows: true, rows: rows.map((json) => ({ json })) } })
+      expect([status, body.insertErrors.map(({ index }: { index: number }) => index)]).to.deep.equal([200, [1, 2]])
+      expect((await table.getRows())[0]).to.have.length(1)
+      expect(await failure(client.dataset('acme').table('nothing').insert([{ a: 1 }]))).to.deep.include({ code: 404, reason: 'notFound' })
+    }))
+  })
+
+  describe('the protocol', () => {
+    it('answers no web page and no foreign host', () => setup(async ({ raw, port }) => {
+      const page = await raw('GET', `${base}/datasets`, { headers: { Origin: `http://127.0.0.1:${port}` } })
+      expect([page.status, page.body.error.message]).to.deep.equal([403, 'The local warehouse answers no web page: the request has an Origin header.'])
+      for (const host of ['evil.example', '127.0.0.1.evil.example:80', '10.0.0.1']) expect((await raw('GET', `${base}/datasets`, { headers: { Host: host } })).status, host).to.equal(403)
+      expect((await raw('GET', `${base}/datasets`, { headers: { Host: 'localhost:9050' } })).status).to.equal(200)
+    }))
+    it('takes paths without the prefix, packed bodies, and the client that only knows the emulator variable', () => setup(async ({ endpoint, raw }) => {
+      expect((await raw('GET', `/projects/${project}/datasets`)).status).to.equal(200)
+      const packed = await raw('POST', `${base}/queries`, { body: gzipSync(JSON.stringify({ query: 'SELECT 1 AS x', useLegacySql: false })), headers: { 'Content-Encoding': 'gzip' } })
+      expect(packed.body.rows).to.deep.equal([{ f: [{ v: '1' }] }])
+      const before = process.env['BIGQUERY_EMULATOR_HOST']
+      process.env['BIGQUERY_EMULATOR_HOST'] = endpoint
+      try {
+        const other = new BigQuery({ projectId: project, authClient: new PassThroughClient() })
+        expect((await other.query('SELECT 1 AS x'))[0]).to.deep.equal([{ x: 1 }])
+      } finally {
+        if (before === undefined) delete process.env['BIGQUERY_EMULATOR_HOST']
+        else process.env['BIGQUERY_EMULATOR_HOST'] = before
+      }
+    }))
+    it('names what it does not do, and ignores nothing', () => setup(async ({ client, raw }) => {
+      await withCosts(client)
+      const wanted: readonly (readonly [string, string, object, number, RegExp])[] = [
+        ['POST', '/datasets', { datasetReference: { datasetId: 'x' }, defaultTableExpirationMs: '3600000' }, 501, /defaultTableExpirationMs is not supported by the local warehouse/],
+        ['POST', '/datasets', { datasetReference: { datasetId: 'a-b' } }, 400, /Invalid dataset ID/],
+        ['POST', '/datasets/acme/tables', { tableReference: { tableId: 't' }, schema: { fields: [{ name: 'a', type: 'GEOGRAPHY' }] } }, 501, /GEOGRAPHY/],
+        ['POST', '/datasets/acme/tables', { tableReference: { tableId: 't' }, schema: { fields: [{ name: 'a', type: 'STRING', maxLength: '3' }] } }, 501, /maxLength/],
+        ['POST', '/datasets/acme/tables', { tableReference: { tableId: 't' }, externalDataConfiguration: { sourceUris: ['gs://a/b'] } }, 501, /externalDataConfiguration/],
+        ['POST', '/datasets/acme/tables', { tableReference: { tableId: 't' }, schema: { fields: [{ name: 'a', type: 'DATE' }] }, timePartitioning: { type: 'DAY', field: 'a', expirationMs: '1' } }, 501, /expirationMs/],
+        ['POST', '/jobs', { configuration: { extract: {} } }, 501, /extract/],
+        ['POST', '/jobs', { configuration: { query: { query: 'SELECT 1', useLegacySql: false, createSession: true } } }, 501, /createSession/],
+        ['POST', '/jobs', { configuration: {} }, 400, /exactly one/],
+        ['POST', '/queries', { query: 'SELECT 1' }, 501, /[Ll]egacy SQL/],
+        ['POST', '/datasets/acme/routines', {}, 501, /routines/],
+      ]
+      for (const [method, path, body, status, words] of wanted) {
+        const answer = await raw(method, `${base}${path}`, { body })
+        expect([answer.status, answer.body.error.message], path).to.satisfy(([got, message]: [number, string]) => got === status && words.test(message))
+      }
+      const broken = await raw('POST', `${base}/queries`, { body: '{"query":' })
+      expect([broken.status, broken.body.error.errors[0].reason]).to.deep.equal([400, 'parseError'])
+      expect((await raw('GET', '/bigquery/v2/projects/other/datasets')).body.error.message).to.match(/Not found: Project other; the local warehouse has one, local-convergence/)
+    }))
+  })
+
+  const corpus = join(import.meta.dirname, '../../../../../shared/googlesql')
+  it('answers a sample of the GoogleSQL corpus with its types, names and errors', async function () {
+    if (!existsSync(corpus)) return this.skip()
+    await setup(async ({ client }) => {
+      const wanted: Readonly<Record<string, RegExp | undefined>> = { '153_pipe_syntax.sql': /not supported by the local warehouse/, '181_script_declare_set.sql': /not supported by the local warehouse/ }
+      let ran = 0
+      for (const file of readdirSync(corpus).filter((name) => name.endsWith('.sql'))) {
+        const text = readFileSync(join(corpus, file), 'utf8')
+        const header = (key: string) => new RegExp(`^-- ${key}: (.*)$`, 'm').exec(text)?.[1]
+        const sql = text.split('\n').filter((line) => !/^-- \w+: /.test(line)).join('\n')
+        if (wanted[file] !== undefined) {
+          expect((await failure(client.query(sql))).message, file).to.match(wanted[file])
+          continue
+        }
+        // What needs the corpus's own tables or parameters is tested below this front.
+        if (!/^(--.*\n|\s)*(SELECT|WITH)\b/i.test(sql) || /\b(FROM|INTO|TABLE|JOIN|UPDATE|MERGE)\s+[`a-z]/i.test(sql.replace(/UNNEST\([^)]*\)/g, '').replace(/FROM \(|EXTRACT\([^)]*\)/g, '')) || header('params') !== undefined || header('expect') === '"ANY"') continue
+        if (header('expect') === '"ERROR"') {
+          expect(await failure(client.query(sql)), file).to.deep.include({ code: 400, reason: 'invalidQuery' })
+          ran += 1
+          continue
+        }
+        const answer = await client.query({ query: sql, wrapIntegers: false }).then(([rows]) => rows as Record<string, unknown>[], (error: unknown) => String(error))
+        if (typeof answer === 'string') {
+          expect(answer, file).to.match(/not supported by the local warehouse/)
+          continue
+        }
+        const rows = JSON.parse(header('expect') ?? '[]') as unknown[][]
+        const columns = header('columns')
+        if (Array.isArray(rows[0])) expect(answer, file).to.have.length(rows.length)
+        if (columns !== undefined && answer[0] !== undefined) expect(Object.keys(answer[0]), file).to.deep.equal(JSON.parse(columns))
+        ran += 1
+      }
+      expect(ran).to.be.greaterThan(20)
+    })
+  })
+  it('keeps a large upload out of memory and whole', () => setup(async ({ client, folder }) => {
+    const [dataset] = await client.createDataset('acme')
+    const lines = Array.from({ length: 30_000 }, (_, k) => JSON.stringify({ k, text: createHash('sha256').update(String(k)).digest('hex') }))
+    writeFileSync(join(folder, 'large.json'), `${lines.join('\n')}\n`)
+    const [job] = await dataset.table('large').load(join(folder, 'large.json'), { format: 'JSON', schema: { fields: [{ name: 'k', type: 'INTEGER' }, { name: 'text', type: 'STRING' }] } })
+    expect(job.statistics?.load?.outputRows).to.equal('30000')
+    expect((await client.query('SELECT SUM(k) AS s, COUNT(DISTINCT text) AS n FROM acme.large'))[0]).to.deep.equal([{ s: 449_985_000, n: 30_000 }])
+  }))
+})
