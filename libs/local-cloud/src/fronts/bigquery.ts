@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { createGunzip } from 'node:zlib'
 import type { Engine } from '../warehouse/work.ts'
+import { discoveryDocument } from './bigquery/discovery.ts'
 import { makeFolder, openMedia, readMultipart } from './bigquery/files.ts'
 import type { Media } from './bigquery/files.ts'
 import { openJobs, resultsDataset } from './bigquery/jobs.ts'
@@ -146,6 +147,7 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
       throw invalid('the path is not well formed')
     }
     const [projects, project, kind, name, under, table, more] = segments
+    if (/^(\$discovery\/rest|discovery\/v1\/apis\/bigquery\/v2\/rest)$/.test(segments.join('/'))) return { body: discoveryDocument(origin) }
     if (projects !== 'projects') throw notFound(`URL ${url.pathname}`)
     if (project === undefined) return { body: { kind: 'bigquery#projectList', totalItems: 1, projects: [{ kind: 'bigquery#project', id: project_id, numericId: '1', projectReference: { projectId: project_id }, friendlyName: project_id }] } }
     assertProject(project)
