@@ -14,7 +14,7 @@ import type { Destination, DryRun, Job, LoadSpec, QuerySpec, Row, RowsSpec, Stat
 import { faultOfReason, reasonOf, statusOf, wordGoogle } from './google/faults.ts'
 import type { Reason } from './google/faults.ts'
 import { contentOf, rowsOfFiles } from './google/files.ts'
-import { insertOf, insertRowsOf, oneSelect, parquetSelect, pathOf, replaceOf, selectFor } from './google/sql.ts'
+import { assertListed, insertOf, insertRowsOf, oneSelect, parquetSelect, pathOf, replaceOf, selectFor } from './google/sql.ts'
 import type { PeriodColumn, Written } from './google/sql.ts'
 import { openRows } from './google/rows.ts'
 import type { StorageOptions } from './google/rows.ts'
@@ -64,7 +64,7 @@ interface RestJob {
     load?: { outputRows?: string; inputFileBytes?: string }
     query?: {
       statementType?: string; totalBytesProcessed?: string; numDmlAffectedRows?: string; dmlStats?: { insertedRowCount?: string }
-      schema?: { fields?: Field[] }; referencedTables?: { projectId: string; datasetId: string; tableId: string }[]
+      schema?: { fields?: Field[] }; referencedTables?: { projectId: string; datasetId: string; tableId: string }[]; referencedRoutines?: object[]
     }
   }
 }
@@ -290,6 +290,7 @@ export const openBigQuery = ({
       const { code, message } = faultOfReason(status.errorResult, 'dry run')
       throw new AppError(code, message)
     }
+    assertListed(statement.query, statistics?.query?.referencedRoutines)
     return { ...statistics?.query, totalBytesProcessed: statistics?.query?.totalBytesProcessed ?? statistics?.totalBytesProcessed ?? '0' }
   }
   const assertSelect = (statement_type: string | undefined): void => {

@@ -354,6 +354,11 @@ describe('BigQuery behind the door', function () {
       const fault = await expectCode(port.insert('a0', load([{ path: '/nowhere/d.csv', name: 'd.csv' }]), {}), 'EXPORT_INVALID', /d\.csv: cannot be read \(there is no such file\)/)
       expect(fault.message).not.to.contain('/nowhere')
     }))
+    it('gives up on a record without end before it fills the memory', () => setup(async ({ port, file }) => {
+      const endless = `Date,Cost,Tags\n11/19/2025,1,\n11/19/2025,1,"${'x'.repeat(12_000_000)}`
+      await expectCode(port.insert('a0', load([file('a.csv', endless)]), {}), 'EXPORT_INVALID', /a\.csv:3: the record is longer than 10 MB/)
+      await expectCode(port.insert('a0', { kind: 'load', format: 'ndjson', files: [file('a.json', `{}\n${'x'.repeat(12_000_000)}`)], destination: into({ columns: costColumns }) }, {}), 'EXPORT_INVALID', /a\.json:2: the line is longer than 10 MB/)
+    }))
     it('reads records across pieces of a file as it reads them whole', () => setup(async ({ port, fake, file }) => {
       fake.ends = { statistics: { load: { outputRows: '1' } } }
       const many = Array.from({ length: 20_000 }, (_, k) => `11/19/2025,${k}.25,"""k"":""${'q'.repeat(k % 40)}""",${k % 3 === 0 ? '"a,\r\n""b"""' : 'plain'}`)
@@ -474,6 +479,20 @@ describe('BigQuery behind the door', function () {
       })
       expect(await port.dryRun({ query: 'SELECT 1' })).to.deep.equal({ statement_type: 'SELECT', bytes_processed: 7, columns: [], referenced_tables: [{ project_id: 'p', dataset: 'acme', table: 'costs' }] })
       await expectCode(port.dryRun({ query: 'SELECT many' }), 'QUERY_INVALID', /cannot be checked/)
+    }))
+    it('lets nothing through that a dry run would not list', () => setup(async ({ port, fake }) => {
+      for (const [query, at] of [
+        ['SELECT * FROM INFORMATION_SCHEMA.TABLES', '1:15'], ['SELECT *\nFROM `p.acme.information_schema.TABLES`', '2:14'], ['SELECT * FROM `region-eu`.INFORMATION_SCHEMA.JOBS', '1:27'], ['SELECT * FROM EXTERNAL_QUERY(\'c\', \'SELECT 1\')', '1:15'], ['SELECT @@project_id', '1:8'],
+        ['SELECT * FROM ML.PREDICT(MODEL `p.d.m`, TABLE t)', '1:15'], ['SELECT 1 FROM t -- x\n, `ML` . `PREDICT`(MODEL m)', '2:4'], ['SELECT AI.GENERATE(\'x\')', '1:8'],
+      ] as const) {
+        const fault = await expectCode(port.dryRun({ query }), 'QUERY_UNSUPPORTED')
+        expect(fault.message, query).to.contain(`[${at}]`)
+        await expectCode(port.insert('a0', spec({}, query), {}), 'QUERY_UNSUPPORTED')
+      }
+      for (const query of ['SELECT \'INFORMATION_SCHEMA\' AS a -- EXTERNAL_QUERY', 'SELECT ml.cost FROM costs AS ml', 'SELECT model FROM t', 'SELECT \'@@x\', @d']) await port.dryRun({ query, parameters: [{ name: 'd', type: 'DATE', value: null }] })
+      fake.handle(({ path }) => path.endsWith('/jobs') ? { body: { status: { state: 'DONE' }, statistics: { query: { statementType: 'SELECT', schema: { fields: [] }, referencedRoutines: [{ projectId: 'p', datasetId: 'other', routineId: 'f' }] } } } } : undefined)
+      await expectCode(port.dryRun({ query: 'SELECT other.f(1)' }), 'QUERY_UNSUPPORTED', /functions and procedures/)
+      expect(fake.jobs.size).to.equal(0)
     }))
     it('keeps reason and request of an error, and no parameter of it', () => setup(async ({ port, fake }) => {
       fake.handle(({ path }) => path.endsWith('/queries') ? fail(403, 'accessDenied', 'Access Denied: Table p:acme.costs: User does not have permission') : undefined)

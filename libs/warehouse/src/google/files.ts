@@ -21,6 +21,8 @@ type File = LoadSpec['files'][number]
 type FileColumn = Extract<LoadColumn, { source: string }>
 
 const pieceChars = 256 * 1024
+/** A quote that is never closed would otherwise take the whole file into memory. */
+const longestRecord = 10 * 1024 * 1024
 const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 60)}...` : text}'`
 const isGzip = (path: string): boolean => path.endsWith('.gz')
 const bytesOf = (file: File): AsyncIterable<Buffer> => {
@@ -141,6 +143,7 @@ export async function* csvRecords(file: File): AsyncGenerator<CsvRecord[]> {
       if (chunk !== '') first = false
       const records = take(rest + text, false)
       if (records.length > 0) yield records
+      if (rest.length > longestRecord) throw new AppError('EXPORT_INVALID', `${file.name}:${line}: the record is longer than 10 MB; is a quote opened and never closed?`)
     }
     const records = take(rest, true)
     if (records.length > 0) yield records
@@ -155,6 +158,7 @@ async function* linesOf(file: File): AsyncGenerator<{ line: number; text: string
     for await (const chunk of textOf(file)) {
       const lines = (rest + chunk).split('\n')
       rest = lines.pop() ?? ''
+      if (rest.length > longestRecord) throw new AppError('EXPORT_INVALID', `${file.name}:${line + lines.length + 1}: the line is longer than 10 MB`)
       for (const text of lines) yield { line: line += 1, text }
     }
   } catch (error) {

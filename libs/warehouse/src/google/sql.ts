@@ -27,6 +27,30 @@ export const oneSelect = (query: string): string => {
   return end < 0 ? query : query.slice(0, end)
 }
 
+/** Strings and comments blanked, names in backticks kept: whatever names something is in it. */
+const named = (text: string): string => text.replace(tokens, (piece) => piece.startsWith('`') ? piece : ' '.repeat(piece.length))
+/** What reads something that a dry run does not list among its tables, or that is no business of a pipeline. */
+const unlisted: readonly (readonly [RegExp, string])[] = [
+  [/\bINFORMATION_SCHEMA\b/i, 'INFORMATION_SCHEMA shows what belongs to others'],
+  [/\bEXTERNAL_QUERY\b/i, 'EXTERNAL_QUERY reads another database'],
+  [/@@/, 'system variables (@@) are not read by pipelines'],
+  [/\b(?:ML|AI)`?\s*\.\s*`?\w+`?\s*\(/i, 'models are read past the list of tables'],
+]
+/**
+ * A dry run says which tables a statement reads, and that is what isolation rests on; so what it would not list is refused here. Throws
+ * QUERY_UNSUPPORTED.
+ */
+export const assertListed = (query: string, routines: readonly object[] = []): void => {
+  const text = named(query)
+  for (const [pattern, reason] of unlisted) {
+    const at = pattern.exec(text)
+    if (at === null) continue
+    const before = query.slice(0, at.index).split('\n')
+    throw new AppError('QUERY_UNSUPPORTED', `${reason}; it is not allowed in a pipeline at [${before.length}:${(before.at(-1)?.length ?? 0) + 1}]`)
+  }
+  if (routines.length > 0) throw new AppError('QUERY_UNSUPPORTED', 'functions and procedures of a dataset are not allowed in a pipeline: what they read is not listed')
+}
+
 export interface Written { query: string; parameters: QueryParameter[] }
 export interface PeriodColumn { column: Column; value: string }
 
