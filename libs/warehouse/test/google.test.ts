@@ -494,6 +494,16 @@ describe('BigQuery behind the door', function () {
       await expectCode(port.dryRun({ query: 'SELECT other.f(1)' }), 'QUERY_UNSUPPORTED', /functions and procedures/)
       expect(fake.jobs.size).to.equal(0)
     }))
+    const refusals: [number, string | undefined, ErrorCode][] = [
+      [400, 'somethingNew', 'QUERY_INVALID'], [403, 'quotaExceeded', 'UNAVAILABLE'], [403, 'rateLimitExceeded', 'UNAVAILABLE'], [403, 'billingNotEnabled', 'FORBIDDEN'], [413, undefined, 'RESOURCE_EXHAUSTED'], [429, undefined, 'UNAVAILABLE'], [500, 'internalError', 'UNAVAILABLE'],
+      [501, 'notImplemented', 'QUERY_UNSUPPORTED'], [401, 'authError', 'FORBIDDEN'], [404, 'notFound', 'TABLE_NOT_FOUND'], [400, 'resourceInUse', 'CONFLICT'],
+    ]
+    for (const [status, reason, code] of refusals) {
+      it(`says ${code} of a request that is answered with ${status}${reason === undefined ? ' and no reason' : ` and ${reason}`}`, () => setup(async ({ port, fake }) => {
+        fake.handle(() => reason === undefined ? { status, body: {} } : fail(status, reason, 'words of Google'))
+        await expectCode(port.query({ query: 'SELECT 1' }), code, reason === undefined ? /^query: / : new RegExp(`^query: ${reason}: words of Google$`))
+      }))
+    }
     it('keeps reason and request of an error, and no parameter of it', () => setup(async ({ port, fake }) => {
       fake.handle(({ path }) => path.endsWith('/queries') ? fail(403, 'accessDenied', 'Access Denied: Table p:acme.costs: User does not have permission') : undefined)
       const fault = await expectCode(port.query({ query: 'SELECT @s', parameters: [{ name: 's', type: 'STRING', value: 'hunter2' }] }), 'FORBIDDEN', /^query: accessDenied: Access Denied: Table p:acme\.costs/)

@@ -22,10 +22,10 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   invalidQuery: 'QUERY_INVALID', invalid: 'QUERY_INVALID', badRequest: 'QUERY_INVALID', parseError: 'QUERY_INVALID', required: 'QUERY_INVALID', responseTooLarge: 'QUERY_INVALID', bytesBilledLimitExceeded: 'QUERY_INVALID', billingTierLimitExceeded: 'QUERY_INVALID',
   notImplemented: 'QUERY_UNSUPPORTED', notFound: 'TABLE_NOT_FOUND', duplicate: 'ALREADY_EXISTS', resourceInUse: 'CONFLICT', conditionNotMet: 'CONFLICT',
   accessDenied: 'FORBIDDEN', accessNotConfigured: 'FORBIDDEN', forbidden: 'FORBIDDEN', billingNotEnabled: 'FORBIDDEN', blocked: 'FORBIDDEN', authError: 'FORBIDDEN',
-  resourcesExceeded: 'RESOURCE_EXHAUSTED', stopped: 'CANCELLED', timeout: 'TIMED_OUT',
+  resourcesExceeded: 'RESOURCE_EXHAUSTED', requestTooLarge: 'RESOURCE_EXHAUSTED', uploadTooLarge: 'RESOURCE_EXHAUSTED', stopped: 'CANCELLED', timeout: 'TIMED_OUT',
 }
 const byStatus = (status: number): string =>
-  status === 400 ? 'invalid' : status === 401 ? 'authError' : status === 403 ? 'accessDenied' : status === 404 ? 'notFound' : status === 409 ? 'duplicate' : status === 412 ? 'conditionNotMet' : status === 429 ? 'rateLimitExceeded' : status === 501 ? 'notImplemented' : 'backendError'
+  status === 400 ? 'invalid' : status === 401 ? 'authError' : status === 403 ? 'accessDenied' : status === 404 ? 'notFound' : status === 409 ? 'duplicate' : status === 412 ? 'conditionNotMet' : status === 413 ? 'requestTooLarge' : status === 429 ? 'rateLimitExceeded' : status === 501 ? 'notImplemented' : 'backendError'
 const cut = (text: string): string => text.length > 600 ? `${text.slice(0, 597)}...` : text
 
 /** One reason of BigQuery as a fault. A conflict of two writers has the reason of a wrong query, and passes. */
@@ -62,6 +62,9 @@ export const wordGoogle = (error: unknown, request: string): AppError => {
   if (status === 429 || status >= 500) {
     if (first.reason !== 'notImplemented') return new AppError('UNAVAILABLE', cut(`${request}: ${first.reason ?? byStatus(status)}: ${first.message ?? error.message}`), { cause: error })
   }
-  const { code, message } = faultOfReason({ reason: first.reason ?? byStatus(status), message: first.message ?? error.message }, request)
+  const reason = first.reason ?? byStatus(status)
+  const { code, message } = faultOfReason({ reason, message: first.message ?? error.message }, request)
+  // A reason that we do not know: of a request that Google refuses it will be refused again.
+  if (code === 'JOB_FAILED' && !retryable.has(reason) && status !== 408 && !/concurrent|serialize/i.test(message)) return new AppError('QUERY_INVALID', message, { cause: error })
   return new AppError(code === 'JOB_FAILED' ? 'UNAVAILABLE' : code, message, { cause: error })
 }
