@@ -15,7 +15,7 @@ import type { Media } from './bigquery/files.ts'
 import { openJobs, resultsDataset } from './bigquery/jobs.ts'
 import { openResources, openSeen, tokenOf, offsetOf } from './bigquery/resources.ts'
 import type { Answer, Asked } from './bigquery/resources.ts'
-import { RestFault, errorBody, faultOf, formatRows, invalid, isJson, notFound, schemaOf, timestampFormat, unsupported } from './bigquery/wire.ts'
+import { RestFault, errorBody, faultOf, formatRows, invalid, isJson, isSaid, notFound, schemaOf, timestampFormat, unsupported } from './bigquery/wire.ts'
 import type { Json } from './bigquery/wire.ts'
 
 export interface BigQueryFrontOptions {
@@ -132,7 +132,7 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
     if (result === undefined) return undefined
     const offset = query.has('pageToken') ? offsetOf(query.get('pageToken')) : Number(query.get('startIndex') ?? 0)
     const rows = result.rows.slice(offset, offset + Math.min(Number(query.get('maxResults') ?? 50_000), 50_000))
-    const format = timestampFormat(query.get('formatOptions.useInt64Timestamp') === 'true', query.get('formatOptions.timestampOutputFormat') ?? undefined)
+    const format = timestampFormat(isSaid(query, 'formatOptions.useInt64Timestamp'), query.get('formatOptions.timestampOutputFormat') ?? undefined)
     return { body: { kind: 'bigquery#tableDataList', totalRows: String(result.rows.length), rows: formatRows(result.columns, rows, format), ...(offset + rows.length < result.rows.length && rows.length > 0 ? { pageToken: tokenOf(offset + rows.length) } : {}) } }
   }
   const answer = async (request: IncomingMessage): Promise<Answer> => {

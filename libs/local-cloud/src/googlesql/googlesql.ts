@@ -10,11 +10,11 @@ import { createCompiler, type Catalog } from './compile.ts'
 import { positionalName } from './lexer.ts'
 import { parseStatement } from './parser.ts'
 import { raised, reservedSchema, setupSql } from './setup.ts'
-import { plan, type Check, type Ddl, type StatementType } from './statements.ts'
+import { plan, type Check, type Ddl, type JsonRows, type StatementType } from './statements.ts'
 import { columnFromDuckdb, duckdbType, googlesqlType, parseTypeName } from './types.ts'
 
 export type { Catalog, CatalogTable } from './compile.ts'
-export type { Check, Ddl, OptionValue, StatementType } from './statements.ts'
+export type { Check, Ddl, JsonRows, OptionValue, StatementType } from './statements.ts'
 export { columnFromDuckdb, positionalName, duckdbType, googlesqlType, reservedSchema, setupSql }
 
 export interface Translated {
@@ -34,8 +34,8 @@ export interface Translated {
   /** Queries that must return no row before the statements run. */
   checks: readonly Check[]
   ddl?: Ddl
-  /** Of an INSERT that reads no table: the query that gives its rows, by the names of the columns. */
-  constant_rows?: string
+  /** Of an INSERT that only takes bound JSON texts apart: whoever runs it need not ask an engine. */
+  json_rows?: JsonRows
   /** Names of the parameters that the text uses; others must not be bound. */
   parameters: readonly string[]
 }

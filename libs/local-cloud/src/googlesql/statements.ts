@@ -4,7 +4,7 @@ import { AppError } from '@convergence/contracts'
 import type { TableRef } from '@convergence/warehouse'
 import { emptyScope, tableSql, type Compiled, type Compiler, type E, type Output, type Scope } from './compile.ts'
 import { positionOf } from './lexer.ts'
-import type { ColumnDef, Expr, MergeWhen, Name, OptionDef, Path, SetItem, Statement } from './parser.ts'
+import type { ColumnDef, Expr, MergeWhen, Name, OptionDef, Path, Query, SetItem, Statement } from './parser.ts'
 import { columnOfType, duckdbType, duckdbTypeOf, fieldName, ident, INT64, text, typeOfColumn, type Type } from './types.ts'
 
 /** A query that must return no row, run in the same transaction before the statement; otherwise the statement fails with the message (QUERY_INVALID). */
@@ -43,9 +43,11 @@ export interface Plan {
   target?: TableRef
   checks: Check[]
   ddl?: Ddl
-  /** Of an INSERT that reads no table: the query that gives its rows, by the names of the columns. */
-  constant_rows?: string
+  /** Of an INSERT that only takes bound JSON texts apart: whoever runs it need not ask an engine. */
+  json_rows?: JsonRows
 }
+/** Each element of a bound ARRAY<STRING> is a JSON object and becomes a row. */
+export interface JsonRows { parameter: string; cells: { column: Column; path: readonly string[]; form: 'value' | 'values' | 'json' }[] }
 
 const multiMatch = 'UPDATE/MERGE must match at most one source row for each target row'
 
@@ -196,20 +198,51 @@ const insert = (c: Compiler, ast: Statement & { k: 'insert' }): Plan => {
     return { ...base, statements: [`${into} VALUES ${rows.join(', ')}`] }
   }
   if (ast.query === undefined) throw c.invalid(ast.pos, 'INSERT needs VALUES or a query')
-  // The target is among what is referenced; whether the query reads it too shows only without it.
-  const referenced = [...c.referenced]
-  c.referenced.clear()
   const compiled = c.query(ast.query, undefined)
-  const isConstant = c.referenced.size === 0 && c.views.size === 0
-  for (const [key, ref] of referenced) c.referenced.set(key, ref)
   if (compiled.columns.length !== given.length) throw c.invalid(ast.query.pos, `Inserted row has wrong column count; has ${compiled.columns.length}, expected ${given.length}`)
   const alias = c.fresh()
   const cells = compiled.columns.map((column, at) => stored(c, c.mk(ast.query?.pos ?? ast.pos, column.type, `${alias}.${ident(column.sql)}`), given[at] as Column))
-  const rows = `FROM (${compiled.sql}) AS ${alias}`
+  const parts = jsonRows(ast.query, given)
   return {
-    ...base, statements: [`${into} SELECT ${[...cells, ...left.map(emptyArray)].join(', ')} ${rows}`],
-    ...(isConstant ? { constant_rows: `SELECT ${cells.map((cell, at) => `${cell} AS ${ident(given[at]?.name ?? '')}`).join(', ')} ${rows}` } : {}),
+    ...base, statements: [`${into} SELECT ${[...cells, ...left.map(emptyArray)].join(', ')} FROM (${compiled.sql}) AS ${alias}`],
+    ...(parts === undefined ? {} : { json_rows: parts }),
   }
+}
+
+/**
+ * `SELECT CAST(JSON_VALUE(r, '$.a') AS INT64), PARSE_JSON(JSON_QUERY(r, '$.b')), JSON_VALUE_ARRAY(r, '$.c') FROM UNNEST(@rows) AS r` and nothing
+ * beside it; undefined for any other query. A log's commits come in this form, by the hundred a second.
+ */
+const jsonRows = (query: Query, columns: readonly Column[]): JsonRows | undefined => {
+  const { body, ctes, order, limit, offset } = query
+  if (body.k !== 'select' || ctes.length > 0 || order.length > 0 || limit !== undefined || offset !== undefined) return undefined
+  const { from, items } = body
+  if (body.distinct || body.as !== undefined || body.where !== undefined || body.groups !== undefined || body.having !== undefined || body.qualify !== undefined || body.windows.length > 0) return undefined
+  if (from?.k !== 'unnest' || from.expr.k !== 'param' || from.alias === undefined || from.offset !== undefined) return undefined
+  const row = from.alias.text.toLowerCase()
+  const read = (ast: Expr, name: string): readonly string[] | undefined => {
+    if (ast.k !== 'call' || ast.name !== name || ast.args.length !== 2 || ast.distinct || ast.over !== undefined) return undefined
+    const [of, path] = ast.args
+    if (of?.k !== 'path' || of.parts.length !== 1 || of.parts[0]?.text.toLowerCase() !== row || path?.k !== 'lit' || path.type !== 'STRING') return undefined
+    return /^\$(\.[A-Za-z_][A-Za-z0-9_]*)+$/.test(path.text) ? path.text.slice(2).split('.') : undefined
+  }
+  const cells = items.map((item, k): JsonRows['cells'][number] | undefined => {
+    const column = columns[k]
+    if (item.k !== 'expr' || column === undefined) return undefined
+    const { expr } = item
+    if (column.mode === 'REPEATED') {
+      const path = column.type === 'STRING' ? read(expr, 'JSON_VALUE_ARRAY') : undefined
+      return path === undefined ? undefined : { column, path, form: 'values' }
+    }
+    if (column.type === 'JSON') {
+      const path = expr.k === 'call' && expr.name === 'PARSE_JSON' && expr.args.length === 1 && expr.args[0] !== undefined ? read(expr.args[0], 'JSON_QUERY') : undefined
+      return path === undefined ? undefined : { column, path, form: 'json' }
+    }
+    const inner = column.type === 'STRING' ? expr : expr.k === 'cast' && !expr.safe && expr.type.k === column.type ? expr.x : undefined
+    const path = inner === undefined ? undefined : read(inner, 'JSON_VALUE')
+    return path === undefined ? undefined : { column, path, form: 'value' }
+  })
+  return cells.every((cell) => cell !== undefined) ? { parameter: from.expr.name, cells } : undefined
 }
 
 const plainCondition = (c: Compiler, ast: Expr, scope: Scope, where: string): string => {

@@ -462,7 +462,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       const { destination } = spec
       if (spec.kind === 'statement' && destination === undefined) {
         const known = await translate(spec.statement, information)
-        const bytes = known.translated.constant_rows === undefined ? await bytesOf(known.translated.referenced_tables) : 0
+        const bytes = known.translated.json_rows === undefined ? await bytesOf(known.translated.referenced_tables) : 0
         assertBytes(bytes, spec.maximum_bytes_billed)
         if (known.translated.kind === 'query') await columnsOf(known)
         return await byStatement({ ...job, bytes_processed: bytes }, spec, known.translated, { keep, onConnection: (connection) => { entry.connection = connection }, isCancelled: () => entry.cancelled })

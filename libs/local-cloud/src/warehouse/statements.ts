@@ -1,13 +1,14 @@
 /**
- * A statement as a job: SELECT reads, DML and DDL change tables and catalog in the transaction that stores the job. An INSERT of rows that
- * reads no table, into a table whose small rows go by the journal, goes by the journal too: the id and the rows are durable together.
+ * A statement as a job: SELECT reads, DML and DDL change tables and catalog in the transaction that stores the job. An INSERT of
+ * bound JSON rows into a table whose small rows go by the journal goes by it too: the job's id and the rows are one durable entry.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Row, Statement, TableRef } from '@convergence/warehouse'
-import type { Ddl, Translated } from '../googlesql/googlesql.ts'
+import type { Ddl, JsonRows, Translated } from '../googlesql/googlesql.ts'
 import type { Catalog, StoredTable } from './catalog.ts'
-import { rowReader, wireReader } from './values.ts'
+import { takeJsonApart } from './json-rows.ts'
+import { wireReader } from './values.ts'
 import type { Bound } from './values.ts'
 import type { KeptJob, Outcome, StatementWork } from './work.ts'
 
@@ -60,17 +61,13 @@ export const statementRunner = (around: Around) => {
     return done
   }
 
-  const constantRows = async (job: KeptJob, { statement }: StatementWork, translated: Translated, sql: string, target: TableRef): Promise<KeptJob | undefined> => {
-    const { values, types } = bound(statement, translated)
-    const rows = await reading(() => connected(async (connection) => {
-      const reader = await connection.runAndReadAll(sql, values, types)
-      return rowReader(reader.columnNames(), reader.columnTypes())(reader.getColumns())
-    })).catch(async (error: unknown) => { throw await wordStatement(error) })
-    if (rows.length === 0 || rows.length > rowsOfEntry) return undefined
+  /** Undefined where the statement itself has to run. */
+  const journaled = async (job: KeptJob, { statement }: StatementWork, parts: JsonRows, target: TableRef): Promise<KeptJob | undefined> => {
+    const rows = takeJsonApart(parts, statement.parameters?.find(({ name }) => name.toLowerCase() === parts.parameter.toLowerCase())?.value)
+    if (rows === undefined || rows.length === 0 || rows.length > rowsOfEntry) return undefined
     try {
       if (!await around.writeRows(target.table, rows, job)) throw new AppError('ALREADY_EXISTS', `job ${job.job_id}`)
     } catch (error) {
-      // What the journal's plain form of a value cannot tell goes the long way, and so does what is wrong.
       if (error instanceof AppError && error.code === 'QUERY_INVALID') return undefined
       throw error
     }
@@ -235,10 +232,10 @@ export const statementRunner = (around: Around) => {
       if (translated.ddl === undefined) throw new AppError('QUERY_UNSUPPORTED', `${translated.statement_type} is not supported by the local warehouse; see docs/LOCAL.md`)
       return ddl(job, work, translated, translated.ddl, run)
     }
-    const { target, constant_rows } = translated
+    const { target, json_rows } = translated
     if (target === undefined) throw new AppError('QUERY_UNSUPPORTED', `${translated.statement_type} is not supported by the local warehouse; see docs/LOCAL.md`)
-    if (constant_rows !== undefined && around.canJournal(target.dataset)) {
-      const done = await constantRows(job, work, translated, constant_rows, target)
+    if (json_rows !== undefined && around.canJournal(target.dataset)) {
+      const done = await journaled(job, work, json_rows, target)
       if (done !== undefined) return done
     }
     return dml(job, work, translated, target, run)

@@ -11,7 +11,7 @@ import type { CsvOptions, Media } from './files.ts'
 import { offsetOf, pageOf, partitioningOf, tokenOf } from './resources.ts'
 import type { Answer, Asked } from './resources.ts'
 import {
-  RestFault, assertKnown, columnsOf, errorBody, faultOf, flagAt, formatRows, invalid, isJson, labelsAt, listAt, notFound, objectAt, parametersOf, reasonOf, restRef, schemaOf, tableRefOf, textAt, textsAt, timestampFormat, unsupported, wholeAt,
+  RestFault, assertKnown, columnsOf, errorBody, faultOf, flagAt, formatRows, invalid, isJson, isSaid, labelsAt, listAt, notFound, objectAt, parametersOf, reasonOf, restRef, schemaOf, tableRefOf, textAt, textsAt, timestampFormat, unsupported, wholeAt,
 } from './wire.ts'
 import type { Json, TimestampFormat } from './wire.ts'
 
@@ -400,7 +400,7 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
     results: async (job_id: string, { query }: Asked): Promise<Answer> => {
       const timeout = wholeAt({ timeoutMs: query.get('timeoutMs') }, 'timeoutMs') ?? waitMs
       const job = await afterWaiting(job_id, Math.min(timeout, 200_000))
-      const format = timestampFormat(query.get('formatOptions.useInt64Timestamp') === 'true', query.get('formatOptions.timestampOutputFormat') ?? undefined)
+      const format = timestampFormat(isSaid(query, 'formatOptions.useInt64Timestamp'), query.get('formatOptions.timestampOutputFormat') ?? undefined)
       const offset = query.has('pageToken') ? offsetOf(query.get('pageToken')) : wholeAt({ startIndex: query.get('startIndex') }, 'startIndex') ?? 0
       return { body: await answerOf(job, { offset, limit: limitFrom(wholeAt({ maxResults: query.get('maxResults') }, 'maxResults')), format }, 'bigquery#getQueryResultsResponse') }
     },

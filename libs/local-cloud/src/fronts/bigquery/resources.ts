@@ -5,7 +5,7 @@ import type { Column, TimePartitioning } from '@convergence/contracts'
 import type { StoredDataset, StoredTable, StoredView } from '../../warehouse/catalog.ts'
 import type { Described, Engine } from '../../warehouse/work.ts'
 import {
-  RestFault, assertKnown, columnsOf, datasetName, flagAt, formatRows, invalid, isJson, labelsAt, listAt, notFound, objectAt, saidByServer, schemaOf, tableName, textAt, textsAt, timestampFormat, unsupported, wholeAt,
+  RestFault, assertKnown, columnsOf, datasetName, flagAt, formatRows, invalid, isJson, isSaid, labelsAt, listAt, notFound, objectAt, saidByServer, schemaOf, tableName, textAt, textsAt, timestampFormat, unsupported, wholeAt,
 } from './wire.ts'
 import type { Json } from './wire.ts'
 
@@ -198,7 +198,7 @@ export const openResources = (engine: Engine, self: () => string, now: () => Dat
       return { body: datasetResource(dataset, made) }
     },
     deleteDataset: async (dataset: string, { query }: Asked): Promise<Answer> => {
-      await engine.deleteDataset(dataset, query.get('deleteContents') === 'true')
+      await engine.deleteDataset(dataset, isSaid(query, 'deleteContents'))
       return { status: 204 }
     },
 
@@ -270,7 +270,7 @@ export const openResources = (engine: Engine, self: () => string, now: () => Dat
       const fields = selected === null || selected === '' ? undefined : selected.split(',')
       if (fields?.some((field) => field.includes('.')) === true) throw unsupported('selectedFields of a part of a RECORD')
       const { columns, rows, total } = await engine.read(dataset, name, { offset: from, limit: query.get('maxResults') === '0' ? 0 : limit, ...(fields === undefined ? {} : { fields }) })
-      const format = timestampFormat(query.get('formatOptions.useInt64Timestamp') === 'true', query.get('formatOptions.timestampOutputFormat') ?? undefined)
+      const format = timestampFormat(isSaid(query, 'formatOptions.useInt64Timestamp'), query.get('formatOptions.timestampOutputFormat') ?? undefined)
       return { body: {
         kind: 'bigquery#tableDataList', etag: etagOf([dataset, name, total]), totalRows: String(total), rows: formatRows(columns, rows, format),
         ...(from + rows.length < total && rows.length > 0 ? { pageToken: tokenOf(from + rows.length) } : {}),

@@ -70,10 +70,13 @@ export const textAt = (body: Json, name: string): string | undefined => {
 export const flagAt = (body: Json, name: string): boolean | undefined => {
   const value = body[name]
   if (value === undefined || value === null) return undefined
-  if (value === true || value === 'true') return true
-  if (value === false || value === 'false') return false
+  // Python writes True.
+  if (value === true || String(value).toLowerCase() === 'true') return true
+  if (value === false || String(value).toLowerCase() === 'false') return false
   throw invalid(`${name}: expected true or false`)
 }
+/** Of a query string. */
+export const isSaid = (query: URLSearchParams, name: string): boolean => flagAt({ [name]: query.get(name) }, name) === true
 export const wholeAt = (body: Json, name: string): number | undefined => {
   const text = textAt(body, name)
   if (text === undefined || text === '') return undefined
