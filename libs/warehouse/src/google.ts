@@ -39,7 +39,7 @@ export interface BigQueryOptions {
   storage?: StorageOptions
   log?: { warn(fields: object, message: string): void }
   now?: () => Date
-  /** Makes names of staging tables different; default random. */
+  /** Makes names of staging tables and ids of requests different; default random. */
   unique?: () => string
 }
 /** The port, and a look at whether this project can be worked with. */
@@ -540,7 +540,7 @@ export const openBigQuery = ({
   const datasetUri = (dataset: string): string => `/datasets/${encodeURIComponent(dataset)}`
   const readDataset = (dataset: string) => unless<{ labels?: Record<string, string> }>(404, { uri: datasetUri(dataset) }, `get dataset ${dataset}`)
   const rows = openRows({
-    project_id, dataset: tenants,
+    project_id, dataset: tenants, unique,
     ...(storage !== undefined ? { storage } : api_endpoint === undefined ? {} : { insertAll: (name, json) => call({ method: 'POST', uri: `${tableUri({ project_id, dataset: tenants, table: name })}/insertAll`, json }, `insert rows into ${tenants}.${name}`) }),
   })
 

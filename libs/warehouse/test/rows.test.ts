@@ -48,7 +48,7 @@ const setup = async (work: (world: { rows: Rows; received: Received[]; answer(ho
     },
   })
   const port = await new Promise<number>((resolve, reject) => { server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => { if (error === null) resolve(bound); else reject(error) }) })
-  const rows = openRows({ project_id: 'p', dataset: 'tenants', storage: { servicePath: '127.0.0.1', port, sslCreds: credentials.createInsecure() as never, authClient: new PassThroughClient() as never } })
+  const rows = openRows({ project_id: 'p', dataset: 'tenants', unique: () => 'u', storage: { servicePath: '127.0.0.1', port, sslCreds: credentials.createInsecure() as never, authClient: new PassThroughClient() as never } })
   try {
     await work({ rows, received, answer: (other) => { how = other } })
   } finally {

@@ -87,6 +87,20 @@ describe('warehouse over the wire', function () {
       expect(await rows()).to.deep.equal(['2025-11-18 1'])
     }))
   })
+  it('takes rows again that an earlier table of the same name had', async () => {
+    const { port, close } = await open()
+    try {
+      for (const round of [1, 2]) {
+        await port.ensureDataset('tenants')
+        await port.ensureTable({ dataset: 'tenants', table: 'log', columns: [{ name: 'event_id', type: 'STRING' }] })
+        await port.append('log', [{ event_id: 'e1' }])
+        expect(await port.query({ query: 'SELECT event_id FROM log', default_dataset: 'tenants' }), `round ${round}`).to.deep.equal([{ event_id: 'e1' }])
+        await port.dropDataset('tenants')
+      }
+    } finally {
+      await close()
+    }
+  })
   it('is usable at its start', async () => {
     const { port, close } = await open()
     try {

@@ -25,6 +25,8 @@ export type StorageOptions = Pick<NonNullable<ConstructorParameters<typeof bigqu
 interface Options {
   project_id: string
   dataset: string
+  /** Makes the ids of one request's rows differ from those of any other. */
+  unique: () => string
   /** One request of the REST API; undefined where rows go by the Storage Write API. */
   insertAll?: (table: string, body: object) => Promise<{ insertErrors?: { index: number; errors?: Reason[] }[] }>
   storage?: StorageOptions
@@ -122,9 +124,11 @@ export const messageOf = (columns: readonly Column[], row: Row): JSONObject => {
   return made
 }
 
-export const openRows = ({ project_id, dataset, insertAll, storage = {} }: Options): Rows => {
+export const openRows = ({ project_id, dataset, unique, insertAll, storage = {} }: Options): Rows => {
   const byInsertAll = (request: NonNullable<Options['insertAll']>): Send => async (table, columns, rows) => {
-    const { insertErrors = [] } = await request(table, { skipInvalidRows: false, ignoreUnknownValues: false, rows: rows.map((row) => ({ insertId: idOf(row), json: forInsertAll(columns, row) })) })
+    // The id folds what the client itself sends twice. Rows that are appended again on purpose must not be swallowed, such as after their table was made anew.
+    const request_id = unique()
+    const { insertErrors = [] } = await request(table, { skipInvalidRows: false, ignoreUnknownValues: false, rows: rows.map((row, k) => ({ insertId: `${request_id}-${k}-${idOf(row)}`.slice(0, 128), json: forInsertAll(columns, row) })) })
     // Of the rows that are right it says `stopped`.
     const errors = insertErrors.flatMap(({ errors: own = [] }) => own)
     const [first] = [...errors.filter(({ reason }) => reason !== 'stopped'), ...errors]
