@@ -14,7 +14,7 @@ describe('Files by both sides of the warehouse', function () {
   this.timeout(20_000)
   let folder: string
   let warehouse: Warehouse
-  let steps = 0
+  let [steps, files] = [0, 0]
   before(async () => {
     folder = mkdtempSync(join(tmpdir(), 'convergence-files-'))
     warehouse = openWarehouse({ engine: await openEngine({ folder, project_id: 'local' }), random: () => 0 })
@@ -35,7 +35,7 @@ describe('Files by both sides of the warehouse', function () {
   })
   /** The rows of a table that the file was loaded into, by either side, or the fault. */
   const both = async (text: string, columns: readonly LoadColumn[]): Promise<[unknown, unknown]> => {
-    const name = `t${steps}`
+    const name = `t${files += 1}`
     const path = join(folder, 'scratch', `${name}.csv`)
     writeFileSync(path, text)
     const spec: LoadSpec = { kind: 'load', format: 'csv', files: [{ path, name: 'a.csv' }], columns, destination: { project_id: 'local', dataset: 'acme', table: `${name}_engine`, write_mode: 'append' } }
@@ -67,10 +67,10 @@ describe('Files by both sides of the warehouse', function () {
   ]
   for (const [type, texts, format] of values) {
     it(`read the same as ${type}${format === undefined ? '' : ` in the format ${format}`}`, async () => {
-      for (const text of texts) {
+      await Promise.all(texts.map(async (text) => {
         const [engine, google] = await both(`Id,Value\n1,"${text.replaceAll('"', '""')}"\n`, [{ name: 'id', type: 'INT64', source: 'Id' }, { name: 'value', type, source: 'Value', ...(format === undefined ? {} : { format }) }])
         expect(google, `${JSON.stringify(text)} as ${type}`).to.deep.equal(engine)
-      }
+      }))
     })
   }
   it('have the same records: quotes, line ends, empty lines, a mark at the front, an end without line end', async () => {
