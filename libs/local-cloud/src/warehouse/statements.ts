@@ -137,7 +137,8 @@ export const statementRunner = (around: Around) => {
     assertKept(plan)
     const { dataset, table: name = '' } = plan
     const { values, types } = bound(statement, translated)
-    await applyFor(translated.referenced_tables)
+    // Small rows that are acknowledged belong to the table as it is, not to one that takes its name.
+    await applyFor([...translated.referenced_tables, ...(plan.table === undefined ? [] : [{ project_id: plan.project_id, dataset, table: plan.table }])])
     return locked(`dataset ${dataset}`, () => locked(`${dataset}.${name}`, async () => {
       const at = now().getTime()
       const known = catalog.table(dataset, name)
