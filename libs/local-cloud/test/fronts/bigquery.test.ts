@@ -167,6 +167,8 @@ describe('BigQuery front', function () {
       expect(await ask({ query: 'SELECT ? - ? AS difference, \'?\' AS text -- ?', params: [5, 3] })).to.deep.equal([{ difference: 2, text: '?' }])
       expect(await ask({ query: 'SELECT x FROM UNNEST(?) AS x WHERE x <> ? ORDER BY x', params: [['a', 'b'], 'b'] })).to.deep.equal([{ x: 'a' }])
       expect(await ask({ query: 'SELECT @x IS NULL AS missing', params: { x: null }, types: { x: 'INT64' } })).to.deep.equal([{ missing: true }])
+      await withCosts(client)
+      expect(await ask({ query: `SELECT MAX(?) AS a, COUNT(*) AS n FROM ${project}.acme.costs WHERE ? = 1 OR ? = 'y'`, params: ['x', 1, 'z'] })).to.deep.equal([{ a: null, n: 0 }])
       expect((await failure(client.query({ query: 'SELECT ?, ?', params: [1] }))).message).to.match(/\[1:11\]/)
       expect(await failure(client.query({ query: 'SELECT @s AS s', params: { s: { a: 1 } } }))).to.deep.include({ code: 501, reason: 'notImplemented' })
     }))
@@ -268,6 +270,8 @@ describe('BigQuery front', function () {
       expect(await failure(run(select('2025-11-19', 3), 'missing', { createDisposition: 'CREATE_NEVER' }))).to.deep.include({ code: 404, reason: 'notFound' })
     }))
     it('answer RUNNING to who inserts a job that fails, and the failure to who asks how it ended', () => setup(async ({ client, raw }) => {
+      // The first statement loads the translation; the next one fails at once.
+      await client.query('SELECT 1')
       const { body } = await raw('POST', `${base}/jobs`, { body: { jobReference: { jobId: 'bad', location: 'EU' }, configuration: { query: { query: 'SELECT 1/0 AS x', useLegacySql: false } } } })
       expect(body.status).to.deep.equal({ state: 'RUNNING' })
       const results = await raw('GET', `${base}/queries/bad`)
