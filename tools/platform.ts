@@ -2,26 +2,24 @@
  * The whole platform in one process on the embedded engines: what `npm start`, the demo, the whole-run tests and the bench use.
  * Order of opening is the order of dependence; closing is the reverse. Nothing here decides anything.
  */
-import { createHash, generateKeyPairSync, createPrivateKey, createPublicKey, randomBytes } from 'node:crypto'
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { createPrivateKey, createPublicKey } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { auth } from '@convergence/auth'
-import { ensureTopology, openBus, openSigner, type Bus } from '@convergence/bus'
-import { AppError } from '@convergence/contracts'
+import { openBus, openSigner, type Bus } from '@convergence/bus'
 import { bootstrap, executor } from '@convergence/executor'
 import { openBuckets } from '@convergence/local-cloud/buckets'
-import { openKeyring } from '@convergence/local-cloud/keyring'
 import { openMailFolder } from '@convergence/local-cloud/mail'
-import { openBroker, type Broker } from '@convergence/local-cloud/pubsub'
-import { openEngine } from '@convergence/local-cloud/warehouse'
+import type { Broker } from '@convergence/local-cloud/pubsub'
 import { notifier } from '@convergence/notifier'
 import { openSmtp } from '@convergence/notifier'
 import { loadPipelines, type Pipelines } from '@convergence/pipeline'
 import { scheduler } from '@convergence/scheduler'
 import { openSecrets } from '@convergence/secrets'
-import { closeAll, type Log } from '@convergence/service'
+import { closeAll, isLocalMode, type Log } from '@convergence/service'
 import { tenant } from '@convergence/tenant'
 import { openWarehouse, type Warehouse } from '@convergence/warehouse'
+import { openLocalCloud, type WirePorts } from './local-cloud.ts'
 
 export interface PlatformOptions {
   /** Made if missing, mode 0700. */
@@ -44,6 +42,8 @@ export interface PlatformOptions {
   redelivery_ms?: number
   configs_folder?: string
   close_timeout_ms?: number
+  /** Ports of Google's wire protocols on loopback; default none. */
+  wire?: WirePorts
 }
 
 export interface Platform {
@@ -55,47 +55,10 @@ export interface Platform {
   broker: Broker
   warehouse: Warehouse
   pipelines: Pipelines
+  /** What clients of the fronts need in their environment. */
+  wire: Readonly<Record<string, string>>
   close(): Promise<void>
 }
-
-/** Makes the folder or says in one sentence why it cannot be used. */
-const prepareFolder = (folder: string): void => {
-  try {
-    // One by one: Node's recursive mkdir never returns below a folder that takes no entries, as /proc is.
-    const missing: string[] = []
-    for (let at = resolve(folder); !existsSync(at); at = dirname(at)) missing.unshift(at)
-    for (const each of missing) mkdirSync(each, { mode: 0o700 })
-    if (!statSync(folder).isDirectory()) throw new Error('not a folder')
-    accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
-  } catch (error) {
-    const reason = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : 'unknown'
-    throw new AppError('SETTING_INVALID', `the data folder ${folder} cannot be used (${reason}): CONVERGENCE_DATA_DIR must name a folder that this user may read and write`)
-  }
-}
-
-/** A file of mode 0600, complete or not there at all. */
-const writeSecretFile = (path: string, text: string): void => {
-  writeFileSync(`${path}.new`, text, { mode: 0o600 })
-  chmodSync(`${path}.new`, 0o600)
-  renameSync(`${path}.new`, path)
-}
-
-interface SigningKeys { [kid: string]: { private_key: string; public_key: string } }
-/** Key pairs of our own publishers, made at the first start. */
-const signingKeys = (path: string): SigningKeys => {
-  if (!existsSync(path)) {
-    const made: SigningKeys = {}
-    for (const kid of ['auth', 'scheduler']) {
-      const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-      made[kid] = { private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), public_key: publicKey.export({ type: 'spki', format: 'der' }).toString('base64') }
-    }
-    writeSecretFile(path, JSON.stringify(made))
-  }
-  return JSON.parse(readFileSync(path, 'utf8')) as SigningKeys
-}
-
-export const newAdminKey = (): string => `cdpadm_${BigInt(`0x${randomBytes(32).toString('hex')}`).toString(36)}`
-export const hashKey = (key: string): string => createHash('sha256').update(key).digest('hex')
 
 export const startPlatform = async (options: PlatformOptions): Promise<Platform> => {
   const { log, data_folder } = options
@@ -108,27 +71,15 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   try {
     const clock = options.clock ?? Date.now
     const now = () => new Date(clock())
-    prepareFolder(data_folder)
     const pipelines = loadPipelines({ project_id, ...(options.configs_folder === undefined ? {} : { configs_folder: options.configs_folder }) })
-
-    let admin_key: string | undefined
-    let admin_key_is_new = false
-    let admin_key_hashes = options.admin_key_hashes
-    if (admin_key_hashes === undefined) {
-      const path = join(data_folder, 'admin-key')
-      admin_key_is_new = !existsSync(path)
-      if (admin_key_is_new) writeSecretFile(path, `${newAdminKey()}\n`)
-      admin_key = readFileSync(path, 'utf8').trim()
-      admin_key_hashes = [hashKey(admin_key)]
-    }
-    const keys = signingKeys(join(data_folder, 'signing-keys.json'))
+    const cloud = open(await openLocalCloud({
+      data_folder, project_id, log, clock, ...(options.admin_key_hashes === undefined ? {} : { admin_key_hashes: options.admin_key_hashes }),
+      ...(options.redelivery_ms === undefined ? {} : { redelivery_ms: options.redelivery_ms }),
+    }))
+    const { broker, engine, keys, admin_key, admin_key_is_new, admin_key_hashes } = cloud
     const signer = (kid: string) => openSigner(createPrivateKey(keys[kid]?.private_key ?? ''), kid)
-
-    const broker = open(await openBroker({ file: join(data_folder, 'pubsub.db'), now: clock }))
-    await ensureTopology(broker, options.redelivery_ms === undefined ? {} : { minimumBackoffMs: options.redelivery_ms, maximumBackoffMs: options.redelivery_ms })
-    const engine = await openEngine({ folder: data_folder, project_id, log: log.child({ service: 'warehouse' }) })
-    const warehouse = open(openWarehouse({ engine, random: Math.random }))
-    const secrets = open(openSecrets(openKeyring({ file: join(data_folder, 'keyring.json') })))
+    const warehouse = openWarehouse({ engine, random: Math.random })
+    const secrets = open(openSecrets(cloud.keyring))
     const objects = open(openBuckets({ folder: join(data_folder, 'buckets') }))
     const scratch_folder = join(data_folder, 'scratch')
     mkdirSync(scratch_folder, { recursive: true, mode: 0o700 })
@@ -152,7 +103,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     open(await notifier({ ...shared, log: log.child({ service: 'notifier' }), secrets, mail }))
     const door = open(await auth({
       ...shared, log: log.child({ service: 'auth' }), secrets, host: '127.0.0.1', port: options.port, version: '0.1.0', environment: options.environment ?? 'development',
-      local_mode: true, admin_key_hashes: [...admin_key_hashes], replica: 'r0',
+      local_mode: isLocalMode({ WIRE_HOST: options.wire?.host }), admin_key_hashes: [...admin_key_hashes], replica: 'r0',
       bootstrap: async (request) => {
         const result = await bootstrap(warehouse, request)
         // The central tables were dropped and made again: what is in memory is of others.
@@ -165,13 +116,15 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
       },
     }))
 
+    const fronts = options.wire === undefined ? undefined : open(await cloud.openFronts(options.wire))
+
     // The clock of the embedded platform: Cloud Scheduler publishes this on Google Cloud.
     const tick = setInterval(() => {
       bus.publish([{ topic: 'scheduler-tick', event: {} }]).catch((error: unknown) => { log.warn({ error: String(error) }, 'tick not published') })
     }, 60_000)
     let closing: Promise<void> | undefined
     return {
-      url: door.url, admin_key, admin_key_is_new, bus, broker, warehouse, pipelines,
+      url: door.url, admin_key, admin_key_is_new, bus, broker, warehouse, pipelines, wire: fronts?.env ?? {},
       close: () => closing ??= (async () => {
         clearInterval(tick)
         await door.close()

@@ -12,6 +12,12 @@ export interface Settings {
   LOG_LEVEL: 'debug' | 'info' | 'warn' | 'error'
   /** Admin key; without it one is made and kept in the data folder. */
   ADMIN_API_KEY: string | undefined
+  /** Ports of the fronts on WIRE_HOST; 0 takes a free one, undefined when it is off. */
+  PUBSUB_PORT: number | undefined
+  BIGQUERY_PORT: number | undefined
+  KMS_PORT: number | undefined
+  /** Address of the fronts; anything but loopback is for containers, and no local mode. */
+  WIRE_HOST: string
   /** smtp://user:password@host:port; without it mails go to the data folder. */
   SMTP_URL: string | undefined
 }
@@ -34,6 +40,15 @@ export const readSettings = (env: Readonly<Record<string, string | undefined>>):
   if (runtime !== undefined && runtime !== 'local') faults.push(`RUNTIME         expected nothing or local: this command runs the embedded engines, got "${runtime}"`)
   const bypass = text('DISABLE_AUTH')
   if (bypass !== undefined && bypass !== 'false') faults.push('DISABLE_AUTH    expected nothing or false: this command always checks keys')
+  const portOf = (name: string, usual: number): number | undefined => {
+    const value = env[name] ?? String(usual)
+    if (value === '' || value === 'off') return undefined
+    if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) faults.push(`${name.padEnd(15)} expected a whole number from 0 to 65535, or off, got "${value}"`)
+    return Number(value)
+  }
+  const fronts = { PUBSUB_PORT: portOf('PUBSUB_PORT', 8085), BIGQUERY_PORT: portOf('BIGQUERY_PORT', 9050), KMS_PORT: portOf('KMS_PORT', 9060) }
+  const wire_host = text('WIRE_HOST') ?? '127.0.0.1'
+  if (!/^[0-9A-Fa-f.:]+$/.test(wire_host)) faults.push(`WIRE_HOST       expected an address such as 127.0.0.1, got "${wire_host}"`)
   const smtp = text('SMTP_URL')
   if (smtp !== undefined && !/^smtps?:\/\/\S+$/.test(smtp)) faults.push('SMTP_URL        expected smtp://user:password@host:port')
   if (faults.length > 0) {
@@ -41,6 +56,6 @@ export const readSettings = (env: Readonly<Record<string, string | undefined>>):
   }
   return {
     CONVERGENCE_DATA_DIR: text('CONVERGENCE_DATA_DIR') ?? '.convergence', API_PORT: Number(port), GCP_PROJECT_ID: project_id,
-    LOG_LEVEL: levels[level as keyof typeof levels], ADMIN_API_KEY: text('ADMIN_API_KEY'), SMTP_URL: smtp,
+    LOG_LEVEL: levels[level as keyof typeof levels], ADMIN_API_KEY: text('ADMIN_API_KEY'), SMTP_URL: smtp, WIRE_HOST: wire_host, ...fronts,
   }
 }

@@ -1,18 +1,20 @@
 /**
  * `npm start`: the platform on http://127.0.0.1:8000, data kept in .convergence/. Ctrl-C drains; a second Ctrl-C ends at once.
  */
-import { join } from 'node:path'
 import { AppError } from '@convergence/contracts'
 import { openLog } from '@convergence/service'
-import { hashKey, startPlatform } from './platform.ts'
+import { hashKey, pasteLines, readyText } from './local-cloud.ts'
+import { startPlatform } from './platform.ts'
 import { readSettings } from './settings.ts'
 
 const main = async () => {
   const settings = readSettings(process.env)
   const log = openLog({ service: 'platform', level: settings.LOG_LEVEL })
   const data_folder = settings.CONVERGENCE_DATA_DIR
+  const { WIRE_HOST: host, PUBSUB_PORT: pubsub, BIGQUERY_PORT: bigquery, KMS_PORT: kms } = settings
   const platform = await startPlatform({
     data_folder, project_id: settings.GCP_PROJECT_ID, port: settings.API_PORT, log,
+    wire: { host, ...(pubsub === undefined ? {} : { pubsub }), ...(bigquery === undefined ? {} : { bigquery }), ...(kms === undefined ? {} : { kms }) },
     ...(settings.ADMIN_API_KEY === undefined ? {} : { admin_key_hashes: [hashKey(settings.ADMIN_API_KEY)] }),
     ...(settings.SMTP_URL === undefined ? {} : { smtp_url: settings.SMTP_URL }),
   })
@@ -30,11 +32,7 @@ const main = async () => {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
 
-  console.log(`Convergence is ready at ${platform.url}   (description: ${platform.url}/docs)`)
-  console.log(`  data        ${data_folder}`)
-  if (platform.admin_key_is_new) console.log(`  admin key   ${String(platform.admin_key)}   (kept in ${join(data_folder, 'admin-key')}; shown this once)`)
-  else if (platform.admin_key !== undefined) console.log(`  admin key   in ${join(data_folder, 'admin-key')}`)
-  else console.log('  admin key   as ADMIN_API_KEY says')
+  for (const line of readyText({ urls: [platform.url], data_folder, admin_key: platform.admin_key, admin_key_is_new: platform.admin_key_is_new, lines: pasteLines(platform.wire) })) console.log(line)
 }
 
 main().catch((error: unknown) => {

@@ -6,7 +6,14 @@ describe('settings', () => {
   it('fills in defaults, and takes an empty value as none', () => {
     expect(readSettings({ API_PORT: '', ADMIN_API_KEY: '' })).to.deep.equal({
       CONVERGENCE_DATA_DIR: '.convergence', API_PORT: 8000, GCP_PROJECT_ID: 'local-convergence', LOG_LEVEL: 'warn', ADMIN_API_KEY: undefined, SMTP_URL: undefined,
+      PUBSUB_PORT: 8085, BIGQUERY_PORT: 9050, KMS_PORT: 9060, WIRE_HOST: '127.0.0.1',
     })
+  })
+
+  it('turns a front off by an empty port or by off, and takes 0 as any free one', () => {
+    const { PUBSUB_PORT, BIGQUERY_PORT, KMS_PORT } = readSettings({ PUBSUB_PORT: '', BIGQUERY_PORT: 'off', KMS_PORT: '0' })
+    expect([PUBSUB_PORT, BIGQUERY_PORT, KMS_PORT]).to.deep.equal([undefined, undefined, 0])
+    expect(() => readSettings({ PUBSUB_PORT: '99999' })).to.throw(AppError)
   })
 
   it('tells all faults at once, and never the value of a secret', () => {

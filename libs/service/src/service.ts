@@ -4,6 +4,9 @@
 import { pino } from 'pino'
 import type { AppError } from '@convergence/contracts'
 
+export { isLocalMode } from './env.ts'
+export { bootstrap, inspectCentral, type Bootstrapped, type BootstrapOptions, type Builder } from './central.ts'
+
 export interface Log {
   debug(fields: object, message: string): void
   info(fields: object, message: string): void

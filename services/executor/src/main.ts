@@ -1,0 +1,32 @@
+/** The executor service as its own process; its settings are in env.schema.json. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Objects } from '@convergence/objects'
+import { runService } from '@convergence/service/run'
+
+await runService({
+  name: 'executor', folder: import.meta.dirname, env: process.env, grace_seconds: 120,
+  open: async ({ settings, embedded, secrets, localFile, ...shared }) => {
+    const { executor } = await import('./executor.ts')
+    const scratch_folder = await mkdtemp(join(settings['TMPDIR'] ?? tmpdir(), 'convergence-scratch-'))
+    const objects: Objects = embedded ? (await import('@convergence/local-cloud/buckets')).openBuckets({ folder: localFile('buckets') }) : await openClouds()
+    const service = await executor({
+      ...shared, objects, scratch_folder,
+      secrets: await secrets(['tenant-credentials'], async () => (await import('@convergence/local-cloud/keyring')).openKeyring({ file: localFile('keyring.json') })),
+    })
+    return {
+      close: async () => {
+        await service.close()
+        await objects.close()
+        await rm(scratch_folder, { recursive: true, force: true })
+      },
+    }
+  },
+})
+
+async function openClouds (): Promise<Objects> {
+  const name: string = '@convergence/objects/clouds'
+  const module = await import(name) as { openClouds(options: object): Objects }
+  return module.openClouds({})
+}

@@ -1,0 +1,16 @@
+/** The notifier service as its own process; its settings are in env.schema.json. */
+import { runService } from '@convergence/service/run'
+
+await runService({
+  name: 'notifier', folder: import.meta.dirname, env: process.env, grace_seconds: 60,
+  open: async ({ settings, secrets, localFile, ...shared }) => {
+    const { notifier, openSmtp } = await import('./notifier.ts')
+    const smtp = settings['SMTP_URL']
+    return notifier({
+      ...shared,
+      mail: smtp === undefined ? (await import('@convergence/local-cloud/mail')).openMailFolder({ folder: localFile('mail') }) : openSmtp({ url: smtp }),
+      secrets: await secrets(['notify-targets'], async () => (await import('@convergence/local-cloud/keyring')).openKeyring({ file: localFile('keyring.json') })),
+      ...settings['MAIL_FROM'] === undefined ? {} : { from: settings['MAIL_FROM'] },
+    })
+  },
+})

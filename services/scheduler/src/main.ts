@@ -1,0 +1,10 @@
+/** The scheduler service as its own process; its settings are in env.schema.json. */
+import { runService } from '@convergence/service/run'
+
+await runService({
+  name: 'scheduler', folder: import.meta.dirname, env: process.env, signs: true, grace_seconds: 60,
+  open: async ({ platformKeys, ...shared }) => {
+    const platform_keys = platformKeys()
+    return (await import('./scheduler.ts')).scheduler({ ...shared, platform_keys })
+  },
+})
