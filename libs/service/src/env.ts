@@ -2,7 +2,7 @@
  * The environment of a service, checked as a whole before anything is opened: its env.schema.json says what each variable is, how it is
  * made and where that is written; the locks of production say what may not be there at all.
  */
-import { readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
 import { AppError } from '@convergence/contracts'
@@ -28,6 +28,15 @@ export const isLocalMode = (env: Environment): boolean =>
   && Object.entries(env).every(([name, value]) => !emulator.test(name) || !value || loopback.test(value))
   && [env['LISTEN_HOST'], env['WIRE_HOST']].every((host) => !host || loopback.test(host))
 
+const isReadable = (path: string): boolean => {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /** What Google Cloud must not be started with: nothing embedded, no way around authentication, no key in plain text. */
 const locks = (env: Environment): string[] => {
   const faults: string[] = []
@@ -38,6 +47,8 @@ const locks = (env: Environment): string[] => {
     if (value && emulator.test(name)) faults.push(`${name} expected nothing with RUNTIME=gcp, which works with Google Cloud itself; unset it, or set RUNTIME=local`)
   }
   if (env['CONVERGENCE_DATA_DIR']) faults.push('CONVERGENCE_DATA_DIR expected nothing with RUNTIME=gcp: no data is kept in a folder there; unset it')
+  const credentials = env['GOOGLE_APPLICATION_CREDENTIALS']
+  if (credentials && !isReadable(credentials)) faults.push(`GOOGLE_APPLICATION_CREDENTIALS expected nothing, or a file that can be read, got ${JSON.stringify(credentials.slice(0, longestShown))}: in a cluster workload identity signs in and it stays unset`)
   if (env['ADMIN_API_KEY']) faults.push('ADMIN_API_KEY expected nothing with RUNTIME=gcp: the admin key comes as ADMIN_KEY_HASHES (SHA-256, hex) and never as it is; npm run admin-key prints both')
   return faults
 }
@@ -74,5 +85,5 @@ export const readEnvironment = (schemaFile: string, given: Environment): Record<
   return env
 }
 
-/** SHA-256 of the admin keys, hex: as they come, or of the key itself. Throws SETTING_INVALID where others can reach the door and the key could be guessed. */
+/** One or two SHA-256 in hex. */
 export const isHashes = (text: string): boolean => hashes.test(text)
