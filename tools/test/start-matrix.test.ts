@@ -126,7 +126,8 @@ describe('start-up matrix', function () {
   }
 
   it('DISABLE_AUTH is refused wherever others could reach the door', async () => {
-    await Promise.all([{ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, { K_SERVICE: 'auth' }, { LISTEN_HOST: '0.0.0.0' }, { PUBSUB_EMULATOR_HOST: 'pubsub:8085' }].map((extra) => refused('auth', { ...world.local, ...extra, DISABLE_AUTH: 'true' } as Record<string, string>, ['DISABLE_AUTH'])))
+    const reached: Record<string, string>[] = [{ KUBERNETES_SERVICE_HOST: '10.0.0.1' }, { K_SERVICE: 'auth' }, { LISTEN_HOST: '0.0.0.0' }, { PUBSUB_EMULATOR_HOST: 'pubsub:8085' }]
+    await Promise.all(reached.map((extra) => refused('auth', { ...world.local, ...extra, DISABLE_AUTH: 'true' }, ['DISABLE_AUTH'])))
   })
 
   it('a signing key that is none is told without being shown', async () => {
