@@ -90,7 +90,7 @@ const openChild = (name: Child['name'], replica: number, shown: string, envOf: (
     try {
       last = await Promise.race([
         new Promise<Ready>((done) => { own.once('message', (message) => { done(message as Ready) }) }),
-        ended.then(({ code, signal }) => { throw new AppError('SETTING_INVALID', `${shown} did not start (${signal ?? `exit code ${String(code)}`})`, { faults: said.filter((line) => !line.startsWith('{')) }) }),
+        ended.then(({ code, signal }) => { throw new AppError('SETTING_INVALID', `${shown} did not start (${signal ?? `exit code ${String(code)}`})`, { faults: said.filter((line) => /^(convergence | {2})/.test(line)) }) }),
         new Promise<never>((_, refuse) => { late = setTimeout(() => { refuse(new AppError('UNAVAILABLE', `${shown} is not ready after ${start_ms / 1000} s; its log says why`)) }, start_ms) }),
       ])
     } finally {

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect } from 'chai'
-import { AppError } from '@convergence/contracts'
+import { AppError, serviceNames } from '@convergence/contracts'
 import { readSettings } from '../settings.ts'
 
 describe('settings', () => {
@@ -26,6 +28,16 @@ describe('settings', () => {
       expect(faults).to.have.length(6)
       expect(faults.join() + message).not.to.contain('hunter2')
       expect(message).to.equal('6 settings are wrong, nothing was started')
+    }
+  })
+
+  it('each variable that a service reads is in its README, and each variable there is read', () => {
+    for (const service of serviceNames) {
+      const folder = join(import.meta.dirname, '../../services', service)
+      const { properties } = JSON.parse(readFileSync(join(folder, 'env.schema.json'), 'utf8')) as { properties: object }
+      const section = readFileSync(join(folder, 'README.md'), 'utf8').split('\n## Settings\n')[1]?.split('\n## ')[0] ?? ''
+      const told = [...section.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name)
+      expect(told.sort(), service).to.deep.equal(Object.keys(properties).sort())
     }
   })
 })
