@@ -48,6 +48,17 @@ describe('six processes', function () {
       const made = await client.call('POST', '/api/v1/admin/bootstrap', { admin: all.admin_key ?? '', body: { force_recreate_tables: true }, headers: { 'X-Confirm': 'tenants' } })
       expect(made.body['tables_created']).not.to.be.empty
       expect(await onboard()).to.equal('COMPLETED')
+      for (const each of all.services) {
+        const at = `http://127.0.0.1:${each.management_port}`
+        expect((await fetch(`${at}/health/ready`)).status).to.equal(200)
+        expect(await (await fetch(`${at}/metrics`)).text()).to.match(/^process_resident_memory_bytes\{service="[a-z]+"\} \d+$/m)
+        const { pid } = each
+        each.kill('SIGTERM')
+        expect(await each.ended(), each.name).to.deep.equal({ code: 0, signal: null })
+        await each.restart()
+        expect(each.pid).not.to.equal(pid)
+      }
+      lines.length = 0
       for (const each of [...all.services, all.cloud]) {
         each.kill('SIGKILL')
         expect(await each.ended()).to.deep.equal({ code: null, signal: 'SIGKILL' })

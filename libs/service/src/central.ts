@@ -40,21 +40,22 @@ export const bootstrap = async (warehouse: Builder, { force_recreate_dataset, fo
 }
 
 /**
- * The central tables as they are, making nothing: for a process that may not make them. Throws SETTING_INVALID that names every missing
+ * The central tables and views as they are, making nothing: for a process that may not make them. Throws SETTING_INVALID that names every missing
  * one and what makes it.
  */
 export const inspectCentral = async (warehouse: Pick<Warehouse, 'project_id' | 'getDataset' | 'dryRun'>): Promise<Bootstrapped> => {
   const dataset = await warehouse.getDataset('tenants')
   if (dataset === undefined) throw new AppError('SETTING_INVALID', `${warehouse.project_id} has no dataset tenants: npm run apply makes it with its tables and views`)
-  const missing = (await Promise.all(Object.values(tables).map(async ({ dataset: folder, table }) => {
+  const names = [...Object.values(tables).map(({ table }) => table), ...Object.entries(views).flatMap(([view, query]) => (query.includes('{tenant_id}') ? [] : [view]))]
+  const missing = (await Promise.all(names.map(async (name) => {
     try {
-      await warehouse.dryRun({ query: `SELECT 1 FROM \`${warehouse.project_id}.${folder}.${table}\`` })
+      await warehouse.dryRun({ query: `SELECT 1 FROM \`${warehouse.project_id}.tenants.${name}\`` })
       return []
     } catch (error) {
-      if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return [`${folder}.${table}`]
+      if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return [`tenants.${name}`]
       throw error
     }
   }))).flat()
-  if (missing.length > 0) throw new AppError('SETTING_INVALID', `${warehouse.project_id} lacks tables: npm run apply makes them`, { faults: missing })
+  if (missing.length > 0) throw new AppError('SETTING_INVALID', `${warehouse.project_id} lacks tables or views: npm run apply makes them`, { faults: missing })
   return { dataset_created: false, tables_created: [], tables_existing: Object.values(tables).map(({ table }) => table), epoch: dataset.labels['epoch'] ?? 'e0' }
 }

@@ -247,14 +247,16 @@ export const runService = async (main: ServiceMain): Promise<void> => {
       const look = async () => {
         const next = (await store.getDataset('tenants'))?.labels['epoch']
         if (next === undefined || next === epoch) return
+        // Throws while they are still being made: the next look tries again.
+        await inspectCentral(store)
+        await recreated(next)
         epoch = next
         own.info({ epoch }, 'the central tables were made again; what was in memory is forgotten')
-        await recreated(next)
       }
       const timer = setInterval(() => {
         if (looking || signal.aborted) return
         looking = true
-        look().catch((error: unknown) => { own.warn({ error: error instanceof Error ? error.message : String(error) }, 'the central dataset was not seen') }).finally(() => { looking = false })
+        look().catch((error: unknown) => { own.warn({ error: error instanceof Error ? error.message : String(error) }, 'not all central tables are there; looked for again') }).finally(() => { looking = false })
       }, epochMs)
       opened.push(async () => { clearInterval(timer) })
     }
