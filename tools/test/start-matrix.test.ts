@@ -43,7 +43,7 @@ registerHooks({ resolve: (specifier, context, next) => { const found = next(spec
       return new Promise<{ code: number | null; text: string; faults: string[]; loaded: string[] }>((resolve) => {
         const trace = join(folder, `trace-${runs += 1}`)
         writeFileSync(trace, '')
-        const child = spawn(process.execPath, ['--import', hook, join(root, 'services', service, 'src/main.ts')], { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, TRACE_FILE: trace, ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
+        const child = spawn(process.execPath, ['--import', hook, join(root, 'services', service, 'src/main.ts')], { cwd: folder, env: { PATH: process.env['PATH'], HOME: folder, TRACE_FILE: trace, NODE_COMPILE_CACHE: join(folder, 'cache'), ...env }, stdio: ['ignore', 'pipe', 'pipe'] })
         let text = ''
         for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => { 
           text += chunk.toString()
