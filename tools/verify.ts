@@ -38,7 +38,12 @@ const checkLinks = () => {
 const checkLockFile = () => {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, { link?: boolean; integrity?: string; resolved?: string; hasInstallScript?: boolean; version?: string }> }
   // Packages whose install script may be left unrun: each with the reason.
-  const harmless: Record<string, string> = { 'node_modules/nx': 'only prints and warms a cache', 'node_modules/fsevents': 'macOS only, prebuilt' }
+  const harmless: Record<string, string> = {
+    'node_modules/nx': 'only prints and warms a cache',
+    'node_modules/fsevents': 'macOS only, prebuilt',
+    'node_modules/core-js': 'only prints (comes with @google-cloud/bigquery-storage)',
+    'node_modules/protobufjs': 'only warns of a version range in the manifest that depends on it',
+  }
   for (const [path, entry] of Object.entries(lock.packages)) {
     if (!path.includes('node_modules/') || entry.link) continue
     if (entry.integrity === undefined) fault('package-lock.json', `${path} has no integrity`)
