@@ -216,7 +216,7 @@ const readCall = async (deps: DoorDeps, route: Route, principal: Principal, para
   const key = ctx.get('X-API-Key')
   return {
     principal, params, query, body, run, user_id: user_id === '' ? undefined : user_id.toLowerCase(), idempotency_key: idempotency_key === '' ? undefined : idempotency_key,
-    confirm: ctx.get('X-Confirm') === '' ? undefined : ctx.get('X-Confirm'), last_event_id: /^\d{1,9}$/.test(last) ? Number(last) : 0, request_id: String(ctx.state['request_id']),
+    confirm: ctx.get('X-Confirm') === '' ? undefined : ctx.get('X-Confirm'), last_event_id: last, request_id: String(ctx.state['request_id']),
     stillAllowed: async () => principal.kind !== 'tenant' || principal === devPrincipal || (await deps.keys.check(key, 10_000)) !== undefined,
   }
 }

@@ -19,7 +19,8 @@ export interface Call {
   readonly user_id: string | undefined
   /** X-Confirm. */
   readonly confirm: string | undefined
-  readonly last_event_id: number
+  /** Last-Event-ID as it came, '' without one. */
+  readonly last_event_id: string
   readonly request_id: string
   /** Whether the caller's key still works; at most 10 s old. */
   stillAllowed(): Promise<boolean>

@@ -163,9 +163,38 @@ describe('reading runs', () => {
     expect(await early).to.deep.equal(expected)
     expect(await late).to.deep.equal(expected)
     expect(await names()).to.deep.equal(expected)
-    const rest = await world.call('GET', `/api/v1/pipelines/runs/${id}/events`, { key, headers: { 'Last-Event-ID': '4' } })
-    expect([...rest.text.matchAll(/^id: (.*)$/gm)].map((match) => match[1])).to.deep.equal(['5', '6'])
+    const ids = async (last?: string) => {
+      const { text } = await world.call('GET', `/api/v1/pipelines/runs/${id}/events`, { key, ...last === undefined ? {} : { headers: { 'Last-Event-ID': last } } })
+      return [...text.matchAll(/^id: (.*)$/gm)].map((match) => String(match[1]))
+    }
+    const all = await ids()
+    expect(new Set(all)).to.have.lengthOf(6)
+    for (const [at, last] of all.entries()) expect(await ids(last), `after ${last}`).to.deep.equal(all.slice(at + 1))
+    for (const unknown of ['4', '4-000000000000', '999-000000000000', 'x', '-1']) expect(await ids(unknown), unknown).to.deep.equal(all)
     expect(world.door.live.size().watchers).to.equal(0)
+  }))
+  it('goes on where a watcher left off through a replica that heard steps in another order, and starts again when the watcher lacks some', () => withTenant(async (world, key) => {
+    const id = String((await world.call('POST', path, { key, body: {} })).body['pipeline_logging_id'])
+    const run = world.runOf('acme_corp', id)
+    const stream = async (last?: string) => (await world.call('GET', `/api/v1/pipelines/runs/${id}/events`, { key, ...last === undefined ? {} : { headers: { 'Last-Event-ID': last } } })).text
+    const opened = async () => { while (world.door.live.size().watchers < 1) await new Promise((resolve) => setImmediate(resolve)) }
+    const steps = (text: string) => [...text.matchAll(/"step_id":"(.)"/g)].map((match) => match[1])
+    const idsOf = (text: string) => [...text.matchAll(/^id: (.*)$/gm)].map((match) => String(match[1]))
+    /** What a watcher gets of a replica that hears the steps in this order, and knows nothing of the run before. */
+    const heardIn = async (order: string, last?: string) => {
+      world.door.live.clear()
+      const text = stream(last)
+      await opened()
+      await world.bus.play('run-admitted', { run, next: [] })
+      for (const step of order) await world.bus.play('step-completed', stepEvent(run, step))
+      await world.bus.play('run-completed', endEvent(run))
+      return text
+    }
+    const before = await heardIn('bac')
+    expect(steps(before)).to.deep.equal(['b', 'a', 'c'])
+    expect(steps(await heardIn('abc', idsOf(before)[3]))).to.deep.equal(['c'])
+    expect(steps(await heardIn('abc', idsOf(before)[2]))).to.deep.equal(['a', 'b', 'c'])
+    expect(idsOf(await heardIn('abc', idsOf(before)[5]))).to.deep.equal([])
   }))
   it('holds the end back until the steps that it overtook are there', () => inWorld({ settle_ms: 60_000 }, async (world) => {
     world.addTenant('acme_corp')

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { AppError, runId, type CompiledStep, type Run } from '@convergence/contracts'
 import type { QueryParameter } from '@convergence/warehouse'
 import { text, type Field } from '../fields.ts'
@@ -113,17 +114,33 @@ const startOf = (given: string, days: number): string => {
 
 // ---- events --------------------------------------------------------------------------------------------------------------------------
 
+/**
+ * The id of an event names all that this watcher has been sent so far: how many, and a digest of which. Replicas may have heard steps of a run that run
+ * at the same time in another order, so a number alone would lose or double events of whoever comes back through another replica.
+ */
+const eventId = (keys: ReadonlySet<string>): string => `${keys.size}-${createHash('sha256').update([...keys].sort().join('\n')).digest('hex').slice(0, 12)}`
+
 const streamEvents = async ({ live, store, runs: asked }: Parts, call: Call, run: RunRecord, { write, signal }: Sink): Promise<void> => {
   const sent = new Set<string>()
-  let number = 0
   let over = false
+  // Events that the watcher may have: held back until they are as many as it had. If they turn out to be others, all are sent again.
+  const had = Number(/^(\d{1,6})-[0-9a-f]{12}$/.exec(call.last_event_id)?.[1] ?? 0)
+  let held: string[] | undefined = had > 0 ? [] : undefined
   const send = (events: readonly RunEvent[]) => {
     for (const event of events) {
       if (over || sent.has(event.key)) continue
       sent.add(event.key)
-      number += 1
-      if (number > call.last_event_id) write(`id: ${number}\nevent: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`)
       if (isTerminal(event)) over = true
+      const id = eventId(sent)
+      const text = `id: ${id}\nevent: ${event.event}\ndata: ${JSON.stringify(event.data)}\n\n`
+      if (held === undefined) write(text)
+      else if (id === call.last_event_id) held = undefined
+      else {
+        held.push(text)
+        if (sent.size < had && !over) continue
+        for (const line of held) write(line)
+        held = undefined
+      }
     }
   }
   // From here on nothing is missed: what comes while the first answer is read wakes the loop.
