@@ -68,6 +68,10 @@ export default tseslint.config(
   },
   ...Object.entries(allowedIn).map(([folder, allowed]) => ({ files: [`${folder}/**/*.ts`], rules: restricted(allowed) })),
   {
+    files: ['services/auth/src/pages/*.js'],
+    languageOptions: { globals: Object.fromEntries(['AbortController', 'FormData', 'TextDecoderStream', 'URLSearchParams', 'addEventListener', 'document', 'fetch', 'location', 'sessionStorage', 'setTimeout'].map((name) => [name, 'readonly'])) },
+  },
+  {
     // The environment is read in one place of each program: its main.ts (services) or the tool itself.
     files: ['libs/*/src/**/*.ts', 'services/*/src/**/*.ts'],
     ignores: ['services/*/src/main.ts'],

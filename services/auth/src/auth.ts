@@ -15,6 +15,7 @@ import type { Route } from './route.ts'
 import { admin } from './routes/admin.ts'
 import { apiKeys, publisherKeys } from './routes/api-keys.ts'
 import { credentials } from './routes/credentials.ts'
+import { console } from './routes/console.ts'
 import { docs } from './routes/docs.ts'
 import { health } from './routes/health.ts'
 import { pipelines } from './routes/pipelines.ts'
@@ -60,7 +61,7 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
   const routes: Route[] = []
   const parts: Parts = { deps, store, live, keys, tenants: tenantsCache, runs: asked, metrics, routes: () => routes }
   // Runs before pipelines: `runs` is no provider.
-  for (const group of [health, docs, admin, tenants, apiKeys, publisherKeys, credentials, schedules, runs, pipelines, scheduler]) routes.push(...group(parts))
+  for (const group of [health, docs, console, admin, tenants, apiKeys, publisherKeys, credentials, schedules, runs, pipelines, scheduler]) routes.push(...group(parts))
 
   const app = openDoor({
     routes, keys, metrics, limits: openLimits({ limits: { ...defaultLimits, ...deps.limits }, now: deps.now }), log: deps.log, now: deps.now, admin_key_hashes: deps.admin_key_hashes,
