@@ -158,7 +158,7 @@ export const pasteLines = (env: Readonly<Record<string, string>>): string[] => O
 
 /** What `npm start` and `npm run dev` say when all is ready. */
 export const readyText = ({ urls, data_folder, admin_key, admin_key_is_new, lines }: { urls: readonly string[]; data_folder: string; admin_key: string | undefined; admin_key_is_new: boolean; lines: readonly string[] }): string[] => [
-  `Convergence is ready at ${urls.join(' and ')}   (description: ${urls[0] ?? ''}/docs)`,
+  `Convergence is ready at ${urls.join(' and ')}   (runs: ${urls[0] ?? ''}/console, description: ${urls[0] ?? ''}/docs)`,
   `  data        ${data_folder}`,
   admin_key === undefined ? '  admin key   as ADMIN_API_KEY says'
     : admin_key_is_new ? `  admin key   ${admin_key}   (kept in ${join(data_folder, 'admin-key')}; shown this once)` : `  admin key   in ${join(data_folder, 'admin-key')}`,
