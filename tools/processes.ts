@@ -21,6 +21,8 @@ export interface ProcessesOptions {
   log(name: string, line: string): void
   /** Added to what each process gets; nothing of the environment of this process but its PATH and HOME goes on by itself. */
   env?: Readonly<Record<string, string>>
+  /** Where the services find the local cloud, given where it is: to put something between them. */
+  through?(env: Readonly<Record<string, string>>): Record<string, string>
   /** How long a process may take to be ready, in milliseconds; default 60,000. */
   start_ms?: number
   /** How long a process may take to stop in order before it is killed, in milliseconds; default 60,000. */
@@ -154,10 +156,11 @@ export const startProcesses = async (options: ProcessesOptions): Promise<Process
   })()
   try {
     const { env = {}, admin_key, admin_key_is_new = false } = await cloud.start()
+    const seen = options.through?.(env) ?? env
     for (const name of serviceNames) {
       for (let replica = 0; replica < replicas; replica += 1) {
         services.push(openChild(name, replica, replicas === 1 ? name : `${name}.${replica}`, (last) => ({
-          ...base, ...env, REPLICA: `r${replica}`,
+          ...base, ...seen, REPLICA: `r${replica}`,
           MANAGEMENT_PORT: String(last?.management_port ?? base['MANAGEMENT_PORT']),
           ...name === 'auth' ? { API_PORT: last?.url === undefined ? String(api_port === 0 ? 0 : api_port + replica) : portOf(last.url) } : {},
         }), options))
