@@ -13,8 +13,9 @@ const parametersBody: Field = { type: 'object', description: 'Parameters of the 
 const timeField = (description: string): Field => ({ type: 'string', description, pattern: '^\\d{4}-\\d\\d-\\d\\d(T\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,6})?(Z|[+-]\\d\\d:\\d\\d))?$', maxLength: 40 })
 
 const heartbeatMs = 15_000
-/** How often a run of which not everything was heard is looked up while somebody watches it. */
+/** When a run of which not everything was heard is looked up while somebody watches it: first after this, then ever more seldom. */
 const lookMs = 2_000
+const mostBeatsBetweenLooks = 30
 
 const accepted = (run: RunRecord, message: string) => ({
   status: 202,
@@ -160,15 +161,18 @@ const streamEvents = async ({ live, store, runs: asked }: Parts, call: Call, run
   try {
     const heard = live.get(run.pipeline_logging_id)
     send(eventsOf(heard?.complete === true ? heard.record : await asked.find(run.pipeline_logging_id, run.tenant_id) ?? run))
-    let looked = 0
+    let beaten = 0
+    let nextLook = 1
     while (!over && !signal.aborted) {
       if (!woken) await new Promise<void>((resolve) => { wake = resolve })
       woken = false
       const known = live.get(run.pipeline_logging_id)
       if (known !== undefined && (known.complete || !hasEnded(known.record.status))) send(eventsOf(known.record))
-      if (over || beats === looked) continue
-      looked = beats
-      if (known?.complete !== true) {
+      if (over || beats === beaten) continue
+      beaten = beats
+      // What was missed before this replica listened is in the tables soon; the end is heard.
+      if (known?.complete !== true && beats >= nextLook) {
+        nextLook = beats + Math.min(beats, mostBeatsBetweenLooks)
         const read = await store.run(run.pipeline_logging_id, run.tenant_id)
         if (read !== undefined) send(eventsOf(read))
       }
