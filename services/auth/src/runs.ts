@@ -44,12 +44,12 @@ interface RunsDeps {
   wait_ms: number
 }
 
-/** A run that has not ended and was not heard of for so long is looked up: a look costs three queries. */
+/** A run of which nothing was heard for so long after it was asked for may be queued, which only the tables tell: it is looked up. */
 const quietMs = 2_000
+/** Of one that has begun, its end will be heard; a look, which costs three queries, is for what may have been missed. */
+const quietRunningMs = 10_000
 /** The longer nothing is heard, the longer until the next look, up to this: a step may take an hour, and a frontend asks each second. */
 const longestQuietMs = 60_000
-/** How long after a look at `looked_at` the next one may be, when the run was last heard of at `heard_at`; both ms. */
-export const lookPause = (looked_at: number, heard_at: number): number => Math.min(longestQuietMs, Math.max(quietMs, looked_at - heard_at))
 
 export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: RunsDeps): Runs => {
   const inFlight = new Map<string, Promise<void>>()
@@ -114,7 +114,8 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
     const at = now().getTime()
     const ended = hasEnded(heard.record.status)
     const looked = lookedUp.get(run_id) ?? 0
-    const quiet = at - heard.heard_at >= quietMs && at - looked >= lookPause(looked, heard.heard_at)
+    const first = heard.record.status === 'RUNNING' ? quietRunningMs : quietMs
+    const quiet = at - heard.heard_at >= first && at - looked >= Math.min(longestQuietMs, Math.max(first, looked - heard.heard_at))
     if (ended ? heard.complete : !quiet) return heard.record
     if (lookedUp.size > 10_000) lookedUp.clear()
     lookedUp.set(run_id, at)
