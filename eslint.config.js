@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint'
 const doors = {
   '@duckdb/node-api': 'libs/local-cloud/ (and the bench, which measures it)',
   'node:sqlite': 'libs/local-cloud/',
-  '@google-cloud/pubsub': 'libs/bus/',
+  '@google-cloud/pubsub': 'libs/bus/ (and what stands for an upstream system, or counts from outside)',
   '@google-cloud/bigquery': 'libs/warehouse/',
   '@google-cloud/bigquery-storage': 'libs/warehouse/',
   '@google-cloud/kms': 'libs/secrets/',
@@ -22,6 +22,7 @@ const doors = {
 const allowedIn = {
   'libs/local-cloud': ['@duckdb/node-api', 'node:sqlite'],
   'tools/bench': ['@duckdb/node-api'],
+  'tools/cost': ['@google-cloud/pubsub'],
   'libs/bus': ['@google-cloud/pubsub'],
   'libs/warehouse': ['@google-cloud/bigquery', '@google-cloud/bigquery-storage'],
   'libs/secrets': ['@google-cloud/kms'],
