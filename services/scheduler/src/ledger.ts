@@ -122,12 +122,15 @@ export const openLedger = async ({ warehouse, log, epoch, rules, max_group = 500
 /** Rows of one read of the log. */
 const pageRows = 50_000
 
-/** Bodies of ADMIT and QUEUE rows are the runs: of runs that have ended they are not needed, and they are most of the bytes. */
+/**
+ * Bodies of ADMIT and QUEUE rows are the runs: of runs that have ended they are not needed, and they are most of the bytes. The table is clustered by epoch and
+ * seq, so that the look for new rows, each minute, reads the newest blocks and not the whole log; a RELEASE comes after what it releases.
+ */
 const tailQuery = `
 SELECT l.epoch, l.shard, l.seq, l.idx, l.kind, l.tenant_id, l.run_id, l.pipeline, l.period_day, l.period_month, l.digest, l.outcome, l.reason, l.message, l.priority, l.decided_at,
   IF(e.run_id IS NULL OR l.kind NOT IN ('ADMIT', 'QUEUE'), l.body, NULL) AS body
 FROM run_ledger AS l
-LEFT JOIN (SELECT DISTINCT run_id FROM run_ledger WHERE epoch = @epoch AND kind = 'RELEASE') AS e ON e.run_id = l.run_id
-WHERE l.epoch = @epoch AND l.shard = 0 AND (l.seq > @seq OR (l.seq = @seq AND l.idx > @idx))
+LEFT JOIN (SELECT DISTINCT run_id FROM run_ledger WHERE epoch = @epoch AND seq >= @seq AND kind = 'RELEASE') AS e ON e.run_id = l.run_id
+WHERE l.epoch = @epoch AND l.shard = 0 AND l.seq >= @seq AND (l.seq > @seq OR (l.seq = @seq AND l.idx > @idx))
 ORDER BY l.seq, l.idx
 LIMIT @rows`
