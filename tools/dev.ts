@@ -15,7 +15,7 @@ const main = async () => {
   if (!/^[1-9]$/.test(values.replicas)) throw new AppError('SETTING_INVALID', `--replicas expected a whole number from 1 to 9, got ${JSON.stringify(values.replicas)}`)
   const settings = readSettings(process.env)
   const { CONVERGENCE_DATA_DIR: data_folder, API_PORT: api_port, GCP_PROJECT_ID: project_id, PUBSUB_PORT: pubsub, BIGQUERY_PORT: bigquery, KMS_PORT: kms } = settings
-  if (pubsub === undefined || bigquery === undefined) throw new AppError('SETTING_INVALID', 'PUBSUB_PORT and BIGQUERY_PORT expected a port: the six processes meet at the fronts')
+  if (pubsub === undefined || bigquery === undefined || kms === undefined) throw new AppError('SETTING_INVALID', 'PUBSUB_PORT, BIGQUERY_PORT and KMS_PORT expected a port: the six processes meet at the fronts')
   const colours = new Map<string, number>()
   const prefix = (name: string): string => {
     const text = `[${name}]`.padEnd(14)
@@ -42,7 +42,7 @@ const main = async () => {
   process.on('SIGTERM', stop)
   all = await startProcesses({
     data_folder, project_id, api_port, replicas: Number(values.replicas),
-    wire: { pubsub, bigquery, ...kms === undefined ? {} : { kms } },
+    wire: { pubsub, bigquery, kms },
     log_level: ({ debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR' } as const)[settings.LOG_LEVEL],
     log: (name, line) => { console.error(`${prefix(name)} ${line}`) },
     env: {

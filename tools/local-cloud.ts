@@ -135,16 +135,10 @@ const openFronts = async ({ broker, engine, keyring, project_id, log }: { broker
       env['BIGQUERY_EMULATOR_HOST'] = `http://${host}:${front.port}`
     }
     if (kms !== undefined) {
-      const name: string = '@convergence/local-cloud/kms-front'
-      const module = await import(name).catch((error: NodeJS.ErrnoException) => {
-        if (error.code === 'ERR_MODULE_NOT_FOUND') return undefined
-        throw error
-      }) as { openKmsFront(options: object): Promise<{ port: number; close(): Promise<void> }> } | undefined
-      if (module !== undefined) {
-        const front = await module.openKmsFront({ keyring, project_id, host, port: kms, log })
-        opened.push(front)
-        env['KMS_EMULATOR_HOST'] = `${host}:${front.port}`
-      }
+      const { openKmsFront } = await import('@convergence/local-cloud/kms-front')
+      const front = await openKmsFront({ keyring, project_id, host, port: kms, log })
+      opened.push(front)
+      env['KMS_EMULATOR_HOST'] = `${host}:${front.port}`
     }
   } catch (error) {
     await closeAll(opened).catch(() => undefined)

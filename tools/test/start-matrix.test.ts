@@ -91,7 +91,7 @@ describe('start-up matrix', function () {
     describe(service, () => {
       it('without its settings says each of them, for the local cloud and for Google Cloud', async () => {
         const [text = ''] = await Promise.all([
-          refused(service, {}, ['PUBSUB_EMULATOR_HOST', 'BIGQUERY_EMULATOR_HOST']),
+          refused(service, {}, ['PUBSUB_EMULATOR_HOST', 'BIGQUERY_EMULATOR_HOST', ...own[service].includes('KMS_KEY_RING') ? ['KMS_EMULATOR_HOST'] : []]),
           refused(service, { RUNTIME: 'gcp', PUBSUB_EMULATOR_HOST: '' }, ['GCP_PROJECT_ID', 'BIGQUERY_LOCATION', ...own[service]]),
         ])
         expect(text).to.contain('npm run local-cloud').and.to.contain(`services/${service}/README.md`)

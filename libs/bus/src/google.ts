@@ -5,6 +5,7 @@
  */
 import { context, trace } from '@opentelemetry/api'
 import { Duration, PubSub, type GetSubscriptionMetadataResponse, type Message, type Subscription, type SubscriptionMetadata, type Topic } from '@google-cloud/pubsub'
+import { PassThroughClient } from 'google-auth-library'
 import { AppError } from '@convergence/contracts'
 import type { BusPort, PortMessage, PortOutgoing, SubscriptionConfig } from './bus.ts'
 
@@ -47,7 +48,7 @@ const worded = (error: unknown, what: string): AppError => {
 }
 
 export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_ms = 10_000, close_timeout_ms = 25_000, streams = 1 }: GoogleBusOptions): BusPort => {
-  const client = new PubSub({ projectId: project_id, ...(api_endpoint === undefined ? {} : { apiEndpoint: api_endpoint, emulatorMode: true }) })
+  const client = new PubSub({ projectId: project_id, ...(api_endpoint === undefined ? {} : { apiEndpoint: api_endpoint, emulatorMode: true, authClient: new PassThroughClient() }) })
   const topics = new Map<string, Topic>()
   const held = new Map<string, { message: Message; subscription: string }>()
   const deadTopics = new Map<string, Promise<string | undefined>>()

@@ -11,7 +11,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { Bus, Signer } from '@convergence/bus'
 import { AppError, isRetryable, type ServiceName } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
-import type { KeyWrapper, Purpose, Secrets } from '@convergence/secrets'
+import type { Purpose, Secrets } from '@convergence/secrets'
 import type { Warehouse } from '@convergence/warehouse'
 import { isHashes, isLocalMode, readEnvironment } from './env.ts'
 import { openManagement } from './management.ts'
@@ -40,7 +40,8 @@ export interface Given {
   /** Public keys of our own publishers by kid. */
   platformKeys(): Record<string, KeyObject>
   adminKeyHashes(): string[]
-  secrets(may_open: readonly Purpose[], openLocal: () => Promise<KeyWrapper>): Promise<Secrets>
+  /** Throws SETTING_INVALID when a key for these purposes is missing or not allowed. */
+  secrets(needed: { seals?: readonly Purpose[]; opens?: readonly Purpose[] }): Promise<Secrets>
   /** Makes the central tables, or on Google Cloud looks whether all are there. */
   bootstrap(request: { force_recreate_dataset?: boolean; force_recreate_tables?: boolean }): ReturnType<typeof bootstrap>
 }
@@ -215,15 +216,14 @@ export const runService = async (main: ServiceMain): Promise<void> => {
           : Object.fromEntries(read('PLATFORM_KEYS').split(',').map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)])),
       ).map(([kid, key]) => [kid, publicKey(kid, key)])),
       adminKeyHashes: () => adminKeyHashes(settings, embedded, local_mode, localFile('admin-key')),
-      secrets: async (may_open, openLocal) => {
-        const { openSecrets } = await import('@convergence/secrets')
-        const address = embedded ? settings['KMS_EMULATOR_HOST'] : undefined
-        const wrapper = embedded && address === undefined ? await openLocal() : await openGoogleKms({
-          key_ring: settings['KMS_KEY_RING'] ?? `projects/${project_id}/locations/global/keyRings/convergence`, log: own, ...address === undefined ? {} : { api_endpoint: address },
+      secrets: async ({ seals = [], opens = [] }) => {
+        const [{ openSecrets }, { openKms }] = await Promise.all([import('@convergence/secrets'), import('@convergence/secrets/google')])
+        const wrapper = openKms({
+          key_ring: settings['KMS_KEY_RING'] ?? `projects/${project_id}/locations/global/keyRings/convergence`, log: own, ...embedded ? { api_endpoint: read('KMS_EMULATOR_HOST') } : {},
         })
-        const made = openSecrets(wrapper, { may_open })
-        opened.push(() => made.close())
-        return made
+        opened.push(() => wrapper.close())
+        await patiently('KMS', () => wrapper.assertUsable({ seals, opens }))
+        return openSecrets(wrapper, { may_open: opens })
       },
       bootstrap: async (request) => {
         if (embedded) {
@@ -266,13 +266,6 @@ export const runService = async (main: ServiceMain): Promise<void> => {
     if (stopping?.signal.aborted === true) return
     fail(error)
   }
-}
-
-/** By a name in a variable: the module is there only where its side of the door is built. */
-const openGoogleKms = async (options: { key_ring: string; api_endpoint?: string; log: Log }): Promise<KeyWrapper> => {
-  const name: string = '@convergence/secrets/google'
-  const { openKms } = await import(name) as { openKms(given: typeof options): KeyWrapper }
-  return openKms(options)
 }
 
 const publicKey = (kid: string, text: string): KeyObject => {

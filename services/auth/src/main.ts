@@ -3,12 +3,12 @@ import { runService } from '@convergence/service/run'
 
 await runService({
   name: 'auth', folder: import.meta.dirname, env: process.env, signs: true, grace_seconds: 45,
-  open: async ({ settings, local_mode, host, replica, bootstrap, adminKeyHashes, secrets, localFile, ...shared }) => {
+  open: async ({ settings, local_mode, host, replica, bootstrap, adminKeyHashes, secrets, ...shared }) => {
     const admin_key_hashes = adminKeyHashes()
-    const { auth } = await import('./auth.ts')
+    const [{ auth }, { purposes }] = await Promise.all([import('./auth.ts'), import('@convergence/secrets')])
     const door = await auth({
       ...shared, local_mode, host, replica, bootstrap, admin_key_hashes, port: Number(settings['API_PORT']), version: '0.1.0', environment: settings['ENVIRONMENT'] ?? 'development',
-      secrets: await secrets([], async () => (await import('@convergence/local-cloud/keyring')).openKeyring({ file: localFile('keyring.json') })),
+      secrets: await secrets({ seals: purposes }),
       disable_auth: settings['DISABLE_AUTH'] === 'true',
       ...settings['CORS_ORIGINS'] === undefined ? {} : { cors_origins: settings['CORS_ORIGINS'].split(',') },
     })

@@ -13,7 +13,7 @@ await runService({
     const objects: Objects = embedded ? (await import('@convergence/local-cloud/buckets')).openBuckets({ folder: localFile('buckets') }) : await openClouds()
     const service = await executor({
       ...shared, objects, scratch_folder,
-      secrets: await secrets(['tenant-credentials'], async () => (await import('@convergence/local-cloud/keyring')).openKeyring({ file: localFile('keyring.json') })),
+      secrets: await secrets({ opens: ['tenant-credentials'] }),
     })
     return {
       close: async () => {

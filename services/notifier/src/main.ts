@@ -9,7 +9,7 @@ await runService({
     return notifier({
       ...shared,
       mail: smtp === undefined ? (await import('@convergence/local-cloud/mail')).openMailFolder({ folder: localFile('mail') }) : openSmtp({ url: smtp }),
-      secrets: await secrets(['notify-targets'], async () => (await import('@convergence/local-cloud/keyring')).openKeyring({ file: localFile('keyring.json') })),
+      secrets: await secrets({ opens: ['notify-targets'] }),
       ...settings['MAIL_FROM'] === undefined ? {} : { from: settings['MAIL_FROM'] },
     })
   },
