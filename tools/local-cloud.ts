@@ -159,7 +159,8 @@ export const readyText = ({ urls, data_folder, admin_key, admin_key_is_new, line
   ...lines.map((line, index) => `  ${index === 0 ? 'clients' : '       '}     ${line}`),
 ]
 
-const main = async () => {
+/** Runs it until a signal, and ends the process. */
+export const runLocalCloud = async (): Promise<void> => {
   const settings = readSettings(process.env)
   const log = openLog({ service: 'local-cloud', level: settings.LOG_LEVEL })
   const cloud = await openLocalCloud({
@@ -203,7 +204,7 @@ const main = async () => {
 }
 
 if (import.meta.main) {
-  main().catch((error: unknown) => {
+  runLocalCloud().catch((error: unknown) => {
     if (error instanceof AppError) console.error(`convergence local-cloud: ${[error.message, ...error.faults].join('\n  ')}`)
     else console.error(error)
     process.exit(error instanceof AppError ? 78 : 1)

@@ -22,7 +22,9 @@ export interface ProcessesOptions {
   /** Added to what each process gets; nothing of the environment of this process but its PATH and HOME goes on by itself. */
   env?: Readonly<Record<string, string>>
   /** Where the services find the local cloud, given where it is: to put something between them. */
-  through?(env: Readonly<Record<string, string>>): Record<string, string>
+  through?(env: Readonly<Record<string, string>>, service: { name: ServiceName; replica: number }): Record<string, string>
+  /** What node is given to run; default the service's main.ts, or tools/local-cloud.ts: for tests. */
+  entry?(name: ServiceName | 'local-cloud'): string[]
   /** How long a process may take to be ready, in milliseconds; default 60,000. */
   start_ms?: number
   /** How long a process may take to stop in order before it is killed, in milliseconds; default 60,000. */
@@ -39,6 +41,8 @@ export interface ServiceProcess {
   readonly management_port: number
   readonly running: boolean
   kill(signal: NodeJS.Signals): void
+  /** To the process, for entries that listen. */
+  send(message: object): void
   /** Resolves when the process has ended, with its exit code or the signal that ended it. */
   ended(): Promise<{ code: number | null; signal: NodeJS.Signals | null }>
   /** Stops it in order if it runs, starts it on the same ports, resolves when it is ready. */
@@ -63,8 +67,8 @@ interface Child extends ServiceProcess { start(): Promise<Ready>; stop(): Promis
 
 const root = resolve(import.meta.dirname, '..')
 
-const openChild = (name: Child['name'], replica: number, shown: string, envOf: (last: Ready | undefined) => Record<string, string>, { log, start_ms = 60_000, stop_ms = 60_000 }: ProcessesOptions): Child => {
-  const file = name === 'local-cloud' ? join(root, 'tools/local-cloud.ts') : join(root, 'services', name, 'src/main.ts')
+const openChild = (name: Child['name'], replica: number, shown: string, envOf: (last: Ready | undefined) => Record<string, string>, { log, start_ms = 60_000, stop_ms = 60_000, entry }: ProcessesOptions): Child => {
+  const file = entry?.(name) ?? [name === 'local-cloud' ? join(root, 'tools/local-cloud.ts') : join(root, 'services', name, 'src/main.ts')]
   let child: ChildProcess | undefined
   let last: Ready | undefined
   let wanted = false
@@ -73,7 +77,7 @@ const openChild = (name: Child['name'], replica: number, shown: string, envOf: (
 
   const start = async (): Promise<Ready> => {
     // A group of its own: Ctrl-C reaches the parent alone, which stops all in order. The channel tells the child when the parent is gone.
-    const own = child = spawn(process.execPath, [file], { cwd: root, env: envOf(last), stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
+    const own = child = spawn(process.execPath, file, { cwd: root, env: envOf(last), stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
     wanted = true
     const said: string[] = []
     for (const stream of [own.stdout, own.stderr]) {
@@ -119,6 +123,7 @@ const openChild = (name: Child['name'], replica: number, shown: string, envOf: (
     get management_port() { return last?.management_port ?? 0 },
     get running() { return running() },
     kill: (signal) => { child?.kill(signal) },
+    send: (message) => { if (running()) child?.send(message) },
     ended: () => ended,
     restart: async () => {
       await stop()
@@ -156,11 +161,10 @@ export const startProcesses = async (options: ProcessesOptions): Promise<Process
   })()
   try {
     const { env = {}, admin_key, admin_key_is_new = false } = await cloud.start()
-    const seen = options.through?.(env) ?? env
     for (const name of serviceNames) {
       for (let replica = 0; replica < replicas; replica += 1) {
         services.push(openChild(name, replica, replicas === 1 ? name : `${name}.${replica}`, (last) => ({
-          ...base, ...seen, REPLICA: `r${replica}`,
+          ...base, ...(options.through?.(env, { name, replica }) ?? env), REPLICA: `r${replica}`,
           MANAGEMENT_PORT: String(last?.management_port ?? base['MANAGEMENT_PORT']),
           ...name === 'auth' ? { API_PORT: last?.url === undefined ? String(api_port === 0 ? 0 : api_port + replica) : portOf(last.url) } : {},
         }), options))

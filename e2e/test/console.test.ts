@@ -35,7 +35,7 @@ describe('the page at /console', function () {
     page.on('pageerror', (error) => { faults.push(error.message) })
     page.on('console', (message) => { if (message.type() === 'error' && /Content Security Policy/.test(message.text())) faults.push(message.text()) })
     try {
-      await page.goto(`${world.platform.url}/console`)
+      await page.goto(`${world.url}/console`)
       await act(page)
       expect(faults).to.deep.equal([])
     } finally {
@@ -115,7 +115,7 @@ describe('curl', () => {
     try {
       const key = await world.onboard('acme_corp')
       const id = await world.start(key, 'acme_corp', 'custom/bench/forty_steps')
-      const { stdout } = await promisify(execFile)('curl', ['-sSN', `${world.platform.url}/api/v1/pipelines/runs/${id}/events`, '-H', `X-API-Key: ${key}`])
+      const { stdout } = await promisify(execFile)('curl', ['-sSN', `${world.url}/api/v1/pipelines/runs/${id}/events`, '-H', `X-API-Key: ${key}`])
       const events = [...stdout.matchAll(/^event: (.*)$/gm)].map((match) => match[1])
       expect(events).to.deep.equal(['run-requested', 'run-admitted', ...Array.from({ length: 40 }, () => 'step-completed'), 'run-completed'])
     } finally {

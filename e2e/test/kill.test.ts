@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { hasEnded, openClient, type RunStatus } from '@convergence/tools/client'
-import { ledgerFaults, openWorld } from './world.ts'
+import { ledgerFaults, openOneProcess } from './world.ts'
 
 const root = join(import.meta.dirname, '../..')
 const totalRuns = 200
@@ -100,9 +100,9 @@ describe('kill -9', function () {
       await kill(running)
 
       // Everything is looked at once more from the files alone.
-      const world = await openWorld({ data_folder })
+      const world = await openOneProcess({ data_folder })
       try {
-        const { warehouse } = world.platform
+        const { warehouse } = world
         expect(await ledgerFaults(world), `seed ${seed}`).to.deep.equal([])
         const doubled = await warehouse.query({ query: `SELECT run_id, COUNT(*) AS n FROM \`${warehouse.project_id}.acme_corp.example_rows\` GROUP BY run_id` })
         expect(doubled.filter((row) => Number(row['n']) !== 1), `seed ${seed}`).to.deep.equal([])
@@ -122,7 +122,7 @@ describe('kill -9', function () {
   })
 
   it('keeps the admin key and its files to their owner', async () => {
-    const world = await openWorld()
+    const world = await openOneProcess()
     try {
       expect(readFileSync(join(world.data_folder, 'admin-key'), 'utf8').trim()).to.equal(world.platform.admin_key)
     } finally {

@@ -4,7 +4,7 @@ import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { followRun } from '@convergence/tools/client'
 import { writeSamples } from '@convergence/tools/samples'
-import { ledgerFaults, openWorld, type World } from './world.ts'
+import { inProcesses, ledgerFaults, openOneProcess, openWorld, type World } from './world.ts'
 
 const inWorld = async (options: Parameters<typeof openWorld>[0], body: (world: World) => Promise<void>) => {
   const world = await openWorld(options)
@@ -15,24 +15,24 @@ const inWorld = async (options: Parameters<typeof openWorld>[0], body: (world: W
   }
 }
 
-const rowsOf = async ({ platform: { warehouse } }: World, table: string) => {
+const rowsOf = async ({ warehouse }: World, table: string) => {
   const [row] = await warehouse.query({ query: `SELECT COUNT(*) AS n FROM \`${warehouse.project_id}.${table}\`` })
   return Number(row?.['n'])
 }
 
 describe('whole runs', function () {
-  this.timeout(60_000)
+  this.timeout(inProcesses ? 150_000 : 60_000)
 
   it('runs three steps from REST to a terminal record, readable at every moment', () => inWorld({}, async (world) => {
     const key = await world.onboard('acme_corp')
     const id = await world.start(key, 'acme_corp', 'custom/bench/three_steps')
     const events: string[] = []
-    const result = await followRun(world.platform.url, key, id, (event) => events.push(event))
+    const result = await followRun(world.url, key, id, (event) => events.push(event))
     expect(result.status).to.equal('COMPLETED')
     expect(result.steps.map((step) => step.status)).to.deep.equal(['SUCCEEDED', 'SUCCEEDED', 'SUCCEEDED'])
     expect(events.at(-1)).to.equal('run-completed')
     expect(await ledgerFaults(world)).to.deep.equal([])
-    const [row] = await world.platform.warehouse.query({ query: `SELECT status, pipeline_id FROM \`${world.platform.warehouse.project_id}.acme_corp.tenant_comprehensive_view\` WHERE pipeline_logging_id = @id LIMIT 1`, parameters: [{ name: 'id', type: 'STRING', value: id }] })
+    const [row] = await world.warehouse.query({ query: `SELECT status, pipeline_id FROM \`${world.warehouse.project_id}.acme_corp.tenant_comprehensive_view\` WHERE pipeline_logging_id = @id LIMIT 1`, parameters: [{ name: 'id', type: 'STRING', value: id }] })
     expect(row?.['status']).to.equal('COMPLETED')
   }))
 
@@ -64,7 +64,8 @@ describe('whole runs', function () {
     expect(await ledgerFaults(world)).to.deep.equal([])
   }))
 
-  for (const point of ['before-publish', 'after-publish', 'before-ack']) {
+  // As processes they are killed there: e2e/processes/kill.processes.ts.
+  for (const point of inProcesses ? [] : ['before-publish', 'after-publish', 'before-ack']) {
     it(`ends each run once when handlers die at ${point}`, async () => {
       const died = new Map<string, number>()
       const crash = (at: string, subscription: string) => {
@@ -74,14 +75,17 @@ describe('whole runs', function () {
         // Each handler dies at every third message; a message that comes again gets through.
         if (times % 3 === 0) throw new Error(`died ${point}`)
       }
-      await inWorld({ crash, redelivery_ms: 20 }, async (world) => {
+      const world = await openOneProcess({ crash, redelivery_ms: 20 })
+      try {
         const key = await world.onboard('acme_corp')
         const ids = await Promise.all(Array.from({ length: 9 }, () => world.start(key, 'acme_corp', 'custom/examples/append_row')))
         for (const id of ids) expect((await world.ended(key, id)).status).to.equal('COMPLETED')
         expect(await rowsOf(world, 'acme_corp.example_rows')).to.equal(ids.length)
         expect(await ledgerFaults(world)).to.deep.equal([])
         expect(died.size).to.be.greaterThan(2)
-      })
+      } finally {
+        await world.end()
+      }
     })
   }
 
@@ -92,7 +96,7 @@ describe('whole runs', function () {
     const ends = await Promise.all(ids.map((id) => world.ended(key, id)))
     expect(ends.filter(({ status }) => status === 'COMPLETED')).to.have.length(6)
     for (const end of ends.filter(({ status }) => status !== 'COMPLETED')) expect([end.status, end.error_code]).to.deep.equal(['REJECTED', 'QUOTA_EXCEEDED'])
-    const { warehouse } = world.platform
+    const { warehouse } = world
     const [most] = await warehouse.query({
       query: `SELECT MAX(running) AS most FROM (SELECT SUM(CASE kind WHEN 'ADMIT' THEN 1 WHEN 'RELEASE' THEN -1 ELSE 0 END) OVER (ORDER BY seq, idx) AS running
               FROM \`${warehouse.project_id}.tenants.run_ledger\` WHERE tenant_id = 'acme_corp')`,
@@ -112,32 +116,30 @@ describe('whole runs', function () {
   }))
 
   it('is asked for by the clock: a schedule fires once for its minute, whatever the number of ticks', async () => {
-    let offset_ms = 0
-    await inWorld({ clock: () => Date.now() + offset_ms }, async (world) => {
+    await inWorld({}, async (world) => {
       const key = await world.onboard('acme_corp')
       const made = await world.client.call('PUT', '/api/v1/tenants/acme_corp/schedules/every_hour', {
         key, body: { pipeline: 'custom/examples/append_row', cron: '0 * * * *', timezone: 'Europe/Berlin', parameters: {}, priority: 5, is_active: true, missed: 'latest', overlap: 'allow' }, expect: [200],
       })
       const scheduled = Date.parse(String(made.body['next_run_time']))
       expect(scheduled).to.be.greaterThan(Date.now())
-      const tick = () => world.platform.bus.publish([{ topic: 'scheduler-tick', event: {} }])
       const runsOfClock = async () => (await world.client.call<{ items: { pipeline_logging_id: string; trigger_type: string }[] }>('GET', '/api/v1/pipelines/runs', { key })).body.items.filter(({ trigger_type }) => trigger_type === 'schedule')
 
       // A tick that the scheduler has handled is followed by what a run after it shows: the ledger takes them in order.
       const settled = async () => { await world.ended(key, await world.start(key, 'acme_corp', 'custom/bench/three_steps')) }
-      await tick()
+      await world.tick()
       await settled()
       expect(await runsOfClock()).to.deep.equal([])
 
-      offset_ms = scheduled - Date.now() + 1_000
-      await Promise.all([tick(), tick(), tick()])
+      world.shiftClock(scheduled - Date.now() + 1_000)
+      await Promise.all([world.tick(), world.tick(), world.tick()])
       let runs = await runsOfClock()
       while (runs.length === 0) {
         await new Promise((resolve) => setTimeout(resolve, 20))
         runs = await runsOfClock()
       }
       expect((await world.ended(key, String(runs[0]?.pipeline_logging_id))).status).to.equal('COMPLETED')
-      await tick()
+      await world.tick()
       await settled()
       expect(await runsOfClock()).to.have.length(1)
       expect(await rowsOf(world, 'acme_corp.example_rows')).to.equal(1)
@@ -146,11 +148,11 @@ describe('whole runs', function () {
 })
 
 describe('cost pipelines', function () {
-  this.timeout(60_000)
+  this.timeout(inProcesses ? 150_000 : 60_000)
   const month = '2025-11'
 
   it('load the same month again without doubling it, and leave it as it was when a file has a bad row', () => inWorld({}, async (world) => {
-    const { warehouse } = world.platform
+    const { warehouse } = world
     await writeSamples({ folder: world.data_folder, tenants: ['acme_corp'], seed: 3, rows_per_provider: 400, month, days: ['2025-11-18'] })
     const key = await world.onboard('acme_corp')
     const load = async (pipeline: string) => world.ended(key, await world.start(key, 'acme_corp', pipeline, { month }))
@@ -201,7 +203,7 @@ describe('cost pipelines', function () {
       const key = await world.onboard('acme_corp')
       const result = await world.ended(key, await world.start(key, 'acme_corp', 'aws/cost/cur', { month: '2023-11' }))
       expect(result.error_message ?? '').to.equal('')
-      const [row] = await world.platform.warehouse.query({ query: `SELECT COUNT(*) AS n, SUM(line_item_unblended_cost) AS cost FROM \`${world.platform.warehouse.project_id}.acme_corp.aws_cost_cur\`` })
+      const [row] = await world.warehouse.query({ query: `SELECT COUNT(*) AS n, SUM(line_item_unblended_cost) AS cost FROM \`${world.warehouse.project_id}.acme_corp.aws_cost_cur\`` })
       expect(row).to.deep.equal({ n: 1281, cost: '1.6823086974' })
     })
   })

@@ -8,7 +8,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Bus, Signer } from '@convergence/bus'
+import type { Bus, BusOptions, Signer } from '@convergence/bus'
 import { AppError, isRetryable, type ServiceName } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Purpose, Secrets } from '@convergence/secrets'
@@ -68,6 +68,8 @@ export interface ServiceMain {
   signs?: boolean
   /** terminationGracePeriodSeconds of its Deployment; the process ends itself 3 s before. */
   grace_seconds: number
+  /** Of the bus; for tests, which have an entry of their own. No setting leads here. */
+  bus?: Pick<BusOptions, 'duplicate' | 'crash'>
   open(given: Given): Promise<Running>
 }
 
@@ -206,7 +208,7 @@ export const runService = async (main: ServiceMain): Promise<void> => {
     const port = openGoogleBus({ project_id, log: own, close_timeout_ms: closeTimeoutMs, ...embedded ? { api_endpoint: read('PUBSUB_EMULATOR_HOST') } : {} })
     opened.push(() => port.close())
     const signers: Record<string, Signer> = signer_key === undefined ? {} : { [main.name]: openSigner(signer_key, main.name) }
-    const messages = bus = openBus({ port, log: own, signers, closeTimeoutMs })
+    const messages = bus = openBus({ port, log: own, signers, closeTimeoutMs, ...main.bus })
 
     const given: Given = {
       bus: messages, warehouse: store, pipelines, log: own, now: () => new Date(), random: Math.random, settings, embedded, local_mode, host, replica, epoch, localFile,

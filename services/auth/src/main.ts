@@ -1,7 +1,7 @@
 /** The auth service as its own process; its settings are in env.schema.json. */
-import { runService } from '@convergence/service/run'
+import { runService, type ServiceMain } from '@convergence/service/run'
 
-await runService({
+export const main: ServiceMain = {
   name: 'auth', folder: import.meta.dirname, env: process.env, signs: true, grace_seconds: 45,
   open: async ({ settings, local_mode, host, replica, bootstrap, adminKeyHashes, secrets, ...shared }) => {
     const admin_key_hashes = adminKeyHashes()
@@ -14,4 +14,6 @@ await runService({
     })
     return { url: door.url, stop: () => door.close(), close: () => door.close(), metrics: () => door.metrics() }
   },
-})
+}
+
+if (import.meta.main) await runService(main)

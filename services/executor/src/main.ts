@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Objects } from '@convergence/objects'
-import { runService } from '@convergence/service/run'
+import { runService, type ServiceMain } from '@convergence/service/run'
 
-await runService({
+export const main: ServiceMain = {
   name: 'executor', folder: import.meta.dirname, env: process.env, grace_seconds: 120,
   open: async ({ settings, embedded, secrets, localFile, ...shared }) => {
     const { executor } = await import('./executor.ts')
@@ -23,10 +23,12 @@ await runService({
       },
     }
   },
-})
+}
 
 async function openClouds (): Promise<Objects> {
   const name: string = '@convergence/objects/clouds'
   const module = await import(name) as { openClouds(options: object): Objects }
   return module.openClouds({})
 }
+
+if (import.meta.main) await runService(main)

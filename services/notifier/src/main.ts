@@ -1,7 +1,7 @@
 /** The notifier service as its own process; its settings are in env.schema.json. */
-import { runService } from '@convergence/service/run'
+import { runService, type ServiceMain } from '@convergence/service/run'
 
-await runService({
+export const main: ServiceMain = {
   name: 'notifier', folder: import.meta.dirname, env: process.env, grace_seconds: 60,
   open: async ({ settings, secrets, localFile, ...shared }) => {
     const { notifier, openSmtp } = await import('./notifier.ts')
@@ -13,4 +13,6 @@ await runService({
       ...settings['MAIL_FROM'] === undefined ? {} : { from: settings['MAIL_FROM'] },
     })
   },
-})
+}
+
+if (import.meta.main) await runService(main)

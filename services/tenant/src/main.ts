@@ -1,7 +1,9 @@
 /** The tenant service as its own process; its settings are in env.schema.json. */
-import { runService } from '@convergence/service/run'
+import { runService, type ServiceMain } from '@convergence/service/run'
 
-await runService({
+export const main: ServiceMain = {
   name: 'tenant', folder: import.meta.dirname, env: process.env, grace_seconds: 60,
   open: async (given) => (await import('./tenant.ts')).tenant(given),
-})
+}
+
+if (import.meta.main) await runService(main)
