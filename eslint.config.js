@@ -17,12 +17,13 @@ const doors = {
   nodemailer: 'services/notifier/',
   koa: 'services/auth/',
   croner: 'services/scheduler/',
-  yaml: 'libs/pipeline/ and libs/contracts/',
+  yaml: 'libs/pipeline/ and libs/contracts/ (and tools/k8s/, for manifests)',
 }
 const allowedIn = {
   'libs/local-cloud': ['@duckdb/node-api', 'node:sqlite'],
   'tools/bench': ['@duckdb/node-api'],
   'tools/cost': ['@google-cloud/pubsub'],
+  'tools/k8s': ['yaml'],
   'libs/bus': ['@google-cloud/pubsub'],
   'libs/warehouse': ['@google-cloud/bigquery', '@google-cloud/bigquery-storage'],
   'libs/secrets': ['@google-cloud/kms'],

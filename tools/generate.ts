@@ -1,10 +1,11 @@
 /**
- * Writes what is generated from schemas/: event types and the list of error codes. `npm run verify` runs it with `--check`
+ * Writes what is generated from schemas/: event types, the list of error codes, the platform's resources on Google Cloud. `npm run verify` runs it with `--check`
  * and fails where a checked-in file differs.
  */
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { compile } from 'json-schema-to-typescript'
+import { platformTexts } from './k8s/platform.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -33,13 +34,16 @@ const errorTypes = (): string => {
 const generated: Record<string, string> = {
   'libs/contracts/src/events.generated.ts': await eventTypes(),
   'libs/contracts/src/errors.generated.ts': errorTypes(),
+  ...Object.fromEntries(Object.entries(platformTexts()).map(([name, text]) => [`k8s/platform/base/${name}`, text])),
 }
 
 const check = process.argv.includes('--check')
 let stale = 0
 for (const [path, text] of Object.entries(generated)) {
-  if (!check) writeFileSync(join(root, path), text)
-  else if (read(path) !== text) {
+  if (!check) {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), text)
+  } else if (!existsSync(join(root, path)) || read(path) !== text) {
     stale += 1
     console.error(`${path}: not what schemas/ says; run \`npm run generate\``)
   }

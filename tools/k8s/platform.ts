@@ -1,0 +1,130 @@
+/**
+ * The platform on Google Cloud as Config Connector resources, made from schemas/topology.yaml: topics, subscriptions with their dead
+ * letters, who may publish and who may read, keys, the central dataset, the tick. `npm run generate` writes k8s/platform/base; a test compares.
+ */
+import { stringify } from 'yaml'
+import { allSubscriptions } from '@convergence/bus'
+import { deadLetterName, serviceNames, topics, topology, type ServiceName } from '@convergence/contracts'
+import { purposes } from '@convergence/secrets'
+
+export interface KubeObject { apiVersion: string; kind: string; metadata: { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }; spec?: Record<string, unknown> }
+
+/** What overlays replace: the project's id stands in names, its number in principals. */
+export const placeholders = { project: 'PROJECT_ID', number: 'PROJECT_NUMBER' } as const
+const namespace = 'convergence'
+/** Identity of a service: a Kubernetes service account of the cluster's workload identity pool, without any key. */
+export const principal = (service: ServiceName): string =>
+  `principal://iam.googleapis.com/projects/${placeholders.number}/locations/global/workloadIdentityPools/${placeholders.project}.svc.id.goog/subject/ns/${namespace}/sa/${service}`
+/** Pub/Sub itself, which forwards dead letters. */
+export const pubsubAgent = `serviceAccount:service-${placeholders.number}@gcp-sa-pubsub.iam.gserviceaccount.com`
+
+export interface Grant { resource: { kind: string; name: string }; role: string; member: string }
+
+const short = (text: string): string => text.replaceAll(/[^a-z0-9]+/g, '-')
+const memberName = (member: string): string => (member === pubsubAgent ? 'pubsub' : member.split('/').at(-1) ?? '')
+
+/** Every grant, derived from the topology: nobody else may publish to an internal topic. Publishers outside are granted in an overlay, on run-requested alone. */
+export const grants = (): Grant[] => {
+  const topic = (name: string) => ({ kind: 'PubSubTopic', name })
+  const subscription = (name: string) => ({ kind: 'PubSubSubscription', name })
+  const project = { kind: 'Project', name: placeholders.project }
+  const key = (purpose: string) => ({ kind: 'KMSCryptoKey', name: purpose })
+  const isService = (name: string): name is ServiceName => (serviceNames as readonly string[]).includes(name)
+  return [
+    ...topics.flatMap((name) => [...topology[name].publishers].filter(isService).map((service) => ({ resource: topic(name), role: 'roles/pubsub.publisher', member: principal(service) }))),
+    ...allSubscriptions().flatMap(({ service, name }) => [
+      { resource: subscription(name), role: 'roles/pubsub.subscriber', member: principal(service) },
+      // What a handler gives up at once it publishes there itself; what comes too often, Pub/Sub does.
+      { resource: topic(deadLetterName(name)), role: 'roles/pubsub.publisher', member: principal(service) },
+      { resource: topic(deadLetterName(name)), role: 'roles/pubsub.publisher', member: pubsubAgent },
+      { resource: subscription(name), role: 'roles/pubsub.subscriber', member: pubsubAgent },
+      { resource: subscription(deadLetterName(name)), role: 'roles/pubsub.subscriber', member: principal('scheduler') },
+    ]),
+    // Each replica of auth makes its own subscriptions to what it shows live, and takes them away.
+    ...topics.filter((name) => topology[name].feed !== undefined).map((name) => ({ resource: topic(name), role: 'roles/pubsub.subscriber', member: principal(topology[name].feed as ServiceName) })),
+    { resource: project, role: `projects/${placeholders.project}/roles/convergenceFeed`, member: principal('auth') },
+    ...serviceNames.flatMap((service) => [
+      { resource: project, role: 'roles/bigquery.jobUser', member: principal(service) },
+      { resource: { kind: 'BigQueryDataset', name: 'tenants' }, role: 'roles/bigquery.dataViewer', member: principal(service) },
+      { resource: { kind: 'BigQueryDataset', name: 'tenants' }, role: `projects/${placeholders.project}/roles/convergenceWriter`, member: principal(service) },
+    ]),
+    // Datasets of tenants are made by the tenant service and filled by the executor. Nobody may delete a job.
+    { resource: project, role: 'roles/bigquery.user', member: principal('tenant') },
+    ...(['tenant', 'executor'] as const).map((service) => ({ resource: project, role: 'roles/bigquery.dataEditor', member: principal(service) })),
+    ...purposes.map((purpose) => ({ resource: key(purpose), role: 'roles/cloudkms.cryptoKeyEncrypter', member: principal('auth') })),
+    { resource: key('tenant-credentials'), role: 'roles/cloudkms.cryptoKeyDecrypter', member: principal('executor') },
+    { resource: key('notify-targets'), role: 'roles/cloudkms.cryptoKeyDecrypter', member: principal('notifier') },
+  ]
+}
+
+const pubsub = 'pubsub.cnrm.cloud.google.com/v1beta1'
+const kms = 'kms.cnrm.cloud.google.com/v1beta1'
+const groups: Readonly<Record<string, string>> = { PubSubTopic: pubsub, PubSubSubscription: pubsub, KMSCryptoKey: kms, BigQueryDataset: 'bigquery.cnrm.cloud.google.com/v1beta1', Project: 'resourcemanager.cnrm.cloud.google.com/v1beta1' }
+const retention = { week: '604800s', month: '2678400s' }
+
+const topicOf = (name: string): KubeObject => ({ apiVersion: pubsub, kind: 'PubSubTopic', metadata: { name }, spec: { messageRetentionDuration: retention.week, kmsKeyRef: { name: 'messages' } } })
+const subscriptionOf = (name: string, topic: string, more: object): KubeObject => ({
+  apiVersion: pubsub, kind: 'PubSubSubscription', metadata: { name },
+  spec: {
+    topicRef: { name: topic }, ackDeadlineSeconds: 60, enableExactlyOnceDelivery: true, retryPolicy: { minimumBackoff: '10s', maximumBackoff: '600s' },
+    // Without this one that is idle for a month is deleted.
+    expirationPolicy: { ttl: '' }, ...more,
+  },
+})
+
+/** Files of k8s/platform/base, by name. */
+export const platformFiles = (): Record<string, KubeObject[]> => {
+  const all = allSubscriptions()
+  return {
+    'topics.yaml': [...topics, ...all.map(({ name }) => deadLetterName(name))].map(topicOf),
+    'subscriptions.yaml': all.flatMap(({ name, topic, filter, max_delivery_attempts }) => [
+      subscriptionOf(name, topic, { ...filter === undefined ? {} : { filter }, deadLetterPolicy: { deadLetterTopicRef: { name: deadLetterName(name) }, maxDeliveryAttempts: max_delivery_attempts } }),
+      subscriptionOf(deadLetterName(name), deadLetterName(name), { messageRetentionDuration: retention.month }),
+    ]),
+    'iam.yaml': [
+      {
+        apiVersion: 'iam.cnrm.cloud.google.com/v1beta1', kind: 'IAMCustomRole', metadata: { name: 'convergencefeed' },
+        spec: { resourceID: 'convergenceFeed', title: 'Convergence: live feed', description: 'Makes and takes away subscriptions of its own', stage: 'GA', permissions: ['pubsub.subscriptions.consume', 'pubsub.subscriptions.create', 'pubsub.subscriptions.delete', 'pubsub.subscriptions.get', 'pubsub.subscriptions.list'] },
+      },
+      {
+        apiVersion: 'iam.cnrm.cloud.google.com/v1beta1', kind: 'IAMCustomRole', metadata: { name: 'convergencewriter' },
+        spec: { resourceID: 'convergenceWriter', title: 'Convergence: rows', description: 'Adds rows to tables that are there; makes, changes and drops none', stage: 'GA', permissions: ['bigquery.tables.get', 'bigquery.tables.getData', 'bigquery.tables.updateData'] },
+      },
+      ...grants().map(({ resource, role, member }): KubeObject => ({
+        apiVersion: 'iam.cnrm.cloud.google.com/v1beta1', kind: 'IAMPolicyMember',
+        metadata: {
+          name: short(`${resource.kind === 'Project' ? 'project' : resource.kind.toLowerCase().replace(/^(pubsub|kmscrypto|bigquery)/, '')}-${resource.kind === 'Project' ? '' : resource.name}-${role.split(/[./]/).at(-1) ?? ''}-${memberName(member)}`.toLowerCase()),
+          // What an overlay has to put its project into.
+          labels: { member: member === pubsubAgent ? 'pubsub' : 'principal', ...resource.kind === 'Project' ? { resource: 'project' } : {}, ...role.startsWith('projects/') ? { role: 'custom' } : {} },
+        },
+        spec: { resourceRef: { apiVersion: groups[resource.kind], kind: resource.kind, ...resource.kind === 'Project' ? { external: `projects/${resource.name}` } : { name: resource.name } }, role, member },
+      })),
+    ],
+    'kms.yaml': [
+      { apiVersion: kms, kind: 'KMSKeyRing', metadata: { name: 'convergence' }, spec: { location: 'europe' } },
+      ...[...purposes, 'messages'].map((name): KubeObject => ({
+        apiVersion: kms, kind: 'KMSCryptoKey', metadata: { name, annotations: { 'cnrm.cloud.google.com/deletion-policy': 'abandon' } },
+        // Old versions stay enabled, so nothing has to be wrapped again.
+        spec: { keyRingRef: { name: 'convergence' }, purpose: 'ENCRYPT_DECRYPT', rotationPeriod: '7776000s' },
+      })),
+    ],
+    'datasets.yaml': [{
+      apiVersion: 'bigquery.cnrm.cloud.google.com/v1beta1', kind: 'BigQueryDataset', metadata: { name: 'tenants', annotations: { 'cnrm.cloud.google.com/deletion-policy': 'abandon' } },
+      spec: { location: 'EU', description: 'Central metadata tables; npm run apply makes them', friendlyName: 'tenants' },
+    }],
+    'tick.yaml': [{
+      apiVersion: 'cloudscheduler.cnrm.cloud.google.com/v1beta1', kind: 'CloudSchedulerJob', metadata: { name: 'scheduler-tick' },
+      spec: {
+        location: 'europe-west1', schedule: '* * * * *', timeZone: 'Etc/UTC', description: 'Each minute: schedules, timers, runs that nothing was heard of',
+        pubsubTarget: { topicRef: { name: 'scheduler-tick' }, data: Buffer.from('{}').toString('base64'), attributes: { event: 'scheduler-tick', version: '1' } },
+      },
+    }],
+  }
+}
+
+/** Texts of k8s/platform/base, by file name. */
+const head = '# Made from schemas/topology.yaml by npm run generate; do not edit.\n'
+export const platformTexts = (): Record<string, string> => {
+  const files = Object.fromEntries(Object.entries(platformFiles()).map(([name, objects]) => [name, head + objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n')]))
+  return { ...files, 'kustomization.yaml': `${head}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n${Object.keys(files).map((name) => `  - ${name}\n`).join('')}` }
+}
