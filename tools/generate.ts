@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { compile } from 'json-schema-to-typescript'
 import { platformTexts } from './k8s/platform.ts'
+import { kustomize, writeGoldens } from './k8s/render.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -47,6 +48,11 @@ for (const [path, text] of Object.entries(generated)) {
     stale += 1
     console.error(`${path}: not what schemas/ says; run \`npm run generate\``)
   }
+}
+if (!check) {
+  const command = kustomize()
+  if (command === undefined) console.log('k8s/golden is as it was: neither kubectl nor kustomize is installed')
+  else await writeGoldens(command)
 }
 if (stale > 0) process.exitCode = 1
 else console.log(check ? `${Object.keys(generated).length} generated files are up to date` : `wrote ${Object.keys(generated).join(', ')}`)

@@ -1,10 +1,11 @@
 /**
  * Checks what no test sees: generated files are what schemas/ says, the lock file is sane, every link and command of the documentation
- * exists. Prints each fault with its place; exit 1 on any.
+ * exists, and what is deployed is as it should be (tools/k8s/check.ts). Prints each fault with its place; exit 1 on any.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { deploymentFaults } from './k8s/check.ts'
 
 const root = join(import.meta.dirname, '..')
 const faults: string[] = []
@@ -49,7 +50,7 @@ const checkLockFile = () => {
     if (entry.integrity === undefined) fault('package-lock.json', `${path} has no integrity`)
     if (entry.hasInstallScript && !(path in harmless)) fault('package-lock.json', `${path} has an install script; allow it in tools/verify.ts with a reason, or do without`)
   }
-  const manifests = ['package.json', ...['libs', 'services'].flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}/package.json`))]
+  const manifests = ['package.json', 'tools/package.json', 'e2e/package.json', ...['libs', 'services'].flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}/package.json`))]
   for (const manifest of manifests) {
     const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(root, manifest), 'utf8')) as Record<string, Record<string, string>>
     for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
@@ -70,6 +71,9 @@ run('generated files', ['tools/generate.ts', '--check'])
 run('pipelines and templates', ['tools/validate.ts'])
 checkLinks()
 checkLockFile()
+const deployment = await deploymentFaults()
+faults.push(...deployment.faults)
+for (const line of deployment.skipped) console.log(`verify: skipped ${line}`)
 for (const line of faults) console.error(line)
 if (faults.length > 0) process.exitCode = 1
-else console.log('verify: generated files, pipelines, links, lock file and pins are in order')
+else console.log('verify: generated files, pipelines, links, lock file, pins, manifests of every overlay, image and compose file are in order')
