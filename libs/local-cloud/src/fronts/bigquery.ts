@@ -1,6 +1,7 @@
 /**
  * BigQuery's REST API v2 before the embedded warehouse: Google's clients and `bq` work with it unchanged. It translates and nothing else.
- * There is no authentication, so it binds loopback only, and answers no web page: a request with an Origin or for a foreign Host is refused.
+ * There is no authentication, so it is for loopback, or for a network that only the services reach (WIRE_HOST), and answers no web page: a request with an
+ * Origin is refused, on loopback also one for a foreign Host.
  */
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
@@ -20,7 +21,7 @@ import type { Json } from './bigquery/wire.ts'
 
 export interface BigQueryFrontOptions {
   engine: Engine
-  /** A loopback address. */
+  /** A loopback address, or one that the operator asked for. */
   host: string
   /** 0 takes a free one. */
   port: number
@@ -38,7 +39,7 @@ const resumableMs = 24 * 3_600_000
 
 /** Throws SETTING_INVALID's kin of the engine when the port is taken; listens when it resolves. */
 export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = join(engine.folder, 'buckets', 'gcs'), now = () => new Date(), log }: BigQueryFrontOptions): Promise<BigQueryFront> => {
-  if (!loopback.test(host)) throw new RangeError(`${host}: the BigQuery front has no authentication and listens on loopback only, such as 127.0.0.1`)
+  const near = loopback.test(host)
   const { project_id } = engine
   const uploads = join(engine.folder, 'scratch', 'bigquery')
   await makeFolder(uploads)
@@ -193,7 +194,8 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
   const isQuery = (url: string | undefined): boolean => /\/queries(\/|\?|$)/.test(url ?? '')
   const refusal = ({ headers }: IncomingMessage): RestFault | undefined => {
     if (headers.origin !== undefined) return new RestFault(403, 'forbidden', 'The local warehouse answers no web page: the request has an Origin header.')
-    if (!loopback.test(headers.host ?? '')) return new RestFault(403, 'forbidden', 'The local warehouse answers on loopback only: the request is for another Host.')
+    // On another address, in a container, it is called by the name of its service.
+    if (near && !loopback.test(headers.host ?? '')) return new RestFault(403, 'forbidden', 'The local warehouse answers on loopback only: the request is for another Host.')
     return undefined
   }
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {

@@ -693,6 +693,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       }
     },
     columns: (dataset, name) => catalog.table(dataset, name)?.columns,
+    madeAt: (dataset, name) => catalog.table(dataset, name)?.created_ms,
     partitioning: (dataset, name) => catalog.table(dataset, name)?.time_partitioning,
     takesSmallRows: (dataset) => dataset === journalDataset,
     datasets: () => [...catalog.datasets()].map(([dataset, spec]) => ({ dataset, spec })),

@@ -60,6 +60,8 @@ export interface Engine extends WarehousePort {
 
   /** Of a table; undefined when there is none. */
   columns(dataset: string, name: string): readonly Column[] | undefined
+  /** When the table was made, ms: another time, another table, though it has the same name. */
+  madeAt(dataset: string, name: string): number | undefined
   partitioning(dataset: string, name: string): TimePartitioning | undefined
   /** Whether small rows of its tables are answered by the journal. */
   takesSmallRows(dataset: string): boolean

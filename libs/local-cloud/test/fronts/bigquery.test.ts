@@ -401,6 +401,34 @@ describe('BigQuery front', function () {
       expect(listed.map(({ cost }: { cost: unknown }) => String(cost))).to.deep.equal(['0.5', '1.5', '2.5', '3.5', '4.5'])
       expect((await table.getRows({ selectedFields: 'cost', maxResults: 1, autoPaginate: false }))[0]).to.have.length(1)
     }))
+    it('with the same insertId are there when the table was dropped and made again meanwhile, whoever dropped it', () => setup(async ({ client, raw, clock }) => {
+      const { table } = await withCosts(client)
+      const rows = [{ insertId: 'once', json: { day: '2025-11-19', cost: '1', labels: [] } }]
+      const [{ schema, timePartitioning }] = await table.getMetadata() as [{ schema: object; timePartitioning?: object }]
+      const again = async () => {
+        clock.ms += 10
+        await client.dataset('acme').createTable('costs', { schema, ...timePartitioning === undefined ? {} : { timePartitioning } } as never)
+        await table.insert(rows, { raw: true })
+        expect((await table.getRows())[0]).to.have.length(1)
+      }
+      await table.insert(rows, { raw: true })
+      await table.delete()
+      await again()
+      await client.query('DROP TABLE acme.costs')
+      await again()
+      await raw('DELETE', `${base}/datasets/acme?deleteContents=true`)
+      await client.createDataset('acme')
+      await again()
+    }))
+    it('that no INT64 holds are refused, and what comes after them is not', () => setup(async ({ client }) => {
+      await client.createDataset('whole')
+      const [table] = await client.dataset('whole').createTable('numbers', { schema: [{ name: 'n', type: 'INTEGER' }] })
+      for (const n of ['9223372036854775808', '-9223372036854775809', '9999999999999999999', 1e300]) {
+        expect((await table.insert([{ n }]).then(() => undefined, (error: unknown) => error) as Error).name, String(n)).to.equal('PartialFailureError')
+      }
+      await table.insert([{ n: '9223372036854775807' }, { n: '-9223372036854775808' }, { n: 5 }])
+      expect((await client.query('SELECT CAST(n AS STRING) AS n FROM whole.numbers ORDER BY 1'))[0]).to.deep.equal([{ n: '-9223372036854775808' }, { n: '5' }, { n: '9223372036854775807' }])
+    }))
     it('that are wrong are told one by one, with HTTP 200', () => setup(async ({ client, raw }) => {
       const { table } = await withCosts(client)
       const rows = [{ day: '2025-11-19', cost: '1' }, { cost: '1' }, { day: '2025-11-19', other: 1 }]

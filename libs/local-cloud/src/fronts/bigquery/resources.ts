@@ -1,6 +1,7 @@
 /** Datasets, tables, views, their rows: BigQuery's REST resources over the engine. */
 import { createHash } from 'node:crypto'
 import { AppError } from '@convergence/contracts'
+import { isWhole } from '../../warehouse/values.ts'
 import type { Column, TimePartitioning } from '@convergence/contracts'
 import type { StoredDataset, StoredTable, StoredView } from '../../warehouse/catalog.ts'
 import type { Described, Engine } from '../../warehouse/work.ts'
@@ -296,9 +297,11 @@ export const openResources = (engine: Engine, self: () => string, now: () => Dat
       })
       const good = rows.filter(({ index }) => !faults.has(index))
       if (faults.size === 0 || skip) {
-        const fresh = good.filter(({ id }, k) => id === undefined || (!seen.has(`${dataset}.${name}/${id}`) && good.findIndex((other) => other.id === id) === k))
+        // Of a table that was dropped and made again nothing was seen, however the drop came.
+        const life = `${dataset}.${name}@${engine.madeAt(dataset, name) ?? 0}`
+        const fresh = good.filter(({ id }, k) => id === undefined || (!seen.has(`${life}/${id}`) && good.findIndex((other) => other.id === id) === k))
         await engine.insertRows(dataset, name, fresh.map(({ row }) => row))
-        for (const { id } of fresh) if (id !== undefined) seen.add(`${dataset}.${name}/${id}`)
+        for (const { id } of fresh) if (id !== undefined) seen.add(`${life}/${id}`)
       }
       if (faults.size === 0) return { body: { kind: 'bigquery#tableDataInsertAllResponse' } }
       return { body: {
@@ -330,7 +333,6 @@ export const openSeen = (now: () => Date, keptMs = 60_000, most = 200_000): Seen
 }
 
 interface RowFault { at: string; message: string }
-const whole = /^[+-]?\d{1,19}$/
 const decimal = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
 /** One value of insertAll as the engine's rows have it; insertAll takes text for most, and JSON as its text. */
 const valueOf = (column: Column, value: unknown, ignore: boolean, at: string): { value: unknown } | { fault: RowFault } => {
@@ -350,7 +352,7 @@ const valueOf = (column: Column, value: unknown, ignore: boolean, at: string): {
       }
     case 'STRING': return typeof value === 'object' ? wrong('Cannot convert value to string (bad value)') : { value: String(value) }
     case 'BOOL': return value === true || /^(true|t)$/i.test(String(value)) ? { value: true } : value === false || /^(false|f)$/i.test(String(value)) ? { value: false } : wrong(`Cannot convert value to boolean (bad value): ${shown(value)}`)
-    case 'INT64': return (typeof value === 'number' && Number.isSafeInteger(value)) || (typeof value === 'string' && whole.test(value)) ? { value } : wrong(`Cannot convert value to integer (bad value): ${shown(value)}`)
+    case 'INT64': return isWhole(value) ? { value } : wrong(`Cannot convert value to integer (bad value): ${shown(value)}`)
     case 'FLOAT64': case 'NUMERIC': case 'BIGNUMERIC': return (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && decimal.test(value)) ? { value } : wrong(`Invalid ${column.type} value: ${shown(value)}`)
     case 'TIMESTAMP': {
       const text = typeof value === 'number' || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value)) ? new Date(Number(value) * 1000).toISOString() : value
