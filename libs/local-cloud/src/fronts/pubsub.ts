@@ -4,7 +4,7 @@
  */
 import * as grpc from '@grpc/grpc-js'
 import type { PortMessage, PortOutgoing } from '@convergence/bus'
-import type { Broker, BrokerSubscriptionConfig, Stream } from '../pubsub/broker.ts'
+import type { Broker, BrokerSubscriptionConfig, Stream, Snapshot, TopicConfig } from '../pubsub/broker.ts'
 import { invalid, listen, loadServices, newServer, shut, StatusError, statusOf, unary, unsupported, withErrorInfo, type FrontLog } from './grpc.ts'
 
 export interface PubSubFrontOptions {
@@ -56,6 +56,8 @@ const spanOf = (ms: number): Span => ({ seconds: String(Math.floor(ms / 1000)), 
 const instantOf = (rfc3339: string): Span => spanOf(Date.parse(rfc3339))
 const isEmpty = (value: object | null | undefined): boolean => value === null || value === undefined || Object.values(value).every((each) => each === null || each === '' || each === 0 || each === '0' || each === false || (typeof each === 'object' && isEmpty(each as object)))
 
+/** A path of an update mask as the API writes it. */
+const snake = (path: string): string => path.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 const mostMessages = 1_000
 const mostBytes = 10_000_000
 const pullWaitMs = 5_000
@@ -67,7 +69,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
 
   // ---- names ------------------------------------------------------------------------------------------------------------------------
 
-  const short = (kind: 'topics' | 'subscriptions', path: string): string => {
+  const short = (kind: 'topics' | 'subscriptions' | 'snapshots', path: string): string => {
     const [, project, name] = new RegExp(`^projects/([^/]+)/${kind}/([^/]+)$`).exec(path) ?? []
     if (project === undefined || name === undefined) throw invalid(`expected projects/{project}/${kind}/{name}, got ${JSON.stringify(path.slice(0, 300))}`)
     if (project !== project_id) throw new StatusError(grpc.status.NOT_FOUND, `project ${project}: this local cloud holds the project ${project_id} alone`)
@@ -77,6 +79,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
     if (path !== `projects/${project_id}`) throw new StatusError(grpc.status.NOT_FOUND, `${path}: this local cloud holds projects/${project_id} alone`)
   }
   const topicPath = (name: string): string => (name === '_deleted-topic_' ? name : `projects/${project_id}/topics/${name}`)
+  const snapshotPath = (name: string): string => `projects/${project_id}/snapshots/${name}`
   const subscriptionPath = (name: string): string => `projects/${project_id}/subscriptions/${name}`
   /** One page of names in order; the token is the last name of the page before. */
   const page = (names: readonly string[], { pageSize: size = 0, pageToken = '' }: Page): { names: string[]; nextPageToken: string } => {
@@ -91,16 +94,22 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
     for (const [what, value] of [['a schema', topic.schemaSettings], ['a storage policy', topic.messageStoragePolicy], ['ingestion', topic.ingestionDataSourceSettings]] as const) if (!isEmpty(value)) throw unsupported(`${what} of a topic`)
     if ((topic.messageTransforms ?? []).length > 0) throw unsupported('a message transform')
     if (topic.kmsKeyName) throw unsupported('a key of a topic')
-    if (!isEmpty(topic.messageRetentionDuration)) throw unsupported('message retention of a topic')
-    if (!isEmpty(topic.labels)) throw unsupported('labels of a topic')
   }
+  const topicConfigOf = ({ labels = {}, messageRetentionDuration }: ProtoTopic): TopicConfig => {
+    const retentionMs = millis(messageRetentionDuration)
+    return { ...isEmpty(labels) ? {} : { labels }, ...retentionMs === undefined || retentionMs === 0 ? {} : { retentionMs } }
+  }
+  const protoTopic = (name: string) => {
+    const { labels = {}, retentionMs } = broker.getTopic(name) ?? {}
+    return { name: topicPath(name), labels, state: 'ACTIVE', ...retentionMs === undefined ? {} : { messageRetentionDuration: spanOf(retentionMs) } }
+  }
+  const protoSnapshot = ({ name, topic, labels, expires_ms }: Snapshot) => ({ name: snapshotPath(name), topic: topicPath(topic), expireTime: spanOf(expires_ms), labels })
   const configOf = (subscription: ProtoSubscription): BrokerSubscriptionConfig => {
     const { pushConfig, ackDeadlineSeconds = 0, deadLetterPolicy, retryPolicy, expirationPolicy, filter, labels } = subscription
     if (pushConfig?.pushEndpoint) throw unsupported('a push endpoint')
     if (!isEmpty(pushConfig)) throw unsupported('a push configuration')
     for (const [what, value] of [['a BigQuery subscription', subscription.bigqueryConfig], ['a Cloud Storage subscription', subscription.cloudStorageConfig], ['a Bigtable subscription', subscription.bigtableConfig]] as const) if (!isEmpty(value)) throw unsupported(what)
     if ((subscription.messageTransforms ?? []).length > 0) throw unsupported('a message transform')
-    if (subscription.retainAckedMessages === true) throw unsupported('retention of acknowledged messages')
     const retention = millis(subscription.messageRetentionDuration)
     if (retention !== undefined && retention !== 0 && retention !== weekMs) throw unsupported('a message retention other than 7 days')
     const ttl = expirationPolicy === null || expirationPolicy === undefined ? monthMs : millis(expirationPolicy.ttl)
@@ -113,14 +122,16 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       ...(labels === undefined || isEmpty(labels) ? {} : { labels }),
       ...(subscription.enableMessageOrdering === true ? { enableMessageOrdering: true } : {}),
       ...(subscription.enableExactlyOnceDelivery === true ? { enableExactlyOnceDelivery: true } : {}),
+      ...(subscription.retainAckedMessages === true ? { retainAckedMessages: true } : {}),
+      ...(subscription.detached === true ? { detached: true } : {}),
       ...(ttl === undefined ? {} : { expirationMs: ttl }),
       ...(deadLetterPolicy?.deadLetterTopic ? { deadLetterPolicy: { topic: short('topics', deadLetterPolicy.deadLetterTopic), maxDeliveryAttempts: deadLetterPolicy.maxDeliveryAttempts || 5 } } : {}),
       ...(retryPolicy === null || retryPolicy === undefined ? {} : { retryPolicy: { minimumBackoffMs, maximumBackoffMs: millis(retryPolicy.maximumBackoff) ?? Math.max(600_000, minimumBackoffMs) } }),
     }
   }
   const protoOf = (name: string, config: BrokerSubscriptionConfig): ProtoSubscription & { state: string } => ({
-    name: subscriptionPath(name), topic: topicPath(config.topic), pushConfig: {}, ackDeadlineSeconds: config.ackDeadlineSeconds ?? 10, retainAckedMessages: false, messageRetentionDuration: spanOf(weekMs),
-    labels: { ...config.labels }, enableMessageOrdering: config.enableMessageOrdering ?? false, filter: config.filter ?? '', detached: false, enableExactlyOnceDelivery: config.enableExactlyOnceDelivery ?? false, state: 'ACTIVE',
+    name: subscriptionPath(name), topic: topicPath(config.topic), pushConfig: {}, ackDeadlineSeconds: config.ackDeadlineSeconds ?? 10, retainAckedMessages: config.retainAckedMessages ?? false, messageRetentionDuration: spanOf(weekMs),
+    labels: { ...config.labels }, enableMessageOrdering: config.enableMessageOrdering ?? false, filter: config.filter ?? '', detached: config.detached ?? false, enableExactlyOnceDelivery: config.enableExactlyOnceDelivery ?? false, state: 'ACTIVE',
     expirationPolicy: config.expirationMs === undefined ? {} : { ttl: spanOf(config.expirationMs) },
     deadLetterPolicy: config.deadLetterPolicy === undefined ? null : { deadLetterTopic: topicPath(config.deadLetterPolicy.topic), maxDeliveryAttempts: config.deadLetterPolicy.maxDeliveryAttempts },
     retryPolicy: config.retryPolicy === undefined ? null : { minimumBackoff: spanOf(config.retryPolicy.minimumBackoffMs), maximumBackoff: spanOf(config.retryPolicy.maximumBackoffMs) },
@@ -130,6 +141,15 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
     const config = await broker.getSubscription(name)
     if (config === undefined) throw new StatusError(grpc.status.NOT_FOUND, `subscription ${name} does not exist`)
     return { name, config }
+  }
+  const knownSnapshot = (path: string): Snapshot => {
+    const name = short('snapshots', path)
+    const found = broker.getSnapshot(name)
+    if (found === undefined) throw new StatusError(grpc.status.NOT_FOUND, `snapshot ${name} does not exist`)
+    return found
+  }
+  const refuseDetached = ({ name, config }: { name: string; config: BrokerSubscriptionConfig }) => {
+    if (config.detached === true) throw new StatusError(grpc.status.FAILED_PRECONDITION, `subscription ${name} is detached from its topic: nothing comes any more`)
   }
   const assertTopic = (path: string): string => {
     const name = short('topics', path)
@@ -210,6 +230,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
     call.on('drain', () => { stream?.resume() })
     const begin = async (request: PullRequest): Promise<void> => {
       const found = await known(request.subscription)
+      refuseDetached(found)
       const seconds = request.streamAckDeadlineSeconds
       if (seconds < 10 || seconds > 600) throw invalid(`stream_ack_deadline_seconds: expected 10 to 600, got ${seconds}`)
       if (ended) return
@@ -255,38 +276,49 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
   // ---- the two services ---------------------------------------------------------------------------------------------------------------
 
   const method = <Request, Answer>(name: string, work: (request: Request) => Promise<Answer> | Answer) => ({ [name]: unary(log, name, work) })
-  const refused = (name: string) => method(name, () => { throw unsupported(name) })
   const publisher: grpc.UntypedServiceImplementation = {
     ...method('CreateTopic', async (topic: ProtoTopic) => {
       refuseTopic(topic)
-      await broker.createTopic(short('topics', topic.name))
-      return { name: topic.name }
+      const name = short('topics', topic.name)
+      await broker.createTopic(name, topicConfigOf(topic))
+      return protoTopic(name)
     }),
-    ...method('GetTopic', ({ topic }: { topic: string }) => ({ name: topicPath(assertTopic(topic)) })),
-    ...method('UpdateTopic', ({ topic, updateMask }: { topic: ProtoTopic; updateMask?: { paths?: string[] } }) => {
-      assertTopic(topic.name)
-      const paths = updateMask?.paths ?? []
+    ...method('GetTopic', ({ topic }: { topic: string }) => protoTopic(assertTopic(topic))),
+    ...method('UpdateTopic', async ({ topic, updateMask }: { topic: ProtoTopic; updateMask?: { paths?: string[] } }) => {
+      const name = assertTopic(topic.name)
+      const paths = (updateMask?.paths ?? []).map(snake)
       if (paths.length === 0) throw invalid('update_mask: expected at least one path')
-      throw unsupported(`a change of ${paths.join(', ')} of a topic`)
+      refuseTopic(topic)
+      for (const path of paths) if (path !== 'labels' && path !== 'message_retention_duration') throw invalid(`update_mask: ${path} cannot be changed or is not known; expected labels or message_retention_duration`)
+      const { labels, retentionMs } = broker.getTopic(name) ?? {}
+      const wanted = topicConfigOf(topic)
+      const [newLabels, newRetention] = [paths.includes('labels') ? wanted.labels : labels, paths.includes('message_retention_duration') ? wanted.retentionMs : retentionMs]
+      await broker.updateTopic(name, { ...newLabels === undefined ? {} : { labels: newLabels }, ...newRetention === undefined ? {} : { retentionMs: newRetention } })
+      return protoTopic(name)
     }),
     ...method('ListTopics', (request: Page & { project: string }) => {
       projectOf(request.project)
       const { names, nextPageToken } = page(broker.listTopics(), request)
-      return { topics: names.map((name) => ({ name: topicPath(name) })), nextPageToken }
+      return { topics: names.map(protoTopic), nextPageToken }
     }),
     ...method('ListTopicSubscriptions', (request: Page & { topic: string }) => {
       const { names, nextPageToken } = page(broker.listSubscriptions(assertTopic(request.topic)), request)
       return { subscriptions: names.map(subscriptionPath), nextPageToken }
     }),
-    ...method('ListTopicSnapshots', ({ topic }: { topic: string }) => {
-      assertTopic(topic)
-      return { snapshots: [], nextPageToken: '' }
+    ...method('ListTopicSnapshots', (request: Page & { topic: string }) => {
+      const { names, nextPageToken } = page(broker.listSnapshots(assertTopic(request.topic)).map(({ name }) => name), request)
+      return { snapshots: names.map(snapshotPath), nextPageToken }
     }),
     ...method('DeleteTopic', async ({ topic }: { topic: string }) => {
       await broker.deleteTopic(short('topics', topic))
       return {}
     }),
-    ...refused('DetachSubscription'),
+    ...method('DetachSubscription', async ({ subscription }: { subscription: string }) => {
+      const { name } = await known(subscription)
+      await broker.detachSubscription(name)
+      for (const stream of streams) if (stream.subscription === name) stream.end(new StatusError(grpc.status.FAILED_PRECONDITION, `subscription ${name} was detached from its topic`))
+      return {}
+    }),
     ...method('Publish', async ({ topic: path, messages }: { topic: string; messages: ProtoMessage[] }) => {
       const topic = short('topics', path)
       if (messages.length === 0) throw invalid('messages: expected at least one')
@@ -312,7 +344,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       if (paths.length === 0) throw invalid('update_mask: expected at least one path')
       let changed: ProtoSubscription = protoOf(name, config)
       for (const path of paths) {
-        const take = changeable[path.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)]
+        const take = changeable[snake(path)]
         if (take === undefined) throw invalid(`update_mask: ${path} cannot be changed or is not known`)
         changed = { ...changed, ...take(subscription) }
       }
@@ -340,6 +372,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
     }),
     ...method('Pull', async ({ subscription, maxMessages, returnImmediately }: { subscription: string; maxMessages: number; returnImmediately?: boolean }) => {
       const { name, config } = await known(subscription)
+      refuseDetached({ name, config })
       if (maxMessages <= 0) throw invalid(`max_messages: expected at least 1, got ${maxMessages}`)
       const messages = await broker.pull(name, { max_messages: Math.min(maxMessages, mostMessages), wait_ms: returnImmediately === true ? 0 : pullWaitMs })
       return { receivedMessages: messages.map((message) => received(message, config)) }
@@ -349,7 +382,33 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       if (!isEmpty(pushConfig)) throw unsupported('a push endpoint')
       return {}
     }),
-    ...refused('GetSnapshot'), ...refused('ListSnapshots'), ...refused('CreateSnapshot'), ...refused('UpdateSnapshot'), ...refused('DeleteSnapshot'), ...refused('Seek'),
+    ...method('CreateSnapshot', async ({ name, subscription, labels = {} }: { name: string; subscription: string; labels?: Record<string, string> }) => protoSnapshot(await broker.createSnapshot(short('snapshots', name), (await known(subscription)).name, labels))),
+    ...method('GetSnapshot', ({ snapshot }: { snapshot: string }) => protoSnapshot(knownSnapshot(snapshot))),
+    ...method('ListSnapshots', (request: Page & { project: string }) => {
+      projectOf(request.project)
+      const { names, nextPageToken } = page(broker.listSnapshots().map(({ name }) => name), request)
+      return { snapshots: names.map((name) => protoSnapshot(knownSnapshot(snapshotPath(name)))), nextPageToken }
+    }),
+    ...method('UpdateSnapshot', async ({ snapshot, updateMask }: { snapshot?: { name?: string; labels?: Record<string, string>; expireTime?: Span | null } | null; updateMask?: { paths?: string[] } }) => {
+      const { name } = knownSnapshot(snapshot?.name ?? '')
+      const paths = (updateMask?.paths ?? []).map(snake)
+      if (paths.length === 0) throw invalid('update_mask: expected at least one path')
+      for (const path of paths) if (path !== 'labels' && path !== 'expire_time') throw invalid(`update_mask: ${path} cannot be changed or is not known; expected labels or expire_time`)
+      const expires_ms = millis(snapshot?.expireTime)
+      return protoSnapshot(await broker.updateSnapshot(name, { ...paths.includes('labels') ? { labels: snapshot?.labels ?? {} } : {}, ...paths.includes('expire_time') && expires_ms !== undefined ? { expires_ms } : {} }))
+    }),
+    ...method('DeleteSnapshot', async ({ snapshot }: { snapshot: string }) => {
+      await broker.deleteSnapshot(knownSnapshot(snapshot).name)
+      return {}
+    }),
+    ...method('Seek', async ({ subscription, time, snapshot }: { subscription: string; time?: Span | null; snapshot?: string }) => {
+      const { name } = await known(subscription)
+      const time_ms = millis(time)
+      if (snapshot) await broker.seek(name, { snapshot: knownSnapshot(snapshot).name })
+      else if (time_ms !== undefined) await broker.seek(name, { time_ms })
+      else throw invalid('target: expected a time or a snapshot')
+      return {}
+    }),
   }
 
   const server = newServer()

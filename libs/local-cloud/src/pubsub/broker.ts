@@ -2,7 +2,8 @@
  * A durable Pub/Sub broker in one process, in terms of Google's API: at least once, ack deadlines, backoff, delivery attempts, dead letters,
  * filters, ordering keys, retention. What one turn of the event loop does is one transaction; a publish is handed to its subscribers as soon
  * as it is durable. Leases live in memory: after a restart whatever was not acknowledged is available again, with its attempts counted.
- * Memory holds what is leased and a window of each backlog; the rest stays in the file. Not there: push, snapshots, seek.
+ * Memory holds what is leased and a window of each backlog; the rest stays in the file. A snapshot, and the retention of a
+ * topic, is a subscription that nobody sees and nobody reads; to seek is to copy what it holds. Not there: push.
  */
 import type { BusPort, PortMessage, PortOutgoing, SubscriptionConfig } from '@convergence/bus'
 import { AppError } from '@convergence/contracts'
@@ -35,10 +36,19 @@ export interface BrokerSubscriptionConfig extends SubscriptionConfig {
   /** An ack id counts for one lease only, and who comes late is told: `isLeased`. */
   enableExactlyOnceDelivery?: boolean
   labels?: Readonly<Record<string, string>>
+  /** Acknowledged messages stay for the retention, so that `seek` finds them. */
+  retainAckedMessages?: boolean
+  detached?: boolean
 }
+export interface TopicConfig {
+  labels?: Readonly<Record<string, string>>
+  /** Messages stay so long for `seek`, whoever acknowledged them; 10 minutes to 7 days. */
+  retentionMs?: number
+}
+export interface Snapshot { name: string; topic: string; labels: Readonly<Record<string, string>>; expires_ms: number }
 export interface Broker extends BusPort {
   /** Throws CONFLICT when it exists. */
-  createTopic(name: string): Promise<void>
+  createTopic(name: string, config?: TopicConfig): Promise<void>
   listTopics(): string[]
   /** Its subscriptions keep their backlog and show the topic `_deleted-topic_`. */
   deleteTopic(name: string): Promise<void>
@@ -49,6 +59,23 @@ export interface Broker extends BusPort {
   getSubscription(name: string): Promise<BrokerSubscriptionConfig | undefined>
   /** At most max_messages, as soon as there is one; none when none came within wait_ms, default 1,000. */
   pull(subscription: string, options: { max_messages: number; wait_ms?: number }): Promise<PortMessage[]>
+  getTopic(name: string): TopicConfig | undefined
+  /** Throws NOT_FOUND, BODY_INVALID. */
+  updateTopic(name: string, config: TopicConfig): Promise<void>
+  /** Lets go of its topic: its backlog is dropped and nothing comes any more. */
+  detachSubscription(name: string): Promise<void>
+  /** What the subscription has not acknowledged now, and whatever is published from now on. Throws CONFLICT, NOT_FOUND, SETTING_INVALID when it would expire within the hour. */
+  createSnapshot(name: string, subscription: string, labels?: Readonly<Record<string, string>>): Promise<Snapshot>
+  getSnapshot(name: string): Snapshot | undefined
+  /** Of a topic, or all, by name. */
+  listSnapshots(topic?: string): Snapshot[]
+  updateSnapshot(name: string, change: { labels?: Readonly<Record<string, string>>; expires_ms?: number }): Promise<Snapshot>
+  deleteSnapshot(name: string): Promise<void>
+  /**
+   * To a time: what was published before is acknowledged, what was published since and is retained comes again. To a snapshot: as it was then. Ends all
+   * leases. Throws NOT_FOUND; SETTING_INVALID for a snapshot of another topic.
+   */
+  seek(subscription: string, target: { time_ms: number } | { snapshot: string }): Promise<void>
   /** Counts from its arrival; 0 is a nack. Nothing happens when the lease is over. */
   modifyAckDeadline(ack_id: string, seconds: number): void
   /** Changes what may be changed: not the topic, the filter or the ordering. Throws BODY_INVALID, NOT_FOUND. */
@@ -86,7 +113,7 @@ interface Message {
   open: number
 }
 /** `marked`: the file says that this attempt was handed out. */
-interface Entry { message: Message; attempt: number; marked: boolean }
+interface Entry { message: Message; attempt: number; marked: boolean; /** Of the subscription when the entry came into memory: a seek begins another. */ life: number }
 interface Consumer { max_outstanding: number; outstanding: number; max_bytes: number; bytes: number; paused: boolean; lease_ms: number; on_message: (message: PortMessage) => void; closed: boolean }
 interface Lease { subscription: Subscription; entry: Entry; consumer: Consumer; due: Due }
 interface Subscription {
@@ -116,14 +143,24 @@ interface Subscription {
   reserved: number
   pumping: boolean
   gone: boolean
+  /** Counts its seeks. */
+  life: number
   expiry: Due | undefined
 }
+/** What a hidden subscription is for is in its name, which no name of a subscription can be. */
+const hiddenFor = { snapshot: (name: string) => `snapshot:${name}`, topic: (name: string) => `topic:${name}` }
+const isHidden = (name: string): boolean => name.includes(':')
+type StoredConfig = BrokerSubscriptionConfig & { snapshot_expires_ms?: number }
 
 const namePattern = /^[A-Za-z][A-Za-z0-9\-_.~+%]{2,254}$/
 const deletedTopic = '_deleted-topic_'
 const idBlock = 10_000
 const retryMs = 1_000
 const sevenDaysMs = 7 * 86_400_000
+const leastRetentionMs = 600_000
+const hourMs = 3_600_000
+/** How long a pull that does not wait looks into the file at most. */
+const atOnceMs = 1_000
 
 export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   const { now = Date.now, random = Math.random, window = 2_000, retentionMs = sevenDaysMs, project_id = 'local-convergence' } = options
@@ -131,6 +168,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   const { opened } = store
   const agenda = openAgenda(now, options.alarm)
   const topics = new Map<string, Subscription[]>(opened.topics.map(({ name }) => [name, []]))
+  const topicConfigs = new Map<string, TopicConfig>(opened.topics.flatMap(({ name, config }) => (config === null ? [] : [[name, JSON.parse(config) as TopicConfig]])))
   const subscriptions = new Map<string, Subscription>()
   const leases = new Map<string, Lease>()
   const prefix = opened.epoch.toString(36)
@@ -145,18 +183,20 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
 
   const addSubscription = (id: number, name: string, config: BrokerSubscriptionConfig, cursor: number): Subscription => {
     const subscription: Subscription = {
-      id, name, config, filter: config.filter === undefined || config.filter === '' ? undefined : parseFilter(config.filter), ready: [], head: 0, held: 0, delayed: 0, keys: new Map(), cursor, tail: lastId,
-      loading: false, overdue: false, nextDue: undefined, consumers: [], turn: 0, reserved: 0, pumping: false, gone: false, expiry: undefined,
+      // One that nobody reads keeps nothing in memory: its cursor never reaches the end.
+      id, name, config, filter: config.filter === undefined || config.filter === '' ? undefined : parseFilter(config.filter), ready: [], head: 0, held: 0, delayed: 0, keys: new Map(), cursor: isHidden(name) ? -1 : cursor, tail: lastId,
+      loading: false, overdue: false, nextDue: undefined, consumers: [], turn: 0, reserved: 0, pumping: false, gone: false, life: 0, expiry: undefined,
     }
     subscriptions.set(name, subscription)
-    topics.get(config.topic)?.push(subscription)
+    if (config.detached !== true) topics.get(config.topic)?.push(subscription)
     watchExpiry(subscription)
     return subscription
   }
   /** A subscription that nobody reads goes after its time. */
   const watchExpiry = (subscription: Subscription) => {
     if (subscription.expiry !== undefined) agenda.cancel(subscription.expiry)
-    const { expirationMs } = subscription.config
+    const { expirationMs, snapshot_expires_ms } = subscription.config as StoredConfig
+    if (snapshot_expires_ms !== undefined && !subscription.gone) subscription.expiry = agenda.add(snapshot_expires_ms, () => { removeSubscription(subscription).catch(() => { watchExpiry(subscription) }) })
     if (expirationMs === undefined || subscription.consumers.length > 0 || subscription.gone) return
     subscription.expiry = agenda.add(now() + expirationMs, () => { removeSubscription(subscription).catch(() => { watchExpiry(subscription) }) })
   }
@@ -166,7 +206,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     if (subscription.nextDue !== undefined) agenda.cancel(subscription.nextDue)
     subscriptions.delete(subscription.name)
     const siblings = topics.get(subscription.config.topic)
-    if (siblings !== undefined) siblings.splice(siblings.indexOf(subscription), 1)
+    if (siblings?.includes(subscription) === true) siblings.splice(siblings.indexOf(subscription), 1)
     for (const consumer of subscription.consumers) consumer.closed = true
     subscription.consumers = []
     subscription.ready = []
@@ -199,7 +239,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     }
   }
   const named = (name: string): Subscription => {
-    const subscription = subscriptions.get(name)
+    const subscription = isHidden(name) ? undefined : subscriptions.get(name)
     if (subscription === undefined) throw new AppError('NOT_FOUND', `subscription ${name} does not exist`)
     return subscription
   }
@@ -222,7 +262,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   const keyOf = ({ config }: Subscription, { message }: Entry) => (config.enableMessageOrdering === true ? message.ordering_key : '')
   /** A message that comes into memory: behind its ordering key while an earlier one is on its way. */
   const admit = (subscription: Subscription, entry: Entry) => {
-    if (subscription.gone) return
+    if (subscription.gone || entry.life !== subscription.life) return
     subscription.held += 1
     const key = keyOf(subscription, entry)
     const behind = key === '' ? undefined : subscription.keys.get(key)
@@ -234,11 +274,12 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   }
   /** A message of which the key, if any, is its own already. */
   const readmit = (subscription: Subscription, entry: Entry) => {
-    if (subscription.gone) return
+    if (subscription.gone || entry.life !== subscription.life) return
     subscription.held += 1
     subscription.ready.push(entry)
   }
   const freeKey = (subscription: Subscription, entry: Entry) => {
+    if (entry.life !== subscription.life) return
     const key = keyOf(subscription, entry)
     if (key === '') return
     const next = subscription.keys.get(key)?.shift()
@@ -269,7 +310,8 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       pump(subscription)
     })
   }
-  const fromFile = (row: StoredMessage): Entry => ({
+  const fromFile = (row: StoredMessage, life: number): Entry => ({
+    life,
     message: {
       id: row.id, data: row.data, attributes: JSON.parse(row.attributes) as Record<string, string>, ordering_key: row.ordering_key, published_ms: row.published_ms, open: row.open,
     },
@@ -295,14 +337,14 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       })
   }
   const loadPage = async (subscription: Subscription, limit: number) => {
-    const { cursor, tail } = subscription
+    const { cursor, tail, life } = subscription
     // Whatever was published up to here is in the file after this, or failed.
     await store.write([])
     const rows = await store.page(subscription.id, cursor, limit)
-    if (subscription.gone) return
+    if (subscription.gone || subscription.life !== life) return
     const moved: Write[] = []
     for (const row of rows) {
-      const entry = fromFile(row)
+      const entry = fromFile(row, life)
       subscription.cursor = Math.max(subscription.cursor, row.id)
       if (row.due_ms <= now()) {
         admit(subscription, entry)
@@ -319,10 +361,11 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     if (moved.length > 0) await store.write(moved)
   }
   const loadDue = async (subscription: Subscription, limit: number) => {
+    const { life } = subscription
     subscription.overdue = false
     await store.write([])
     const { rows, next_ms } = await store.due(subscription.id, now(), limit)
-    for (const row of rows) readmit(subscription, fromFile(row))
+    for (const row of rows) readmit(subscription, fromFile(row, life))
     if (next_ms === undefined) return
     if (next_ms <= now()) subscription.overdue = true
     else wakeFor(subscription, next_ms)
@@ -388,8 +431,10 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       batch.push(entry)
     }
     subscription.reserved += batch.length
+    const { life } = subscription
     const back = (marked: boolean) => {
       subscription.reserved -= batch.length
+      if (subscription.life !== life) return
       for (const entry of batch) readmit(subscription, { ...entry, marked })
       // Marked ones go first: their places are free.
       if (marked) subscription.ready = [...subscription.ready.slice(-batch.length), ...subscription.ready.slice(subscription.head, -batch.length)]
@@ -443,8 +488,8 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     else again(subscription, entry)
     pump(subscription)
   }
-  const again = (subscription: Subscription, { message, attempt }: Entry): void => {
-    const next: Entry = { message, attempt: attempt + 1, marked: false }
+  const again = (subscription: Subscription, { message, attempt, life }: Entry): void => {
+    const next: Entry = { message, attempt: attempt + 1, marked: false, life }
     const pause = backoffMs(subscription.config.retryPolicy, attempt, random)
     const due_ms = pause === 0 ? 0 : Math.ceil(now() + pause)
     const place = pause === 0 ? undefined : later(subscription, next, due_ms)
@@ -480,6 +525,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     pump(subscription)
   }
   const gone = (subscription: Subscription, { message }: Entry): Write => {
+    if (subscription.config.retainAckedMessages === true) return { op: 'retain', sub: subscription.id, id: message.id }
     const only = message.open <= 1
     message.open -= 1
     return { op: 'ack', sub: subscription.id, id: message.id, only }
@@ -513,7 +559,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
         const at_once = readyCount(subscription) === 0 && room(subscription) > 0 && !(ordering_key !== '' && subscription.config.enableMessageOrdering === true)
         if (at_once) subscription.reserved += 1
         to.push(subscription.id, at_once && needsMark(subscription) ? opened.epoch : 0)
-        fresh.push({ subscription, entry: { message, attempt: 1, marked: at_once }, reserved: at_once })
+        fresh.push({ subscription, entry: { message, attempt: 1, marked: at_once, life: subscription.life }, reserved: at_once })
       }
       if (to.length > 0) writes.push({ op: 'message', id: message.id, data, attributes: JSON.stringify(attributes), ordering_key, published_ms, to })
       return String(message.id)
@@ -535,6 +581,51 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     }
     for (const { subscription } of fresh) pump(subscription)
     return ids
+  }
+
+  // ---- seek and snapshots -----------------------------------------------------------------------------------------------------------
+
+  /** Forgets what is in memory; what the file says then is read anew. */
+  const restart = (subscription: Subscription) => {
+    for (const [ack_id, held] of leases) if (held.subscription === subscription) end(ack_id)
+    subscription.life += 1
+    subscription.ready = []
+    subscription.head = 0
+    subscription.held = 0
+    subscription.keys.clear()
+    subscription.cursor = 0
+    subscription.tail = lastId
+    subscription.overdue = false
+  }
+  const snapshotOf = ({ name, config }: Subscription): Snapshot => ({ name: name.slice('snapshot:'.length), topic: config.topic, labels: config.labels ?? {}, expires_ms: (config as StoredConfig).snapshot_expires_ms ?? 0 })
+  const snapshotNamed = (name: string): Subscription => {
+    const found = subscriptions.get(hiddenFor.snapshot(name))
+    if (found === undefined) throw new AppError('NOT_FOUND', `snapshot ${name} does not exist`)
+    return found
+  }
+  /** Ids of what the topic itself kept since then, as far as the subscription's filter lets it through. */
+  const keptByTopic = async ({ config, filter }: Subscription, since_ms: number): Promise<number[]> => {
+    const kept = subscriptions.get(hiddenFor.topic(config.topic))
+    const retention = topicConfigs.get(config.topic)?.retentionMs
+    if (kept === undefined || retention === undefined) return []
+    const from_ms = Math.max(since_ms, now() - retention)
+    const ids: number[] = []
+    for (let after = 0; ;) {
+      const rows = await store.page(kept.id, after, 1_000)
+      for (const { id, published_ms, attributes } of rows) if (published_ms >= from_ms && (filter === undefined || filter(JSON.parse(attributes) as Record<string, string>))) ids.push(id)
+      const last = rows.at(-1)
+      if (last === undefined) return ids
+      after = last.id
+    }
+  }
+  const configureTopic = async (name: string, config: TopicConfig): Promise<void> => {
+    const { retentionMs } = config
+    if (retentionMs !== undefined && !within(retentionMs, leastRetentionMs, sevenDaysMs)) throw new AppError('BODY_INVALID', `topic ${name}: message retention: expected 10 minutes to 7 days, got ${retentionMs / 1000} seconds`)
+    const kept = subscriptions.get(hiddenFor.topic(name))
+    topicConfigs.set(name, config)
+    await store.write([{ op: 'topic-config', name, config: JSON.stringify(config) }])
+    if (retentionMs !== undefined && kept === undefined) await create(hiddenFor.topic(name), { topic: name })
+    if (retentionMs === undefined && kept !== undefined) await removeSubscription(kept)
   }
 
   // ---- retention --------------------------------------------------------------------------------------------------------------------
@@ -575,11 +666,77 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   }
 
   return {
-    createTopic: async (name) => {
+    createTopic: async (name, config = {}) => {
       checkName('topic', name)
       if (topics.has(name)) throw new AppError('CONFLICT', `topic ${name} exists already`)
       topics.set(name, [])
       await store.write([{ op: 'topic', name }])
+      if (Object.keys(config).length > 0) await configureTopic(name, config)
+    },
+    getTopic: (name) => (topics.has(name) ? topicConfigs.get(name) ?? {} : undefined),
+    updateTopic: async (name, config) => {
+      if (!topics.has(name)) throw new AppError('NOT_FOUND', `topic ${name} does not exist`)
+      await configureTopic(name, config)
+    },
+    detachSubscription: async (name) => {
+      const subscription = named(name)
+      if (subscription.config.detached === true) return
+      const siblings = topics.get(subscription.config.topic)
+      if (siblings?.includes(subscription) === true) siblings.splice(siblings.indexOf(subscription), 1)
+      subscription.config = { ...subscription.config, detached: true }
+      restart(subscription)
+      await store.write([{ op: 'clear', sub: subscription.id }, { op: 'subscription', id: subscription.id, name, config: JSON.stringify(subscription.config) }])
+    },
+    createSnapshot: async (name, from, labels = {}) => {
+      checkName('snapshot', name)
+      const subscription = named(from)
+      if (subscriptions.has(hiddenFor.snapshot(name))) throw new AppError('CONFLICT', `snapshot ${name} exists already`)
+      if (subscription.config.topic === deletedTopic || subscription.config.detached === true) throw new AppError('SETTING_INVALID', `snapshot ${name}: subscription ${from} has no topic any more`)
+      // It lives as long as the oldest message in it is kept.
+      await store.write([])
+      const [oldest] = await store.page(subscription.id, 0, 1)
+      const expires_ms = (oldest?.published_ms ?? now()) + retentionMs
+      if (expires_ms - now() < hourMs) throw new AppError('SETTING_INVALID', `snapshot ${name}: the oldest message of ${from} goes within the hour, and the snapshot with it; acknowledge or seek first`)
+      if (subscriptions.has(hiddenFor.snapshot(name))) throw new AppError('CONFLICT', `snapshot ${name} exists already`)
+      const { topic, filter } = subscription.config
+      const config: StoredConfig = { topic, labels, snapshot_expires_ms: expires_ms, ...filter === undefined ? {} : { filter } }
+      const made = addSubscription((lastSubscription += 1), hiddenFor.snapshot(name), config, 0)
+      try {
+        await store.write([{ op: 'subscription', id: made.id, name: made.name, config: JSON.stringify(config) }, { op: 'copy', from_sub: subscription.id, to_sub: made.id }])
+      } catch (error) {
+        await removeSubscription(made).catch(() => undefined)
+        throw error
+      }
+      return snapshotOf(made)
+    },
+    getSnapshot: (name) => {
+      const found = subscriptions.get(hiddenFor.snapshot(name))
+      return found === undefined ? undefined : snapshotOf(found)
+    },
+    listSnapshots: (topic) => [...subscriptions.values()].filter(({ name, config }) => name.startsWith('snapshot:') && (topic === undefined || config.topic === topic)).map(snapshotOf).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    updateSnapshot: async (name, { labels, expires_ms }) => {
+      const found = snapshotNamed(name)
+      if (expires_ms !== undefined && !within(expires_ms, now(), now() + sevenDaysMs)) throw new AppError('BODY_INVALID', `snapshot ${name}: expire_time: expected within the next 7 days`)
+      found.config = { ...found.config, ...labels === undefined ? {} : { labels }, ...expires_ms === undefined ? {} : { snapshot_expires_ms: expires_ms } } as StoredConfig
+      watchExpiry(found)
+      await store.write([{ op: 'subscription', id: found.id, name: found.name, config: JSON.stringify(found.config) }])
+      return snapshotOf(found)
+    },
+    deleteSnapshot: async (name) => { await removeSubscription(snapshotNamed(name)) },
+    seek: async (name, target) => {
+      const subscription = named(name)
+      const retain = subscription.config.retainAckedMessages === true
+      if ('snapshot' in target) {
+        const snapshot = snapshotNamed(target.snapshot)
+        if (snapshot.config.topic !== subscription.config.topic) throw new AppError('SETTING_INVALID', `snapshot ${target.snapshot} is of topic ${snapshot.config.topic}, subscription ${name} of ${subscription.config.topic}; a seek stays on its topic`)
+        restart(subscription)
+        await store.write([{ op: 'clear', sub: subscription.id }, { op: 'copy', from_sub: snapshot.id, to_sub: subscription.id }])
+      } else {
+        const ids = await keptByTopic(subscription, target.time_ms)
+        restart(subscription)
+        await store.write([{ op: 'seek', sub: subscription.id, to_ms: target.time_ms, retain }, { op: 'deliver', sub: subscription.id, ids }])
+      }
+      pump(subscription)
     },
     ensureTopic: async (name) => {
       checkName('topic', name)
@@ -593,6 +750,9 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       if (readers === undefined) throw new AppError('NOT_FOUND', `topic ${name} does not exist`)
       topics.delete(name)
       for (const subscription of readers) subscription.config = { ...subscription.config, topic: deletedTopic }
+      topicConfigs.delete(name)
+      const kept = readers.findIndex((each) => each.name === hiddenFor.topic(name))
+      for (const each of kept < 0 ? [] : readers.splice(kept, 1)) await removeSubscription(each)
       await store.write([{ op: 'drop-topic', name }, ...readers.map(({ id, name: reader, config }): Write => ({ op: 'subscription', id, name: reader, config: JSON.stringify(config) }))])
     },
     createSubscription: async (name, config) => {
@@ -623,15 +783,15 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       known.config = config
       watchExpiry(known)
       try {
-        await store.write([{ op: 'subscription', id: known.id, name, config: JSON.stringify(config) }])
+        await store.write([{ op: 'subscription', id: known.id, name, config: JSON.stringify(config) }, ...before.retainAckedMessages === true && config.retainAckedMessages !== true ? [{ op: 'release' as const, sub: known.id }] : []])
       } catch (error) {
         known.config = before
         throw error
       }
       pump(known)
     },
-    getSubscription: (name) => Promise.resolve(subscriptions.get(name)?.config),
-    listSubscriptions: (topic) => [...subscriptions.values()].filter(({ config }) => topic === undefined || config.topic === topic).map(({ name }) => name).sort(),
+    getSubscription: (name) => Promise.resolve(isHidden(name) ? undefined : subscriptions.get(name)?.config),
+    listSubscriptions: (topic) => [...subscriptions.values()].filter(({ name, config }) => !isHidden(name) && (topic === undefined || (config.topic === topic && config.detached !== true))).map(({ name }) => name).sort(),
     deleteSubscription: async (name) => { await removeSubscription(named(name)) },
     backlog: async (name) => {
       const { id } = named(name)
@@ -662,8 +822,11 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     pull: (name, { max_messages, wait_ms = 1_000 }) => new Promise((resolve) => {
       const subscription = named(name)
       const messages: PortMessage[] = []
+      let finished = false
       const finish = () => {
-        agenda.cancel(tooLate)
+        if (finished) return
+        finished = true
+        if (tooLate !== undefined) agenda.cancel(tooLate)
         close()
         resolve(messages)
       }
@@ -671,8 +834,15 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
         messages.push(message)
         if (messages.length === 1) setImmediate(finish)
       }
-      const tooLate = agenda.add(now() + wait_ms, finish)
+      // Not to wait is not to look no further than memory: what is being read or written for it still counts.
+      const began = performance.now()
+      const atOnce = () => {
+        if (performance.now() - began < atOnceMs && closing === undefined && !subscription.gone && (subscription.loading || subscription.reserved > 0 || subscription.cursor < subscription.tail) && messages.length === 0) setImmediate(atOnce)
+        else finish()
+      }
+      const tooLate = wait_ms === 0 ? undefined : agenda.add(now() + wait_ms, finish)
       const close = consume(subscription, { ...endless, max_outstanding: max_messages, lease_ms: (subscription.config.ackDeadlineSeconds ?? 10) * 1000, on_message })
+      if (tooLate === undefined) setImmediate(() => { setImmediate(atOnce) })
     }),
     ack: async (ack_id) => {
       const held = end(ack_id)

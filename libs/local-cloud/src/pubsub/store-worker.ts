@@ -13,11 +13,25 @@ export type Op =
   | { op: 'drop-topic'; name: string }
   | { op: 'subscription'; id: number; name: string; config: string }
   | { op: 'drop-subscription'; id: number }
+  /** Labels and retention of a topic. */
+  | { op: 'topic-config'; name: string; config: string }
+  /** All its deliveries go; the subscription stays. */
+  | { op: 'clear'; sub: number }
+  /** What `from` has not acknowledged becomes undelivered in `to`. */
+  | { op: 'copy'; from_sub: number; to_sub: number }
+  /** Messages, acknowledged or not, become undelivered in `sub`. */
+  | { op: 'deliver'; sub: number; ids: number[] }
+  /** Acknowledges what was published before; what was acknowledged, is kept, and was published since, becomes undelivered. */
+  | { op: 'seek'; sub: number; to_ms: number; retain: boolean }
+  /** Acknowledged, and kept. */
+  | { op: 'retain'; sub: number; id: number }
+  /** What is acknowledged and kept goes. */
+  | { op: 'release'; sub: number }
   /** `from` and `size` point into the request's bytes; `to` is subscription and `handed` of each, two by two. */
   | { op: 'message'; id: number; from: number; size: number; attributes: string; ordering_key: string; published_ms: number; to: number[] }
   /** `only`: nobody else waits for the message, so it goes too. */
   | { op: 'ack'; sub: number; id: number; only: boolean }
-  /** `handed`: the epoch in which this attempt was handed out, 0 when it was not, -1 when it waits for its time in the file only. */
+  /** `handed`: the epoch in which this attempt was handed out, 0 when it was not, -1 when it waits for its time in the file only, -2 when it is acknowledged and kept. */
   | { op: 'delivery'; sub: number; id: number; attempt: number; due_ms: number; handed: number }
   /** Message ids up to here may have been given out. */
   | { op: 'reserve'; id: number }
@@ -36,7 +50,7 @@ export interface DuePage { rows: StoredMessage[]; next_ms: number | undefined }
 /** Messages up to an id are gone, and with them so many deliveries. */
 export interface Expired { up_to: number; dropped: number }
 export interface Opened {
-  topics: { name: string }[]
+  topics: { name: string; config: string | null }[]
   subscriptions: { id: number; name: string; config: string }[]
   last_id: number
   /** Counts the openings of the file. A delivery `handed` in an earlier one has used up its attempt. */
@@ -56,6 +70,7 @@ CREATE TABLE IF NOT EXISTS subscriptions (id INTEGER PRIMARY KEY, name TEXT NOT 
 CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, data BLOB NOT NULL, attributes TEXT NOT NULL, ordering_key TEXT NOT NULL, published_ms INTEGER NOT NULL, open INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS deliveries (sub INTEGER NOT NULL, id INTEGER NOT NULL, attempt INTEGER NOT NULL, due_ms INTEGER NOT NULL, handed INTEGER NOT NULL, PRIMARY KEY (sub, id)) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS deliveries_out_of_memory ON deliveries (sub, due_ms) WHERE handed = -1;
+CREATE TABLE IF NOT EXISTS topic_configs (name TEXT PRIMARY KEY, config TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 `
 const owner = `${file}.owner`
@@ -115,6 +130,18 @@ const columns = 'm.id, m.data, m.attributes, m.ordering_key, m.published_ms, m.o
 const statement = {
   insertTopic: db.prepare('INSERT OR IGNORE INTO topics (name) VALUES (?)'),
   dropTopic: db.prepare('DELETE FROM topics WHERE name = ?'),
+  configTopic: db.prepare('INSERT INTO topic_configs (name, config) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET config = excluded.config'),
+  dropTopicConfig: db.prepare('DELETE FROM topic_configs WHERE name = ?'),
+  openCopied: db.prepare('UPDATE messages SET open = open + 1 WHERE id IN (SELECT id FROM deliveries WHERE sub = ? AND handed <> -2) AND id NOT IN (SELECT id FROM deliveries WHERE sub = ?)'),
+  copyDeliveries: db.prepare('INSERT OR IGNORE INTO deliveries (sub, id, attempt, due_ms, handed) SELECT ?, id, 1, 0, 0 FROM deliveries WHERE sub = ? AND handed <> -2'),
+  openMessage: db.prepare('UPDATE messages SET open = open + 1 WHERE id = ?'),
+  deliver: db.prepare('INSERT INTO deliveries (sub, id, attempt, due_ms, handed) SELECT ?, id, 1, 0, 0 FROM messages WHERE id = ? ON CONFLICT (sub, id) DO NOTHING'),
+  redeliver: db.prepare('UPDATE deliveries SET attempt = 1, due_ms = 0, handed = 0 WHERE sub = ? AND id = ? AND handed = -2'),
+  retain: db.prepare('UPDATE deliveries SET handed = -2 WHERE sub = ? AND id = ?'),
+  retainBefore: db.prepare('UPDATE deliveries SET handed = -2 WHERE sub = ? AND id IN (SELECT id FROM messages WHERE published_ms < ?)'),
+  redeliverSince: db.prepare('UPDATE deliveries SET attempt = 1, due_ms = 0, handed = 0 WHERE sub = ? AND handed = -2 AND id IN (SELECT id FROM messages WHERE published_ms >= ?)'),
+  before: db.prepare('SELECT d.id FROM deliveries d JOIN messages m ON m.id = d.id WHERE d.sub = ? AND m.published_ms < ?'),
+  retained: db.prepare('SELECT id FROM deliveries WHERE sub = ? AND handed = -2'),
   insertSubscription: db.prepare('INSERT INTO subscriptions (id, name, config) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET config = excluded.config'),
   dropSubscription: db.prepare('DELETE FROM subscriptions WHERE id = ?'),
   releaseMessages: db.prepare('UPDATE messages SET open = open - 1 WHERE id IN (SELECT id FROM deliveries WHERE sub = ?)'),
@@ -127,17 +154,24 @@ const statement = {
   deleteMessage: db.prepare('DELETE FROM messages WHERE id = ? AND open <= ?'),
   updateDelivery: db.prepare('UPDATE deliveries SET attempt = ?, due_ms = ?, handed = ? WHERE sub = ? AND id = ?'),
   setMeta: db.prepare('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'),
-  page: db.prepare(`SELECT ${columns} WHERE d.sub = ? AND d.id > ? ORDER BY d.id LIMIT ?`),
+  page: db.prepare(`SELECT ${columns} WHERE d.sub = ? AND d.id > ? AND d.handed <> -2 ORDER BY d.id LIMIT ?`),
   due: db.prepare(`SELECT ${columns} WHERE d.sub = ? AND d.handed = -1 AND d.due_ms <= ? ORDER BY d.due_ms LIMIT ?`),
   nextDue: db.prepare('SELECT MIN(due_ms) AS due_ms FROM deliveries WHERE sub = ? AND handed = -1'),
   intoMemory: db.prepare('UPDATE deliveries SET handed = 0 WHERE sub = ? AND id = ?'),
-  count: db.prepare('SELECT COUNT(*) AS n FROM deliveries WHERE sub = ?'),
+  count: db.prepare('SELECT COUNT(*) AS n FROM deliveries WHERE sub = ? AND handed <> -2'),
   oldest: db.prepare('SELECT id, published_ms FROM messages ORDER BY id LIMIT 1000'),
   allSubscriptions: db.prepare('SELECT id, name, config FROM subscriptions'),
   expireDeliveries: db.prepare('DELETE FROM deliveries WHERE sub = ? AND id <= ?'),
   expireMessages: db.prepare('DELETE FROM messages WHERE id <= ?'),
 }
 
+const drop = (sub: number, rows: Record<string, unknown>[]): void => {
+  for (const { id } of rows) {
+    statement.deleteDelivery.run(sub, Number(id))
+    statement.closeMessage.run(Number(id))
+    statement.deleteMessage.run(Number(id), 0)
+  }
+}
 const apply = (op: Op, bytes: ArrayBuffer): void => {
   switch (op.op) {
     case 'message':
@@ -147,12 +181,36 @@ const apply = (op: Op, bytes: ArrayBuffer): void => {
     case 'ack':
       if (statement.deleteDelivery.run(op.sub, op.id).changes === 0) return
       if (!op.only) statement.closeMessage.run(op.id)
-      statement.deleteMessage.run(op.id, op.only ? 1 : 0)
+      // Somebody else may wait for it since: a snapshot, a subscription that was sought.
+      if (statement.deleteMessage.run(op.id, op.only ? 1 : 0).changes === 0 && op.only) statement.closeMessage.run(op.id)
       return
     case 'delivery': statement.updateDelivery.run(op.attempt, op.due_ms, op.handed, op.sub, op.id); return
     case 'reserve': statement.setMeta.run('last_id', op.id); return
     case 'topic': statement.insertTopic.run(op.name); return
-    case 'drop-topic': statement.dropTopic.run(op.name); return
+    case 'drop-topic':
+      statement.dropTopic.run(op.name)
+      statement.dropTopicConfig.run(op.name)
+      return
+    case 'topic-config': statement.configTopic.run(op.name, op.config); return
+    case 'clear':
+      statement.releaseMessages.run(op.sub)
+      statement.dropReleased.run(op.sub)
+      statement.dropDeliveries.run(op.sub)
+      return
+    case 'copy':
+      statement.openCopied.run(op.from_sub, op.to_sub)
+      statement.copyDeliveries.run(op.to_sub, op.from_sub)
+      return
+    case 'deliver':
+      for (const id of op.ids) if (statement.redeliver.run(op.sub, id).changes === 0 && statement.deliver.run(op.sub, id).changes > 0) statement.openMessage.run(id)
+      return
+    case 'retain': statement.retain.run(op.sub, op.id); return
+    case 'release': drop(op.sub, statement.retained.all(op.sub)); return
+    case 'seek':
+      if (op.retain) statement.retainBefore.run(op.sub, op.to_ms)
+      else drop(op.sub, statement.before.all(op.sub, op.to_ms))
+      statement.redeliverSince.run(op.sub, op.to_ms)
+      return
     case 'subscription': statement.insertSubscription.run(op.id, op.name, op.config); return
     case 'drop-subscription':
       statement.releaseMessages.run(op.id)
@@ -239,7 +297,7 @@ port.on('message', (request: Request) => {
 })
 
 const opened: Opened = {
-  topics: db.prepare('SELECT name FROM topics').all() as unknown as Opened['topics'],
+  topics: db.prepare('SELECT t.name, c.config FROM topics t LEFT JOIN topic_configs c ON c.name = t.name').all() as unknown as Opened['topics'],
   subscriptions: statement.allSubscriptions.all() as unknown as Opened['subscriptions'],
   last_id: Math.max(Number(db.prepare(`SELECT value FROM meta WHERE key = 'last_id'`).get()?.['value'] ?? 0), Number(db.prepare('SELECT MAX(id) AS id FROM messages').get()?.['id'] ?? 0)),
   epoch: Number(db.prepare(`SELECT value FROM meta WHERE key = 'epoch'`).get()?.['value']),

@@ -404,7 +404,7 @@ describe('BigQuery front', function () {
     it('with the same insertId are there when the table was dropped and made again meanwhile, whoever dropped it', () => setup(async ({ client, raw, clock }) => {
       const { table } = await withCosts(client)
       const rows = [{ insertId: 'once', json: { day: '2025-11-19', cost: '1', labels: [] } }]
-      const [{ schema, timePartitioning }] = await table.getMetadata() as [{ schema: object; timePartitioning?: object }]
+      const [{ schema, timePartitioning }] = await table.getMetadata() as unknown as [{ schema: object; timePartitioning?: object }]
       const again = async () => {
         clock.ms += 10
         await client.dataset('acme').createTable('costs', { schema, ...timePartitioning === undefined ? {} : { timePartitioning } } as never)
