@@ -47,8 +47,15 @@ const worded = (error: unknown, what: string): AppError => {
   return new AppError('UNAVAILABLE', `${what}: Pub/Sub does not answer (${said}); it is tried again`, { cause: error })
 }
 
+/** Whether a tracer was registered before: without one the client's spans would only cost. */
+const isTraced = (): boolean => {
+  const probe = trace.getTracer('convergence').startSpan('probe')
+  probe.end()
+  return probe.isRecording() || trace.isSpanContextValid(probe.spanContext())
+}
+
 export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_ms = 10_000, close_timeout_ms = 25_000, streams = 1 }: GoogleBusOptions): BusPort => {
-  const client = new PubSub({ projectId: project_id, ...(api_endpoint === undefined ? {} : { apiEndpoint: api_endpoint, emulatorMode: true, authClient: new PassThroughClient() }) })
+  const client = new PubSub({ projectId: project_id, enableOpenTelemetryTracing: isTraced(), ...(api_endpoint === undefined ? {} : { apiEndpoint: api_endpoint, emulatorMode: true, authClient: new PassThroughClient() }) })
   const topics = new Map<string, Topic>()
   const held = new Map<string, { message: Message; subscription: string }>()
   const deadTopics = new Map<string, Promise<string | undefined>>()

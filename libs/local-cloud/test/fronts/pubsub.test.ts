@@ -1,6 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { expect } from 'chai'
+import { context, propagation, trace } from '@opentelemetry/api'
+import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node'
 import { openGoogleBus } from '@convergence/bus/google'
 import { busConformance } from '@convergence/bus/conformance'
 import { openBroker } from '@convergence/local-cloud/pubsub'
@@ -32,5 +35,43 @@ describe('bus, Google\'s client over our wire', function () {
       const port = openGoogleBus({ project_id, api_endpoint: `127.0.0.1:${world.front.port}`, log, close_timeout_ms: 3_000 })
       return { port, end: async () => { await port.close(); await world.end() } }
     },
+  })
+})
+
+describe('traces over Pub/Sub', () => {
+  it('a handler runs inside the span of its message, which belongs to the trace of whoever published', async () => {
+    const exporter = new InMemorySpanExporter()
+    const provider = new NodeTracerProvider({ spanProcessors: [new SimpleSpanProcessor(exporter)] })
+    provider.register()
+    const world = await openFront()
+    const port = openGoogleBus({ project_id, api_endpoint: `127.0.0.1:${world.front.port}`, log, close_timeout_ms: 3_000 })
+    try {
+      await port.ensureTopic('traced')
+      await port.ensureSubscription('traced.reader', { topic: 'traced' })
+      const handled = new Promise<{ active: string | undefined; attributes: Readonly<Record<string, string>> }>((resolve) => {
+        port.subscribe('traced.reader', { max_outstanding: 1, max_extension_ms: 60_000 }, (message) => {
+          resolve({ active: trace.getActiveSpan()?.spanContext().traceId, attributes: message.attributes })
+          void port.ack(message.ack_id)
+        })
+      })
+      const published = await trace.getTracer('test').startActiveSpan('request', async (span) => {
+        await port.publish([{ topic: 'traced', data: Buffer.from('x'), attributes: { a: 'b' } }])
+        span.end()
+        return span.spanContext().traceId
+      })
+      const { active, attributes } = await handled
+      expect(active).to.equal(published)
+      expect(attributes['googclient_traceparent']).to.contain(published)
+      await port.close()
+      await provider.forceFlush()
+      expect(exporter.getFinishedSpans().map(({ name }) => name)).to.include.members(['request', 'traced create', 'traced.reader subscribe'])
+    } finally {
+      await port.close()
+      await world.end()
+      await provider.shutdown()
+      trace.disable()
+      context.disable()
+      propagation.disable()
+    }
   })
 })
