@@ -10,7 +10,10 @@ export const main: ServiceMain = {
   open: async ({ settings, embedded, secrets, localFile, ...shared }) => {
     const { executor } = await import('./executor.ts')
     const scratch_folder = await mkdtemp(join(settings['TMPDIR'] ?? tmpdir(), 'convergence-scratch-'))
-    const objects: Objects = embedded ? (await import('@convergence/local-cloud/buckets')).openBuckets({ folder: localFile('buckets') }) : await openClouds()
+    const objects: Objects = embedded ? (await import('@convergence/local-cloud/buckets')).openBuckets({ folder: localFile('buckets') }) : (await import('@convergence/objects/clouds')).openClouds({
+      gcs: { project_id: settings['GCP_PROJECT_ID'] ?? '' }, log: shared.log, ...settings['AWS_REGION'] === undefined ? {} : { s3: { region: settings['AWS_REGION'] } },
+      ...settings['AZURE_STORAGE_CONNECTION_STRING'] === undefined ? {} : { azure: { connection_string: settings['AZURE_STORAGE_CONNECTION_STRING'] } },
+    })
     const service = await executor({
       ...shared, objects, scratch_folder,
       secrets: await secrets({ opens: ['tenant-credentials'] }),
@@ -23,12 +26,6 @@ export const main: ServiceMain = {
       },
     }
   },
-}
-
-async function openClouds (): Promise<Objects> {
-  const name: string = '@convergence/objects/clouds'
-  const module = await import(name) as { openClouds(options: object): Objects }
-  return module.openClouds({})
 }
 
 if (import.meta.main) await runService(main)
