@@ -123,7 +123,7 @@ describe('azure.blob_data_loader', function () {
 
   it('refuses what is not the delivery it should be, in one sentence', inWorld(async (world) => {
     const manifest = (text: string) => { put(world, 'r/manifest.json', text) }
-    expect((await errorOf(world.load('azure', source))).message).to.contain('azure bucket acme-exports does not exist')
+    expect((await errorOf(world.load('azure', source))).message).to.match(/^azure (bucket|container) acme-exports does not exist/i)
     put(world, '../other/x.csv', 'a,b\n')
     expect((await errorOf(world.load('azure', source))).message).to.contain('expected an export of 2025-11 below cost/daily/20251101-20251130/')
     put(world, 'r/part_0.csv', csvOf(azureHeader, [azureLine('1')]))

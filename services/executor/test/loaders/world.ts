@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Column } from '@convergence/contracts'
 import { openBuckets } from '@convergence/local-cloud/buckets'
+import { openStoreFront } from '@convergence/local-cloud/store-front'
+import { openClouds } from '@convergence/objects/clouds'
 import { openEngine } from '@convergence/local-cloud/warehouse'
 import type { Objects, Store } from '@convergence/objects'
 import type { Processor, StepContext, StepResult } from '@convergence/service/steps'
@@ -54,11 +56,22 @@ export interface World {
 }
 export interface LoadOptions { period?: Record<string, string>; columns?: Column[]; deps?: Partial<LoaderDeps>; context?: Partial<StepContext>; write_mode?: string; tenant?: string }
 
+/** The same folders, read by the vendors' own clients over HTTP: OBJECTS_FORM=clouds runs the same tests so. */
+const overHttp = async (buckets: Objects): Promise<{ objects: Objects; close(): Promise<void> }> => {
+  const [s3, azure] = [await openStoreFront({ store: 's3', objects: buckets, port: 0 }), await openStoreFront({ store: 'azure', objects: buckets, port: 0 })]
+  const objects = openClouds({
+    s3: { region: 'eu-central-1', endpoint: `http://127.0.0.1:${s3.port}`, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } },
+    azure: { connection_string: `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=dGVzdA==;BlobEndpoint=http://127.0.0.1:${azure.port}/account;` },
+  })
+  return { objects, close: async () => { for (const each of [objects, s3, azure, buckets]) await each.close() } }
+}
+
 export const setup = async (): Promise<World> => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-loaders-'))
   const warehouse = openWarehouse({ engine: await openEngine({ folder, project_id: 'local-convergence' }), random: () => 0 })
   await warehouse.ensureDataset('acme')
-  const objects = openBuckets({ folder: join(folder, 'buckets') })
+  const buckets = openBuckets({ folder: join(folder, 'buckets') })
+  const { objects, close } = process.env['OBJECTS_FORM'] === 'clouds' ? await overHttp(buckets) : { objects: buckets, close: () => buckets.close() }
   const scratch_folder = join(folder, 'scratch')
   let runs = 0
   const put: World['put'] = (store, bucket, key, content, modified) => {
@@ -91,6 +104,7 @@ export const setup = async (): Promise<World> => {
     },
     one: async (query) => (await warehouse.query({ query, default_dataset: 'acme' }))[0] ?? {},
     end: async () => {
+      await close()
       await warehouse.close()
       rmSync(folder, { recursive: true, force: true })
     },
