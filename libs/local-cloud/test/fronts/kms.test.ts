@@ -12,6 +12,8 @@ import { codeOf, secretsConformance } from '@convergence/secrets/conformance'
 import { openKms } from '@convergence/secrets/google'
 import { loadServices } from '../../src/fronts/grpc.ts'
 
+// No metadata server is looked for on a machine that has none.
+process.env['METADATA_SERVER_DETECTION'] = 'none'
 const project_id = 'local-convergence'
 const location = `projects/${project_id}/locations/global`
 const key_ring = `${location}/keyRings/convergence`

@@ -10,6 +10,8 @@ import { PassThroughClient } from 'google-auth-library'
 import { openBroker } from '@convergence/local-cloud/pubsub'
 import { openPubSubFront } from '@convergence/local-cloud/pubsub-front'
 
+// No metadata server is looked for on a machine that has none.
+process.env['METADATA_SERVER_DETECTION'] = 'none'
 const project_id = 'local-convergence'
 const log = { warn: () => undefined, error: () => undefined }
 const quiet = { apiEndpoint: '127.0.0.1', sslCreds: grpc.credentials.createInsecure(), authClient: new PassThroughClient(), projectId: project_id }
