@@ -26,3 +26,13 @@ describe('the description of the API', () => {
     expect(described.sort()).to.deep.equal(routed.sort())
   }))
 })
+
+describe('docs/API.md', () => {
+  it('names only routes that are served', () => inWorld({}, async (world) => {
+    const page = readFileSync(join(schemasFolder, '../docs/API.md'), 'utf8')
+    const served = world.door.routes.flatMap(({ method, path, aliases }) => [path, ...aliases ?? []].map((one) => ({ method, form: new RegExp(`^${one.replaceAll(/:[a-z_]+/g, '[^/]+')}$`) })))
+    const named = [...page.matchAll(/\b(GET|POST|PUT|DELETE) +(\/[^\s?`]*)/g)].map(([, method = '', path = '']) => ({ method, path: path.replace(/[.,;]+$/, '').replaceAll('...', '') }))
+    expect(named.length).to.be.greaterThan(10)
+    for (const { method, path } of named) expect(served.some((route) => route.method === method && route.form.test(path.replace(/r_(?=\/|$)/, 'r_x'))), `${method} ${path}`).to.equal(true)
+  }))
+})
