@@ -20,12 +20,6 @@ export const inProcessesWorld = async (options: ProcessesOptions, body: (world: 
 /** One line of the report. */
 export const say = (text: string): void => { console.log(`      ${text}`) }
 
-/** A small generator, so that a failing order of faults can be run again. */
-export const seeded = (seed: number) => (): number => {
-  seed = (seed * 1664525 + 1013904223) >>> 0
-  return seed / 2 ** 32
-}
-
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms))
 
 /** Asks for runs that append one row each, as a careful client does: no answer or a 5xx, and it asks again under the same key, through the other replica. */

@@ -6,7 +6,8 @@ import { expect } from 'chai'
 import type { ServiceName } from '@convergence/contracts'
 import { openClient } from '@convergence/tools/client'
 import type { ServiceProcess } from '../../tools/processes.ts'
-import { assertWhole, inProcessesWorld, say, seeded, submitter } from './faults.ts'
+import { seeded } from '../test/world.ts'
+import { assertWhole, inProcessesWorld, say, submitter } from './faults.ts'
 
 describe('killed processes', function () {
   this.timeout(600_000)

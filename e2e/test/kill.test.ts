@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { hasEnded, openClient, type RunStatus } from '@convergence/tools/client'
-import { ledgerFaults, openOneProcess } from './world.ts'
+import { ledgerFaults, openOneProcess, seeded } from './world.ts'
 
 const root = join(import.meta.dirname, '../..')
 const totalRuns = 200
@@ -34,12 +34,6 @@ const kill = (running: Running): Promise<void> =>
     running.process.once('exit', () => { resolve() })
     running.process.kill('SIGKILL')
   })
-
-/** A small generator, so that a failing order of kills can be run again. */
-const seeded = (seed: number) => () => {
-  seed = (seed * 1664525 + 1013904223) >>> 0
-  return seed / 2 ** 32
-}
 
 describe('kill -9', function () {
   this.timeout(180_000)

@@ -90,6 +90,12 @@ export const openWorld = async (options: WorldOptions = {}): Promise<World> => {
   return openProcesses(options)
 }
 
+/** A small generator of numbers from 0 to 1, so that a failing order of faults can be run again. */
+export const seeded = (seed: number) => (): number => {
+  seed = (seed * 1664525 + 1013904223) >>> 0
+  return seed / 2 ** 32
+}
+
 /** What must hold of every ledger once nothing moves any more: each run one ADMIT and one end, limits in order, no slot held. */
 export const ledgerFaults = async ({ warehouse }: Pick<World, 'warehouse'>): Promise<string[]> => {
   const rows = await warehouse.query({
