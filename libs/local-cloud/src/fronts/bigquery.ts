@@ -18,6 +18,7 @@ import { openResources, openSeen, tokenOf, offsetOf } from './bigquery/resources
 import type { Answer, Asked } from './bigquery/resources.ts'
 import { RestFault, errorBody, faultOf, formatRows, invalid, isJson, isSaid, notFound, schemaOf, timestampFormat, unsupported } from './bigquery/wire.ts'
 import type { Json } from './bigquery/wire.ts'
+import { cannotListen, warnOfReach } from './grpc.ts'
 
 export interface BigQueryFrontOptions {
   engine: Engine
@@ -28,7 +29,7 @@ export interface BigQueryFrontOptions {
   /** Folder of gs:// buckets; default `buckets/gcs` of the warehouse's folder. */
   buckets?: string
   now?: () => Date
-  log?: { error(fields: object, message: string): void }
+  log?: { warn(fields: object, message: string): void; error(fields: object, message: string): void }
 }
 export interface BigQueryFront { port: number; close(): Promise<void> }
 
@@ -37,7 +38,7 @@ const loopback = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)(:\d{1,5})?$/i
 const bytesOfJson = 20_000_000
 const resumableMs = 24 * 3_600_000
 
-/** Throws SETTING_INVALID's kin of the engine when the port is taken; listens when it resolves. */
+/** Throws SETTING_INVALID when the port is taken; listens when it resolves. */
 export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = join(engine.folder, 'buckets', 'gcs'), now = () => new Date(), log }: BigQueryFrontOptions): Promise<BigQueryFront> => {
   const near = loopback.test(host)
   const { project_id } = engine
@@ -227,10 +228,11 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
     pending.add(work)
   })
   await new Promise<void>((resolve, reject) => {
-    server.once('error', reject)
+    server.once('error', (error) => { reject(cannotListen(host, wanted, 'BIGQUERY_PORT', error)) })
     server.listen(wanted, host, resolve)
   })
   const { port } = server.address() as AddressInfo
+  warnOfReach(log, 'BigQuery', host, port)
   origin = `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`
   return {
     port,

@@ -2,6 +2,7 @@
  * What the gRPC fronts share: Google's own protocol definitions, taken from the client packages, a server on loopback, and our errors as
  * Google words them. A front translates; it decides nothing.
  */
+import { createServer } from 'node:net'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import * as grpc from '@grpc/grpc-js'
@@ -67,14 +68,36 @@ export const newServer = (): grpc.Server => new grpc.Server({
   // One connection lives as long as its client: pings keep what is between from closing it.
   'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 20_000, 'grpc.http2.max_pings_without_data': 0,
 })
-/** Throws SETTING_INVALID in one sentence when the port cannot be had. `setting` is the variable that names it. */
-export const listen = (server: grpc.Server, host: string, port: number, setting: string): Promise<number> =>
-  new Promise((resolve, reject) => {
+const loopback = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/i
+export const isLoopback = (host: string): boolean => loopback.test(host)
+/** Nobody is asked who he is, so an address that others reach is told in the log; it is only there when the operator asked for it. */
+export const warnOfReach = (log: Pick<FrontLog, 'warn'> | undefined, what: string, host: string, port: number): void => {
+  if (!isLoopback(host)) log?.warn({ host, port }, `${what} answers without authentication on ${host}:${port}, as WIRE_HOST says: only a network that nobody else reaches is fit for that`)
+}
+/** A fault of listening in one sentence. `setting` is the variable that names the port. */
+export const cannotListen = (host: string, port: number, setting: string, cause: unknown): AppError => {
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  const why = code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND' ? `${host} is no address of this machine; choose another with WIRE_HOST`
+    : code === 'EACCES' ? `port ${port} of ${host} is not allowed to this user; choose another with ${setting}`
+      : `port ${port} of ${host} is in use; choose another with ${setting}, or turn this front off with ${setting}=off`
+  return new AppError('SETTING_INVALID', why, { cause })
+}
+/** Throws what cannotListen says. A port that is taken is found out before gRPC tries it, which writes lines of its own on the console. */
+export const listen = async (server: grpc.Server, host: string, port: number, setting: string): Promise<number> => {
+  if (port !== 0) {
+    await new Promise<void>((resolve, reject) => {
+      const probe = createServer()
+      probe.once('error', (error) => { reject(cannotListen(host, port, setting, error)) })
+      probe.listen(port, host, () => { probe.close(() => { resolve() }) })
+    })
+  }
+  return new Promise((resolve, reject) => {
     server.bindAsync(`${host}:${port}`, grpc.ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) resolve(bound)
-      else reject(new AppError('SETTING_INVALID', `port ${port} of ${host} is in use; choose another with ${setting}, or turn this front off with ${setting}=off`, { cause: error }))
+      else reject(cannotListen(host, port, setting, error))
     })
   })
+}
 /** Answers what is under way, then lets go of the port. */
 export const shut = (server: grpc.Server): Promise<void> =>
   new Promise((resolve) => {

@@ -5,7 +5,7 @@
 import * as grpc from '@grpc/grpc-js'
 import type { PortMessage, PortOutgoing } from '@convergence/bus'
 import type { Broker, BrokerSubscriptionConfig, Stream, Snapshot, TopicConfig } from '../pubsub/broker.ts'
-import { invalid, listen, loadServices, newServer, shut, StatusError, statusOf, unary, unsupported, withErrorInfo, type FrontLog } from './grpc.ts'
+import { invalid, listen, loadServices, newServer, shut, StatusError, statusOf, unary, unsupported, warnOfReach, withErrorInfo, type FrontLog } from './grpc.ts'
 
 export interface PubSubFrontOptions {
   broker: Broker
@@ -415,6 +415,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
   server.addService(service('google.pubsub.v1.Publisher'), publisher)
   server.addService(service('google.pubsub.v1.Subscriber'), subscriber)
   const bound = await listen(server, host, port, 'PUBSUB_PORT')
+  warnOfReach(log, 'Pub/Sub', host, bound)
   return {
     port: bound,
     close: async () => {

@@ -308,9 +308,13 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
   })
   /** An estimate: eight bytes a value of every table that is read. */
   const bytesOf = async (refs: readonly TableRef[]): Promise<number> => {
-    const sizes = await connected(async (connection) => (await connection.runAndReadAll('SELECT schema_name, table_name, estimated_size * column_count * 8 FROM duckdb_tables() WHERE database_name = $1', [project_id])).getRows())
-    const wanted = new Set(refs.map(({ dataset, table }) => `${dataset}.${table}`))
-    return sizes.reduce((sum, [dataset, table, bytes]) => wanted.has(`${String(dataset)}.${String(table)}`) ? sum + Number(bytes) : sum, 0)
+    // Counting a table reads its row groups' heads alone; what duckdb_tables() tells is gathered from every table there is.
+    const known = refs.flatMap(({ dataset, table }) => {
+      const stored = catalog.table(dataset, table)
+      return stored === undefined ? [] : [`SELECT count(*) * ${stored.columns.length * 8} AS n FROM ${catalog.path(dataset, table)}`]
+    })
+    if (known.length === 0) return 0
+    return connected(async (connection) => Number((await connection.runAndReadAll(`SELECT CAST(sum(n) AS BIGINT) FROM (${[...new Set(known)].join(' UNION ALL ')})`)).getRows()[0]?.[0] ?? 0))
   }
   const assertSelect = (translated: Translated): void => {
     if (translated.kind !== 'query') throw new AppError('QUERY_INVALID', `expected one SELECT statement, got ${translated.statement_type}; tables are written by jobs`)
@@ -506,7 +510,8 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
       await other.taken
       return 'exists'
     }
-    const taken = findJob(job_id).then((job) => job !== undefined)
+    // An id that only this process knows is in no file.
+    const taken = !task.keep ? Promise.resolve(ended.has(job_id)) : findJob(job_id).then((job) => job !== undefined)
     const started_ms = now().getTime()
     const entry: Running = { task, started_ms, taken, connection: undefined, cancelled: false, done: Promise.resolve().then(async () => {
       if (await taken) throw new AppError('ALREADY_EXISTS', `job ${job_id}`)
