@@ -111,7 +111,6 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
     for (const [what, value] of [['a BigQuery subscription', subscription.bigqueryConfig], ['a Cloud Storage subscription', subscription.cloudStorageConfig], ['a Bigtable subscription', subscription.bigtableConfig]] as const) if (!isEmpty(value)) throw unsupported(what)
     if ((subscription.messageTransforms ?? []).length > 0) throw unsupported('a message transform')
     const retention = millis(subscription.messageRetentionDuration)
-    if (retention !== undefined && retention !== 0 && retention !== weekMs) throw unsupported('a message retention other than 7 days')
     const ttl = expirationPolicy === null || expirationPolicy === undefined ? monthMs : millis(expirationPolicy.ttl)
     if (ttl !== undefined && ttl < dayMs) throw invalid('expiration_policy.ttl: expected at least a day')
     const minimumBackoffMs = millis(retryPolicy?.minimumBackoff) ?? 10_000
@@ -123,6 +122,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       ...(subscription.enableMessageOrdering === true ? { enableMessageOrdering: true } : {}),
       ...(subscription.enableExactlyOnceDelivery === true ? { enableExactlyOnceDelivery: true } : {}),
       ...(subscription.retainAckedMessages === true ? { retainAckedMessages: true } : {}),
+      ...(retention === undefined || retention === 0 || retention === weekMs ? {} : { messageRetentionMs: retention }),
       ...(subscription.detached === true ? { detached: true } : {}),
       ...(ttl === undefined ? {} : { expirationMs: ttl }),
       ...(deadLetterPolicy?.deadLetterTopic ? { deadLetterPolicy: { topic: short('topics', deadLetterPolicy.deadLetterTopic), maxDeliveryAttempts: deadLetterPolicy.maxDeliveryAttempts || 5 } } : {}),
@@ -130,7 +130,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
     }
   }
   const protoOf = (name: string, config: BrokerSubscriptionConfig): ProtoSubscription & { state: string } => ({
-    name: subscriptionPath(name), topic: topicPath(config.topic), pushConfig: {}, ackDeadlineSeconds: config.ackDeadlineSeconds ?? 10, retainAckedMessages: config.retainAckedMessages ?? false, messageRetentionDuration: spanOf(weekMs),
+    name: subscriptionPath(name), topic: topicPath(config.topic), pushConfig: {}, ackDeadlineSeconds: config.ackDeadlineSeconds ?? 10, retainAckedMessages: config.retainAckedMessages ?? false, messageRetentionDuration: spanOf(config.messageRetentionMs ?? weekMs),
     labels: { ...config.labels }, enableMessageOrdering: config.enableMessageOrdering ?? false, filter: config.filter ?? '', detached: config.detached ?? false, enableExactlyOnceDelivery: config.enableExactlyOnceDelivery ?? false, state: 'ACTIVE',
     expirationPolicy: config.expirationMs === undefined ? {} : { ttl: spanOf(config.expirationMs) },
     deadLetterPolicy: config.deadLetterPolicy === undefined ? null : { deadLetterTopic: topicPath(config.deadLetterPolicy.topic), maxDeliveryAttempts: config.deadLetterPolicy.maxDeliveryAttempts },
@@ -176,24 +176,32 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
 
   // ---- acknowledging ----------------------------------------------------------------------------------------------------------------
 
-  /** With exactly-once an ack id that is no lease any more is told to be so; without, it is passed over in silence. */
-  const assertLeased = (config: BrokerSubscriptionConfig, ack_ids: readonly string[]): string[] =>
-    config.enableExactlyOnceDelivery === true ? ack_ids.filter((ack_id) => !broker.isLeased(ack_id)) : []
-  const refuseLate = (late: readonly string[]): void => {
-    if (late.length === 0) return
-    throw withErrorInfo(grpc.status.FAILED_PRECONDITION, `${late.length} ack ids are of leases that are over; their messages come again`, {
-      reason: 'INVALID_ACK_IDS', domain: 'pubsub.googleapis.com', metadata: Object.fromEntries(late.map((ack_id) => [ack_id, 'PERMANENT_FAILURE_INVALID_ACK_ID'])),
-    })
+  /** What became of ack ids: `late` ones are of leases that are over, `failed` ones could not be written, and their messages come again. */
+  interface Fates { done: string[]; late: string[]; failed: string[] }
+  const acknowledge = async (ack_ids: readonly string[]): Promise<Fates> => {
+    const late = ack_ids.filter((ack_id) => !broker.isLeased(ack_id))
+    const fates = await Promise.all(ack_ids.map((ack_id) => broker.ack(ack_id).then(() => true, () => false)))
+    const failed = ack_ids.filter((_, k) => fates[k] === false)
+    return { done: ack_ids.filter((ack_id) => !late.includes(ack_id) && !failed.includes(ack_id)), late, failed }
   }
-  const acknowledge = async (config: BrokerSubscriptionConfig, ack_ids: readonly string[]): Promise<void> => {
-    const late = assertLeased(config, ack_ids)
-    await Promise.all(ack_ids.map((ack_id) => broker.ack(ack_id)))
-    refuseLate(late)
-  }
-  const modify = (config: BrokerSubscriptionConfig, ack_ids: readonly string[], secondsOf: (k: number) => number): void => {
-    const late = assertLeased(config, ack_ids)
+  const modify = (ack_ids: readonly string[], secondsOf: (k: number) => number): Fates => {
+    const late = ack_ids.filter((ack_id) => !broker.isLeased(ack_id))
     ack_ids.forEach((ack_id, k) => { broker.modifyAckDeadline(ack_id, secondsOf(k)) })
-    refuseLate(late)
+    return { done: ack_ids.filter((ack_id) => !late.includes(ack_id)), late, failed: [] }
+  }
+  /** With exactly-once every ack id is told its fate; without, a late one is passed over in silence and a failed one fails the request. */
+  const tell = (config: BrokerSubscriptionConfig, { late, failed }: Fates): void => {
+    const sentence = failed.length > 0 ? `${failed.length} acknowledgements could not be written; their messages come again` : `${late.length} ack ids are of leases that are over; their messages come again`
+    const code = failed.length > 0 ? grpc.status.UNAVAILABLE : grpc.status.FAILED_PRECONDITION
+    if (config.enableExactlyOnceDelivery !== true) {
+      if (failed.length > 0) throw new StatusError(code, sentence)
+      return
+    }
+    if (late.length + failed.length === 0) return
+    throw withErrorInfo(code, sentence, {
+      reason: failed.length > 0 ? 'ACKS_NOT_WRITTEN' : 'INVALID_ACK_IDS', domain: 'pubsub.googleapis.com',
+      metadata: Object.fromEntries([...late.map((ack_id) => [ack_id, 'PERMANENT_FAILURE_INVALID_ACK_ID']), ...failed.map((ack_id) => [ack_id, 'TRANSIENT_FAILURE_SERVICE_UNAVAILABLE'])]),
+    })
   }
 
   // ---- streaming pull -----------------------------------------------------------------------------------------------------------------
@@ -213,9 +221,10 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       if (error === undefined) call.end()
       else call.emit('error', statusOf(error))
     }
-    const answer = (messages: readonly PortMessage[]) => {
+    const answer = (messages: readonly PortMessage[], confirmed: { acknowledgeConfirmation?: object; modifyAckDeadlineConfirmation?: object } = {}) => {
       // With every answer: the client learns from it whether acknowledgements are to be confirmed.
       const full = !call.write({
+        ...confirmed,
         receivedMessages: messages.map((message) => received(message, config)),
         subscriptionProperties: { exactlyOnceDeliveryEnabled: config.enableExactlyOnceDelivery ?? false, messageOrderingEnabled: config.enableMessageOrdering ?? false },
       })
@@ -255,8 +264,11 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
         answer([])
         return
       }
-      modify({ topic: '' }, modifyDeadlineAckIds, (k) => modifyDeadlineSeconds[k] ?? 0)
-      await acknowledge({ topic: '' }, ackIds)
+      const modified = modify(modifyDeadlineAckIds, (k) => modifyDeadlineSeconds[k] ?? 0)
+      const acknowledged = await acknowledge(ackIds)
+      if (ended || config.enableExactlyOnceDelivery !== true) return
+      const told = ({ done, late, failed }: Fates) => ({ ackIds: done, invalidAckIds: late, temporaryFailedAckIds: failed })
+      answer([], { ...ackIds.length === 0 ? {} : { acknowledgeConfirmation: told(acknowledged) }, ...modifyDeadlineAckIds.length === 0 ? {} : { modifyAckDeadlineConfirmation: told(modified) } })
     }
     let first = true
     call.on('data', (request: PullRequest) => {
@@ -363,11 +375,13 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       return {}
     }),
     ...method('ModifyAckDeadline', async ({ subscription, ackIds, ackDeadlineSeconds }: { subscription: string; ackIds: string[]; ackDeadlineSeconds: number }) => {
-      modify((await known(subscription)).config, ackIds, () => ackDeadlineSeconds)
+      const { config } = await known(subscription)
+      tell(config, modify(ackIds, () => ackDeadlineSeconds))
       return {}
     }),
     ...method('Acknowledge', async ({ subscription, ackIds }: { subscription: string; ackIds: string[] }) => {
-      await acknowledge((await known(subscription)).config, ackIds)
+      const { config } = await known(subscription)
+      tell(config, await acknowledge(ackIds))
       return {}
     }),
     ...method('Pull', async ({ subscription, maxMessages, returnImmediately }: { subscription: string; maxMessages: number; returnImmediately?: boolean }) => {

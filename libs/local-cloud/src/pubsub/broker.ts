@@ -23,7 +23,7 @@ export interface BrokerOptions {
   alarm?: Alarm
   /** Messages of one subscription that are kept in memory beside what is leased; default 2,000. */
   window?: number
-  /** What is not acknowledged for so long is dropped and counted in `expired`; default 7 days. */
+  /** What is not acknowledged for so long is dropped and counted in `expired`, where a subscription says nothing else; default 7 days. */
   retentionMs?: number
   /** The file grows no larger; default: as the disk allows. */
   max_bytes?: number
@@ -38,11 +38,13 @@ export interface BrokerSubscriptionConfig extends SubscriptionConfig {
   labels?: Readonly<Record<string, string>>
   /** Acknowledged messages stay for the retention, so that `seek` finds them. */
   retainAckedMessages?: boolean
+  /** 10 minutes to 31 days; default the broker's. */
+  messageRetentionMs?: number
   detached?: boolean
 }
 export interface TopicConfig {
   labels?: Readonly<Record<string, string>>
-  /** Messages stay so long for `seek`, whoever acknowledged them; 10 minutes to 7 days. */
+  /** Messages stay so long for `seek`, whoever acknowledged them; 10 minutes to 31 days. */
   retentionMs?: number
 }
 export interface Snapshot { name: string; topic: string; labels: Readonly<Record<string, string>>; expires_ms: number }
@@ -158,6 +160,7 @@ const idBlock = 10_000
 const retryMs = 1_000
 const sevenDaysMs = 7 * 86_400_000
 const leastRetentionMs = 600_000
+const mostRetentionMs = 31 * 86_400_000
 const hourMs = 3_600_000
 /** How long a pull that does not wait looks into the file at most. */
 const atOnceMs = 1_000
@@ -215,7 +218,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     await store.write([{ op: 'drop-subscription', id: subscription.id }])
   }
   const checkConfig = (name: string, config: BrokerSubscriptionConfig) => {
-    const { topic, deadLetterPolicy, retryPolicy, ackDeadlineSeconds, filter } = config
+    const { topic, deadLetterPolicy, retryPolicy, ackDeadlineSeconds, filter, messageRetentionMs } = config
     const wrong = (what: string) => new AppError('BODY_INVALID', `subscription ${name}: ${what}`)
     if (!topics.has(topic)) throw new AppError('NOT_FOUND', `subscription ${name}: topic ${topic} does not exist; make it first`)
     if (deadLetterPolicy !== undefined) {
@@ -226,6 +229,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       throw wrong(`retryPolicy: expected 0 to 600,000 ms, the minimum not above the maximum, got ${retryPolicy.minimumBackoffMs} and ${retryPolicy.maximumBackoffMs}`)
     }
     if (ackDeadlineSeconds !== undefined && !within(ackDeadlineSeconds, 10, 600)) throw wrong(`ackDeadlineSeconds: expected 10 to 600, got ${ackDeadlineSeconds}`)
+    if (messageRetentionMs !== undefined && !within(messageRetentionMs, leastRetentionMs, mostRetentionMs)) throw wrong(`message retention: expected 10 minutes to 31 days, got ${messageRetentionMs / 1000} seconds`)
     if (filter !== undefined && filter !== '') parseFilter(filter)
   }
   const create = async (name: string, config: BrokerSubscriptionConfig): Promise<void> => {
@@ -620,7 +624,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   }
   const configureTopic = async (name: string, config: TopicConfig): Promise<void> => {
     const { retentionMs } = config
-    if (retentionMs !== undefined && !within(retentionMs, leastRetentionMs, sevenDaysMs)) throw new AppError('BODY_INVALID', `topic ${name}: message retention: expected 10 minutes to 7 days, got ${retentionMs / 1000} seconds`)
+    if (retentionMs !== undefined && !within(retentionMs, leastRetentionMs, mostRetentionMs)) throw new AppError('BODY_INVALID', `topic ${name}: message retention: expected 10 minutes to 31 days, got ${retentionMs / 1000} seconds`)
     const kept = subscriptions.get(hiddenFor.topic(name))
     topicConfigs.set(name, config)
     await store.write([{ op: 'topic-config', name, config: JSON.stringify(config) }])
@@ -631,11 +635,14 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   // ---- retention --------------------------------------------------------------------------------------------------------------------
 
   const expire = async () => {
-    const { up_to, dropped } = await store.expire(now() - retentionMs)
+    const at = now()
+    const keptMs = ({ name, config }: Subscription): number => (name === hiddenFor.topic(config.topic) ? topicConfigs.get(config.topic)?.retentionMs : config.messageRetentionMs) ?? retentionMs
+    const { up_to, dropped } = await store.expire([...subscriptions.values()].map((each) => ({ sub: each.id, before_ms: at - keptMs(each) })))
     expired += dropped
     if (dropped === 0) return
+    const ends = new Map(up_to.map(({ sub, id }) => [sub, id]))
     for (const subscription of subscriptions.values()) {
-      const old = ({ message }: Entry) => message.id <= up_to
+      const old = ({ message }: Entry) => message.id <= (ends.get(subscription.id) ?? 0)
       const ready = subscription.ready.slice(subscription.head)
       const tooOld = ready.filter(old)
       subscription.ready = ready.filter((entry) => !old(entry))

@@ -43,12 +43,13 @@ export type Request =
   /** Deliveries that were sent out of memory and are due. */
   | { n: number; kind: 'due'; sub: number; by_ms: number; limit: number }
   | { n: number; kind: 'count'; sub: number }
-  /** Drops what was published before. */
-  | { n: number; kind: 'expire'; before_ms: number }
+  /** Drops what was published before, of each subscription. */
+  | { n: number; kind: 'expire'; of: ExpiringOf[] }
   | { n: number; kind: 'close' }
 export interface DuePage { rows: StoredMessage[]; next_ms: number | undefined }
-/** Messages up to an id are gone, and with them so many deliveries. */
-export interface Expired { up_to: number; dropped: number }
+export interface ExpiringOf { sub: number; before_ms: number }
+/** Messages up to an id are gone from each subscription, and so many deliveries in all. */
+export interface Expired { up_to: { sub: number; id: number }[]; dropped: number }
 export interface Opened {
   topics: { name: string; config: string | null }[]
   subscriptions: { id: number; name: string; config: string }[]
@@ -159,10 +160,11 @@ const statement = {
   nextDue: db.prepare('SELECT MIN(due_ms) AS due_ms FROM deliveries WHERE sub = ? AND handed = -1'),
   intoMemory: db.prepare('UPDATE deliveries SET handed = 0 WHERE sub = ? AND id = ?'),
   count: db.prepare('SELECT COUNT(*) AS n FROM deliveries WHERE sub = ? AND handed <> -2'),
-  oldest: db.prepare('SELECT id, published_ms FROM messages ORDER BY id LIMIT 1000'),
+  oldest: db.prepare('SELECT id, published_ms FROM messages WHERE id > ? ORDER BY id LIMIT 1000'),
   allSubscriptions: db.prepare('SELECT id, name, config FROM subscriptions'),
+  expireOpen: db.prepare('UPDATE messages SET open = open - 1 WHERE id IN (SELECT id FROM deliveries WHERE sub = ? AND id <= ?)'),
   expireDeliveries: db.prepare('DELETE FROM deliveries WHERE sub = ? AND id <= ?'),
-  expireMessages: db.prepare('DELETE FROM messages WHERE id <= ?'),
+  expireMessages: db.prepare('DELETE FROM messages WHERE id <= ? AND open <= 0'),
 }
 
 const drop = (sub: number, rows: Record<string, unknown>[]): void => {
@@ -267,16 +269,27 @@ const answer = (request: Request): unknown => {
     })
     case 'count': return Number(statement.count.get(request.sub)?.['n'] ?? 0)
     case 'expire': return inTransaction(() => {
-      // Ids rise with time, so what is too old is a beginning of the table.
-      let [up_to, dropped] = [0, 0]
-      for (;;) {
-        const old = statement.oldest.all().filter(({ published_ms }) => Number(published_ms) < request.before_ms)
-        const last = old.at(-1)
-        if (last === undefined) return { up_to, dropped } satisfies Expired
-        up_to = Number(last['id'])
-        for (const { id } of statement.allSubscriptions.all()) dropped += Number(statement.expireDeliveries.run(Number(id), up_to).changes)
-        statement.expireMessages.run(up_to)
+      // Ids rise with time, so what is too old is a beginning of the table; subscriptions with one retention look for its end once.
+      const ends = new Map<number, number>()
+      const endOf = (before_ms: number): number => {
+        for (let end = 0; ;) {
+          const rows = statement.oldest.all(end)
+          const old = rows.filter(({ published_ms }) => Number(published_ms) < before_ms)
+          end = Number(old.at(-1)?.['id'] ?? end)
+          if (rows.length === 0 || old.length < rows.length) return end
+        }
       }
+      let dropped = 0
+      const up_to = request.of.map(({ sub, before_ms }) => {
+        const id = ends.get(before_ms) ?? endOf(before_ms)
+        ends.set(before_ms, id)
+        if (id === 0) return { sub, id }
+        statement.expireOpen.run(sub, id)
+        dropped += Number(statement.expireDeliveries.run(sub, id).changes)
+        return { sub, id }
+      })
+      statement.expireMessages.run(Math.max(0, ...ends.values()))
+      return { up_to, dropped } satisfies Expired
     })
     case 'close':
       clearTimeout(idle)

@@ -5,7 +5,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { AppError } from '@convergence/contracts'
-import type { Answer, DuePage, Expired, Failed, Op, Opened, Request, StoredMessage } from './store-worker.ts'
+import type { Answer, DuePage, Expired, ExpiringOf, Failed, Op, Opened, Request, StoredMessage } from './store-worker.ts'
 
 /** `handed` of a delivery that waits for its time in the file only. */
 export const outOfMemory = -1
@@ -23,7 +23,7 @@ export interface Store {
   page(sub: number, after: number, limit: number): Promise<StoredMessage[]>
   due(sub: number, by_ms: number, limit: number): Promise<DuePage>
   count(sub: number): Promise<number>
-  expire(before_ms: number): Promise<Expired>
+  expire(of: ExpiringOf[]): Promise<Expired>
   /** False after a fault, until a write succeeds again. */
   healthy(): boolean
   /** Writes what has gathered and lets go of the file. */
@@ -137,7 +137,7 @@ export const openStore = async ({ file, max_bytes }: { file: string; max_bytes?:
     page: (sub, after, limit) => ask({ kind: 'page', sub, after, limit }),
     due: (sub, by_ms, limit) => ask({ kind: 'due', sub, by_ms, limit }),
     count: (sub) => ask({ kind: 'count', sub }),
-    expire: (before_ms) => ask({ kind: 'expire', before_ms }),
+    expire: (of) => ask({ kind: 'expire', of }),
     healthy: () => well && ended === undefined,
     close: async () => {
       while (callers.length > 0 || inFlight > 0) await write([]).catch(() => undefined)
