@@ -63,11 +63,36 @@ export const unary = <Request, Answer>(log: Pick<FrontLog, 'error'>, name: strin
 export interface FrontLog { warn(fields: object, message: string): void; error(fields: object, message: string): void }
 
 const largestMessageBytes = 20 * 1024 * 1024
-export const newServer = (): grpc.Server => new grpc.Server({
-  'grpc.max_receive_message_length': largestMessageBytes, 'grpc.max_send_message_length': largestMessageBytes,
-  // One connection lives as long as its client: pings keep what is between from closing it.
-  'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 20_000, 'grpc.http2.max_pings_without_data': 0,
-})
+/** In hours, for a number beyond what follows. */
+const longestDeadline = '500H'
+/** Milliseconds of a unit of grpc-timeout. */
+const unitMs: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 }
+/**
+ * A deadline beyond 24 days as 500 hours. The server reads it into 32 bits of milliseconds, so that a request with more time than that, as Python's client
+ * sends with an ordering key, would be over at once.
+ */
+export const boundDeadline = (header: string): string => {
+  const [, count, unit] = /^(\d{1,8})([HMSmun])$/.exec(header) ?? []
+  return count !== undefined && Number(count) * (unitMs[unit ?? ''] ?? 0) > 500 * 3_600_000 ? longestDeadline : header
+}
+export const newServer = (): grpc.Server => {
+  const server = new grpc.Server({
+    'grpc.max_receive_message_length': largestMessageBytes, 'grpc.max_send_message_length': largestMessageBytes,
+    // One connection lives as long as its client: pings keep what is between from closing it.
+    'grpc.keepalive_time_ms': 60_000, 'grpc.keepalive_timeout_ms': 20_000, 'grpc.http2.max_pings_without_data': 0,
+  })
+  // No interceptor comes before the deadline is read; both of these take a stream with its headers.
+  for (const name of ['_streamHandler', '_channelzHandler']) {
+    const own: unknown = Reflect.get(server, name)
+    if (typeof own !== 'function') continue
+    Reflect.set(server, name, (interceptors: unknown, stream: unknown, headers: Record<string, unknown>): unknown => {
+      const deadline = headers['grpc-timeout']
+      if (typeof deadline === 'string') headers['grpc-timeout'] = boundDeadline(deadline)
+      return Reflect.apply(own, server, [interceptors, stream, headers])
+    })
+  }
+  return server
+}
 const loopback = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)$/i
 export const isLoopback = (host: string): boolean => loopback.test(host)
 /** Nobody is asked who he is, so an address that others reach is told in the log; it is only there when the operator asked for it. */

@@ -737,7 +737,9 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
         const snapshot = snapshotNamed(target.snapshot)
         if (snapshot.config.topic !== subscription.config.topic) throw new AppError('SETTING_INVALID', `snapshot ${target.snapshot} is of topic ${snapshot.config.topic}, subscription ${name} of ${subscription.config.topic}; a seek stays on its topic`)
         restart(subscription)
-        await store.write([{ op: 'clear', sub: subscription.id }, { op: 'copy', from_sub: snapshot.id, to_sub: subscription.id }])
+        // What is kept stays for a later seek to a time.
+        const emptied: Write = retain ? { op: 'seek', sub: subscription.id, to_ms: Number.MAX_SAFE_INTEGER, retain } : { op: 'clear', sub: subscription.id }
+        await store.write([emptied, { op: 'copy', from_sub: snapshot.id, to_sub: subscription.id }])
       } else {
         const ids = await keptByTopic(subscription, target.time_ms)
         restart(subscription)

@@ -135,6 +135,7 @@ const statement = {
   dropTopicConfig: db.prepare('DELETE FROM topic_configs WHERE name = ?'),
   openCopied: db.prepare('UPDATE messages SET open = open + 1 WHERE id IN (SELECT id FROM deliveries WHERE sub = ? AND handed <> -2) AND id NOT IN (SELECT id FROM deliveries WHERE sub = ?)'),
   copyDeliveries: db.prepare('INSERT OR IGNORE INTO deliveries (sub, id, attempt, due_ms, handed) SELECT ?, id, 1, 0, 0 FROM deliveries WHERE sub = ? AND handed <> -2'),
+  redeliverCopied: db.prepare('UPDATE deliveries SET attempt = 1, due_ms = 0, handed = 0 WHERE sub = ? AND id IN (SELECT id FROM deliveries WHERE sub = ? AND handed <> -2)'),
   openMessage: db.prepare('UPDATE messages SET open = open + 1 WHERE id = ?'),
   deliver: db.prepare('INSERT INTO deliveries (sub, id, attempt, due_ms, handed) SELECT ?, id, 1, 0, 0 FROM messages WHERE id = ? ON CONFLICT (sub, id) DO NOTHING'),
   redeliver: db.prepare('UPDATE deliveries SET attempt = 1, due_ms = 0, handed = 0 WHERE sub = ? AND id = ? AND handed = -2'),
@@ -201,6 +202,7 @@ const apply = (op: Op, bytes: ArrayBuffer): void => {
       return
     case 'copy':
       statement.openCopied.run(op.from_sub, op.to_sub)
+      statement.redeliverCopied.run(op.to_sub, op.from_sub)
       statement.copyDeliveries.run(op.to_sub, op.from_sub)
       return
     case 'deliver':

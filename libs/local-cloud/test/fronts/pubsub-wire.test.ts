@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import { PubSub, v1, type Message } from '@google-cloud/pubsub'
 import * as grpc from '@grpc/grpc-js'
 import { PassThroughClient } from 'google-auth-library'
-import { loadServices } from '../../src/fronts/grpc.ts'
+import { boundDeadline, loadServices } from '../../src/fronts/grpc.ts'
 import { openBroker, type Broker } from '@convergence/local-cloud/pubsub'
 import { openPubSubFront } from '@convergence/local-cloud/pubsub-front'
 
@@ -255,6 +255,13 @@ describe('Pub/Sub front: what the wire shows', function () {
     await come
     expect(got).to.deep.equal(['after'])
     await reader.close()
+  }))
+
+  it('a request may have more time than 32 bits of milliseconds, as Python\'s client gives one with an ordering key', inWorld(async (world) => {
+    const [{ messageIds }] = await world.publisher.publish({ topic: world.path('topics', 'things'), messages: [{ data: Buffer.from('x'), orderingKey: 'k' }] }, { timeout: 30 * dayMs, retry: null })
+    expect(messageIds).to.have.length(1)
+    expect(['4294967S', '1193046H', '24H', '2000000S'].map(boundDeadline)).to.deep.equal(['500H', '500H', '24H', '500H'])
+    expect(['600S', '10000m', '99999999n', 'x'].map(boundDeadline)).to.deep.equal(['600S', '10000m', '99999999n', 'x'])
   }))
 
   it('a deleted subscription ends its streams with NOT_FOUND', inWorld(async (world) => {
