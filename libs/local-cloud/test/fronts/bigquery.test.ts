@@ -14,7 +14,7 @@ const { BigQuery } = await import('@google-cloud/bigquery')
 const { PassThroughClient } = await import('google-auth-library')
 type Client = InstanceType<typeof BigQuery>
 interface Raw { status: number; headers: NodeJS.Dict<string | string[]>; body: any } // eslint-disable-line @typescript-eslint/no-explicit-any -- an answer of any shape, looked into by the test
-interface World { client: Client; clock: { ms: number }; folder: string; endpoint: string; port: number; reopen(): Promise<World>; raw(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Raw> }
+interface World { client: Client; engine: Awaited<ReturnType<typeof openEngine>>; clock: { ms: number }; folder: string; endpoint: string; port: number; reopen(): Promise<World>; raw(method: string, path: string, options?: { body?: unknown; headers?: Record<string, string> }): Promise<Raw> }
 
 const project = 'local-convergence'
 const openWorld = async (folder: string) => {
@@ -41,7 +41,7 @@ const openWorld = async (folder: string) => {
     await front.close()
     await engine.close()
   }
-  return { world: { client, clock, folder, endpoint, port: front.port, raw }, close }
+  return { world: { client, engine, clock, folder, endpoint, port: front.port, raw }, close }
 }
 const setup = async (work: (world: World) => Promise<void>): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-front-'))
@@ -449,6 +449,22 @@ describe('BigQuery front', function () {
       expect([page.status, page.body.error.message]).to.deep.equal([403, 'The local warehouse answers no web page: the request has an Origin header.'])
       for (const host of ['evil.example', '127.0.0.1.evil.example:80', '10.0.0.1']) expect((await raw('GET', `${base}/datasets`, { headers: { Host: host } })).status, host).to.equal(403)
       expect((await raw('GET', `${base}/datasets`, { headers: { Host: 'localhost:9050' } })).status).to.equal(200)
+    }))
+    it('says in one sentence that its port is taken, and that others reach the address which it was told to take', () => setup(async ({ engine, port }) => {
+      const said: string[] = []
+      const log = { warn: (_: object, text: string) => { said.push(text) }, error: () => undefined }
+      const refused = await openBigQueryFront({ engine, host: '127.0.0.1', port, log }).then(() => undefined, (error: unknown) => error as Error)
+      expect(refused).to.have.property('code', 'SETTING_INVALID')
+      expect(refused?.message).to.equal(`port ${port} of 127.0.0.1 is in use; choose another with BIGQUERY_PORT, or turn this front off with BIGQUERY_PORT=off`)
+      expect(said).to.deep.equal([])
+      const open = await openBigQueryFront({ engine, host: '0.0.0.0', port: 0, log })
+      try {
+        expect(said).to.deep.equal([`BigQuery answers without authentication on 0.0.0.0:${open.port}, as WIRE_HOST says: only a network that nobody else reaches is fit for that`])
+        const answer = await new Promise<number | undefined>((resolve, reject) => { httpRequest({ host: '127.0.0.1', port: open.port, path: `${base}/datasets`, headers: { Host: 'local-cloud:9050' } }, (response) => { response.resume(); resolve(response.statusCode) }).on('error', reject).end() })
+        expect(answer).to.equal(200)
+      } finally {
+        await open.close()
+      }
     }))
     it('takes paths without the prefix, packed bodies, and the client that only knows the emulator variable', () => setup(async ({ endpoint, raw }) => {
       expect((await raw('GET', `/projects/${project}/datasets`)).status).to.equal(200)
