@@ -305,7 +305,11 @@ export const openBus = (options: BusOptions): Bus => {
 /** A message in the hands of a handler. */
 interface Work { ack_id: string; controller: AbortController | undefined; timer: NodeJS.Timeout | undefined; given_back: boolean }
 
+/** A body that goes to several subscriptions of this process is one object in the embedded broker: parsed and checked once, for all of them. */
+const parsed = new WeakMap<Uint8Array, { topic: Topic; event: unknown }>()
 const parse = <T extends Topic>(topic: T, data: Uint8Array): EventBodies[T] => {
+  const known = parsed.get(data)
+  if (known?.topic === topic) return known.event as EventBodies[T]
   let value: unknown
   try {
     value = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8'))
@@ -313,7 +317,14 @@ const parse = <T extends Topic>(topic: T, data: Uint8Array): EventBodies[T] => {
     throw new AppError('EVENT_INVALID', `${topic}: the body is not JSON`, { cause: error })
   }
   assertEvent(topic, value)
+  parsed.set(data, { topic, event: deepFreeze(value) })
   return value
+}
+/** No handler can change what another one is given. */
+const deepFreeze = <T>(value: T): T => {
+  if (value === null || typeof value !== 'object') return value
+  for (const inner of Object.values(value)) deepFreeze(inner)
+  return Object.freeze(value)
 }
 /** Class and code, and the message where it is ours: never a payload. */
 const describe = (error: unknown): string => (error instanceof AppError ? `${error.code}: ${error.message}` : error instanceof Error ? `${error.name}: ${error.message.slice(0, 300)}` : typeof error)

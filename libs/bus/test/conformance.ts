@@ -121,6 +121,30 @@ export const busConformance = (target: BusTarget): void => {
     await finish()
   })
 
+  it('gives every handler the event as it was published, whatever another one tries to do with it', async () => {
+    const { bus, port, finish } = await setup()
+    const seen = collector<string>(2)
+    const one = bus()
+    for (const replica of ['one', 'two']) {
+      one.consume('auth', 'run-admitted', (event) => {
+        const refused: string[] = []
+        for (const change of [() => { event.run.pipeline = 'changed' }, () => { event.next.push({ step_id: 'z', host: 'executor' }) }]) {
+          try {
+            change()
+          } catch (error) {
+            refused.push(String(error instanceof TypeError))
+          }
+        }
+        seen.note(`${event.run.pipeline} ${event.next.length} ${refused.join(' ')}`)
+        return Promise.resolve(undefined)
+      }, { replica })
+      await made(port, `auth.run-admitted.${replica}`)
+    }
+    await one.publish([{ topic: 'run-admitted', event: { run, next: [] } }])
+    expect(await seen.all).to.deep.equal([`${run.pipeline} 0 true true`, `${run.pipeline} 0 true true`])
+    await finish()
+  })
+
   it('shares the messages of a subscription between its consumers, each to one of them', async () => {
     const { bus, finish } = await setup()
     const seen = collector<string>(100)

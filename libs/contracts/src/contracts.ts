@@ -115,9 +115,12 @@ const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true })
 addFormats(ajv)
 for (const file of readdirSync(join(schemasFolder, 'events'))) ajv.addSchema(readJson(`events/${file}`) as object)
 
+const validators = new Map<Topic, ValidateFunction>()
+/** Compiled at the first event of the topic. */
 const check = (topic: Topic): ValidateFunction => {
-  const validate = ajv.getSchema(`${topic}.v1.json`)
+  const validate = validators.get(topic) ?? ajv.getSchema(`${topic}.v1.json`)
   if (validate === undefined) throw new Error(`schemas/events/${topic}.v1.json is missing`)
+  validators.set(topic, validate)
   return validate
 }
 
