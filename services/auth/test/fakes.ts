@@ -181,6 +181,9 @@ export const openWorld = async (options: Partial<AuthDeps> = {}): Promise<World>
     bus, warehouse, secrets: openSecrets(openKeyring({ file: join(folder, 'keyring.json') }), { may_open: [] }), pipelines, now: time.now, random: () => 0.5, host: '127.0.0.1', port: 0,
     log: openLog({ service: 'auth', level: 'debug', write: (line) => lines.push(line) }), version: '1.2.3', environment: 'test', local_mode: true, admin_key_hashes: [hashOf(adminKey)],
     replica: 'r0', settle_ms: 0, bootstrap: async () => ({ dataset_created: false, tables_created: [], tables_existing: ['run_requests'] }), ...options,
+  }).catch((error: unknown) => {
+    rmSync(folder, { recursive: true, force: true })
+    throw error
   })
   const runOf: World['runOf'] = (tenant_id, run_id, pipeline = 'custom/bench/three_steps') =>
     ({ ...pipelines.compile({ run_id, tenant_id, pipeline, parameters: pipeline === 'gcp/cost/billing' ? { date: '2026-03-01' } : {}, trigger_type: 'api', requested_at: time.now().toISOString() }), admitted_at: time.now().toISOString() })
