@@ -164,8 +164,8 @@ ${table(['at the peak', ...head.slice(1), 'limit'], [
    before the peak reaches half of the limit; it is a quota, not a system limit.
 3. **One table, ${limits.table_jobs.value.toLocaleString('en-US')} jobs a day** that write a partition: a tenant's table takes as many day loads a day. A backfill of more days than that is spread over days by the tenant's daily limit.
 4. **The ledger** cannot bind by its number of commits, since they are made one after the other and take all that waits; its delay does: ${a.commit_seconds} s for an admission. INSERT
-   statements beyond the first ${limits.insert_at_once.value.toLocaleString('en-US')} of a day run ten at a time, which one writer does not reach. The log of an epoch is read at the start of the scheduler; beyond some
-   millions of runs a new epoch (\`force_recreate_tables\` in a maintenance window, or the snapshot that is not built yet) keeps that short.
+   statements beyond the first ${limits.insert_at_once.value.toLocaleString('en-US')} of a day run ten at a time, which one writer does not reach. A start of the scheduler reads the newest snapshot, the rows behind it, about
+   20,000, and of the runs of the last 200 days some 100 bytes each; the memory that they take, 50 MB a million runs, is what binds a single ledger in the end.
 
 ### Sources
 

@@ -9,12 +9,16 @@ import type { Log } from '@convergence/service'
 import type { Row, Warehouse } from '@convergence/warehouse'
 import type { Message } from './ledger/decide.ts'
 import { decide as realDecide } from './ledger/decide.ts'
-import { fold, forget, readRow } from './ledger/fold.ts'
+import { fold, forget, memoryMs } from './ledger/fold.ts'
+import { rememberAll, whereInPast } from './ledger/past.ts'
+import { readSnapshot, replay, restore } from './ledger/snapshot.ts'
+import type { LedgerTable } from './ledger/table.ts'
 import type { Rules, State } from './ledger/state.ts'
 import { defaultRules, emptyState } from './ledger/state.ts'
 
 export interface LedgerDeps {
-  warehouse: Pick<Warehouse, 'commit' | 'query'>
+  warehouse: Pick<Warehouse, 'commit'>
+  table: LedgerTable
   log: Pick<Log, 'info' | 'warn' | 'error'>
   /** Names this ledger: changes when its table is dropped and made again. */
   epoch: string
@@ -37,20 +41,52 @@ export interface Ledger {
 
 interface Pending { message: Message; resolve(answer: Outgoing[]): void; reject(error: unknown): void }
 
-/** Reads the whole log of the epoch, then serves. */
-export const openLedger = async ({ warehouse, log, epoch, rules, max_group = 500, decide = realDecide }: LedgerDeps): Promise<Ledger> => {
-  const state = emptyState(epoch, { ...defaultRules, ...rules })
+/** Reads the newest snapshot and what came after it, then serves. */
+export const openLedger = async ({ warehouse, table, log, epoch, rules: given, max_group = 500, decide = realDecide }: LedgerDeps): Promise<Ledger> => {
+  const rules = { ...defaultRules, ...given }
   const pending: Pending[] = []
   let damage: Error | undefined
   let closed = false
   let pump: Promise<void> | undefined
 
-  const readTail = async (): Promise<void> => {
-    for (;;) {
-      const rows = await warehouse.query({ query: tailQuery, parameters: [{ name: 'epoch', type: 'STRING', value: epoch }, { name: 'seq', type: 'INT64', value: state.seq }, { name: 'idx', type: 'INT64', value: state.idx }, { name: 'rows', type: 'INT64', value: pageRows }], default_dataset: 'tenants' }, { max_rows: pageRows })
-      guarded(() => fold(state, rows.map(readRow)))
-      if (rows.length < pageRows) return
+  /** The log says all that a snapshot says, only longer: so nothing about a snapshot is worth stopping for. */
+  const readSaved = async (): Promise<State> => {
+    const rows = await table.snapshot()
+    if (rows.length === 0) return emptyState(epoch, rules)
+    let from: State
+    try {
+      const snapshot = readSnapshot(rows)
+      from = restore(epoch, rules, snapshot, await table.ofRuns(snapshot.run_ids, { from_seq: snapshot.from_seq, to_seq: snapshot.seq }))
+    } catch (error) {
+      if (error instanceof AppError) throw error
+      log.warn({ epoch, seq: rows[0]?.seq, err: error instanceof Error ? error.message : String(error) }, 'the snapshot in run_ledger cannot be used; reading the whole log')
+      return emptyState(epoch, rules)
     }
+    const since = new Date(Date.parse(rows[0]?.decided_at ?? '') - memoryMs).toISOString()
+    for (const { digits, ...day } of await table.ended({ seq: from.seq, since })) rememberAll(from.past, digits, day)
+    return from
+  }
+  const readTail = async (): Promise<void> => {
+    for (let more = true; more;) {
+      const page = await table.after({ seq: state.seq, idx: state.idx })
+      guarded(() => fold(state, page.rows))
+      more = page.more
+    }
+  }
+  /** Of runs that ended before the last snapshot only numbers are in memory: who is asked about is read again. */
+  const recall = async (messages: readonly Message[]): Promise<void> => {
+    const wanted: string[] = []
+    let [from_seq, to_seq] = [Infinity, 0]
+    for (const run_id of messages.flatMap(runOf)) {
+      const place = state.runs.has(run_id) ? undefined : whereInPast(state.past, run_id)
+      if (place === undefined) continue
+      wanted.push(run_id)
+      from_seq = Math.min(from_seq, place.from_seq)
+      to_seq = Math.max(to_seq, place.to_seq)
+    }
+    if (wanted.length === 0) return
+    const rows = await table.ofRuns(wanted, { from_seq, to_seq })
+    guarded(() => { for (const [run_id, entry] of replay(epoch, rows).runs) state.runs.set(run_id, entry) })
   }
   const guarded = (change: () => void): void => {
     try {
@@ -65,6 +101,7 @@ export const openLedger = async ({ warehouse, log, epoch, rules, max_group = 500
   const serve = async (group: Pending[]): Promise<void> => {
     for (;;) {
       if (damage !== undefined) throw damage
+      await recall(group.map(({ message }) => message))
       const { rows, answers } = decide(state, group.map(({ message }) => message))
       if (rows.length > 0) {
         const seq = state.seq + 1
@@ -101,8 +138,10 @@ export const openLedger = async ({ warehouse, log, epoch, rules, max_group = 500
     pump = undefined
   }
 
+  const state = await readSaved()
+  const from_seq = state.seq
   await readTail()
-  log.info({ epoch, seq: state.seq, runs: state.runs.size, running: state.running.size }, 'ledger read')
+  log.info({ epoch, seq: state.seq, snapshot_seq: from_seq, runs: state.runs.size, running: state.running.size }, 'ledger read')
   return {
     state,
     submit: (message) => new Promise((resolve, reject) => {
@@ -119,18 +158,11 @@ export const openLedger = async ({ warehouse, log, epoch, rules, max_group = 500
   }
 }
 
-/** Rows of one read of the log. */
-const pageRows = 50_000
-
-/**
- * Bodies of ADMIT and QUEUE rows are the runs: of runs that have ended they are not needed, and they are most of the bytes. The table is clustered by epoch and
- * seq, so that the look for new rows, each minute, reads the newest blocks and not the whole log; a RELEASE comes after what it releases.
- */
-const tailQuery = `
-SELECT l.epoch, l.shard, l.seq, l.idx, l.kind, l.tenant_id, l.run_id, l.pipeline, l.period_day, l.period_month, l.digest, l.outcome, l.reason, l.message, l.priority, l.decided_at,
-  IF(e.run_id IS NULL OR l.kind NOT IN ('ADMIT', 'QUEUE'), l.body, NULL) AS body
-FROM run_ledger AS l
-LEFT JOIN (SELECT DISTINCT run_id FROM run_ledger WHERE epoch = @epoch AND seq >= @seq AND kind = 'RELEASE') AS e ON e.run_id = l.run_id
-WHERE l.epoch = @epoch AND l.shard = 0 AND l.seq >= @seq AND (l.seq > @seq OR (l.seq = @seq AND l.idx > @idx))
-ORDER BY l.seq, l.idx
-LIMIT @rows`
+const runOf = (message: Message): string[] => {
+  switch (message.kind) {
+    case 'request': return [message.run.run_id]
+    case 'ended': return [message.event.run.run_id]
+    case 'cancel': case 'poison': return [message.run_id]
+    case 'tenant': case 'tick': return []
+  }
+}

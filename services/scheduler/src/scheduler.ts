@@ -16,6 +16,7 @@ import { onStepCompleted } from './consumers/step-completed.ts'
 import { onTenantChanged } from './consumers/tenant-changed.ts'
 import { openPublisherKeys } from './keys.ts'
 import type { State, Rules } from './ledger/state.ts'
+import { openTable } from './ledger/table.ts'
 import { openLedger } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
 import { processors } from './processors/registry.ts'
@@ -57,7 +58,7 @@ const decisionsAtATime = 1000
 /** Reads the ledger and the schedules, then consumes. */
 export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, epoch, platform_keys, steps: given, rules, spread_seconds }: SchedulerDeps): Promise<Scheduler> => {
   const schedulesOptions = { warehouse, pipelines, spread_seconds, kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler' }
-  let current = await openLedger({ warehouse, log, epoch, rules })
+  let current = await openLedger({ warehouse, table: openTable(warehouse, epoch), log, epoch, rules })
   let swapping: Promise<void> | undefined
   let currentSchedules = await openSchedules(schedulesOptions)
   const ledger: Ledger = {
@@ -88,7 +89,7 @@ export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, e
     healthy: ledger.healthy,
     recreated: (next) => swapping = (async () => {
       await current.close()
-      current = await openLedger({ warehouse, log, epoch: next, rules })
+      current = await openLedger({ warehouse, table: openTable(warehouse, next), log, epoch: next, rules })
       currentSchedules = await openSchedules(schedulesOptions)
     })(),
     close: ledger.close,

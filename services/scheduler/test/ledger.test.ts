@@ -1,21 +1,21 @@
 import { expect } from 'chai'
-import { AppError } from '@convergence/contracts'
-import type { Row } from '@convergence/warehouse'
+import { AppError, digestOf } from '@convergence/contracts'
 import { stateHash } from '../src/ledger/fold.ts'
-import type { LedgerRow } from '../src/ledger/state.ts'
+import type { SnapshotBody } from '../src/ledger/snapshot.ts'
+import type { LedgerRow, Rules } from '../src/ledger/state.ts'
 import type { Ledger } from '../src/ledger.ts'
 import { openLedger } from '../src/ledger.ts'
-import { at, ended, request, runOf, tenant, told } from './world.ts'
+import { at, ended, request, runOf, tableOf, tenant, told } from './world.ts'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 /** A log that any number of replicas share. */
-const setup = () => {
-  const log: LedgerRow[] = []
+const setup = () => setupWith([])
+const setupWith = (log: LedgerRow[]) => {
   const commits: number[] = []
   const world = {
-    log, commits, fail: undefined as Error | undefined,
-    open: (epoch = 'e1'): Promise<Ledger> => openLedger({ epoch, log: silent, warehouse: {
+    log, commits, fail: undefined as Error | undefined, warned: [] as string[], tableOf,
+    open: (epoch = 'e1', rules: Partial<Rules> = {}): Promise<Ledger> => openLedger({ epoch, rules, log: { ...silent, warn: (_fields, message) => { world.warned.push(message) } }, table: world.tableOf(log, epoch), warehouse: {
       commit: async (_table, { seq }, rows) => {
         await Promise.resolve()
         if (world.fail !== undefined) throw world.fail
@@ -23,10 +23,6 @@ const setup = () => {
         commits.push(rows.length)
         log.push(...structuredClone(rows) as unknown as LedgerRow[])
         return 'mine'
-      },
-      query: async ({ parameters }) => {
-        const of = (name: string) => Number(parameters?.find((one) => one.name === name)?.value)
-        return structuredClone(log.filter((row) => row.epoch === epoch && (row.seq > of('seq') || (row.seq === of('seq') && row.idx > of('idx'))))) as unknown as Row[]
       },
     } }),
   }
@@ -99,6 +95,89 @@ describe('the ledger', () => {
     await ledger.submit(tenant('acme'))
     log[0]!.seq = 2
     await open().then(() => expect.fail('opened'), (error: Error) => expect(error.message).to.match(/a gap after seq 0/))
+  })
+
+  describe('with a snapshot', () => {
+    /** Two runs that ended before the snapshot, one that runs, one that waits. */
+    const saved = async () => {
+      const world = setup()
+      const ledger = await world.open('e1', { snapshot_rows: 5 })
+      await ledger.submit(tenant('acme', { concurrent: 2 }))
+      const admitted = [runOf(await ledger.submit(request('a'))), runOf(await ledger.submit(request('b')))]
+      for (const run of admitted) await ledger.submit(ended(run))
+      for (const key of ['c', 'd', 'e']) await ledger.submit(request(key))
+      await ledger.submit({ kind: 'tick', at: at(2) })
+      expect(world.log.at(-1)?.kind).to.equal('SNAPSHOT')
+      return { ...world, world, ledger, admitted }
+    }
+
+    it('reads it and the rows behind it, not the log', async () => {
+      const { world, ledger, log } = await saved()
+      const behind = ended(runOf(await ledger.submit(request('c'))))
+      await ledger.submit(behind)
+      const asked: string[] = []
+      world.tableOf = (rows, epoch) => {
+        const table = tableOf(rows, epoch)
+        return { ...table, after: (place) => { asked.push(`after ${place.seq}`); return table.after(place) }, ofRuns: (run_ids, between) => { asked.push(`${run_ids.length} runs from ${between.from_seq}`); return table.ofRuns(run_ids, between) } }
+      }
+      const again = await world.open()
+      expect(asked).to.deep.equal(['3 runs from 6', `after ${log.filter(({ kind }) => kind === 'SNAPSHOT').at(-1)?.seq}`])
+      expect(stateHash(again.state)).to.equal(stateHash(ledger.state))
+    })
+
+    it('answers a message about a run that ended before it as it did the first time, before and after a restart', async () => {
+      const { world, ledger, admitted, log } = await saved()
+      const length = log.length
+      for (const replica of [ledger, await world.open()]) {
+        expect(replica.state.runs.has(admitted[0]!.run_id)).to.be.false
+        expect(told(await replica.submit(request('a')))).to.deep.equal(['run-completed COMPLETED'])
+        expect(told(await replica.submit(ended(admitted[1]!)))).to.deep.equal(['run-completed COMPLETED'])
+        await replica.submit(request('b', { parameters: { other: '1' } })).then(() => expect.fail('taken'), (error: AppError) => expect(error.code).to.equal('IDEMPOTENCY_MISMATCH'))
+      }
+      expect(log).to.have.length(length)
+    })
+
+    it('gives the message back when the rows of a run that ended before it cannot be read', async () => {
+      const { world, log } = await saved()
+      world.tableOf = (rows, epoch) => {
+        let asked = 0
+        const table = tableOf(rows, epoch)
+        return { ...table, ofRuns: (...given) => (asked += 1) > 1 ? Promise.reject(new AppError('UNAVAILABLE', 'down')) : table.ofRuns(...given) }
+      }
+      const again = await world.open()
+      const length = log.length
+      await again.submit(request('a')).then(() => expect.fail('answered'), (error: AppError) => expect(error.code).to.equal('UNAVAILABLE'))
+      expect(log).to.have.length(length)
+    })
+
+    const damages: [string, (log: LedgerRow[]) => void][] = [
+      ['corrupt', (log) => { (log.at(-1)!.body as SnapshotBody).saved.served += 1 }],
+      ['empty', (log) => { log.at(-1)!.body = null }],
+      ['of a run that is not in the log', (log) => { const body = log.at(-1)!.body as SnapshotBody; body.saved.runs.push('r_aaaaaaaaaaaaaaaaaaaaaaaaaa'); body.digest = digestOf(body.saved) }],
+      ['wrong about what runs', (log) => { const body = log.at(-1)!.body as SnapshotBody; body.saved.accounts[0]!.running = 7; body.digest = digestOf(body.saved) }],
+    ]
+    for (const [how, damage] of damages) {
+      it(`that is ${how} reads the whole log instead, says so, and is in the same state`, async () => {
+        const { world, ledger, log, warned } = await saved()
+        const [hash, length] = [stateHash(ledger.state), log.length]
+        damage(log)
+        const again = await world.open()
+        expect(stateHash(again.state)).to.equal(hash)
+        expect(warned).to.deep.equal(['the snapshot in run_ledger cannot be used; reading the whole log'])
+        expect(told(await again.submit(request('a')))).to.deep.equal(['run-completed COMPLETED'])
+        expect(log).to.have.length(length)
+      })
+    }
+
+    it('of which only the rows are missing starts from the one before, or from the log', async () => {
+      const { world, ledger, log } = await saved()
+      const at_place = log.findIndex(({ kind }) => kind === 'SNAPSHOT')
+      const before = log.slice(0, at_place)
+      const again = await setupWith(before).open()
+      expect(again.state.seq).to.equal(ledger.state.seq - 1)
+      expect([...again.state.running.keys()].sort()).to.deep.equal([...ledger.state.running.keys()].sort())
+      expect((await world.open()).state.seq).to.equal(ledger.state.seq)
+    })
   })
 
   it('finishes what is pending when it is closed, and refuses what comes later', async () => {

@@ -13,10 +13,12 @@ describe('the model', function () {
     const seen: Record<string, number> = {}
     let kills = 0
     let faults = 0
+    let snapshots = 0
     for (let seed = 1; seed <= seeds; seed += 1) {
       const report = await check(seed)
       kills += report.kills
       faults += report.faults
+      snapshots += report.snapshots
       for (const [outcome, count] of Object.entries(report.outcomes)) seen[outcome] = (seen[outcome] ?? 0) + count
       if (report.failure !== undefined) failed.push(`seed ${seed}: ${report.failure}\n${report.journal.slice(-40).join('\n')}`)
     }
@@ -24,6 +26,7 @@ describe('the model', function () {
     // The seeds go where it hurts: else a green result says nothing.
     expect(kills).to.be.greaterThan(seeds * 4)
     expect(faults).to.be.greaterThan(seeds * 6)
+    expect(snapshots).to.be.greaterThan(seeds)
     expect(Object.keys(seen).sort()).to.include.members(['CANCELLED CANCELLED', 'COMPLETED', 'FAILED LOST', 'FAILED QUERY_INVALID', 'REJECTED QUOTA_EXCEEDED'])
   })
 
@@ -44,6 +47,8 @@ describe('the model', function () {
     [60, ['nothing to do, by stale memory']],
     [20, ['decide on stale memory']],
     [20, ['409 taken for mine']],
+    [20, ['ended runs not recalled']],
+    [60, ['ended runs not remembered']],
     [20, ['next attempt before the first is known to have failed']],
   ]
   it('catches: read before record, which the sweeper masks, by failing far more seeds than the missing sweeper does alone', async () => {

@@ -7,6 +7,8 @@ import { decide } from '../src/ledger/decide.ts'
 import { fold } from '../src/ledger/fold.ts'
 import type { LedgerRow, Rules, State } from '../src/ledger/state.ts'
 import { defaultRules, emptyState } from '../src/ledger/state.ts'
+import { rememberedDigits } from '../src/ledger/past.ts'
+import type { LedgerTable } from '../src/ledger/table.ts'
 
 export const at = (minute: number, day = '2026-03-10'): string => new Date(Date.parse(`${day}T08:00:00.000Z`) + minute * 60_000).toISOString()
 
@@ -31,6 +33,25 @@ export const tenant = (tenant_id: string, limits: Partial<TenantChanged['limits'
   kind: 'tenant', at: time,
   event: { tenant_id, version: 1, status: 'ACTIVE', plan: 'STARTER', limits: { daily: 100, monthly: 1000, concurrent: 2, ...limits }, ...options },
 })
+
+/** What the table answers, from rows in memory. */
+export const tableOf = (log: readonly LedgerRow[], epoch = 'e1'): LedgerTable => {
+  const rows = (is: (row: LedgerRow) => boolean) => Promise.resolve(structuredClone(log.filter((row) => row.epoch === epoch && is(row)).sort((a, b) => a.seq - b.seq || a.idx - b.idx)))
+  return {
+    after: async ({ seq, idx }) => ({ rows: await rows((row) => row.seq > seq || (row.seq === seq && row.idx > idx)), more: false }),
+    snapshot: async () => {
+      const all = await rows(({ kind }) => kind === 'SNAPSHOT')
+      return all.filter(({ seq }) => seq === all.at(-1)?.seq)
+    },
+    ofRuns: (run_ids, { from_seq, to_seq }) => rows(({ run_id, seq }) => seq >= from_seq && seq <= to_seq && run_id !== null && run_ids.includes(run_id)),
+    ended: async ({ seq: last, since }) => {
+      const known = await rows(({ seq, decided_at }) => seq <= last && decided_at >= since)
+      return known.filter(({ kind }) => kind === 'RELEASE' || kind === 'REJECT').map(({ run_id, decided_at, seq }) => ({
+        day: decided_at.slice(0, 10), from_seq: Math.min(...known.filter((row) => row.run_id === run_id).map((row) => row.seq)), to_seq: seq, digits: (run_id ?? '').slice(2, 2 + rememberedDigits),
+      }))
+    },
+  }
+}
 
 export interface World {
   state: State

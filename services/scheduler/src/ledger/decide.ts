@@ -9,6 +9,7 @@ import type { Outgoing } from '@convergence/bus'
 import { firstSteps } from '@convergence/pipeline'
 import type { EndBody } from './fold.ts'
 import { apply } from './fold.ts'
+import { snapshotOf } from './snapshot.ts'
 import type { Account, LedgerRow, Outcome, RowKind, RunEntry, State } from './state.ts'
 import { accountOf, undo } from './state.ts'
 
@@ -318,6 +319,7 @@ const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoi
     }
   }
   told.push(...promoteFrom(draft, undefined, at), ...promoteFrom(draft, state.system, at))
+  if (state.unsaved >= state.rules.snapshot_rows) for (const body of snapshotOf(state)) draft.write('SNAPSHOT', 'system', at, { body })
   return told
 }
 const isPromoted = (entry: RunEntry): boolean => entry.admitted_at !== undefined && Date.parse(entry.admitted_at) !== entry.requested_ms

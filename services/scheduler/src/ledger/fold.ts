@@ -4,7 +4,7 @@
  */
 import { digestOf } from '@convergence/contracts'
 import type { Limits, Run, TenantChanged } from '@convergence/contracts'
-import type { Row } from '@convergence/warehouse'
+import { remember } from './past.ts'
 import type { Account, LedgerRow, RunEntry, State } from './state.ts'
 import { accountOf, change, dequeue, drop, enqueue, openAccount, put } from './state.ts'
 
@@ -15,13 +15,16 @@ type TenantBody = Pick<TenantChanged, 'version' | 'status' | 'plan' | 'limits' |
 
 /** Applies rows that follow the state's last one; those that it has already are skipped. Throws on a gap and on an impossible row. Returns the state. */
 export const fold = (state: State, rows: readonly LedgerRow[]): State => {
+  let left = false
   const own = rows.filter((row) => row.epoch === state.epoch && (row.seq > state.seq || (row.seq === state.seq && row.idx > state.idx)))
   for (const row of sorted(own)) {
     if (row.seq === state.seq && row.idx === state.idx) continue
     const follows = row.seq === state.seq ? row.idx === state.idx + 1 : row.seq === state.seq + 1 && row.idx === 0
     if (!follows) throw damaged(row, `a gap after seq ${state.seq} idx ${state.idx}`)
     apply(state, row)
+    left ||= row.kind === 'SNAPSHOT'
   }
+  if (left) leaveBehind(state)
   return state
 }
 
@@ -36,7 +39,7 @@ const sorted = (rows: readonly LedgerRow[]): readonly LedgerRow[] => {
 
 /** One row on the state, which is changed. The caller has checked that it follows. */
 export const apply = (state: State, row: LedgerRow): void => {
-  change(state, state, { seq: row.seq, idx: row.idx })
+  change(state, state, { seq: row.seq, idx: row.idx, unsaved: state.unsaved + 1 })
   const known = row.run_id === null ? undefined : state.runs.get(row.run_id)
   switch (row.kind) {
     case 'TENANT': return applyTenant(state, row)
@@ -46,6 +49,7 @@ export const apply = (state: State, row: LedgerRow): void => {
     case 'RELEASE': return applyRelease(state, row, known)
     case 'CANCEL': return
     case 'TIMER': return applyTimer(state, row, known)
+    case 'SNAPSHOT': return saved(state, row.decided_at)
   }
 }
 
@@ -121,6 +125,39 @@ const applyTimer = (state: State, row: LedgerRow, known: RunEntry | undefined): 
   if (waiting !== undefined) put(state, state.unannounced, known.run_id, { ...waiting, announced_at: row.decided_at })
 }
 
+/** Use by day is asked of days that a message can still be about: Pub/Sub keeps them for seven. */
+const daysKeptMs = 8 * 86_400_000
+/** The ledger's memory: longer than the 31 days that Pub/Sub can replay, longer than the 180 that job ids live. */
+export const memoryMs = 200 * 86_400_000
+
+/** What no message needs any more is dropped here, at a place in the log, so that every reader drops the same. */
+export const saved = (state: State, at: string): void => {
+  change(state, state, { unsaved: 0 })
+  const now = Date.parse(at)
+  const oldest_day = new Date(now - daysKeptMs).toISOString().slice(0, 10)
+  const oldest_month = new Date(now - memoryMs).toISOString().slice(0, 7)
+  for (const owner of state.accounts.values()) {
+    for (const day of owner.days.keys()) if (day < oldest_day) drop(state, owner.days, day)
+    for (const month of owner.months.keys()) if (month < oldest_month) drop(state, owner.months, month)
+  }
+  for (const [run_id, { announced_at }] of state.unannounced) {
+    if (announced_at !== undefined && now - Date.parse(announced_at) > daysKeptMs) drop(state, state.unannounced, run_id)
+  }
+}
+/** Runs that ended become numbers. Only when rows are folded, never while they are tried: a decision sees what it saw. */
+const leaveBehind = (state: State): void => {
+  for (const [run_id, { phase, ended_at, seq }] of state.runs) {
+    if (phase === 'QUEUED' || phase === 'RUNNING' || state.unannounced.has(run_id)) continue
+    remember(state.past, run_id, { day: (ended_at ?? '').slice(0, 10), from_seq: seq, to_seq: state.seq })
+    state.runs.delete(run_id)
+  }
+}
+/** Forgets the past that is older than the ledger's memory. */
+export const forget = (state: State, at: string): void => {
+  const oldest = new Date(Date.parse(at) - memoryMs).toISOString().slice(0, 10)
+  for (const day of state.past.keys()) if (day < oldest) state.past.delete(day)
+}
+
 const enter = (state: State, row: LedgerRow, phase: RunEntry['phase'], tenant_id?: string): { entry: RunEntry; owner: Account } => {
   const { run_id, pipeline, digest } = row
   if (run_id === null || pipeline === null || digest === null) throw damaged(row, 'no run_id, pipeline or digest')
@@ -128,7 +165,7 @@ const enter = (state: State, row: LedgerRow, phase: RunEntry['phase'], tenant_id
   const owner = tenant_id === undefined ? ownerOf(state, row) : state.system
   const body = row.body as Run | EndBody | null
   const entry: RunEntry = {
-    run_id, tenant_id: intern(row.tenant_id), pipeline: intern(pipeline), phase, digest, priority: row.priority ?? 5,
+    run_id, tenant_id: intern(row.tenant_id), pipeline: intern(pipeline), seq: row.seq, phase, digest, priority: row.priority ?? 5,
     requested_ms: Date.parse(body?.requested_at ?? row.decided_at),
     period_day: row.period_day === null ? undefined : intern(row.period_day), period_month: row.period_month === null ? undefined : intern(row.period_month),
     run: phase === 'REJECTED' ? undefined : (body as Run | null) ?? undefined,
@@ -163,39 +200,10 @@ const intern = (text: string): string => {
   return text
 }
 
-/** A row as the warehouse returns it, with exact types. */
-export const readRow = (row: Row): LedgerRow => {
-  const text = (name: string): string | null => typeof row[name] === 'string' ? row[name] : null
-  const priority = row['priority']
-  return {
-    epoch: String(row['epoch']), shard: Number(row['shard']), seq: Number(row['seq']), idx: Number(row['idx']), kind: String(row['kind']) as LedgerRow['kind'], tenant_id: String(row['tenant_id']),
-    run_id: text('run_id'), pipeline: text('pipeline'), period_day: text('period_day'), period_month: text('period_month'), digest: text('digest'),
-    outcome: text('outcome') as LedgerRow['outcome'], reason: text('reason'), message: text('message'), priority: priority === null || priority === undefined ? null : Number(priority),
-    decided_at: new Date(String(row['decided_at'])).toISOString(), body: row['body'] ?? null,
-  }
-}
-
-/** Forgets ends that are older than 200 days: longer than Pub/Sub can replay, longer than job ids live. */
-export const forget = (state: State, at: string): void => {
-  const oldest = Date.parse(at) - 200 * 86_400_000
-  for (const [run_id, entry] of state.runs) {
-    if (entry.requested_ms >= oldest || entry.phase === 'QUEUED' || entry.phase === 'RUNNING') break
-    state.runs.delete(run_id)
-  }
-  const oldest_day = new Date(oldest).toISOString().slice(0, 10)
-  for (const owner of state.accounts.values()) {
-    for (const day of owner.days.keys()) if (day < oldest_day) owner.days.delete(day)
-    for (const month of owner.months.keys()) if (month < oldest_day.slice(0, 7)) owner.months.delete(month)
-  }
-  for (const [run_id, { announced_at }] of state.unannounced) {
-    if (announced_at !== undefined && Date.parse(at) - Date.parse(announced_at) > 8 * 86_400_000) state.unannounced.delete(run_id)
-  }
-}
-
-/** Equal states have equal hashes, however they came about. */
+/** Equal states have equal hashes, however they came about. Of runs that are over and announced it does not matter which are in memory. */
 export const stateHash = (state: State): string => digestOf({
-  seq: state.seq, idx: state.idx, served: state.served, running_tenants: state.running_tenants,
-  runs: [...state.runs.values()].sort((a, b) => (a.run_id < b.run_id ? -1 : 1)),
+  seq: state.seq, idx: state.idx, served: state.served, running_tenants: state.running_tenants, unsaved: state.unsaved,
+  runs: [...state.runs.values()].filter(({ phase, run_id }) => phase === 'QUEUED' || phase === 'RUNNING' || state.unannounced.has(run_id)).sort((a, b) => (a.run_id < b.run_id ? -1 : 1)),
   running: [...state.running.keys()].sort(),
   unannounced: [...state.unannounced.keys()].sort(),
   waiting: [...state.waiting].map((owner) => owner.tenant_id).sort(),

@@ -1,12 +1,13 @@
 /**
- * What the ledger's rows mean, held in memory: every known run, each tenant's limits and use, who waits and who runs. Changed by fold alone.
+ * What the ledger's rows mean, held in memory: the runs of now, each tenant's limits and use, who waits and who runs. Changed by fold alone.
  * It is mutable, so that a decision costs the same with a hundred thousand runs of history as with none. While a journal is open every
  * change notes its inverse; that is how decide may try rows on the state and leave it exactly as it was.
  */
 import type { Limits, Run } from '@convergence/contracts'
 import { isSystemPipeline } from '@convergence/contracts'
+import type { Past } from './past.ts'
 
-export type RowKind = 'TENANT' | 'ADMIT' | 'QUEUE' | 'REJECT' | 'RELEASE' | 'CANCEL' | 'TIMER'
+export type RowKind = 'TENANT' | 'ADMIT' | 'QUEUE' | 'REJECT' | 'RELEASE' | 'CANCEL' | 'TIMER' | 'SNAPSHOT'
 export type Outcome = 'COMPLETED' | 'FAILED' | 'CANCELLED'
 
 /** A row of run_ledger. Times are RFC 3339 in UTC with milliseconds. */
@@ -36,6 +37,8 @@ export interface RunEntry {
   run_id: string
   tenant_id: string
   pipeline: string
+  /** The commit of its first row. */
+  seq: number
   phase: 'QUEUED' | 'RUNNING' | 'ENDED' | 'REJECTED'
   digest: string
   priority: number
@@ -82,8 +85,10 @@ export interface Rules {
   max_running: number
   /** System runs at a time; default 1,000. */
   max_system_running: number
+  /** Rows after which a tick saves the state; default 20,000. A start reads about so many. */
+  snapshot_rows: number
 }
-export const defaultRules: Rules = { max_running: 10_000, max_system_running: 1000 }
+export const defaultRules: Rules = { max_running: 10_000, max_system_running: 1000, snapshot_rows: 20_000 }
 
 export interface State {
   readonly epoch: string
@@ -91,7 +96,11 @@ export interface State {
   /** The last row that was folded. */
   seq: number
   idx: number
+  /** Rows since the last snapshot. */
+  unsaved: number
+  /** Runs that wait, run, or ended since the last snapshot; others are in `past` and come back when a message is about them. */
   runs: Map<string, RunEntry>
+  past: Past
   running: Map<string, RunEntry>
   accounts: Map<string, Account>
   /** Runs of the platform itself, whichever tenant they are for: no quota, one generous limit. */
@@ -117,7 +126,9 @@ export const emptyState = (epoch: string, rules: Rules = defaultRules): State =>
   rules,
   seq: 0,
   idx: -1,
+  unsaved: 0,
   runs: new Map(),
+  past: new Map(),
   running: new Map(),
   accounts: new Map(),
   system: account('system', { daily: Infinity, monthly: Infinity, concurrent: rules.max_system_running }),
