@@ -50,9 +50,9 @@ export const statusOf = (error: unknown): { code: grpc.status; details: string; 
 }
 
 /** A method that takes one request and gives one answer. */
-export const unary = <Request, Answer>(log: Pick<FrontLog, 'error'>, name: string, work: (request: Request) => Promise<Answer> | Answer): grpc.handleUnaryCall<Request, Answer> =>
+export const unary = <Request, Answer>(log: Pick<FrontLog, 'error'>, name: string, work: (request: Request, call: grpc.ServerUnaryCall<Request, Answer>) => Promise<Answer> | Answer): grpc.handleUnaryCall<Request, Answer> =>
   (call, done) => {
-    Promise.resolve().then(() => work(call.request)).then(
+    Promise.resolve().then(() => work(call.request, call)).then(
       (answer) => { done(null, answer) },
       (error: unknown) => {
         if (!(error instanceof AppError) && !(error instanceof StatusError)) log.error({ method: name, error: error instanceof Error ? `${error.name}: ${error.message}` : typeof error }, 'a request failed')

@@ -6,7 +6,7 @@ import * as grpc from '@grpc/grpc-js'
 import { Crc32c } from '@aws-crypto/crc32c'
 import { AppError } from '@convergence/contracts'
 import type { CryptoKey, KeyRing, Keyring, KeyVersion, VersionState } from '../keyring.ts'
-import { invalid, listen, loadServices, newServer, shut, StatusError, unary, unsupported, type FrontLog } from './grpc.ts'
+import { invalid, listen, loadServices, newServer, shut, StatusError, unary, unsupported, warnOfReach, type FrontLog } from './grpc.ts'
 
 export interface KmsFrontOptions {
   keyring: Keyring
@@ -237,5 +237,6 @@ export const openKmsFront = async ({ keyring, project_id, host = '127.0.0.1', po
   const server = newServer()
   server.addService(definition, methods)
   const bound = await listen(server, host, port, 'KMS_PORT')
+  warnOfReach(log, 'KMS', host, bound)
   return { port: bound, close: () => shut(server) }
 }

@@ -176,18 +176,24 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
 
   // ---- acknowledging ----------------------------------------------------------------------------------------------------------------
 
-  /** What became of ack ids: `late` ones are of leases that are over, `failed` ones could not be written, and their messages come again. */
+  /** What became of ack ids: `late` ones are of leases that are over, or of another subscription; `failed` ones could not be written, and their messages come again. */
   interface Fates { done: string[]; late: string[]; failed: string[] }
-  const acknowledge = async (ack_ids: readonly string[]): Promise<Fates> => {
-    const late = ack_ids.filter((ack_id) => !broker.isLeased(ack_id))
-    const fates = await Promise.all(ack_ids.map((ack_id) => broker.ack(ack_id).then(() => true, () => false)))
-    const failed = ack_ids.filter((_, k) => fates[k] === false)
-    return { done: ack_ids.filter((ack_id) => !late.includes(ack_id) && !failed.includes(ack_id)), late, failed }
+  const acknowledge = async (subscription: string, ack_ids: readonly string[]): Promise<Fates> => {
+    const fates: Fates = { done: [], late: [], failed: [] }
+    await Promise.all(ack_ids.map(async (ack_id) => {
+      if (broker.leasedBy(ack_id) !== subscription) fates.late.push(ack_id)
+      else await broker.ack(ack_id).then(() => fates.done.push(ack_id), () => fates.failed.push(ack_id))
+    }))
+    return fates
   }
-  const modify = (ack_ids: readonly string[], secondsOf: (k: number) => number): Fates => {
-    const late = ack_ids.filter((ack_id) => !broker.isLeased(ack_id))
-    ack_ids.forEach((ack_id, k) => { broker.modifyAckDeadline(ack_id, secondsOf(k)) })
-    return { done: ack_ids.filter((ack_id) => !late.includes(ack_id)), late, failed: [] }
+  const modify = (subscription: string, ack_ids: readonly string[], secondsOf: (k: number) => number): Fates => {
+    const fates: Fates = { done: [], late: [], failed: [] }
+    for (const [k, ack_id] of ack_ids.entries()) {
+      const own = broker.leasedBy(ack_id) === subscription
+      fates[own ? 'done' : 'late'].push(ack_id)
+      if (own) broker.modifyAckDeadline(ack_id, secondsOf(k))
+    }
+    return fates
   }
   /** With exactly-once every ack id is told its fate; without, a late one is passed over in silence and a failed one fails the request. */
   const tell = (config: BrokerSubscriptionConfig, { late, failed }: Fates): void => {
@@ -264,8 +270,8 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
         answer([])
         return
       }
-      const modified = modify(modifyDeadlineAckIds, (k) => modifyDeadlineSeconds[k] ?? 0)
-      const acknowledged = await acknowledge(ackIds)
+      const modified = modify(entry.subscription, modifyDeadlineAckIds, (k) => modifyDeadlineSeconds[k] ?? 0)
+      const acknowledged = await acknowledge(entry.subscription, ackIds)
       if (ended || config.enableExactlyOnceDelivery !== true) return
       const told = ({ done, late, failed }: Fates) => ({ ackIds: done, invalidAckIds: late, temporaryFailedAckIds: failed })
       answer([], { ...ackIds.length === 0 ? {} : { acknowledgeConfirmation: told(acknowledged) }, ...modifyDeadlineAckIds.length === 0 ? {} : { modifyAckDeadlineConfirmation: told(modified) } })
@@ -287,7 +293,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
 
   // ---- the two services ---------------------------------------------------------------------------------------------------------------
 
-  const method = <Request, Answer>(name: string, work: (request: Request) => Promise<Answer> | Answer) => ({ [name]: unary(log, name, work) })
+  const method = <Request, Answer>(name: string, work: (request: Request, call: grpc.ServerUnaryCall<Request, Answer>) => Promise<Answer> | Answer) => ({ [name]: unary(log, name, work) })
   const publisher: grpc.UntypedServiceImplementation = {
     ...method('CreateTopic', async (topic: ProtoTopic) => {
       refuseTopic(topic)
@@ -375,20 +381,22 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       return {}
     }),
     ...method('ModifyAckDeadline', async ({ subscription, ackIds, ackDeadlineSeconds }: { subscription: string; ackIds: string[]; ackDeadlineSeconds: number }) => {
-      const { config } = await known(subscription)
-      tell(config, modify(ackIds, () => ackDeadlineSeconds))
+      const { name, config } = await known(subscription)
+      tell(config, modify(name, ackIds, () => ackDeadlineSeconds))
       return {}
     }),
     ...method('Acknowledge', async ({ subscription, ackIds }: { subscription: string; ackIds: string[] }) => {
-      const { config } = await known(subscription)
-      tell(config, await acknowledge(ackIds))
+      const { name, config } = await known(subscription)
+      tell(config, await acknowledge(name, ackIds))
       return {}
     }),
-    ...method('Pull', async ({ subscription, maxMessages, returnImmediately }: { subscription: string; maxMessages: number; returnImmediately?: boolean }) => {
+    ...method('Pull', async ({ subscription, maxMessages, returnImmediately }: { subscription: string; maxMessages: number; returnImmediately?: boolean }, call) => {
+      const gone = new AbortController()
+      call.on('cancelled', () => { gone.abort() })
       const { name, config } = await known(subscription)
       refuseDetached({ name, config })
       if (maxMessages <= 0) throw invalid(`max_messages: expected at least 1, got ${maxMessages}`)
-      const messages = await broker.pull(name, { max_messages: Math.min(maxMessages, mostMessages), wait_ms: returnImmediately === true ? 0 : pullWaitMs })
+      const messages = await broker.pull(name, { max_messages: Math.min(maxMessages, mostMessages), wait_ms: returnImmediately === true ? 0 : pullWaitMs, signal: gone.signal })
       return { receivedMessages: messages.map((message) => received(message, config)) }
     }),
     StreamingPull: streamingPull,

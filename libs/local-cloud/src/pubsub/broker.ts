@@ -33,7 +33,7 @@ export interface BrokerOptions {
 export interface BrokerSubscriptionConfig extends SubscriptionConfig {
   /** Lease of a pulled message; 10 to 600, default 10. A stream extends its leases by itself. */
   ackDeadlineSeconds?: number
-  /** An ack id counts for one lease only, and who comes late is told: `isLeased`. */
+  /** An ack id counts for one lease only, and who comes late is told: `leasedBy`. */
   enableExactlyOnceDelivery?: boolean
   labels?: Readonly<Record<string, string>>
   /** Acknowledged messages stay for the retention, so that `seek` finds them. */
@@ -60,7 +60,7 @@ export interface Broker extends BusPort {
   deleteSubscription(name: string): Promise<void>
   getSubscription(name: string): Promise<BrokerSubscriptionConfig | undefined>
   /** At most max_messages, as soon as there is one; none when none came within wait_ms, default 1,000. */
-  pull(subscription: string, options: { max_messages: number; wait_ms?: number }): Promise<PortMessage[]>
+  pull(subscription: string, options: { max_messages: number; wait_ms?: number; /** Whoever asked is gone: nothing is handed out any more, and what was comes again. */ signal?: AbortSignal }): Promise<PortMessage[]>
   getTopic(name: string): TopicConfig | undefined
   /** Throws NOT_FOUND, BODY_INVALID. */
   updateTopic(name: string, config: TopicConfig): Promise<void>
@@ -85,7 +85,8 @@ export interface Broker extends BusPort {
   /** As `subscribe`, for a reader at the other end of a wire: at most so many bytes outstanding (one message at least), and it can be told to wait. */
   stream(subscription: string, options: StreamOptions, onMessage: (message: PortMessage) => void): Stream
   /** Whether an ack id is of a lease that is not over. */
-  isLeased(ack_id: string): boolean
+  /** The subscription whose lease this is; undefined when it is over. */
+  leasedBy(ack_id: string): string | undefined
   /** Messages of a subscription that are not acknowledged. */
   backlog(subscription: string): Promise<number>
   /** `in_memory`: messages beside the leased; `expired`: deliveries that the retention dropped. */
@@ -827,8 +828,8 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
         close,
       }
     },
-    isLeased: (ack_id) => leases.has(ack_id),
-    pull: (name, { max_messages, wait_ms = 1_000 }) => new Promise((resolve) => {
+    leasedBy: (ack_id) => leases.get(ack_id)?.subscription.name,
+    pull: (name, { max_messages, wait_ms = 1_000, signal }) => new Promise((resolve) => {
       const subscription = named(name)
       const messages: PortMessage[] = []
       let finished = false
@@ -836,7 +837,9 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
         if (finished) return
         finished = true
         if (tooLate !== undefined) agenda.cancel(tooLate)
+        signal?.removeEventListener('abort', finish)
         close()
+        if (signal?.aborted === true) for (const { ack_id } of messages.splice(0)) giveBack(ack_id)
         resolve(messages)
       }
       const on_message = (message: PortMessage) => {
@@ -852,6 +855,8 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       const tooLate = wait_ms === 0 ? undefined : agenda.add(now() + wait_ms, finish)
       const close = consume(subscription, { ...endless, max_outstanding: max_messages, lease_ms: (subscription.config.ackDeadlineSeconds ?? 10) * 1000, on_message })
       if (tooLate === undefined) setImmediate(() => { setImmediate(atOnce) })
+      if (signal?.aborted === true) finish()
+      else signal?.addEventListener('abort', finish)
     }),
     ack: async (ack_id) => {
       const held = end(ack_id)

@@ -262,17 +262,37 @@ const jsonType = (column: Column): string => {
   const one = column.type === 'STRUCT' ? `STRUCT(${(column.fields ?? []).map((field) => `${quoted(field.name)} ${jsonType(field)}`).join(', ')})` : column.type === 'NUMERIC' || column.type === 'BIGNUMERIC' || column.type === 'BYTES' ? 'VARCHAR' : typeOf({ ...column, mode: 'NULLABLE' })
   return column.mode === 'REPEATED' ? `${one}[]` : one
 }
+/** DuckDB's cast rounds away digits that a BIGNUMERIC here cannot hold, also deep inside: such values are converted one by one. */
+const holdsBigNumeric = ({ type, fields = [] }: Column): boolean => type === 'BIGNUMERIC' || fields.some(holdsBigNumeric)
+/** What JSON was read as, to the column's type. `k`: the column that a fault names. */
+const fromJson = (value: string, column: Column, k: number, depth = 0): string => {
+  const type = typeOf(column)
+  const decimals = column.type === 'NUMERIC' || column.type === 'BIGNUMERIC'
+  if (column.mode === 'REPEATED' && holdsBigNumeric(column)) return `list_transform(${value}, lambda x${depth}: ${fromJson(`x${depth}`, { ...column, mode: 'NULLABLE' }, k, depth + 1)})`
+  if (column.type === 'STRUCT' && holdsBigNumeric(column)) return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${(column.fields ?? []).map((field) => `${quoted(field.name)} := ${fromJson(`${value}.${quoted(field.name)}`, field, k, depth)}`).join(', ')}) END`
+  if (column.type === 'BYTES' && column.mode !== 'REPEATED') return `from_base64(${value})`
+  if (decimals && column.mode !== 'REPEATED') return `CASE WHEN ${value} IS NULL THEN NULL ELSE COALESCE(${decimalFrom(value, column.type as 'NUMERIC' | 'BIGNUMERIC')}, ${raise('EXPORT_INVALID', `${wrongValue}${k} `, value, type)}) END`
+  return jsonType(column) === type ? value : `CAST(${value} AS ${type})`
+}
+/** The first BIGNUMERIC with digits that are not held here, as far as JavaScript still sees them. */
+const tooFine = (columns: readonly Column[], row: Row, path = ''): { path: string; got: string } | undefined => {
+  for (const column of columns) {
+    for (const value of [row[column.name]].flat()) {
+      const own = `${path}${column.name}`
+      if (column.type === 'BIGNUMERIC' && /\.\d{18}\d*[1-9]/.test(String(value))) return { path: own, got: String(value) }
+      const inner = column.type === 'STRUCT' && value !== null && value !== undefined ? tooFine(column.fields ?? [], value as Row, `${own}.`) : undefined
+      if (inner !== undefined) return inner
+    }
+  }
+  return undefined
+}
 const planNdjson = (files: readonly File[], columns: readonly Column[]): Planned => {
   const selects = ['gzip', 'none'].flatMap((kind) => {
     const same = files.filter((file) => compression(file) === kind)
     if (same.length === 0) return []
     const shape = `{${columns.map((column) => `${literal(column.name)}: ${literal(jsonType(column))}`).join(', ')}}`
     const values = columns.map((column, k) => {
-      const text = `r.${quoted(column.name)}`
-      const type = typeOf(column)
-      const value = column.type === 'BYTES' && column.mode !== 'REPEATED' ? `from_base64(${text})`
-        : (column.type === 'NUMERIC' || column.type === 'BIGNUMERIC') && column.mode !== 'REPEATED' ? `CASE WHEN ${text} IS NULL THEN NULL ELSE COALESCE(${decimalFrom(text, column.type)}, ${raise('EXPORT_INVALID', `${wrongValue}${k} `, text, type)}) END`
-          : jsonType(column) === type ? text : `CAST(${text} AS ${type})`
+      const value = fromJson(`r.${quoted(column.name)}`, column, k)
       return `${column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value} AS ${quoted(column.name)}`
     })
     return [`SELECT ${values.join(', ')} FROM read_json([${same.map(({ path }) => literal(path)).join(', ')}], format='newline_delimited', auto_detect=false, compression='${kind === 'none' ? 'uncompressed' : kind}', columns=${shape}) AS r`]
@@ -293,8 +313,8 @@ const planNdjson = (files: readonly File[], columns: readonly Column[]): Planned
           }
           const wrong = misfitOf(columns, row)
           if (wrong !== undefined) return new AppError('EXPORT_INVALID', `${file.name}:${line}, column ${wrong.path}: expected ${wrong.expected}, got ${typeof wrong.got === 'string' ? shown(wrong.got) : JSON.stringify(wrong.got).slice(0, 60)}`)
-          const fine = columns.find((column) => column.type === 'BIGNUMERIC' && typeof (row as Row)[column.name] === 'string' && /\.\d{18}\d*[1-9]/.test(String((row as Row)[column.name])))
-          if (fine !== undefined) return new AppError('EXPORT_INVALID', `${file.name}:${line}, column ${fine.name}: expected BIGNUMERIC, got ${shown(String((row as Row)[fine.name]))}`)
+          const fine = tooFine(columns, row as Row)
+          if (fine !== undefined) return new AppError('EXPORT_INVALID', `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 18 digits after the point, got ${shown(fine.got)}`)
         }
       } catch (error) {
         return unreadable(file, error)

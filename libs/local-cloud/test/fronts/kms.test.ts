@@ -236,4 +236,11 @@ describe('KMS through the door', () => {
     await kms.close()
     server.forceShutdown()
   })
+  it('says so when its address is one that others reach', inWorld(async ({ keyring }) => {
+    const said: string[] = []
+    const log = { warn: (_: object, text: string) => { said.push(text) }, error: () => undefined }
+    const front = await openKmsFront({ keyring, project_id, host: '0.0.0.0', port: 0, log })
+    await front.close()
+    expect(said).to.deep.equal([`KMS answers without authentication on 0.0.0.0:${front.port}, as WIRE_HOST says: only a network that nobody else reaches is fit for that`])
+  }))
 })

@@ -273,6 +273,41 @@ describe('Pub/Sub front: what the wire shows', function () {
     stream.end()
   }))
 
+  it('an ack id is good for its own subscription alone, by call and on the stream', inWorld(async (world) => {
+    const [reader] = await world.client.createSubscription('things', 'reader', { ackDeadlineSeconds: 60 })
+    const [other] = await world.client.createSubscription('things', 'other', { ackDeadlineSeconds: 60 })
+    await world.publish('a')
+    const [{ receivedMessages }] = await world.subscriber.pull({ subscription: reader.name, maxMessages: 1 })
+    const ackIds = [receivedMessages?.[0]?.ackId ?? '']
+    await world.subscriber.acknowledge({ subscription: other.name, ackIds })
+    await world.subscriber.modifyAckDeadline({ subscription: other.name, ackIds, ackDeadlineSeconds: 0 })
+    const stream = await rawStream(world, 'other')
+    await stream.until(() => stream.texts().length === 1)
+    stream.call.write({ ackIds })
+    stream.call.write({ ackIds: stream.ackIds() })
+    while (await world.broker.backlog('other') > 0) await new Promise((resolve) => { setImmediate(resolve) })
+    stream.end()
+    expect(await world.broker.backlog('reader')).to.equal(1)
+    await world.subscriber.acknowledge({ subscription: reader.name, ackIds })
+    expect(await world.broker.backlog('reader')).to.equal(0)
+  }))
+
+  it('what is published after a waiting pull was cancelled goes to the next one at once', inWorld(async (world) => {
+    const [reader] = await world.client.createSubscription('things', 'reader', { ackDeadlineSeconds: 600 })
+    const service = (await loadServices('@google-cloud/pubsub', 'google/pubsub/v1/pubsub.proto'))('google.pubsub.v1.Subscriber')
+    const client = new (grpc.makeGenericClientConstructor(service, 'Subscriber'))(`127.0.0.1:${world.port}`, grpc.credentials.createInsecure())
+    const cancelled = new Promise<number>((resolve) => {
+      const call = (client['Pull'] as (request: object, done: (error: grpc.ServiceError | null) => void) => grpc.ClientUnaryCall).call(client, { subscription: reader.name, maxMessages: 10 }, (error) => { resolve(error?.code ?? 0) })
+      void world.client.getSubscriptions().then(() => { call.cancel() })
+    })
+    expect(await cancelled).to.equal(grpc.status.CANCELLED)
+    await world.client.getSubscriptions()
+    await world.publish('a')
+    const [{ receivedMessages }] = await world.subscriber.pull({ subscription: reader.name, maxMessages: 10 })
+    expect(receivedMessages?.map(({ message }) => String(message?.data))).to.deep.equal(['a'])
+    client.close()
+  }))
+
   it('a port that is taken, and an address that others reach, are told in one sentence', inWorld(async (world) => {
     const taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')

@@ -231,6 +231,21 @@ describe('warehouse engine', function () {
       expect(await load({ 'a.ndjson.gz': `${JSON.stringify(row)}\n`, 'b.ndjson': '{"id":"b","cost":0.5}' }, nested)).to.equal(2)
       expect((await rows()).sort((a, b) => String(a['id']) < String(b['id']) ? -1 : 1)).to.deep.equal([row, { id: 'b', cost: '0.5', at: null, project: null, credits: [] }])
     }))
+    it('takes nested and repeated BIGNUMERIC of NDJSON as it is written, and refuses digits that it cannot hold instead of rounding them', () => loading(async (load, rows) => {
+      const columns: Column[] = [
+        { name: 'id', type: 'STRING', mode: 'REQUIRED' }, { name: 'many', type: 'BIGNUMERIC', mode: 'REPEATED' },
+        { name: 'deep', type: 'STRUCT', fields: [{ name: 'list', type: 'STRUCT', mode: 'REPEATED', fields: [{ name: 'amount', type: 'BIGNUMERIC' }, { name: 'note', type: 'STRING' }] }] },
+      ]
+      const big = { ...nested, destination: { ...nested.destination, table: 'loaded', columns } }
+      const row = { id: 'a', many: ['0.000000000000000001', '12345678901234567890'], deep: { list: [{ amount: '1.5', note: 'n' }, { amount: null, note: null }] } }
+      await load({ 'a.ndjson': `${JSON.stringify(row)}\n{"id":"b","deep":{"list":[{"amount":1.81e-8}]}}\n{"id":"c"}\n` }, big)
+      expect((await rows()).sort((a, b) => String(a['id']) < String(b['id']) ? -1 : 1)).to.deep.equal([row, { id: 'b', many: [], deep: { list: [{ amount: '0.0000000181', note: null }] } }, { id: 'c', many: [], deep: null }])
+      for (const [line, message] of [
+        ['{"id":"b","many":["0.0000000000000000001"]}', 'column many: expected BIGNUMERIC with at most 18 digits after the point, got \'0.0000000000000000001\''],
+        ['{"id":"b","deep":{"list":[{"amount":"1.1234567890123456789"}]}}', 'column deep.list.amount: expected BIGNUMERIC with at most 18 digits after the point, got \'1.1234567890123456789\''],
+        ['{"id":"b","deep":{"list":[{"amount":"zz"}]}}', 'column deep.list.amount: expected BIGNUMERIC, got \'zz\''],
+      ] as const) await expectCode(load({ 'a.ndjson': `{"id":"a"}\n${line}\n` }, big), 'EXPORT_INVALID', new RegExp(`^bucket/a.ndjson:2, ${message.replaceAll('.', '\\.')}$`))
+    }))
     it('names the line and column of what is wrong in NDJSON', () => loading(async (load) => {
       for (const [line, message] of [
         ['{"id":"b","cost":"zz"}', 'bucket/a.ndjson:2, column cost: expected NUMERIC, got \'zz\''],
