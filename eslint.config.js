@@ -17,6 +17,8 @@ const doors = {
   nodemailer: 'services/notifier/',
   koa: 'services/auth/',
   croner: 'services/scheduler/',
+  '@opentelemetry/sdk-metrics': 'libs/service/ (others ask @opentelemetry/api for an instrument)',
+  '@opentelemetry/exporter-prometheus': 'libs/service/',
   yaml: 'libs/pipeline/ and libs/contracts/ (and tools/k8s/, for manifests)',
 }
 const allowedIn = {
@@ -26,6 +28,7 @@ const allowedIn = {
   'tools/k8s': ['yaml'],
   'libs/bus': ['@google-cloud/pubsub'],
   'libs/warehouse': ['@google-cloud/bigquery', '@google-cloud/bigquery-storage'],
+  'libs/service': ['@opentelemetry/sdk-metrics', '@opentelemetry/exporter-prometheus'],
   'libs/secrets': ['@google-cloud/kms'],
   'libs/objects': ['@google-cloud/storage', '@aws-sdk/client-s3', '@azure/storage-blob'],
   'services/notifier': ['nodemailer'],

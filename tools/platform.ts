@@ -42,6 +42,8 @@ export interface PlatformOptions {
   redelivery_ms?: number
   configs_folder?: string
   close_timeout_ms?: number
+  /** Prometheus text of this process, for /metrics. */
+  metrics?: () => Promise<string>
   /** Ports of Google's wire protocols on loopback; default none. */
   wire?: WirePorts
 }
@@ -103,7 +105,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     open(await notifier({ ...shared, log: log.child({ service: 'notifier' }), secrets, mail }))
     const door = open(await auth({
       ...shared, log: log.child({ service: 'auth' }), secrets, host: '127.0.0.1', port: options.port, version: '0.1.0', environment: options.environment ?? 'development',
-      local_mode: isLocalMode({ WIRE_HOST: options.wire?.host }), admin_key_hashes: [...admin_key_hashes], replica: 'r0',
+      local_mode: isLocalMode({ WIRE_HOST: options.wire?.host }), admin_key_hashes: [...admin_key_hashes], replica: 'r0', ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
       bootstrap: async (request) => {
         const result = await bootstrap(warehouse, request)
         // The central tables were dropped and made again: what is in memory is of others.

@@ -3,6 +3,7 @@
  */
 import { AppError } from '@convergence/contracts'
 import { openLog } from '@convergence/service'
+import { startTelemetry } from '@convergence/service/telemetry'
 import { hashKey, pasteLines, readyText } from './local-cloud.ts'
 import { startPlatform } from './platform.ts'
 import { readSettings } from './settings.ts'
@@ -10,10 +11,11 @@ import { readSettings } from './settings.ts'
 const main = async () => {
   const settings = readSettings(process.env)
   const log = openLog({ service: 'platform', level: settings.LOG_LEVEL })
+  const telemetry = startTelemetry('platform')
   const data_folder = settings.CONVERGENCE_DATA_DIR
   const { WIRE_HOST: host, PUBSUB_PORT: pubsub, BIGQUERY_PORT: bigquery, KMS_PORT: kms } = settings
   const platform = await startPlatform({
-    data_folder, project_id: settings.GCP_PROJECT_ID, port: settings.API_PORT, log,
+    data_folder, project_id: settings.GCP_PROJECT_ID, port: settings.API_PORT, log, metrics: telemetry.text,
     wire: { host, ...(pubsub === undefined ? {} : { pubsub }), ...(bigquery === undefined ? {} : { bigquery }), ...(kms === undefined ? {} : { kms }) },
     ...(settings.ADMIN_API_KEY === undefined ? {} : { admin_key_hashes: [hashKey(settings.ADMIN_API_KEY)] }),
     ...(settings.SMTP_URL === undefined ? {} : { smtp_url: settings.SMTP_URL }),

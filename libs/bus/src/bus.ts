@@ -6,6 +6,7 @@
 import {
   AppError, assertEvent, deadLetterName, eventAttributes, isRetryable, serviceNames, subscriptionName, topics, topology, type EventBodies, type ServiceName, type Topic,
 } from '@convergence/contracts'
+import { metrics } from '@opentelemetry/api'
 import { signedText, type Signer } from './sign.ts'
 
 export { openSigner, signedText, verifySignature, type Signer } from './sign.ts'
@@ -118,6 +119,9 @@ export const allSubscriptions = (): { name: string; service: ServiceName; topic:
     return [{ name: subscriptionName(service, topic), service, topic, max_delivery_attempts: reader.max_delivery_attempts ?? 20, ...(reader.filter === undefined ? {} : { filter: reader.filter }) }]
   }))
 
+/** Upper bounds of histograms, in seconds: for what takes milliseconds, and for what may take an hour. */
+const quickSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30]
+const slowSeconds = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1800, 3600]
 const feedExpirationMs = 86_400_000
 /** A feed has no dead letters: what its handler threw comes again after a moment, what can never be handled is dropped. */
 const feedRetry = { minimumBackoffMs: 100, maximumBackoffMs: 10_000 }
@@ -160,6 +164,11 @@ export const openBus = (options: BusOptions): Bus => {
   const running = new Map<Promise<void>, Work>()
   const readers: { close(): void }[] = []
   const starting = new Set<Promise<void>>()
+  const meter = metrics.getMeter('convergence')
+  const sent = meter.createCounter('messaging.client.sent.messages', { description: 'Messages published' })
+  const publishing = meter.createHistogram('messaging.client.operation.duration', { unit: 's', description: 'Time until what was published was durable', advice: { explicitBucketBoundaries: quickSeconds } })
+  const consumed = meter.createCounter('messaging.client.consumed.messages', { description: 'Messages that handlers got' })
+  const processing = meter.createHistogram('messaging.process.duration', { unit: 's', description: 'Time from getting a message to settling it', advice: { explicitBucketBoundaries: slowSeconds } })
   let failure: unknown
   let interrupted: AppError | undefined
   let closing: Promise<void> | undefined
@@ -178,7 +187,17 @@ export const openBus = (options: BusOptions): Bus => {
     return { topic, data, attributes: { ...attributes, ...signed, sig: signer.sign(signedText({ ...signed, data })) } }
   }
   const publish = async (events: readonly Outgoing[]): Promise<void> => {
-    if (events.length > 0) await port.publish(events.map(encode))
+    if (events.length === 0) return
+    const began = performance.now()
+    const [first] = events
+    try {
+      await port.publish(events.map(encode))
+    } catch (error) {
+      publishing.record((performance.now() - began) / 1000, { 'messaging.destination.name': first?.topic, 'error.type': typeOf(error) })
+      throw error
+    }
+    publishing.record((performance.now() - began) / 1000, { 'messaging.destination.name': first?.topic })
+    for (const { topic } of events) sent.add(1, { 'messaging.destination.name': topic })
   }
 
   /** What a handler sees. Its signal is made when it is asked for: most handlers never look. */
@@ -196,6 +215,11 @@ export const openBus = (options: BusOptions): Bus => {
   })
   /** One message through its handler: publish what follows, then acknowledge; give it back when anything fails on the way. */
   const handle = async <T extends Topic>(subscription: string, topic: T, handler: Handler<T>, message: PortMessage, work: Work, max_extension_ms: number, dead_letters: boolean): Promise<void> => {
+    // A feed's own name has its replica in it: all replicas are one label.
+    const labels = { 'messaging.destination.subscription.name': dead_letters ? subscription : subscription.split('.').slice(0, 2).join('.') }
+    consumed.add(1, labels)
+    const began = performance.now()
+    const settled = (error?: unknown) => { processing.record((performance.now() - began) / 1000, error === undefined ? labels : { ...labels, 'error.type': typeOf(error) }) }
     const known = { subscription, message_id: message.message_id, run_id: message.attributes['run_id'], attempt: message.attempt }
     try {
       const event = parse(topic, message.data)
@@ -213,15 +237,18 @@ export const openBus = (options: BusOptions): Bus => {
       if (isRetryable(error)) {
         if (interrupted === undefined) log.warn({ ...known, error: describe(error) }, 'message given back')
         port.nack(message.ack_id)
+        settled(error)
         return
       }
       const { code, message: detail, faults } = error as AppError
       log.warn({ ...known, code }, dead_letters ? 'message sent to the dead letters' : 'message dropped by a live feed')
       if (dead_letters) await port.deadLetter(message.ack_id, { reason: code, detail: cut([detail, ...faults].join('; '), longestAttribute) })
       else await port.ack(message.ack_id)
+      settled(error)
       return
     }
     await port.ack(message.ack_id)
+    settled()
   }
   const handleDead = async (name: string, handler: Parameters<Bus['consumeDead']>[0], { data, attributes, published_at, message_id, attempt, ack_id }: PortMessage, work: Work): Promise<void> => {
     try {
@@ -326,6 +353,8 @@ const deepFreeze = <T>(value: T): T => {
   for (const inner of Object.values(value)) deepFreeze(inner)
   return Object.freeze(value)
 }
+/** Of low cardinality, for labels: our code, or the class. */
+const typeOf = (error: unknown): string => error instanceof AppError ? error.code : error instanceof Error ? error.name : typeof error
 /** Class and code, and the message where it is ours: never a payload. */
 const describe = (error: unknown): string => (error instanceof AppError ? `${error.code}: ${error.message}` : error instanceof Error ? `${error.name}: ${error.message.slice(0, 300)}` : typeof error)
 /** At most so many bytes of UTF-8, whole characters. */

@@ -15,7 +15,7 @@ export interface ManagementOptions {
   /** Reasons why this process is to be started again. */
   stuck(): readonly string[]
   /** Prometheus text. */
-  metrics(): string
+  metrics(): Promise<string>
 }
 export interface Management { port: number; close(): Promise<void> }
 
@@ -26,7 +26,7 @@ export const openManagement = async ({ host, port, notReady, stuck, metrics }: M
       ({ status: reasons.length === 0 ? 200 : 503, type: 'application/json', text: JSON.stringify({ status: reasons.length === 0 ? good : `not ${good}`, reasons }) })
     if (path === '/health/live') return health(stuck(), 'alive')
     if (path === '/health/ready') return health(await notReady(), 'ready')
-    if (path === '/metrics') return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', text: metrics() }
+    if (path === '/metrics') return { status: 200, type: 'text/plain; version=0.0.4; charset=utf-8', text: await metrics() }
     return { status: 404, type: 'text/plain', text: 'expected /health/live, /health/ready or /metrics\n' }
   }
   const server = createServer({ maxHeaderSize: 8 * 1024, headersTimeout: 10_000, requestTimeout: 10_000 }, (request, response) => {

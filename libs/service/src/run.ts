@@ -15,6 +15,7 @@ import type { Purpose, Secrets } from '@convergence/secrets'
 import type { Warehouse } from '@convergence/warehouse'
 import { isHashes, isLocalMode, readEnvironment } from './env.ts'
 import { openManagement } from './management.ts'
+import { startTelemetry } from './telemetry.ts'
 import { bootstrap, inspectCentral, openLog, scrub, type Log } from './service.ts'
 
 /** What every service is given. */
@@ -37,6 +38,8 @@ export interface Given {
   epoch: string
   /** File of the local data folder. */
   localFile(name: string): string
+  /** Prometheus text of this process. */
+  metrics(): Promise<string>
   /** Public keys of our own publishers by kid. */
   platformKeys(): Record<string, KeyObject>
   adminKeyHashes(): string[]
@@ -53,8 +56,6 @@ export interface Running {
   healthy?(): boolean
   /** The central tables were dropped and made again by another process. */
   recreated?(epoch: string): Promise<void>
-  /** Prometheus text beside that of the process. */
-  metrics?(): string
   /** Where it is reached, when it is. */
   url?: string
 }
@@ -104,6 +105,8 @@ export const runService = async (main: ServiceMain): Promise<void> => {
     const project_id = settings['GCP_PROJECT_ID'] ?? 'local-convergence'
     const replica = settings['REPLICA'] ?? `${hostname()}-${process.pid}`.replace(/[^A-Za-z0-9._-]/g, '-').slice(-100)
     const local_mode = isLocalMode(main.env)
+    // First of all: what is opened later asks for its instruments then.
+    const telemetry = startTelemetry(main.name)
     const own = openLog({ service: main.name, level: levels[read('LOG_LEVEL')] ?? read('LOG_LEVEL') })
     const localFile = (name: string) => join(read('CONVERGENCE_DATA_DIR'), name)
     const localKeys = (setting: string): Record<string, Pair> => {
@@ -149,7 +152,7 @@ export const runService = async (main: ServiceMain): Promise<void> => {
         if (running.healthy?.() === false) reasons.push('it reports damage; its log says which')
         return reasons
       },
-      metrics: () => [processMetrics(main.name), running?.metrics?.() ?? ''].join('\n'),
+      metrics: telemetry.text,
     })
     opened.push(() => management.close())
 
@@ -211,6 +214,7 @@ export const runService = async (main: ServiceMain): Promise<void> => {
     const messages = bus = openBus({ port, log: own, signers, closeTimeoutMs, ...main.bus })
 
     const given: Given = {
+      metrics: telemetry.text,
       bus: messages, warehouse: store, pipelines, log: own, now: () => new Date(), random: Math.random, settings, embedded, local_mode, host, replica, epoch, localFile,
       platformKeys: () => Object.fromEntries(Object.entries(
         settings['PLATFORM_KEYS'] === undefined && embedded
@@ -295,12 +299,3 @@ const adminKeyHashes = (settings: Readonly<Record<string, string>>, embedded: bo
   return [createHash('sha256').update(key).digest('hex')]
 }
 
-const processMetrics = (service: string): string => {
-  const { user, system } = process.cpuUsage()
-  const gauges: [string, string, number][] = [
-    ['process_resident_memory_bytes', 'gauge', process.memoryUsage.rss()],
-    ['process_cpu_seconds_total', 'counter', (user + system) / 1e6],
-    ['process_uptime_seconds', 'gauge', process.uptime()],
-  ]
-  return gauges.map(([name, type, value]) => `# TYPE ${name} ${type}\n${name}{service="${service}"} ${value}`).join('\n') + '\n'
-}

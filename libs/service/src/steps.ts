@@ -9,6 +9,7 @@ import { nextSteps, stepOf } from '@convergence/pipeline'
 import { retryPauseMs } from '@convergence/warehouse'
 import type { Chain } from '@convergence/warehouse'
 import type { Log } from './service.ts'
+import { metrics } from '@opentelemetry/api'
 
 export interface StepContext {
   run: Run
@@ -71,6 +72,7 @@ const pause = (ms: number, signal: AbortSignal): Promise<void> => new Promise((r
 })
 
 export const openSteps = ({ service, processors, now, random, sleep = pause, log }: StepsOptions): Steps => {
+  const duration = metrics.getMeter('convergence').createHistogram('pipeline.step.duration', { unit: 's', description: 'Time of a step, with its retries', advice: { explicitBucketBoundaries: [0.005, 0.05, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600] } })
   type Ending = Pick<StepCompleted, 'attempt' | 'conclusion' | 'error'> & { result: StepResult }
 
   /** Tries until the step succeeded or failed for good. Throws only when it was interrupted: then the message comes again. */
@@ -131,6 +133,7 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
     const began = now()
     const { result, attempt, conclusion, error } = await settle(run, step, delivery)
     const ended = now()
+    duration.record(Math.max(0, ended.getTime() - began.getTime()) / 1000, { ps_type: step.ps_type, status: conclusion })
     const next = nextSteps(run, step_id, conclusion)
     const event: StepCompleted = {
       run, step_id, attempt, conclusion,

@@ -3,12 +3,12 @@
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { metrics, type ObservableResult } from '@opentelemetry/api'
 import { AppError } from '@convergence/contracts'
 import { openDoor } from './http.ts'
 import { randomDigits } from './issue-key.ts'
 import { defaultLimits, openLimits } from './limits.ts'
 import { openLive, type Live } from './live.ts'
-import { openMetrics } from './metrics.ts'
 import type { AuthDeps, Parts } from './parts.ts'
 import { openKeys } from './principal.ts'
 import type { Route } from './route.ts'
@@ -36,8 +36,6 @@ export interface Auth {
   live: Live
   /** Every route, as declared. */
   routes: readonly Route[]
-  /** Prometheus text, for a management port. */
-  metrics(): string
   /** Stops accepting, ends event streams, finishes what is being answered. May be called twice. Close the bus afterwards. */
   close(): Promise<void>
 }
@@ -51,20 +49,26 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
   const store = openStore(deps)
   const keys = openKeys({ store, now: deps.now })
   const tenantsCache = openTenants({ store, now: deps.now })
-  const metrics = openMetrics()
   const closing = new AbortController()
   const live = openLive({
     bus: deps.bus, replica: deps.replica, now: deps.now, ...deps.settle_ms === undefined ? {} : { settle_ms: deps.settle_ms },
     onTenant: tenantsCache.changed, onAdmitted: ({ tenant_id }) => { tenantsCache.admitted(tenant_id) },
   })
+  const meter = metrics.getMeter('convergence')
+  const watched = (['runs', 'watchers'] as const).map((what) => {
+    const gauge = meter.createObservableGauge(`auth.live.${what}`, { description: what === 'runs' ? 'Runs in the memory of the live feed' : 'Event streams that are open' })
+    const read = (result: ObservableResult) => { result.observe(live.size()[what]) }
+    gauge.addCallback(read)
+    return () => { gauge.removeCallback(read) }
+  })
   const asked = openRuns({ bus: deps.bus, store, live, pipelines: deps.pipelines, now: deps.now, kid: deps.kid ?? 'auth', wait_ms: deps.wait_ms ?? 25_000 })
   const routes: Route[] = []
-  const parts: Parts = { deps, store, live, keys, tenants: tenantsCache, runs: asked, metrics, routes: () => routes }
+  const parts: Parts = { deps, store, live, keys, tenants: tenantsCache, runs: asked, routes: () => routes }
   // Runs before pipelines: `runs` is no provider.
   for (const group of [health, docs, console, admin, tenants, apiKeys, publisherKeys, credentials, schedules, runs, pipelines, scheduler]) routes.push(...group(parts))
 
   const app = openDoor({
-    routes, keys, metrics, limits: openLimits({ limits: { ...defaultLimits, ...deps.limits }, now: deps.now }), log: deps.log, now: deps.now, admin_key_hashes: deps.admin_key_hashes,
+    routes, keys, limits: openLimits({ limits: { ...defaultLimits, ...deps.limits }, now: deps.now }), log: deps.log, now: deps.now, admin_key_hashes: deps.admin_key_hashes,
     local_mode: deps.local_mode, disable_auth: deps.disable_auth ?? false, cors_origins: deps.cors_origins ?? [], findRun: asked.find, closing: closing.signal,
     ...deps.random_bytes === undefined ? {} : { randomBytes: deps.random_bytes },
     audit: async (entry) => {
@@ -96,10 +100,11 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     server.close(() => {
       clearTimeout(cut)
       clearInterval(sweep)
+      for (const end of watched) end()
       live.close()
       resolve()
     })
     server.closeIdleConnections()
   })
-  return { url: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, port, live, routes, close, metrics: () => metrics.text({ live_runs: live.size().runs, live_watchers: live.size().watchers }) }
+  return { url: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, port, live, routes, close }
 }

@@ -12,7 +12,7 @@ export const main: ServiceMain = {
       disable_auth: settings['DISABLE_AUTH'] === 'true',
       ...settings['CORS_ORIGINS'] === undefined ? {} : { cors_origins: settings['CORS_ORIGINS'].split(',') },
     })
-    return { url: door.url, stop: () => door.close(), close: () => door.close(), metrics: () => door.metrics() }
+    return { url: door.url, stop: () => door.close(), close: () => door.close() }
   },
 }
 

@@ -7,7 +7,6 @@ import type { Warehouse } from '@convergence/warehouse'
 import type { RandomBytes } from './issue-key.ts'
 import type { Limit, RateClass } from './limits.ts'
 import type { Live } from './live.ts'
-import type { Metrics } from './metrics.ts'
 import type { Keys } from './principal.ts'
 import type { Route } from './route.ts'
 import type { Runs } from './runs.ts'
@@ -51,6 +50,8 @@ export interface AuthDeps {
   random_bytes?: RandomBytes
   /** How long a run of the platform is waited for; default 25,000 ms. */
   wait_ms?: number
+  /** Prometheus text of the process; shown on the public port in local mode only. */
+  metrics?: () => Promise<string>
   /** How long a run's end waits for steps that it overtook; default 2,000 ms. */
   settle_ms?: number
 }
@@ -62,7 +63,6 @@ export interface Parts {
   keys: Keys
   tenants: TenantsCache
   runs: Runs
-  metrics: Metrics
   /** All routes, for the description. */
   routes(): readonly Route[]
 }

@@ -2,6 +2,7 @@
  * Tells about the end of a run. Neither mail nor Slack can be asked whether they have a message already, so each is handed over at least
  * once: an intent is recorded, it is sent, the end is recorded. An intent without an end was interrupted; it is sent again, marked.
  */
+import { metrics } from '@opentelemetry/api'
 import { AppError, faultOf, isRetryable } from '@convergence/contracts'
 import type { CompiledStep, Fault } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
@@ -29,6 +30,7 @@ type Prepared = Notification & { send(options: { to: readonly string[]; possible
 
 export const openNotify = ({ store, mail, slack, webhook, from, random, sleep, log }: NotifyDeps) => {
   const underway = new Map<string, Promise<void>>()
+  const sends = metrics.getMeter('convergence').createCounter('notifier.sends', { description: 'Mails and Slack messages handed over, tried in vain, or refused' })
 
   /** Everything that can be wrong with a notification is found before its intent. */
   const prepare = async (event: Ended, { step_id, ps_type, config }: CompiledStep): Promise<Prepared> => {
@@ -87,6 +89,7 @@ export const openNotify = ({ store, mail, slack, webhook, from, random, sleep, l
       attempts += 1
       const outcome = await prepared.send({ to, possible_duplicate }, signal).catch((error: unknown): Outcome =>
         isRetryable(error) ? { kind: 'later', reason: faultOf(error).message, uncertain: true } : { kind: 'refused', reason: faultOf(error).message })
+      sends.add(1, { channel, outcome: outcome.kind })
       if ('note' in outcome && outcome.note !== undefined) notes.push(outcome.note)
       if (outcome.kind === 'sent') {
         await store.record(prepared, 'SENT', { round, attempts, possible_duplicate, ...(notes.length === 0 ? {} : { error: { code: 'DELIVERY_FAILED', message: notes.join('; ') } }) })

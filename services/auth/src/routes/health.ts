@@ -2,7 +2,7 @@ import type { Parts } from '../parts.ts'
 import type { Answer, Route } from '../route.ts'
 
 /** Whether the process lives, and whether it can serve. Reasons and metrics are shown in local mode only. */
-export const health = ({ deps, live, metrics }: Parts): Route[] => {
+export const health = ({ deps }: Parts): Route[] => {
   const open = { scope: 'public', tenant: 'none', rate: 'public' } as const
   const ready = async (): Promise<Answer> => {
     const reasons: string[] = []
@@ -21,7 +21,7 @@ export const health = ({ deps, live, metrics }: Parts): Route[] => {
   if (deps.local_mode) {
     routes.push({
       method: 'GET', path: '/metrics', summary: 'Metrics in the text format of Prometheus', ...open, answers: [200],
-      handle: () => ({ status: 200, text: { type: 'text/plain; version=0.0.4; charset=utf-8', content: metrics.text({ live_runs: live.size().runs, live_watchers: live.size().watchers, process_resident_memory_bytes: process.memoryUsage.rss() }) } }),
+      handle: async () => ({ status: 200, text: { type: 'text/plain; version=0.0.4; charset=utf-8', content: await deps.metrics?.() ?? '' } }),
     })
   }
   return routes

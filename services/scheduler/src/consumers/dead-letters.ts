@@ -1,8 +1,9 @@
 /**
  * Messages that nobody could handle, of every subscription. Stores them raw and refuses none; frees the slot of a run that cannot go on.
  */
+import { metrics } from '@opentelemetry/api'
 import type { Bus, DeadDelivery } from '@convergence/bus'
-import { AppError, assertEvent, digestOf } from '@convergence/contracts'
+import { AppError, assertEvent, digestOf, isErrorCode } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
@@ -16,19 +17,24 @@ interface Deps { ledger: Ledger; pipelines: Pipelines; publisherKey(kid: string)
 /** Bytes of a body that are kept. */
 const keptBytes = 1_000_000
 
-export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => async (dead) => {
-  const { subscription, attributes, data } = dead
-  const [, topic = 'unknown'] = subscription.split('.')
-  const reason = attributes['reason'] ?? 'POISON'
-  const detail = (attributes['detail'] ?? `failed at each of ${dead.delivery_attempts} deliveries`).slice(0, 4000)
-  const dead_letter_id = `d_${digestOf([subscription, dead.message_id]).slice(0, 26)}`
-  await deps.warehouse.append('dead_letters_rows', [{
-    dead_letter_id, subscription, topic, tenant_id: attributes['tenant_id'] ?? null, run_id: attributes['run_id'] ?? null, reason, detail, attributes: { ...attributes },
-    body: Buffer.from(data.subarray(0, keptBytes)).toString('base64'), delivery_attempts: dead.delivery_attempts, state: 'NEW', version: 1, event_id: `${dead_letter_id}-1`, recorded_at: new Date(dead.published_at).toISOString(),
-  }])
-  deps.log.error({ dead_letter_id, subscription, reason, run_id: attributes['run_id'], tenant_id: attributes['tenant_id'] }, 'dead letter')
-  const poison = await poisonOf(deps, dead, `${reason}, dead letter ${dead_letter_id}`)
-  return poison === undefined ? undefined : deps.ledger.submit(poison)
+export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => {
+  const dead_letters = metrics.getMeter('convergence').createCounter('dead_letters', { description: 'Messages that nobody could handle' })
+  return async (dead) => {
+    const { subscription, attributes, data } = dead
+    const [, topic = 'unknown'] = subscription.split('.')
+    const reason = attributes['reason'] ?? 'POISON'
+    const detail = (attributes['detail'] ?? `failed at each of ${dead.delivery_attempts} deliveries`).slice(0, 4000)
+    const dead_letter_id = `d_${digestOf([subscription, dead.message_id]).slice(0, 26)}`
+    await deps.warehouse.append('dead_letters_rows', [{
+      dead_letter_id, subscription, topic, tenant_id: attributes['tenant_id'] ?? null, run_id: attributes['run_id'] ?? null, reason, detail, attributes: { ...attributes },
+      body: Buffer.from(data.subarray(0, keptBytes)).toString('base64'), delivery_attempts: dead.delivery_attempts, state: 'NEW', version: 1, event_id: `${dead_letter_id}-1`, recorded_at: new Date(dead.published_at).toISOString(),
+    }])
+    // Whoever published it may have put any reason into it.
+    dead_letters.add(1, { subscription, reason: isErrorCode(reason) ? reason : 'POISON' })
+    deps.log.error({ dead_letter_id, subscription, reason, run_id: attributes['run_id'], tenant_id: attributes['tenant_id'] }, 'dead letter')
+    const poison = await poisonOf(deps, dead, `${reason}, dead letter ${dead_letter_id}`)
+    return poison === undefined ? undefined : deps.ledger.submit(poison)
+  }
 }
 
 /** What a dead message means for its run; undefined when nothing. */
