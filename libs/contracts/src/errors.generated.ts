@@ -21,7 +21,7 @@ export const errors = {
   PIPELINE_UNKNOWN: { http_status: 404, retryable: false, meaning: "No such pipeline", what_to_do: "List them: GET /api/v1/pipelines" },
   EVENT_INVALID: { http_status: 400, retryable: false, meaning: "A message does not follow its schema", what_to_do: "See schemas/events" },
   BAD_SIGNATURE: { http_status: 403, retryable: false, meaning: "A run request is not signed by a key that may ask for this tenant", what_to_do: "Sign it with a registered publisher key" },
-  POISON: { http_status: 500, retryable: false, meaning: "A message failed at every delivery", what_to_do: "See the dead letter; replay it after the fix" },
+  POISON: { http_status: 500, retryable: false, meaning: "A message failed at every delivery", what_to_do: "See the dead letter; after the fix resume the run, or ask for it again" },
   LOST: { http_status: 500, retryable: false, meaning: "Nothing was heard of the run, although it was started again", what_to_do: "Resume the run" },
   CANCELLED: { http_status: 409, retryable: false, meaning: "The run was cancelled", what_to_do: "" },
   TIMED_OUT: { http_status: 504, retryable: false, meaning: "The step took longer than timeout_minutes", what_to_do: "Raise timeout_minutes, or make the step smaller" },

@@ -258,7 +258,7 @@ const toldAgain = (state: State, entry: RunEntry): Outgoing[] => {
 
 const onPoison = (draft: Draft, { run_id, subscription, detail, at, request }: Message & { kind: 'poison' }): Outgoing[] => {
   const entry = draft.state.runs.get(run_id)
-  const fault: Fault = { code: 'POISON', message: `a message of ${subscription} failed at every delivery: ${detail}; see the dead letter, replay it after the fix`.slice(0, 4000) }
+  const fault: Fault = { code: 'POISON', message: `a message of ${subscription} failed at every delivery: ${detail}; see the dead letter; after the fix resume the run, or ask for it again`.slice(0, 4000) }
   if (request !== undefined) {
     if (entry === undefined) return reject(draft, request.run, request.digest, at, fault)
     return entry.phase === 'REJECTED' && entry.reason === 'POISON' ? knownAnswer(entry, request.run) : []
