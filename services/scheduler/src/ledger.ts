@@ -3,19 +3,19 @@
  * one commit, one commit is in flight, and whoever loses a sequence number reads what the winner wrote and decides again. So any number
  * of replicas is safe, and one is fast.
  */
-import { metrics } from '@opentelemetry/api'
 import type { Outgoing } from '@convergence/bus'
 import { AppError } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { Row, Warehouse } from '@convergence/warehouse'
 import type { Message } from './ledger/decide.ts'
 import { decide as realDecide } from './ledger/decide.ts'
-import { fold, forget, memoryMs, type TimerBody } from './ledger/fold.ts'
+import { fold, forget, memoryMs } from './ledger/fold.ts'
 import { rememberAll, whereInPast } from './ledger/past.ts'
 import { readSnapshot, replay, restore } from './ledger/snapshot.ts'
 import type { LedgerTable } from './ledger/table.ts'
-import type { LedgerRow, Rules, State } from './ledger/state.ts'
+import type { Rules, State } from './ledger/state.ts'
 import { defaultRules, emptyState } from './ledger/state.ts'
+import { openMeasures } from './measures.ts'
 
 export interface LedgerDeps {
   warehouse: Pick<Warehouse, 'commit'>
@@ -46,25 +46,7 @@ interface Pending { message: Message; resolve(answer: Outgoing[]): void; reject(
 export const openLedger = async ({ warehouse, table, log, epoch, rules: given, max_group = 500, decide = realDecide }: LedgerDeps): Promise<Ledger> => {
   const rules = { ...defaultRules, ...given }
   const pending: Pending[] = []
-  const meter = metrics.getMeter('convergence')
-  const decisions = meter.createCounter('admission.decisions', { description: 'Requests admitted, queued or rejected, with the reason' })
-  const commits = meter.createHistogram('admission.commit.duration', { unit: 's', description: 'Time of one commit of the ledger', advice: { explicitBucketBoundaries: seconds } })
-  const conflicts = meter.createCounter('admission.commit.conflicts', { description: 'Commits that another replica won' })
-  const republished = meter.createCounter('sweeper.republished', { description: 'Silent runs that were started again' })
-  const runs = meter.createCounter('pipeline.runs', { description: 'Runs that ended, by how' })
-  const lengths = meter.createHistogram('pipeline.run.duration', { unit: 's', description: 'Time from admission to the end', advice: { explicitBucketBoundaries: seconds } })
-  /** Called before the rows are folded: a run that ends is still in memory. */
-  const measure = (rows: readonly LedgerRow[]): void => {
-    for (const { kind, reason, outcome, run_id, decided_at, body } of rows) {
-      if (kind === 'ADMIT' || kind === 'QUEUE' || kind === 'REJECT') decisions.add(1, { decision: kind, ...reason === null ? {} : { reason } })
-      if (kind === 'TIMER' && (body as TimerBody).fire === 'resend') republished.add(1)
-      if (kind !== 'RELEASE' && kind !== 'REJECT') continue
-      const status = outcome ?? 'REJECTED'
-      runs.add(1, { status })
-      const admitted_at = state.runs.get(run_id ?? '')?.admitted_at
-      if (admitted_at !== undefined) lengths.record(Math.max(0, Date.parse(decided_at) - Date.parse(admitted_at)) / 1000, { status })
-    }
-  }
+  const measures = openMeasures()
   let damage: Error | undefined
   let closed = false
   let pump: Promise<void> | undefined
@@ -105,8 +87,7 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
       to_seq = Math.max(to_seq, place.to_seq)
     }
     if (wanted.length === 0) return
-    const rows = await table.ofRuns(wanted, { from_seq, to_seq })
-    guarded(() => { for (const [run_id, entry] of replay(epoch, rows).runs) state.runs.set(run_id, entry) })
+    for (const [run_id, entry] of replay(epoch, await table.ofRuns(wanted, { from_seq, to_seq })).runs) state.runs.set(run_id, entry)
   }
   const guarded = (change: () => void): void => {
     try {
@@ -127,15 +108,14 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
         const seq = state.seq + 1
         const began = performance.now()
         const result = await warehouse.commit('run_ledger', { epoch, shard: 0, seq }, rows as unknown as Row[])
-        commits.record((performance.now() - began) / 1000)
+        measures.commit((performance.now() - began) / 1000, result)
         if (result === 'conflict') {
-          conflicts.add(1)
           log.warn({ epoch, seq }, 'another replica took this seq; reading its rows and deciding again')
           await readTail()
           if (state.seq < seq) throw new AppError('UNAVAILABLE', `run_ledger seq ${seq} is taken and its rows are not there yet; the message comes again`)
           continue
         }
-        measure(rows)
+        measures.decided(rows, state)
         guarded(() => fold(state, rows))
       } else if (answers.some((answer) => answer instanceof AppError || answer.length === 0)) {
         // "Nothing to do" is only true of what is in memory: no commit compared it. Another replica may have admitted the run whose end this is,
@@ -181,9 +161,6 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
     },
   }
 }
-
-/** Upper bounds of histograms. */
-const seconds = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 60, 300, 1800, 3600, 21600]
 
 const runOf = (message: Message): string[] => {
   switch (message.kind) {

@@ -2,7 +2,6 @@
  * Whether and when a run starts, and how it ended. Wires the ledger, the schedules and the consumers; nothing is opened before this is called.
  */
 import type { KeyObject } from 'node:crypto'
-import { metrics, type ObservableResult } from '@opentelemetry/api'
 import type { Bus } from '@convergence/bus'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Log } from '@convergence/service'
@@ -20,6 +19,7 @@ import type { State, Rules } from './ledger/state.ts'
 import { openTable } from './ledger/table.ts'
 import { openLedger } from './ledger.ts'
 import type { Ledger } from './ledger.ts'
+import { observe } from './measures.ts'
 import { processors } from './processors/registry.ts'
 import { openSchedules } from './schedule.ts'
 import type { Schedules } from './schedule.ts'
@@ -78,20 +78,7 @@ export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, e
   const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })
   const steps = given ?? openSteps({ service: 'scheduler', processors: processors({ ledger, schedules }), now, random, log })
 
-  const meter = metrics.getMeter('convergence')
-  const gauges: [string, string, (result: ObservableResult) => void][] = [
-    ['admission.queue.depth', 'Runs that wait for a slot', (result) => { result.observe([...ledger.state.waiting].reduce((total, { queue }) => total + queue.length, 0)) }],
-    ['admission.running', 'Runs that hold a slot', (result) => { result.observe(ledger.state.running.size) }],
-    ['ledger.oldest_unreleased.age', 'Seconds since the admission of the run that has held its slot longest; 0 when none does', (result) => {
-      const oldest = Math.min(...[...ledger.state.running.values()].map(({ admitted_at }) => Date.parse(admitted_at ?? '')))
-      result.observe(Number.isFinite(oldest) ? Math.max(0, now().getTime() - oldest) / 1000 : 0)
-    }],
-  ]
-  const observed = gauges.map(([name, description, read]) => {
-    const gauge = meter.createObservableGauge(name, { description })
-    gauge.addCallback(read)
-    return () => { gauge.removeCallback(read) }
-  })
+  const unobserve = observe(() => ledger.state, now)
 
   bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, publisherKey, now }), { concurrency: decisionsAtATime })
   bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, steps }), { concurrency: decisionsAtATime })
@@ -109,7 +96,7 @@ export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, e
       currentSchedules = await openSchedules(schedulesOptions)
     })(),
     close: () => {
-      for (const end of observed) end()
+      unobserve()
       return ledger.close()
     },
   }

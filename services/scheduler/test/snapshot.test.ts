@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect } from 'chai'
 import type { Message } from '../src/ledger/decide.ts'
 import { decide } from '../src/ledger/decide.ts'
-import { fold, stateHash } from '../src/ledger/fold.ts'
+import { fold, forget, stateHash } from '../src/ledger/fold.ts'
 import { remember, rememberAll, rememberedDigits, whereInPast, type Past } from '../src/ledger/past.ts'
 import { openLedger } from '../src/ledger.ts'
 import { readSnapshot, restore } from '../src/ledger/snapshot.ts'
@@ -85,6 +85,13 @@ describe('a snapshot of the ledger', () => {
 })
 
 describe('the past', () => {
+  it('is forgotten after 200 days', () => {
+    const state = emptyState('e1')
+    for (const day of ['2025-08-21', '2025-08-22', '2026-03-10']) remember(state.past, makeRun(day).run_id, { day, from_seq: 1, to_seq: 2 })
+    forget(state, at(0))
+    expect([...state.past.keys()]).to.deep.equal(['2025-08-22', '2026-03-10'])
+  })
+
   it('knows every run that it was told of, one by one or many at once, and no other', () => {
     const ids = Array.from({ length: 5_000 }, (_, k) => makeRun(`k${k}`).run_id)
     const [single, many]: [Past, Past] = [new Map(), new Map()]

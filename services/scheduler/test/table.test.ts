@@ -46,9 +46,11 @@ describe('what the ledger reads of its table', function () {
       const snapshot = await real.snapshot()
       expect(snapshot).to.deep.equal(await expected.snapshot())
       const last = { seq: snapshot[0]!.seq, since: '2026-01-01T00:00:00.000Z' }
-      const digits = async (table: typeof real) => Object.fromEntries((await table.ended(last)).map(({ day, digits: all }) => [day, all]).sort().reduce((days, [day, all]) => days.set(day!, [...days.get(day!) ?? [], ...all!.match(/.{10}/g) ?? []].sort()), new Map<string, string[]>()))
+      const digits = async (table: typeof real, since = last.since) => Object.fromEntries((await table.ended({ ...last, since })).map(({ day, digits: all }) => [day, all]).sort().reduce((days, [day, all]) => days.set(day!, [...days.get(day!) ?? [], ...all!.match(/.{10}/g) ?? []].sort()), new Map<string, string[]>()))
       expect(await digits(real)).to.deep.equal(await digits(expected))
       expect(Object.keys(await digits(real))).to.deep.equal(['2026-03-09', '2026-03-10'])
+      // What began before is forgotten, though it ended after.
+      for (const table of [real, expected]) expect(await digits(table, '2026-03-10T00:00:00.000Z')).to.deep.equal({})
       for (const day of await real.ended(last)) expect(day).to.include({ from_seq: day.day === '2026-03-09' ? 3 : 5 })
       const place_of = ({ seq, idx }: LedgerRow) => seq * 1000 + idx
       const some = [admitted[0]!.run_id, admitted[5]!.run_id]

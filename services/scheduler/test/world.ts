@@ -46,7 +46,7 @@ export const tableOf = (log: readonly LedgerRow[], epoch = 'e1'): LedgerTable =>
     ofRuns: (run_ids, { from_seq, to_seq }) => rows(({ run_id, seq }) => seq >= from_seq && seq <= to_seq && run_id !== null && run_ids.includes(run_id)),
     ended: async ({ seq: last, since }) => {
       const known = await rows(({ seq, decided_at }) => seq <= last && decided_at >= since)
-      return known.filter(({ kind }) => kind === 'RELEASE' || kind === 'REJECT').map(({ run_id, decided_at, seq }) => ({
+      return known.filter(({ kind, run_id }) => (kind === 'RELEASE' || kind === 'REJECT') && known.some((row) => row.run_id === run_id && row.digest !== null)).map(({ run_id, decided_at, seq }) => ({
         day: decided_at.slice(0, 10), from_seq: Math.min(...known.filter((row) => row.run_id === run_id).map((row) => row.seq)), to_seq: seq, digits: (run_id ?? '').slice(2, 2 + rememberedDigits),
       }))
     },

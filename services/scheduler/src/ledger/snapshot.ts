@@ -34,7 +34,7 @@ export const snapshotOf = (state: State): SnapshotBody[] => {
   const queued = [...state.waiting].flatMap(({ queue }) => queue)
   const open = [...queued, ...state.running.values()]
   const runs = [...new Set([...open.map(({ run_id }) => run_id), ...state.unannounced.keys()])]
-  const from_seq = Math.min(state.seq, ...runs.map((run_id) => state.runs.get(run_id)?.seq ?? state.seq))
+  const from_seq = runs.reduce((least, run_id) => Math.min(least, state.runs.get(run_id)?.seq ?? least), state.seq)
   const parts = Math.max(1, Math.ceil(accounts.length / accountsOfOnePart), Math.ceil(runs.length / runsOfOnePart))
   return Array.from({ length: parts }, (_, part) => {
     const saved: Part = {

@@ -69,13 +69,13 @@ ORDER BY idx`
 const ofRunsQuery = `
 SELECT ${columns}, body FROM run_ledger
 WHERE epoch = @epoch AND shard = 0 AND seq BETWEEN @from_seq AND @to_seq AND run_id IN UNNEST(@run_ids)`
-/** Narrow columns alone: some 100 bytes for each row. */
+/** Narrow columns alone: some 100 bytes for each row. A run whose first row is older than what is remembered is forgotten: only a first row has a digest. */
 const endedQuery = `
 SELECT FORMAT_DATE('%Y-%m-%d', DATE(ended_at)) AS day, MIN(first_seq) AS from_seq, MAX(last_seq) AS to_seq, STRING_AGG(SUBSTR(run_id, 3, ${rememberedDigits}), '') AS digits
 FROM (
-  SELECT run_id, MIN(seq) AS first_seq, MAX(seq) AS last_seq, MAX(IF(kind IN ('RELEASE', 'REJECT'), decided_at, NULL)) AS ended_at
+  SELECT run_id, MIN(seq) AS first_seq, MAX(seq) AS last_seq, MAX(IF(kind IN ('RELEASE', 'REJECT'), decided_at, NULL)) AS ended_at, MAX(IF(digest IS NULL, 0, 1)) AS whole
   FROM run_ledger WHERE epoch = @epoch AND shard = 0 AND seq <= @seq AND decided_at >= TIMESTAMP(@since) AND run_id IS NOT NULL
   GROUP BY run_id
 )
-WHERE ended_at IS NOT NULL
+WHERE ended_at IS NOT NULL AND whole = 1
 GROUP BY day`
