@@ -1,6 +1,6 @@
 /**
  * The door to Pub/Sub. A handler takes one event and returns the events that follow; the bus publishes them, waits until they are
- * durable, and only then acknowledges. Behind it: leases, redelivery, backoff, delivery attempts, dead letters, signatures, stop order.
+ * durable, and only then acknowledges; so it does with what the handler gave to `beforeAck`. Behind it: leases, redelivery, backoff, delivery attempts, dead letters, signatures, stop order.
  * A handler that throws gives its message back; one that throws a permanent AppError sends it to the dead letters with the reason.
  */
 import {
@@ -32,6 +32,11 @@ export interface Delivery {
   data: Uint8Array
   /** 1 at the first delivery. */
   attempt: number
+  /**
+   * Work that must have succeeded before the message is acknowledged, but that nothing which follows has to wait for, such as a record.
+   * When it fails the message comes again, although what follows may be published already.
+   */
+  beforeAck(work: Promise<unknown>): void
   /** Aborts shortly before the bus stops waiting for this handler: at shutdown, or when the lease is lost. */
   signal: AbortSignal
 }
@@ -203,6 +208,11 @@ export const openBus = (options: BusOptions): Bus => {
   /** What a handler sees. Its signal is made when it is asked for: most handlers never look. */
   const deliveryOf = (message: PortMessage, work: Work, max_extension_ms: number): Delivery => ({
     message_id: message.message_id, published_at: message.published_at, attributes: message.attributes, data: message.data, attempt: message.attempt,
+    beforeAck: (promised) => {
+      // Whoever hears of its failure hears of it later.
+      promised.catch(() => undefined)
+      work.before_ack.push(promised)
+    },
     get signal() {
       if (work.controller === undefined) {
         const controller = new AbortController()
@@ -231,8 +241,11 @@ export const openBus = (options: BusOptions): Bus => {
         await publish(following)
         crash('after-publish', subscription)
       }
+      await Promise.all(work.before_ack)
       crash('before-ack', subscription)
     } catch (error) {
+      // Nothing is left running behind the back of whoever closes this bus.
+      await Promise.allSettled(work.before_ack)
       if (work.given_back) return
       if (isRetryable(error)) {
         if (interrupted === undefined) log.warn({ ...known, error: describe(error) }, 'message given back')
@@ -265,7 +278,7 @@ export const openBus = (options: BusOptions): Bus => {
     await port.ack(ack_id)
   }
   const track = (subscription: string, message: PortMessage, start: (work: Work) => Promise<void>) => {
-    const work: Work = { ack_id: message.ack_id, controller: undefined, timer: undefined, given_back: false }
+    const work: Work = { ack_id: message.ack_id, before_ack: [], controller: undefined, timer: undefined, given_back: false }
     const tracked: Promise<void> = start(work)
       .catch((error: unknown) => { log.warn({ subscription, message_id: message.message_id, error: describe(error) }, 'message not settled; it comes again') })
       .finally(() => {
@@ -330,7 +343,7 @@ export const openBus = (options: BusOptions): Bus => {
 }
 
 /** A message in the hands of a handler. */
-interface Work { ack_id: string; controller: AbortController | undefined; timer: NodeJS.Timeout | undefined; given_back: boolean }
+interface Work { ack_id: string; before_ack: Promise<unknown>[]; controller: AbortController | undefined; timer: NodeJS.Timeout | undefined; given_back: boolean }
 
 /** A body that goes to several subscriptions of this process is one object in the embedded broker: parsed and checked once, for all of them. */
 const parsed = new WeakMap<Uint8Array, { topic: Topic; event: unknown }>()

@@ -54,6 +54,44 @@ export const busConformance = (target: BusTarget): void => {
     expect(points).to.deep.equal(['before-publish', 'after-publish', 'before-ack'])
   })
 
+  it('publishes what follows without waiting for what has to be done before the acknowledgement, and gives the message back when that fails', async () => {
+    const { bus, finish } = await setup()
+    const seen = collector<string>(3)
+    const one = bus()
+    let fail: (error: Error) => void = () => undefined
+    one.consume('executor', 'run-admitted', (_event, { attempt, beforeAck }) => {
+      seen.note(`admitted ${attempt}`)
+      // The record of the first attempt fails only after what follows has arrived.
+      beforeAck(attempt === 1 ? new Promise((_resolve, reject) => { fail = reject }) : Promise.resolve())
+      return Promise.resolve(attempt === 1 ? [{ topic: 'step-completed', event: step('a', []) }] : [])
+    })
+    one.consume('executor', 'step-completed', (event) => {
+      seen.note(event.step_id)
+      fail(new Error('the record failed'))
+      return Promise.resolve(undefined)
+    })
+    await one.publish([{ topic: 'run-admitted', event: { run, next: [] } }])
+    expect(await seen.all).to.deep.equal(['admitted 1', 'a', 'admitted 2'])
+    await finish()
+  })
+
+  it('does not let go of a failed handler before what it wanted done has ended', async () => {
+    const { bus, finish } = await setup()
+    const order = collector<string>(2)
+    const one = bus()
+    one.consume('executor', 'step-completed', (_event, { attempt, beforeAck }) => {
+      if (attempt === 2) {
+        order.note('again')
+        return Promise.resolve(undefined)
+      }
+      beforeAck(new Promise<void>((resolve) => { setTimeout(resolve, 30) }).then(() => { order.note('recorded') }))
+      return Promise.reject(new Error('interrupted'))
+    })
+    await one.publish([{ topic: 'step-completed', event: step('a') }])
+    expect(await order.all).to.deep.equal(['recorded', 'again'])
+    await finish()
+  })
+
   it('gives a message back when its handler throws, with its attempts counted', async () => {
     const { bus, finish } = await setup()
     const attempts = collector<number>(3)

@@ -26,7 +26,7 @@ const setup = ({ work, wake = (ms) => ms < 600_000 }: { work: (context: StepCont
       return wake(ms) ? Promise.resolve() : new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(new Error('woken')) }, { once: true }) })
     },
   })
-  const delivery: Delivery = { message_id: '1', published_at: '2026-01-01T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, signal: stop.signal }
+  const delivery: Delivery = { message_id: '1', published_at: '2026-01-01T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, beforeAck: () => undefined, signal: stop.signal }
   return {
     sleeps, logged, stop, steps,
     host: (run: Run, step_id = 's0') => steps.host(run, [{ step_id, host: 'executor' }], delivery),

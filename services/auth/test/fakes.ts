@@ -12,7 +12,7 @@ import type { Row, Statement, Warehouse } from '@convergence/warehouse'
 import { auth, type Auth, type AuthDeps } from '../src/auth.ts'
 import { hashOf, issueKey } from '../src/issue-key.ts'
 
-export const delivery: Delivery = { message_id: 'm', published_at: '2026-01-01T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, signal: new AbortController().signal }
+export const delivery: Delivery = { message_id: 'm', published_at: '2026-01-01T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, beforeAck: () => undefined, signal: new AbortController().signal }
 
 export interface FakeBus extends Bus {
   published: Outgoing[]

@@ -31,13 +31,15 @@ describe('the executor', () => {
     expect([store.noted, hosted]).to.deep.equal([['start'], ['s0']])
   })
 
-  it('waits for the record even when the step fails to run', async () => {
-    const { steps, store } = setup()
-    let recorded = false
-    const slow = { ...store, recordStart: async () => { await new Promise((resolve) => { setImmediate(resolve) }); recorded = true } }
-    const admitted = onRunAdmitted({ store: slow, steps: { ...steps, host: async () => { throw new Error('interrupted') } }, now: () => new Date() })
-    const error = await admitted({ run: makeRun(), next: here('s0') }, delivery).catch((reason: unknown) => reason)
-    expect([String(error), recorded]).to.deep.equal(['Error: interrupted', true])
+  it('starts what follows without waiting for the record, which is asked for before the message may be acknowledged', async () => {
+    const { steps, store, hosted } = setup()
+    const never = new Promise<never>(() => undefined)
+    const asked: Promise<unknown>[] = []
+    const watched = { ...delivery, beforeAck: (work: Promise<unknown>) => { asked.push(work) } }
+    const slow = { ...store, recordStart: () => never, recordStep: () => never }
+    expect(await onRunAdmitted({ store: slow, steps, now: () => new Date() })({ run: makeRun(), next: here('s0') }, watched)).to.have.length(1)
+    expect(await onStepCompleted({ store: slow, steps })(ended(makeRun(), 's0', { next: here('s1') }), watched)).to.have.length(1)
+    expect([hosted, asked]).to.deep.equal([['s0', 's1'], [never, never]])
   })
 
   it('ends a resumed run that has nothing left to do', async () => {

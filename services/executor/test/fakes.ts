@@ -14,7 +14,7 @@ export const makeRun = (more: Partial<Run> = {}): Run => ({
 })
 export const ended = (run: Run, step_id: string, more: Partial<StepCompleted> = {}): StepCompleted =>
   ({ run, step_id, attempt: 0, conclusion: 'SUCCEEDED', started_at: '2026-01-02T00:00:01Z', ended_at: '2026-01-02T00:00:02Z', duration_ms: 1000, ...more })
-export const delivery: Delivery = { message_id: '1', published_at: '2026-01-02T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, signal: new AbortController().signal }
+export const delivery: Delivery = { message_id: '1', published_at: '2026-01-02T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, beforeAck: () => undefined, signal: new AbortController().signal }
 
 export const contextOf = (run: Run, step: CompiledStep): StepContext => ({
   run, step, chain: { run_id: run.run_id, step_id: step.step_id, max_retries: 2, retry_delay_seconds: 1, tenant_id: run.tenant_id }, signal: new AbortController().signal, now: () => new Date('2026-01-02T00:00:00Z'),

@@ -63,7 +63,7 @@ const setup = async () => {
     bus, warehouse, pipelines, log, now: () => new Date(now), random: () => 0.5, epoch: 'e1', platform_keys: { auth: spki(platform) }, steps: { host: async () => [] },
   })
   const deliver = async (topic: Topic, event: unknown, attributes: Record<string, string> = {}, published_at = at(0)): Promise<readonly Outgoing[]> =>
-    await handlers.get(topic)!(event as never, { message_id: 'm', published_at, attributes, data: Buffer.from(JSON.stringify(event)), attempt: 1, signal: new AbortController().signal }) ?? []
+    await handlers.get(topic)!(event as never, { message_id: 'm', published_at, attributes, data: Buffer.from(JSON.stringify(event)), attempt: 1, beforeAck: () => undefined, signal: new AbortController().signal }) ?? []
   for (const tenant_id of ['acme', 'globex']) await deliver('tenant-changed', (tenant(tenant_id) as Message & { kind: 'tenant' }).event)
   return {
     service, deliver, table, keyReads: () => keyReads, later: (ms: number) => { now += ms },

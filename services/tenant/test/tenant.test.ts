@@ -145,7 +145,7 @@ describe('the tenant service', () => {
     const step = (step_id: string, ps_type: string, host: 'tenant' | 'executor'): CompiledStep =>
       ({ step_id, name: '', ps_type, host, timeout_minutes: 1, retry_policy: { max_retries: 0, retry_delay_seconds: 0 }, config: body })
     const run = runOf(`r_${'a'.repeat(26)}`, { steps: [step('profile', 'setup.tenants.profile', 'tenant'), step('dataset', 'setup.dataset', 'executor')] })
-    const delivery: Delivery = { message_id: '1', published_at: '2026-01-02T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, signal: new AbortController().signal }
+    const delivery: Delivery = { message_id: '1', published_at: '2026-01-02T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, beforeAck: () => undefined, signal: new AbortController().signal }
     const [event] = await handlers.get('tenant.run-admitted')!({ run, next: [{ step_id: 'profile', host: 'tenant' }] } as never, delivery) ?? []
     expect(event?.event).to.deep.include({ step_id: 'profile', conclusion: 'SUCCEEDED', next: [{ step_id: 'dataset', host: 'executor' }] })
     expect(await handlers.get('tenant.step-completed')!(event?.event as never, delivery)).to.deep.equal([])

@@ -2,13 +2,12 @@ import type { Handler, Outgoing } from '@convergence/bus'
 import type { Run } from '@convergence/contracts'
 import type { Steps } from '@convergence/service/steps'
 import type { Store } from '../store.ts'
-import { both } from '../both.ts'
 
 /** Records that the run is running, while its first steps start. A repeat adds nothing: the row has a name, and so has each step's effect. */
 export const onRunAdmitted = ({ store, steps, now }: { store: Store; steps: Steps; now: () => Date }): Handler<'run-admitted'> => async (event, delivery) => {
   const { run, next } = event
-  const [, following] = await both(store.recordStart(event), next.length === 0 ? Promise.resolve(nothingLeft(run, now())) : steps.host(run, next, delivery))
-  return following
+  delivery.beforeAck(store.recordStart(event))
+  return next.length === 0 ? nothingLeft(run, now()) : steps.host(run, next, delivery)
 }
 
 /** A resumed run whose parent had finished every step still needs an end. */

@@ -2,11 +2,10 @@ import type { Handler, Outgoing } from '@convergence/bus'
 import type { StepCompleted } from '@convergence/contracts'
 import { readySteps } from '@convergence/pipeline'
 import type { Steps } from '@convergence/service/steps'
-import { both } from '../both.ts'
 import type { Store } from '../store.ts'
 
 /**
- * Records the step, whoever ran it (named by run, step and attempt: a repeat adds nothing), and runs what follows here. In a run with
+ * Records the step, whoever ran it (named by run, step and attempt: a repeat adds nothing), and runs what follows here, which does not wait for the record. In a run with
  * depends_on its host could not say what follows; that is said here, in a second event.
  */
 export const onStepCompleted = ({ store, steps }: { store: Store; steps: Steps }): Handler<'step-completed'> => async (event, delivery) => {
@@ -15,8 +14,8 @@ export const onStepCompleted = ({ store, steps }: { store: Store; steps: Steps }
     return resolve(event, store)
   }
   const recordedBefore = event.run.steps.some(({ depends_on }) => depends_on !== undefined)
-  const [, following] = await both(recordedBefore ? Promise.resolve() : store.recordStep(event), steps.host(event.run, event.next, delivery))
-  return following
+  if (!recordedBefore) delivery.beforeAck(store.recordStep(event))
+  return steps.host(event.run, event.next, delivery)
 }
 
 /** Record first, read second: of two branches that end together at least one sees both; if both do, the joined step's chain folds the two starts. */
