@@ -6,6 +6,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { AppError, serviceNames, type ServiceName } from '@convergence/contracts'
+import { cacheFolder } from './compile-cache.ts'
 
 export interface ProcessesOptions {
   data_folder: string
@@ -77,7 +78,7 @@ const openChild = (name: Child['name'], replica: number, shown: string, envOf: (
 
   const start = async (): Promise<Ready> => {
     // A group of its own: Ctrl-C reaches the parent alone, which stops all in order. The channel tells the child when the parent is gone.
-    const own = child = spawn(process.execPath, file, { cwd: root, env: envOf(last), stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
+    const own = child = spawn(process.execPath, file, { cwd: root, env: { NODE_COMPILE_CACHE: cacheFolder, ...envOf(last) }, stdio: ['ignore', 'pipe', 'pipe', 'ipc'], detached: true })
     wanted = true
     const said: string[] = []
     for (const stream of [own.stdout, own.stderr]) {

@@ -15,7 +15,7 @@ interface Running { process: ChildProcess; url: string }
 /** `npm start` as its own process; resolves when it says that it is ready. */
 const start = (data_folder: string): Promise<Running> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['tools/start.ts'], {
+    const child = spawn(process.execPath, ['--import', './tools/compile-cache.ts', 'tools/start.ts'], {
       cwd: root, stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, CONVERGENCE_DATA_DIR: data_folder, API_PORT: '0', LOG_LEVEL: 'ERROR', PUBSUB_PORT: 'off', BIGQUERY_PORT: 'off', KMS_PORT: 'off' },
     })
     let text = ''

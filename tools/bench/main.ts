@@ -196,7 +196,7 @@ const benchStart = async () => {
     const folder = mkdtempSync(join(tmpdir(), 'convergence-bench-'))
     for (const warm of [true, false]) {
       const started = performance.now()
-      const child = spawn(process.execPath, ['tools/start.ts'], { cwd: join(import.meta.dirname, '../..'), stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CONVERGENCE_DATA_DIR: folder, API_PORT: '0', LOG_LEVEL: 'ERROR' } })
+      const child = spawn(process.execPath, ['--import', './tools/compile-cache.ts', 'tools/start.ts'], { cwd: join(import.meta.dirname, '../..'), stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CONVERGENCE_DATA_DIR: folder, API_PORT: '0', LOG_LEVEL: 'ERROR' } })
       await new Promise<void>((resolve) => { child.stdout.on('data', (chunk: Buffer) => { if (chunk.toString().includes('ready at')) resolve() }) })
       times.push((performance.now() - started) / 1000)
       if (!warm) {
