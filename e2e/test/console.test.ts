@@ -55,9 +55,27 @@ describe('the page at /console', function () {
     await page.locator('#run-status.COMPLETED').waitFor()
     expect(await page.locator('#steps tr').count()).to.equal(3)
     expect((await texts(page, '#events b')).map((text) => text.split(' ')[0])).to.deep.equal(['run-requested', 'run-admitted', 'step-completed', 'step-completed', 'step-completed', 'run-completed'])
-    expect(await page.locator('#runs tr[aria-selected=true] .COMPLETED').count()).to.equal(1)
+    await page.locator('#runs tr[aria-selected=true] .COMPLETED').waitFor()
     expect(await page.locator('#cancel').isVisible()).to.equal(false)
     expect(new URL(page.url()).hash).to.match(/^#r_[a-z2-7]{26}$/)
+  }))
+  it('shows in the list what the stream said of a run, also when the list is older', () => inPage(async (page) => {
+    let asked = 0
+    await page.route('**/api/v1/pipelines/runs?*', async (route) => {
+      asked += 1
+      const response = await route.fetch()
+      await route.fulfill({ response, body: (await response.text()).replaceAll('"COMPLETED"', '"RUNNING"') })
+    })
+    await enter(page)
+    await page.selectOption('#pipeline', 'custom/bench/three_steps')
+    await page.click('#run-form button')
+    await page.locator('#run-status.COMPLETED').waitFor()
+    await page.locator('#runs tr[aria-selected=true] .COMPLETED').waitFor()
+    const before = asked
+    await page.click('#refresh')
+    while (asked === before) await new Promise((resolve) => { setTimeout(resolve, 10) })
+    await page.waitForLoadState('networkidle')
+    expect(await texts(page, '#runs tr[aria-selected=true] .status')).to.deep.equal(['COMPLETED'])
   }))
   it('goes on where it was when the stream breaks, without losing or repeating an event', () => inPage(async (page) => {
     const id = await world.start(key, 'acme_corp', 'custom/bench/three_steps')

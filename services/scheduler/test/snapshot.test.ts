@@ -75,6 +75,12 @@ describe('a snapshot of the ledger', () => {
     await restart(log.filter(({ kind, idx }) => kind !== 'SNAPSHOT' || idx !== 1)).then(() => expect.fail('restored'), (error: Error) => expect(error.message).to.match(/part 0 of 2 is not as it was written/))
   })
 
+  it('is left out when it does not fit into one commit', () => {
+    const state = emptyState('e1', rules)
+    fold(state, decide(state, Array.from({ length: 60_000 }, (_, k) => tenant(`tenant_with_a_long_name_${k}`))).rows)
+    expect(decide(state, [{ kind: 'tick', at: at(1) }]).rows).to.deep.equal([])
+  })
+
   it('leaves nothing of a run that has ended and was announced but a number', async () => {
     const runs = Array.from({ length: 20 }, (_, k) => request(`k${k}`, { tenant_id: 'globex' }))
     const { state } = await play([...runs.flatMap((message) => [[message], [ended(message.run)]]), [{ kind: 'tick', at: at(2) }]])

@@ -43,13 +43,19 @@ const call = async (method, path, body) => {
 
 // ---- the list ----------------------------------------------------------------------------------------------------------------------
 
+/** How often the list was asked for: an answer that a later one has overtaken is not shown. */
+let asked = 0
 const showRuns = async (cursor) => {
+  const turn = asked += 1
   const query = new URLSearchParams({ limit: '25', ...$('status').value === '' ? {} : { status: $('status').value }, ...cursor === undefined ? {} : { cursor } })
   const page = await call('GET', `/api/v1/pipelines/runs?${query}`)
   if (page === undefined) return false
+  if (turn !== asked) return true
   if (cursor === undefined) $('runs').replaceChildren()
   for (const run of page.items) {
-    const tr = row(run.pipeline ?? run.pipeline_id, element('span', run.status, `status ${run.status}`), time(run.requested_at), took(run.duration_ms), run.trigger_type)
+    // The list is of the tables, which come after the stream.
+    const status = run.pipeline_logging_id === watching?.id ? watching.status ?? run.status : run.status
+    const tr = row(run.pipeline ?? run.pipeline_id, element('span', status, `status ${status}`), time(run.requested_at), took(run.duration_ms), run.trigger_type)
     tr.dataset.run = run.pipeline_logging_id
     tr.tabIndex = 0
     tr.ariaSelected = String(run.pipeline_logging_id === watching?.id)
@@ -111,7 +117,11 @@ const parseEvent = (lines) => {
   return event.data === '' ? undefined : { ...event, data: JSON.parse(event.data) }
 }
 
-const setStatus = (status) => Object.assign($('run-status'), { textContent: status, className: `status ${status}` })
+const setStatus = (run, status) => {
+  run.status = status
+  const inList = document.querySelector(`#runs tr[data-run="${run.id}"] .status`)
+  for (const shown of [$('run-status'), ...inList === null ? [] : [inList]]) Object.assign(shown, { textContent: status, className: `status ${status}` })
+}
 
 const showEvent = (run, { event, data }) => {
   // After a break the server may send events again; each step has one line, each kind of event of the run one.
@@ -123,7 +133,7 @@ const showEvent = (run, { event, data }) => {
   $('events').append(li)
   if (event === 'step-completed') {
     $('steps').append(row(`${data.name} (${data.ps_type})`, element('span', data.status, `status ${data.status}`), String(data.attempt + 1), count(data.rows_written), count(data.bytes_processed), took(data.duration_ms)))
-  } else setStatus(data.status)
+  } else setStatus(run, data.status)
   if (data.error_message) {
     $('run-error').textContent = `${data.error_code}: ${data.error_message}`
     $('run-error').hidden = false
@@ -184,7 +194,7 @@ const openRun = async (id) => {
   const record = await call('GET', `/api/v1/pipelines/runs/${id}`)
   if (record === undefined || watching !== run) return
   $('run-pipeline').textContent = record.pipeline
-  setStatus(record.status)
+  setStatus(run, record.status)
   $('cancel').hidden = ended.includes(record.status)
   await follow(run)
 }

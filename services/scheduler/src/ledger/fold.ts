@@ -49,7 +49,7 @@ export const apply = (state: State, row: LedgerRow): void => {
     case 'RELEASE': return applyRelease(state, row, known)
     case 'CANCEL': return
     case 'TIMER': return applyTimer(state, row, known)
-    case 'SNAPSHOT': return saved(state, row.decided_at)
+    case 'SNAPSHOT': return afterSnapshot(state, row.decided_at)
   }
 }
 
@@ -131,7 +131,7 @@ const daysKeptMs = 8 * 86_400_000
 export const memoryMs = 200 * 86_400_000
 
 /** What no message needs any more is dropped here, at a place in the log, so that every reader drops the same. */
-export const saved = (state: State, at: string): void => {
+export const afterSnapshot = (state: State, at: string): void => {
   change(state, state, { unsaved: 0 })
   const now = Date.parse(at)
   const oldest_day = new Date(now - daysKeptMs).toISOString().slice(0, 10)

@@ -5,12 +5,14 @@
  */
 import { digestOf } from '@convergence/contracts'
 import type { Limits } from '@convergence/contracts'
-import { apply, saved } from './fold.ts'
+import { afterSnapshot, apply } from './fold.ts'
 import type { Account, LedgerRow, Rules, State } from './state.ts'
 import { accountOf, emptyState, enqueue, openAccount } from './state.ts'
 
 const accountsOfOnePart = 2_000
 const runsOfOnePart = 5_000
+/** A commit is one request to BigQuery, which takes 10 MB. */
+const mostCharacters = 8_000_000
 
 interface Part {
   part: number
@@ -27,7 +29,7 @@ interface SavedAccount { tenant_id: string; version: number; status: Account['st
 /** Body of a SNAPSHOT row. */
 export interface SnapshotBody { digest: string; saved: Part }
 
-/** The bodies of the rows that save this state. */
+/** The bodies of the rows that save this state; none when they are too much for one commit (some 18,000 tenants): then a start reads the log. */
 export const snapshotOf = (state: State): SnapshotBody[] => {
   const accounts = [...state.accounts.values()].map(({ tenant_id, version, status, limits, last_day, running, served, days, months }): SavedAccount =>
     ({ tenant_id, version, status, limits, last_day: last_day ?? null, running, served, days: [...days], months: [...months] }))
@@ -36,13 +38,14 @@ export const snapshotOf = (state: State): SnapshotBody[] => {
   const runs = [...new Set([...open.map(({ run_id }) => run_id), ...state.unannounced.keys()])]
   const from_seq = runs.reduce((least, run_id) => Math.min(least, state.runs.get(run_id)?.seq ?? least), state.seq)
   const parts = Math.max(1, Math.ceil(accounts.length / accountsOfOnePart), Math.ceil(runs.length / runsOfOnePart))
-  return Array.from({ length: parts }, (_, part) => {
+  const bodies = Array.from({ length: parts }, (_, part) => {
     const saved: Part = {
       part, parts, from_seq, served: state.served, system_served: state.system.served,
       accounts: accounts.slice(part * accountsOfOnePart, (part + 1) * accountsOfOnePart), runs: runs.slice(part * runsOfOnePart, (part + 1) * runsOfOnePart),
     }
     return { digest: digestOf(saved), saved }
   })
+  return bodies.reduce((total, body) => total + JSON.stringify(body).length, 0) > mostCharacters ? [] : bodies
 }
 
 interface Snapshot { parts: Part[]; run_ids: string[]; from_seq: number; /** Its last row. */ seq: number; idx: number; at: string }
@@ -89,7 +92,7 @@ export const restore = (epoch: string, rules: Rules, { parts, run_ids, seq, idx,
   state.served = parts[0]?.served ?? 0
   state.seq = seq
   state.idx = idx
-  saved(state, at)
+  afterSnapshot(state, at)
   return state
 }
 
