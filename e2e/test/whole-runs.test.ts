@@ -118,8 +118,10 @@ describe('whole runs', function () {
   it('is asked for by the clock: a schedule fires once for its minute, whatever the number of ticks', async () => {
     await inWorld({}, async (world) => {
       const key = await world.onboard('acme_corp')
+      // Half an hour from now: not due by itself while this runs.
+      const minute = (new Date().getUTCMinutes() + 30) % 60
       const made = await world.client.call('PUT', '/api/v1/tenants/acme_corp/schedules/every_hour', {
-        key, body: { pipeline: 'custom/examples/append_row', cron: '0 * * * *', timezone: 'Europe/Berlin', parameters: {}, priority: 5, is_active: true, missed: 'latest', overlap: 'allow' }, expect: [200],
+        key, body: { pipeline: 'custom/examples/append_row', cron: `${minute} * * * *`, timezone: 'Europe/Berlin', parameters: {}, priority: 5, is_active: true, missed: 'latest', overlap: 'allow' }, expect: [200],
       })
       const scheduled = Date.parse(String(made.body['next_run_time']))
       expect(scheduled).to.be.greaterThan(Date.now())

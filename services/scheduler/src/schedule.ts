@@ -29,6 +29,8 @@ export interface Schedule {
   overlap: 'allow' | 'skip'
   /** The latest time that was considered; first the time at which the schedule was made. */
   last_run_time: string
+  /** Times after this are its own: when it was made, or its cron, time zone or activity changed last. Built-in ones have none. */
+  effective_from?: string
   is_deleted: boolean
   version: number
   /** Pipelines of the platform whose YAML has a `schedule`: not in the table. */
@@ -72,13 +74,15 @@ export const checkCron = (cron: string, timezone: string): void => {
 export const nextTime = (cron: string, timezone: string, after: number): number | undefined => cronOf(cron, timezone).nextRun(new Date(after))?.getTime()
 
 /** Times in (after, until] that the schedule stands for at a tick at `until`, oldest first. */
-export const dueTimes = (schedule: Pick<Schedule, 'cron' | 'timezone' | 'missed' | 'last_run_time'>, until: number): number[] => {
+export const dueTimes = (schedule: Pick<Schedule, 'cron' | 'timezone' | 'missed' | 'last_run_time' | 'effective_from'>, until: number): number[] => {
   const job = cronOf(schedule.cron, schedule.timezone)
   const recent = until - windowMs
   const last = Date.parse(schedule.last_run_time)
   // At least the window: a tick that comes late must see what a younger one has seen already.
   const made = Number.isNaN(last) ? recent : last
   let at = schedule.missed === 'skip' ? recent : Math.min(made, recent)
+  // But never a time before it was made.
+  if (schedule.effective_from !== undefined) at = Math.max(at, Date.parse(schedule.effective_from))
   const times: number[] = []
   for (;;) {
     const next = job.nextRun(new Date(at))?.getTime()
@@ -114,7 +118,7 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
   const refresh = async (): Promise<void> => {
     const since = newest === undefined ? undefined : new Date(newest - clockMarginMs).toISOString()
     const rows = await warehouse.query({
-      query: `SELECT config_id, tenant_id, name, pipeline, pipeline_id, cron, timezone, parameters, priority, is_active, missed, overlap, last_run_time, is_deleted, version, recorded_at FROM tenant_pipeline_configs${since === undefined ? '' : ' WHERE recorded_at >= @since'}`,
+      query: `SELECT config_id, tenant_id, name, pipeline, pipeline_id, cron, timezone, parameters, priority, is_active, missed, overlap, last_run_time, effective_from, is_deleted, version, recorded_at FROM tenant_pipeline_configs${since === undefined ? '' : ' WHERE recorded_at >= @since'}`,
       ...since === undefined ? {} : { parameters: [{ name: 'since', type: 'TIMESTAMP', value: since }] }, default_dataset: 'tenants',
     })
     for (const row of rows) {
@@ -212,7 +216,10 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
       // A schedule whose runs would all be refused is refused now.
       pipelines.compile({ run_id: runId(wanted.tenant_id, event_id), tenant_id: wanted.tenant_id, pipeline: wanted.pipeline, parameters: wanted.parameters, trigger_type: 'schedule', requested_at: at })
       const known = schedules.get(config_id)
-      const schedule: Schedule = { ...wanted, config_id, pipeline_id: pipeline.pipeline_id, last_run_time: at, is_deleted: false, version: (known?.version ?? 0) + 1 }
+      // A change of anything else loses no time that is due just now.
+      const goesOn = known?.is_active === true && !known.is_deleted && wanted.is_active && known.cron === wanted.cron && known.timezone === wanted.timezone
+      const effective_from = goesOn && known.effective_from !== undefined ? known.effective_from : at
+      const schedule: Schedule = { ...wanted, config_id, pipeline_id: pipeline.pipeline_id, last_run_time: at, effective_from, is_deleted: false, version: (known?.version ?? 0) + 1 }
       await write(schedule, event_id, at)
       return schedule
     },
@@ -240,7 +247,8 @@ const readSchedule = (row: Row): Schedule => {
     config_id: String(row['config_id']), tenant_id: String(row['tenant_id']), name: String(row['name']), pipeline: String(row['pipeline']), pipeline_id: String(row['pipeline_id']),
     cron: String(row['cron']), timezone: String(row['timezone']), parameters: (parameters ?? {}) as Run['parameters'], priority: Number(row['priority']), is_active: row['is_active'] === true,
     missed: String(row['missed']) as Schedule['missed'], overlap: String(row['overlap']) as Schedule['overlap'],
-    last_run_time: new Date(String(row['last_run_time'] ?? row['recorded_at'])).toISOString(), is_deleted: row['is_deleted'] === true, version: Number(row['version']),
+    last_run_time: new Date(String(row['last_run_time'] ?? row['recorded_at'])).toISOString(), ...row['effective_from'] === null || row['effective_from'] === undefined ? {} : { effective_from: new Date(String(row['effective_from'])).toISOString() },
+    is_deleted: row['is_deleted'] === true, version: Number(row['version']),
   }
 }
 

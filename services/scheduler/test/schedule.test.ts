@@ -103,6 +103,24 @@ describe('schedules', () => {
     expect(schedules.due('2026-03-10T06:01:30.000Z', never)).to.deep.equal([])
   })
 
+  it('ask for no time before they were made, had another cron or were active, and lose none when something else changes', async () => {
+    const { schedules, open } = await setup()
+    const hourly = { ...wanted, cron: '0 * * * *' }
+    for (const missed of ['skip', 'latest', 'all'] as const) {
+      await schedules.put({ ...hourly, name: missed, missed }, { event_id: missed, at: '2026-03-10T06:00:05.000Z' })
+      expect(keys(schedules.due('2026-03-10T06:00:30.000Z', never)), missed).to.deep.equal([])
+    }
+    expect(keys((await open()).due('2026-03-10T06:01:30.000Z', never))).to.deep.equal([])
+    expect(keys(schedules.due('2026-03-10T07:00:10.000Z', never))).to.have.length(3)
+
+    await schedules.put(hourly, { event_id: 'made', at: '2026-03-10T05:30:00.000Z' })
+    await schedules.put({ ...hourly, priority: 1 }, { event_id: 'changed', at: '2026-03-10T06:00:05.000Z' })
+    expect(keys((await open()).due('2026-03-10T06:00:30.000Z', never))).to.deep.equal(['sched:acme:daily:2026-03-10T06:00:00.000Z'])
+    await schedules.put({ ...hourly, is_active: false }, { event_id: 'off', at: '2026-03-10T07:30:00.000Z' })
+    await schedules.put(hourly, { event_id: 'on', at: '2026-03-10T08:00:05.000Z' })
+    expect(keys((await open()).due('2026-03-10T08:00:30.000Z', never)).filter((key) => key?.includes(':daily:'))).to.deep.equal([])
+  })
+
   it('ask again under the same key after a crash, until a later tick has written it down', async () => {
     const { schedules, open } = await setup()
     await schedules.put({ ...wanted, missed: 'all' }, by)
