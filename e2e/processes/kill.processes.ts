@@ -40,6 +40,34 @@ describe('killed processes', function () {
     say(`seed ${seed}: ${runs} runs, kills ${Object.entries(killed).map(([name, count]) => `${name} ${count}`).join(', ')}`)
   }))
 
+  it('loses and doubles nothing when broker, warehouse and keys die together, again and again', () => inProcessesWorld({}, async (world) => {
+    const random = seeded(Number(process.env['KILL_SEED'] ?? 1))
+    const key = await world.onboard('acme_corp')
+    const { submit, accepted } = submitter(world, key)
+    let [asked, over] = [0, false]
+    const submitting = (async () => {
+      while (!over) {
+        await Promise.all(Array.from({ length: 10 }, () => submit(`cloud-${asked += 1}`)))
+        await new Promise((resolve) => setTimeout(resolve, random() * 800))
+      }
+    })()
+    const deaths = 10
+    try {
+      for (let at = 0; at < deaths; at += 1) {
+        // Answers of commits are lost on the way, and the warehouse that is asked for them is another process.
+        await new Promise((resolve) => setTimeout(resolve, random() * 2_500))
+        world.all.cloud.kill('SIGKILL')
+        await world.all.cloud.ended()
+        await world.all.cloud.restart()
+      }
+    } finally {
+      over = true
+      await submitting
+    }
+    await assertWhole(world, key, accepted)
+    say(`${deaths} deaths of the local cloud under ${accepted.size} runs`)
+  }))
+
   it('loses and doubles nothing when each service is killed at each named point: before it publishes, after it, before it acknowledges', () => inProcessesWorld({}, async (world) => {
     const key = await world.onboard('acme_corp')
     const { submit, accepted } = submitter(world, key)

@@ -254,8 +254,9 @@ export const openBus = (options: BusOptions): Bus => {
         return
       }
       const { code, message: detail, faults } = error as AppError
-      log.warn({ ...known, code }, dead_letters ? 'message sent to the dead letters' : 'message dropped by a live feed')
-      if (dead_letters) await port.deadLetter(message.ack_id, { reason: code, detail: cut([detail, ...faults].join('; '), longestAttribute) })
+      const told = cut([detail, ...faults].join('; '), longestAttribute)
+      log.warn({ ...known, code, detail: told }, dead_letters ? 'message sent to the dead letters' : 'message dropped by a live feed')
+      if (dead_letters) await port.deadLetter(message.ack_id, { reason: code, detail: told })
       else await port.ack(message.ack_id)
       settled(error)
       return

@@ -452,6 +452,12 @@ describe('BigQuery behind the door', function () {
       expect(fake.requests[0]?.body).to.deep.include({ defaultDataset: { projectId: 'p', datasetId: 'acme' }, parameterMode: 'NAMED' })
       for (const [type, value] of [['DATE', 'x'], ['INT64', '1.5'], ['BOOL', 1], ['ARRAY<INT64>', 1], ['INT64', '9223372036854775808']] as const) await expectCode(port.query({ query: 'SELECT @d', parameters: [{ name: 'd', type, value }] }), 'QUERY_INVALID', /@d/)
     }))
+    it('is to be asked anew when its job or what it gave is gone, and says so of a table that is', () => setup(async ({ port, fake }) => {
+      for (const [message, code] of [['Not found: Job p:EU.j1', 'UNAVAILABLE'], ['Not found: Results of job j1: gone', 'UNAVAILABLE'], ['Not found: Table p:acme.job', 'TABLE_NOT_FOUND']] as const) {
+        fake.handle(({ path }) => path.endsWith('/queries') ? { body: { jobComplete: false, jobReference: { jobId: 'j1' } } } : path.endsWith('/queries/j1') ? fail(404, 'notFound', message) : undefined)
+        await expectCode(port.query({ query: 'SELECT 1' }), code, new RegExp(message))
+      }
+    }))
     it('never sends a statement that would write', () => setup(async ({ port, fake }) => {
       for (const query of ['DELETE FROM t WHERE TRUE', 'SELECT 1; DROP TABLE t']) await expectCode(port.query({ query }), 'QUERY_INVALID', /one SELECT/)
       expect(fake.requests).to.deep.equal([])

@@ -333,7 +333,8 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     const known = ended.get(job_id)
     if (known !== undefined) return known
     const stored = await journal.job(job_id)
-    if (stored !== undefined) return { job_id, state: 'DONE', labels: JSON.parse(stored.labels) as Record<string, string>, rows_written: stored.rows_written, bytes_processed: 0, ended_ms: stored.created_ms }
+    // What the journal takes are inserts of rows, and nothing else: said again, so that a job that outlived its process still tells its rows.
+    if (stored !== undefined) return { job_id, state: 'DONE', labels: JSON.parse(stored.labels) as Record<string, string>, rows_written: stored.rows_written, bytes_processed: 0, ended_ms: stored.created_ms, outcome: { statement_type: 'INSERT', inserted: stored.rows_written } }
     const [row] = await connected(async (connection) => (await connection.runAndReadAll(`SELECT ${storedColumns} FROM ${catalog.reserved('jobs')} WHERE job_id = $1`, [job_id])).getRows())
     return row === undefined ? undefined : remember(storedJob(row))
   }

@@ -12,17 +12,19 @@ import type { Chain, LoadSpec, Warehouse } from '@convergence/warehouse'
 import { warehouseConformance } from '@convergence/warehouse/conformance'
 import { openBigQuery } from '@convergence/warehouse/google'
 
-const open = async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'convergence-wire-'))
+const open = async (folder = mkdtempSync(join(tmpdir(), 'convergence-wire-'))) => {
   const engine = await openEngine({ folder, project_id: 'local' })
   const front = await openBigQueryFront({ engine, host: '127.0.0.1', port: 0 })
   const port = openBigQuery({ project_id: 'local', location: 'EU', api_endpoint: `http://127.0.0.1:${front.port}` })
+  const stop = async () => {
+    await port.close()
+    await front.close()
+    await engine.close()
+  }
   return {
-    port, folder,
+    port, folder, stop,
     close: async () => {
-      await port.close()
-      await front.close()
-      await engine.close()
+      await stop()
       rmSync(folder, { recursive: true, force: true })
     },
   }
@@ -39,7 +41,7 @@ const chain = (): Chain => ({ run_id: 'r_wire', step_id: `s${steps += 1}`, max_r
 describe('warehouse over the wire', function () {
   this.timeout(20_000)
 
-  describe('conformance', () => { warehouseConformance({ open }) })
+  describe('conformance', () => { warehouseConformance({ open: () => open() }) })
 
   describe('loads', () => {
     const setup = async (work: (world: { warehouse: Warehouse; load(text: string, more?: Partial<LoadSpec['destination']>): LoadSpec; rows(): Promise<string[]>; tables(): Promise<string[]> }) => Promise<void>): Promise<void> => {
@@ -99,6 +101,24 @@ describe('warehouse over the wire', function () {
       }
     } finally {
       await close()
+    }
+  })
+  it('tells of a commit whose answer was lost, after a restart, as before it', async () => {
+    const first = await open()
+    const log = { dataset: 'tenants', table: 'log', columns: [{ name: 'seq', type: 'INT64' }] } as const
+    const at = { epoch: 'e1', shard: 0, seq: 1 }
+    await first.port.ensureDataset('tenants')
+    await first.port.ensureTable(log)
+    expect(await openWarehouse({ engine: first.port, random: () => 0 }).commit('log', at, [{ seq: 1 }, { seq: 2 }])).to.equal('mine')
+    await first.stop()
+    const second = await open(first.folder)
+    try {
+      expect(await second.port.get('adm-e1-0-1-a0')).to.deep.include({ state: 'DONE', rows_written: 2 })
+      const again = openWarehouse({ engine: second.port, random: () => 0 })
+      expect(await again.commit('log', at, [{ seq: 1 }, { seq: 2 }])).to.equal('mine')
+      expect(await again.commit('log', at, [{ seq: 3 }])).to.equal('conflict')
+    } finally {
+      await second.close()
     }
   })
   it('is usable at its start', async () => {

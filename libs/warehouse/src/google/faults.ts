@@ -24,6 +24,8 @@ const codes: Readonly<Record<string, ErrorCode>> = {
   accessDenied: 'FORBIDDEN', accessNotConfigured: 'FORBIDDEN', forbidden: 'FORBIDDEN', billingNotEnabled: 'FORBIDDEN', blocked: 'FORBIDDEN', authError: 'FORBIDDEN',
   resourcesExceeded: 'RESOURCE_EXHAUSTED', requestTooLarge: 'RESOURCE_EXHAUSTED', uploadTooLarge: 'RESOURCE_EXHAUSTED', stopped: 'CANCELLED', timeout: 'TIMED_OUT',
 }
+/** What is gone is a job or what it gave, no table: a warehouse that was restored or restarted in between. Whoever asked asks anew. */
+const isGone = (reason: string | undefined, message: string): boolean => reason === 'notFound' && /^not found: (job|results of job)\b/i.test(message)
 const byStatus = (status: number): string =>
   status === 400 ? 'invalid' : status === 401 ? 'authError' : status === 403 ? 'accessDenied' : status === 404 ? 'notFound' : status === 409 ? 'duplicate' : status === 412 ? 'conditionNotMet' : status === 413 ? 'requestTooLarge' : status === 429 ? 'rateLimitExceeded' : status === 501 ? 'notImplemented' : 'backendError'
 const cut = (text: string): string => text.length > 600 ? `${text.slice(0, 597)}...` : text
@@ -63,6 +65,7 @@ export const wordGoogle = (error: unknown, request: string): AppError => {
     if (first.reason !== 'notImplemented') return new AppError('UNAVAILABLE', cut(`${request}: ${first.reason ?? byStatus(status)}: ${first.message ?? error.message}`), { cause: error })
   }
   const reason = first.reason ?? byStatus(status)
+  if (isGone(reason, first.message ?? error.message)) return new AppError('UNAVAILABLE', cut(`${request}: ${reason}: ${first.message ?? error.message}`), { cause: error })
   const { code, message } = faultOfReason({ reason, message: first.message ?? error.message }, request)
   // A reason that we do not know: of a request that Google refuses it will be refused again.
   if (code === 'JOB_FAILED' && !retryable.has(reason) && status !== 408 && !/concurrent|serialize/i.test(message)) return new AppError('QUERY_INVALID', message, { cause: error })
