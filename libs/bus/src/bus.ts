@@ -3,6 +3,7 @@
  * durable, and only then acknowledges; so it does with what the handler gave to `beforeAck`. Behind it: leases, redelivery, backoff, delivery attempts, dead letters, signatures, stop order.
  * A handler that throws gives its message back; one that throws a permanent AppError sends it to the dead letters with the reason.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import {
   AppError, assertEvent, deadLetterName, eventAttributes, isRetryable, serviceNames, subscriptionName, topics, topology, type EventBodies, type ServiceName, type Topic,
 } from '@convergence/contracts'
@@ -72,6 +73,8 @@ export interface Bus {
   consumeDead(handler: (dead: DeadDelivery) => Promise<readonly Outgoing[] | undefined>): void
   /** True while messages can be published and received. */
   healthy(): boolean
+  /** False when it will not receive again by itself. True while it waits for a broker that does not answer. */
+  receiving(): boolean
   /** Stops pulling, waits for running handlers up to the close timeout, gives the rest back. May be called twice. */
   close(): Promise<void>
 }
@@ -112,7 +115,10 @@ export interface BusPort {
   nack(ack_id: string): void
   /** Publishes the message to its subscription's dead-letter topic, with these attributes added, and acknowledges it: together where the broker can. */
   deadLetter(ack_id: string, attributes: Readonly<Record<string, string>>): Promise<void>
+  /** False while it cannot publish or not receive, as far as it has tried. */
   healthy(): boolean
+  /** False while a subscription is refused to it. An outage is none: the client goes on by itself. */
+  receiving(): boolean
   close(): Promise<void>
 }
 
@@ -169,6 +175,9 @@ export const openBus = (options: BusOptions): Bus => {
   const running = new Map<Promise<void>, Work>()
   const readers: { close(): void }[] = []
   const starting = new Set<Promise<void>>()
+  /** Subscriptions to be consumed whose broker has not answered yet. */
+  const waiting = new Set<string>()
+  const over = new AbortController()
   const meter = metrics.getMeter('convergence')
   const sent = meter.createCounter('messaging.client.sent.messages', { description: 'Messages published' })
   const publishing = meter.createHistogram('messaging.client.operation.duration', { unit: 's', description: 'Time until what was published was durable', advice: { explicitBucketBoundaries: quickSeconds } })
@@ -178,7 +187,7 @@ export const openBus = (options: BusOptions): Bus => {
   let interrupted: AppError | undefined
   let closing: Promise<void> | undefined
 
-  const encode = ({ topic, event, attributes: added, idempotency_key }: Outgoing): PortOutgoing => {
+  const encode = async ({ topic, event, attributes: added, idempotency_key }: Outgoing): Promise<PortOutgoing> => {
     assertEvent(topic, event)
     const data = Buffer.from(JSON.stringify(event))
     const attributes = { ...eventAttributes(topic, event), ...added }
@@ -189,14 +198,14 @@ export const openBus = (options: BusOptions): Bus => {
     if (idempotency_key === undefined) throw new AppError('EVENT_INVALID', 'run-requested: idempotency_key is missing; it makes a repeat the same run')
     const ts = now().toISOString()
     const signed = { kid: signer.kid, tenant_id: event.tenant_id, idempotency_key, ts }
-    return { topic, data, attributes: { ...attributes, ...signed, sig: signer.sign(signedText({ ...signed, data })) } }
+    return { topic, data, attributes: { ...attributes, ...signed, sig: await signer.sign(signedText({ ...signed, data })) } }
   }
   const publish = async (events: readonly Outgoing[]): Promise<void> => {
     if (events.length === 0) return
     const began = performance.now()
     const [first] = events
     try {
-      await port.publish(events.map(encode))
+      await port.publish(await Promise.all(events.map(encode)))
     } catch (error) {
       publishing.record((performance.now() - began) / 1000, { 'messaging.destination.name': first?.topic, 'error.type': typeOf(error) })
       throw error
@@ -288,6 +297,21 @@ export const openBus = (options: BusOptions): Bus => {
       })
     running.set(tracked, work)
   }
+  /** A broker that does not answer yet is asked until it does: nobody would begin again. */
+  const patiently = async (subscription: string, work: () => Promise<void>): Promise<void> => {
+    waiting.add(subscription)
+    for (let k = 0; !over.signal.aborted; k += 1) {
+      try {
+        await work()
+        break
+      } catch (error) {
+        if (!isRetryable(error)) throw error
+        log.warn({ subscription, error: describe(error) }, 'not consuming yet; tried again')
+        await pause(Math.min(10_000, 250 * 2 ** k), undefined, { signal: over.signal, ref: false }).catch(() => undefined)
+      }
+    }
+    waiting.delete(subscription)
+  }
   const begin = (work: Promise<void>) => {
     const started: Promise<void> = work
       .catch((error: unknown) => {
@@ -302,7 +326,7 @@ export const openBus = (options: BusOptions): Bus => {
     publish,
     consume: (service, topic, handler, { concurrency = 100, max_extension_ms = longestStepMs, replica } = {}) => {
       const subscription = subscriptionName(service, topic, replica)
-      begin((async () => {
+      begin(patiently(subscription, async () => {
         if (replica !== undefined) await port.ensureSubscription(subscription, { topic, expirationMs: feedExpirationMs, retryPolicy: feedRetry })
         else {
           const config = await port.getSubscription(subscription)
@@ -313,7 +337,7 @@ export const openBus = (options: BusOptions): Bus => {
         readers.push(port.subscribe(subscription, { max_outstanding: concurrency, max_extension_ms }, (message) => {
           track(subscription, message, (work) => handle(subscription, topic, handler, message, work, max_extension_ms, replica === undefined))
         }))
-      })())
+      }))
     },
     consumeDead: (handler) => {
       for (const { name } of allSubscriptions()) {
@@ -321,8 +345,10 @@ export const openBus = (options: BusOptions): Bus => {
         readers.push(port.subscribe(dead, { max_outstanding: 20, max_extension_ms: longestStepMs }, (message) => { track(dead, message, (work) => handleDead(name, handler, message, work)) }))
       }
     },
-    healthy: () => failure === undefined && closing === undefined && port.healthy(),
+    healthy: () => failure === undefined && waiting.size === 0 && closing === undefined && port.healthy(),
+    receiving: () => failure === undefined && port.receiving(),
     close: () => closing ??= (async () => {
+      over.abort()
       await Promise.all(starting)
       for (const reader of readers) reader.close()
       const interrupt = () => {

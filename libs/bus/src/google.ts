@@ -16,6 +16,10 @@ export interface GoogleBusOptions {
   log: { warn(fields: object, message: string): void; error(fields: object, message: string): void }
   /** How long a publish is tried before it is UNAVAILABLE, in milliseconds; default 10,000. */
   publish_timeout_ms?: number
+  /** How long a publish that found nobody makes the port unhealthy, in milliseconds; default 15,000. */
+  unpublished_ms?: number
+  /** A stream that was not refused for so long receives, in milliseconds; default 30,000. */
+  accepted_ms?: number
   /** How long `close` waits for messages that handlers hold, in milliseconds; the bus gives them back before; default 25,000. */
   close_timeout_ms?: number
   /** Streams of one subscription; default 1: a stream carries some thousand messages a second. */
@@ -54,14 +58,15 @@ const isTraced = (): boolean => {
   return probe.isRecording() || trace.isSpanContextValid(probe.spanContext())
 }
 
-export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_ms = 10_000, close_timeout_ms = 25_000, streams = 1 }: GoogleBusOptions): BusPort => {
+export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_ms = 10_000, unpublished_ms = 15_000, accepted_ms = 30_000, close_timeout_ms = 25_000, streams = 1 }: GoogleBusOptions): BusPort => {
   const client = new PubSub({ projectId: project_id, enableOpenTelemetryTracing: isTraced(), ...(api_endpoint === undefined ? {} : { apiEndpoint: api_endpoint, emulatorMode: true, authClient: new PassThroughClient() }) })
   const topics = new Map<string, Topic>()
   const held = new Map<string, { message: Message; subscription: string }>()
   const deadTopics = new Map<string, Promise<string | undefined>>()
   const readers = new Set<{ end(): Promise<void> }>()
   let lastHeld = 0
-  let publishing = true
+  /** When the last publish found Pub/Sub away; undefined since one succeeded. */
+  let unpublishedAt: number | undefined
   const broken = new Set<string>()
   let closing: Promise<void> | undefined
 
@@ -81,12 +86,12 @@ export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_m
     const topic = topicOf(name, ordering_key !== '')
     try {
       const id = await topic.publishMessage({ data: Buffer.from(data.buffer, data.byteOffset, data.byteLength), attributes: { ...attributes }, ...(ordering_key === '' ? {} : { orderingKey: ordering_key }) })
-      publishing = true
+      unpublishedAt = undefined
       return id
     } catch (error) {
       if (ordering_key !== '') topic.resumePublishing(ordering_key)
       const told = worded(error, `publish to ${name}`)
-      publishing = told.code !== 'UNAVAILABLE'
+      unpublishedAt = told.code === 'UNAVAILABLE' ? performance.now() : undefined
       throw told
     }
   }
@@ -164,6 +169,7 @@ export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_m
     subscribe: (name, { max_outstanding, max_extension_ms }, onMessage) => {
       let stopped = false
       let again: NodeJS.Timeout | undefined
+      let well: NodeJS.Timeout | undefined
       let current: Subscription | undefined
       const begin = () => {
         const subscription = client.subscription(name, {
@@ -190,10 +196,13 @@ export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_m
         // The client opens its stream again by itself after what may pass; what comes here does not.
         subscription.on('error', (error) => {
           broken.add(name)
+          clearTimeout(well)
           log.error({ subscription: name, code: names[statusOf(error) ?? 2], error: detailOf(error) }, 'not receiving; tried again in five seconds')
           void subscription.close().catch(() => undefined)
           if (!stopped) again = setTimeout(begin, 5_000).unref()
         })
+        // Where no message comes, a stream that was not refused is one that receives.
+        well = setTimeout(() => { broken.delete(name) }, accepted_ms).unref()
       }
       begin()
       let ended: Promise<void> | undefined
@@ -201,6 +210,8 @@ export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_m
         end: () => ended ??= (async () => {
           stopped = true
           clearTimeout(again)
+          clearTimeout(well)
+          broken.delete(name)
           await current?.close().catch((error: unknown) => { log.warn({ subscription: name, error: detailOf(error) }, 'not closed cleanly') })
         })(),
       }
@@ -241,7 +252,9 @@ export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_m
       take(ack_id)
       await message.ackWithResponse()
     },
-    healthy: () => closing === undefined && publishing && broken.size === 0,
+    // Whoever is taken out of a load balancer publishes nothing: without an end to it, it would stay out.
+    healthy: () => closing === undefined && (unpublishedAt === undefined || performance.now() - unpublishedAt > unpublished_ms) && broken.size === 0,
+    receiving: () => broken.size === 0,
     close: () => closing ??= (async () => {
       await Promise.all([...readers].map((reader) => reader.end()))
       await client.close()

@@ -332,12 +332,26 @@ export const busConformance = (target: BusTarget): void => {
     await finish()
   })
 
+  it('begins to consume when the broker answers, though it did not at first', async () => {
+    const { bus, port, warnings, finish } = await setup()
+    let silent = 2
+    const one = bus({ port: { ...port, getSubscription: (name) => silent-- > 0 ? Promise.reject(new AppError('UNAVAILABLE', 'no answer')) : port.getSubscription(name) } })
+    const seen = collector<string>(1)
+    one.consume('executor', 'step-completed', (event) => { seen.note(event.step_id); return Promise.resolve(undefined) })
+    expect([one.healthy(), one.receiving()]).to.deep.equal([false, true])
+    await one.publish([{ topic: 'step-completed', event: step('a') }])
+    expect(await seen.all).to.deep.equal(['a'])
+    expect(one.healthy()).to.equal(true)
+    expect(JSON.stringify(warnings)).to.contain('UNAVAILABLE: no answer')
+    await finish()
+  })
+
   it('signs a request so that it verifies as it arrives', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ed25519')
     const { bus, finish } = await setup({ signers: { auth: openSigner(privateKey, 'auth') } })
     const seen = collector<boolean>(1)
     const one = bus()
-    one.consume('scheduler', 'run-requested', (_event, { attributes, data }) => { seen.note(verifySignature(publicKey, attributes, data)); return Promise.resolve(undefined) })
+    one.consume('scheduler', 'run-requested', async (_event, { attributes, data }) => { seen.note(await verifySignature(publicKey, attributes, data)); return undefined })
     await one.publish([{ topic: 'run-requested', event: { tenant_id: 'acme', pipeline: 'gcp/cost/billing' }, idempotency_key: 'k' }])
     expect(await seen.all).to.deep.equal([true])
     await finish()

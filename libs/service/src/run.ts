@@ -138,7 +138,7 @@ export const runService = async (main: ServiceMain): Promise<void> => {
     const management = await openManagement({
       host, port: Number(read('MANAGEMENT_PORT')),
       stuck: () => {
-        if (bus === undefined || signal.aborted || bus.healthy()) unhealthySince = undefined
+        if (bus === undefined || signal.aborted || bus.receiving()) unhealthySince = undefined
         else unhealthySince ??= performance.now()
         return unhealthySince !== undefined && performance.now() - unhealthySince > stuckMs ? ['no messages for five minutes'] : []
       },

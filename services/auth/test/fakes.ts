@@ -36,6 +36,7 @@ export const fakeBus = (): FakeBus => {
     consume: (_service, topic, handler) => { handlers.set(topic, [...handlers.get(topic) ?? [], handler as unknown as Handler<Topic>]) },
     consumeDead: () => undefined,
     healthy: () => !bus.failing,
+    receiving: () => true,
     close: async () => undefined,
     play: async (topic, event) => { for (const handler of handlers.get(topic) ?? []) await handler(event, delivery) },
   }

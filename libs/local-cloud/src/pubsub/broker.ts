@@ -897,6 +897,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     },
     wake: agenda.wake,
     healthy: () => closing === undefined && store.healthy(),
+    receiving: () => true,
     close: () => closing ??= (async () => {
       agenda.close()
       // What was promised a consumer and never reached it has not used up an attempt.

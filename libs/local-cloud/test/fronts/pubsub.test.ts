@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect } from 'chai'
 import { context, propagation, trace } from '@opentelemetry/api'
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node'
+import type { AppError } from '@convergence/contracts'
 import { openGoogleBus } from '@convergence/bus/google'
 import { busConformance } from '@convergence/bus/conformance'
 import { openBroker } from '@convergence/local-cloud/pubsub'
@@ -35,6 +37,42 @@ describe('bus, Google\'s client over our wire', function () {
       const port = openGoogleBus({ project_id, api_endpoint: `127.0.0.1:${world.front.port}`, log, close_timeout_ms: 3_000 })
       return { port, end: async () => { await port.close(); await world.end() } }
     },
+  })
+})
+
+describe('health of the bus over the wire', function () {
+  this.timeout(20_000)
+  it('says for a while that a publish found nobody, and receives all the same: whoever is asked for nothing meanwhile is healthy again by itself', async () => {
+    const world = await openFront()
+    const port = openGoogleBus({ project_id, api_endpoint: `127.0.0.1:${world.front.port}`, log, publish_timeout_ms: 300, unpublished_ms: 1_000, close_timeout_ms: 1_000 })
+    try {
+      const publish = () => port.publish([{ topic: 'things', data: Buffer.from('x'), attributes: {} }])
+      await port.ensureTopic('things')
+      await publish()
+      await world.front.close()
+      expect(await publish().then(() => 'published', (error: AppError) => error.code)).to.equal('UNAVAILABLE')
+      expect([port.healthy(), port.receiving()]).to.deep.equal([false, true])
+      while (!port.healthy()) await pause(20)
+    } finally {
+      await port.close()
+      await world.end()
+    }
+  })
+  it('receives again when a subscription that was refused is there, though no message comes', async () => {
+    const world = await openFront()
+    const port = openGoogleBus({ project_id, api_endpoint: `127.0.0.1:${world.front.port}`, log, accepted_ms: 200, close_timeout_ms: 1_000 })
+    try {
+      await port.ensureTopic('things')
+      const reader = port.subscribe('late', { max_outstanding: 1, max_extension_ms: 60_000 }, () => undefined)
+      while (port.receiving()) await pause(20)
+      await port.ensureSubscription('late', { topic: 'things' })
+      while (!port.receiving()) await pause(20)
+      expect(port.healthy()).to.equal(true)
+      reader.close()
+    } finally {
+      await port.close()
+      await world.end()
+    }
   })
 })
 
