@@ -1,11 +1,11 @@
 /**
  * The door to Pub/Sub. A handler takes one event and returns the events that follow; the bus publishes them, waits until they are
  * durable, and only then acknowledges; so it does with what the handler gave to `beforeAck`. Behind it: leases, redelivery, backoff, delivery attempts, dead letters, signatures, stop order.
- * A handler that throws gives its message back; one that throws a permanent AppError sends it to the dead letters with the reason.
+ * A handler that throws gives its message back; one that throws an AppError that is about the message, and for good, sends it to the dead letters with the reason.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import {
-  AppError, assertEvent, deadLetterName, eventAttributes, isRetryable, serviceNames, subscriptionName, topics, topology, type EventBodies, type ServiceName, type Topic,
+  AppError, assertEvent, deadLetterName, eventAttributes, isRetryable, serviceNames, subscriptionName, topics, topology, type ErrorCode, type EventBodies, type ServiceName, type Topic,
 } from '@convergence/contracts'
 import { metrics } from '@opentelemetry/api'
 import { signedText, type Signer } from './sign.ts'
@@ -247,7 +247,7 @@ export const openBus = (options: BusOptions): Bus => {
         const following = (await handler(event, delivery)) ?? []
         if (work.given_back) return
         crash('before-publish', subscription)
-        await publish(following)
+        await publish(following).catch(notItsFault)
         crash('after-publish', subscription)
       }
       await Promise.all(work.before_ack)
@@ -256,7 +256,7 @@ export const openBus = (options: BusOptions): Bus => {
       // Nothing is left running behind the back of whoever closes this bus.
       await Promise.allSettled(work.before_ack)
       if (work.given_back) return
-      if (isRetryable(error)) {
+      if (isRetryable(error) || (error instanceof AppError && ofTheSurroundings.has(error.code))) {
         if (interrupted === undefined) log.warn({ ...known, error: describe(error) }, 'message given back')
         port.nack(message.ack_id)
         settled(error)
@@ -367,6 +367,16 @@ export const openBus = (options: BusOptions): Bus => {
       }
     })(),
   }
+}
+
+/**
+ * What a door says of itself and not of the message in hand: a right that was taken away, a table that is being made again, memory that others use. The
+ * message comes again, and its attempts bound how often; else a minute's mistake of an operator would end every run that it met.
+ */
+const ofTheSurroundings: ReadonlySet<ErrorCode> = new Set(['FORBIDDEN', 'SETTING_INVALID', 'TABLE_NOT_FOUND', 'RESOURCE_EXHAUSTED', 'QUERY_INVALID', 'QUERY_UNSUPPORTED', 'TIMED_OUT', 'CANCELLED', 'ALREADY_EXISTS', 'CREDENTIAL_UNREADABLE'])
+/** A topic that is missing or refused is none of the message's doing; an event that is wrong is its handler's. */
+const notItsFault = (error: unknown): never => {
+  throw error instanceof AppError && (error.code === 'NOT_FOUND' || error.code === 'CONFLICT') ? new AppError('UNAVAILABLE', error.message, { cause: error }) : error
 }
 
 /** A message in the hands of a handler. */

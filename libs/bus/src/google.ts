@@ -35,6 +35,9 @@ const statusOf = (error: unknown): number | undefined => (error instanceof Error
 const detailOf = (error: unknown): string => (error instanceof Error ? ('details' in error && typeof error.details === 'string' && error.details !== '' ? error.details : error.message) : String(error)).slice(0, 300)
 const names = ['OK', 'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS', 'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE', 'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED']
 
+/** gRPC would wait up to two minutes before it looks again for a server that was away. */
+const reconnecting = { 'grpc.max_reconnect_backoff_ms': 5_000 }
+
 const shortName = (path: string | null | undefined): string => String(path ?? '').split('/').at(-1) ?? ''
 const millis = (duration: { seconds?: unknown; nanos?: number | null } | null | undefined): number => Number(duration?.seconds ?? 0) * 1000 + Number(duration?.nanos ?? 0) / 1e6
 const durationOf = (ms: number) => ({ seconds: Math.floor(ms / 1000), nanos: Math.round((ms % 1000) * 1e6) })
@@ -59,7 +62,7 @@ const isTraced = (): boolean => {
 }
 
 export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_ms = 10_000, unpublished_ms = 15_000, accepted_ms = 30_000, close_timeout_ms = 25_000, streams = 1 }: GoogleBusOptions): BusPort => {
-  const client = new PubSub({ projectId: project_id, enableOpenTelemetryTracing: isTraced(), ...(api_endpoint === undefined ? {} : { apiEndpoint: api_endpoint, emulatorMode: true, authClient: new PassThroughClient() }) })
+  const client = new PubSub({ projectId: project_id, enableOpenTelemetryTracing: isTraced(), ...reconnecting, ...(api_endpoint === undefined ? {} : { apiEndpoint: api_endpoint, emulatorMode: true, authClient: new PassThroughClient() }) })
   const topics = new Map<string, Topic>()
   const held = new Map<string, { message: Message; subscription: string }>()
   const deadTopics = new Map<string, Promise<string | undefined>>()
@@ -176,7 +179,7 @@ export const openGoogleBus = ({ project_id, api_endpoint, log, publish_timeout_m
           flowControl: { maxMessages: max_outstanding, allowExcessMessages: false },
           batching: { maxMessages: 500, maxMilliseconds: 2 },
           maxExtensionTime: Duration.from({ millis: max_extension_ms }),
-          streamingOptions: { maxStreams: streams },
+          streamingOptions: { maxStreams: streams, retryMaxBackoff: Duration.from({ seconds: 5 }) },
           closeOptions: { behavior: 'WAIT', timeout: Duration.from({ millis: close_timeout_ms }) },
         })
         current = subscription

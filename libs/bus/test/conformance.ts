@@ -119,6 +119,32 @@ export const busConformance = (target: BusTarget): void => {
     await finish()
   })
 
+  for (const code of ['FORBIDDEN', 'TABLE_NOT_FOUND', 'RESOURCE_EXHAUSTED'] as const) {
+    it(`gives back a message whose handler met ${code}: that is none of its own doing`, async () => {
+      const { bus, finish } = await setup()
+      const attempts = collector<number>(3)
+      const one = bus()
+      one.consume('executor', 'step-completed', (_event, { attempt }) => {
+        attempts.note(attempt)
+        return attempt < 3 ? Promise.reject(new AppError(code, 'for a minute')) : Promise.resolve(undefined)
+      })
+      await one.publish([{ topic: 'step-completed', event: step('a') }])
+      expect(await attempts.all).to.deep.equal([1, 2, 3])
+      await finish()
+    })
+  }
+
+  it('gives back a message when what follows meets a topic that is not there', async () => {
+    const { bus, port, finish } = await setup()
+    const attempts = collector<number>(2)
+    let missing = 1
+    const one = bus({ port: { ...port, publish: (messages) => messages.some(({ topic }) => topic === 'run-admitted') && missing-- > 0 ? Promise.reject(new AppError('NOT_FOUND', 'no such topic')) : port.publish(messages) } })
+    one.consume('executor', 'step-completed', (_event, { attempt }) => { attempts.note(attempt); return Promise.resolve([{ topic: 'run-admitted', event: { run, next: [] } }]) })
+    await one.publish([{ topic: 'step-completed', event: step('a') }])
+    expect(await attempts.all).to.deep.equal([1, 2])
+    await finish()
+  })
+
   it('forwards a message to the dead letters after its last attempt', async () => {
     const { bus, finish } = await setup()
     const dead = collector<number>(1)

@@ -35,6 +35,7 @@ export const errors = {
   ALREADY_EXISTS: { http_status: 409, retryable: false, meaning: "The job, table or dataset exists", what_to_do: "" },
   JOB_FAILED: { http_status: 500, retryable: true, meaning: "The warehouse failed the job for a reason that may pass", what_to_do: "It is tried again" },
   OBJECT_NOT_FOUND: { http_status: 404, retryable: false, meaning: "A bucket or object does not exist", what_to_do: "Check bucket and key; is the export delivered?" },
+  SOURCE_UNAVAILABLE: { http_status: 503, retryable: true, meaning: "The store of an export does not answer, or cannot be read", what_to_do: "It is tried again as retry_policy says; then run it again" },
   OBJECT_CHANGED: { http_status: 409, retryable: true, meaning: "An object was replaced while it was read", what_to_do: "It is tried again" },
   EXPORT_INVALID: { http_status: 400, retryable: false, meaning: "A provider's export is not what its format promises", what_to_do: "See file, line and column in the message" },
   CREDENTIAL_UNREADABLE: { http_status: 500, retryable: false, meaning: "A sealed value does not open: it was moved, changed or its key is gone", what_to_do: "Store the credential again" },

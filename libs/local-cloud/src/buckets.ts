@@ -20,7 +20,7 @@ const chunkBytes = 256 * 1024
 
 export const openBuckets = ({ folder }: { folder: string }): Objects => {
   const unreadable = (what: string, error: unknown): AppError =>
-    new AppError('UNAVAILABLE', `${what} cannot be read (${codeOf(error)}); expected that this user may read it`, { cause: error })
+    new AppError('SOURCE_UNAVAILABLE', `${what} cannot be read (${codeOf(error)}); expected that this user may read it`, { cause: error })
 
   /** The real folder of a bucket. */
   const bucketFolder = async (store: Store, bucket: string): Promise<string> => {

@@ -63,7 +63,9 @@ const openS3 = async ({ region, endpoint, credentials }: NonNullable<CloudsOptio
     faultOf: (error) => {
       const { name = '', $metadata } = error as { name?: string; $metadata?: { httpStatusCode?: number; requestId?: string } }
       const status = $metadata?.httpStatusCode
-      const kind = name === 'NoSuchBucket' ? 'bucket missing' : name === 'NoSuchKey' || (status === 404 && name !== 'NoSuchBucket') ? 'object missing' : kindOfStatus(status)
+      // No credentials were found, or the role was refused: nothing was asked of S3.
+      const refused = name === 'CredentialsProviderError' || /^(AccessDenied|InvalidIdentityToken|ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch)/.test(name)
+      const kind = refused ? 'denied' : name === 'NoSuchBucket' ? 'bucket missing' : name === 'NoSuchKey' || (status === 404 && name !== 'NoSuchBucket') ? 'object missing' : kindOfStatus(status)
       return { kind, reason: `${status ?? 'no answer'} ${name}: ${textOf(error)}`, request_id: $metadata?.requestId }
     },
     close: () => { client.destroy() },
@@ -158,8 +160,8 @@ export const openClouds = ({ s3, azure, gcs, log, tries = 4, pause_ms = 200 }: C
       case 'object missing': return new AppError('OBJECT_NOT_FOUND', `${what} does not exist (${said})`, { cause })
       case 'denied': return new AppError('SETTING_INVALID', `${what}: reading is refused (${said}); give the identity of this process the right to list and read it`, { cause })
       case 'changed': return new AppError('OBJECT_CHANGED', `${what} was replaced while it was read (${said})`, { cause })
-      case 'passing': return new AppError('UNAVAILABLE', `${what} cannot be read now (${said}); it is tried again`, { cause })
-      case 'other': return new AppError('UNAVAILABLE', `${what} cannot be read (${said})`, { cause })
+      case 'passing': return new AppError('SOURCE_UNAVAILABLE', `${what} cannot be read now (${said}); it is tried again`, { cause })
+      case 'other': return new AppError('SOURCE_UNAVAILABLE', `${what} cannot be read (${said})`, { cause })
     }
   }
   /** Another try where it may help; else, and after the last, the error in the terms of the door. */

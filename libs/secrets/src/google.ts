@@ -38,12 +38,15 @@ const checksum = (bytes: Uint8Array): number => new Crc32c().update(bytes).diges
 const bytesOf = (given: Uint8Array | string | null | undefined): Buffer => (typeof given === 'string' ? Buffer.from(given, 'base64') : Buffer.from(given ?? []))
 const numberOf = (given: { value?: unknown } | null | undefined): number | undefined => (given?.value === undefined || given.value === null ? undefined : Number(given.value))
 
+/** gRPC would wait up to two minutes before it looks again for a server that was away. */
+const reconnecting = { 'grpc.max_reconnect_backoff_ms': 5_000 }
+
 /** Bytes that came back with another checksum than they were sent with, or that KMS did not confirm. */
 class Changed extends Error {}
 
 export const openKms = ({ key_ring, api_endpoint, log, timeout_ms = 3_000, tries = 3 }: KmsOptions): KmsPort => {
   const [host, port] = api_endpoint?.split(':') ?? []
-  const client = new KeyManagementServiceClient(host === undefined ? {} : { apiEndpoint: host, port: Number(port), sslCreds: credentials.createInsecure(), authClient: new PassThroughClient(), projectId: key_ring.split('/')[1] ?? '' })
+  const client = new KeyManagementServiceClient(host === undefined ? reconnecting : { ...reconnecting, apiEndpoint: host, port: Number(port), sslCreds: credentials.createInsecure(), authClient: new PassThroughClient(), projectId: key_ring.split('/')[1] ?? '' })
   const keyOf = (purpose: Purpose): string => `${key_ring}/cryptoKeys/${purpose}`
   // The client's own retries would hide how often and how long; these are ours.
   const once = { timeout: timeout_ms, retry: null }

@@ -51,8 +51,8 @@ export interface StepsOptions {
 
 /** Ends the timer of a step that is over; made once, for an error with its stack costs more than the rest of a step. */
 const finished = new Error('the step is over')
-/** How long a processor that was told to stop may take to leave things tidy. */
-const graceMs = 30_000
+/** How long a processor that was told to stop may take to leave things tidy: a job of the warehouse is cancelled, and its end awaited. With a step's hour, less than the longest lease. */
+const graceMs = 4 * 60_000
 
 /** Every step has a time-out, so this is on the hot path; node:timers/promises costs a good deal more. */
 const pause = (ms: number, signal: AbortSignal): Promise<void> => new Promise((resolve, reject) => {
@@ -102,7 +102,13 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
         } catch (error) {
           // An effect that finished all the same is a success; whatever an abort makes of a call is not the step's failure.
           if (delivery.signal.aborted) throw interrupted()
-          if (signal.aborted) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
+          // The warehouse does not say how its job ended, or whether there is one: nothing is decided before it does.
+          const undecided = error instanceof AppError && error.code === 'UNAVAILABLE'
+          if (signal.aborted && !undecided) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
+          if (undecided && (signal.aborted || k >= max_retries)) {
+            log?.warn({ run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id, attempt: k, err: error.message }, 'a step is given back: what it needs does not answer')
+            throw interrupted()
+          }
           if (!(error instanceof AppError)) log?.error({ run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id, ps_type: step.ps_type, attempt: k, err: error }, 'a step failed in a way that nobody foresaw')
           // JOB_FAILED is the end of a chain, which has used up its own retries.
           if (k >= max_retries || !isRetryable(error) || (error instanceof AppError && error.code === 'JOB_FAILED')) return { attempt: k, conclusion: 'FAILED', error: faultOf(error), result: {} }

@@ -79,10 +79,23 @@ describe('running a step', () => {
 
   it('tries again what may pass, with growing pauses, as often as the policy says', async () => {
     let tries = 0
-    const { one, sleeps } = setup({ work: async () => { tries++; throw new AppError('UNAVAILABLE', 'not now') } })
+    const { one, sleeps } = setup({ work: async () => { tries++; throw new AppError('SOURCE_UNAVAILABLE', 'not now') } })
     const event = await one(runOf(step('s0')))
-    expect([tries, event.conclusion, event.attempt, event.error, event.next]).to.deep.equal([3, 'FAILED', 2, { code: 'UNAVAILABLE', message: 'not now' }, []])
+    expect([tries, event.conclusion, event.attempt, event.error, event.next]).to.deep.equal([3, 'FAILED', 2, { code: 'SOURCE_UNAVAILABLE', message: 'not now' }, []])
     expect(sleeps.filter((ms) => ms < 600_000)).to.deep.equal([2_000, 4_000])
+  })
+
+  it('gives the message back while the warehouse does not answer, and never calls that the step\'s failure', async () => {
+    let tries = 0
+    const { host } = setup({ work: async () => { tries++; throw new AppError('UNAVAILABLE', 'not now') } })
+    const error = await host(runOf(step('s0'))).then(() => undefined, (thrown: unknown) => thrown)
+    expect(error).to.be.instanceOf(AppError).and.include({ code: 'UNAVAILABLE' })
+    expect(tries).to.equal(3)
+  })
+
+  it('gives the message back when the time is over and nobody says how its job ended', async () => {
+    const { host } = setup({ wake: (ms) => ms === 600_000, work: ({ signal }) => new Promise((_resolve, reject) => { signal.addEventListener('abort', () => { reject(new AppError('UNAVAILABLE', 'no answer')) }) }) })
+    expect(await host(runOf(step('s0'))).then(() => undefined, (thrown: unknown) => thrown)).to.include({ code: 'UNAVAILABLE' })
   })
 
   it('succeeds at a later try, and says which', async () => {

@@ -77,6 +77,19 @@ const ends = (reason: unknown): reason is AppError => reason instanceof AppError
 const failureOf = ({ job_id, error }: Job): AppError =>
   new AppError(error !== undefined && isErrorCode(error.code) ? error.code : 'JOB_FAILED', error?.message ?? `job ${job_id} failed`)
 
+/** A job that was told to stop, DONE: it may still finish, and nothing is decided before. Undefined without one. Throws when nobody answers. */
+const cancelled = async <Spec>(jobs: Jobs<Spec>, id: string, { random, sleep }: Pace): Promise<Job | undefined> => {
+  for (let silent = 1; ; silent += 1) {
+    try {
+      await jobs.cancel(id)
+      return await jobs.get(id) === undefined ? undefined : await jobs.wait(id)
+    } catch (error) {
+      if (silent >= mostSilentCalls) throw error
+      await sleep(retryPauseMs(silent, 0.1, random))
+    }
+  }
+}
+
 export const chainJobId = ({ run_id, step_id, part }: Pick<Chain, 'run_id' | 'step_id' | 'part'>, k: number): string =>
   `run-${run_id}-${step_id}${part === undefined ? '' : `-${part}`}-a${k}`
 
@@ -96,10 +109,9 @@ export const walkChain = async <Spec>(jobs: Jobs<Spec>, chain: Chain, spec: Spec
       ended = await settle(jobs, id, spec, labels, pace, signal)
     } catch (error) {
       if (!signal?.aborted || !ends(signal.reason)) throw error
-      await jobs.cancel(id)
-      // A cancelled job may still finish: nothing is decided before it is DONE. Without a job there is nothing to wait for.
-      if (await jobs.get(id) === undefined) throw signal.reason
-      ended = { job: await jobs.wait(id), own: false }
+      const job = await cancelled(jobs, id, pace)
+      if (job === undefined) throw signal.reason
+      ended = { job, own: false }
     }
     const { job, own } = ended
     if (job.error === undefined) return { rows_written: job.rows_written, bytes_processed: job.bytes_processed, attempt: k, adopted: !own }
@@ -116,7 +128,7 @@ export const commitJobId = ({ epoch, shard, seq }: LogPosition, k: number): stri
 /**
  * Compare-and-append: these rows become commit `seq` of the log (`mine`, also when an earlier call of the same rows had won and its answer
  * was lost), or somebody else's rows already are (`conflict`). A failed job has no effect, so it is followed by the next id.
- * Throws when nothing can be decided now, or with the job's own error when it will never work.
+ * Throws when nothing can be decided now, or with the error of the job that this call inserted when that will never work.
  */
 export const commitRows = async <Spec>(
   jobs: Jobs<Spec>, table: string, at: LogPosition, rows: readonly Row[], specOf: (rows: readonly Row[]) => Spec, pace: Pace,
@@ -127,8 +139,9 @@ export const commitRows = async <Spec>(
   for (let k = 0; ; k++) {
     const { job, own } = await settle(jobs, commitJobId(at, k), spec, { payload, table }, pace)
     if (job.error === undefined) return job.labels['payload'] === payload ? 'mine' : 'conflict'
-    if (!job.error.retryable) throw failureOf(job)
+    // What failed before had no effect, and its cause may be mended: were it the last word, nothing could ever be committed here again.
     if (!own) continue
+    if (!job.error.retryable) throw failureOf(job)
     failed += 1
     if (failed >= mostFailedCommits) throw failureOf(job)
     await pace.sleep(retryPauseMs(failed, 0.05, pace.random))

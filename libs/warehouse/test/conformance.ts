@@ -6,7 +6,7 @@ import { expect } from 'chai'
 import { AppError } from '@convergence/contracts'
 import type { Column, ErrorCode } from '@convergence/contracts'
 import { openWarehouse } from '../src/warehouse.ts'
-import type { Chain, Destination, QuerySpec, Warehouse, WarehousePort } from '../src/warehouse.ts'
+import type { Chain, Destination, Job, QuerySpec, Warehouse, WarehousePort } from '../src/warehouse.ts'
 
 export interface Opened { port: WarehousePort; /** Lets go of everything that `open` made. */ close(): Promise<void> }
 export interface WarehouseConformance { open: () => Promise<Opened> }
@@ -150,6 +150,42 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
     expect(await warehouse.query({ query: 'SELECT event_id FROM log ORDER BY idx', default_dataset: 'tenants' })).to.deep.equal([{ event_id: winner }, { event_id: winner }])
     expect(await warehouse.commit('log', at, [row(1, { event_id: winner }), row(1, { event_id: winner, idx: 1 })])).to.equal('mine')
     expect(await warehouse.commit('log', { ...at, epoch: 'e2' }, [row(1, { event_id: 'other epoch' })])).to.equal('mine')
+  }))
+  it('goes past a commit that failed for good, once its cause is mended, and throws only for its own', () => setup(async ({ warehouse, port, through }) => {
+    const at = { epoch: 'e1', shard: 0, seq: 1 }
+    const job: Job = { job_id: 'adm-e1-0-1-a0', state: 'DONE', labels: {}, rows_written: 0, bytes_processed: 0, error: { code: 'FORBIDDEN', message: 'refused', retryable: false } }
+    let there = false
+    const failed = through({
+      insert: (id, ...call) => {
+        if (id !== job.job_id) return port.insert(id, ...call)
+        const first = !there
+        there = true
+        return Promise.resolve(first ? job : 'exists')
+      },
+      get: (id) => id === job.job_id ? Promise.resolve(there ? job : undefined) : port.get(id),
+    })
+    await expectCode(failed.commit('log', at, [row(1)]), 'FORBIDDEN', /refused/)
+    expect(await failed.commit('log', at, [row(1)])).to.equal('mine')
+    expect(await failed.commit('log', at, [row(1, { event_id: 'other' })])).to.equal('conflict')
+    expect(await warehouse.query({ query: 'SELECT event_id FROM log', default_dataset: 'tenants' })).to.deep.equal([{ event_id: 'e1' }])
+  }))
+  it('says how a job ended that was told to stop while nobody answered', () => setup(async ({ warehouse, port, through }) => {
+    const over = new AbortController()
+    let silent = 3
+    const flaky = through({
+      insert: async (...call) => {
+        const job = await port.insert(...call)
+        over.abort(new AppError('TIMED_OUT', 'over'))
+        if (job !== 'exists') await port.wait(job.job_id)
+        throw new Error('the answer was lost')
+      },
+      get: (id) => over.signal.aborted && silent-- > 0 ? Promise.reject(new AppError('UNAVAILABLE', 'no answer')) : port.get(id),
+    })
+    expect((await flaky.runJob({ ...chain('stopped'), signal: over.signal }, query(warehouse, day('2025-11-19', '1')))).rows_written, 'it had finished').to.equal(1)
+    silent = Infinity
+    const never = new AbortController()
+    const deaf = through({ insert: () => { never.abort(new AppError('TIMED_OUT', 'over')); return Promise.reject(new Error('lost')) }, get: () => Promise.reject(new AppError('UNAVAILABLE', 'no answer')) })
+    await expectCode(deaf.runJob({ ...chain('unknown'), signal: never.signal }, query(warehouse, day('2025-11-19', '1'))), 'UNAVAILABLE')
   }))
   it('shows the next query what was appended, value for value', () => setup(async ({ warehouse }) => {
     for (let k = 1; k <= 20; k++) {

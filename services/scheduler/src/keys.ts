@@ -4,6 +4,7 @@
  */
 import { createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
+import { AppError } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
 import type { PublisherKey } from './consumers/run-requested.ts'
@@ -43,7 +44,9 @@ export const openPublisherKeys = ({ warehouse, platform_keys, now, log }: { ware
     const own = platform.get(kid)
     if (own !== undefined) return own
     const age = now().getTime() - readAt
-    if (age >= freshMs || (!known.has(kid) && age >= unknownMs)) await refresh()
+    // It may have been registered since: its request is not lost for a second.
+    if (!known.has(kid) && age < unknownMs) throw new AppError('UNAVAILABLE', `publisher key ${JSON.stringify(kid.slice(0, 64))} is not known; looked for again in a second`)
+    if (age >= freshMs || !known.has(kid)) await refresh()
     return known.get(kid)
   }
 }

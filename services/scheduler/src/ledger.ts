@@ -4,7 +4,7 @@
  * of replicas is safe, and one is fast.
  */
 import type { Outgoing } from '@convergence/bus'
-import { AppError } from '@convergence/contracts'
+import { AppError, isRetryable } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { Row, Warehouse } from '@convergence/warehouse'
 import type { Message } from './ledger/decide.ts'
@@ -133,11 +133,30 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
       return
     }
   }
+  /** A commit that the warehouse does not take, for its size or a row of it, is made of fewer messages. */
+  const serveApart = async (group: Pending[]): Promise<void> => {
+    try {
+      await serve(group)
+    } catch (error) {
+      const code = error instanceof AppError ? error.code : undefined
+      if (group.length > 1 && (code === 'RESOURCE_EXHAUSTED' || code === 'QUERY_INVALID')) {
+        log.warn({ epoch, messages: group.length, err: (error as AppError).message }, 'a commit was refused; deciding half as many messages at a time')
+        const half = Math.ceil(group.length / 2)
+        await serveApart(group.slice(0, half))
+        await serveApart(group.slice(half))
+        return
+      }
+      // Whoever waits gives its message back, and the next delivery decides: from the log, not from a guess at what the failed call did.
+      // A commit that is refused for good is no fault of the messages in it: none of them goes to the dead letters for it.
+      if (!isRetryable(error)) log.error({ epoch, err: String(error) }, 'the ledger cannot be written; what comes is given back until it can')
+      const told = isRetryable(error) ? error : new AppError('UNAVAILABLE', `the ledger cannot be written: ${(error as AppError).message}`, { cause: error })
+      group.forEach(({ reject }) => reject(told))
+    }
+  }
   const run = async (): Promise<void> => {
     while (pending.length > 0) {
       const group = pending.splice(0, max_group)
-      // Whoever waits gives its message back, and the next delivery decides: from the log, not from a guess at what the failed call did.
-      await serve(group).catch((error: unknown) => group.forEach(({ reject }) => reject(error)))
+      await serveApart(group)
     }
     pump = undefined
   }

@@ -151,8 +151,9 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
     return times
   }
   const write = async (schedule: Schedule, event_id: string, recorded_at: string): Promise<void> => {
-    schedules.set(schedule.config_id, schedule)
+    // In memory only when it is written: what looks done is not done again.
     await warehouse.append('tenant_pipeline_configs_rows', [rowOf(schedule, event_id, recorded_at)])
+    if ((schedules.get(schedule.config_id)?.version ?? 0) < schedule.version) schedules.set(schedule.config_id, schedule)
   }
 
   return {
@@ -193,16 +194,17 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
         if (one.at < at) latest.set(one.config_id, Math.max(latest.get(one.config_id) ?? 0, one.time))
         if (Date.parse(at) - Date.parse(one.at) > 3_600_000) fired.delete(key)
       }
-      const rows: Row[] = []
+      const advancing: { before: Schedule; after: Schedule }[] = []
       for (const [config_id, time] of latest) {
         const schedule = schedules.get(config_id)
         const last_run_time = new Date(time).toISOString()
         if (schedule === undefined || schedule.is_deleted || schedule.last_run_time >= last_run_time) continue
-        const advanced = { ...schedule, last_run_time, version: schedule.version + 1 }
-        schedules.set(config_id, advanced)
-        if (schedule.built_in !== true) rows.push(rowOf(advanced, `${config_id}-considered-${last_run_time}`, at))
+        advancing.push({ before: schedule, after: { ...schedule, last_run_time, version: schedule.version + 1 } })
       }
+      const rows = advancing.filter(({ before }) => before.built_in !== true).map(({ after }) => rowOf(after, `${after.config_id}-considered-${after.last_run_time}`, at))
       if (rows.length > 0) await warehouse.append('tenant_pipeline_configs_rows', rows)
+      // Unless somebody changed it meanwhile: theirs is the newer one, and what it fired is remembered.
+      for (const { before, after } of advancing) if (schedules.get(after.config_id) === before) schedules.set(after.config_id, after)
     },
 
     put: async (wanted, { event_id, at }) => {

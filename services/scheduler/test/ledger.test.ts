@@ -14,11 +14,12 @@ const setup = () => setupWith([])
 const setupWith = (log: LedgerRow[]) => {
   const commits: number[] = []
   const world = {
-    log, commits, fail: undefined as Error | undefined, warned: [] as string[], tableOf,
+    log, commits, fail: undefined as Error | undefined, /** Rows of one commit. */ most: Infinity, warned: [] as string[], tableOf,
     open: (epoch = 'e1', rules: Partial<Rules> = {}): Promise<Ledger> => openLedger({ epoch, rules, log: { ...silent, warn: (_fields, message) => { world.warned.push(message) } }, table: world.tableOf(log, epoch), warehouse: {
       commit: async (_table, { seq }, rows) => {
         await Promise.resolve()
         if (world.fail !== undefined) throw world.fail
+        if (rows.length > world.most) throw new AppError('RESOURCE_EXHAUSTED', 'Request payload size exceeds the limit')
         if (log.some((row) => row.seq === seq && row.epoch === epoch)) return 'conflict'
         commits.push(rows.length)
         log.push(...structuredClone(rows) as unknown as LedgerRow[])
@@ -36,6 +37,21 @@ describe('the ledger', () => {
     await ledger.submit(tenant('acme', { daily: 5000, monthly: 5000, concurrent: 5000 }))
     await Promise.all(Array.from({ length: 1000 }, (_, k) => ledger.submit(request(`k${k}`))))
     expect(commits).to.deep.equal([1, 500, 500])
+  })
+
+  it('makes smaller commits where one is refused for its size, and gives back what cannot be written at all', async () => {
+    const world = setup()
+    const ledger = await world.open()
+    await ledger.submit(tenant('acme', { daily: 5000, monthly: 5000, concurrent: 5000 }))
+    world.most = 200
+    const answers = await Promise.all(Array.from({ length: 500 }, (_, k) => ledger.submit(request(`k${k}`))))
+    expect(answers.flatMap(told).filter((word) => word === 'run-admitted')).to.have.length(500)
+    expect(world.commits).to.deep.equal([1, 125, 125, 125, 125])
+    // No message is to blame: each comes again, and is decided when it can be written.
+    world.fail = new AppError('FORBIDDEN', 'no right any more')
+    for (const each of await Promise.allSettled(['x', 'y'].map((key) => ledger.submit(request(key))))) expect(each.status === 'rejected' && each.reason).to.include({ code: 'UNAVAILABLE' })
+    world.fail = undefined
+    expect(told(await ledger.submit(request('x')))).to.deep.equal(['run-admitted'])
   })
 
   it('lets two replicas race for each seq and holds the limits', async () => {

@@ -33,14 +33,15 @@ const pipelines = (schedule?: string): Pipelines => ({
 })
 const setup = async (yaml?: string) => {
   const rows: Row[] = []
+  const away = { now: false }
   const open = (): Promise<Schedules> => openSchedules({
     pipelines: pipelines(yaml),
     warehouse: {
-      append: async (_table, added) => { rows.push(...structuredClone(added)) },
+      append: async (_table, added) => { if (away.now) throw new AppError('UNAVAILABLE', 'away'); rows.push(...structuredClone(added)) },
       query: async () => [...Map.groupBy(rows, (row) => row['config_id']).values()].map((versions) => versions.toSorted((a, b) => Number(b['version']) - Number(a['version']))[0]!),
     },
   })
-  return { rows, open, schedules: await open() }
+  return { rows, away, open, schedules: await open() }
 }
 const wanted = { tenant_id: 'acme', name: 'daily', pipeline: 'gcp/cost/billing', cron: '0 6 * * *', timezone: 'UTC', parameters: {}, priority: 5, is_active: true, missed: 'latest', overlap: 'allow' } satisfies Partial<Schedule>
 const by = { event_id: 'e1', at: '2026-03-10T00:00:00.000Z' }
@@ -48,6 +49,28 @@ const never = () => false
 const keys = (events: readonly { idempotency_key?: string }[]) => events.map(({ idempotency_key }) => idempotency_key)
 
 describe('a schedule', () => {
+  it('is not taken away, made or moved on before that is written', async () => {
+    const { away, open, rows, schedules } = await setup()
+    const failed = (work: Promise<unknown>) => work.then(() => 'done', (error: AppError) => error.code)
+    away.now = true
+    expect(await failed(schedules.put(wanted, by))).to.equal('UNAVAILABLE')
+    expect(schedules.list()).to.deep.equal([])
+    away.now = false
+    await schedules.put(wanted, by)
+    // Asked for at one tick, remembered at the next: in memory no sooner than in the table.
+    expect(schedules.due('2026-03-10T06:06:00.000Z', never)).to.have.length(1)
+    away.now = true
+    expect(await failed(schedules.record('2026-03-10T06:07:00.000Z'))).to.equal('UNAVAILABLE')
+    away.now = false
+    await schedules.record('2026-03-10T06:08:00.000Z')
+    expect(rows.at(-1)).to.include({ last_run_time: '2026-03-10T06:00:00.000Z' })
+    away.now = true
+    expect(await failed(schedules.remove('acme', 'daily', by))).to.equal('UNAVAILABLE')
+    away.now = false
+    await schedules.remove('acme', 'daily', { event_id: 'e2', at: by.at })
+    expect((await open()).list()).to.deep.equal([])
+  })
+
   it('comes once on the day on which its hour does not exist, and once where it exists twice (Europe/Berlin)', () => {
     expect(fires('30 2 * * *', 'Europe/Berlin', '2026-03-27T23:00:00Z', 72)).to.deep.equal(['2026-03-28T01:30:00.000Z', '2026-03-29T01:00:00.000Z', '2026-03-30T00:30:00.000Z'])
     expect(fires('30 2 * * *', 'Europe/Berlin', '2026-10-23T22:00:00Z', 72)).to.deep.equal(['2026-10-24T00:30:00.000Z', '2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z'])

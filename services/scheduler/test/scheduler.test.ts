@@ -62,11 +62,11 @@ const setup = async () => {
   const service = await scheduler({
     bus, warehouse, pipelines, log, now: () => new Date(now), random: () => 0.5, epoch: 'e1', platform_keys: { auth: spki(platform) }, steps: { host: async () => [] },
   })
-  const deliver = async (topic: Topic, event: unknown, attributes: Record<string, string> = {}, published_at = at(0)): Promise<readonly Outgoing[]> =>
-    await handlers.get(topic)!(event as never, { message_id: 'm', published_at, attributes, data: Buffer.from(JSON.stringify(event)), attempt: 1, beforeAck: () => undefined, signal: new AbortController().signal }) ?? []
+  const deliver = async (topic: Topic, event: unknown, attributes: Record<string, string> = {}, published_at = at(0), attempt = 1): Promise<readonly Outgoing[]> =>
+    await handlers.get(topic)!(event as never, { message_id: 'm', published_at, attributes, data: Buffer.from(JSON.stringify(event)), attempt, beforeAck: () => undefined, signal: new AbortController().signal }) ?? []
   for (const tenant_id of ['acme', 'globex']) await deliver('tenant-changed', (tenant(tenant_id) as Message & { kind: 'tenant' }).event)
   return {
-    service, deliver, table, keyReads: () => keyReads, later: (ms: number) => { now += ms },
+    service, deliver, table, register: (kid: string) => { keys.push({ kid, tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: true }) }, keyReads: () => keyReads, later: (ms: number) => { now += ms },
     letDie: async (message: Partial<DeadDelivery>) => await dead!({ message_id: 'm', published_at: at(0), subscription: 'executor.step-completed', attributes: {}, data: Buffer.from('{'), delivery_attempts: 20, ...message }) ?? [],
   }
 }
@@ -136,12 +136,24 @@ describe('run-requested', () => {
     expect(told(await deliver('run-requested', acme, signed(acme)))).to.deep.equal(['run-admitted'])
   })
 
-  it('waits two minutes for its tenant, then is a dead letter', async () => {
+  it('waits two minutes and six deliveries for its tenant, then is a dead letter', async () => {
     const { deliver, later } = await setup()
     const event = { tenant_id: 'newcomer', pipeline: 'gcp/cost/billing' }
-    expect(await code(deliver('run-requested', event, signed(event)))).to.equal('UNAVAILABLE')
+    expect(await code(deliver('run-requested', event, signed(event), at(0), 7))).to.equal('UNAVAILABLE')
     later(120_000)
-    expect(await code(deliver('run-requested', event, signed(event)))).to.equal('TENANT_UNKNOWN')
+    expect(await code(deliver('run-requested', event, signed(event), at(0), 6))).to.equal('UNAVAILABLE')
+    expect(await code(deliver('run-requested', event, signed(event), at(0), 7))).to.equal('TENANT_UNKNOWN')
+  })
+
+  it('is looked at again when its key was looked for a moment before it was registered', async () => {
+    const { deliver, later, register } = await setup()
+    const request = (idempotency_key: string) => deliver('run-requested', ofGlobex, signed(ofGlobex, { kid: 'globex-2', key: globex, idempotency_key }))
+    expect(await code(request('a'))).to.equal('BAD_SIGNATURE')
+    register('globex-2')
+    later(500)
+    expect(await code(request('b'))).to.equal('UNAVAILABLE')
+    later(500)
+    expect(told(await request('b'))).to.deep.equal(['run-admitted'])
   })
 
   it('that asks for an unknown pipeline is a rejected run with that code', async () => {

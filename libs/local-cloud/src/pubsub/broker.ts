@@ -368,8 +368,11 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   const loadDue = async (subscription: Subscription, limit: number) => {
     const { life } = subscription
     subscription.overdue = false
-    await store.write([])
-    const { rows, next_ms } = await store.due(subscription.id, now(), limit)
+    const { rows, next_ms } = await store.write([]).then(() => store.due(subscription.id, now(), limit)).catch((error: unknown) => {
+      // Still due: whoever tries again must find it so.
+      subscription.overdue = true
+      throw error
+    })
     for (const row of rows) readmit(subscription, fromFile(row, life))
     if (next_ms === undefined) return
     if (next_ms <= now()) subscription.overdue = true

@@ -28,6 +28,8 @@ interface Deps { ledger: Ledger; pipelines: Pipelines; publisherKey(kid: string)
 const skewMs = 5 * 60_000
 /** How long a request waits for its tenant or run to become known. */
 const unknownMs = 2 * 60_000
+/** And how often it is looked at, at least: by Pub/Sub's backoff, from 10 s doubled, that is ten minutes. */
+const unknownAttempts = 7
 
 export const onRunRequested = (deps: Deps): Handler<'run-requested'> => async (event, delivery) => {
   const request = await verifyRequest(deps, event, delivery)
@@ -37,7 +39,8 @@ export const onRunRequested = (deps: Deps): Handler<'run-requested'> => async (e
     return await deps.ledger.submit({ kind: 'request', at, ...compileRequest(deps.pipelines, event, request, at) })
   } catch (error) {
     const unknown = error instanceof AppError && (error.code === 'TENANT_UNKNOWN' || (error.code === 'NOT_FOUND' && event.action === 'cancel'))
-    if (unknown && deps.now().getTime() - Date.parse(delivery.published_at) < unknownMs) throw new AppError('UNAVAILABLE', `not known yet, tried again: ${error.message}`, { cause: error })
+    // What it waits for may have been given back like itself, and comes later and later.
+    if (unknown && (deps.now().getTime() - Date.parse(delivery.published_at) < unknownMs || delivery.attempt < unknownAttempts)) throw new AppError('UNAVAILABLE', `not known yet, tried again: ${error.message}`, { cause: error })
     throw error
   }
 }
