@@ -41,7 +41,7 @@ export interface Given {
   /** Prometheus text of this process. */
   metrics(): Promise<string>
   /** Public keys of our own publishers by kid. */
-  platformKeys(): Record<string, KeyObject>
+  platformKeys(): Record<string, KeyObject[]>
   adminKeyHashes(): string[]
   /** Throws SETTING_INVALID when a key for these purposes is missing or not allowed. */
   secrets(needed: { seals?: readonly Purpose[]; opens?: readonly Purpose[] }): Promise<Secrets>
@@ -205,6 +205,8 @@ export const runService = async (main: ServiceMain): Promise<void> => {
     await patiently('BigQuery', () => engine.assertUsable(['tenants']))
     const central = await patiently('BigQuery', () => store.getDataset('tenants'))
     if (central === undefined) throw new AppError('SETTING_INVALID', `${project_id} has no dataset tenants: npm run apply makes it with its tables, topics and subscriptions`)
+    // A table that is missing is told now, not by the first request.
+    if (!embedded) await patiently('BigQuery', () => inspectCentral(store))
     let epoch = central.labels['epoch'] ?? 'e0'
 
     const closeTimeoutMs = Math.max(5, main.grace_seconds - preStopSeconds - 10) * 1000
@@ -216,11 +218,15 @@ export const runService = async (main: ServiceMain): Promise<void> => {
     const given: Given = {
       metrics: telemetry.text,
       bus: messages, warehouse: store, pipelines, log: own, now: () => new Date(), random: Math.random, settings, embedded, local_mode, host, replica, epoch, localFile,
-      platformKeys: () => Object.fromEntries(Object.entries(
-        settings['PLATFORM_KEYS'] === undefined && embedded
-          ? Object.fromEntries(Object.entries(localKeys('PLATFORM_KEYS')).map(([kid, pair]) => [kid, pair.public_key]))
-          : Object.fromEntries(read('PLATFORM_KEYS').split(',').map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)])),
-      ).map(([kid, key]) => [kid, publicKey(kid, key)])),
+      platformKeys: () => {
+        const pairs = settings['PLATFORM_KEYS'] === undefined && embedded
+          ? Object.entries(localKeys('PLATFORM_KEYS')).map(([kid, { public_key }]) => [kid, public_key] as const)
+          : read('PLATFORM_KEYS').split(',').map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)] as const)
+        // A name that comes twice has two keys: while they are changed both are taken.
+        const known: Record<string, KeyObject[]> = {}
+        for (const [kid, key] of pairs) (known[kid] ??= []).push(publicKey(kid, key))
+        return known
+      },
       adminKeyHashes: () => adminKeyHashes(settings, embedded, local_mode, localFile('admin-key')),
       secrets: async ({ seals = [], opens = [] }) => {
         const [{ openSecrets }, { openKms }] = await Promise.all([import('@convergence/secrets'), import('@convergence/secrets/google')])

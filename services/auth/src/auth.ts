@@ -69,7 +69,7 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
 
   const app = openDoor({
     routes, keys, limits: openLimits({ limits: { ...defaultLimits, ...deps.limits }, now: deps.now }), log: deps.log, now: deps.now, admin_key_hashes: deps.admin_key_hashes,
-    local_mode: deps.local_mode, disable_auth: deps.disable_auth ?? false, cors_origins: deps.cors_origins ?? [], findRun: asked.find, closing: closing.signal,
+    local_mode: deps.local_mode, disable_auth: deps.disable_auth ?? false, cors_origins: deps.cors_origins ?? [], trusted_proxies: deps.trusted_proxies ?? 0, findRun: asked.find, closing: closing.signal,
     ...deps.random_bytes === undefined ? {} : { randomBytes: deps.random_bytes },
     audit: async (entry) => {
       await store.audit({ ...entry, at: deps.now().toISOString(), detail: null, event_id: `audit:${randomDigits(22, deps.random_bytes)}` })

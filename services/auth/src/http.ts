@@ -30,6 +30,8 @@ export interface DoorDeps {
   local_mode: boolean
   disable_auth: boolean
   cors_origins: readonly string[]
+  /** Proxies in front, each of which adds to X-Forwarded-For; what stands there before theirs is the caller's word. */
+  trusted_proxies: number
   findRun(run_id: string, tenant_id: string | undefined): Promise<RunRecord | undefined>
   audit(entry: { actor: string; action: string; tenant_id: string | null; request_id: string; outcome: string }): Promise<void>
   /** Aborts when the server closes: ends event streams. */
@@ -56,7 +58,7 @@ export const openDoor = (deps: DoorDeps): Koa => {
       router[verb](path, (ctx: Context & { params: Record<string, string> }) => serve(deps, route, ctx, ctx.params))
     }
   }
-  const app = new Koa()
+  const app = new Koa(deps.trusted_proxies === 0 ? {} : { proxy: true, maxIpsCount: deps.trusted_proxies })
   // Errors of a socket that has gone; what happens in a request is answered and logged below.
   app.on('error', (error: Error & { code?: string }) => { deps.log.debug({ code: error.code }, 'connection broke') })
   app.use(async (ctx, next) => {

@@ -10,6 +10,7 @@ export const main: ServiceMain = {
       ...shared, local_mode, host, replica, bootstrap, admin_key_hashes, port: Number(settings['API_PORT']), version: '0.1.0', environment: settings['ENVIRONMENT'] ?? 'development',
       secrets: await secrets({ seals: purposes }),
       disable_auth: settings['DISABLE_AUTH'] === 'true',
+      trusted_proxies: Number(settings['TRUSTED_PROXIES'] ?? 0),
       ...settings['CORS_ORIGINS'] === undefined ? {} : { cors_origins: settings['CORS_ORIGINS'].split(',') },
     })
     return { url: door.url, stop: () => door.close(), close: () => door.close() }

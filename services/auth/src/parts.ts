@@ -39,6 +39,8 @@ export interface AuthDeps {
   bootstrap(request: BootstrapRequest): Promise<BootstrapResult>
   /** Exact origins that browsers may call from; default none. */
   cors_origins?: readonly string[]
+  /** How many proxies in front add to X-Forwarded-For; default none, and the header is not looked at. */
+  trusted_proxies?: number
   /** Requests without a key are those of tenant `dev`; only in local mode. */
   disable_auth?: boolean
   limits?: Partial<Record<RateClass, Limit>>

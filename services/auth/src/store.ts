@@ -1,6 +1,7 @@
 /** Every read and write of the warehouse that this service makes. Values are bound, never written into a statement. */
 import { createHash } from 'node:crypto'
-import { plans, type PlanName, type Limits, type TenantChanged } from '@convergence/contracts'
+import { AppError, isRetryable, plans, type PlanName, type Limits, type TenantChanged } from '@convergence/contracts'
+import type { Log } from '@convergence/service'
 import type { QueryParameter, Row, Warehouse } from '@convergence/warehouse'
 import type { RunRecord, RunStatus, StepRecord } from './record.ts'
 
@@ -57,7 +58,23 @@ const runColumns = 'pipeline_logging_id, tenant_id, pipeline_id, pipeline, statu
 const stepColumns = 'step_id, step_name, ps_type, status, attempt, start_time, end_time, duration_ms, rows_written, bytes_processed, outputs, error_code, error_message'
 const publisherColumns = 'kid, tenant_id, public_key, pipelines, is_active, not_before, expires_at, description, version'
 
-export const openStore = ({ warehouse }: { warehouse: Warehouse }): Store => {
+/** All statements here are ours: what is wrong with one is our fault or a fault of the surroundings, of which no caller is told more than that it may pass. */
+const guarded = (central: Warehouse, log: Pick<Log, 'error'>): Pick<Warehouse, 'project_id' | 'query' | 'append' | 'commit'> => {
+  const hidden = (error: unknown): never => {
+    if (!(error instanceof AppError) || isRetryable(error)) throw error
+    log.error({ code: error.code, error: error.message }, 'the central tables cannot be used')
+    throw new AppError('UNAVAILABLE', 'the platform\'s own records cannot be used now; try again', { cause: error })
+  }
+  return {
+    project_id: central.project_id,
+    query: (statement, options) => central.query(statement, options).catch(hidden),
+    append: (table, rows) => central.append(table, rows).catch(hidden),
+    commit: (table, at, rows) => central.commit(table, at, rows).catch(hidden),
+  }
+}
+
+export const openStore = ({ warehouse: central, log }: { warehouse: Warehouse; log: Pick<Log, 'error'> }): Store => {
+  const warehouse = guarded(central, log)
   const name = (table: string) => `\`${warehouse.project_id}.tenants.${table}\``
   const rows = (query: string, values: Readonly<Record<string, string | number | undefined>> = {}) => warehouse.query({ query, parameters: bind(values) })
   const first = async (query: string, values: Readonly<Record<string, string | number | undefined>>): Promise<Row | undefined> => (await rows(query, values))[0]

@@ -2,6 +2,7 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { AppError } from '@convergence/contracts'
 import { defaultLimits, openLimits } from '../src/limits.ts'
 import { assertDeclared, type Route } from '../src/route.ts'
 import { adminKey, clock, inWorld, type World } from './fakes.ts'
@@ -109,6 +110,25 @@ describe('answers', () => {
     expect(page.headers.get('content-security-policy')).to.equal("default-src 'none'; style-src 'self'; frame-ancestors 'none'")
     expect(page.text).to.not.match(/<script|style=|https?:/)
   }))
+  it('tell nobody what is wrong with the central tables, and the log all of it', () => withTenant(async (world, key) => {
+    world.warehouse.query = () => Promise.reject(new AppError('TABLE_NOT_FOUND', 'query: notFound: p.tenants.tenant_api_keys_rows was not found at [3:6]'))
+    const { status, text, headers } = await world.call('GET', '/api/v1/pipelines/runs', { key })
+    expect([status, /tenants\.|notFound/.test(text), headers.get('retry-after')]).to.deep.equal([503, false, '2'])
+    expect(world.lines.join('')).to.contain('tenant_api_keys_rows was not found')
+  }))
+  it('take the caller\'s address from as many proxies as are in front, and from nobody else', async () => {
+    const limits = { failed: { q: 2, w: 60 } }
+    const fail = (world: World, forwarded: string) => world.call('GET', '/api/v1/pipelines', { headers: { 'X-API-Key': 'none', 'X-Forwarded-For': forwarded } })
+    await inWorld({ limits, trusted_proxies: 2 }, async (world) => {
+      // Of what comes first nothing is believed: whoever fails is known by what the load balancer saw.
+      for (const forged of ['1.1.1.1', '2.2.2.2, 3.3.3.3']) expect((await fail(world, `${forged}, 198.51.100.7, 34.1.1.1`)).status).to.equal(401)
+      expect((await fail(world, '4.4.4.4, 198.51.100.7, 34.1.1.1')).status).to.equal(429)
+      expect((await fail(world, '198.51.100.8, 34.1.1.1')).status).to.equal(401)
+    })
+    await inWorld({ limits }, async (world) => {
+      for (const status of [401, 401, 429]) expect((await fail(world, `198.51.100.${status}`)).status).to.equal(status)
+    })
+  })
   it('echo a request id that is one, and make one otherwise', () => inWorld({}, async (world) => {
     const echoed = await world.call('GET', '/nothing', { headers: { 'X-Request-ID': 'abc-1' } })
     expect([echoed.headers.get('x-request-id'), echoed.body['request_id']]).to.deep.equal(['abc-1', 'abc-1'])

@@ -9,12 +9,15 @@ import type { Log } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
 import type { PublisherKey } from './consumers/run-requested.ts'
 
+/** By key id; several while keys are changed. */
+export type PlatformKeys = Readonly<Record<string, KeyObject | string | readonly KeyObject[]>>
+
 const freshMs = 30_000
 const unknownMs = 1000
 
-export const openPublisherKeys = ({ warehouse, platform_keys, now, log }: { warehouse: Pick<Warehouse, 'query'>; platform_keys: Readonly<Record<string, KeyObject | string>>; now(): Date; log: Pick<Log, 'error'> }): (kid: string) => Promise<PublisherKey | undefined> => {
+export const openPublisherKeys = ({ warehouse, platform_keys, now, log }: { warehouse: Pick<Warehouse, 'query'>; platform_keys: PlatformKeys; now(): Date; log: Pick<Log, 'error'> }): (kid: string) => Promise<PublisherKey | undefined> => {
   const platform = new Map(Object.entries(platform_keys).map(([kid, key]): [string, PublisherKey] =>
-    [kid, { public_key: typeof key === 'string' ? publicKey(key) : key, tenant_id: '*', pipelines: [], is_active: true }]))
+    [kid, { public_keys: [key].flat().map((one) => typeof one === 'string' ? publicKey(one) : one), tenant_id: '*', pipelines: [], is_active: true }]))
   let known = new Map<string, PublisherKey>()
   let readAt = -Infinity
   let reading: Promise<void> | undefined
@@ -27,7 +30,7 @@ export const openPublisherKeys = ({ warehouse, platform_keys, now, log }: { ware
       try {
         const time = (name: string) => typeof row[name] === 'string' ? { [name]: row[name] } : {}
         // `*` is for keys of the configuration alone: a row that has it covers nothing.
-        next.set(kid, { public_key: publicKey(String(row['public_key'])), tenant_id: String(row['tenant_id']).replace('*', ''), pipelines: Array.isArray(row['pipelines']) ? row['pipelines'].map(String) : [], is_active: row['is_active'] === true, ...time('not_before'), ...time('expires_at') })
+        next.set(kid, { public_keys: [publicKey(String(row['public_key']))], tenant_id: String(row['tenant_id']).replace('*', ''), pipelines: Array.isArray(row['pipelines']) ? row['pipelines'].map(String) : [], is_active: row['is_active'] === true, ...time('not_before'), ...time('expires_at') })
       } catch {
         log.error({ kid }, 'publisher key is not an Ed25519 public key in SPKI, base64; its requests are refused')
       }

@@ -1,7 +1,6 @@
 /**
  * Whether and when a run starts, and how it ended. Wires the ledger, the schedules and the consumers; nothing is opened before this is called.
  */
-import type { KeyObject } from 'node:crypto'
 import type { Bus } from '@convergence/bus'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Log } from '@convergence/service'
@@ -14,7 +13,7 @@ import { onRunRequested } from './consumers/run-requested.ts'
 import { onSchedulerTick } from './consumers/scheduler-tick.ts'
 import { onStepCompleted } from './consumers/step-completed.ts'
 import { onTenantChanged } from './consumers/tenant-changed.ts'
-import { openPublisherKeys } from './keys.ts'
+import { openPublisherKeys, type PlatformKeys } from './keys.ts'
 import type { State, Rules } from './ledger/state.ts'
 import { openTable } from './ledger/table.ts'
 import { openLedger } from './ledger.ts'
@@ -34,7 +33,7 @@ export interface SchedulerDeps {
   /** Creation of the ledger's table: rows of another epoch are ignored. */
   epoch: string
   /** Ed25519 public keys of the platform's own publishers by kid; text is SPKI in base64. They may ask for every tenant. */
-  platform_keys: Readonly<Record<string, KeyObject | string>>
+  platform_keys: PlatformKeys
   /** Hosts the steps of scheduler.*; by default made here. */
   steps?: Steps
   rules?: Partial<Rules>

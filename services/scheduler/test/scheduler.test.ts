@@ -7,6 +7,7 @@ import type { RunRequested, Topic } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Row, Warehouse } from '@convergence/warehouse'
 import type { Message } from '../src/ledger/decide.ts'
+import type { PlatformKeys } from '../src/keys.ts'
 import { scheduler } from '../src/scheduler.ts'
 import { at, ended, makeRun, runOf, tenant, told } from './world.ts'
 
@@ -17,7 +18,7 @@ const globex = pair()
 const stranger = pair()
 
 /** The whole service over a bus that only remembers its handlers. */
-const setup = async () => {
+const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => {
   const handlers = new Map<string, Handler<Topic>>()
   let dead: Parameters<Bus['consumeDead']>[0] | undefined
   const bus: Bus = {
@@ -60,7 +61,7 @@ const setup = async () => {
   const quiet = () => undefined
   const log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log }
   const service = await scheduler({
-    bus, warehouse, pipelines, log, now: () => new Date(now), random: () => 0.5, epoch: 'e1', platform_keys: { auth: spki(platform) }, steps: { host: async () => [] },
+    bus, warehouse, pipelines, log, now: () => new Date(now), random: () => 0.5, epoch: 'e1', platform_keys, steps: { host: async () => [] },
   })
   const deliver = async (topic: Topic, event: unknown, attributes: Record<string, string> = {}, published_at = at(0), attempt = 1): Promise<readonly Outgoing[]> =>
     await handlers.get(topic)!(event as never, { message_id: 'm', published_at, attributes, data: Buffer.from(JSON.stringify(event)), attempt, beforeAck: () => undefined, signal: new AbortController().signal }) ?? []
@@ -118,6 +119,12 @@ describe('run-requested', () => {
       expect(table('run_ledger').filter(({ kind }) => kind !== 'TENANT')).to.deep.equal([])
     })
   }
+
+  it('is admitted under the old and the new key of a service while they are changed', async () => {
+    const { deliver } = await setup({ auth: [platform.publicKey, stranger.publicKey] })
+    for (const [idempotency_key, key] of [['old', platform], ['new', stranger]] as const) expect(told(await deliver('run-requested', acme, signed(acme, { key, idempotency_key })))).to.deep.equal(['run-admitted'])
+    expect(await code(deliver('run-requested', acme, signed(acme, { key: globex, idempotency_key: 'other' })))).to.equal('BAD_SIGNATURE')
+  })
 
   it('is refused when its body was changed after signing', async () => {
     const { deliver } = await setup()
