@@ -22,7 +22,7 @@ export const assumptions = {
   /** Seconds that a step holds a place of an executor: BigQuery's answer to one day of an export. */
   step_seconds: 10,
   /** Steps that one executor pod has in hand. */
-  steps_per_pod: 8,
+  steps_per_pod: 100,
   most_executor_pods: 20,
   /** Times that a run's status is looked up in the tables, three queries each: those asked for while a step is silent for ten seconds. */
   looks_per_run: 0.2,
@@ -158,10 +158,10 @@ ${table(['at the peak', ...head.slice(1), 'limit'], [
   [...row('KMS requests per second', ({ peak_runs }) => rate(peak_runs * a.kms_operations_per_run)), String(limits.kms_requests.value)],
 ])}
 
-1. **Steps in hand** bind first: at 10 million runs a month the peak has ${rate(months[2]?.peak_steps ?? 0)} steps waiting for BigQuery and ${a.most_executor_pods} pods hold ${a.steps_per_pod * a.most_executor_pods}; what is over waits in Pub/Sub and is late, not lost.
-   Raise the autoscaler's maximum, or the steps per pod: a step that waits for BigQuery costs a pod next to nothing.
-2. **BigQuery requests** of the executor's identity, if one method takes more than its share: jobs are asked for with a long poll, so one step makes few. Ask Google for more
+1. **BigQuery requests** of the executor's identity bind first, if one method takes more than its share: jobs are asked for with a long poll, so one step makes few. Ask Google for more
    before the peak reaches half of the limit; it is a quota, not a system limit.
+2. **Steps in hand**: at 10 million runs a month the peak has ${rate(months[2]?.peak_steps ?? 0)} steps waiting for BigQuery and ${a.most_executor_pods} pods hold ${a.steps_per_pod * a.most_executor_pods}; what is over waits in Pub/Sub and is late, not lost. A step that
+   waits costs a pod next to nothing; of deliveries that are loaded through the scratch folder a pod takes four at a time.
 3. **One table, ${limits.table_jobs.value.toLocaleString('en-US')} jobs a day** that write a partition: a tenant's table takes as many day loads a day. A backfill of more days than that is spread over days by the tenant's daily limit.
 4. **The ledger** cannot bind by its number of commits, since they are made one after the other and take all that waits; its delay does: ${a.commit_seconds} s for an admission. INSERT
    statements beyond the first ${limits.insert_at_once.value.toLocaleString('en-US')} of a day run ten at a time, which one writer does not reach. A start of the scheduler reads the newest snapshot, the rows behind it, about

@@ -11,7 +11,7 @@ import { parse, parseAllDocuments } from 'yaml'
 import { allSubscriptions } from '@convergence/bus'
 import { deadLetterName, serviceNames, topics } from '@convergence/contracts'
 import { fieldFaults } from './fields.ts'
-import { grants, placeholders } from './platform.ts'
+import { conditions, grants, placeholders } from './platform.ts'
 import { policyFaults, type Environment } from './policy.ts'
 import { goldens, kustomize, overlays, readGolden, render, type Rendered, type RenderedObject } from './render.ts'
 
@@ -41,9 +41,9 @@ export const topologyFaults = (platform: readonly RenderedObject[]): string[] =>
       return [metadata.name, topicRef.name, filter, deadLetterPolicy?.deadLetterTopicRef.name ?? '', deadLetterPolicy?.maxDeliveryAttempts ?? ''].join(' | ')
     }))
   const neutral = (text: string) => text.replaceAll(/\d{12}/g, placeholders.number).replaceAll(/convergence-(staging|production)/g, placeholders.project)
-  compare('grants', grants().map(({ resource, role, member }) => `${member.split('/').at(-1) ?? ''} has ${role} on ${resource.kind} ${resource.name}`).map(neutral), of('IAMPolicyMember').map(({ spec }) => {
-    const { member, role, resourceRef } = spec as { member: string; role: string; resourceRef: { kind: string; name?: string; external?: string } }
-    return neutral(`${member.split('/').at(-1) ?? ''} has ${role} on ${resourceRef.kind} ${resourceRef.name ?? resourceRef.external?.split('/').at(-1) ?? ''}`)
+  compare('grants', grants().map(({ resource, role, member, condition }) => `${member.split('/').at(-1) ?? ''} has ${role} on ${resource.kind} ${resource.name}${condition === undefined ? '' : ` where ${conditions[condition].expression}`}`).map(neutral), of('IAMPolicyMember').map(({ spec }) => {
+    const { member, role, resourceRef, condition } = spec as { member: string; role: string; resourceRef: { kind: string; name?: string; external?: string }; condition?: { expression: string } }
+    return neutral(`${member.split('/').at(-1) ?? ''} has ${role} on ${resourceRef.kind} ${resourceRef.name ?? resourceRef.external?.split('/').at(-1) ?? ''}${condition === undefined ? '' : ` where ${condition.expression}`}`)
   }))
   return faults
 }

@@ -55,6 +55,10 @@ const examples: Record<string, () => Environment> = {
   'names fit': () => broken('production', (find) => { find('Service', 'auth').metadata.name = 'a'.repeat(64) }),
   'a subscription never expires and has dead letters that somebody keeps': () => broken('platform-production', (find) => { find('PubSubSubscription', 'executor.run-admitted').spec['expirationPolicy'] = { ttl: '2678400s' } }),
   'members are identities of the cluster': () => broken('platform-production', (find) => { find('IAMPolicyMember', 'project-jobuser-auth').spec['member'] = 'user:somebody@example.com' }),
+  'rights are on things that can have them': () => broken('platform-production', (find) => { find('IAMPolicyMember', 'project-jobuser-auth').spec['resourceRef'] = { kind: 'BigQueryDataset', name: 'tenants' } }),
+  'rights to data end at a dataset': () => broken('platform-production', (find) => { delete find('IAMPolicyMember', 'project-dataeditor-tenants-executor').spec['condition'] }),
+  'S3 is reached in the region that is read': () => broken('production', (find) => { find('ConfigMap', 'executor-settings').data['AWS_REGION'] = 'us-east-1' }),
+  'a release names no example': () => ({ ...environmentOf('production'), release: true }),
   'nobody may delete a job or own a project': () => broken('platform-production', (find) => { find('IAMPolicyMember', 'project-jobuser-auth').spec['role'] = 'roles/bigquery.admin' }),
 }
 
@@ -79,8 +83,13 @@ describe('manifests', function () {
   }
   it('are refused in a release whose images are no digests', () => {
     const production = environmentOf('production')
-    expect(policyFaults({ ...production, release: true })).to.have.length(5)
-    const released = broken('production', (find) => { for (const service of ['auth', 'tenant', 'scheduler', 'executor', 'notifier']) Object.assign(container(find, service), { image: `registry.example/${service}@sha256:${'a'.repeat(64)}` }) })
+    // Five images, the sender of mails and their relay.
+    expect(policyFaults({ ...production, release: true })).to.have.length(7)
+    const released = broken('production', (find) => {
+      for (const service of ['auth', 'tenant', 'scheduler', 'executor', 'notifier']) Object.assign(container(find, service), { image: `registry.acme.io/${service}@sha256:${'a'.repeat(64)}` })
+      find('ConfigMap', 'notifier-settings').data['MAIL_FROM'] = 'convergence@acme.io'
+      find('FQDNNetworkPolicy', 'notifier').spec['egress'] = [{ matches: [{ name: 'smtp.acme.io' }] }]
+    })
     expect(policyFaults({ ...released, release: true })).to.deep.equal([])
   })
   it('are refused with a field that is not known, of another type, or missing, whatever their kind', async () => {

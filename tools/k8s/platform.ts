@@ -18,7 +18,14 @@ export const principal = (service: ServiceName): string =>
 /** Pub/Sub itself, which forwards dead letters. */
 export const pubsubAgent = `serviceAccount:service-${placeholders.number}@gcp-sa-pubsub.iam.gserviceaccount.com`
 
-export interface Grant { resource: { kind: string; name: string }; role: string; member: string }
+export interface Grant { resource: { kind: string; name: string }; role: string; member: string; condition?: keyof typeof conditions }
+
+const central = `resource.name == "projects/${placeholders.project}/datasets/tenants" || resource.name.startsWith("projects/${placeholders.project}/datasets/tenants/")`
+/** Config Connector cannot grant on a dataset (it has no IAM for BigQueryDataset), so these are grants on the project that end at one. */
+export const conditions = {
+  central: { title: 'the central dataset alone', expression: central },
+  tenants: { title: 'every dataset but the central one', expression: `!(${central})` },
+} as const
 
 const short = (text: string): string => text.replaceAll(/[^a-z0-9]+/g, '-')
 const memberName = (member: string): string => (member === pubsubAgent ? 'pubsub' : member.split('/').at(-1) ?? '')
@@ -34,23 +41,25 @@ export const grants = (): Grant[] => {
     ...topics.flatMap((name) => [...topology[name].publishers].filter(isService).map((service) => ({ resource: topic(name), role: 'roles/pubsub.publisher', member: principal(service) }))),
     ...allSubscriptions().flatMap(({ service, name }) => [
       { resource: subscription(name), role: 'roles/pubsub.subscriber', member: principal(service) },
+      // It looks whether there are dead letters before it begins to read; a subscriber alone may not look.
+      { resource: subscription(name), role: 'roles/pubsub.viewer', member: principal(service) },
       // What a handler gives up at once it publishes there itself; what comes too often, Pub/Sub does.
       { resource: topic(deadLetterName(name)), role: 'roles/pubsub.publisher', member: principal(service) },
       { resource: topic(deadLetterName(name)), role: 'roles/pubsub.publisher', member: pubsubAgent },
       { resource: subscription(name), role: 'roles/pubsub.subscriber', member: pubsubAgent },
       { resource: subscription(deadLetterName(name)), role: 'roles/pubsub.subscriber', member: principal('scheduler') },
     ]),
-    // Each replica of auth makes its own subscriptions to what it shows live, and takes them away.
+    // Each replica of auth makes its own subscriptions to what it shows live; they expire.
     ...topics.filter((name) => topology[name].feed !== undefined).map((name) => ({ resource: topic(name), role: 'roles/pubsub.subscriber', member: principal(topology[name].feed as ServiceName) })),
     { resource: project, role: `projects/${placeholders.project}/roles/convergenceFeed`, member: principal('auth') },
     ...serviceNames.flatMap((service) => [
       { resource: project, role: 'roles/bigquery.jobUser', member: principal(service) },
-      { resource: { kind: 'BigQueryDataset', name: 'tenants' }, role: 'roles/bigquery.dataViewer', member: principal(service) },
-      { resource: { kind: 'BigQueryDataset', name: 'tenants' }, role: `projects/${placeholders.project}/roles/convergenceWriter`, member: principal(service) },
+      ...(['roles/bigquery.dataViewer', `projects/${placeholders.project}/roles/convergenceWriter`] as const).map((role) => ({ resource: project, role, member: principal(service), condition: 'central' as const })),
     ]),
-    // Datasets of tenants are made by the tenant service and filled by the executor. Nobody may delete a job.
-    { resource: project, role: 'roles/bigquery.user', member: principal('tenant') },
-    ...(['tenant', 'executor'] as const).map((service) => ({ resource: project, role: 'roles/bigquery.dataEditor', member: principal(service) })),
+    // Datasets of tenants are made and filled by the executor. Nobody may delete a job.
+    { resource: project, role: 'roles/bigquery.dataEditor', member: principal('executor'), condition: 'tenants' },
+    // A plan is a dry run, which BigQuery refuses to who may not read; auth reads no row of a tenant's dataset.
+    { resource: project, role: 'roles/bigquery.dataViewer', member: principal('auth'), condition: 'tenants' },
     ...purposes.map((purpose) => ({ resource: key(purpose), role: 'roles/cloudkms.cryptoKeyEncrypter', member: principal('auth') })),
     { resource: key('tenant-credentials'), role: 'roles/cloudkms.cryptoKeyDecrypter', member: principal('executor') },
     { resource: key('notify-targets'), role: 'roles/cloudkms.cryptoKeyDecrypter', member: principal('notifier') },
@@ -59,7 +68,7 @@ export const grants = (): Grant[] => {
 
 const pubsub = 'pubsub.cnrm.cloud.google.com/v1beta1'
 const kms = 'kms.cnrm.cloud.google.com/v1beta1'
-const groups: Readonly<Record<string, string>> = { PubSubTopic: pubsub, PubSubSubscription: pubsub, KMSCryptoKey: kms, BigQueryDataset: 'bigquery.cnrm.cloud.google.com/v1beta1', Project: 'resourcemanager.cnrm.cloud.google.com/v1beta1' }
+const groups: Readonly<Record<string, string>> = { PubSubTopic: pubsub, PubSubSubscription: pubsub, KMSCryptoKey: kms, Project: 'resourcemanager.cnrm.cloud.google.com/v1beta1' }
 const retention = { week: '604800s', month: '2678400s' }
 
 const topicOf = (name: string): KubeObject => ({ apiVersion: pubsub, kind: 'PubSubTopic', metadata: { name }, spec: { messageRetentionDuration: retention.week, kmsKeyRef: { name: 'messages' } } })
@@ -84,20 +93,20 @@ export const platformFiles = (): Record<string, KubeObject[]> => {
     'iam.yaml': [
       {
         apiVersion: 'iam.cnrm.cloud.google.com/v1beta1', kind: 'IAMCustomRole', metadata: { name: 'convergencefeed' },
-        spec: { resourceID: 'convergenceFeed', title: 'Convergence: live feed', description: 'Makes and takes away subscriptions of its own', stage: 'GA', permissions: ['pubsub.subscriptions.consume', 'pubsub.subscriptions.create', 'pubsub.subscriptions.delete', 'pubsub.subscriptions.get', 'pubsub.subscriptions.list'] },
+        spec: { resourceID: 'convergenceFeed', title: 'Convergence: live feed', description: 'Makes subscriptions to what is shown live, and reads them', stage: 'GA', permissions: ['pubsub.subscriptions.consume', 'pubsub.subscriptions.create', 'pubsub.subscriptions.get'] },
       },
       {
         apiVersion: 'iam.cnrm.cloud.google.com/v1beta1', kind: 'IAMCustomRole', metadata: { name: 'convergencewriter' },
         spec: { resourceID: 'convergenceWriter', title: 'Convergence: rows', description: 'Adds rows to tables that are there; makes, changes and drops none', stage: 'GA', permissions: ['bigquery.tables.get', 'bigquery.tables.getData', 'bigquery.tables.updateData'] },
       },
-      ...grants().map(({ resource, role, member }): KubeObject => ({
+      ...grants().map(({ resource, role, member, condition }): KubeObject => ({
         apiVersion: 'iam.cnrm.cloud.google.com/v1beta1', kind: 'IAMPolicyMember',
         metadata: {
-          name: short(`${resource.kind === 'Project' ? 'project' : resource.kind.toLowerCase().replace(/^(pubsub|kmscrypto|bigquery)/, '')}-${resource.kind === 'Project' ? '' : resource.name}-${role.split(/[./]/).at(-1) ?? ''}-${memberName(member)}`.toLowerCase()),
+          name: short(`${resource.kind === 'Project' ? 'project' : resource.kind.toLowerCase().replace(/^(pubsub|kmscrypto|bigquery)/, '')}-${resource.kind === 'Project' ? '' : resource.name}-${role.split(/[./]/).at(-1) ?? ''}-${condition === undefined ? '' : `${condition}-`}${memberName(member)}`.toLowerCase()),
           // What an overlay has to put its project into.
-          labels: { member: member === pubsubAgent ? 'pubsub' : 'principal', ...resource.kind === 'Project' ? { resource: 'project' } : {}, ...role.startsWith('projects/') ? { role: 'custom' } : {} },
+          labels: { member: member === pubsubAgent ? 'pubsub' : 'principal', ...resource.kind === 'Project' ? { resource: 'project' } : {}, ...role.startsWith('projects/') ? { role: 'custom' } : {}, ...condition === undefined ? {} : { condition } },
         },
-        spec: { resourceRef: { apiVersion: groups[resource.kind], kind: resource.kind, ...resource.kind === 'Project' ? { external: `projects/${resource.name}` } : { name: resource.name } }, role, member },
+        spec: { resourceRef: { apiVersion: groups[resource.kind], kind: resource.kind, ...resource.kind === 'Project' ? { external: `projects/${resource.name}` } : { name: resource.name } }, role, member, ...condition === undefined ? {} : { condition: conditions[condition] } },
       })),
     ],
     'kms.yaml': [

@@ -178,6 +178,26 @@ export const rules: Readonly<Record<string, Rule>> = {
     return /^principal:\/\/iam\.googleapis\.com\/projects\/\d+\/locations\/global\/workloadIdentityPools\/[a-z][a-z0-9-]+\.svc\.id\.goog\/subject\/ns\/convergence\/sa\/[a-z]+$/.test(member) || /^serviceAccount:service-\d+@gcp-sa-pubsub\.iam\.gserviceaccount\.com$/.test(member)
       ? [] : [`${label(object)}: member: expected a service's principal:// or Pub/Sub's own account, got ${member}`]
   }),
+  'rights are on things that can have them': (environment) => of(environment, 'IAMPolicyMember').flatMap((object) => {
+    // Kinds of ours for which Config Connector writes IAM; a dataset is none, and its schema would take it all the same.
+    const kinds = ['PubSubTopic', 'PubSubSubscription', 'KMSCryptoKey', 'Project']
+    const { kind } = (object.spec as { resourceRef: { kind: string } }).resourceRef
+    return kinds.includes(kind) ? [] : [`${label(object)}: resourceRef.kind: expected one of ${kinds.join(', ')}, got ${kind}`]
+  }),
+  'rights to data end at a dataset': (environment) => of(environment, 'IAMPolicyMember').flatMap((object) => {
+    const { role, resourceRef, condition } = object.spec as { role: string; resourceRef: { kind: string }; condition?: { expression: string } }
+    const isData = /bigquery\.data(Viewer|Editor|Owner)$|convergenceWriter$/.test(role)
+    return !isData || resourceRef.kind !== 'Project' || condition?.expression.includes('/datasets/tenants') === true ? [] : [`${label(object)}: condition: expected one that names the central dataset, for or against it`]
+  }),
+  'S3 is reached in the region that is read': (environment) => of(environment, 'FQDNNetworkPolicy').filter(({ metadata }) => metadata.name === 'executor').flatMap((object) => {
+    const region = workloads(environment).filter(({ labels }) => labels['app.kubernetes.io/name'] === 'executor').map((workload) => settingsOf(environment, workload)['AWS_REGION'])[0] ?? ''
+    const said = JSON.stringify(object.spec)
+    return [`*.s3.${region}.amazonaws.com`, `sts.${region}.amazonaws.com`].filter((host) => !said.includes(`"${host}"`)).map((host) => `${label(object)}: egress: expected ${host}, since AWS_REGION is ${region}`)
+  }),
+  'a release names no example': ({ release = false, ...environment }) => !release ? [] : [...of(environment, 'FQDNNetworkPolicy'), ...of(environment, 'ConfigMap')].flatMap((object) => {
+    const [example] = /[a-z0-9.@-]*example\.(com|org|net)/.exec(JSON.stringify([object.spec, object.data])) ?? []
+    return example === undefined ? [] : [`${label(object)}: expected the environment's own, got ${example}`]
+  }),
   'nobody may delete a job or own a project': (environment) => [
     ...of(environment, 'IAMPolicyMember').filter(({ spec }) => /roles\/(owner|editor|bigquery\.admin|pubsub\.admin|cloudkms\.admin)$/.test((spec as { role: string }).role)).map((object) => `${label(object)}: role: expected no ${(object.spec as { role: string }).role}`),
     ...of(environment, 'IAMCustomRole').filter(({ spec }) => (spec as { permissions: string[] }).permissions.includes('bigquery.jobs.delete')).map((object) => `${label(object)}: permissions: expected no bigquery.jobs.delete: a job's id is what makes an effect happen once`),

@@ -33,12 +33,14 @@ export interface Executor { close(): Promise<void> }
 
 /** Records wait for the warehouse's next group, not for work of ours: many may. */
 const recordsAtATime = 1000
+/** Of either subscription whose messages bring steps: what one process holds, another cannot take. The autoscaler's target is half of it. */
+const stepsAtATime = 100
 
 export const executor = async ({ bus, warehouse, objects, secrets, log, now, random, scratch_folder }: ExecutorDeps): Promise<Executor> => {
   const store = openStore({ warehouse, now })
   const steps = openSteps({ service: 'executor', processors: processors({ warehouse, objects, secrets, store, scratch_folder }), now, random, log })
-  bus.consume('executor', 'run-admitted', onRunAdmitted({ store, steps, now }), { concurrency: recordsAtATime })
-  bus.consume('executor', 'step-completed', onStepCompleted({ store, steps }), { concurrency: recordsAtATime })
+  bus.consume('executor', 'run-admitted', onRunAdmitted({ store, steps, now }), { concurrency: stepsAtATime })
+  bus.consume('executor', 'step-completed', onStepCompleted({ store, steps }), { concurrency: stepsAtATime })
   bus.consume('executor', 'run-completed', onRunCompleted({ store }), { concurrency: recordsAtATime })
   bus.consume('executor', 'run-failed', onRunFailed({ store }), { concurrency: recordsAtATime })
   // The bus ends the handlers and whoever opened the doors closes them.
