@@ -3,7 +3,7 @@
  * makes topics, tables and keys at the first start, and stands for Cloud Scheduler: a tick each minute. The services find it by the
  * environment lines that it prints.
  */
-import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
+import { createHash, createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ensureTopology, openBus } from '@convergence/bus'
@@ -78,7 +78,22 @@ const signingKeys = (path: string): SigningKeys => {
     }
     writeSecretFile(path, JSON.stringify(made))
   }
-  return JSON.parse(readFileSync(path, 'utf8')) as SigningKeys
+  try {
+    const keys = JSON.parse(readOwn(path)) as SigningKeys
+    for (const kid of ['auth', 'scheduler']) createPrivateKey(keys[kid]?.private_key ?? '')
+    return keys
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    throw new AppError('SETTING_INVALID', `${path}: expected the key pairs of auth and scheduler, got something else; take the file away and new ones are made`, { cause: error })
+  }
+}
+/** Throws SETTING_INVALID where it may not be read. */
+const readOwn = (path: string): string => {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new AppError('SETTING_INVALID', `${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}): expected a file of this user`, { cause: error })
+  }
 }
 
 export const newAdminKey = (): string => `cdpadm_${BigInt(`0x${randomBytes(32).toString('hex')}`).toString(36)}`
@@ -99,7 +114,8 @@ export const openLocalCloud = async ({ data_folder, project_id, log, clock = Dat
       const path = join(data_folder, 'admin-key')
       admin_key_is_new = !existsSync(path)
       if (admin_key_is_new) writeSecretFile(path, `${newAdminKey()}\n`)
-      admin_key = readFileSync(path, 'utf8').trim()
+      admin_key = readOwn(path).trim()
+      if (!/^\S{8,200}$/.test(admin_key)) throw new AppError('SETTING_INVALID', `${path}: expected an admin key, 8 to 200 characters without a space, got something else; take the file away and a new one is made`)
       admin_key_hashes = [hashKey(admin_key)]
     }
     const keys = signingKeys(join(data_folder, 'signing-keys.json'))

@@ -59,17 +59,6 @@ const checkLockFile = () => {
   }
 }
 
-/** Every setting of a service is in its README's table, and no other. */
-const checkSettings = () => {
-  for (const service of readdirSync(join(root, 'services'))) {
-    const place = `services/${service}/README.md`
-    const { properties } = JSON.parse(readFileSync(join(root, 'services', service, 'env.schema.json'), 'utf8')) as { properties: Record<string, unknown> }
-    const told = [...readFileSync(join(root, place), 'utf8').matchAll(/^\| `([A-Z][A-Z0-9_]+)` \| (?:`[a-z]+`(?:, `[a-z]+`)?)? *\|/gm)].map(([, name]) => name ?? '')
-    for (const name of Object.keys(properties)) if (!told.includes(name)) fault(place, `does not tell of ${name}, which env.schema.json has`)
-    for (const name of told) if (!Object.hasOwn(properties, name)) fault(place, `tells of ${name}, which env.schema.json does not have`)
-  }
-}
-
 const run = (what: string, args: string[]) => {
   try {
     execFileSync(process.execPath, args, { cwd: root, stdio: ['ignore', 'ignore', 'pipe'], encoding: 'utf8' })
@@ -82,10 +71,9 @@ run('generated files', ['tools/generate.ts', '--check'])
 run('pipelines and templates', ['tools/validate.ts'])
 checkLinks()
 checkLockFile()
-checkSettings()
 const deployment = await deploymentFaults()
 faults.push(...deployment.faults)
 for (const line of deployment.skipped) console.log(`verify: skipped ${line}`)
 for (const line of faults) console.error(line)
 if (faults.length > 0) process.exitCode = 1
-else console.log('verify: generated files, pipelines, links, settings, lock file, pins, manifests of every overlay, image and compose file are in order')
+else console.log('verify: generated files, pipelines, links, lock file, pins, manifests of every overlay, image and compose file are in order')

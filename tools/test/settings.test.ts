@@ -1,7 +1,10 @@
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { AppError, serviceNames } from '@convergence/contracts'
+import { openLog } from '@convergence/service'
+import { openLocalCloud } from '../local-cloud.ts'
 import { readSettings } from '../settings.ts'
 
 describe('settings', () => {
@@ -38,6 +41,20 @@ describe('settings', () => {
       const section = readFileSync(join(folder, 'README.md'), 'utf8').split('\n## Settings\n')[1]?.split('\n## ')[0] ?? ''
       const told = [...section.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name)
       expect(told.sort(), service).to.deep.equal(Object.keys(properties).sort())
+    }
+  })
+
+  it('a key file of the data folder that is none is told with its name and what to do', async () => {
+    for (const [name, text] of [['signing-keys.json', 'garbage'], ['signing-keys.json', '{"auth":{}}'], ['admin-key', 'two words\n']] as const) {
+      const data_folder = mkdtempSync(join(tmpdir(), 'convergence-keys-'))
+      try {
+        writeFileSync(join(data_folder, name), text)
+        const error = await openLocalCloud({ data_folder, project_id: 'local', log: openLog({ service: 'test', level: 'error' }) }).then(() => undefined, (thrown: unknown) => thrown)
+        expect(error, name).to.be.instanceOf(AppError).and.include({ code: 'SETTING_INVALID' })
+        expect((error as AppError).message).to.contain(join(data_folder, name)).and.contain('take the file away').and.not.contain(text.trim())
+      } finally {
+        rmSync(data_folder, { recursive: true, force: true })
+      }
     }
   })
 })

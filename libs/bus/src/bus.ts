@@ -5,7 +5,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import {
-  AppError, assertEvent, deadLetterName, eventAttributes, isRetryable, serviceNames, subscriptionName, topics, topology, type ErrorCode, type EventBodies, type ServiceName, type Topic,
+  AppError, assertEvent, brokenText, deadLetterName, eventAttributes, isRetryable, serviceNames, subscriptionName, topics, topology, type ErrorCode, type EventBodies, type ServiceName, type Topic,
 } from '@convergence/contracts'
 import { metrics } from '@opentelemetry/api'
 import { signedText, type Signer } from './sign.ts'
@@ -189,7 +189,9 @@ export const openBus = (options: BusOptions): Bus => {
 
   const encode = async ({ topic, event, attributes: added, idempotency_key }: Outgoing): Promise<PortOutgoing> => {
     assertEvent(topic, event)
-    const data = Buffer.from(JSON.stringify(event))
+    const text = JSON.stringify(event)
+    assertWhole(topic, text, event)
+    const data = Buffer.from(text)
     const attributes = { ...eventAttributes(topic, event), ...added }
     if (topic !== 'run-requested') return { topic, data, attributes }
     const signers = options.signers ?? {}
@@ -388,14 +390,20 @@ const parse = <T extends Topic>(topic: T, data: Uint8Array): EventBodies[T] => {
   const known = parsed.get(data)
   if (known?.topic === topic) return known.event as EventBodies[T]
   let value: unknown
+  const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8')
   try {
-    value = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8'))
+    value = JSON.parse(text)
   } catch (error) {
     throw new AppError('EVENT_INVALID', `${topic}: the body is not JSON`, { cause: error })
   }
   assertEvent(topic, value)
+  assertWhole(topic, text, value)
   parsed.set(data, { topic, event: deepFreeze(value) })
   return value
+}
+const assertWhole = (topic: Topic, text: string, value: unknown): void => {
+  const where = brokenText(text, value)
+  if (where !== undefined) throw new AppError('EVENT_INVALID', `${topic}: ${where}: expected whole characters, got half of one (a lone surrogate)`)
 }
 /** No handler can change what another one is given. */
 const deepFreeze = <T>(value: T): T => {

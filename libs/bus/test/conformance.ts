@@ -145,6 +145,19 @@ export const busConformance = (target: BusTarget): void => {
     await finish()
   })
 
+  it('neither publishes nor takes half of a character', async () => {
+    const { bus, port, finish } = await setup()
+    const dead = collector<string | undefined>(1)
+    const one = bus()
+    one.consume('executor', 'step-completed', () => Promise.resolve(undefined))
+    one.consumeDead(({ attributes }) => { dead.note(attributes['detail']); return Promise.resolve(undefined) })
+    const half: StepCompleted = { ...step('a'), outputs: { text: '\ud83d' } }
+    expect(await one.publish([{ topic: 'step-completed', event: half }]).then(() => 'published', (error: AppError) => `${error.code} ${error.message}`)).to.match(/^EVENT_INVALID .*body\.outputs\.text/)
+    await port.publish([{ topic: 'step-completed', data: Buffer.from(JSON.stringify(half)), attributes: {} }])
+    expect((await dead.all)[0]).to.contain('body.outputs.text')
+    await finish()
+  })
+
   it('forwards a message to the dead letters after its last attempt', async () => {
     const { bus, finish } = await setup()
     const dead = collector<number>(1)

@@ -45,7 +45,8 @@ export const isRetryable = (error: unknown): boolean => !(error instanceof AppEr
 /** The error as an event or row carries it: an unknown error shows its class, never its message or stack. */
 export const faultOf = (error: unknown): Fault =>
   error instanceof AppError
-    ? { code: error.code, message: [error.message, ...error.faults].join('\n').slice(0, 4000) }
+    // Cut, or told of something cut, it may end in half of a character.
+    ? { code: error.code, message: [error.message, ...error.faults].join('\n').slice(0, 4000).toWellFormed() }
     : { code: 'INTERNAL', message: `unexpected ${error instanceof Error ? error.name : typeof error}; the log has it under the run's id` }
 
 // ---- topology and names ---------------------------------------------------------------------------------------------------------
@@ -130,6 +131,23 @@ export function assertEvent<T extends Topic>(topic: T, value: unknown): asserts 
   if (!validate(value)) {
     throw new AppError('EVENT_INVALID', `${topic}: the body does not follow schemas/events/${topic}.v1.json`, { faults: (validate.errors ?? []).slice(0, 20).map(wordFault) })
   }
+}
+/**
+ * Where a value read from this JSON text has half of a character (a lone surrogate), which JSON can say and UTF-8 and the warehouse cannot; undefined
+ * where it has none. Nearly always one look at the text tells.
+ */
+export const brokenText = (text: string, value: unknown, path = 'body'): string | undefined => {
+  if (!/\\u[dD]/.test(text)) return undefined
+  const look = (inner: unknown, at: string): string | undefined => {
+    if (typeof inner === 'string') return inner.isWellFormed() ? undefined : at
+    if (typeof inner !== 'object' || inner === null) return undefined
+    for (const [key, each] of Object.entries(inner)) {
+      const found = key.isWellFormed() ? look(each, `${at}.${key}`) : at
+      if (found !== undefined) return found
+    }
+    return undefined
+  }
+  return look(value, path)
 }
 const wordFault = (error: ErrorObject): string => `${error.instancePath === '' ? 'body' : error.instancePath.slice(1).replaceAll('/', '.')}: ${error.message ?? error.keyword}`
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import {
-  AppError, assertEvent, base32, canonicalJson, deadLetterName, errorTable, eventAttributes, faultOf, isRetryable, plans, requestDigest, runId, subscriptionName, tables, topology, topics, views,
+  AppError, assertEvent, base32, brokenText, canonicalJson, deadLetterName, errorTable, eventAttributes, faultOf, isRetryable, plans, requestDigest, runId, subscriptionName, tables, topology, topics, views,
   type Run, type StepCompleted,
 } from '@convergence/contracts'
 
@@ -49,6 +49,13 @@ describe('contracts', () => {
     const open: StepCompleted = { ...completed }
     delete open.next
     expect(eventAttributes('step-completed', open)).not.to.have.any.keys('last', 'for_tenant')
+  })
+
+  it('finds half of a character in what JSON said, wherever it stands, and takes whole ones however they are written', () => {
+    const at = (text: string) => brokenText(text, JSON.parse(text))
+    expect([at('{"a":["x",{"b":"y \\ud83d"}]}'), at('{"\\uDC00":1}'), at('"\\ud800"')]).to.deep.equal(['body.a.1.b', 'body', 'body'])
+    expect([at('{"a":"\\ud83d\\ude00"}'), at('{"a":"😀"}'), at('{"a":"\\\\ud83d"}'), at('1')]).to.deep.equal([undefined, undefined, undefined, undefined])
+    expect(faultOf(new AppError('EXPORT_INVALID', `${'x'.repeat(3_999)}😀`)).message.isWellFormed()).to.equal(true)
   })
 
   it('shows the message of an AppError and of nothing else', () => {

@@ -100,7 +100,7 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
   const endings = prepared.filter(({ step }) => step.notification)
 
   /** Values by name, or every fault of the parameters. */
-  const valuesOf = ({ run_id, tenant_id, parameters, requested_at }: CompileInput): Map<string, Scalar> => {
+  const valuesOf = ({ run_id, tenant_id, parameters, requested_at, scheduled_time = requested_at }: CompileInput): Map<string, Scalar> => {
     const faults: string[] = []
     for (const [name, value] of Object.entries(parameters)) {
       const spec = specs.get(name)
@@ -113,7 +113,7 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
       if (fault !== undefined) faults.push(`${name}: ${fault}`)
     }
     const values = new Map<string, Scalar>([['tenant_id', tenant_id], ['pipeline_id', pipeline_id], ['project_id', project_id], ['run_id', run_id]])
-    const day = (back: number) => new Date(Date.parse(requested_at) - back * dayMs).toISOString().slice(0, 10)
+    const day = (back: number) => new Date(Date.parse(scheduled_time) - back * dayMs).toISOString().slice(0, 10)
     for (const spec of plan.parameters) {
       const given = Object.hasOwn(parameters, spec.name) ? parameters[spec.name] : undefined
       if (given !== undefined && given !== null) values.set(spec.name, given)
@@ -168,6 +168,8 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
   return (input) => {
     const { run_id, tenant_id, trigger_type, trigger_by, user_id, parameters, requested_at, priority, parent_run_id, skip } = input
     const values = valuesOf(input)
+    // A day that was counted is said from here on: the record shows it, and who resumes the run another day goes on with it.
+    const counted = plan.parameters.filter(({ type, name, default: given }) => type === 'date' && (given === 'yesterday' || given === 'today') && (parameters[name] ?? null) === null)
     const sources = plan.sources.map((source) => {
       const filled = String(fillText(source, values))
       return filled.includes('.') ? filled : `${project_id}.${filled}`
@@ -175,7 +177,7 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
     return {
       run_id, tenant_id, pipeline: path, pipeline_id, trigger_type,
       ...(trigger_by === undefined ? {} : { trigger_by }), ...(user_id === undefined ? {} : { user_id }),
-      parameters, priority: priority ?? 5, requested_at,
+      parameters: counted.length === 0 ? parameters : { ...parameters, ...Object.fromEntries(counted.map(({ name }) => [name, values.get(name) ?? null])) }, priority: priority ?? 5, requested_at,
       ...(parent_run_id === undefined ? {} : { parent_run_id }), ...(skip === undefined || skip.length === 0 ? {} : { skip: [...skip] }),
       ...(endings.length === 0 ? {} : { variables: Object.fromEntries(values) }),
       sources,

@@ -39,6 +39,8 @@ export interface CompileInput {
   parameters: Run['parameters']
   trigger_type: Run['trigger_type']
   requested_at: string
+  /** Of a schedule: the time that this run is for, which is what its `yesterday` and `today` count from. Default: requested_at. */
+  scheduled_time?: string
   priority?: number
   trigger_by?: string
   user_id?: string
@@ -50,7 +52,7 @@ export interface Pipelines {
   list(): readonly Pipeline[]
   /** Looks up the map; a name that is not in it is undefined, whatever it looks like. */
   get(path: string): Pipeline | undefined
-  /** The run as data. Throws PIPELINE_UNKNOWN or PARAMETER_INVALID with all faults. Pure: `requested_at` is its only clock. */
+  /** The run as data. Throws PIPELINE_UNKNOWN or PARAMETER_INVALID with all faults. Pure: `scheduled_time` or `requested_at` is its only clock, and the days that they gave stand in `parameters`. */
   compile(input: CompileInput): Run
 }
 

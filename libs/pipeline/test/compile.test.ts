@@ -49,6 +49,16 @@ describe('compiling a run', () => {
     expect(days('2026-03-01T00:30:00.000+02:00')).to.deep.equal(['2026-02-27', '2026-02-28', '2026-02'])
     expect(days('2026-01-01T00:00:00Z', { date: '2024-02-29' })).to.deep.equal(['2024-02-29', '2026-01-01', '2024-02'])
   })
+  it('counts them of a schedule from the time that the run is for, and says in its parameters what it counted', () => {
+    const pipelines = pipelinesFrom(load('SELECT \'{date}\', \'{until}\'', 'parameters: { date: { type: date, default: yesterday }, until: { type: date, default: today }, note: { type: string, default: x } }\n'))
+    const late = { requested_at: '2026-03-08T00:02:00.000Z', scheduled_time: '2026-03-05T23:59:00.000Z' }
+    const run = pipelines.compile(ask(late))
+    expect(queryOf(run).parameters.map(({ value }) => value)).to.deep.equal(['2026-03-04', '2026-03-05'])
+    expect(run.parameters).to.deep.equal({ date: '2026-03-04', until: '2026-03-05' })
+    // Who resumes it on another day goes on with these.
+    expect(queryOf(pipelines.compile(ask({ requested_at: '2026-04-01T00:00:00Z', parameters: run.parameters }))).parameters.map(({ value }) => value)).to.deep.equal(['2026-03-04', '2026-03-05'])
+    expect(pipelines.compile(ask({ ...late, parameters: { until: '2026-01-01', date: null } })).parameters).to.deep.equal({ until: '2026-01-01', date: '2026-03-04' })
+  })
   it('loads the month that the run names, or that of its date', () => {
     const source = (parameters: Record<string, string>) => real().compile(ask({ pipeline: 'azure/cost/exports', parameters })).steps[0]?.config
     expect(source({ month: '2025-11' })?.['source']).to.deep.equal({ container: 'acme_corp-exports', prefix: 'cost/daily', month: '2025-11' })

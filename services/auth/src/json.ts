@@ -1,19 +1,23 @@
 /**
  * JSON from outside: what JSON.parse lets pass silently is refused here first. One linear walk over the text, no recursion.
  */
-import { AppError } from '@convergence/contracts'
+import { AppError, brokenText } from '@convergence/contracts'
 
 const deepest = 20
 const forbidden = new Set(['__proto__', 'constructor', 'prototype'])
 
-/** Throws BODY_INVALID for what is no JSON, for forbidden or repeated keys, and for nesting deeper than 20. */
+/** Throws BODY_INVALID for what is no JSON, for forbidden or repeated keys, for half characters, and for nesting deeper than 20. */
 export const parseJson = (text: string): unknown => {
   if (text !== '{}') scan(text)
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch {
     throw new AppError('BODY_INVALID', 'body: expected JSON, got something that does not parse; check quotes and commas')
   }
+  const where = brokenText(text, value)
+  if (where !== undefined) throw new AppError('BODY_INVALID', `${where}: expected whole characters, got half of one (a lone surrogate)`)
+  return value
 }
 
 /** Ends of strings are found exactly; everything else is left to JSON.parse. */

@@ -27,7 +27,7 @@ describe('bodies', () => {
     const deep = (count: number) => `{"date":${'['.repeat(count)}${']'.repeat(count)}}`
     const bad = [
       '{"__proto__":{"polluted":1}}', '{"constructor":1}', '{"prototype":1}', '{"\\u005f_proto__":1}', '{"date":"2026-01-01","date":"2026-01-02"}', '{"date":"2026-01-01","d\\u0061te":"2026-01-02"}', deep(25), deep(50_000), '{', '[]', 'null', '"x"', '1',
-      '{"date":{"a":1}}', '{"date":["2026-01-01"]}', '{"date":NaN}', `{"date":"2026-01-01"}{}`, '\u0000', '{"date":"2026-01-01",}',
+      '{"date":{"a":1}}', '{"date":["2026-01-01"]}', '{"date":NaN}', `{"date":"2026-01-01"}{}`, '\u0000', '{"date":"2026-01-01",}', '{"date":"\\ud83d"}', '{"\\uDC00":1}',
     ]
     for (const raw of bad) {
       const started = performance.now()

@@ -266,7 +266,12 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     if (spec === undefined) throw new AppError('TABLE_NOT_FOUND', `${project_id}.${journalDataset}.${table} does not exist; the bootstrap pipeline makes the central tables`)
     assertRows(table, spec.columns, rows)
   }
-  const textOfRows = (rows: readonly Row[]): string => rows.map((row) => JSON.stringify(row)).join(',')
+  /** A half character, as JSON says it, is one that DuckDB would not take after the rows were acknowledged. */
+  const whole = (_key: string, value: unknown): unknown => typeof value === 'string' ? value.toWellFormed() : value
+  const textOfRows = (rows: readonly Row[]): string => {
+    const text = rows.map((row) => JSON.stringify(row)).join(',')
+    return text.includes('\\ud') ? rows.map((row) => JSON.stringify(row, whole)).join(',') : text
+  }
 
   // ---- statements -------------------------------------------------------------------------------------------------------------------
 

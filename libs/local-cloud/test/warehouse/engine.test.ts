@@ -75,6 +75,15 @@ describe('warehouse engine', function () {
     expect(await again.healthy()).to.equal(true)
   }))
 
+  it('takes rows with half of a character, which JSON can say, and those that came with them', () => setup(async ({ warehouse, reopen }) => {
+    await warehouse.ensureTable({ dataset: 'tenants', table: 'log', columns: [{ name: 'text', type: 'STRING' }, { name: 'body', type: 'JSON' }] })
+    expect(await warehouse.commit('log', { epoch: 'e', shard: 0, seq: 1 }, [{ text: 'a \ud83d', body: { b: ['\udc00'] } }, { text: 'whole 😀', body: null }])).to.equal('mine')
+    await warehouse.append('log', [{ text: '\\ud83d', body: null }])
+    const texts = [{ text: 'a �' }, { text: 'whole 😀' }, { text: '\\ud83d' }]
+    expect(await warehouse.query({ query: 'SELECT text FROM log', default_dataset: 'tenants' })).to.have.deep.members(texts)
+    expect(await (await reopen()).query({ query: 'SELECT text FROM log', default_dataset: 'tenants' })).to.have.deep.members(texts)
+  }))
+
   it('loses nothing that was acknowledged when it is killed, and doubles nothing', async () => {
     const folder = makeFolder()
     const said: Record<string, number> = { appended: -1, committed: -1, job: -1, read: -1 }

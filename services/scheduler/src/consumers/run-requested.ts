@@ -98,7 +98,7 @@ export const compileRequest = (pipelines: Pipelines, event: RunRequested, { kid,
     ...event.skip === undefined ? {} : { skip: event.skip },
   }
   try {
-    return { run: pipelines.compile(facts), digest }
+    return { run: pipelines.compile({ ...facts, ...trigger_type !== 'schedule' || event.scheduled_time === undefined ? {} : { scheduled_time: event.scheduled_time } }), digest }
   } catch (error) {
     if (!(error instanceof AppError) || (error.code !== 'PIPELINE_UNKNOWN' && error.code !== 'PARAMETER_INVALID')) throw error
     const pipeline_id = pipelines.get(facts.pipeline)?.pipeline_id ?? facts.pipeline
