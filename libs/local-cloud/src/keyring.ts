@@ -41,8 +41,8 @@ export interface Keyring extends KeyWrapper {
   /** With a first version, which is primary, unless `empty`. Throws CONFLICT when it is there. */
   createKey(key: string, options: Partial<Pick<CryptoKey, 'labels' | 'destroy_scheduled_seconds' | 'rotation_seconds' | 'next_rotation_time'>> & { empty?: boolean }): CryptoKey
   updateKey(key: string, change: Partial<Pick<CryptoKey, 'labels' | 'rotation_seconds' | 'next_rotation_time'>>): CryptoKey
-  /** Not primary until it is named so. */
-  createVersion(key: string): KeyVersion
+  /** Enabled, or as `state` says. Not primary until it is named so. */
+  createVersion(key: string, state?: 'ENABLED' | 'DISABLED'): KeyVersion
   /** Throws SETTING_INVALID when that version is not enabled. */
   setPrimary(key: string, version: number): CryptoKey
   /** Throws SETTING_INVALID when the version's state does not allow it: enable and disable one that is either, destroy what is not given up yet, restore what is. A restored one is disabled. */
@@ -112,8 +112,8 @@ export const openKeyring = ({ file, now = () => new Date() }: KeyringOptions): K
     return state === version.state ? version : { ...version, state, destroy_event_time: version.destroy_time ?? '' }
   }
   const shownKey = (key: StoredKey): CryptoKey => ({ ...key, versions: key.versions.map(shownVersion) })
-  const add = (key: StoredKey): StoredVersion => {
-    const version: StoredVersion = { number: key.versions.length + 1, state: 'ENABLED', create_time: time(), material: randomBytes(32).toString('base64') }
+  const add = (key: StoredKey, state: VersionState = 'ENABLED'): StoredVersion => {
+    const version: StoredVersion = { number: key.versions.length + 1, state, create_time: time(), material: randomBytes(32).toString('base64') }
     key.versions.push(version)
     return version
   }
@@ -166,7 +166,7 @@ export const openKeyring = ({ file, now = () => new Date() }: KeyringOptions): K
     key.primary = number
     return shownKey(key)
   })
-  const createVersion = (name: string): KeyVersion => change((content) => shownVersion(add(find(content, name))))
+  const createVersion: Keyring['createVersion'] = (name, state) => change((content) => shownVersion(add(find(content, name), state)))
 
   return {
     rings: () => Object.fromEntries(Object.entries(fresh().rings).map(([name, ring]) => [name, { ...ring, keys: Object.fromEntries(Object.entries(ring.keys).map(([id, key]) => [id, shownKey(key)])) }])),

@@ -70,6 +70,19 @@ describe('key file', () => {
     expect(readdirSync(world.folder)).to.deep.equal(['keyring.json'])
     world.end()
   })
+  it('makes a version that is off in one write, and seals nothing by it until it is on', () => {
+    const world = setup()
+    const keyring = openKeyring({ file: world.file })
+    const key = 'global/convergence/api-key-wrap'
+    expect(keyring.createVersion(key, 'DISABLED')).to.include({ number: 2, state: 'DISABLED' })
+    // As another process finds it.
+    expect(openKeyring({ file: world.file }).rings()['global/convergence']?.keys['api-key-wrap']?.versions.map(({ state }) => state)).to.deep.equal(['ENABLED', 'DISABLED'])
+    expect(() => keyring.encrypt(key, Buffer.from('x'), Buffer.alloc(0), 2)).to.throw('version 2 is DISABLED')
+    keyring.setState(key, 2, 'ENABLED')
+    expect(keyring.encrypt(key, Buffer.from('x'), Buffer.alloc(0), 2).version).to.equal(2)
+    expect(keyring.createVersion(key).state).to.equal('ENABLED')
+    world.end()
+  })
   it('opens values of another process and of one that has rotated since', async () => {
     const world = setup()
     const [a, b] = [openKeyring({ file: world.file }), openKeyring({ file: world.file })]

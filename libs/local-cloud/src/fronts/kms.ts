@@ -130,6 +130,11 @@ export const openKmsFront = async ({ keyring, project_id, host = '127.0.0.1', po
     if (seconds !== undefined && next === undefined) throw invalid('rotation_period: expected next_rotation_time beside it')
     return { ...seconds === undefined ? {} : { rotation_seconds: seconds }, ...next === undefined ? {} : { next_rotation_time: next } }
   }
+  /** The states that a caller may give a version by itself. */
+  const switchable = (state: string | undefined): 'ENABLED' | 'DISABLED' => {
+    if (state !== 'ENABLED' && state !== 'DISABLED') throw invalid(`crypto_key_version.state: expected ENABLED or DISABLED, got ${String(state)}`)
+    return state
+  }
   const limited = (what: string, bytes: Uint8Array): Uint8Array => {
     if (bytes.length > mostBytes) throw invalid(`${what}: expected at most ${mostBytes} bytes, got ${bytes.length}`)
     return bytes
@@ -187,7 +192,11 @@ export const openKmsFront = async ({ keyring, project_id, host = '127.0.0.1', po
       const key = nameOf(name, 'key')
       return protoKey(key, keyring.setPrimary(key, numberOf(cryptoKeyVersionId)))
     }),
-    ...method('CreateCryptoKeyVersion', ({ parent }: { parent: string }) => protoVersion(nameOf(parent, 'key'), keyring.createVersion(nameOf(parent, 'key')))),
+    ...method('CreateCryptoKeyVersion', ({ parent, cryptoKeyVersion }: { parent: string; cryptoKeyVersion?: Partial<ProtoVersion> | null }) => {
+      const key = nameOf(parent, 'key')
+      const { state = 'CRYPTO_KEY_VERSION_STATE_UNSPECIFIED' } = cryptoKeyVersion ?? {}
+      return protoVersion(key, keyring.createVersion(key, state === 'CRYPTO_KEY_VERSION_STATE_UNSPECIFIED' ? 'ENABLED' : switchable(state)))
+    }),
     ...method('GetCryptoKeyVersion', ({ name }: { name: string }) => {
       const { key, number } = versionAt(name)
       const found = keyAt(key).versions[number - 1]
@@ -202,9 +211,7 @@ export const openKmsFront = async ({ keyring, project_id, host = '127.0.0.1', po
     ...method('UpdateCryptoKeyVersion', ({ cryptoKeyVersion, updateMask }: Mask & { cryptoKeyVersion?: ProtoVersion | null }) => {
       const { key, number } = versionAt(cryptoKeyVersion?.name ?? '')
       if (updateMask?.paths?.join() !== 'state') throw invalid('update_mask: expected state, the only field of a version that can be changed')
-      const state = cryptoKeyVersion?.state
-      if (state !== 'ENABLED' && state !== 'DISABLED') throw invalid(`crypto_key_version.state: expected ENABLED or DISABLED, got ${String(state)}`)
-      return protoVersion(key, keyring.setState(key, number, state))
+      return protoVersion(key, keyring.setState(key, number, switchable(cryptoKeyVersion?.state)))
     }),
     ...method('DestroyCryptoKeyVersion', ({ name }: { name: string }) => {
       const { key, number } = versionAt(name)

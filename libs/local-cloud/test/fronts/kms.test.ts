@@ -125,6 +125,20 @@ describe('KMS on the wire', () => {
     await update('ENABLED')
     expect(await open(first.ciphertext)).to.deep.equal(['one', false])
   }))
+  it('makes a version in the state that is asked for, and refuses a state that no version begins in', inWorld(async ({ client, keyring }) => {
+    const parent = `${key_ring}/cryptoKeys/tenant-credentials`
+    const [off] = await client.createCryptoKeyVersion({ parent, cryptoKeyVersion: { state: 'DISABLED' } })
+    expect([off.name, off.state]).to.deep.equal([`${parent}/cryptoKeyVersions/2`, 'DISABLED'])
+    expect((await client.getCryptoKeyVersion({ name: off.name }))[0].state).to.equal('DISABLED')
+    expect((await refused(client.encrypt({ name: off.name, plaintext: Buffer.from('x') }))).code).to.equal(failedPrecondition)
+    for (const cryptoKeyVersion of [{ state: 'ENABLED' as const }, { state: 'CRYPTO_KEY_VERSION_STATE_UNSPECIFIED' as const }, {}, null]) expect((await client.createCryptoKeyVersion({ parent, cryptoKeyVersion }))[0].state).to.equal('ENABLED')
+    for (const state of ['DESTROYED', 'DESTROY_SCHEDULED', 'PENDING_GENERATION', 'PENDING_IMPORT'] as const) {
+      const { code, details } = await refused(client.createCryptoKeyVersion({ parent, cryptoKeyVersion: { state } }))
+      expect([code, details], state).to.deep.equal([invalidArgument, `crypto_key_version.state: expected ENABLED or DISABLED, got ${state}`])
+    }
+    // What was refused has made nothing.
+    expect(keyring.rings()['global/convergence']?.keys['tenant-credentials']?.versions).to.have.length(6)
+  }))
   it('gives up a version on time, lets it be restored before and not after, and keeps nothing of it', async () => {
     let at = Date.parse('2026-01-01T00:00:00Z')
     await inWorld(async ({ client, file }) => {
