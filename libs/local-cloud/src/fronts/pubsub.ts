@@ -65,7 +65,8 @@ const pageSize = 100
 
 export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', port, log }: PubSubFrontOptions): Promise<PubSubFront> => {
   const service = await loadServices('@google-cloud/pubsub', 'google/pubsub/v1/pubsub.proto')
-  const streams = new Set<{ subscription: string; end(error: StatusError): void }>()
+  /** `config`: what the subscription says now; whoever changes it puts it here. */
+  const streams = new Set<{ subscription: string; config: BrokerSubscriptionConfig; end(error: StatusError): void }>()
 
   // ---- names ------------------------------------------------------------------------------------------------------------------------
 
@@ -215,10 +216,9 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
   type PullCall = grpc.ServerDuplexStream<PullRequest, object>
   const streamingPull = (call: PullCall): void => {
     let stream: Stream | undefined
-    let config: BrokerSubscriptionConfig = { topic: '' }
     let waiting: PortMessage[] = []
     let ended = false
-    const entry = { subscription: '', end: (error: StatusError) => { finish(error) } }
+    const entry = { subscription: '', config: { topic: '' } as BrokerSubscriptionConfig, end: (error: StatusError) => { finish(error) } }
     const finish = (error?: unknown) => {
       if (ended) return
       ended = true
@@ -228,6 +228,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       else call.emit('error', statusOf(error))
     }
     const answer = (messages: readonly PortMessage[], confirmed: { acknowledgeConfirmation?: object; modifyAckDeadlineConfirmation?: object } = {}) => {
+      const { config } = entry
       // With every answer: the client learns from it whether acknowledgements are to be confirmed.
       const full = !call.write({
         ...confirmed,
@@ -249,7 +250,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       const seconds = request.streamAckDeadlineSeconds
       if (seconds < 10 || seconds > 600) throw invalid(`stream_ack_deadline_seconds: expected 10 to 600, got ${seconds}`)
       if (ended) return
-      config = found.config
+      entry.config = found.config
       entry.subscription = found.name
       streams.add(entry)
       const limit = (text: string) => (Number(text) <= 0 ? Number.MAX_SAFE_INTEGER : Number(text))
@@ -272,7 +273,7 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       }
       const modified = modify(entry.subscription, modifyDeadlineAckIds, (k) => modifyDeadlineSeconds[k] ?? 0)
       const acknowledged = await acknowledge(entry.subscription, ackIds)
-      if (ended || config.enableExactlyOnceDelivery !== true) return
+      if (ended || entry.config.enableExactlyOnceDelivery !== true) return
       const told = ({ done, late, failed }: Fates) => ({ ackIds: done, invalidAckIds: late, temporaryFailedAckIds: failed })
       answer([], { ...ackIds.length === 0 ? {} : { acknowledgeConfirmation: told(acknowledged) }, ...modifyDeadlineAckIds.length === 0 ? {} : { modifyAckDeadlineConfirmation: told(modified) } })
     }
@@ -367,7 +368,9 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
         changed = { ...changed, ...take(subscription) }
       }
       await broker.updateSubscription(name, config.topic === '_deleted-topic_' ? { ...configOf({ ...changed, topic: topicPath('gone') }), topic: config.topic } : configOf(changed))
-      return protoOf(name, (await known(subscription.name)).config)
+      const { config: after } = await known(subscription.name)
+      for (const stream of streams) if (stream.subscription === name) stream.config = after
+      return protoOf(name, after)
     }),
     ...method('ListSubscriptions', async (request: Page & { project: string }) => {
       projectOf(request.project)
@@ -397,7 +400,9 @@ export const openPubSubFront = async ({ broker, project_id, host = '127.0.0.1', 
       refuseDetached({ name, config })
       if (maxMessages <= 0) throw invalid(`max_messages: expected at least 1, got ${maxMessages}`)
       const messages = await broker.pull(name, { max_messages: Math.min(maxMessages, mostMessages), wait_ms: returnImmediately === true ? 0 : pullWaitMs, signal: gone.signal })
-      return { receivedMessages: messages.map((message) => received(message, config)) }
+      // It may have changed while this waited.
+      const after = await broker.getSubscription(name) ?? config
+      return { receivedMessages: messages.map((message) => received(message, after)) }
     }),
     StreamingPull: streamingPull,
     ...method('ModifyPushConfig', ({ pushConfig }: { pushConfig?: { pushEndpoint?: string } | null }) => {

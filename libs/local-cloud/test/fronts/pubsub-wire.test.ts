@@ -61,7 +61,7 @@ const fault = (work: Promise<unknown>): Promise<{ code: unknown; text: string }>
 const [invalidArgument, notFound, alreadyExists, unimplemented] = [3, 5, 6, 12]
 
 /** The protocol's own stream, without the client's habits. */
-interface Answer { receivedMessages: { ackId: string; message: { data: Buffer } }[]; subscriptionProperties: { exactlyOnceDeliveryEnabled: boolean } | null; acknowledgeConfirmation: { ackIds: string[]; invalidAckIds: string[] } | null; modifyAckDeadlineConfirmation: { ackIds: string[]; invalidAckIds: string[] } | null }
+interface Answer { receivedMessages: { ackId: string; deliveryAttempt: number; message: { data: Buffer } }[]; subscriptionProperties: { exactlyOnceDeliveryEnabled: boolean } | null; acknowledgeConfirmation: { ackIds: string[]; invalidAckIds: string[] } | null; modifyAckDeadlineConfirmation: { ackIds: string[]; invalidAckIds: string[] } | null }
 const rawStream = async (world: World, subscription: string, first: object = {}) => {
   const service = (await loadServices('@google-cloud/pubsub', 'google/pubsub/v1/pubsub.proto'))('google.pubsub.v1.Subscriber')
   const Client = grpc.makeGenericClientConstructor(service, 'Subscriber')
@@ -183,6 +183,55 @@ describe('Pub/Sub front: what the wire shows', function () {
     expect(stream.answers.map(({ subscriptionProperties }) => subscriptionProperties?.exactlyOnceDeliveryEnabled)).to.deep.equal([true, true])
     stream.end()
   }))
+
+  it('a stream that is open when its subscription changes goes by what it says now', inWorld(async (world) => {
+    const [reader] = await world.client.createSubscription('things', 'reader')
+    await world.client.createSubscription('things', 'other')
+    await world.client.createTopic('dead')
+    const update = (changed: object, ...paths: string[]) => world.subscriber.updateSubscription({ subscription: { name: reader.name, ...changed }, updateMask: { paths } })
+    const stream = await rawStream(world, 'reader')
+    const untouched = await rawStream(world, 'other')
+    const attempts = ({ answers }: { answers: readonly Answer[] }) => answers.flatMap(({ receivedMessages }) => receivedMessages.map(({ deliveryAttempt }) => deliveryAttempt))
+    /** What the stream says to an empty request. */
+    const exactlyOnce = async ({ call, until, answers }: typeof stream) => {
+      const before = answers.length
+      call.write({})
+      await until(({ length }) => length > before)
+      return answers.at(-1)?.subscriptionProperties?.exactlyOnceDeliveryEnabled
+    }
+    await world.publish('a')
+    await stream.until(() => stream.texts().length === 1)
+    await update({ enableExactlyOnceDelivery: true, deadLetterPolicy: { deadLetterTopic: world.path('topics', 'dead') } }, 'enable_exactly_once_delivery', 'dead_letter_policy')
+    expect([await exactlyOnce(stream), await exactlyOnce(untouched)]).to.deep.equal([true, false])
+    await world.publish('b')
+    await Promise.all([stream, untouched].map((each) => each.until(() => each.texts().length === 2)))
+    expect([attempts(stream), attempts(untouched)]).to.deep.equal([[0, 1], [0, 0]])
+    // An acknowledgement is confirmed from then on.
+    stream.call.write({ ackIds: stream.ackIds() })
+    await stream.until((answers) => answers.some(({ acknowledgeConfirmation }) => acknowledgeConfirmation !== null))
+    expect(stream.answers.at(-1)?.acknowledgeConfirmation?.ackIds).to.have.members(stream.ackIds())
+    await update({}, 'enable_exactly_once_delivery', 'dead_letter_policy')
+    expect(await exactlyOnce(stream)).to.equal(false)
+    await world.publish('c')
+    await stream.until(() => stream.texts().length === 3)
+    expect(attempts(stream)).to.deep.equal([0, 1, 0])
+    stream.end()
+    untouched.end()
+  }))
+
+  it('so does a pull that waits meanwhile', async () => {
+    let wake: () => void = () => undefined
+    const waits = new Promise<void>((resolve) => { wake = resolve })
+    await inWorld(async (world) => {
+      const [{ name: subscription }] = await world.client.createSubscription('things', 'reader')
+      const pull = world.subscriber.pull({ subscription, maxMessages: 1 })
+      await waits
+      await world.subscriber.updateSubscription({ subscription: { name: subscription, deadLetterPolicy: { deadLetterTopic: world.path('topics', 'things') } }, updateMask: { paths: ['dead_letter_policy'] } })
+      await world.publish('a')
+      const [{ receivedMessages }] = await pull
+      expect(receivedMessages?.map(({ deliveryAttempt }) => deliveryAttempt)).to.deep.equal([1])
+    }, { wrap: (broker) => ({ ...broker, pull: (...asked) => { wake(); return broker.pull(...asked) } }) })()
+  })
 
   it('no more is handed out than a stream asked for, in messages and in bytes, and the limits stay as they were said', inWorld(async (world) => {
     await world.client.createSubscription('things', 'reader')
