@@ -49,7 +49,7 @@ export interface TopicConfig {
 }
 export interface Snapshot { name: string; topic: string; labels: Readonly<Record<string, string>>; expires_ms: number }
 export interface Broker extends BusPort {
-  /** Throws CONFLICT when it exists. */
+  /** Throws CONFLICT when it exists, BODY_INVALID for a bad name or value. */
   createTopic(name: string, config?: TopicConfig): Promise<void>
   listTopics(): string[]
   /** Its subscriptions keep their backlog and show the topic `_deleted-topic_`. */
@@ -626,9 +626,12 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       after = last.id
     }
   }
-  const configureTopic = async (name: string, config: TopicConfig): Promise<void> => {
-    const { retentionMs } = config
+  const checkTopicConfig = (name: string, { retentionMs }: TopicConfig) => {
     if (retentionMs !== undefined && !within(retentionMs, leastRetentionMs, mostRetentionMs)) throw new AppError('BODY_INVALID', `topic ${name}: message retention: expected 10 minutes to 31 days, got ${retentionMs / 1000} seconds`)
+  }
+  const configureTopic = async (name: string, config: TopicConfig): Promise<void> => {
+    checkTopicConfig(name, config)
+    const { retentionMs } = config
     const kept = subscriptions.get(hiddenFor.topic(name))
     topicConfigs.set(name, config)
     await store.write([{ op: 'topic-config', name, config: JSON.stringify(config) }])
@@ -680,6 +683,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     createTopic: async (name, config = {}) => {
       checkName('topic', name)
       if (topics.has(name)) throw new AppError('CONFLICT', `topic ${name} exists already`)
+      checkTopicConfig(name, config)
       topics.set(name, [])
       await store.write([{ op: 'topic', name }])
       if (Object.keys(config).length > 0) await configureTopic(name, config)

@@ -132,6 +132,13 @@ describe('Pub/Sub front: what the wire shows', function () {
     expect(await fault(world.publisher.updateTopic({ topic: { name: world.path('topics', 'things') }, updateMask: { paths: ['kms_key_name'] } }))).to.have.property('code', invalidArgument)
   }))
 
+  it('a topic that is refused is not made', inWorld(async (world) => {
+    for (const seconds of [1, 599, 31 * 86_400 + 1]) expect(await fault(world.client.createTopic({ name: 'other', messageRetentionDuration: { seconds } })), String(seconds)).to.have.property('code', invalidArgument)
+    expect((await world.client.getTopics())[0].map(({ name }) => name)).to.deep.equal([world.path('topics', 'things')])
+    const [made] = await world.client.createTopic({ name: 'other', messageRetentionDuration: { seconds: 600 } })
+    expect(Number((await made.getMetadata())[0].messageRetentionDuration?.seconds)).to.equal(600)
+  }))
+
   it('a message goes after the retention of its own subscription', inWorld(async (world) => {
     await world.client.createSubscription('things', 'hour', { expirationPolicy: {}, messageRetentionDuration: { seconds: 3_600 } })
     await world.client.createSubscription('things', 'week', { expirationPolicy: {} })

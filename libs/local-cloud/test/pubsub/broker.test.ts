@@ -250,6 +250,18 @@ describe('broker', () => {
     await broker.close()
   }))
 
+  it('makes nothing of a topic whose retention is out of its range', () => inFolder(async (file) => {
+    const broker = await openBroker({ file })
+    for (const retentionMs of [599_999, 31 * 86_400_000 + 1, -1]) expect(await code(broker.createTopic('orders', { retentionMs })), String(retentionMs)).to.equal('BODY_INVALID')
+    expect([broker.listTopics(), broker.getTopic('orders')]).to.deep.equal([[], undefined])
+    await broker.close()
+    const again = await openBroker({ file })
+    expect(again.listTopics()).to.deep.equal([])
+    await again.createTopic('orders', { retentionMs: 600_000 })
+    expect(again.getTopic('orders')).to.deep.equal({ retentionMs: 600_000 })
+    await again.close()
+  }))
+
   it('counts an ack deadline from when it was modified', () => inFolder(async (file) => {
     const clock = stoppedClock()
     const broker = await withReader(file, { topic: 'orders', ackDeadlineSeconds: 10 }, clock)
