@@ -80,7 +80,7 @@ export interface Broker extends BusPort {
   seek(subscription: string, target: { time_ms: number } | { snapshot: string }): Promise<void>
   /** Counts from its arrival; 0 is a nack. Nothing happens when the lease is over. */
   modifyAckDeadline(ack_id: string, seconds: number): void
-  /** Changes what may be changed: not the topic, the filter or the ordering. Throws BODY_INVALID, NOT_FOUND. */
+  /** Changes what may be changed: not the topic, the filter or the ordering. Throws BODY_INVALID, NOT_FOUND: for a dead-letter topic too, unless it was named before. */
   updateSubscription(name: string, config: BrokerSubscriptionConfig): Promise<void>
   /** As `subscribe`, for a reader at the other end of a wire: at most so many bytes outstanding (one message at least), and it can be told to wait. */
   stream(subscription: string, options: StreamOptions, onMessage: (message: PortMessage) => void): Stream
@@ -218,12 +218,13 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     subscription.keys.clear()
     await store.write([{ op: 'drop-subscription', id: subscription.id }])
   }
-  const checkConfig = (name: string, config: BrokerSubscriptionConfig) => {
+  /** Topics have to be there when they are named; one that was named `before` may be gone since. */
+  const checkConfig = (name: string, config: BrokerSubscriptionConfig, before?: BrokerSubscriptionConfig) => {
     const { topic, deadLetterPolicy, retryPolicy, ackDeadlineSeconds, filter, messageRetentionMs } = config
     const wrong = (what: string) => new AppError('BODY_INVALID', `subscription ${name}: ${what}`)
-    if (!topics.has(topic)) throw new AppError('NOT_FOUND', `subscription ${name}: topic ${topic} does not exist; make it first`)
+    if (topic !== before?.topic && !topics.has(topic)) throw new AppError('NOT_FOUND', `subscription ${name}: topic ${topic} does not exist; make it first`)
     if (deadLetterPolicy !== undefined) {
-      if (!topics.has(deadLetterPolicy.topic)) throw new AppError('NOT_FOUND', `subscription ${name}: dead-letter topic ${deadLetterPolicy.topic} does not exist; make it first`)
+      if (deadLetterPolicy.topic !== before?.deadLetterPolicy?.topic && !topics.has(deadLetterPolicy.topic)) throw new AppError('NOT_FOUND', `subscription ${name}: dead-letter topic ${deadLetterPolicy.topic} does not exist; make it first`)
       if (!within(deadLetterPolicy.maxDeliveryAttempts, 5, 100)) throw wrong(`maxDeliveryAttempts: expected 5 to 100, got ${deadLetterPolicy.maxDeliveryAttempts}`)
     }
     if (retryPolicy !== undefined && !(within(retryPolicy.minimumBackoffMs, 0, 600_000) && within(retryPolicy.maximumBackoffMs, retryPolicy.minimumBackoffMs, 600_000))) {
@@ -795,8 +796,8 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       const known = named(name)
       const fixed = ({ topic, filter = '', enableMessageOrdering = false }: SubscriptionConfig) => JSON.stringify([topic, filter, enableMessageOrdering])
       if (fixed(known.config) !== fixed(config)) throw new AppError('BODY_INVALID', `subscription ${name}: topic, filter and enableMessageOrdering cannot change; delete it and make another`)
-      if (config.topic !== deletedTopic) checkConfig(name, config)
       const before = known.config
+      checkConfig(name, config, before)
       known.config = config
       watchExpiry(known)
       try {

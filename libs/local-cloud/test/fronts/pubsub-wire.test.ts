@@ -139,6 +139,26 @@ describe('Pub/Sub front: what the wire shows', function () {
     expect(Number((await made.getMetadata())[0].messageRetentionDuration?.seconds)).to.equal(600)
   }))
 
+  it('a subscription whose topics are gone can be changed, within what its values may be', inWorld(async (world) => {
+    await world.client.createTopic('dead')
+    await world.client.createTopic('gone')
+    const deadLetterPolicy = { deadLetterTopic: world.path('topics', 'dead'), maxDeliveryAttempts: 5 }
+    const [orphan] = await world.client.createSubscription('gone', 'orphan')
+    const [reader] = await world.client.createSubscription('things', 'reader', { deadLetterPolicy })
+    await world.client.topic('gone').delete()
+    await world.client.topic('dead').delete()
+    for (const { name } of [orphan, reader]) {
+      const update = (changed: object, ...paths: string[]) => world.subscriber.updateSubscription({ subscription: { name, ...changed }, updateMask: { paths } })
+      expect((await update({ labels: { a: 'b' } }, 'labels'))[0].labels).to.deep.equal({ a: 'b' })
+      expect(await fault(update({ ackDeadlineSeconds: 5_000 }, 'ack_deadline_seconds')), name).to.have.property('code', invalidArgument)
+      expect(await fault(update({ messageRetentionDuration: { seconds: 1 } }, 'message_retention_duration')), name).to.have.property('code', invalidArgument)
+      expect(await fault(update({ deadLetterPolicy: { deadLetterTopic: world.path('topics', 'nowhere') } }, 'dead_letter_policy')), name).to.have.property('code', notFound)
+      expect((await update({ ackDeadlineSeconds: 20 }, 'ack_deadline_seconds'))[0]).to.include({ ackDeadlineSeconds: 20 })
+    }
+    expect((await orphan.getMetadata())[0].topic).to.equal('_deleted-topic_')
+    expect((await reader.getMetadata())[0].deadLetterPolicy).to.deep.equal(deadLetterPolicy)
+  }))
+
   it('a message goes after the retention of its own subscription', inWorld(async (world) => {
     await world.client.createSubscription('things', 'hour', { expirationPolicy: {}, messageRetentionDuration: { seconds: 3_600 } })
     await world.client.createSubscription('things', 'week', { expirationPolicy: {} })

@@ -262,6 +262,30 @@ describe('broker', () => {
     await again.close()
   }))
 
+  it('changes a subscription whose topic, or dead-letter topic, is gone, but to no value out of its range and to no other topic that is not there', () => inFolder(async (file) => {
+    const broker = await openBroker({ file })
+    for (const topic of ['orders', 'kept', 'dead']) await broker.createTopic(topic)
+    const deadLetterPolicy = { topic: 'dead', maxDeliveryAttempts: 5 }
+    await broker.createSubscription('orphan', { topic: 'orders', deadLetterPolicy })
+    await broker.createSubscription('detached', { topic: 'orders', deadLetterPolicy })
+    await broker.createSubscription('reader', { topic: 'kept', deadLetterPolicy })
+    await broker.detachSubscription('detached')
+    for (const topic of ['orders', 'dead']) await broker.deleteTopic(topic)
+    for (const name of ['orphan', 'detached', 'reader']) {
+      const change = async (more: object) => code(broker.updateSubscription(name, { ...await broker.getSubscription(name) ?? { topic: '' }, ...more }))
+      expect(await change({ labels: { a: 'b' } }), name).to.equal('done')
+      for (const wrong of [{ ackDeadlineSeconds: 5_000 }, { messageRetentionMs: 1_000 }, { retryPolicy: { minimumBackoffMs: 2, maximumBackoffMs: 1 } }, { deadLetterPolicy: { topic: 'dead', maxDeliveryAttempts: 4 } }, { deadLetterPolicy: { topic: 'kept', maxDeliveryAttempts: 101 } }]) {
+        expect(await change({ ...wrong, labels: { c: 'd' } }), `${name} ${JSON.stringify(wrong)}`).to.equal('BODY_INVALID')
+      }
+      expect(await change({ deadLetterPolicy: { topic: 'nowhere', maxDeliveryAttempts: 5 } }), name).to.equal('NOT_FOUND')
+      expect((await broker.getSubscription(name))?.labels, name).to.deep.equal({ a: 'b' })
+      expect(await change({ deadLetterPolicy: { topic: 'kept', maxDeliveryAttempts: 5 } }), name).to.equal('done')
+      // Once it is let go of, a topic that is gone cannot be named again.
+      expect(await change({ deadLetterPolicy }), name).to.equal('NOT_FOUND')
+    }
+    await broker.close()
+  }))
+
   it('counts an ack deadline from when it was modified', () => inFolder(async (file) => {
     const clock = stoppedClock()
     const broker = await withReader(file, { topic: 'orders', ackDeadlineSeconds: 10 }, clock)
