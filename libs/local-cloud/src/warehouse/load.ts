@@ -166,7 +166,7 @@ const tableColumn = ({ name, type, mode, description, fields }: Column): Column 
   name, type, ...(mode === undefined ? {} : { mode }), ...(description === undefined ? {} : { description }), ...(fields === undefined ? {} : { fields }),
 })
 const expectedWord = (column: LoadColumn): string => 'format' in column && column.format !== undefined ? `${column.type} as ${column.format}` : column.type
-const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 60)}...` : text}'`
+const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 60).toWellFormed()}...` : text}'`
 
 // ---- formats ----------------------------------------------------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 import { AppError, type Column } from '@convergence/contracts'
 import type { LoadColumn, Scalar } from '@convergence/warehouse'
 import { dayFormatOf, monthOfDay, valuesOf, type DayFormat, type Inspected } from './csv.ts'
+import { told } from './words.ts'
 
 export interface ColumnPlan {
   columns: LoadColumn[]
@@ -72,10 +73,24 @@ const finder = (files: readonly Inspected[], aliases: Aliases) => {
   }
 }
 
-const requireCost = (files: readonly Inspected[], aliases: Aliases, column: string, expected: string): void => {
+/** Each file has one of the columns, however it is spelled. */
+const requireColumn = (files: readonly Inspected[], aliases: Aliases, columns: readonly string[], expected: string): void => {
   for (const file of files) {
-    if (finder([file], aliases)(column) === undefined) throw new AppError('EXPORT_INVALID', `${file.name}:1: expected ${expected}, got ${shown(file.header)}; is it another kind of export?`)
+    const find = finder([file], aliases)
+    if (columns.every((column) => find(column) === undefined)) throw new AppError('EXPORT_INVALID', `${file.name}:1: expected ${expected}, got ${shown(file.header)}; is it another kind of export?`)
   }
+}
+/**
+ * Some day of the first rows is of the month. Not all: a charge may be of another month, as a correction is. None is what a file of another month has,
+ * or one that says no days at all, whose rows would stand in the month unseen.
+ */
+const requireMonth = (files: readonly Inspected[], source: string, month: string, format: DayFormat): void => {
+  const days = files.flatMap((file) => valuesOf(file, source).map((each) => ({ ...each, file: file.name })))
+  if (days.some(({ value }) => monthOfDay(value, format) === month)) return
+  const [first] = days
+  // Days first would be read as months first without a word.
+  const expected = `column ${source}: expected days of ${month}${format === 'month_first' ? ' as MM/DD/YYYY' : ''}`
+  throw new AppError('EXPORT_INVALID', first === undefined ? `${files[0]?.name ?? 'the delivery'}, ${expected}, got empty fields alone` : `${first.file}:${first.line}, ${expected}, got ${JSON.stringify(told(first.value, 40))}`)
 }
 const notTaken = (files: readonly Inspected[], columns: readonly LoadColumn[]): string[] => {
   const taken = new Set(columns.flatMap((column) => ('source' in column ? [column.source] : 'object_of' in column ? Object.values(column.object_of) : [])))
@@ -87,16 +102,21 @@ const assertRows = (files: readonly Inspected[]): void => {
 
 /** Columns of a load of a Cost and Usage Report; what the files lack is NULL. Throws EXPORT_INVALID when they are something else, or of another month. */
 export const awsColumns = ({ table, files, month, provenance }: PlanInput): ColumnPlan => {
-  requireCost(files, aws, 'line_item_unblended_cost', 'a Cost and Usage Report with a column lineItem/UnblendedCost or line_item_unblended_cost')
+  requireColumn(files, aws, ['line_item_unblended_cost'], 'a Cost and Usage Report with a column lineItem/UnblendedCost or line_item_unblended_cost')
+  requireColumn(files, aws, ['bill_billing_period_start_date', 'line_item_usage_start_date'], 'a column bill/BillingPeriodStartDate or lineItem/UsageStartDate, which says the month of its rows')
   const find = finder(files, aws)
   const start = find('bill_billing_period_start_date')
   if (start !== undefined) {
     for (const file of files) {
       const other = valuesOf(file, start.source).find(({ value }) => !value.startsWith(month))
-      if (other !== undefined) throw new AppError('EXPORT_INVALID', `${file.name}:${other.line}, column ${start.source}: expected the billing period ${month}, got ${JSON.stringify(other.value.slice(0, 30))}`)
+      if (other !== undefined) throw new AppError('EXPORT_INVALID', `${file.name}:${other.line}, column ${start.source}: expected the billing period ${month}, got ${JSON.stringify(told(other.value, 30))}`)
     }
   }
   assertRows(files)
+  // CUR 2.0 has the columns that were chosen for it: without the billing period the days of use say it.
+  const unbilled = files.filter((file) => file.rows.length > 0 && (start === undefined || valuesOf(file, start.source).length === 0))
+  const says = find('line_item_usage_start_date') ?? start
+  if (unbilled.length > 0 && says !== undefined) requireMonth(unbilled, says.source, month, 'iso')
   const header = [...new Set(files.flatMap((file) => file.header))]
   const own = new Set(table.flatMap(({ name }) => (awsGroups[name] === undefined ? [find(name)?.source ?? ''] : [])))
   const group = (prefixes: readonly string[]): Record<string, string> => Object.fromEntries(header.flatMap((name) => {
@@ -118,7 +138,8 @@ const strptime: Readonly<Record<DayFormat, string | undefined>> = { iso: undefin
 
 /** Columns of a load of an Azure cost export (EA, MCA, camel case); what the files lack is NULL. Throws EXPORT_INVALID as for AWS, and for days that may be read in two ways. */
 export const azureColumns = ({ table, files, month, provenance }: PlanInput): ColumnPlan => {
-  requireCost(files, azure, 'cost_in_billing_currency', 'a cost export with a column CostInBillingCurrency or Cost')
+  requireColumn(files, azure, ['cost_in_billing_currency'], 'a cost export with a column CostInBillingCurrency or Cost')
+  requireColumn(files, azure, ['date'], 'a column Date, UsageDate or UsageDateTime, which says the month of its rows')
   const find = finder(files, azure)
   /** How all files write a column's days. */
   const formatOf = (source: string): DayFormat | undefined => {
@@ -129,15 +150,8 @@ export const azureColumns = ({ table, files, month, provenance }: PlanInput): Co
   }
   const day = find('date')
   const dayFormat = day === undefined ? undefined : formatOf(day.source)
-  if (day !== undefined && dayFormat !== undefined) {
-    const days = files.flatMap((file) => valuesOf(file, day.source).map((each) => ({ ...each, file: file.name })))
-    const [first] = days
-    // A charge may be of another month, as a correction is; all of them are not. Days first would be read as months first without a word.
-    if (first !== undefined && !days.some(({ value }) => monthOfDay(value, dayFormat) === month)) {
-      throw new AppError('EXPORT_INVALID', `${first.file}:${first.line}, column ${day.source}: expected days of ${month}${dayFormat === 'month_first' ? ' as MM/DD/YYYY' : ''}, got ${JSON.stringify(first.value)}`)
-    }
-  }
   assertRows(files)
+  if (day !== undefined) requireMonth(files, day.source, month, dayFormat ?? 'iso')
   const columns = table.map((column): LoadColumn => {
     const constant = provenance[column.name]
     if (constant !== undefined) return { ...column, value: constant }

@@ -1,5 +1,6 @@
 /** The beginning of an export: its header and its first rows, enough to say what kind of file it is before any of it is loaded. */
 import { AppError } from '@convergence/contracts'
+import { told } from './words.ts'
 
 export interface CsvRecord {
   /** Where the record begins; the header stands in line 1. */
@@ -60,13 +61,24 @@ export const parseCsv = (text: string, { whole }: { whole: boolean }): CsvRecord
   return records
 }
 
-/** Header and first rows of a file from its first bytes. Throws EXPORT_INVALID when there is no header. */
+/** What the bytes of a header are when they are not UTF-8, as spreadsheets save it; read as UTF-8 it would be told as names full of NULs. */
+const utf16Of = (head: Buffer): string | undefined => {
+  const mark = head.subarray(0, 2).toString('hex')
+  if (mark === 'fffe' || mark === 'feff') return `UTF-16 (it begins with the byte order mark ${mark === 'fffe' ? 'FF FE' : 'FE FF'})`
+  const end = head.indexOf(0x0a)
+  const nul = (end < 0 ? head : head.subarray(0, end)).indexOf(0)
+  return nul < 0 ? undefined : `UTF-16 or no text (byte ${nul + 1} is NUL)`
+}
+
+/** Header and first rows of a file from its first bytes. Throws EXPORT_INVALID when there is no header, or none in UTF-8. */
 export const inspectCsv = (name: string, head: Buffer, { whole }: { whole: boolean }): Inspected => {
+  const utf16 = utf16Of(head)
+  if (utf16 !== undefined) throw new AppError('EXPORT_INVALID', `${name}:1: expected UTF-8, got ${utf16}`)
   const [first, ...rows] = parseCsv(head.toString('utf8'), { whole })
   if (first === undefined) {
     throw new AppError('EXPORT_INVALID', head.length === 0 ? `${name}: expected a CSV file with a header, got an empty file` : `${name}:1: expected a header of column names, got ${head.length} bytes without the end of a line`)
   }
-  if (first.fields.length < 2) throw new AppError('EXPORT_INVALID', `${name}:1: expected a header of column names with commas between them, got ${JSON.stringify(first.fields.join().slice(0, 60))}`)
+  if (first.fields.length < 2) throw new AppError('EXPORT_INVALID', `${name}:1: expected a header of column names with commas between them, got ${JSON.stringify(told(first.fields.join(), 60))}`)
   return { name, header: first.fields, rows }
 }
 
@@ -98,7 +110,7 @@ export const dayFormatOf = (file: Inspected, column: string): DayFormat | undefi
   const format = (Object.keys(asDay) as DayFormat[]).find((each) => asDay[each].test(first.value))
   const odd = format === undefined ? first : values.find(({ value }) => !asDay[format].test(value))
   if (format !== undefined && odd === undefined) return format
-  const got = JSON.stringify(odd?.value.slice(0, 40))
+  const got = JSON.stringify(told(odd?.value ?? '', 40))
   throw new AppError('EXPORT_INVALID', format === undefined
     ? `${file.name}:${first.line}, column ${column}: expected a day as MM/DD/YYYY or YYYY-MM-DD, got ${got}`
     : `${file.name}:${String(odd?.line)}, column ${column}: expected ${format === 'iso' ? 'YYYY-MM-DD' : 'MM/DD/YYYY'} as in line ${first.line}, got ${got}`)

@@ -1,6 +1,7 @@
 /** Which objects are a month: providers write a month again and again, and only the newest whole delivery counts. Pure: listings and manifests come in. */
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo } from '@convergence/objects'
+import { told } from './words.ts'
 
 export interface Delivery {
   /** Names the delivery: assembly, execution or run. Empty without a manifest. */
@@ -29,21 +30,21 @@ export const parseManifest = (key: string, text: string): Record<string, unknown
   } catch (error) {
     throw new AppError('EXPORT_INVALID', `${key}: expected a manifest in JSON, got text that is none`, { cause: error })
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new AppError('EXPORT_INVALID', `${key}: expected a manifest, which is a JSON object, got ${Array.isArray(value) ? 'a list' : String(value).slice(0, 40)}`)
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new AppError('EXPORT_INVALID', `${key}: expected a manifest, which is a JSON object, got ${Array.isArray(value) ? 'a list' : told(String(value), 40)}`)
   return value as Record<string, unknown>
 }
 const mostFiles = 10_000
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : '')
+const textOf = (value: unknown): string => (typeof value === 'string' ? told(value) : '')
 const fieldOf = (value: unknown, field: string): unknown => (typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[field] : undefined)
 const isCsv = (key: string): boolean => /\.csv(\.gz)?$/i.test(key)
 
 const namesOf = (key: string, field: string, names: unknown): string[] => {
-  if (!Array.isArray(names) || names.length === 0) throw new AppError('EXPORT_INVALID', `${key}: expected ${field}, a list of files, got ${names === undefined ? 'no such field' : JSON.stringify(names).slice(0, 60)}`)
+  if (!Array.isArray(names) || names.length === 0) throw new AppError('EXPORT_INVALID', `${key}: expected ${field}, a list of files, got ${names === undefined ? 'no such field' : told(JSON.stringify(names), 60)}`)
   if (names.length > mostFiles) throw new AppError('EXPORT_INVALID', `${key}: expected at most ${mostFiles} files, got ${names.length}`)
   const wrong = names.find((name) => typeof name !== 'string' || name === '')
-  if (wrong !== undefined) throw new AppError('EXPORT_INVALID', `${key}: expected names of files in ${field}, got ${JSON.stringify(wrong).slice(0, 60)}`)
+  if (wrong !== undefined) throw new AppError('EXPORT_INVALID', `${key}: expected names of files in ${field}, got ${told(JSON.stringify(wrong), 60)}`)
   const twice = names.find((name, at) => names.indexOf(name) !== at) as string | undefined
-  if (twice !== undefined) throw new AppError('EXPORT_INVALID', `${key}: expected each file once in ${field}, got ${twice} twice; its rows would count double`)
+  if (twice !== undefined) throw new AppError('EXPORT_INVALID', `${key}: expected each file once in ${field}, got ${told(twice, 300)} twice; its rows would count double`)
   return names as string[]
 }
 /** The listed objects that a manifest names. */
@@ -51,7 +52,7 @@ const filesNamed = (where: string, manifest: string, names: readonly string[], o
   const byKey = new Map(objects.map((object) => [object.key, object]))
   return names.map((name) => {
     const object = byKey.get(name) ?? byKey.get(name.replace(/^\//, ''))
-    if (object === undefined) throw new AppError('OBJECT_NOT_FOUND', `${where}: ${manifest} names ${name.slice(0, 300)}, expected it below the same prefix, got no such object; is the delivery complete?`)
+    if (object === undefined) throw new AppError('OBJECT_NOT_FOUND', `${where}: ${manifest} names ${told(name, 300)}, expected it below the same prefix, got no such object; is the delivery complete?`)
     if (!isCsv(object.key)) throw new AppError('EXPORT_INVALID', `${object.key}: expected a file .csv or .csv.gz, got another format; choose text/csv with GZIP for the export`)
     return object
   })
@@ -76,14 +77,14 @@ export const awsDelivery = ({ where, bucket, manifest_key: key, manifest, month,
   where: string; bucket: string; manifest_key: string; manifest: Readonly<Record<string, unknown>>; month: string; objects: readonly ObjectInfo[]
 }): Delivery => {
   const start = textOf(fieldOf(manifest['billingPeriod'], 'start'))
-  if (start !== '' && !start.replaceAll('-', '').startsWith(firstDay(month))) throw new AppError('EXPORT_INVALID', `${key}: expected the billing period ${month}, got ${start.slice(0, 30)}`)
+  if (start !== '' && !start.replaceAll('-', '').startsWith(firstDay(month))) throw new AppError('EXPORT_INVALID', `${key}: expected the billing period ${month}, got ${told(start, 30)}`)
   const format = [textOf(manifest['contentType']), textOf(manifest['compression'])].find((each) => /parquet|zip/i.test(each) && !/gzip/i.test(each))
-  if (format !== undefined) throw new AppError('EXPORT_INVALID', `${key}: expected text/csv with GZIP, got ${format.slice(0, 40)}; choose text/csv with GZIP for the report`)
+  if (format !== undefined) throw new AppError('EXPORT_INVALID', `${key}: expected text/csv with GZIP, got ${told(format, 40)}; choose text/csv with GZIP for the report`)
   const field = manifest['reportKeys'] === undefined && manifest['dataFiles'] !== undefined ? 'dataFiles' : 'reportKeys'
   const names = namesOf(key, field, manifest[field]).map((name) => {
     if (!/^s3a?:\/\//.test(name)) return name
     const [, other, rest] = /^s3a?:\/\/([^/]*)\/(.*)$/.exec(name) ?? []
-    if (other !== bucket || rest === undefined) throw new AppError('EXPORT_INVALID', `${key}: expected files of bucket ${bucket}, got ${name.slice(0, 200)}`)
+    if (other !== bucket || rest === undefined) throw new AppError('EXPORT_INVALID', `${key}: expected files of bucket ${bucket}, got ${told(name, 200)}`)
     return rest
   })
   return { id: textOf(manifest['assemblyId']) || textOf(manifest['executionId']) || key, source_file: key, files: filesNamed(where, key, names, objects) }
@@ -149,7 +150,7 @@ export const azureDelivery = ({ where, container, run, manifest, month, objects 
   if (manifest === undefined || run.manifest === undefined) return { id: '', source_file: run.files[0]?.key ?? '', files: run.files }
   const { key } = run.manifest
   const start = textOf(fieldOf(manifest['runInfo'], 'startDate'))
-  if (/^\d{4}-\d{2}/.test(start) && !start.startsWith(month)) throw new AppError('EXPORT_INVALID', `${key}: expected a run of ${month}, got one that begins ${start.slice(0, 30)}`)
+  if (/^\d{4}-\d{2}/.test(start) && !start.startsWith(month)) throw new AppError('EXPORT_INVALID', `${key}: expected a run of ${month}, got one that begins ${told(start, 30)}`)
   const blobs: unknown = manifest['blobs']
   const names = namesOf(key, 'blobs', Array.isArray(blobs) ? blobs.map((blob) => fieldOf(blob, 'blobName') ?? blob) : blobs)
   const plainNames = names.map((name) => name.replace(/^https:\/\/[^/]+\//, '').replace(/^\//, '')).map((name) => (name.startsWith(`${container}/`) && !objects.some((object) => object.key === name) ? name.slice(container.length + 1) : name))

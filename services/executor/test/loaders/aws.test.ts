@@ -97,7 +97,11 @@ describe('aws.s3_data_loader', function () {
       ['an empty file', () => { deliver(world, { 'daily-1.csv': '' }) }, 'EXPORT_INVALID', /empty file/],
       ['another table', () => { deliver(world, { 'daily-1.csv': 'BilledCost,Tags\n1,{}\n' }) }, 'EXPORT_INVALID', /expected a Cost and Usage Report .* got BilledCost, Tags/],
       ['one file of another table', () => { deliver(world, { 'daily-1.csv': file, 'daily-2.csv': 'a,b\n1,2\n' }) }, 'EXPORT_INVALID', /daily-2\.csv:1/],
-      ['two spellings', () => { deliver(world, { 'daily-1.csv': file, 'daily-2.csv': 'line_item_unblended_cost,x\n1,2\n' }) }, 'EXPORT_INVALID', /one way/],
+      ['two spellings', () => { deliver(world, { 'daily-1.csv': file, 'daily-2.csv': 'line_item_unblended_cost,bill_billing_period_start_date\n1,2025-11-01\n' }) }, 'EXPORT_INVALID', /one way/],
+      ['rows that say no month', () => { deliver(world, { 'daily-1.csv': csvOf('lineItem/UnblendedCost,lineItem/ProductCode', ['7,AmazonEC2']) }) }, 'EXPORT_INVALID', /daily-1\.csv:1: expected a column bill\/BillingPeriodStartDate or lineItem\/UsageStartDate, .* got lineItem\/UnblendedCost, lineItem\/ProductCode/],
+      ['one file whose rows say none', () => { deliver(world, { 'daily-1.csv': file, 'daily-2.csv': 'lineItem/UnblendedCost,lineItem/ProductCode\n1,x\n' }) }, 'EXPORT_INVALID', /daily-2\.csv:1: expected a column bill/],
+      ['days of another month', () => { deliver(world, { 'daily-1.csv': csvOf('lineItem/UnblendedCost,lineItem/UsageStartDate', ['7,2025-10-31T23:00:00Z']) }) }, 'EXPORT_INVALID', /daily-1\.csv:2, column lineItem\/UsageStartDate: expected days of 2025-11, got "2025-10-31T23/],
+      ['a billing period that is empty', () => { deliver(world, { 'daily-1.csv': csvOf('lineItem/UnblendedCost,bill/BillingPeriodStartDate', ['7,']) }) }, 'EXPORT_INVALID', /daily-1\.csv, column bill\/BillingPeriodStartDate: expected days of 2025-11, got empty fields alone/],
       ['Parquet', () => { deliver(world, { 'daily-1.parquet': 'PAR1' }) }, 'EXPORT_INVALID', /csv/],
       ['a report in ZIP', () => { deliver(world, { 'daily-1.csv': file }, { manifest: { compression: 'ZIP' } }) }, 'EXPORT_INVALID', /GZIP/],
       ['no list of files', () => { deliver(world, {}, { manifest: { reportKeys: [] } }) }, 'EXPORT_INVALID', /reportKeys/],
@@ -153,7 +157,7 @@ describe('aws.s3_data_loader', function () {
   it('takes a column that only some files have, and fills the others with NULL', inWorld(async (world) => {
     deliver(world, {
       'daily-1.csv': csvOf(awsHeader, [awsLine('1')]),
-      'daily-2.csv': csvOf('lineItem/UnblendedCost,bill/InvoiceId,resourceTags/user:team', ['2,inv-1,core']),
+      'daily-2.csv': csvOf('lineItem/UnblendedCost,bill/BillingPeriodStartDate,bill/InvoiceId,resourceTags/user:team', ['2,2025-11-01T00:00:00Z,inv-1,core']),
     })
     await world.load('aws', source)
     expect(await world.one('SELECT bill_invoice_id, resource_tags, line_item_product_code FROM aws_cost_cur WHERE line_item_unblended_cost = 2')).to.deep.equal({ bill_invoice_id: 'inv-1', resource_tags: { 'user:team': 'core' }, line_item_product_code: null })

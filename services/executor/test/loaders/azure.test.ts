@@ -107,6 +107,19 @@ describe('azure.blob_data_loader', function () {
     expect((await errorOf(world.load('azure', source))).message).to.match(/part_1\.csv, column Date: expected days written as in .*part_0\.csv/)
   }))
 
+  it('refuses rows without the day by which their month is known, in any of the files', inWorld(async (world) => {
+    put(world, 'part_0.csv', csvOf(azureHeader, [azureLine('1')]))
+    await world.load('azure', source)
+    put(world, 'part_1.csv', csvOf('SubscriptionId,CostInBillingCurrency', ['sub-1,2']))
+    expect((await errorOf(world.load('azure', source))).message).to.contain(`${azureFolder}/part_1.csv:1: expected a column Date, UsageDate or UsageDateTime, which says the month of its rows, got SubscriptionId, CostInBillingCurrency`)
+    put(world, 'part_1.csv', csvOf(azureHeader, [azureLine('2')]))
+    put(world, 'part_0.csv', csvOf('SubscriptionId,CostInBillingCurrency', ['sub-1,2']))
+    expect(await errorOf(world.load('azure', source))).to.include({ code: 'EXPORT_INVALID' }).and.to.have.property('message').that.contains('part_0.csv:1: expected a column Date')
+    for (const part of ['part_0.csv', 'part_1.csv']) put(world, part, csvOf(azureHeader, [azureLine('2', { day: '' })]))
+    expect((await errorOf(world.load('azure', source))).message).to.contain(`${azureFolder}/part_0.csv, column Date: expected days of 2025-11, got empty fields alone`)
+    expect(await total(world)).to.deep.equal({ n: 1, cost: '1' })
+  }))
+
   it('names file, line and column of a bad value and leaves the month as it was', inWorld(async (world) => {
     put(world, 'part_0.csv', csvOf(azureHeader, [azureLine('1')]))
     await world.load('azure', source)

@@ -8,7 +8,7 @@ import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects } from '@convergence/objects'
 import { awsColumns, azureColumns } from '../../src/exports/columns.ts'
 import { dayFormatOf, inspectCsv, parseCsv } from '../../src/exports/csv.ts'
-import { monthOfKey, newestAwsManifest, newestAzureRun } from '../../src/exports/deliveries.ts'
+import { awsDelivery, azureDelivery, monthOfKey, newestAwsManifest, newestAzureRun, parseManifest } from '../../src/exports/deliveries.ts'
 import { openSpool } from '../../src/exports/spool.ts'
 import { codeOf, errorOf } from '../fakes.ts'
 import { tableColumns } from './world.ts'
@@ -44,6 +44,19 @@ describe('the beginning of an export', () => {
     for (const text of ['', 'one column\n1\n', 'a,b without an end']) expect(() => inspectCsv('x.csv', Buffer.from(text), { whole: false }), text).to.throw(AppError).with.property('code', 'EXPORT_INVALID')
   })
 
+  it('must be UTF-8: UTF-16 is told as such, with its byte order mark or without', () => {
+    const little = Buffer.from('Date,Cost\r\n11/5/2025,1\r\n', 'utf16le')
+    const big = Buffer.from(little).swap16()
+    const mark = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])] as const
+    for (const [head, got] of [
+      [Buffer.concat([mark[0], little]), 'UTF-16 (it begins with the byte order mark FF FE)'], [Buffer.concat([mark[1], big]), 'UTF-16 (it begins with the byte order mark FE FF)'],
+      [little, 'UTF-16 or no text (byte 2 is NUL)'], [big, 'UTF-16 or no text (byte 1 is NUL)'],
+    ] as const) {
+      for (const whole of [true, false]) expect(() => inspectCsv('x.csv', head, { whole }), got).to.throw(AppError, /^x\.csv:1: expected UTF-8, got /).with.property('message', `x.csv:1: expected UTF-8, got ${got}`)
+    }
+    expect(file('a,b\n1,\0\n').rows).to.have.length(1)
+  })
+
   it('says how days are written, or that it does not', () => {
     expect(dayFormatOf(file('d,x\n9/2/2023,\n12/31/2023,\n'), 'd')).to.equal('month_first')
     expect(dayFormatOf(file('d,x\n2023-09-02,\n2023-09-02T00:00:00.000Z,\n'), 'd')).to.equal('iso')
@@ -54,7 +67,7 @@ describe('the beginning of an export', () => {
 })
 
 describe('columns of an export', () => {
-  const aws = (header: string, row = '') => awsColumns({ table: tableColumns('aws'), files: [file(`${header}\n${row}${','.repeat(header.split(',').length - row.split(',').length)}\n`)], month: '2025-11', provenance: { report_name: 'daily' } })
+  const aws = (header: string) => awsColumns({ table: tableColumns('aws'), files: [file(`bill/BillingPeriodStartDate,${header}\n2025-11-01${','.repeat(header.split(',').length)}\n`)], month: '2025-11', provenance: { report_name: 'daily' } })
   const named = ({ columns }: ReturnType<typeof aws>, name: string) => columns.find((column) => column.name === name)
 
   it('are the table\'s, all of them, in order', () => {
@@ -74,6 +87,12 @@ describe('columns of an export', () => {
     for (const [name, ...sources] of spellings) {
       for (const source of sources) expect(named(aws(name === 'line_item_unblended_cost' ? `${source},b` : `lineItem/UnblendedCost,${source}`), name), source).to.include({ source })
     }
+  })
+
+  it('say the month by the days of use, where the billing period was not chosen for the report', () => {
+    const planned = (day: string) => awsColumns({ table: tableColumns('aws'), files: [file(`line_item_usage_start_date,line_item_unblended_cost\n2025-10-31T23:00:00Z,1\n${day},1\n`)], month: '2025-11', provenance: {} })
+    expect(named(planned('2025-11-01 00:00:00'), 'line_item_usage_start_date')).to.include({ source: 'line_item_usage_start_date' })
+    expect(() => planned('2025-10-31 00:00:00')).to.throw(AppError, 'expected days of 2025-11')
   })
 
   it('that have none of their own become JSON by the rest of their name, or are told', () => {
@@ -133,6 +152,41 @@ describe('deliveries', () => {
     expect(monthOfKey('cur/daily/20251101-20251201/daily-1.csv')).to.equal('2025-11')
     expect(monthOfKey('x/data/BILLING_PERIOD=2025-07/x.csv.gz')).to.equal('2025-07')
     expect(monthOfKey('by-hand/20251301-20251401/x.csv')).to.equal(undefined)
+  })
+})
+
+describe('text of others in errors', () => {
+  const half = '\ud83d'
+  const messages = (attempts: readonly (() => unknown)[]) => attempts.map((attempt) => {
+    try {
+      attempt()
+    } catch (error) {
+      return (error as AppError).message
+    }
+    throw new Error(`no error from ${String(attempt)}`)
+  })
+
+  it('is never half a character, wherever it is cut', () => {
+    // One letter before them or two: one of both ends in the middle of a pair.
+    for (const before of ['x', 'xx']) {
+      const long = `${before}${'\u{1f4b8}'.repeat(300)}`
+      const azure = (blobName: string, runInfo = {}) => azureDelivery({ where: 'azure', container: 'c', run: { id: '', manifest: object('m.json'), files: [] }, manifest: { runInfo, blobs: [{ blobName }, { blobName }] }, month: '2025-11', objects: [] })
+      const aws = (manifest: Record<string, unknown>) => awsDelivery({ where: 's3', bucket: 'b', manifest_key: 'm.json', manifest, month: '2025-11', objects: [] })
+      for (const message of messages([
+        () => azure('x', { startDate: `2025-10${long}` }), () => azure(long), () => azure(`a${half}`),
+        () => aws({ billingPeriod: { start: long } }), () => aws({ contentType: `parquet${long}` }), () => aws({ reportKeys: long }), () => aws({ reportKeys: [{ [long]: 1 }] }), () => aws({ reportKeys: [long] }), () => aws({ reportKeys: [`s3://other/${long}`] }), () => aws({ reportKeys: [half] }),
+        () => parseManifest('m.json', JSON.stringify(long)),
+        () => file(`${long}\n1\n`), () => dayFormatOf(file(`d,x\n${long},\n`), 'd'),
+        () => awsColumns({ table: tableColumns('aws'), files: [file(`bill/BillingPeriodStartDate,lineItem/UnblendedCost\n${long},1\n`)], month: '2025-11', provenance: {} }),
+      ])) {
+        expect(message.isWellFormed(), message).to.equal(true)
+        expect(message).to.not.match(/\\ud[89a-f]/i)
+      }
+    }
+  })
+
+  it('is none in the ids of a delivery either, which are stored with every row', () => {
+    expect(azureDelivery({ where: 'azure', container: 'c', run: { id: '', manifest: object('m.json'), files: [] }, manifest: { runInfo: { runId: half }, blobs: ['a.csv'] }, month: '2025-11', objects: [object('a.csv')] }).id).to.equal('\ufffd')
   })
 })
 
