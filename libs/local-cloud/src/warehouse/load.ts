@@ -82,6 +82,51 @@ async function* csvRecords(file: File): AsyncGenerator<Record> {
   yield* step(decoder.decode())
   if (!empty || field !== '') yield { line: began, fields: [...fields, field], open: inQuotes && !wasQuote }
 }
+const endingOf = { 10: 'LF', 13: 'CR', 0: 'CRLF' } as const
+/**
+ * The first line that ends otherwise than line 1 does: DuckDB then says that nothing of the file fits. Line breaks inside quotes are text, as for csvRecords,
+ * which reads all three endings as one and cannot tell them. The last line may end with the file.
+ */
+const oddLine = async (file: File): Promise<{ line: number; got: string; expected: string; empty: boolean } | undefined> => {
+  // Where in a field the last byte was; a quote opens only at its beginning.
+  let at: 'begin' | 'plain' | 'quoted' | 'quote' = 'begin'
+  let [line, empty, wasReturn, atStart]: [number, boolean, boolean, boolean] = [1, true, false, true]
+  let expected: string | undefined
+  const end = (byte: keyof typeof endingOf) => {
+    const got = endingOf[byte]
+    const odd = expected === undefined || expected === got ? undefined : { line, got, expected, empty }
+    expected ??= got
+    ;[at, line, empty] = ['begin', line + 1, true]
+    return odd
+  }
+  for await (const chunk of bytesOf(file)) {
+    for (let k = atStart && chunk.subarray(0, 3).equals(Buffer.from('\ufeff')) ? 3 : 0; k < chunk.length; k += 1) {
+      const byte = chunk[k]
+      if (wasReturn) {
+        wasReturn = false
+        const odd = end(byte === 10 ? 0 : 13)
+        if (odd !== undefined) return odd
+        if (byte === 10) continue
+      }
+      if (at === 'quoted') {
+        if (byte === 34) at = 'quote'
+        else if (byte === 10) line += 1
+      } else if (byte === 34) {
+        at = at === 'plain' ? 'plain' : 'quoted'
+        empty = false
+      } else if (byte === 13) wasReturn = true
+      else if (byte === 10) {
+        const odd = end(10)
+        if (odd !== undefined) return odd
+      } else {
+        at = byte === 44 ? 'begin' : 'plain'
+        empty = false
+      }
+    }
+    atStart = false
+  }
+  return wasReturn ? end(13) : undefined
+}
 async function* linesOf(file: File): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   let rest = ''
@@ -225,6 +270,16 @@ const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): 
     }
     return undefined
   }
+  /** The first line that ends otherwise than its file's first. */
+  const unlike = async (): Promise<AppError | undefined> => {
+    for (const file of files) {
+      const odd = await oddLine(file)
+      if (odd === undefined) continue
+      const column = odd.empty ? '' : `, column ${(await headerOf(file)).at(-1) ?? ''}`
+      return new AppError('EXPORT_INVALID', `${file.name}:${odd.line}${column}: expected ${odd.expected} at the end of the line as in the first line, got ${odd.empty ? 'an empty line that ends in ' : ''}${odd.got}`)
+    }
+    return undefined
+  }
   const ragged = (record: Record, header: readonly string[]): string | undefined =>
     record.open ? ': a quote is opened and never closed' : record.fields.length !== header.length ? `: expected ${header.length} fields as in the first line, got ${record.fields.length}` : undefined
   return {
@@ -248,7 +303,7 @@ const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): 
         if (fault !== undefined) return fault
       }
       if (!/CSV Error|^Invalid Input Error|unicode|gzip|decompress/i.test(text)) return wordFault(error)
-      const fault = await find(ragged)
+      const fault = await find(ragged) ?? await unlike()
       if (fault !== undefined) return fault
       const at = /Line: (\d+)/.exec(text)?.[1]
       const file = files.find(({ path }) => text.includes(path)) ?? files[0]

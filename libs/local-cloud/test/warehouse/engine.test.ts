@@ -166,6 +166,7 @@ describe('warehouse engine', function () {
       { name: 'report', type: 'STRING', value: 'daily' },
     ]
     const csv = 'line/id,cost,day,n,info,tag:team,tag:env\n'
+    const crlf = csv.replace('\n', '\r\n')
     const loading = (work: (load: (files: Record<string, string | Buffer>, more?: Partial<LoadSpec>) => Promise<number>, rows: () => Promise<Record<string, unknown>[]>) => Promise<void>) => setup(async ({ warehouse, folder }) => {
       const load = async (files: Record<string, string | Buffer>, more: Partial<LoadSpec> = {}) => (await warehouse.runJob(chain(), {
         kind: 'load', format: 'csv', columns,
@@ -200,6 +201,12 @@ describe('warehouse engine', function () {
       ['a field too few', `${csv}x,1,1/2/2025,,,,\nx,1\n`, 'bucket/w.csv:3: expected 7 fields as in the first line, got 2'],
       ['a field too many', `${csv}x,1,1/2/2025,,,,,y\n`, 'bucket/w.csv:2: expected 7 fields as in the first line, got 8'],
       ['a quote that is never closed', `${csv}x,1,1/2/2025,,,,\n"x,1\n`, 'bucket/w.csv:3: a quote is opened and never closed'],
+      ['an LF among CRLF', `\ufeff${crlf}"two\r\nlines, ""\n""",1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\n`, 'bucket/w.csv:6, column tag:env: expected CRLF at the end of the line as in the first line, got LF'],
+      ['an LF at the end', `${crlf}x,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\n`, 'bucket/w.csv:3, column tag:env: expected CRLF at the end of the line as in the first line, got LF'],
+      ['an LF far below', `${crlf}${'x,1,1/2/2025,,,,e\r\n'.repeat(70_000)}x,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\n`, 'bucket/w.csv:70002, column tag:env: expected CRLF at the end of the line as in the first line, got LF'],
+      ['a CRLF among LF', `${csv}x"y",1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\n`, 'bucket/w.csv:3, column tag:env: expected LF at the end of the line as in the first line, got CRLF'],
+      ['a CR among LF', `${csv}x,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\rx,1,1/2/2025,,,,e\n`, 'bucket/w.csv:3, column tag:env: expected LF at the end of the line as in the first line, got CR'],
+      ['an empty line of another ending', `${crlf}x,1,1/2/2025,,,,e\r\n\nx,1,1/2/2025,,,,e\r\n`, 'bucket/w.csv:3: expected CRLF at the end of the line as in the first line, got an empty line that ends in LF'],
       ['bytes that are not UTF-8', Buffer.concat([Buffer.from(csv), Buffer.from([0xff, 0xfe]), Buffer.from(',1,1/2/2025,,,,\n')]), 'bucket/w.csv:2: expected UTF-8'],
       ['a missing column', 'line/id,day,info\nx,1/2/2025,\n', 'bucket/w.csv: has no column cost, which cost is read from; it has line/id, day, info'],
       ['an empty file', '', 'bucket/w.csv: is empty; expected a line with the names of the columns'],
