@@ -115,3 +115,31 @@ export const dayFormatOf = (file: Inspected, column: string): DayFormat | undefi
     ? `${file.name}:${first.line}, column ${column}: expected a day as MM/DD/YYYY or YYYY-MM-DD, got ${got}`
     : `${file.name}:${String(odd?.line)}, column ${column}: expected ${format === 'iso' ? 'YYYY-MM-DD' : 'MM/DD/YYYY'} as in line ${first.line}, got ${got}`)
 }
+
+/** Counts the records of CSV text as its bytes come, without taking it apart: the header is one of them, an empty line is none. */
+export const openRecordCount = (): { see(chunk: Buffer): void; records(): number } => {
+  // Where in a field the last byte was; a quote opens only at its beginning.
+  let at: 'begin' | 'plain' | 'quoted' | 'quote' = 'begin'
+  let [records, filled, first] = [0, false, true]
+  return {
+    see: (chunk) => {
+      for (let k = first && chunk.subarray(0, 3).equals(Buffer.from('\uFEFF')) ? 3 : 0; k < chunk.length; k += 1) {
+        const byte = chunk[k]
+        if (at === 'quoted') {
+          const close = chunk.indexOf(34, k)
+          if (close < 0) break
+          ;[k, at] = [close, 'quote']
+        } else if (byte === 10 || byte === 13) {
+          if (filled) records += 1
+          ;[at, filled] = ['begin', false]
+        } else {
+          filled = true
+          if (byte !== 34) at = byte === 44 ? 'begin' : 'plain'
+          else if (at !== 'plain') at = 'quoted'
+        }
+      }
+      if (chunk.length > 0) first = false
+    },
+    records: () => records + (filled ? 1 : 0),
+  }
+}

@@ -3,6 +3,8 @@ import { AppError } from '@convergence/contracts'
 import type { ObjectInfo } from '@convergence/objects'
 import { told } from './words.ts'
 
+/** What a manifest says of a file, or of all: how large it is as it is stored, and its rows without the header. */
+export interface Counted { bytes?: number; rows?: number }
 export interface Delivery {
   /** Names the delivery: assembly, execution or run. Empty without a manifest. */
   id: string
@@ -11,7 +13,11 @@ export interface Delivery {
   files: readonly ObjectInfo[]
   /** Of the manifest as it was read, where there is one: replaced meanwhile, its files may be of two deliveries. */
   manifest_etag?: string
+  /** What the manifest counted, as far as it did; `files` in the order of the delivery's. */
+  counted?: { files: readonly Counted[]; all: Counted }
 }
+/** A file as far as it is known: before it is read there are neither rows nor what it is unpacked. */
+export interface Seen { name: string; size_bytes: number; unpacked_bytes?: number; data_rows?: number }
 export const isMonth = (text: string | undefined): text is string => text !== undefined && /^\d{4}-(0[1-9]|1[0-2])$/.test(text)
 
 /** 2025-11 -> 2025-12 */
@@ -47,13 +53,39 @@ const namesOf = (key: string, field: string, names: unknown): string[] => {
   if (twice !== undefined) throw new AppError('EXPORT_INVALID', `${key}: expected each file once in ${field}, got ${told(twice, 300)} twice; its rows would count double`)
   return names as string[]
 }
+const countOf = (value: unknown): number | undefined => (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 ? value : undefined)
+const sum = (numbers: readonly (number | undefined)[]): number | undefined => numbers.reduce((total, each) => (total === undefined || each === undefined ? undefined : total + each), 0)
+/**
+ * That the files are as large, and have as many rows, as their manifest counted: a file that is not all there must not replace a month. What is not known
+ * yet is left for later. Microsoft's `byteCount` is "bytes in the blob"; of a packed one nothing says whether packed or not, so either will do.
+ * Throws EXPORT_INVALID.
+ */
+export const assertCounted = ({ source_file, counted }: Delivery, files: readonly Seen[]): void => {
+  if (counted === undefined) return
+  const packed = ({ name }: Seen): boolean => /\.gz$/i.test(name)
+  const check = (what: string, expected: Counted, seen: readonly Seen[]): void => {
+    const [stored, unpacked, rows] = [sum(seen.map(({ size_bytes }) => size_bytes)), sum(seen.map((file) => (packed(file) ? file.unpacked_bytes : file.size_bytes))), sum(seen.map(({ data_rows }) => data_rows))]
+    if (expected.bytes !== undefined && unpacked !== undefined && expected.bytes !== stored && expected.bytes !== unpacked) {
+      throw new AppError('EXPORT_INVALID', `${what}: expected ${expected.bytes} bytes, as byteCount in ${source_file} says, got ${stored}${stored === unpacked ? '' : ` (${unpacked} unpacked)`}; the delivery is not complete`)
+    }
+    if (expected.rows !== undefined && rows !== undefined && expected.rows !== rows) {
+      throw new AppError('EXPORT_INVALID', `${what}: expected ${expected.rows} rows, as dataRowCount in ${source_file} says, got ${rows}; the delivery is not complete`)
+    }
+  }
+  for (const [k, file] of files.entries()) check(file.name, counted.files[k] ?? {}, [file])
+  check(`the ${files.length} files of ${source_file}`, counted.all, files)
+}
 /** The listed objects that a manifest names. */
 const filesNamed = (where: string, manifest: string, names: readonly string[], objects: readonly ObjectInfo[]): ObjectInfo[] => {
   const byKey = new Map(objects.map((object) => [object.key, object]))
+  const taken = new Set<ObjectInfo>()
   return names.map((name) => {
     const object = byKey.get(name) ?? byKey.get(name.replace(/^\//, ''))
     if (object === undefined) throw new AppError('OBJECT_NOT_FOUND', `${where}: ${manifest} names ${told(name, 300)}, expected it below the same prefix, got no such object; is the delivery complete?`)
     if (!isCsv(object.key)) throw new AppError('EXPORT_INVALID', `${object.key}: expected a file .csv or .csv.gz, got another format; choose text/csv with GZIP for the export`)
+    // Two names may be one object: with a slash before it, or the address of its container.
+    if (taken.has(object)) throw new AppError('EXPORT_INVALID', `${manifest}: expected each file once, got ${object.key} twice; its rows would count double`)
+    taken.add(object)
     return object
   })
 }
@@ -154,5 +186,13 @@ export const azureDelivery = ({ where, container, run, manifest, month, objects 
   const blobs: unknown = manifest['blobs']
   const names = namesOf(key, 'blobs', Array.isArray(blobs) ? blobs.map((blob) => fieldOf(blob, 'blobName') ?? blob) : blobs)
   const plainNames = names.map((name) => name.replace(/^https:\/\/[^/]+\//, '').replace(/^\//, '')).map((name) => (name.startsWith(`${container}/`) && !objects.some((object) => object.key === name) ? name.slice(container.length + 1) : name))
-  return { id: textOf(fieldOf(manifest['runInfo'], 'runId')) || run.id || key, source_file: key, files: filesNamed(where, key, plainNames, objects) }
+  const blobCount = countOf(manifest['blobCount'])
+  if (blobCount !== undefined && blobCount !== names.length) throw new AppError('EXPORT_INVALID', `${key}: expected ${blobCount} files in blobs, as blobCount says, got ${names.length}; the delivery is not complete`)
+  const countsOf = (value: unknown): Counted => ({ bytes: countOf(fieldOf(value, 'byteCount')), rows: countOf(fieldOf(value, 'dataRowCount')) })
+  const delivery: Delivery = {
+    id: textOf(fieldOf(manifest['runInfo'], 'runId')) || run.id || key, source_file: key, files: filesNamed(where, key, plainNames, objects),
+    counted: { files: (blobs as readonly unknown[]).map(countsOf), all: countsOf(manifest) },
+  }
+  assertCounted(delivery, delivery.files.map((file) => ({ name: file.key, size_bytes: file.size_bytes })))
+  return delivery
 }

@@ -8,7 +8,7 @@ import { destinationOf, type DestinationConfig } from '../processors/gcp/bq_etl.
 import { assertWritable } from '../processors/isolation.ts'
 import type { ColumnPlan } from './columns.ts'
 import type { Inspected } from './csv.ts'
-import type { Delivery } from './deliveries.ts'
+import { assertCounted, type Delivery } from './deliveries.ts'
 import { listAll, openSpool, type SpoolLimits } from './spool.ts'
 
 export interface LoaderDeps {
@@ -46,14 +46,15 @@ export const openLoader = ({ objects, warehouse, scratch_folder, log, limits }: 
     run: async ({ chain, signal, step }: StepContext, { target, columns: table }: { target: ReturnType<typeof destinationOf>; columns: readonly Column[] }, { store, bucket, delivery, plan }: Loading): Promise<StepResult> => {
       let not_taken: readonly string[] = []
       const { rows_written, bytes_processed, attempt } = await spool.with({
-        store, bucket, files: delivery.files, signal,
+        store, bucket, files: delivery.files, signal, count_rows: delivery.counted !== undefined && [...delivery.counted.files, delivery.counted.all].some(({ rows }) => rows !== undefined),
         work: async (files) => {
-          const planned = plan(table, files)
-          not_taken = planned.not_taken
           const { source_file, manifest_etag } = delivery
           if (manifest_etag !== undefined && (await listAll(objects, store, bucket, source_file)).find(({ key }) => key === source_file)?.etag !== manifest_etag) {
             throw new AppError('OBJECT_CHANGED', `${store} object ${bucket}/${source_file} was replaced while its files were read, which may be of two deliveries`)
           }
+          assertCounted(delivery, files)
+          const planned = plan(table, files)
+          not_taken = planned.not_taken
           return warehouse.runJob(chain, { kind: 'load', format: 'csv', files: files.map(({ path, name }) => ({ path, name })), columns: planned.columns, destination: target })
         },
       })

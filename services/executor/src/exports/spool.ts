@@ -10,7 +10,7 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects, Store } from '@convergence/objects'
-import { inspectCsv, type Inspected } from './csv.ts'
+import { inspectCsv, openRecordCount, type Inspected } from './csv.ts'
 
 export interface SpoolLimits {
   /** Of one file as it is stored; default 20 GiB. */
@@ -28,12 +28,20 @@ const headBytes = 1024 ** 2
 const manifestBytes = 16 * 1024 ** 2
 const atATime = 3
 
-export interface Spooled extends Inspected { path: string; size_bytes: number; unpacked_bytes: number }
+export interface Spooled extends Inspected {
+  path: string
+  size_bytes: number
+  unpacked_bytes: number
+  /** Without the header; only when they were counted. */
+  data_rows?: number
+}
 export interface SpoolInput<T> {
   store: Store
   bucket: string
   files: readonly ObjectInfo[]
   signal: AbortSignal
+  /** Whether rows are counted on the way: where somebody says how many there are. */
+  count_rows?: boolean
   /** What happens with them as local files; they are gone afterwards. */
   work(files: readonly Spooled[]): Promise<T>
 }
@@ -59,12 +67,13 @@ const counted = async function* (source: AsyncIterable<Buffer>, onBytes: (total:
 const nowhere = (): Writable => new Writable({ write(_chunk, _encoding, done) { done() } })
 
 /** One object into one local file. It is read to its end on the way: a broken or endless archive is found before there is a job. */
-const putDown = async (folder: string, k: number, { objects, store, bucket, object, limits, signal }: {
-  objects: Objects; store: Store; bucket: string; object: ObjectInfo; limits: SpoolLimits; signal: AbortSignal
+const putDown = async (folder: string, k: number, { objects, store, bucket, object, limits, signal, count_rows }: {
+  objects: Objects; store: Store; bucket: string; object: ObjectInfo; limits: SpoolLimits; signal: AbortSignal; count_rows: boolean
 }): Promise<Spooled> => {
   const { key } = object
   let [size_bytes, unpacked_bytes, kept] = [0, 0, 0]
   const head: Buffer[] = []
+  const counter = count_rows ? openRecordCount() : undefined
   const packed = (chunks: AsyncIterable<Buffer>) => counted(chunks, (total) => {
     size_bytes = total
     if (total > limits.file_bytes) throw new AppError('EXPORT_INVALID', `${key}: expected a file of at most ${gib(limits.file_bytes)}, got more`)
@@ -81,6 +90,7 @@ const putDown = async (folder: string, k: number, { objects, store, bucket, obje
         head.push(Buffer.from(part))
         kept += part.length
       }
+      counter?.see(chunk)
       yield chunk
     }
   }
@@ -101,7 +111,7 @@ const putDown = async (folder: string, k: number, { objects, store, bucket, obje
     throw error
   }
   if (size_bytes !== object.size_bytes) throw new AppError('OBJECT_CHANGED', `${key}: expected ${object.size_bytes} bytes as listed, got ${size_bytes}`)
-  return { path, size_bytes, unpacked_bytes, ...inspectCsv(key, Buffer.concat(head), { whole: unpacked_bytes <= headBytes }) }
+  return { path, size_bytes, unpacked_bytes, ...(counter === undefined ? {} : { data_rows: Math.max(0, counter.records() - 1) }), ...inspectCsv(key, Buffer.concat(head), { whole: unpacked_bytes <= headBytes }) }
 }
 
 const isAlive = (pid: number): boolean => {
@@ -129,7 +139,7 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {} }: { obj
   }
 
   return {
-    with: async ({ store, bucket, files, signal, work }) => {
+    with: async ({ store, bucket, files, signal, count_rows = false, work }) => {
       // Known before a byte is moved.
       const large = files.find(({ size_bytes }) => size_bytes > limits.file_bytes)
       if (large !== undefined) throw new AppError('EXPORT_INVALID', `${large.key}: expected a file of at most ${gib(limits.file_bytes)}, got ${gib(large.size_bytes)}`)
@@ -149,7 +159,7 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {} }: { obj
         const one = async () => {
           for (let k = next++; k < files.length; k = next++) {
             const file = files[k]
-            if (file !== undefined) spooled[k] = await putDown(into, k, { objects, store, bucket, object: file, limits, signal: either })
+            if (file !== undefined) spooled[k] = await putDown(into, k, { objects, store, bucket, object: file, limits, signal: either, count_rows })
           }
         }
         // The first failure stops the others, and all have let go of the folder before it is removed.

@@ -107,6 +107,52 @@ describe('azure.blob_data_loader', function () {
     expect((await errorOf(world.load('azure', source))).message).to.match(/part_1\.csv, column Date: expected days written as in .*part_0\.csv/)
   }))
 
+  it('loads what its manifest counted: rows without the header, bytes as they are stored or unpacked', inWorld(async (world) => {
+    const [plain, other] = [`\uFEFF${csvOf(azureHeader, [azureLine('1', { tags: '"""a"":\n ""b"""' }), azureLine('2')], '\r\n')}\r\n`, csvOf(azureHeader, [azureLine('4')]).trimEnd()]
+    const packed = gzipSync(other)
+    put(world, 'r/part_0.csv', plain)
+    put(world, 'r/part_1.csv.gz', packed)
+    for (const byteCount of [packed.length, other.length]) {
+      put(world, 'r/manifest.json', azureManifest([], {
+        blobCount: 2, byteCount: Buffer.byteLength(plain) + byteCount, dataRowCount: 3,
+        blobs: [{ blobName: `${azureFolder}/r/part_0.csv`, byteCount: Buffer.byteLength(plain), dataRowCount: 2 }, { blobName: `${azureFolder}/r/part_1.csv.gz`, byteCount, dataRowCount: 1 }],
+      }))
+      for (const unpack_bytes of [1, 1_000_000]) expect((await world.load('azure', source, { deps: { limits: { unpack_bytes } } })).rows_written).to.equal(3)
+    }
+    put(world, 'r/manifest.json', azureManifest([`${azureFolder}/r/part_0.csv`], { byteCount: null, dataRowCount: 'many', blobCount: -1 }))
+    expect((await world.load('azure', source)).rows_written).to.equal(2)
+  }))
+
+  it('refuses a delivery that is not all its manifest counted, and leaves the month as it was', inWorld(async (world) => {
+    const [text, packed] = [csvOf(azureHeader, [azureLine('1'), azureLine('2')]), gzipSync(csvOf(azureHeader, [azureLine('4')]))]
+    const files = ['part_0.csv', 'part_1.csv.gz'].map((name) => `${azureFolder}/r/${name}`)
+    const deliver = (counts: readonly object[], more = {}) => { put(world, 'r/manifest.json', azureManifest([], { blobs: files.map((blobName, k) => ({ blobName, ...counts[k] })), ...more })) }
+    put(world, 'r/part_0.csv', text)
+    put(world, 'r/part_1.csv.gz', packed)
+    deliver([])
+    await world.load('azure', source)
+    const manifest = `${azureFolder}/r/manifest.json`
+    const cases: [readonly object[], Record<string, unknown>, string][] = [
+      [[{ byteCount: text.length + 99 }], {}, `${files[0]}: expected ${text.length + 99} bytes, as byteCount in ${manifest} says, got ${text.length}; the delivery is not complete`],
+      [[{}, { byteCount: packed.length + 1 }], {}, `${files[1]}: expected ${packed.length + 1} bytes, as byteCount in ${manifest} says, got ${packed.length} (`],
+      [[{ dataRowCount: 3 }], {}, `${files[0]}: expected 3 rows, as dataRowCount in ${manifest} says, got 2; the delivery is not complete`],
+      [[{}, { dataRowCount: 0 }], {}, `${files[1]}: expected 0 rows, as dataRowCount in ${manifest} says, got 1`],
+      [[], { dataRowCount: 4 }, `the 2 files of ${manifest}: expected 4 rows, as dataRowCount in ${manifest} says, got 3`],
+      [[], { byteCount: 5 }, `the 2 files of ${manifest}: expected 5 bytes`],
+      [[], { blobCount: 3 }, `${manifest}: expected 3 files in blobs, as blobCount says, got 2`],
+    ]
+    for (const [counts, more, message] of cases) {
+      deliver(counts, more)
+      const error = await errorOf(world.load('azure', source))
+      expect(error.code, error.message).to.equal('EXPORT_INVALID')
+      expect(error.message).to.contain(message)
+    }
+    put(world, 'r/manifest.json', azureManifest([files[0] ?? '', `https://account.blob.core.windows.net/acme-exports/${String(files[0])}`]))
+    expect((await errorOf(world.load('azure', source))).message).to.contain(`got ${String(files[0])} twice`)
+    expect(await total(world)).to.deep.equal({ n: 3, cost: '7' })
+    expect(world.scratch()).to.deep.equal([])
+  }))
+
   it('refuses rows without the day by which their month is known, in any of the files', inWorld(async (world) => {
     put(world, 'part_0.csv', csvOf(azureHeader, [azureLine('1')]))
     await world.load('azure', source)
@@ -164,7 +210,9 @@ describe('azure.blob_data_loader', function () {
       const raw = readFileSync(realAzure, 'utf8')
       const costs = rawColumn(raw, 'CostInBillingCurrency')
       expect(exactSum(costs)).to.equal('1.26136926505726')
-      world.put('azure', 'acme-exports', 'cost/daily/20230901-20230930/part_0.csv', raw)
+      const folder = 'cost/daily/20230901-20230930/run'
+      world.put('azure', 'acme-exports', `${folder}/part_0.csv`, raw)
+      world.put('azure', 'acme-exports', `${folder}/manifest.json`, azureManifest([], { blobs: [{ blobName: `${folder}/part_0.csv`, byteCount: Buffer.byteLength(raw), dataRowCount: 27 }] }))
       for (const round of [1, 2]) {
         expect((await world.load('azure', { ...source, month: '2023-09' })).rows_written, `round ${round}`).to.equal(costs.length).and.to.equal(27)
         expect(await total(world)).to.deep.equal({ n: 27, cost: exactSum(costs) })

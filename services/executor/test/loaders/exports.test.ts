@@ -7,7 +7,7 @@ import { expect } from 'chai'
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects } from '@convergence/objects'
 import { awsColumns, azureColumns } from '../../src/exports/columns.ts'
-import { dayFormatOf, inspectCsv, parseCsv } from '../../src/exports/csv.ts'
+import { dayFormatOf, inspectCsv, openRecordCount, parseCsv } from '../../src/exports/csv.ts'
 import { awsDelivery, azureDelivery, monthOfKey, newestAwsManifest, newestAzureRun, parseManifest } from '../../src/exports/deliveries.ts'
 import { openSpool } from '../../src/exports/spool.ts'
 import { codeOf, errorOf } from '../fakes.ts'
@@ -38,6 +38,18 @@ describe('the beginning of an export', () => {
 
   it('counts lines, not records', () => {
     expect(parseCsv('a,b\n"1\n2",x\n\n3,y\n', { whole: true }).map(({ line }) => line)).to.deep.equal([1, 2, 5])
+  })
+
+  it('has as many records as are read of it, however its bytes come', () => {
+    for (const text of ['', 'a,b', 'a,b\n', '\uFEFF"a","b"\r\n"1","two\r\nlines"\r\n3,', 'a,b\n\n\n1,"x ""y"" \n\n"\n', 'a,b\n1,x"y\n2,z"\n', '"a\n",b\n"",\n,""\n', '\uFEFF"a\n",b\n1,2\n']) {
+      const bytes = Buffer.from(text)
+      for (const size of [1, 2, 3, 1000]) {
+        if (text.startsWith('\uFEFF"a\n') && size < 3) continue
+        const count = openRecordCount()
+        for (let k = 0; k < bytes.length; k += size) count.see(bytes.subarray(k, k + size))
+        expect(count.records(), JSON.stringify([text, size])).to.equal(parseCsv(text, { whole: true }).length)
+      }
+    }
   })
 
   it('must have a header', () => {
