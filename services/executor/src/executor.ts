@@ -28,6 +28,8 @@ export interface ExecutorDeps {
   random(): number
   /** Files on their way into the warehouse; must exist. */
   scratch_folder: string
+  /** What they may take together at a time; default: no bound. */
+  scratch_bytes?: number
 }
 export interface Executor { close(): Promise<void> }
 
@@ -36,9 +38,9 @@ const recordsAtATime = 1000
 /** Of either subscription whose messages bring steps: what one process holds, another cannot take. The autoscaler's target is half of it. */
 const stepsAtATime = 100
 
-export const executor = async ({ bus, warehouse, objects, secrets, log, now, random, scratch_folder }: ExecutorDeps): Promise<Executor> => {
+export const executor = async ({ bus, warehouse, objects, secrets, log, now, random, scratch_folder, scratch_bytes }: ExecutorDeps): Promise<Executor> => {
   const store = openStore({ warehouse, now })
-  const steps = openSteps({ service: 'executor', processors: processors({ warehouse, objects, secrets, store, scratch_folder }), now, random, log })
+  const steps = openSteps({ service: 'executor', processors: processors({ warehouse, objects, secrets, store, scratch_folder, scratch_bytes }), now, random, log })
   bus.consume('executor', 'run-admitted', onRunAdmitted({ store, steps, now }), { concurrency: stepsAtATime })
   bus.consume('executor', 'step-completed', onStepCompleted({ store, steps }), { concurrency: stepsAtATime })
   bus.consume('executor', 'run-completed', onRunCompleted({ store }), { concurrency: recordsAtATime })

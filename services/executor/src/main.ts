@@ -16,6 +16,7 @@ export const main: ServiceMain = {
     })
     const service = await executor({
       ...shared, objects, scratch_folder,
+      ...settings['SCRATCH_GIB'] === undefined ? {} : { scratch_bytes: Number(settings['SCRATCH_GIB']) * 1024 ** 3 },
       secrets: await secrets({ opens: ['tenant-credentials'] }),
     })
     return {

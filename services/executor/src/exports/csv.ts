@@ -116,30 +116,27 @@ export const dayFormatOf = (file: Inspected, column: string): DayFormat | undefi
     : `${file.name}:${String(odd?.line)}, column ${column}: expected ${format === 'iso' ? 'YYYY-MM-DD' : 'MM/DD/YYYY'} as in line ${first.line}, got ${got}`)
 }
 
+/** What may be between two bytes of CSV: nothing of a record, the end of one, and where in a field; a quote opens only at its beginning. */
+const [none, ended, begin, plain, quoted, quote] = [0, 1, 2, 3, 4, 5] as const
+const next = (state: number, byte: number): number => {
+  if (state === quoted) return byte === 34 ? quote : quoted
+  if (byte === 10 || byte === 13) return state === none || state === ended ? none : ended
+  return byte === 44 ? begin : byte === 34 && state !== plain ? quoted : plain
+}
+/** Every byte of every file comes by here: looked up, they are several times as fast as decided. */
+const nextOf = Uint8Array.from({ length: 6 * 256 }, (_, k) => next(k >> 8, k & 255))
 /** Counts the records of CSV text as its bytes come, without taking it apart: the header is one of them, an empty line is none. */
 export const openRecordCount = (): { see(chunk: Buffer): void; records(): number } => {
-  // Where in a field the last byte was; a quote opens only at its beginning.
-  let at: 'begin' | 'plain' | 'quoted' | 'quote' = 'begin'
-  let [records, filled, first] = [0, false, true]
+  let [state, records, first]: [number, number, boolean] = [none, 0, true]
   return {
     see: (chunk) => {
+      let [now, found]: [number, number] = [state, 0]
       for (let k = first && chunk.subarray(0, 3).equals(Buffer.from('\uFEFF')) ? 3 : 0; k < chunk.length; k += 1) {
-        const byte = chunk[k]
-        if (at === 'quoted') {
-          const close = chunk.indexOf(34, k)
-          if (close < 0) break
-          ;[k, at] = [close, 'quote']
-        } else if (byte === 10 || byte === 13) {
-          if (filled) records += 1
-          ;[at, filled] = ['begin', false]
-        } else {
-          filled = true
-          if (byte !== 34) at = byte === 44 ? 'begin' : 'plain'
-          else if (at !== 'plain') at = 'quoted'
-        }
+        now = nextOf[(now << 8) | (chunk[k] ?? 0)] ?? none
+        if (now === ended) found += 1
       }
-      if (chunk.length > 0) first = false
+      ;[state, records, first] = [now, records + found, first && chunk.length === 0]
     },
-    records: () => records + (filled ? 1 : 0),
+    records: () => records + (state === none || state === ended ? 0 : 1),
   }
 }

@@ -9,6 +9,7 @@ import { assertWritable } from '../processors/isolation.ts'
 import type { ColumnPlan } from './columns.ts'
 import type { Inspected } from './csv.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'
+import type { Room } from './room.ts'
 import { listAll, openSpool, type SpoolLimits } from './spool.ts'
 
 export interface LoaderDeps {
@@ -16,6 +17,8 @@ export interface LoaderDeps {
   warehouse: Warehouse
   /** Files on their way into the warehouse; made if it is missing. */
   scratch_folder: string
+  /** What all loaders of this process share of the scratch folder; default: their own, without a bound of space. */
+  room?: Room
   /** Hears which columns of an export no column of the table takes. */
   log?: Pick<Log, 'info'>
   /** Caps on what an export may weigh; for tests. */
@@ -31,8 +34,8 @@ export interface Loading {
 /** Columns named in the outputs of a step; there may be hundreds. */
 const mostNamed = 50
 
-export const openLoader = ({ objects, warehouse, scratch_folder, log, limits }: LoaderDeps) => {
-  const spool = openSpool({ objects, scratch_folder, limits })
+export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limits }: LoaderDeps) => {
+  const spool = openSpool({ objects, scratch_folder, limits, room })
   return {
     /** Where the rows go; throws before anything is read when they may not go there. */
     target: async ({ run, step }: StepContext, destination: DestinationConfig) => {

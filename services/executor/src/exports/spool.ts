@@ -11,6 +11,7 @@ import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects, Store } from '@convergence/objects'
 import { inspectCsv, openRecordCount, type Inspected } from './csv.ts'
+import { gib, openRoom, type Place, type Room } from './room.ts'
 
 export interface SpoolLimits {
   /** Of one file as it is stored; default 20 GiB. */
@@ -52,7 +53,6 @@ const codeOf = (error: unknown): string | undefined => (error instanceof Error &
 const worded = (error: unknown): unknown =>
   codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT' ? new AppError('DISK_FULL', 'no space left in the scratch folder, where exports are put before they are loaded; free some, the step is tried again', { cause: error }) : error
 
-const gib = (bytes: number): string => (bytes >= 1024 ** 3 ? `${Number((bytes / 1024 ** 3).toFixed(1))} GiB` : `${bytes} bytes`)
 const isGzip = (key: string): boolean => /\.gz$/i.test(key)
 
 /** Passes on and tells how many bytes there were so far. */
@@ -67,8 +67,8 @@ const counted = async function* (source: AsyncIterable<Buffer>, onBytes: (total:
 const nowhere = (): Writable => new Writable({ write(_chunk, _encoding, done) { done() } })
 
 /** One object into one local file. It is read to its end on the way: a broken or endless archive is found before there is a job. */
-const putDown = async (folder: string, k: number, { objects, store, bucket, object, limits, signal, count_rows }: {
-  objects: Objects; store: Store; bucket: string; object: ObjectInfo; limits: SpoolLimits; signal: AbortSignal; count_rows: boolean
+const putDown = async (folder: string, k: number, { objects, store, bucket, object, limits, signal, count_rows, place }: {
+  objects: Objects; store: Store; bucket: string; object: ObjectInfo; limits: SpoolLimits; signal: AbortSignal; count_rows: boolean; place: Place
 }): Promise<Spooled> => {
   const { key } = object
   let [size_bytes, unpacked_bytes, kept] = [0, 0, 0]
@@ -95,15 +95,22 @@ const putDown = async (folder: string, k: number, { objects, store, bucket, obje
     }
   }
   const file = (name: string) => createWriteStream(name, { mode: 0o600, highWaterMark: headBytes })
+  let room = object.size_bytes
+  /** Before it is written: what it takes beyond its listing. */
+  const roomed = (chunks: AsyncIterable<Buffer>) => counted(chunks, (total) => {
+    if (total <= room) return
+    place.grow(total - room)
+    room = total
+  })
   const unpacked = () => createGunzip({ chunkSize: headBytes })
   const source = await objects.read(store, bucket, key, { etag: object.etag, signal })
   const staysPacked = isGzip(key) && object.size_bytes > limits.unpack_bytes
   const path = join(folder, `part-${k}.csv${staysPacked ? '.gz' : ''}`)
   try {
-    if (!isGzip(key)) await pipeline(source, packed, plain, file(path), { signal })
-    else if (!staysPacked) await pipeline(source, packed, unpacked(), plain, file(path), { signal })
+    if (!isGzip(key)) await pipeline(source, packed, plain, roomed, file(path), { signal })
+    else if (!staysPacked) await pipeline(source, packed, unpacked(), plain, roomed, file(path), { signal })
     else {
-      await pipeline(source, packed, file(path), { signal })
+      await pipeline(source, packed, roomed, file(path), { signal })
       await pipeline(createReadStream(path, { highWaterMark: headBytes }), unpacked(), plain, nowhere(), { signal })
     }
   } catch (error) {
@@ -123,8 +130,8 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-/** `scratch_folder` is made if it is missing. Nothing is opened before the first use. */
-export const openSpool = ({ objects, scratch_folder, limits: given = {} }: { objects: Objects; scratch_folder: string; limits?: Partial<SpoolLimits> }): Spool => {
+/** `scratch_folder` is made if it is missing. Nothing is opened before the first use. `room`: shared by all spools of the folder; default: one without a bound of space. */
+export const openSpool = ({ objects, scratch_folder, limits: given = {}, room = openRoom() }: { objects: Objects; scratch_folder: string; limits?: Partial<SpoolLimits>; room?: Room }): Spool => {
   const limits = { ...defaults, ...given }
   // The time tells this process from an earlier one of the same number, which in a container all are.
   const own = `load-${process.pid}-${Math.round(performance.timeOrigin)}-`
@@ -143,6 +150,7 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {} }: { obj
       // Known before a byte is moved.
       const large = files.find(({ size_bytes }) => size_bytes > limits.file_bytes)
       if (large !== undefined) throw new AppError('EXPORT_INVALID', `${large.key}: expected a file of at most ${gib(limits.file_bytes)}, got ${gib(large.size_bytes)}`)
+      const place = await room.enter(files.reduce((total, { size_bytes }) => total + size_bytes, 0), signal)
       let folder: string | undefined
       let handedOver = false
       try {
@@ -159,7 +167,7 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {} }: { obj
         const one = async () => {
           for (let k = next++; k < files.length; k = next++) {
             const file = files[k]
-            if (file !== undefined) spooled[k] = await putDown(into, k, { objects, store, bucket, object: file, limits, signal: either, count_rows })
+            if (file !== undefined) spooled[k] = await putDown(into, k, { objects, store, bucket, object: file, limits, signal: either, count_rows, place })
           }
         }
         // The first failure stops the others, and all have let go of the folder before it is removed.
@@ -178,7 +186,11 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {} }: { obj
         // At shutdown the job may go on without us and still read: then the next process removes the files. Cancelled and timed out jobs have ended here.
         const reason: unknown = signal.aborted ? signal.reason : undefined
         const goesOn = handedOver && signal.aborted && !(reason instanceof AppError && (reason.code === 'CANCELLED' || reason.code === 'TIMED_OUT'))
-        if (folder !== undefined && !goesOn) await rm(folder, { recursive: true, force: true })
+        try {
+          if (folder !== undefined && !goesOn) await rm(folder, { recursive: true, force: true })
+        } finally {
+          place.leave({ stays: goesOn })
+        }
       }
     },
   }

@@ -3,6 +3,7 @@ import type { Objects } from '@convergence/objects'
 import type { Secrets } from '@convergence/secrets'
 import type { Processor } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
+import { openRoom } from '../exports/room.ts'
 import type { Store } from '../store.ts'
 import { s3DataLoader } from './aws/s3_data_loader.ts'
 import { blobDataLoader } from './azure/blob_data_loader.ts'
@@ -18,13 +19,18 @@ export interface ProcessorDeps {
   store: Store
   /** Files on their way into the warehouse; removed when the step ends. */
   scratch_folder: string
+  /** What they may take together at a time; default: no bound. */
+  scratch_bytes?: number
 }
 
-export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => ({
-  'aws.s3_data_loader': s3DataLoader(deps),
-  'azure.blob_data_loader': blobDataLoader(deps),
-  'custom.noop': noop,
-  'gcp.bq_etl': bqEtl(deps),
-  'setup.dataset': dataset(deps),
-  'setup.initial': initial(deps),
-})
+export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => {
+  const loads = { ...deps, room: openRoom({ scratch_bytes: deps.scratch_bytes }) }
+  return {
+    'aws.s3_data_loader': s3DataLoader(loads),
+    'azure.blob_data_loader': blobDataLoader(loads),
+    'custom.noop': noop,
+    'gcp.bq_etl': bqEtl(deps),
+    'setup.dataset': dataset(deps),
+    'setup.initial': initial(deps),
+  }
+}
