@@ -57,17 +57,17 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
 
   const makeDurable = async (record: RunRecord, ask: RunAsk, digest: string): Promise<void> => {
     try {
-      await Promise.all([
-        store.writeRequest(record, digest, ask.idempotency_key),
-        bus.publish([{
-          topic: 'run-requested', idempotency_key: ask.idempotency_key, attributes: { kid },
-          event: {
-            run_id: record.pipeline_logging_id, tenant_id: ask.tenant_id, pipeline: ask.pipeline, parameters: ask.parameters, trigger_type: ask.trigger_type, trigger_by: ask.trigger_by,
-            ...ask.trigger_type === 'resume' ? { action: 'resume' as const } : {}, ...ask.user_id === undefined ? {} : { user_id: ask.user_id },
-            ...ask.parent_run_id === undefined ? {} : { parent_run_id: ask.parent_run_id }, ...ask.skip === undefined ? {} : { skip: [...ask.skip] },
-          },
-        }]),
-      ])
+      // One after the other, for one more durable write's time: a row that fails refuses a request that nobody has heard of. A process that dies in between leaves a row
+      // whose run stays PENDING and does nothing, and an unanswered caller, whose same request with the same key is published then.
+      await store.writeRequest(record, digest, ask.idempotency_key)
+      await bus.publish([{
+        topic: 'run-requested', idempotency_key: ask.idempotency_key, attributes: { kid },
+        event: {
+          run_id: record.pipeline_logging_id, tenant_id: ask.tenant_id, pipeline: ask.pipeline, parameters: ask.parameters, trigger_type: ask.trigger_type, trigger_by: ask.trigger_by,
+          ...ask.trigger_type === 'resume' ? { action: 'resume' as const } : {}, ...ask.user_id === undefined ? {} : { user_id: ask.user_id },
+          ...ask.parent_run_id === undefined ? {} : { parent_run_id: ask.parent_run_id }, ...ask.skip === undefined ? {} : { skip: [...ask.skip] },
+        },
+      }])
     } catch (error) {
       live.forget(record.pipeline_logging_id)
       throw error instanceof AppError ? error : new AppError('UNAVAILABLE', 'the request could not be stored; try again with the same Idempotency-Key', { cause: error })

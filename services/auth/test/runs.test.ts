@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { runId } from '@convergence/contracts'
+import { AppError, runId } from '@convergence/contracts'
 import { endEvent, inWorld, playSuccess, stepEvent, type World } from './fakes.ts'
 
 const path = '/api/v1/pipelines/run/acme_corp/custom/bench/three_steps'
@@ -61,6 +61,16 @@ describe('asking for a run', () => {
     expect([refused.status, refused.headers.get('retry-after')]).to.deep.equal([503, '2'])
     world.bus.failing = false
     expect((await world.call('POST', path, { key, body: {}, headers })).status).to.equal(202)
+    expect(world.bus.published).to.have.length(1)
+  }))
+  it('executes nothing of a request whose row could not be written, and says why', () => withTenant(async (world, key) => {
+    const { append } = world.warehouse
+    world.warehouse.append = () => Promise.reject(new AppError('DISK_FULL', 'no space left to write'))
+    const refused = await world.call('POST', path, { key, body: {} })
+    expect([refused.status, refused.body['code']]).to.deep.equal([507, 'DISK_FULL'])
+    expect(world.bus.published).to.deep.equal([])
+    world.warehouse.append = append
+    expect((await world.call('POST', path, { key, body: {} })).status).to.equal(202)
     expect(world.bus.published).to.have.length(1)
   }))
   it('names every wrong parameter at once', () => withTenant(async (world, key) => {
