@@ -82,23 +82,21 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
       run_id, tenant_id: ask.tenant_id, pipeline: ask.pipeline, parameters: ask.parameters, trigger_type: ask.trigger_type, trigger_by: ask.trigger_by, requested_at: now().toISOString(),
       ...ask.user_id === undefined ? {} : { user_id: ask.user_id }, ...ask.parent_run_id === undefined ? {} : { parent_run_id: ask.parent_run_id },
     })
-    const repeated = async (): Promise<RunRecord | undefined> => {
+    /** The answer to a repeat of what was asked here; throws for another request under the same key. Not async: between it and `live.requested` nobody else may come in. */
+    const repeated = (): Promise<RunRecord> | undefined => {
       const heard = live.get(run_id)
       if (heard?.digest === undefined) return undefined
       if (heard.digest !== digest) throw mismatch()
-      await inFlight.get(run_id)
-      return heard.record
+      return Promise.resolve(inFlight.get(run_id)).then(() => heard.record)
     }
-    const repeat = await repeated()
+    const repeat = repeated()
     if (repeat !== undefined) return repeat
     const row = ask.key_given ? await store.request(run_id) : undefined
     if (row !== undefined && row.parameters_digest !== digest) throw mismatch()
     if (row === undefined) await ask.advise?.()
-    // The same request may have come in twice meanwhile.
-    if (ask.key_given) {
-      const meanwhile = await repeated()
-      if (meanwhile !== undefined) return meanwhile
-    }
+    // The same key may have come in meanwhile, also with another request.
+    const meanwhile = repeated()
+    if (meanwhile !== undefined) return meanwhile
     // Known here before it is published: its events may be faster than the answer of the broker.
     const { record } = live.requested(pendingOf({ ...compiled, parameters: ask.parameters }), digest)
     const durable = makeDurable(record, ask, digest).finally(() => inFlight.delete(run_id))

@@ -46,6 +46,24 @@ describe('asking for a run', () => {
     const other = await world.call('POST', '/api/v1/pipelines/run/acme_corp/gcp/cost/billing', { key, body: { date: '2026-03-01' }, headers })
     expect([other.status, other.body['code']]).to.deep.equal([409, 'IDEMPOTENCY_MISMATCH'])
   }))
+  it('is one run, and a conflict for what differs, when a key is used twice at the same moment and the tenant must be read first', () => withTenant(async (world, key) => {
+    const { query } = world.warehouse
+    let waiting = 0
+    // The tenant's profile comes when all four wait for it: they go on together.
+    world.warehouse.query = async (statement) => {
+      const rows = await query(statement)
+      if (/tenants\.run_requests/.test(statement.query)) waiting += 1
+      if (/tenants\.tenant_profiles/.test(statement.query)) while (waiting < 4) await new Promise((resolve) => setImmediate(resolve))
+      return rows
+    }
+    const headers = { 'Idempotency-Key': 'once' }
+    const ask = (note: string) => world.call('POST', '/api/v1/pipelines/run/acme_corp/gcp/cost/billing', { key, body: { date: '2026-03-01', note }, headers })
+    const answers = await Promise.all(['a', 'b', 'a', 'b'].map(ask))
+    expect(answers.map(({ status }) => status).sort()).to.deep.equal([202, 202, 409, 409])
+    expect(new Set(answers.flatMap(({ status }, at) => (status === 202 ? [at % 2] : [])))).to.have.lengthOf(1)
+    expect(world.bus.published).to.have.length(1)
+    expect(world.warehouse.rows['run_requests']).to.have.length(1)
+  }))
   it('knows an idempotency key from the table when it has not heard of it, and publishes again', () => withTenant(async (world, key) => {
     const headers = { 'Idempotency-Key': 'once' }
     await world.call('POST', path, { key, body: {}, headers })
