@@ -13,12 +13,14 @@ export interface Onboarded { status: 200 | 201 | 202; body: Record<string, unkno
 
 const pipeline = 'setup/tenants/onboarding'
 const mostAttempts = 20
-const reserved = new Set(['tenants', 'information_schema', 'system', 'admin', 'public', 'billing_export', 'dev'])
+/** The platform's, and those that a warehouse has or takes for its own: the dataset would have the tenant's name. */
+const reserved = new Set(['tenants', 'system', 'admin', 'public', 'billing_export', 'dev', 'information_schema', 'main', 'temp', 'memory'])
+const reservedPrefix = /^(?:region_|pg_)/
 
-/** Throws BODY_INVALID for names that are taken by the platform. */
+/** Throws BODY_INVALID for names that are taken by the platform or its warehouse. */
 export const assertTenantId = (tenant_id: string, more: readonly string[] = []): void => {
   if (!/^[a-z][a-z0-9_]{2,49}$/.test(tenant_id)) throw new AppError('BODY_INVALID', 'body.tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter')
-  if (reserved.has(tenant_id) || tenant_id.startsWith('region_') || more.includes(tenant_id)) throw new AppError('BODY_INVALID', `body.tenant_id: ${tenant_id} is reserved; choose another`)
+  if (reserved.has(tenant_id) || reservedPrefix.test(tenant_id) || more.includes(tenant_id)) throw new AppError('BODY_INVALID', `body.tenant_id: ${tenant_id} is reserved for the platform and its warehouse; choose another`)
 }
 
 export const openOnboarding = (parts: Parts): ((body: OnboardBody, by: { trigger_by: string; user_id: string | undefined }) => Promise<Onboarded>) => {

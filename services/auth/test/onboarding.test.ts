@@ -90,7 +90,7 @@ describe('onboarding', () => {
     world.warehouse.datasets.set('prices', {})
     const bad = [
       '', 'a', 'ab', 'Acme', 'ACME', 'acme-corp', 'acme.corp', 'acme corp', ' acme', 'acme ', '1acme', '_acme', '__proto__', 'acme/..', '..', '../x', 'acme%2f', 'acme\n', 'acme\u0000', 'acmé', 'аcme', 'ａcme', 'acme\u200b', 'acme;drop', "acme'", 'acme`', 'acme"', 'a'.repeat(51),
-      'tenants', 'information_schema', 'region_us', 'region_eu', 'system', 'admin', 'public', 'billing_export', 'shared_prices', 'dev', 'acme$1', 'acme*', 'acme@x', 'acme:x', 'ac\tme', 'acme\\', 'acme|x', 'acme,x', 'İstanbul', 'ſtart', 'K2', 'acme😀',
+      'tenants', 'information_schema', 'pg_catalog', 'pg_temp', 'main', 'temp', 'memory', 'region_us', 'region_eu', 'system', 'admin', 'public', 'billing_export', 'shared_prices', 'dev', 'acme$1', 'acme*', 'acme@x', 'acme:x', 'ac\tme', 'acme\\', 'acme|x', 'acme,x', 'İstanbul', 'ſtart', 'K2', 'acme😀',
     ]
     for (const tenant_id of bad) expect((await onboard(world, { tenant_id })).status, JSON.stringify(tenant_id)).to.equal(400)
     for (const tenant_id of [null, 7, true, [], {}, ['acme_corp']]) expect((await onboard(world, { tenant_id })).status).to.equal(400)
