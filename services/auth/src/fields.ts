@@ -37,8 +37,9 @@ export const validated = <T>(field: Field, value: unknown, where = 'body'): T =>
 }
 
 const formats: Readonly<Record<NonNullable<Field['format']>, (value: string) => boolean>> = {
-  date: (value) => /^\d{4}-\d\d-\d\d$/.test(value) && new Date(`${value}T00:00:00Z`).toISOString?.().slice(0, 10) === value,
-  'date-time': (value) => /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) && !Number.isNaN(Date.parse(value)),
+  // Date.parse takes the 30th of February for the 2nd of March, and 24:00 for the next day.
+  date: (value) => /^\d{4}-\d\d-\d\d$/.test(value) && new Date(`${value}T00:00:00Z`).toISOString().slice(0, 10) === value,
+  'date-time': (value) => /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) && formats.date(value.slice(0, 10)) && !Number.isNaN(Date.parse(value)),
   email: (value) => /^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,188})[A-Za-z0-9]$/.test(value) && !value.includes('..'),
 }
 
@@ -72,7 +73,7 @@ const checkText = (field: Field, value: string, where: string, faults: string[])
   if (field.pattern !== undefined && !new RegExp(field.pattern, 'u').test(value)) faults.push(`${where}: expected ${field.description ?? 'text'} (${field.pattern})`)
   if (field.format !== undefined && !isFormat(field.format, value)) faults.push(`${where}: expected a ${field.format}`)
 }
-const isFormat = (format: NonNullable<Field['format']>, value: string): boolean => {
+export const isFormat = (format: NonNullable<Field['format']>, value: string): boolean => {
   try {
     return formats[format](value)
   } catch {

@@ -129,9 +129,9 @@ describe('keys over REST', () => {
     const sealed = String(world.warehouse.rows['tenant_api_keys_rows']?.at(-1)?.['encrypted_api_key'])
     expect(await world.secrets.open('api-key-wrap', sealed, `tenant_api_keys|acme_corp|${String(body['key_id'])}|1`)).to.equal(body['api_key'])
   }))
-  it('refuse an unknown tenant, scopes that do not exist, and a life of more than two years', () => inWorld({}, async (world) => {
+  it('refuse an unknown tenant, scopes and days that do not exist, and a life of more than two years', () => inWorld({}, async (world) => {
     expect((await make(world)).status).to.equal(404)
     world.addTenant('acme_corp')
-    for (const bad of [{ scopes: ['root'] }, { scopes: [] }, { expires_at: '2030-01-01T00:00:00Z' }, { expires_at: '2020-01-01T00:00:00Z' }, { is_active: true }, { key_id: 'mine' }]) expect((await make(world, bad)).status, JSON.stringify(bad)).to.equal(400)
+    for (const bad of [{ scopes: ['root'] }, { scopes: [] }, { expires_at: '2030-01-01T00:00:00Z' }, { expires_at: '2020-01-01T00:00:00Z' }, { expires_at: '2027-02-30T00:00:00Z' }, { expires_at: '2027-02-28T24:00:00Z' }, { is_active: true }, { key_id: 'mine' }]) expect((await make(world, bad)).status, JSON.stringify(bad)).to.equal(400)
   }))
 })

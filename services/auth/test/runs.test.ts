@@ -169,9 +169,10 @@ describe('reading runs', () => {
       cursor = page.next_cursor
     }
     expect(seen).to.deep.equal(made)
-    for (const bad of ['cursor=AAAA', 'limit=501', 'limit=0', 'status=DONE', 'from=yesterday', 'from=2026-02-31T99:00:00Z', 'colour=red', 'limit=1&limit=2']) {
+    for (const bad of ['cursor=AAAA', 'limit=501', 'limit=0', 'status=DONE', 'from=yesterday', 'from=2026-02-31T99:00:00Z', 'from=2025-02-30', 'to=2025-02-29', 'from=2025-02-30T06:00:00Z', 'to=2025-02-28T24:00:00Z', 'colour=red', 'limit=1&limit=2']) {
       expect((await world.call('GET', `/api/v1/pipelines/runs?${bad}`, { key })).status, bad).to.equal(400)
     }
+    for (const good of ['from=2024-02-29', 'to=2025-02-28', 'from=2025-02-28T23:59:59.5Z', 'to=2025-02-28T00:00:00%2B05:30']) expect((await world.call('GET', `/api/v1/pipelines/runs?${good}`, { key })).status, good).to.equal(200)
   }))
   it('streams every event of a run from its start and ends with it, to watchers that come early, late and afterwards', () => withTenant(async (world, key) => {
     const id = String((await world.call('POST', path, { key, body: {} })).body['pipeline_logging_id'])

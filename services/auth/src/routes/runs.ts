@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { AppError, runId, type CompiledStep, type Run } from '@convergence/contracts'
 import type { QueryParameter } from '@convergence/warehouse'
-import { text, type Field } from '../fields.ts'
+import { isFormat, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import type { Parts } from '../parts.ts'
@@ -108,9 +108,9 @@ export const runs = (parts: Parts): Route[] => {
 
 /** A date is its first moment, `days` later; a time is itself. Throws BODY_INVALID for a day that does not exist. */
 const startOf = (given: string, days: number): string => {
-  const time = given.length === 10 ? Date.parse(`${given}T00:00:00Z`) + days * 86_400_000 : Date.parse(given)
-  if (Number.isNaN(time)) throw new AppError('BODY_INVALID', `query: ${given} is no date or time; expected such as 2026-01-31 or 2026-01-31T06:00:00Z`)
-  return new Date(time).toISOString()
+  const isDate = given.length === 10
+  if (!isFormat(isDate ? 'date' : 'date-time', given)) throw new AppError('BODY_INVALID', `query: ${given} is no date or time; expected such as 2026-01-31 or 2026-01-31T06:00:00Z`)
+  return new Date(isDate ? Date.parse(`${given}T00:00:00Z`) + days * 86_400_000 : Date.parse(given)).toISOString()
 }
 
 // ---- events --------------------------------------------------------------------------------------------------------------------------
