@@ -1,6 +1,6 @@
 /**
  * HTTP: from a request to a route's call and from its answer or error to a response. Everything that holds for every route is here: headers,
- * body limits, authentication, tenant comparison, rate limits, errors. The order is form of the path, caller, tenant, scope, rate, body.
+ * body limits, authentication, tenant comparison, rate limits, errors. The order is form of path and address, caller, tenant, scope, rate, body.
  */
 import type { IncomingMessage } from 'node:http'
 import { PassThrough } from 'node:stream'
@@ -109,6 +109,7 @@ const serve = async (deps: DoorDeps, route: Route, ctx: Context, params: Readonl
   let caller: Principal | undefined
   try {
     refuseRepeats(ctx)
+    refuseKeyInAddress(ctx)
     caller = await authenticate(deps, route, ctx)
     const run = await compareTenant(deps, route, caller, params)
     requireScope(route, caller)
@@ -209,6 +210,13 @@ const refuseRepeats = (ctx: Context): void => {
   }
 }
 
+/** Before the caller is looked at: whoever sends the key only there would be told that it sent none. */
+const refuseKeyInAddress = (ctx: Context): void => {
+  for (const [name, value] of new URLSearchParams(ctx.querystring)) {
+    if (/key|token|secret/i.test(name) || /_api_[0-9A-Za-z]{42}|cdpadm_/.test(value)) throw new AppError('BODY_INVALID', 'query: a key does not belong into an address; send it as a header')
+  }
+}
+
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
 const readCall = async (deps: DoorDeps, route: Route, principal: Principal, params: Readonly<Record<string, string>>, run: RunRecord | undefined, ctx: Context): Promise<Call> => {
@@ -231,7 +239,6 @@ const readQuery = (route: Route, ctx: Context): Record<string, string> => {
   const query = Object.create(null) as Record<string, string>
   if (ctx.querystring === '') return query
   for (const [name, value] of new URLSearchParams(ctx.querystring)) {
-    if (/key|token|secret/i.test(name) || /_api_[0-9A-Za-z]{42}|cdpadm_/.test(value)) throw new AppError('BODY_INVALID', 'query: a key does not belong into an address; send it as a header')
     const field = route.query !== undefined && Object.hasOwn(route.query, name) ? route.query[name] : undefined
     if (field === undefined) throw new AppError('BODY_INVALID', `query: ${JSON.stringify(name.slice(0, 64))} is not known here; known: ${Object.keys(route.query ?? {}).join(', ') || 'nothing'}`)
     if (name in query) throw new AppError('BODY_INVALID', `query: ${name} is there twice; send it once`)

@@ -85,7 +85,12 @@ describe('paths', () => {
     expect((await world.call('POST', `${path}?dry_run=true&dry_run=false`, { key, body: {} })).status).to.equal(400)
     const leaked = await world.call('GET', `/api/v1/pipelines/runs?cursor=${key}`, { key })
     expect([leaked.status, leaked.text.includes(key)]).to.deep.equal([400, false])
-    expect((await world.call('GET', '/api/v1/pipelines/runs?api_key=x', { key })).status).to.equal(400)
+    for (const headers of [{ key }, {}]) {
+      for (const query of ['api_key=x', `cursor=${key}`, 'X-Admin-Key=x']) {
+        const { status, body } = await world.call('GET', `/api/v1/pipelines/runs?${query}`, headers)
+        expect([status, body['detail']], query).to.deep.equal([400, 'query: a key does not belong into an address; send it as a header'])
+      }
+    }
     const twice = await new Promise<number>((resolve) => {
       const asked = request({ host: '127.0.0.1', port: world.door.port, path: '/api/v1/pipelines', headers: ['X-API-Key', key, 'X-API-Key', key] as unknown as Record<string, string> }, (answer) => { answer.resume(); resolve(answer.statusCode ?? 0) })
       asked.end()
