@@ -103,8 +103,8 @@ export const canonicalJson = (value: unknown): string =>
 export const digestOf = (value: unknown): string => createHash('sha256').update(canonicalJson(value)).digest('hex')
 
 /** What two requests under one idempotency key must have in common; else IDEMPOTENCY_MISMATCH. */
-export const requestDigest = (request: { pipeline?: string; parameters?: Run['parameters']; action?: string }): string =>
-  digestOf({ action: request.action ?? 'start', pipeline: request.pipeline ?? '', parameters: request.parameters ?? {} })
+export const requestDigest = ({ action = 'start', pipeline = '', parameters = {}, parent_run_id }: { pipeline?: string; parameters?: Run['parameters']; action?: string; parent_run_id?: string }): string =>
+  digestOf({ action, pipeline, parameters, ...parent_run_id === undefined ? {} : { parent_run_id } })
 
 /** Pipelines of the platform itself: only signed by the platform's services, counted against no quota. */
 export const isSystemPipeline = (pipeline: string): boolean => pipeline.startsWith('setup/')

@@ -27,6 +27,14 @@ describe('contracts', () => {
     expect(requestDigest({ pipeline: 'a/b/c', parameters: { x: 1 } })).not.to.equal(requestDigest({ pipeline: 'a/b/c', parameters: { x: '1' } }))
   })
 
+  it('tells requests apart by the run that they resume; without one the digest is what it was when it was written into tables', () => {
+    const request = { pipeline: 'a/b/c', parameters: { x: 1 } }
+    expect(requestDigest(request)).to.equal('045da77390f92b04118f437d76dcee3884679e7e9cf5af6d20b39a4c457b76da')
+    expect(requestDigest({ ...request, action: 'resume' })).to.equal('c0cd3ad818e75240bb64caf48a34f6ad532ab1488e68a857e94f5c109ba12d11')
+    const digests = ['r_a', 'r_b'].map((parent_run_id) => requestDigest({ ...request, action: 'resume', parent_run_id }))
+    expect(new Set([...digests, requestDigest({ ...request, action: 'resume' })])).to.have.lengthOf(3)
+  })
+
   it('takes an event that follows its schema, with fields that it does not know', () => {
     expect(() => { assertEvent('step-completed', { ...completed, later: true }) }).not.to.throw()
   })

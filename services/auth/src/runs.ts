@@ -76,8 +76,8 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
 
   const request: Runs['request'] = async (ask) => {
     const run_id = runId(ask.tenant_id, ask.idempotency_key)
-    const digest = requestDigest({ pipeline: ask.pipeline, parameters: ask.parameters, ...ask.trigger_type === 'resume' ? { action: 'resume' } : {} })
-    const mismatch = () => new AppError('IDEMPOTENCY_MISMATCH', 'Idempotency-Key: was used with another pipeline or other parameters; use a new key, or repeat the first request exactly')
+    const digest = requestDigest({ pipeline: ask.pipeline, parameters: ask.parameters, ...ask.trigger_type === 'resume' ? { action: 'resume' } : {}, ...ask.parent_run_id === undefined ? {} : { parent_run_id: ask.parent_run_id } })
+    const mismatch = () => new AppError('IDEMPOTENCY_MISMATCH', 'Idempotency-Key: was used with another pipeline, other parameters or another run to resume; use a new key, or repeat the first request exactly')
     const compiled = pipelines.compile({
       run_id, tenant_id: ask.tenant_id, pipeline: ask.pipeline, parameters: ask.parameters, trigger_type: ask.trigger_type, trigger_by: ask.trigger_by, requested_at: now().toISOString(),
       ...ask.user_id === undefined ? {} : { user_id: ask.user_id }, ...ask.parent_run_id === undefined ? {} : { parent_run_id: ask.parent_run_id },

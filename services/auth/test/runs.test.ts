@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { AppError, runId } from '@convergence/contracts'
+import { AppError, requestDigest, runId, type Run, type RunRequested } from '@convergence/contracts'
 import { endEvent, inWorld, playSuccess, stepEvent, type World } from './fakes.ts'
 
 const path = '/api/v1/pipelines/run/acme_corp/custom/bench/three_steps'
@@ -276,6 +276,19 @@ describe('reading runs', () => {
   }))
 })
 
+/** A run that ended as FAILED after these steps. */
+const failed = async (world: World, key: string, step: string): Promise<string> => {
+  const id = String((await world.call('POST', path, { key, body: {} })).body['pipeline_logging_id'])
+  await fail(world, id, [step])
+  return id
+}
+const fail = async (world: World, id: string, steps: readonly string[], more: Partial<Run> = {}): Promise<void> => {
+  const run = { ...world.runOf('acme_corp', id), ...more }
+  await world.bus.play('run-admitted', { run, next: [] })
+  for (const step of steps) await world.bus.play('step-completed', stepEvent(run, step))
+  await world.bus.play('run-failed', { run, status: 'FAILED', error: { code: 'JOB_FAILED', message: 'no' }, ended_at: '2026-03-10T12:00:03Z' })
+}
+
 describe('cancel and resume', () => {
   it('are requests on the bus; a run that has ended is not cancelled, one that succeeded not resumed', () => withTenant(async (world, key) => {
     const id = String((await world.call('POST', path, { key, body: {} })).body['pipeline_logging_id'])
@@ -293,5 +306,19 @@ describe('cancel and resume', () => {
     expect(world.bus.published[2]?.event).to.deep.include({ action: 'resume', parent_run_id: id, skip: ['a'], trigger_type: 'resume' })
     expect((await world.call('POST', `/api/v1/pipelines/runs/${id}/resume`, { key })).body['pipeline_logging_id']).to.equal(runId('acme_corp', `resume:${id}`))
     expect(world.bus.published).to.have.length(3)
+  }))
+  it('resume one run under one key; the same key for another run is a conflict, heard of or read, and the digest is the scheduler\'s', () => withTenant(async (world, key) => {
+    const [a, b] = [await failed(world, key, 'a'), await failed(world, key, 'b')]
+    const resume = (id: string) => world.call('POST', `/api/v1/pipelines/runs/${id}/resume`, { key, headers: { 'Idempotency-Key': 'again' } })
+    expect((await resume(a)).body['pipeline_logging_id']).to.equal(runId('acme_corp', 'again'))
+    for (const forget of [false, true]) {
+      if (forget) world.warehouse.rows['runs'] = [a, b].map((id) => ({ pipeline_logging_id: id, tenant_id: 'acme_corp', pipeline: 'custom/bench/three_steps', pipeline_id: 'custom_bench_three_steps', status: 'FAILED', trigger_type: 'api', parameters: {} }))
+      if (forget) world.door.live.clear()
+      const other = await resume(b)
+      expect([other.status, other.body['code']]).to.deep.equal([409, 'IDEMPOTENCY_MISMATCH'])
+      expect((await resume(a)).status).to.equal(202)
+    }
+    const event = world.bus.published.at(-1)?.event as RunRequested
+    expect(world.warehouse.rows['run_requests']?.at(-1)?.['parameters_digest']).to.equal(requestDigest(event))
   }))
 })
