@@ -321,4 +321,66 @@ describe('cancel and resume', () => {
     const event = world.bus.published.at(-1)?.event as RunRequested
     expect(world.warehouse.rows['run_requests']?.at(-1)?.['parameters_digest']).to.equal(requestDigest(event))
   }))
+  const resume = async (world: World, key: string, id: string) => {
+    const { status, body } = await world.call('POST', `/api/v1/pipelines/runs/${id}/resume`, { key })
+    return { status, id: String(body['pipeline_logging_id']), shown: body['status'], message: String(body['message']) }
+  }
+  const skipped = (world: World) => (world.bus.published.at(-1)?.event as RunRequested).skip
+  it('skip what any run of the chain has done, heard of or read, also when one between did nothing', () => withTenant(async (world, key) => {
+    const first = await failed(world, key, 'a')
+    const chain = [first]
+    for (const done of [['b'], [], []]) {
+      const parent = chain.at(-1) ?? ''
+      const { id } = await resume(world, key, parent)
+      await fail(world, id, done, { trigger_type: 'resume', parent_run_id: parent })
+      chain.push(id)
+    }
+    await resume(world, key, chain[3] ?? '')
+    expect([...skipped(world) ?? []].sort()).to.deep.equal(['a', 'b'])
+
+    const facts = { tenant_id: 'acme_corp', pipeline: 'custom/bench/three_steps', pipeline_id: 'custom_bench_three_steps', status: 'FAILED', parameters: {} }
+    world.warehouse.rows['runs'] = chain.map((id, at) => ({ ...facts, pipeline_logging_id: id, trigger_type: at === 0 ? 'api' : 'resume', parent_run_id: chain[at - 1] ?? null }))
+    world.warehouse.rows['steps'] = [0, 1].map((at) => ({ pipeline_logging_id: chain[at], step_id: 'ab'[at], status: 'SUCCEEDED', attempt: 0 }))
+    world.door.live.clear()
+    await resume(world, key, chain[3] ?? '')
+    expect([...skipped(world) ?? []].sort()).to.deep.equal(['a', 'b'])
+
+    // What was done before cannot be told: nothing is done twice.
+    world.warehouse.rows['runs'].shift()
+    world.warehouse.rows['run_requests'] = []
+    world.door.live.clear()
+    const before = world.bus.published.length
+    const lost = await world.call('POST', `/api/v1/pipelines/runs/${chain[3] ?? ''}/resume`, { key })
+    expect([lost.status, lost.body['code'], lost.text.includes(first)]).to.deep.equal([409, 'CONFLICT', true])
+    expect(world.bus.published).to.have.length(before)
+  }))
+  it('take nothing over from a run that a publisher merely names, and end after fifty', () => withTenant(async (world, key) => {
+    const named = await failed(world, key, 'a')
+    const id = runId('acme_corp', 'published')
+    await fail(world, id, ['b'], { trigger_type: 'publisher', parent_run_id: named })
+    await resume(world, key, id)
+    expect(skipped(world)).to.deep.equal(['b'])
+    const circle = runId('acme_corp', 'circle')
+    await fail(world, circle, [], { trigger_type: 'resume', parent_run_id: circle })
+    expect((await resume(world, key, circle)).status).to.equal(409)
+  }))
+  it('tell of a run that was resumed before how that went, and what is to be resumed', () => withTenant(async (world, key) => {
+    const first = await failed(world, key, 'a')
+    const next = await resume(world, key, first)
+    expect(next.message).to.equal(`accepted as a new run that goes on where ${first} ended`)
+    expect(await resume(world, key, first)).to.deep.equal({ status: 202, id: next.id, shown: 'PENDING', message: `run ${first} was resumed before as run ${next.id}, which is PENDING; follow it under links` })
+    await fail(world, next.id, [], { trigger_type: 'resume', parent_run_id: first })
+    const failedToo = { status: 202, id: next.id, shown: 'FAILED', message: `run ${first} was resumed before as run ${next.id}, which is FAILED; to go on, resume ${next.id}` }
+    expect(await resume(world, key, first)).to.deep.equal(failedToo)
+    // Read by a replica that has heard of neither.
+    world.warehouse.rows['runs'] = [first, next.id].map((id, at) => ({
+      tenant_id: 'acme_corp', pipeline: 'custom/bench/three_steps', pipeline_id: 'custom_bench_three_steps', status: 'FAILED', parameters: {}, pipeline_logging_id: id, trigger_type: at === 0 ? 'api' : 'resume', parent_run_id: at === 0 ? null : first,
+    }))
+    world.door.live.clear()
+    expect(await resume(world, key, first)).to.deep.equal(failedToo)
+    const last = await resume(world, key, next.id)
+    expect(last.message).to.equal(`accepted as a new run that goes on where ${next.id} ended`)
+    await playSuccess(world.bus, world.runOf('acme_corp', last.id))
+    expect(await resume(world, key, next.id)).to.include({ shown: 'COMPLETED', message: `run ${next.id} was resumed before as run ${last.id}, which is COMPLETED; there is nothing to resume` })
+  }))
 })

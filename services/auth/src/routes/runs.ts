@@ -94,16 +94,46 @@ export const runs = (parts: Parts): Route[] => {
         const parent = theRun(call)
         if (!hasEnded(parent.status) || parent.status === 'COMPLETED') throw new AppError('CONFLICT', `run ${parent.pipeline_logging_id} is ${parent.status}; only one that ended without success can be resumed`)
         const { path } = offered(parts, parent.pipeline)
-        const given = call.idempotency_key
+        const idempotency_key = call.idempotency_key ?? `resume:${parent.pipeline_logging_id}`
+        const before = await parts.runs.find(runId(parent.tenant_id, idempotency_key), parent.tenant_id)
+        // Nothing is left to ask for; asked for again, it would be shown as PENDING until it is heard that it has ended.
+        if (before?.trigger_type === 'resume' && before.parent_run_id === parent.pipeline_logging_id && hasEnded(before.status)) return accepted(before, resumedBefore(parent, before))
+        const skip = await doneBefore(parts, parent)
         const run = await parts.runs.request({
-          tenant_id: parent.tenant_id, pipeline: path, parameters: parent.parameters, idempotency_key: given ?? `resume:${parent.pipeline_logging_id}`, key_given: true, trigger_type: 'resume',
-          trigger_by: call.principal.key_id, parent_run_id: parent.pipeline_logging_id, skip: parent.steps.filter(({ status }) => status === 'SUCCEEDED' || status === 'SKIPPED').map(({ step_id }) => step_id),
+          tenant_id: parent.tenant_id, pipeline: path, parameters: parent.parameters, idempotency_key, key_given: true, trigger_type: 'resume',
+          trigger_by: call.principal.key_id, parent_run_id: parent.pipeline_logging_id, skip,
           advise: () => tenants.advise(parent.tenant_id), ...call.user_id === undefined ? {} : { user_id: call.user_id },
         })
-        return accepted(run, `accepted as a new run that goes on where ${parent.pipeline_logging_id} ended`)
+        return before === undefined ? accepted(run, `accepted as a new run that goes on where ${parent.pipeline_logging_id} ended`) : accepted(before, resumedBefore(parent, before))
       },
     },
   ]
+}
+
+const mostResumptions = 50
+/**
+ * Steps that need not run again: those that succeeded in the run or in one that it resumed, for a run records none that it skipped.
+ * Throws CONFLICT when not all of them can be told: a step that appends would append again.
+ */
+const doneBefore = async ({ runs: asked }: Parts, ended: RunRecord): Promise<string[]> => {
+  const done = new Set<string>()
+  let run = ended
+  for (let resumed = 0; ; resumed += 1) {
+    for (const { step_id, status } of run.steps) if (status === 'SUCCEEDED' || status === 'SKIPPED') done.add(step_id)
+    // Only here does a run that names a parent go on where that one ended; a publisher says itself what is skipped, and may name any run.
+    if (run.trigger_type !== 'resume' || run.parent_run_id === null) return [...done]
+    if (resumed >= mostResumptions) throw new AppError('CONFLICT', `run ${ended.pipeline_logging_id} was resumed ${mostResumptions} times already; ask for a new run`)
+    const parent = await asked.find(run.parent_run_id, ended.tenant_id)
+    if (parent === undefined) throw new AppError('CONFLICT', `run ${run.pipeline_logging_id} went on where ${run.parent_run_id} ended, which is not known any more, nor what it had done; ask for a new run`)
+    run = parent
+  }
+}
+
+/** What is to be done about a run that was resumed already. */
+const resumedBefore = ({ pipeline_logging_id: id }: RunRecord, { pipeline_logging_id: next, status }: RunRecord): string => {
+  const told = `run ${id} was resumed before as run ${next}, which is ${status}`
+  if (!hasEnded(status)) return `${told}; follow it under links`
+  return status === 'COMPLETED' ? `${told}; there is nothing to resume` : `${told}; to go on, resume ${next}`
 }
 
 /** A date is its first moment, `days` later; a time is itself. Throws BODY_INVALID for a day that does not exist. */
