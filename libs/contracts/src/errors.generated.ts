@@ -40,7 +40,7 @@ export const errors = {
   EXPORT_INVALID: { http_status: 400, retryable: false, meaning: "A provider's export is not what its format promises", what_to_do: "See file, line and column in the message" },
   CREDENTIAL_UNREADABLE: { http_status: 500, retryable: false, meaning: "A sealed value does not open: it was moved, changed or its key is gone", what_to_do: "Store the credential again" },
   DISK_FULL: { http_status: 507, retryable: true, meaning: "No space left where data or scratch files go", what_to_do: "Free space" },
-  RESOURCE_EXHAUSTED: { http_status: 507, retryable: false, meaning: "The step needed more memory than there is", what_to_do: "Make the step smaller" },
+  RESOURCE_EXHAUSTED: { http_status: 507, retryable: false, meaning: "The step needed more memory or scratch space than there is", what_to_do: "Make the step smaller" },
   DELIVERY_FAILED: { http_status: 502, retryable: true, meaning: "A mail or Slack message could not be handed over", what_to_do: "It is tried again" },
   SETTING_INVALID: { http_status: 500, retryable: false, meaning: "The environment is wrong; nothing was started", what_to_do: "Correct the settings named" },
 } as const

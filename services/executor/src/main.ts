@@ -1,5 +1,4 @@
 /** The executor service as its own process; its settings are in env.schema.json. */
-import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Objects } from '@convergence/objects'
@@ -9,7 +8,8 @@ export const main: ServiceMain = {
   name: 'executor', folder: import.meta.dirname, env: process.env, grace_seconds: 120,
   open: async ({ settings, embedded, secrets, localFile, ...shared }) => {
     const { executor } = await import('./executor.ts')
-    const scratch_folder = await mkdtemp(join(settings['TMPDIR'] ?? tmpdir(), 'convergence-scratch-'))
+    // One name for ever: what a killed process left in a volume that outlives it, the next one finds and removes.
+    const scratch_folder = join(settings['TMPDIR'] ?? tmpdir(), `convergence-scratch-${process.getuid?.() ?? 'user'}`)
     const objects: Objects = embedded ? (await import('@convergence/local-cloud/buckets')).openBuckets({ folder: localFile('buckets') }) : (await import('@convergence/objects/clouds')).openClouds({
       gcs: { project_id: settings['GCP_PROJECT_ID'] ?? '' }, log: shared.log, ...settings['AWS_REGION'] === undefined ? {} : { s3: { region: settings['AWS_REGION'] } },
       ...settings['AZURE_STORAGE_CONNECTION_STRING'] === undefined ? {} : { azure: { connection_string: settings['AZURE_STORAGE_CONNECTION_STRING'] } },
@@ -23,7 +23,6 @@ export const main: ServiceMain = {
       close: async () => {
         await service.close()
         await objects.close()
-        await rm(scratch_folder, { recursive: true, force: true })
       },
     }
   },
