@@ -14,7 +14,7 @@ import { discoveryDocument } from './bigquery/discovery.ts'
 import { makeFolder, openMedia, readMultipart } from './bigquery/files.ts'
 import type { Media } from './bigquery/files.ts'
 import { openJobs, resultsDataset } from './bigquery/jobs.ts'
-import { openResources, openSeen, tokenOf, offsetOf } from './bigquery/resources.ts'
+import { maxResultsOf, openResources, openSeen, startOf, tokenOf } from './bigquery/resources.ts'
 import type { Answer, Asked } from './bigquery/resources.ts'
 import { RestFault, errorBody, faultOf, formatRows, invalid, isJson, isSaid, notFound, schemaOf, timestampFormat, unsupported } from './bigquery/wire.ts'
 import type { Json } from './bigquery/wire.ts'
@@ -132,8 +132,8 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
   const readResult = (table: string, { query }: Asked): Answer | undefined => {
     const result = jobs.resultTable(table)
     if (result === undefined) return undefined
-    const offset = query.has('pageToken') ? offsetOf(query.get('pageToken')) : Number(query.get('startIndex') ?? 0)
-    const rows = result.rows.slice(offset, offset + Math.min(Number(query.get('maxResults') ?? 50_000), 50_000))
+    const offset = startOf(query)
+    const rows = result.rows.slice(offset, offset + Math.min(maxResultsOf({ maxResults: query.get('maxResults') }) ?? 50_000, 50_000))
     const format = timestampFormat(isSaid(query, 'formatOptions.useInt64Timestamp'), query.get('formatOptions.timestampOutputFormat') ?? undefined)
     return { body: { kind: 'bigquery#tableDataList', totalRows: String(result.rows.length), rows: formatRows(result.columns, rows, format), ...(offset + rows.length < result.rows.length && rows.length > 0 ? { pageToken: tokenOf(offset + rows.length) } : {}) } }
   }

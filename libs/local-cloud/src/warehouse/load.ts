@@ -366,10 +366,10 @@ const planNdjson = (files: readonly File[], columns: readonly Column[]): Planned
           } catch {
             return new AppError('EXPORT_INVALID', `${file.name}:${line}: expected a JSON object, got ${shown(text)}`)
           }
+          const fine = typeof row === 'object' && row !== null ? tooFine(columns, row as Row) : undefined
+          if (fine !== undefined) return new AppError('EXPORT_INVALID', `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 18 digits after the point, got ${shown(fine.got)}`)
           const wrong = misfitOf(columns, row)
           if (wrong !== undefined) return new AppError('EXPORT_INVALID', `${file.name}:${line}, column ${wrong.path}: expected ${wrong.expected}, got ${typeof wrong.got === 'string' ? shown(wrong.got) : JSON.stringify(wrong.got).slice(0, 60)}`)
-          const fine = tooFine(columns, row as Row)
-          if (fine !== undefined) return new AppError('EXPORT_INVALID', `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 18 digits after the point, got ${shown(fine.got)}`)
         }
       } catch (error) {
         return unreadable(file, error)

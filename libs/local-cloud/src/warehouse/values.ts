@@ -48,10 +48,87 @@ export const rowsFromJson = (columns: readonly Column[]): string => {
   return `SELECT ${values.join(', ')} FROM (SELECT unnest(from_json($1::JSON, ${literal(JSON.stringify([Object.fromEntries(columns.map((column) => [column.name, structure(column)]))]))})) AS r)`
 }
 
-const dateText = /^\d{4}-\d\d-\d\d$/
+// ---- what a text says -------------------------------------------------------------------------------------------------------------
+
 const decimalText = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
 const integerText = /^[+-]?\d{1,19}$/
-const timestampText = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$/i
+const base64Text = /^[A-Za-z0-9+/]*={0,2}$/
+const civilText = /^(\d{4})-(\d\d?)-(\d\d?)(?:[T ](\d\d?):(\d\d?)(?::(\d\d?)(?:\.(\d+))?)?(?: ?(Z|UTC|([+-])(\d\d?)(?::?(\d\d))?))?)?$/i
+const [leastInstant, mostInstant] = [-62_135_596_800_000_000n, 253_402_300_799_999_999n]
+/** Whether TIMESTAMP and DATETIME hold these microseconds: the years 1 to 9999. */
+export const isInstant = (micros: bigint): boolean => micros >= leastInstant && micros <= mostInstant
+
+/** A number's text at a scale, rounded half away from zero, or `exact`. Throws RangeError for what is no number, or has more than 38 digits then. */
+export const scaled = (text: string, scale: number, exact = false): bigint => {
+  const match = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text.trim())
+  if (match === null) throw new RangeError('not a number')
+  const [, sign = '', head = '', tail = '', exponent = '0'] = match
+  const shift = scale - tail.length + Number(exponent)
+  if (Math.abs(shift) > 80) throw new RangeError('out of range')
+  const digits = BigInt(`${head}${tail}` || '0')
+  if (exact && shift < 0 && digits % 10n ** BigInt(-shift) !== 0n) throw new RangeError('too many digits')
+  const half = 10n ** BigInt(Math.max(0, -shift)) / 2n
+  const value = shift >= 0 ? digits * 10n ** BigInt(shift) : (digits + half) / 10n ** BigInt(-shift)
+  if (value >= 10n ** 38n) throw new RangeError('out of range')
+  return sign === '-' ? -value : value
+}
+/** Microseconds of a date with or without a time. Throws RangeError for what is on no calendar and no clock, or outside of the years 1 to 9999. */
+const micros = (text: string, zone: 'zoned' | 'civil'): bigint => {
+  const [whole, year = '', month = '', day = '', hours = '0', minutes = '0', seconds = '0', fraction = '', zoned, sign, zoneHours = '0', zoneMinutes = '0'] = civilText.exec(text) ?? []
+  const at = new Date(0)
+  at.setUTCFullYear(Number(year), Number(month) - 1, Number(day))
+  if (whole === undefined || at.getUTCMonth() !== Number(month) - 1 || at.getUTCDate() !== Number(day)) throw new RangeError('not a date')
+  if (Number(hours) > 23 || Number(minutes) > 59 || Number(seconds) > 59 || Number(zoneHours) > 14 || Number(zoneMinutes) > 59 || (zoned !== undefined && zone === 'civil')) throw new RangeError('not a time')
+  const offset = (sign === '-' ? -1 : 1) * (Number(zoneHours) * 60 + Number(zoneMinutes))
+  const value = BigInt(at.getTime() + ((Number(hours) * 60 + Number(minutes) - offset) * 60 + Number(seconds)) * 1000) * 1000n + BigInt(fraction.slice(0, 6).padEnd(6, '0'))
+  if (!isInstant(value)) throw new RangeError('out of range')
+  return value
+}
+const dateOf = (text: string): bigint => {
+  if (!/^[\d-]+$/.test(text)) throw new RangeError('not a date')
+  return micros(text, 'civil')
+}
+const timeOf = (text: string): bigint => micros(`1970-01-01T${text}`, 'civil')
+/** RFC 3339 in UTC, always with six digits, of microseconds that `isInstant` holds. */
+export const instantText = (micros: bigint): string => {
+  const rest = ((micros % 1_000_000n) + 1_000_000n) % 1_000_000n
+  return `${new Date(Number((micros - rest) / 1000n)).toISOString().slice(0, 19)}.${String(rest).padStart(6, '0')}Z`
+}
+const decimalAt = (value: bigint, scale: number): string => {
+  const digits = String(value < 0n ? -value : value).padStart(scale + 1, '0')
+  return `${value < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`
+}
+const texts: Readonly<Partial<Record<ColumnType, (text: string) => string>>> = {
+  BYTES: (text) => {
+    if (text.length % 4 !== 0 || !base64Text.test(text)) throw new RangeError('not base64')
+    return text
+  },
+  FLOAT64: (text) => {
+    if (!decimalText.test(text) || !Number.isFinite(Number(text))) throw new RangeError('not a number')
+    return text
+  },
+  NUMERIC: (text) => {
+    if (!decimalText.test(text)) throw new RangeError('not a number')
+    return decimalAt(scaled(text, 9), 9)
+  },
+  BIGNUMERIC: (text) => {
+    if (!decimalText.test(text)) throw new RangeError('not a number')
+    return decimalAt(scaled(text, 18, true), 18)
+  },
+  DATE: (text) => instantText(dateOf(text)).slice(0, 10),
+  TIME: (text) => instantText(timeOf(text)).slice(11, -1),
+  DATETIME: (text) => instantText(micros(text, 'civil')).slice(0, -1),
+  TIMESTAMP: (text) => instantText(micros(text, 'zoned')),
+}
+/** The text of a value as DuckDB reads it without fault, or undefined when there is no such value of that type. */
+export const plainText = (type: ColumnType, text: string): string | undefined => {
+  try {
+    return texts[type]?.(text) ?? text
+  } catch {
+    return undefined
+  }
+}
+
 const [leastInt64, mostInt64] = [-(2n ** 63n), 2n ** 63n - 1n]
 /** A whole number that INT64 holds: what the journal took for one and the warehouse refuses would block everything after it. */
 export const isWhole = (value: unknown): boolean => {
@@ -59,18 +136,24 @@ export const isWhole = (value: unknown): boolean => {
   const whole = BigInt(value)
   return whole >= leastInt64 && whole <= mostInt64
 }
+const isDecimal = (type: ColumnType) => (value: unknown): boolean => (typeof value === 'number' || typeof value === 'string') && plainText(type, String(value)) !== undefined
+const isText = (type: ColumnType) => (value: unknown): boolean => typeof value === 'string' && plainText(type, value) !== undefined
+/** The journal passes texts on as they are, and DuckDB takes fewer forms than BigQuery. */
+const dateText = /^\d{4}-\d\d-\d\d$/
+const timeText = /^\d\d:\d\d(:\d\d(\.\d+)?)?$/
+const timestampText = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?$|^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| ?UTC|[+-]\d\d(:?\d\d)?)$/
 const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
   STRING: (value) => typeof value === 'string',
-  BYTES: (value) => typeof value === 'string',
+  BYTES: isText('BYTES'),
   INT64: isWhole,
-  FLOAT64: (value) => (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && decimalText.test(value)),
-  NUMERIC: (value) => (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && decimalText.test(value)),
-  BIGNUMERIC: (value) => (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && decimalText.test(value)),
+  FLOAT64: isDecimal('FLOAT64'),
+  NUMERIC: isDecimal('NUMERIC'),
+  BIGNUMERIC: isDecimal('BIGNUMERIC'),
   BOOL: (value) => typeof value === 'boolean',
-  DATE: (value) => typeof value === 'string' && dateText.test(value) && !Number.isNaN(Date.parse(value)),
-  TIME: (value) => typeof value === 'string',
-  TIMESTAMP: (value) => typeof value === 'string' && timestampText.test(value) && !Number.isNaN(Date.parse(value)),
-  DATETIME: (value) => typeof value === 'string' && timestampText.test(value),
+  DATE: (value) => isText('DATE')(value) && dateText.test(value as string),
+  TIME: (value) => isText('TIME')(value) && timeText.test(value as string),
+  TIMESTAMP: (value) => isText('TIMESTAMP')(value) && timestampText.test(value as string),
+  DATETIME: (value) => isText('DATETIME')(value) && timestampText.test(value as string),
   JSON: () => true,
   STRUCT: (value) => typeof value === 'object' && value !== null,
 }
@@ -209,25 +292,6 @@ export const wireReader = (types: readonly DuckDBType[]): ((values: readonly (re
 
 // ---- parameters -------------------------------------------------------------------------------------------------------------------
 
-const scaled = (text: string, scale: number): bigint => {
-  const match = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text.trim())
-  if (match === null) throw new RangeError('not a number')
-  const [, sign = '', head = '', tail = '', exponent = '0'] = match
-  const shift = scale - tail.length + Number(exponent)
-  if (Math.abs(shift) > 80) throw new RangeError('out of range')
-  const digits = BigInt(`${head}${tail}` || '0')
-  const half = 10n ** BigInt(Math.max(0, -shift)) / 2n
-  const value = shift >= 0 ? digits * 10n ** BigInt(shift) : (digits + half) / 10n ** BigInt(-shift)
-  if (value >= 10n ** 38n) throw new RangeError('out of range')
-  return sign === '-' ? -value : value
-}
-const micros = (text: string): bigint => {
-  if (!timestampText.test(text)) throw new RangeError('not a timestamp')
-  const zoned = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : /(Z|UTC|[+-]\d\d(:?\d\d)?)$/i.test(text.slice(11)) ? text.replace(/ ?UTC$/i, 'Z').replace(' ', 'T') : `${text.replace(' ', 'T')}Z`
-  const seconds = Date.parse(zoned.replace(/\.\d+/, ''))
-  if (Number.isNaN(seconds)) throw new RangeError('not a timestamp')
-  return BigInt(seconds) * 1000n + BigInt((/\.(\d+)/.exec(zoned)?.[1] ?? '').slice(0, 6).padEnd(6, '0'))
-}
 const parameterTypes: Readonly<Record<string, { type: DuckDBType; read: (value: unknown) => DuckDBValue }>> = {
   STRING: { type: VARCHAR, read: (value) => String(value) },
   BYTES: { type: BLOB, read: (value) => new DuckDBBlobValue(value instanceof Uint8Array ? value : Buffer.from(String(value), 'base64')) },
@@ -242,7 +306,7 @@ const parameterTypes: Readonly<Record<string, { type: DuckDBType; read: (value: 
     },
   },
   NUMERIC: { type: DECIMAL(38, 9), read: (value) => new DuckDBDecimalValue(scaled(String(value), 9), 38, 9) },
-  BIGNUMERIC: { type: DECIMAL(38, 18), read: (value) => new DuckDBDecimalValue(scaled(String(value), 18), 38, 18) },
+  BIGNUMERIC: { type: DECIMAL(38, 18), read: (value) => new DuckDBDecimalValue(scaled(String(value), 18, true), 38, 18) },
   BOOL: {
     type: BOOLEAN,
     read: (value) => {
@@ -250,18 +314,10 @@ const parameterTypes: Readonly<Record<string, { type: DuckDBType; read: (value: 
       return value === true || value === 'true'
     },
   },
-  DATE: {
-    type: DATE,
-    read: (value) => {
-      if (typeof value !== 'string' || !dateText.test(value)) throw new RangeError('not a date')
-      const ms = Date.parse(value)
-      if (Number.isNaN(ms) || new Date(ms).toISOString().slice(0, 10) !== value) throw new RangeError('not a date')
-      return new DuckDBDateValue(ms / 86_400_000)
-    },
-  },
-  TIME: { type: TIME, read: (value) => new DuckDBTimeValue(micros(`1970-01-01T${String(value)}`)) },
-  TIMESTAMP: { type: TIMESTAMPTZ, read: (value) => new DuckDBTimestampTZValue(micros(value instanceof Date ? value.toISOString() : String(value))) },
-  DATETIME: { type: TIMESTAMP, read: (value) => new DuckDBTimestampValue(micros(String(value))) },
+  DATE: { type: DATE, read: (value) => new DuckDBDateValue(Number(dateOf(String(value)) / 86_400_000_000n)) },
+  TIME: { type: TIME, read: (value) => new DuckDBTimeValue(timeOf(String(value))) },
+  TIMESTAMP: { type: TIMESTAMPTZ, read: (value) => new DuckDBTimestampTZValue(micros(value instanceof Date ? value.toISOString() : String(value), 'zoned')) },
+  DATETIME: { type: TIMESTAMP, read: (value) => new DuckDBTimestampValue(micros(String(value), 'civil')) },
   JSON: { type: VARCHAR, read: (value) => typeof value === 'string' ? value : JSON.stringify(value) },
 }
 

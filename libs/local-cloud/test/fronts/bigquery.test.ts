@@ -172,6 +172,18 @@ describe('BigQuery front', function () {
       expect((await failure(client.query({ query: 'SELECT ?, ?', params: [1] }))).message).to.match(/\[1:11\]/)
       expect(await failure(client.query({ query: 'SELECT @s AS s', params: { s: { a: 1 } } }))).to.deep.include({ code: 501, reason: 'notImplemented' })
     }))
+    it('bind an instant in seconds with its microseconds, and refuse what is no instant', () => setup(async ({ raw }) => {
+      const ask = (type: string, value: string) => raw('POST', `${base}/queries`, { body: { query: 'SELECT @v AS v', useLegacySql: false, parameterMode: 'NAMED', formatOptions: { useInt64Timestamp: true }, queryParameters: [{ name: 'v', parameterType: { type }, parameterValue: { value } }] } })
+      for (const [value, micros] of [['1763514123.123456', '1763514123123456'], ['-62135596800.0', '-62135596800000000'], ['253402300799.999999', '253402300799999999'], ['2025-11-19 01:02:03.000456+01', '1763510523000456']] as const) expect((await ask('TIMESTAMP', value)).body.rows, value).to.deep.equal([{ f: [{ v: micros }] }])
+      for (const value of ['253402300800', '-62135596801', '99999999999999999999']) {
+        const { status, body } = await ask('TIMESTAMP', value)
+        expect([status, body.error.errors[0].reason, body.error.message], value).to.deep.equal([400, 'invalid', `Query parameter v: expected seconds of the years 1 to 9999, got ${value}`])
+      }
+      for (const [type, value] of [['DATETIME', '2025-01-05T10:20:30Z'], ['DATETIME', '2025-02-30 00:00:00'], ['TIME', '24:00:00'], ['TIMESTAMP', '2025-02-30 00:00:00'], ['BIGNUMERIC', '0.1234567890123456789']] as const) {
+        const { status, body } = await ask(type, value)
+        expect([status, body.error?.message], value).to.deep.equal([400, `parameter @v: expected ${type}, got string '${value}'`])
+      }
+    }))
     it('come in pages, whatever way they are asked for', () => setup(async ({ client, raw }) => {
       const query = 'SELECT x FROM UNNEST(GENERATE_ARRAY(1, 25)) AS x ORDER BY x'
       const all = Array.from({ length: 25 }, (_, k) => k + 1)
@@ -390,7 +402,7 @@ describe('BigQuery front', function () {
   })
 
   describe('rows', () => {
-    it('are inserted, those with one insertId once, and listed in pages', () => setup(async ({ client }) => {
+    it('are inserted, those with one insertId once, and listed in pages', () => setup(async ({ client, raw }) => {
       const { table } = await withCosts(client)
       const rows = Array.from({ length: 5 }, (_, k) => ({ insertId: `i${k}`, json: { day: '2025-11-19', cost: `${k}.5`, labels: [] } }))
       await table.insert(rows, { raw: true })
@@ -400,6 +412,13 @@ describe('BigQuery front', function () {
       const [listed] = await table.getRows()
       expect(listed.map(({ cost }: { cost: unknown }) => String(cost))).to.deep.equal(['0.5', '1.5', '2.5', '3.5', '4.5'])
       expect((await table.getRows({ selectedFields: 'cost', maxResults: 1, autoPaginate: false }))[0]).to.have.length(1)
+      await (await client.createQueryJob({ query: 'SELECT 1 AS x', jobId: 'one' }))[0].getQueryResults()
+      for (const path of ['datasets/acme/tables/costs/data', 'datasets/_results/tables/anon_one/data', 'queries/one']) {
+        for (const [name, value] of [['startIndex', '-1'], ['startIndex', 'x'], ['maxResults', '-1']] as const) {
+          const answer = await raw('GET', `${base}/${path}?${name}=${value}`)
+          expect([answer.status, answer.body.error.message], path).to.satisfy(([status, message]: [number, string]) => status === 400 && message.startsWith(`${name}: expected a whole number`))
+        }
+      }
     }))
     it('with the same insertId are there when the table was dropped and made again meanwhile, whoever dropped it', () => setup(async ({ client, raw, clock }) => {
       const { table } = await withCosts(client)
@@ -428,6 +447,41 @@ describe('BigQuery front', function () {
       }
       await table.insert([{ n: '9223372036854775807' }, { n: '-9223372036854775808' }, { n: 5 }])
       expect((await client.query('SELECT CAST(n AS STRING) AS n FROM whole.numbers ORDER BY 1'))[0]).to.deep.equal([{ n: '-9223372036854775808' }, { n: '5' }, { n: '9223372036854775807' }])
+    }))
+    it('with a value that is none of its type are told one by one, and the others are stored when that is asked for', () => setup(async ({ client, raw }) => {
+      const dataset = (await client.createDataset('whole'))[0]
+      const cases: readonly (readonly [string, readonly unknown[], readonly (readonly [unknown, string])[]])[] = [
+        ['DATE', ['2025-02-30', 'never', '0000-01-01', '2025-11-19T10:00:00', 20251119, { a: 1 }], [['2025-1-5', '2025-01-05']]],
+        ['TIME', ['25:00:00', 'noon', '10:20:30Z', '24:00:00'], [['1:2:3', '01:02:03'], ['10:20:30.123456', '10:20:30.123456']]],
+        ['DATETIME', ['2025-02-30 00:00:00', '2025-01-05T10:20:30Z', 'x'], [['2025-01-05T10:20:30.5', '2025-01-05T10:20:30.500'], ['2025-01-05', '2025-01-05T00:00:00']]],
+        ['TIMESTAMP', ['2025-13-01', '2025-01-05 25:00:00', '0001-01-01 00:00:00+01', 'now', 253402300800, '1e300'], [['2025-01-05t10:20z', '1736072400000000'], ['2025-01-05 10:20:30.000456000+01:00', '1736068830000456']]],
+        ['NUMERIC', ['1e30', '-100000000000000000000000000000', 'x', true], [['99999999999999999999999999999.999999999', '99999999999999999999999999999.999999999'], ['0.0000000005', '0.000000001'], [-1.5, '-1.5']]],
+        ['BIGNUMERIC', ['0.1234567890123456789', '1e20'], [['0.123456789012345678', '0.123456789012345678'], ['1e-18', '0.000000000000000001']]],
+        ['FLOAT', ['1e999', 'x'], [['-1.5e3', '-1500.0']]],
+        ['BYTES', ['YWI', 'not base64', '-_=='], [['YWI=', 'YWI='], ['', '']]],
+      ]
+      for (const [type, wrong, right] of cases) {
+        const name = `of_${type}`
+        await dataset.createTable(name, { schema: { fields: [{ name: 'v', type }, { name: 'r', type: 'RECORD', fields: [{ name: 'v', type }] }] } })
+        const send = (values: readonly unknown[], more: object = {}) => raw('POST', `${base}/datasets/whole/tables/${name}/insertAll`, { body: { rows: values.map((v) => ({ json: { v } })), ...more } })
+        const { status, body } = await send([right[0]?.[0], ...wrong])
+        expect(status, type).to.equal(200)
+        expect(body.insertErrors.map(({ index, errors }: { index: number; errors: { reason: string; location: string }[] }) => [index, errors[0]?.reason, errors[0]?.location]), type).to.deep.equal([...wrong.map((_, k) => [k + 1, 'invalid', 'v']), [0, 'stopped', '']])
+        const nested = await raw('POST', `${base}/datasets/whole/tables/${name}/insertAll`, { body: { rows: [{ json: { r: { v: wrong[0] } } }] } })
+        expect(nested.body.insertErrors[0].errors[0].location, type).to.equal('r.v')
+        const skipped = await send([...wrong, ...right.map(([value]) => value)], { skipInvalidRows: true })
+        expect(skipped.body.insertErrors.map(({ index }: { index: number }) => index), type).to.deep.equal(wrong.map((_, k) => k))
+        const { body: listed } = await raw('GET', `${base}/datasets/whole/tables/${name}/data?formatOptions.useInt64Timestamp=true`)
+        expect((listed.rows as { f: { v: unknown }[] }[]).map(({ f }) => f[0]?.v), type).to.deep.equal(right.map(([, value]) => value))
+      }
+    }))
+    it('with an instant in seconds keep its microseconds', () => setup(async ({ client, raw }) => {
+      await client.createDataset('whole')
+      await client.dataset('whole').createTable('instants', { schema: [{ name: 'at', type: 'TIMESTAMP' }] })
+      const { body } = await raw('POST', `${base}/datasets/whole/tables/instants/insertAll`, { body: { rows: ['1763514123.123456', 1763514123.123457, '-0.000001', 1e-6, '-62135596800', '253402300799.999999', '1.7635141235E9'].map((at) => ({ json: { at } })) } })
+      expect(body).to.not.have.property('insertErrors')
+      const listed = await raw('GET', `${base}/datasets/whole/tables/instants/data?formatOptions.useInt64Timestamp=true`)
+      expect((listed.body.rows as { f: { v: string }[] }[]).map(({ f }) => f[0]?.v)).to.deep.equal(['1763514123123456', '1763514123123457', '-1', '1', '-62135596800000000', '253402300799999999', '1763514123500000'])
     }))
     it('that are wrong are told one by one, with HTTP 200', () => setup(async ({ client, raw }) => {
       const { table } = await withCosts(client)

@@ -8,7 +8,7 @@ import type { Row, Statement, TableRef } from '@convergence/warehouse'
 import type { Engine, KeptJob, Result, Work, WorkDestination } from '../../warehouse/work.ts'
 import { assertNoUnknown, bucketFiles, csvToNdjson, detectCsv, detectNdjson, mediaFile } from './files.ts'
 import type { CsvOptions, Media } from './files.ts'
-import { offsetOf, pageOf, partitioningOf, tokenOf } from './resources.ts'
+import { maxResultsOf, pageOf, partitioningOf, startOf, tokenOf } from './resources.ts'
 import type { Answer, Asked } from './resources.ts'
 import {
   RestFault, assertKnown, columnsOf, errorBody, faultOf, flagAt, formatRows, invalid, isJson, isSaid, labelsAt, listAt, notFound, objectAt, parametersOf, reasonOf, restRef, schemaOf, tableRefOf, textAt, textsAt, timestampFormat, unsupported, wholeAt,
@@ -401,8 +401,8 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
       const timeout = wholeAt({ timeoutMs: query.get('timeoutMs') }, 'timeoutMs') ?? waitMs
       const job = await afterWaiting(job_id, Math.min(timeout, 200_000))
       const format = timestampFormat(isSaid(query, 'formatOptions.useInt64Timestamp'), query.get('formatOptions.timestampOutputFormat') ?? undefined)
-      const offset = query.has('pageToken') ? offsetOf(query.get('pageToken')) : wholeAt({ startIndex: query.get('startIndex') }, 'startIndex') ?? 0
-      return { body: await answerOf(job, { offset, limit: limitFrom(wholeAt({ maxResults: query.get('maxResults') }, 'maxResults')), format }, 'bigquery#getQueryResultsResponse') }
+      const offset = startOf(query)
+      return { body: await answerOf(job, { offset, limit: limitFrom(maxResultsOf({ maxResults: query.get('maxResults') })), format }, 'bigquery#getQueryResultsResponse') }
     },
     query: async ({ body }: Asked): Promise<Answer> => {
       assertKnown(body, 'query', ['kind', ...queryKnown, 'maxResults', 'timeoutMs', 'dryRun', 'location', 'formatOptions', 'requestId', 'labels', 'jobCreationMode', 'jobTimeoutMs', 'preserveNulls'])
@@ -430,7 +430,7 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
         await submit(job_id, { kind: 'statement', statement, ...limitOf(body), onResult: (result) => { keepResult(job_id, result) } }, detail, { keep: false, timeout_ms: wholeAt(body, 'jobTimeoutMs') })
       }
       const job = await afterWaiting(job_id, Math.min(wholeAt(body, 'timeoutMs') ?? waitMs, 200_000))
-      return { body: await answerOf(job, { offset: 0, limit: limitFrom(wholeAt(body, 'maxResults')), format }, 'bigquery#queryResponse') }
+      return { body: await answerOf(job, { offset: 0, limit: limitFrom(maxResultsOf(body)), format }, 'bigquery#queryResponse') }
     },
     get: async (job_id: string): Promise<Answer> => ({ body: resource(await jobOf(job_id)) }),
     cancel: async (job_id: string): Promise<Answer> => {

@@ -1,12 +1,11 @@
 /** Datasets, tables, views, their rows: BigQuery's REST resources over the engine. */
 import { createHash } from 'node:crypto'
-import { AppError } from '@convergence/contracts'
-import { isWhole } from '../../warehouse/values.ts'
+import { isWhole, plainText } from '../../warehouse/values.ts'
 import type { Column, TimePartitioning } from '@convergence/contracts'
 import type { StoredDataset, StoredTable, StoredView } from '../../warehouse/catalog.ts'
 import type { Described, Engine } from '../../warehouse/work.ts'
 import {
-  RestFault, assertKnown, columnsOf, datasetName, flagAt, formatRows, invalid, isJson, isSaid, labelsAt, listAt, notFound, objectAt, saidByServer, schemaOf, tableName, textAt, textsAt, timestampFormat, unsupported, wholeAt,
+  RestFault, assertKnown, columnsOf, datasetName, flagAt, formatRows, instantOf, invalid, isEpoch, isJson, isSaid, labelsAt, listAt, notFound, objectAt, saidByServer, schemaOf, tableName, textAt, textsAt, timestampFormat, unsupported, wholeAt,
 } from './wire.ts'
 import type { Json } from './wire.ts'
 
@@ -24,15 +23,26 @@ export const pageOf = <T>(all: readonly T[], query: URLSearchParams, most = 1_00
   return { items: all.slice(offset, offset + limit), ...(offset + limit < all.length ? { nextPageToken: tokenOf(offset + limit) } : {}) }
 }
 export const tokenOf = (offset: number): string => Buffer.from(`from ${offset}`).toString('base64url')
-export const offsetOf = (token: string | null | undefined): number => {
+const offsetOf = (token: string | null | undefined): number => {
   if (token === null || token === undefined || token === '') return 0
   const [, text] = /^from (\d{1,15})$/.exec(Buffer.from(token, 'base64url').toString()) ?? []
   if (text === undefined) throw invalid('Invalid value for pageToken')
   return Number(text)
 }
+/** Where a page of rows begins: behind the one before, or where `startIndex` says. */
+export const startOf = (query: URLSearchParams): number => {
+  if (query.has('pageToken')) return offsetOf(query.get('pageToken'))
+  const start = wholeAt({ startIndex: query.get('startIndex') }, 'startIndex') ?? 0
+  if (start < 0) throw invalid(`startIndex: expected a whole number from 0, got ${start}`)
+  return start
+}
+export const maxResultsOf = (body: Json): number | undefined => {
+  const most = wholeAt(body, 'maxResults')
+  if (most !== undefined && most < 0) throw invalid(`maxResults: expected a whole number from 0, got ${most}`)
+  return most
+}
 const pageAsked = (query: URLSearchParams, most: number): { offset: number; limit: number } => {
-  const asked = wholeAt({ maxResults: query.get('maxResults') }, 'maxResults')
-  if (asked !== undefined && asked < 0) throw invalid('maxResults: expected a whole number from 0')
+  const asked = maxResultsOf({ maxResults: query.get('maxResults') })
   return { offset: offsetOf(query.get('pageToken')), limit: Math.min(asked === undefined ? most : asked === 0 ? most : asked, most) }
 }
 
@@ -265,12 +275,12 @@ export const openResources = (engine: Engine, self: () => string, now: () => Dat
       const found = await described(dataset, name)
       if (found.kind === 'view') throw invalid(`Cannot list a table of type VIEW.`)
       if (name.includes('$')) throw unsupported('Listing one partition of a table')
-      const { offset, limit } = pageAsked(query, 50_000)
-      const from = query.has('pageToken') ? offset : wholeAt({ startIndex: query.get('startIndex') }, 'startIndex') ?? 0
+      const from = startOf(query)
+      const limit = Math.min(maxResultsOf({ maxResults: query.get('maxResults') }) ?? 50_000, 50_000)
       const selected = query.get('selectedFields')
       const fields = selected === null || selected === '' ? undefined : selected.split(',')
       if (fields?.some((field) => field.includes('.')) === true) throw unsupported('selectedFields of a part of a RECORD')
-      const { columns, rows, total } = await engine.read(dataset, name, { offset: from, limit: query.get('maxResults') === '0' ? 0 : limit, ...(fields === undefined ? {} : { fields }) })
+      const { columns, rows, total } = await engine.read(dataset, name, { offset: from, limit, ...(fields === undefined ? {} : { fields }) })
       const format = timestampFormat(isSaid(query, 'formatOptions.useInt64Timestamp'), query.get('formatOptions.timestampOutputFormat') ?? undefined)
       return { body: {
         kind: 'bigquery#tableDataList', etag: etagOf([dataset, name, total]), totalRows: String(total), rows: formatRows(columns, rows, format),
@@ -333,7 +343,6 @@ export const openSeen = (now: () => Date, keptMs = 60_000, most = 200_000): Seen
 }
 
 interface RowFault { at: string; message: string }
-const decimal = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
 /** One value of insertAll as the engine's rows have it; insertAll takes text for most, and JSON as its text. */
 const valueOf = (column: Column, value: unknown, ignore: boolean, at: string): { value: unknown } | { fault: RowFault } => {
   const wrong = (message: string) => ({ fault: { at, message } })
@@ -353,13 +362,16 @@ const valueOf = (column: Column, value: unknown, ignore: boolean, at: string): {
     case 'STRING': return typeof value === 'object' ? wrong('Cannot convert value to string (bad value)') : { value: String(value) }
     case 'BOOL': return value === true || /^(true|t)$/i.test(String(value)) ? { value: true } : value === false || /^(false|f)$/i.test(String(value)) ? { value: false } : wrong(`Cannot convert value to boolean (bad value): ${shown(value)}`)
     case 'INT64': return isWhole(value) ? { value } : wrong(`Cannot convert value to integer (bad value): ${shown(value)}`)
-    case 'FLOAT64': case 'NUMERIC': case 'BIGNUMERIC': return (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && decimal.test(value)) ? { value } : wrong(`Invalid ${column.type} value: ${shown(value)}`)
-    case 'TIMESTAMP': {
-      const text = typeof value === 'number' || (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value)) ? new Date(Number(value) * 1000).toISOString() : value
-      return typeof text === 'string' && /^\d{4}-\d\d-\d\d/.test(text) ? { value: text } : wrong(`Could not parse ${shown(value)} as a timestamp. Required format is YYYY-MM-DD HH:MM[:SS[.SSSSSS]]`)
+    default: {
+      const isNumber = column.type === 'FLOAT64' || column.type === 'NUMERIC' || column.type === 'BIGNUMERIC'
+      const text = column.type === 'TIMESTAMP' && isEpoch(value) ? instantOf(value) : typeof value === 'string' || (isNumber && typeof value === 'number') ? plainText(column.type, String(value)) : undefined
+      return text === undefined ? wrong(`Could not parse ${shown(value)} as ${column.type}. ${requiredForm[column.type] ?? ''}`.trimEnd()) : { value: text }
     }
-    default: return typeof value === 'string' ? { value } : wrong(`Could not parse ${shown(value)} as ${column.type}`)
   }
+}
+const requiredForm: Readonly<Partial<Record<Column['type'], string>>> = {
+  DATE: 'Required format is YYYY-MM-DD', TIME: 'Required format is HH:MM[:SS[.SSSSSS]]', DATETIME: 'Required format is YYYY-MM-DD HH:MM[:SS[.SSSSSS]]', TIMESTAMP: 'Required format is YYYY-MM-DD HH:MM[:SS[.SSSSSS]]', BYTES: 'Required format is base64',
+  BIGNUMERIC: 'The local warehouse keeps 18 digits after the point',
 }
 const shown = (value: unknown): string => typeof value === 'object' ? Array.isArray(value) ? 'an array' : 'an object' : `'${String(value).slice(0, 40)}'`
 const rowOf = (columns: readonly Column[], json: Json, ignore: boolean, path: string): { row: Record<string, unknown> } | { fault: RowFault } => {
@@ -391,5 +403,3 @@ const rowOf = (columns: readonly Column[], json: Json, ignore: boolean, path: st
   if (missing !== undefined) return { fault: { at: `${path}${missing.name}`, message: `Missing required field: ${path}${missing.name}.` } }
   return { row }
 }
-/** A fault of the engine about rows, which insertAll tells row by row. */
-export const isRowFault = (error: unknown): error is AppError => error instanceof AppError && error.code === 'QUERY_INVALID'

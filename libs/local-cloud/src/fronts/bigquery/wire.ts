@@ -6,6 +6,7 @@ import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, TableRef } from '@convergence/warehouse'
 import { positionalName } from '../../googlesql/lexer.ts'
+import { instantText, isInstant, scaled } from '../../warehouse/values.ts'
 import type { Cell, WireRow } from '../../warehouse/values.ts'
 
 /** JSON of a request, not trusted. */
@@ -161,6 +162,18 @@ export const fieldOf = ({ name, type, mode, description, fields }: Column): Fiel
 })
 export const schemaOf = (columns: readonly Column[]): { fields: Field[] } => ({ fields: columns.map(fieldOf) })
 
+/** Seconds since 1970, which BigQuery takes for a TIMESTAMP beside its text. */
+export const isEpoch = (value: unknown): value is string | number => (typeof value === 'number' && Number.isFinite(value)) || (typeof value === 'string' && /^[+-]?\d+(\.\d*)?([eE][+-]?\d+)?$/.test(value))
+/** The instant's text to the microsecond; undefined outside of the years 1 to 9999. By its digits: a double has too few for them. */
+export const instantOf = (seconds: string | number): string | undefined => {
+  try {
+    const micros = scaled(String(seconds), 6)
+    return isInstant(micros) ? instantText(micros) : undefined
+  } catch {
+    return undefined
+  }
+}
+
 // ---- parameters -------------------------------------------------------------------------------------------------------------------
 
 const typeText = (type: Json | undefined, name: string): string => {
@@ -185,7 +198,11 @@ export const parametersOf = (list: readonly unknown[], mode: string | undefined)
     const text = isJson(cell) ? cell['value'] : undefined
     if (text === undefined || text === null) return null
     if (of === 'BOOL') return String(text).toLowerCase()
-    if (of === 'TIMESTAMP' && /^-?\d+(\.\d+)?$/.test(String(text))) return new Date(Number(text) * 1000).toISOString()
+    if (of === 'TIMESTAMP' && isEpoch(text)) {
+      const instant = instantOf(text)
+      if (instant === undefined) throw invalid(`Query parameter ${isNamed ? name : `${k + 1}`}: expected seconds of the years 1 to 9999, got ${String(text).slice(0, 40)}`)
+      return instant
+    }
     return typeof text === 'string' || typeof text === 'number' || typeof text === 'boolean' ? String(text) : JSON.stringify(text)
   }
   const array = /^ARRAY<(.*)>$/.exec(type)
@@ -201,11 +218,7 @@ const asFloat = (micros: string): string => {
   const [, sign = '', digits = '', exponent = '0'] = /^(-?)([\d.]+)e\+?(-?\d+)$/.exec(text) ?? []
   return exponent === '0' ? `${sign}${digits}${digits.includes('.') ? '' : '.0'}` : `${sign}${digits}${digits.includes('.') ? '' : '.0'}E${exponent}`
 }
-const asIso = (micros: string): string => {
-  const value = BigInt(micros)
-  const rest = ((value % 1_000_000n) + 1_000_000n) % 1_000_000n
-  return `${new Date(Number((value - rest) / 1000n)).toISOString().slice(0, 19)}.${String(rest).padStart(6, '0')}Z`
-}
+const asIso = (micros: string): string => instantText(BigInt(micros))
 const hasInstant = (column: Column): boolean => column.type === 'TIMESTAMP' || (column.fields ?? []).some(hasInstant)
 const formatted = (column: Column, value: unknown, format: (micros: string) => string): unknown => {
   if (value === null || !hasInstant(column)) return value
