@@ -3,6 +3,7 @@
  * There is no authentication, so it is for loopback, or for a network that only the services reach (WIRE_HOST), and answers no web page: a request with an
  * Origin is refused, on loopback also one for a foreign Host.
  */
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
@@ -34,6 +35,7 @@ export interface BigQueryFrontOptions {
 export interface BigQueryFront { port: number; close(): Promise<void> }
 
 const loopback = /^(127(\.\d{1,3}){3}|localhost|\[?::1\]?)(:\d{1,5})?$/i
+const hostText = /^([a-z0-9_]([a-z0-9._-]{0,252})|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?$/i
 /** A request's JSON; uploads are not bound by it. BigQuery's own limit is 10 MB. */
 const bytesOfJson = 20_000_000
 const resumableMs = 24 * 3_600_000
@@ -44,8 +46,11 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
   const { project_id } = engine
   const uploads = join(engine.folder, 'scratch', 'bigquery')
   await makeFolder(uploads)
-  let origin = ''
-  const self = () => `${origin}/bigquery/v2`
+  let listening = ''
+  const called = new AsyncLocalStorage<string>()
+  /** Where the client finds this front. On an address that is no loopback, 0.0.0.0 at worst, only the client knows by what name it came. */
+  const origin = (): string => called.getStore() ?? listening
+  const self = () => `${origin()}/bigquery/v2`
   const resources = openResources(engine, self, now)
   const jobs = openJobs({ engine, now, self, buckets, uploads })
   const seen = openSeen(now)
@@ -103,7 +108,7 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
         await media.discard()
       }
       sessions.set(id, { config, media: openMedia(join(uploads, `resumable-${id}`)), at: now().getTime() })
-      return { headers: { Location: `${origin}/upload/bigquery/v2/projects/${project_id}/jobs?uploadType=resumable&upload_id=${id}`, 'X-GUploader-UploadID': id }, body: {} }
+      return { headers: { Location: `${origin()}/upload/bigquery/v2/projects/${project_id}/jobs?uploadType=resumable&upload_id=${id}`, 'X-GUploader-UploadID': id }, body: {} }
     }
     return resume(request, session)
   }
@@ -149,7 +154,7 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
       throw invalid('the path is not well formed')
     }
     const [projects, project, kind, name, under, table, more] = segments
-    if (/^(\$discovery\/rest|discovery\/v1\/apis\/bigquery\/v2\/rest)$/.test(segments.join('/'))) return { body: discoveryDocument(origin) }
+    if (/^(\$discovery\/rest|discovery\/v1\/apis\/bigquery\/v2\/rest)$/.test(segments.join('/'))) return { body: discoveryDocument(origin()) }
     if (projects !== 'projects') throw notFound(`URL ${url.pathname}`)
     if (project === undefined) return { body: { kind: 'bigquery#projectList', totalItems: 1, projects: [{ kind: 'bigquery#project', id: project_id, numericId: '1', projectReference: { projectId: project_id }, friendlyName: project_id }] } }
     assertProject(project)
@@ -180,6 +185,7 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
       case 'PUT datasets/x/tables/x': return resources.changeTable(one, two, asked, true)
       case 'DELETE datasets/x/tables/x': return resources.deleteTable(one, two)
       case 'GET datasets/x/tables/x/data': return resources.readTable(one, two, asked)
+      case 'GET datasets/x/tables/x/rowAccessPolicies': return resources.rowAccessPolicies(one, two)
       case 'POST datasets/x/tables/x/insertAll': return resources.insertAll(one, two, asked, seen)
       case 'GET datasets/x/models': return { body: {} }
       case 'GET datasets/x/routines': return { body: {} }
@@ -224,7 +230,8 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
   let closed: Promise<void> | undefined
   const pending = new Set<Promise<void>>()
   const server = createServer({ keepAliveTimeout: 60_000, requestTimeout: 0 }, (request, response) => {
-    const work = respond(request, response).finally(() => { pending.delete(work) })
+    const { host: name } = request.headers
+    const work = called.run(!near && name !== undefined && hostText.test(name) ? `http://${name}` : listening, () => respond(request, response)).finally(() => { pending.delete(work) })
     pending.add(work)
   })
   await new Promise<void>((resolve, reject) => {
@@ -233,7 +240,7 @@ export const openBigQueryFront = async ({ engine, host, port: wanted, buckets = 
   })
   const { port } = server.address() as AddressInfo
   warnOfReach(log, 'BigQuery', host, port)
-  origin = `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`
+  listening = `http://${host.includes(':') && !host.startsWith('[') ? `[${host}]` : host}:${port}`
   return {
     port,
     close: () => closed ??= (async () => {

@@ -439,7 +439,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     return { sql: translated.sql, ...bound(spec, translated), columns, bytes, explain: wordStatement, outcome: { statement_type: 'SELECT', referenced_tables: translated.referenced_tables } }
   }
   const assertBytes = (bytes: number, limit: number | undefined): void => {
-    if (limit !== undefined && bytes > limit) throw new AppError('QUERY_INVALID', `the statement reads about ${bytes} bytes, more than maximum_bytes_billed = ${limit}`)
+    if (limit !== undefined && bytes > limit) throw new AppError('QUERY_INVALID', `Query exceeded limit for bytes billed: ${limit}. ${bytes} or higher required.`)
   }
   const selectCopied = async (sources: readonly TableRef[]): Promise<Selected> => {
     const tables = sources.map((ref) => ({ ref, table: tableOf(ref.dataset, ref.table) }))

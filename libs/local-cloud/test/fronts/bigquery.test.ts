@@ -121,6 +121,44 @@ describe('BigQuery front', function () {
       expect([gone.status, gone.body]).to.deep.equal([204, undefined])
       expect(await table.exists()).to.deep.equal([false])
     }))
+    it('take NULL after a column was loosened, and are not tightened', () => setup(async ({ client, raw }) => {
+      const [dataset] = await client.createDataset('acme')
+      const fields = (mode: string | undefined, more: object[] = []) => [{ name: 'a', type: 'INTEGER', ...(mode === undefined ? {} : { mode }) }, { name: 'r', type: 'RECORD', fields: [{ name: 'b', type: 'STRING', ...(mode === undefined ? {} : { mode }) }] }, ...more]
+      for (const [name, method, mode, more] of [['patched', 'PATCH', 'NULLABLE', [{ name: 'c', type: 'DATE' }]], ['put', 'PUT', undefined, []]] as const) {
+        const path = `${base}/datasets/acme/tables/${name}`
+        await dataset.createTable(name, { schema: { fields: fields('REQUIRED') } })
+        const send = async (json: object) => (await raw('POST', `${path}/insertAll`, { body: { rows: [{ json }] } })).body.insertErrors?.[0].errors[0].message as string | undefined
+        expect([await send({}), await send({ a: 1, r: {} })]).to.deep.equal(['Missing required field: a.', 'Missing required field: r.b.'])
+        const { status, body } = await raw(method, path, { body: { tableReference: { projectId: project, datasetId: 'acme', tableId: name }, schema: { fields: fields(mode, [...more]) } } })
+        expect([status, body.schema.fields[0].mode, body.schema.fields[1].fields[0].mode]).to.deep.equal([200, 'NULLABLE', 'NULLABLE'])
+        expect([await send({}), await send({ r: {} })]).to.deep.equal([undefined, undefined])
+        expect((await client.query(`SELECT COUNT(*) AS n FROM acme.${name} WHERE a IS NULL`))[0]).to.deep.equal([{ n: 2 }])
+        for (const [tightened, column] of [[fields('REQUIRED', [...more]), 'a'], [[...fields(undefined, [...more]).slice(0, 1), ...fields('REQUIRED', [...more]).slice(1)], 'r.b']] as const) {
+          const refused = await raw(method, path, { body: { schema: { fields: tightened } } })
+          expect([refused.status, refused.body.error.message]).to.deep.equal([400, `Provided Schema does not match Table ${project}:acme.${name}. Field ${column} has changed mode from NULLABLE to REQUIRED`])
+        }
+      }
+    }))
+    it('take back what they said of themselves, and refuse what is not kept', () => setup(async ({ client, raw }) => {
+      await client.createDataset('acme', { location: 'europe-west1' })
+      const path = `${base}/datasets/acme`
+      const { body: said } = await raw('GET', path)
+      for (const method of ['PATCH', 'PUT']) expect((await raw(method, path, { body: { ...said, isCaseInsensitive: false, description: method } })).body, method).to.deep.include({ description: method, location: 'europe-west1', access: said.access })
+      await client.dataset('acme').setMetadata({ ...(await client.dataset('acme').getMetadata())[0], friendlyName: 'Acme' } as object)
+      const access = [{ role: 'READER', userByEmail: 'a@b.example' }]
+      const wanted: readonly (readonly [object, number, RegExp])[] = [
+        [{ access }, 501, /dataset\.access/], [{ access: [...said.access, ...access] }, 501, /dataset\.access/], [{ isCaseInsensitive: true }, 501, /isCaseInsensitive/], [{ maxTimeTravelHours: '48' }, 501, /maxTimeTravelHours/],
+        [{ linkedDatasetMetadata: { linkState: 'LINKED' } }, 501, /linkedDatasetMetadata/],
+      ]
+      for (const [more, status, words] of wanted) {
+        for (const [method, url, body] of [['PATCH', path, more], ['PUT', path, { ...said, ...more }], ['POST', `${base}/datasets`, { datasetReference: { datasetId: 'other' }, ...more }]] as const) {
+          const answer = await raw(method, url, { body })
+          expect([answer.status, answer.body.error?.message], `${method} ${JSON.stringify(more)}`).to.satisfy(([got, message]: [number, string]) => got === status && words.test(message))
+        }
+      }
+      const moved = await raw('PATCH', path, { body: { location: 'US' } })
+      expect([moved.status, moved.body.error.message]).to.deep.equal([400, 'dataset.location: expected europe-west1, which cannot be changed, got US'])
+    }))
     it('go by themselves when they expire', () => setup(async ({ client, clock }) => {
       const { dataset } = await withCosts(client)
       await dataset.createTable('staging', { schema: 'a:INTEGER', expirationTime: String(clock.ms + 60_000) })
@@ -304,6 +342,20 @@ describe('BigQuery front', function () {
       expect((await failure(client.createQueryJob({ query: 'SELECT nothing FROM acme.costs', dryRun: true }))).message).to.match(/nothing at \[1:8\]/)
       expect((await client.getJobs())[0]).to.deep.equal([])
     }))
+    it('say which limit of bytes they exceed', () => setup(async ({ client, raw }) => {
+      const { table } = await withCosts(client)
+      await table.insert([{ day: '2025-11-19', cost: '1', labels: [] }])
+      const query = { query: 'SELECT day FROM acme.costs', useLegacySql: false, maximumBytesBilled: '1' }
+      const said = { reason: 'bytesBilledLimitExceeded', message: 'Query exceeded limit for bytes billed: 1. 24 or higher required.' }
+      for (const body of [query, { ...query, dryRun: true }]) {
+        const answer = await raw('POST', `${base}/queries`, { body })
+        expect([answer.status, answer.body.error.errors[0]]).to.deep.equal([400, { domain: 'global', ...said }])
+      }
+      await raw('POST', `${base}/jobs`, { body: { jobReference: { jobId: 'large' }, configuration: { query: { ...query, destinationTable: { projectId: project, datasetId: 'acme', tableId: 'made' } } } } })
+      const answer = await raw('GET', `${base}/queries/large`)
+      expect([answer.status, answer.body.error.errors[0].reason]).to.deep.equal([400, said.reason])
+      expect((await raw('GET', `${base}/jobs/large`)).body.status.errorResult).to.deep.equal(said)
+    }))
     it('are listed, cancelled and looked at', () => setup(async ({ client }) => {
       const [job] = await client.createQueryJob({ query: 'SELECT SUM(a * b) AS s FROM UNNEST(GENERATE_ARRAY(1, 60000)) AS a, UNNEST(GENERATE_ARRAY(1, 60000)) AS b', jobId: 'long' })
       await job.cancel()
@@ -352,6 +404,17 @@ describe('BigQuery front', function () {
       expect((await table.getRows())[0]).to.have.length(1)
       expect(await failure(load('', { format: 'AVRO' }))).to.deep.include({ code: 501, reason: 'notImplemented' })
       expect(readdirSync(join(folder, 'scratch', 'bigquery')), 'nothing of an upload is left').to.deep.equal([])
+    }))
+    it('of CSV with a null marker leave an empty field empty, and refuse it where nothing is empty', () => setup(async ({ client, folder }) => {
+      const [dataset] = await client.createDataset('acme')
+      await dataset.createTable('t', { schema: 's:STRING,b:BYTES,n:INTEGER' })
+      const load = (text: string) => {
+        writeFileSync(join(folder, 'x.csv'), text)
+        return dataset.table('t').load(join(folder, 'x.csv'), { sourceFormat: 'CSV', nullMarker: 'NULL' })
+      }
+      await load(',,1\nNULL,NULL,NULL\n"NULL",YWI=,2\n')
+      expect((await client.query('SELECT s, TO_BASE64(b) AS b, n FROM acme.t ORDER BY n'))[0]).to.deep.equal([{ s: null, b: null, n: null }, { s: '', b: '', n: 1 }, { s: 'NULL', b: 'YWI=', n: 2 }])
+      expect((await failure(load('x,,1\ny,,\n'))).message).to.match(/upload:2, column n: expected INT64, got an empty field; NULL is 'NULL'/)
     }))
     it('read gs:// from the folder of the bucket, by name and by *', () => setup(async ({ client, folder, raw }) => {
       await withCosts(client)
@@ -514,8 +577,18 @@ describe('BigQuery front', function () {
       const open = await openBigQueryFront({ engine, host: '0.0.0.0', port: 0, log })
       try {
         expect(said).to.deep.equal([`BigQuery answers without authentication on 0.0.0.0:${open.port}, as WIRE_HOST says: only a network that nobody else reaches is fit for that`])
-        const answer = await new Promise<number | undefined>((resolve, reject) => { httpRequest({ host: '127.0.0.1', port: open.port, path: `${base}/datasets`, headers: { Host: 'local-cloud:9050' } }, (response) => { response.resume(); resolve(response.statusCode) }).on('error', reject).end() })
-        expect(answer).to.equal(200)
+        const told = (method: string, path: string, host: string) => new Promise<{ location: string | undefined; body: any }>((resolve, reject) => { // eslint-disable-line @typescript-eslint/no-explicit-any -- an answer of any shape, looked into by the test
+          const body = method === 'POST' ? JSON.stringify({ datasetReference: { datasetId: 'far' } }) : ''
+          httpRequest({ host: '127.0.0.1', port: open.port, method, path, headers: { 'Host': host, 'Content-Length': body.length } }, (response) => {
+            const chunks: Buffer[] = []
+            response.on('data', (chunk: Buffer) => chunks.push(chunk)).on('end', () => { resolve({ location: response.headers.location, body: JSON.parse(Buffer.concat(chunks).toString()) as unknown }) })
+          }).on('error', reject).end(body)
+        })
+        expect((await told('POST', `${base}/datasets`, 'local-cloud:9050')).body.selfLink).to.equal(`http://local-cloud:9050${base}/datasets/far`)
+        for (const [host, origin] of [['local-cloud:9050', 'http://local-cloud:9050'], ['[fd00::5]:9050', 'http://[fd00::5]:9050'], ['local-cloud', 'http://local-cloud'], ['evil/path?', `http://0.0.0.0:${open.port}`], ['a@b', `http://0.0.0.0:${open.port}`]] as const) {
+          expect((await told('GET', '/discovery/v1/apis/bigquery/v2/rest', host)).body.rootUrl, host).to.equal(`${origin}/`)
+          expect((await told('POST', `/upload${base}/jobs?uploadType=resumable`, host)).location, host).to.match(/^http/).and.satisfy((text: string) => text.startsWith(`${origin}/upload/`))
+        }
       } finally {
         await open.close()
       }
@@ -555,6 +628,9 @@ describe('BigQuery front', function () {
       }
       const broken = await raw('POST', `${base}/queries`, { body: '{"query":' })
       expect([broken.status, broken.body.error.errors[0].reason]).to.deep.equal([400, 'parseError'])
+      expect((await raw('GET', `${base}/datasets/acme/tables/costs/rowAccessPolicies`)).body).to.deep.equal({})
+      expect((await raw('GET', `${base}/datasets/acme/tables/none/rowAccessPolicies`)).status).to.equal(404)
+      expect((await raw('GET', '/discovery/v1/apis/bigquery/v2/rest')).body.resources.rowAccessPolicies.methods.list.parameterOrder).to.deep.equal(['projectId', 'datasetId', 'tableId'])
       expect((await raw('GET', '/bigquery/v2/projects/other/datasets')).body.error.message).to.match(/Not found: Project other; the local warehouse has one, local-convergence/)
     }))
   })

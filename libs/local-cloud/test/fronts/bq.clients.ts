@@ -35,6 +35,10 @@ describe('BigQuery front and bq', function () {
       expect(JSON.parse(await bq('query', '--format=json', '--nouse_legacy_sql', '--parameter=day:DATE:2025-11-19', 'SELECT day, cost FROM acme.costs WHERE day = @day'))).to.deep.equal([{ day: '2025-11-19', cost: '2' }])
       expect(JSON.parse(await bq('show', '--format=json', 'acme.costs'))).to.deep.include({ numRows: '2', timePartitioning: { type: 'DAY', field: 'day' } })
       expect(JSON.parse(await bq('ls', '--format=json', 'acme'))).to.have.nested.property('[0].tableReference.tableId', 'costs')
+      await bq('ls', '--row_access_policies', 'acme.costs')
+      await bq('update', '--description', 'what it costs', '--set_label', 'plan:starter', 'acme')
+      expect(JSON.parse(await bq('show', '--format=json', 'acme'))).to.deep.include({ description: 'what it costs', labels: { plan: 'starter' } })
+      await bq('update', '--description', 'by day', 'acme.costs')
       await bq('rm', '-r', '-f', 'acme')
       expect(engine.datasets()).to.deep.equal([])
     } finally {

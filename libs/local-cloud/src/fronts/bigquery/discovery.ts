@@ -20,6 +20,7 @@ const methods: readonly (readonly [name: string, httpMethod: string, path: strin
   ['tables.delete', 'DELETE', 'projects/{+projectId}/datasets/{+datasetId}/tables/{+tableId}'],
   ['tabledata.list', 'GET', 'projects/{+projectId}/datasets/{+datasetId}/tables/{+tableId}/data', { 'formatOptions.useInt64Timestamp': 'boolean', 'formatOptions.timestampOutputFormat': 'string', maxResults: 'integer', pageToken: 'string', selectedFields: 'string', startIndex: 'string' }],
   ['tabledata.insertAll', 'POST', 'projects/{+projectId}/datasets/{+datasetId}/tables/{+tableId}/insertAll'],
+  ['rowAccessPolicies.list', 'GET', 'projects/{+projectId}/datasets/{+datasetId}/tables/{+tableId}/rowAccessPolicies', { pageSize: 'integer', pageToken: 'string' }],
   ['models.list', 'GET', 'projects/{+projectId}/datasets/{+datasetId}/models', { maxResults: 'integer', pageToken: 'string' }],
   ['routines.list', 'GET', 'projects/{+projectId}/datasets/{+datasetId}/routines', { filter: 'string', maxResults: 'integer', pageToken: 'string', readMask: 'string' }],
   ['jobs.list', 'GET', 'projects/{+projectId}/jobs', { allUsers: 'boolean', maxCreationTime: 'string', maxResults: 'integer', minCreationTime: 'string', pageToken: 'string', parentJobId: 'string', projection: 'string', stateFilter: 'string' }],

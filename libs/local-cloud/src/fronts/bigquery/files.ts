@@ -153,7 +153,7 @@ export const bucketFiles = async (uris: readonly string[], buckets: string, fold
 
 // ---- CSV --------------------------------------------------------------------------------------------------------------------------
 
-export interface CsvOptions { skip: number; delimiter: string; quote: string; null_marker: string | undefined; quoted_newlines: boolean; jagged: boolean; ignore_more: boolean }
+export interface CsvOptions { skip: number; delimiter: string; quote: string; null_marker: string; quoted_newlines: boolean; jagged: boolean; ignore_more: boolean }
 interface Record { line: number; fields: { text: string; quoted: boolean }[] }
 
 const readable = (path: string): AsyncIterable<Buffer> => {
@@ -224,9 +224,9 @@ export async function* csvRecords(path: string, name: string, { delimiter, quote
   }
 }
 /** A field of CSV as JSON; numbers and times stay text, the load reads them. */
-const cellOf = (column: Column, text: string, quoted: boolean, marker: string | undefined, where: string): unknown => {
-  if (marker !== undefined ? text === marker && !quoted : text === '' && (column.type !== 'STRING' || !quoted)) return null
-  if (marker !== undefined && text === '' && column.type !== 'STRING') return null
+const cellOf = (column: Column, text: string, quoted: boolean, marker: string, where: string): unknown => {
+  if (marker === '' ? text === '' && (column.type !== 'STRING' || !quoted) : text === marker && !quoted) return null
+  if (text === '' && column.type !== 'STRING' && column.type !== 'BYTES') throw invalid(`${where}, column ${column.name}: expected ${column.type}, got an empty field; NULL is '${marker.slice(0, 40)}'`)
   if (column.type === 'BOOL') {
     if (/^(true|t|yes|y|1)$/i.test(text)) return true
     if (/^(false|f|no|n|0)$/i.test(text)) return false

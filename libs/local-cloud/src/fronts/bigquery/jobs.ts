@@ -170,7 +170,7 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
     const quote = textAt(config, 'quote') ?? '"'
     if (quote.length > 1) throw invalid('quote: expected one character')
     return {
-      skip: wholeAt(config, 'skipLeadingRows') ?? 0, delimiter: delimiter === '\\t' || delimiter.toLowerCase() === 'tab' ? '\t' : delimiter, quote, null_marker: textAt(config, 'nullMarker'),
+      skip: wholeAt(config, 'skipLeadingRows') ?? 0, delimiter: delimiter === '\\t' || delimiter.toLowerCase() === 'tab' ? '\t' : delimiter, quote, null_marker: textAt(config, 'nullMarker') ?? '',
       quoted_newlines: flagAt(config, 'allowQuotedNewlines') === true, jagged: flagAt(config, 'allowJaggedRows') === true, ignore_more: flagAt(config, 'ignoreUnknownValues') === true,
     }
   }

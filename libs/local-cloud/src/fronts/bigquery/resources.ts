@@ -1,5 +1,6 @@
 /** Datasets, tables, views, their rows: BigQuery's REST resources over the engine. */
 import { createHash } from 'node:crypto'
+import { isDeepStrictEqual } from 'node:util'
 import { isWhole, plainText } from '../../warehouse/values.ts'
 import type { Column, TimePartitioning } from '@convergence/contracts'
 import type { StoredDataset, StoredTable, StoredView } from '../../warehouse/catalog.ts'
@@ -113,11 +114,19 @@ export const openResources = (engine: Engine, self: () => string, now: () => Dat
     return found.spec
   }
   const locationOf = (name: string): string => engine.datasets().find(({ dataset }) => dataset === name)?.spec.location ?? defaultLocation
+  const access = [{ role: 'OWNER', specialGroup: 'projectOwners' }]
+  /** Clients send back the whole of what they got: what is not kept may be said as it is, and no other way. */
+  const assertDataset = (body: Json, location: string | undefined): void => {
+    assertKnown(body, 'dataset', ['datasetReference', 'description', 'friendlyName', 'labels', 'location', 'access', ...saidByServer])
+    if (body['access'] !== undefined && body['access'] !== null && !isDeepStrictEqual(body['access'], access)) throw unsupported('dataset.access other than its OWNER projectOwners')
+    const wanted = textAt(body, 'location')
+    if (location !== undefined && wanted !== undefined && wanted.toLowerCase() !== location.toLowerCase()) throw invalid(`dataset.location: expected ${location}, which cannot be changed, got ${wanted}`)
+  }
   const datasetResource = (dataset: string, spec: StoredDataset) => ({
     kind: 'bigquery#dataset', etag: etagOf(spec), id: `${project_id}:${dataset}`, selfLink: `${self()}/projects/${project_id}/datasets/${dataset}`, datasetReference: { datasetId: dataset, projectId: project_id },
     ...(spec.friendly_name === undefined ? {} : { friendlyName: spec.friendly_name }), ...(spec.description === undefined ? {} : { description: spec.description }),
     labels: spec.labels, location: spec.location ?? defaultLocation, creationTime: timeText(spec.created_ms), lastModifiedTime: timeText(spec.modified_ms), type: 'DEFAULT',
-    access: [{ role: 'OWNER', specialGroup: 'projectOwners' }],
+    access,
   })
   const head = (dataset: string, name: string, spec: StoredTable | StoredView) => ({
     id: `${project_id}:${dataset}.${name}`, tableReference: { projectId: project_id, datasetId: dataset, tableId: name },
@@ -163,23 +172,32 @@ export const openResources = (engine: Engine, self: () => string, now: () => Dat
   }
   const sameShape = (one: Column, other: Column): boolean => one.name.toLowerCase() === other.name.toLowerCase() && one.type === other.type && (one.mode === 'REPEATED') === (other.mode === 'REPEATED')
     && (one.fields ?? []).length === (other.fields ?? []).length && (one.fields ?? []).every((field, k) => other.fields?.[k] !== undefined && sameShape(field, other.fields[k]))
+  /** The column as it is wanted, of the same shape: its mode may be loosened, that of its fields too. */
+  const loosened = (table: string, { mode, ...column }: Column, same: Column, path = ''): Column => {
+    const own = `${path}${column.name}`
+    if (same.mode === 'REQUIRED' && mode !== 'REQUIRED') throw invalid(`Provided Schema does not match Table ${table}. Field ${own} has changed mode from NULLABLE to REQUIRED`)
+    return {
+      ...column, ...(same.mode === undefined ? {} : { mode: same.mode }), ...(same.description === undefined ? {} : { description: same.description }),
+      ...(column.fields === undefined ? {} : { fields: column.fields.map((field, k) => loosened(table, field, same.fields?.[k] ?? field, `${own}.`)) }),
+    }
+  }
   /** Columns may be added at the end, loosened, described; anything else is refused as BigQuery refuses it. */
   const changedColumns = (table: string, known: readonly Column[], wanted: readonly Column[]): Column[] => {
+    const found = (column: Column) => wanted.find((one) => one.name.toLowerCase() === column.name.toLowerCase())
     for (const column of known) {
-      const same = wanted.find((one) => one.name.toLowerCase() === column.name.toLowerCase())
+      const same = found(column)
       if (same === undefined) throw invalid(`Provided Schema does not match Table ${table}. Field ${column.name} is missing in new schema`)
       if (!sameShape(column, same)) {
         if (column.type === 'STRUCT' && same.type === 'STRUCT') throw unsupported(`Changing the fields of the RECORD ${column.name}`)
         throw invalid(`Provided Schema does not match Table ${table}. Field ${column.name} has changed type from ${column.type} to ${same.type}`)
       }
-      if (same.mode === 'REQUIRED' && column.mode !== 'REQUIRED') throw invalid(`Provided Schema does not match Table ${table}. Field ${column.name} has changed mode from NULLABLE to REQUIRED`)
     }
     const added = wanted.filter((column) => !known.some((one) => one.name.toLowerCase() === column.name.toLowerCase()))
     const required = added.find((column) => column.mode === 'REQUIRED')
     if (required !== undefined) throw invalid(`Provided Schema does not match Table ${table}. Cannot add required fields to an existing schema. (field: ${required.name})`)
-    return [...known.map((column) => ({ ...column, ...wanted.find((one) => one.name.toLowerCase() === column.name.toLowerCase()), name: column.name })), ...added]
+    return [...known.map((column) => loosened(table, column, found(column) ?? column)), ...added]
   }
-  const tableKnown = ['tableReference', 'schema', 'timePartitioning', 'clustering', 'view', 'description', 'friendlyName', 'labels', 'expirationTime', ...saidByServer]
+  const tableKnown = ['tableReference', 'schema', 'timePartitioning', 'clustering', 'view', 'description', 'friendlyName', 'labels', 'expirationTime', 'location', ...saidByServer]
 
   return {
     locationOf,
@@ -192,7 +210,7 @@ export const openResources = (engine: Engine, self: () => string, now: () => Dat
       } }
     },
     createDataset: async ({ body }: Asked): Promise<Answer> => {
-      assertKnown(body, 'dataset', ['datasetReference', 'description', 'friendlyName', 'labels', ...saidByServer])
+      assertDataset(body, undefined)
       const dataset = datasetName(textAt(objectAt(body, 'datasetReference') ?? {}, 'datasetId') ?? '')
       const location = textAt(body, 'location')
       await engine.createDataset(dataset, { labels: {}, ...textsOf(body), ...(location === undefined ? {} : { location }) })
@@ -201,7 +219,7 @@ export const openResources = (engine: Engine, self: () => string, now: () => Dat
     getDataset: (dataset: string): Answer => ({ body: datasetResource(dataset, datasetOf(dataset)) }),
     changeDataset: async (dataset: string, { body, headers }: Asked, replace: boolean): Promise<Answer> => {
       datasetOf(dataset)
-      assertKnown(body, 'dataset', ['datasetReference', 'description', 'friendlyName', 'labels', ...saidByServer])
+      assertDataset(body, locationOf(dataset))
       const made = await engine.changeDataset(dataset, (spec) => {
         assertMatch(headers, spec)
         return patchedTexts(spec, body, replace)
@@ -271,6 +289,10 @@ export const openResources = (engine: Engine, self: () => string, now: () => Dat
       return { status: 204 }
     },
 
+    rowAccessPolicies: async (dataset: string, name: string): Promise<Answer> => {
+      await described(dataset, name)
+      return { body: {} }
+    },
     readTable: async (dataset: string, name: string, { query }: Asked): Promise<Answer> => {
       const found = await described(dataset, name)
       if (found.kind === 'view') throw invalid(`Cannot list a table of type VIEW.`)

@@ -34,6 +34,7 @@ const reasons: Readonly<Record<string, readonly [status: number, reason: string]
 /** A code and text of ours in BigQuery's words. `context` says whether a wrong input is a wrong statement or a wrong request. */
 export const reasonOf = ({ code, message }: { code: string; message: string }, context: 'query' | 'request'): { status: number; reason: string; message: string } => {
   const [status, reason] = reasons[code] ?? [500, 'internalError']
+  if (code === 'QUERY_INVALID' && message.startsWith('Query exceeded limit for bytes billed')) return { status: 400, reason: 'bytesBilledLimitExceeded', message }
   if (/could not serialize access/i.test(message)) return { status: 400, reason: 'invalidQuery', message: `Could not serialize access to table due to concurrent update: ${message}` }
   return {
     status, reason: reason === 'invalidQuery' && context === 'request' ? 'invalid' : reason,
@@ -105,7 +106,7 @@ export const assertKnown = (body: Json, what: string, known: readonly string[]):
 }
 /** What the server itself says of a resource; clients send it back. */
 export const saidByServer = [
-  'kind', 'etag', 'id', 'selfLink', 'creationTime', 'lastModifiedTime', 'numRows', 'numBytes', 'numLongTermBytes', 'numTotalLogicalBytes', 'numActiveLogicalBytes', 'numLongTermLogicalBytes', 'type', 'location', 'access', 'linkedDatasetMetadata', 'maxTimeTravelHours', 'isCaseInsensitive', 'satisfiesPzs', 'satisfiesPzi',
+  'kind', 'etag', 'id', 'selfLink', 'creationTime', 'lastModifiedTime', 'numRows', 'numBytes', 'numLongTermBytes', 'numTotalLogicalBytes', 'numActiveLogicalBytes', 'numLongTermLogicalBytes', 'type', 'satisfiesPzs', 'satisfiesPzi',
 ]
 const nameText = /^[A-Za-z0-9_]{1,1024}$/
 export const datasetName = (name: string): string => {
