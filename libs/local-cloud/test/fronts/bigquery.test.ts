@@ -405,6 +405,42 @@ describe('BigQuery front', function () {
       expect(await failure(load('', { format: 'AVRO' }))).to.deep.include({ code: 501, reason: 'notImplemented' })
       expect(readdirSync(join(folder, 'scratch', 'bigquery')), 'nothing of an upload is left').to.deep.equal([])
     }))
+    it('detect columns of a table that is there: replaced by them, added to when that is allowed, and never filled under a wrong name', () => setup(async ({ client, folder, raw }) => {
+      const [dataset] = await client.createDataset('acme')
+      const table = dataset.table('t')
+      const load = (text: string, sourceFormat: 'CSV' | 'NEWLINE_DELIMITED_JSON', more: object = {}) => {
+        writeFileSync(join(folder, 'x'), text)
+        return table.load(join(folder, 'x'), { sourceFormat, autodetect: true, ...more } as object)
+      }
+      const made = async () => {
+        await table.delete({ ignoreNotFound: true } as object)
+        await dataset.createTable('t', { schema: 'day:DATE,cost:INTEGER' })
+      }
+      const now = async () => ({ columns: (await table.getMetadata())[0].schema.fields.map(({ name, type }: { name: string; type: string }) => `${name} ${type}`), rows: (await table.getRows())[0].map((row) => Object.fromEntries(Object.entries(row as object).map(([name, value]) => [name, (value as { value?: string } | null)?.value ?? (value as unknown)]))).sort((one, other) => JSON.stringify(one) < JSON.stringify(other) ? -1 : 1) })
+      const add = { schemaUpdateOptions: ['ALLOW_FIELD_ADDITION'] }
+      const other = [['CSV', 'kind,cost\na,1.5\nb,2\n'], ['NEWLINE_DELIMITED_JSON', '{"kind":"a","cost":1.5}\n{"kind":"b","cost":2}\n']] as const
+      for (const [format, text] of other) {
+        await made()
+        await load(text, format, { writeDisposition: 'WRITE_TRUNCATE' })
+        expect(await now(), format).to.deep.equal({ columns: ['kind STRING', 'cost FLOAT'], rows: [{ kind: 'a', cost: 1.5 }, { kind: 'b', cost: 2 }] })
+        await made()
+        expect((await failure(load(text, format))).message, format).to.match(format === 'CSV' ? /Provided Schema does not match Table local-convergence:acme\.t\. Cannot add fields \(field: kind, of upload\)/ : /No such field: kind/)
+        await load(format === 'CSV' ? 'cost,kind\n1,a\n2,b\n' : '{"kind":"a","cost":1}\n{"cost":2,"kind":"b"}\n', format, add)
+        expect(await now(), format).to.deep.equal({ columns: ['day DATE', 'cost INTEGER', 'kind STRING'], rows: [{ day: null, cost: 1, kind: 'a' }, { day: null, cost: 2, kind: 'b' }] })
+      }
+      await made()
+      await load('Cost,Day\n7,2025-11-19\n', 'CSV')
+      await load('Cost,Day\n8,2025-11-20\n', 'CSV', { skipLeadingRows: 1 })
+      await load('2025-11-21,9\n', 'CSV')
+      await load('', 'CSV')
+      expect((await now()).rows).to.deep.equal([{ day: '2025-11-19', cost: 7 }, { day: '2025-11-20', cost: 8 }, { day: '2025-11-21', cost: 9 }])
+      expect((await failure(load('cost,day,cost\n7,2025-11-19,8\n', 'CSV'))).message).to.match(/upload: has two columns cost in its header/)
+      mkdirSync(join(folder, 'buckets/gcs/exports'), { recursive: true })
+      for (const [k, text] of ['kind,cost\na,1\n', 'cost,kind\n2,b\n', 'cost,kind\n', ''].entries()) writeFileSync(join(folder, `buckets/gcs/exports/${k}.csv`), text)
+      await raw('POST', `${base}/jobs`, { body: { jobReference: { jobId: 'several' }, configuration: { load: { sourceUris: ['gs://exports/*.csv'], autodetect: true, writeDisposition: 'WRITE_TRUNCATE', destinationTable: { projectId: project, datasetId: 'acme', tableId: 't' } } } } })
+      await client.job('several').promise()
+      expect((await now()).rows).to.deep.equal([{ kind: 'a', cost: 1 }, { kind: 'b', cost: 2 }])
+    }))
     it('of CSV with a null marker leave an empty field empty, and refuse it where nothing is empty', () => setup(async ({ client, folder }) => {
       const [dataset] = await client.createDataset('acme')
       await dataset.createTable('t', { schema: 's:STRING,b:BYTES,n:INTEGER' })

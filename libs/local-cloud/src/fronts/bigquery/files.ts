@@ -241,7 +241,7 @@ const cellOf = (column: Column, text: string, quoted: boolean, marker: string, w
   }
   return text
 }
-/** Writes a CSV file as NDJSON, column by position. Throws 400 with file, line and column. */
+/** Writes a CSV file as NDJSON; `columns` are those of its fields, in their order. Throws 400 with file, line and column. */
 export const csvToNdjson = async (path: string, name: string, columns: readonly Column[], options: CsvOptions, into: string): Promise<void> => {
   const nested = columns.find(({ type, mode }) => type === 'STRUCT' || mode === 'REPEATED')
   if (nested !== undefined) throw invalid(`CSV files cannot hold the column ${nested.name}: it is nested or repeated`)
@@ -272,27 +272,56 @@ const typeOfTexts = (texts: readonly string[]): Column['type'] => {
   const filled = texts.filter((text) => text !== '')
   return filled.length === 0 ? 'STRING' : guesses.find(([, form]) => filled.every((text) => form.test(text)))?.[0] ?? 'STRING'
 }
-/** Columns of a CSV file by its first lines: a first line is a header where another line has a type that it has not, or all is text. */
-export const detectCsv = async (path: string, name: string, options: CsvOptions): Promise<{ columns: Column[]; skip: number }> => {
+/** What the first lines of a CSV file tell of its columns. */
+export interface CsvHead {
+  columns: Column[]
+  /** The fields of the line that names the columns, if one does. */
+  names: string[]
+  /** By the form of the lines: another line has a type that the first has not, or it was said that lines are skipped. */
+  is_header: boolean
+  looks_like_header: boolean
+}
+const plainName = (text: string, k: number): string => {
+  const plain = text.replace(/[^A-Za-z0-9_]/g, '_')
+  return plain === '' ? `field_${k}` : /^[A-Za-z_]/.test(plain) ? plain : `_${plain}`
+}
+/** Undefined when the file has no lines. */
+export const detectCsv = async (path: string, name: string, options: CsvOptions): Promise<CsvHead | undefined> => {
   const records: string[][] = []
   for await (const { fields } of csvRecords(path, name, { ...options, quoted_newlines: true })) {
     records.push(fields.map(({ text }) => text))
     if (records.length > 500) break
   }
-  const [first = [], ...others] = records.slice(Math.max(0, options.skip - 1))
-  if (first.length === 0) throw invalid(`${name}: is empty; its columns cannot be detected`)
-  const types = first.map((_, k) => typeOfTexts(others.map((record) => record[k] ?? '')))
-  const isHeader = options.skip > 0 || (others.length > 0 && first.every((text) => typeOfTexts([text]) === 'STRING' && text !== '') && types.some((type) => type !== 'STRING'))
-  const nameOf = (text: string, k: number): string => {
-    const plain = text.replace(/[^A-Za-z0-9_]/g, '_')
-    return plain === '' ? `field_${k}` : /^[A-Za-z_]/.test(plain) ? plain : `_${plain}`
+  const [names = [], ...others] = records.slice(Math.max(0, options.skip - 1))
+  if (names.length === 0) return undefined
+  const types = names.map((_, k) => typeOfTexts(others.map((record) => record[k] ?? '')))
+  const looks_like_header = others.length > 0 && names.every((text) => typeOfTexts([text]) === 'STRING' && text !== '') && types.some((type) => type !== 'STRING')
+  const is_header = options.skip > 0 || looks_like_header
+  const unnamed = (text: string, k: number): Column => {
+    const type = typeOfTexts([text, ...others.map((record) => record[k] ?? '')])
+    return { name: `${/^[a-z]+/.exec(type.toLowerCase())?.[0] ?? 'string'}_field_${k}`, type }
   }
-  return {
-    columns: isHeader ? first.map((text, k) => ({ name: nameOf(text, k), type: types[k] ?? 'STRING' })) : first.map((text, k) => ({ name: `${/^[a-z]+/.exec((typeOfTexts([text, ...others.map((record) => record[k] ?? '')])).toLowerCase())?.[0] ?? 'string'}_field_${k}`, type: typeOfTexts([text, ...others.map((record) => record[k] ?? '')]) })),
-    skip: isHeader ? Math.max(1, options.skip) : 0,
-  }
+  return { names, is_header, looks_like_header, columns: is_header ? names.map((text, k) => ({ name: plainName(text, k), type: types[k] ?? 'STRING' })) : names.map(unnamed) }
 }
-/** Columns of NDJSON by its first lines. */
+const columnNamed = (columns: readonly Column[], text: string, k: number): Column | undefined => columns.find(({ name }) => [text, plainName(text, k)].some((one) => one.toLowerCase() === name.toLowerCase()))
+/** Whether a file's first line says which field is which of these columns. */
+export const namesColumns = ({ names, is_header, looks_like_header }: CsvHead, columns: readonly Column[]): boolean => {
+  const known = names.filter((text, k) => columnNamed(columns, text, k) !== undefined).length
+  return looks_like_header || known === names.length || (is_header && known > 0)
+}
+/** The columns in the order of the file's header. */
+export const columnsByHeader = ({ names }: CsvHead, name: string, columns: readonly Column[], table: string): Column[] => {
+  const found = names.map((text, k) => {
+    const column = columnNamed(columns, text, k)
+    if (column === undefined) throw cannotAdd(table, text, name)
+    return column
+  })
+  const twice = found.find((column, k) => found.indexOf(column) !== k)
+  if (twice !== undefined) throw invalid(`${name}: has two columns ${twice.name} in its header; expected one`)
+  return found
+}
+export const cannotAdd = (table: string, field: string, name: string): RestFault => invalid(`Provided Schema does not match Table ${table}. Cannot add fields (field: ${field.slice(0, 300)}, of ${name})`)
+/** Columns of NDJSON by its first lines; none when it has none. */
 export const detectNdjson = async (path: string, name: string): Promise<Column[]> => {
   const rows: Record_[] = []
   for await (const line of linesOf(path)) {
@@ -304,7 +333,6 @@ export const detectNdjson = async (path: string, name: string): Promise<Column[]
     }
     if (rows.length >= 500) break
   }
-  if (rows.length === 0) throw invalid(`${name}: is empty; its columns cannot be detected`)
   return columnsOfRows(rows)
 }
 type Record_ = { [name: string]: unknown }

@@ -6,8 +6,8 @@ import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import type { Row, Statement, TableRef } from '@convergence/warehouse'
 import type { Engine, KeptJob, Result, Work, WorkDestination } from '../../warehouse/work.ts'
-import { assertNoUnknown, bucketFiles, csvToNdjson, detectCsv, detectNdjson, mediaFile } from './files.ts'
-import type { CsvOptions, Media } from './files.ts'
+import { assertNoUnknown, bucketFiles, columnsByHeader, csvToNdjson, detectCsv, detectNdjson, mediaFile, namesColumns } from './files.ts'
+import type { CsvHead, CsvOptions, Media } from './files.ts'
 import { maxResultsOf, pageOf, partitioningOf, startOf, tokenOf } from './resources.ts'
 import type { Answer, Asked } from './resources.ts'
 import {
@@ -201,21 +201,32 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
     const prepare = async () => {
       const sources = media === undefined ? await bucketFiles(uris, buckets, uploads, name) : [{ path: await mediaFile(media, uploads, name), name: 'upload' }]
       made.push(...sources.map(({ path }) => path))
-      const [first] = sources
-      let columns = given !== undefined && given.length > 0 ? given : detects && columnsKnown(destination) === undefined ? undefined : columnsKnown(destination)
-      let { skip } = csv
-      if (columns === undefined) {
-        if (!detects) throw invalid('No schema specified on job or table.')
-        if (format === 'CSV') ({ columns, skip } = await detectCsv(first?.path ?? '', first?.name ?? '', csv))
-        else columns = await detectNdjson(first?.path ?? '', first?.name ?? '')
-      } else if (detects && format === 'CSV' && skip === 0) ({ skip } = await detectCsv(first?.path ?? '', first?.name ?? '', csv))
+      const isGiven = given !== undefined && given.length > 0
+      const table = `${destination.project_id}:${destination.dataset}.${destination.table}`
+      const heads = new Map<string, CsvHead | undefined>()
+      if (detects && format === 'CSV') for (const source of sources) heads.set(source.path, await detectCsv(source.path, source.name, csv))
+      // What a load replaces says nothing of the columns, where the file itself is asked for them.
+      let columns = isGiven ? given : detects && destination.replace_table === true ? undefined : columnsKnown(destination)
+      const [{ path: firstPath, name: firstName }] = sources as [{ path: string; name: string }]
+      if (!isGiven && detects && (columns === undefined || destination.add_columns === true)) {
+        const head = heads.get(firstPath)
+        const detected = format !== 'CSV' ? await detectNdjson(firstPath, firstName) : head === undefined || (columns !== undefined && !namesColumns(head, columns)) ? [] : head.columns
+        if (columns === undefined && detected.length === 0) throw invalid(`${firstName}: is empty; its columns cannot be detected`)
+        columns = [...columns ?? [], ...detected.filter((column) => columns?.some(({ name: own }) => own.toLowerCase() === column.name.toLowerCase()) !== true)]
+      }
+      if (columns === undefined) throw invalid('No schema specified on job or table.')
       const settled = columns
       const files: { path: string; name: string }[] = []
+      // A file without a header is in the order of the one before it.
+      let order = settled
       for (const [k, source] of sources.entries()) {
         if (format === 'CSV') {
           const path = join(uploads, `${name}-${k}.ndjson`)
           made.push(path)
-          await csvToNdjson(source.path, source.name, settled, { ...csv, skip }, path)
+          const head = heads.get(source.path)
+          const isNamed = head !== undefined && (isGiven ? head.looks_like_header : namesColumns(head, settled))
+          if (isNamed && !isGiven) order = columnsByHeader(head, source.name, settled, table)
+          await csvToNdjson(source.path, source.name, order, { ...csv, skip: isNamed ? Math.max(1, csv.skip) : csv.skip }, path)
           files.push({ path, name: source.name })
         } else {
           if (!ignore) await assertNoUnknown(source.path, source.name, settled)
