@@ -19,7 +19,7 @@ import type { Catalog, StoredTable } from './catalog.ts'
 import { isConflict, isInterrupt, raise, wordFault } from './faults.ts'
 import { openJournal } from './journal.ts'
 import type { Entry } from './journal.ts'
-import { planLoad } from './load.ts'
+import { parquetColumns, planLoad } from './load.ts'
 import { statementRunner } from './statements.ts'
 import { assertRows, bind, literal, quoted, rowReader, rowsFromJson, typeOf, wireReader } from './values.ts'
 import type { Described, Engine, KeptJob, Outcome, Work, WorkDestination } from './work.ts'
@@ -707,6 +707,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     madeAt: (dataset, name) => catalog.table(dataset, name)?.created_ms,
     partitioning: (dataset, name) => catalog.table(dataset, name)?.time_partitioning,
     takesSmallRows: (dataset) => dataset === journalDataset,
+    parquetColumns: (file) => connected((connection) => parquetColumns(connection, file)),
     datasets: () => [...catalog.datasets()].map(([dataset, spec]) => ({ dataset, spec })),
     createDataset: (dataset, spec) => changing(dataset, async () => {
       if (catalog.hasDataset(dataset)) throw new AppError('ALREADY_EXISTS', `Already Exists: Dataset ${project_id}:${dataset}`)

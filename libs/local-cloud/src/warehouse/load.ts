@@ -6,10 +6,12 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { createGunzip } from 'node:zlib'
+import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import type { LoadColumn, LoadSpec, Row } from '@convergence/warehouse'
-import { raise, raised, wordFault } from './faults.ts'
+import { columnFromDuckdb } from '../googlesql/types.ts'
+import { isInterrupt, raise, raised, wordFault } from './faults.ts'
 import { literal, misfitOf, quoted, typeOf } from './values.ts'
 
 export interface Load {
@@ -390,6 +392,27 @@ const planNdjson = (files: readonly File[], columns: readonly Column[]): Planned
   }
 }
 
+/** What a Parquet file calls a value whose counterpart in BigQuery DuckDB's own reading does not tell. */
+const parquetRefused: readonly (readonly [RegExp, string])[] = [[/^INT96\b/, 'instants as INT96'], [/\bJSON|JsonType/, 'JSON'], [/\bENUM|EnumType/, 'an ENUM'], [/UUIDType/, 'a UUID'], [/\bMAP\b|MapType/, 'a MAP'], [/NANOS=NanoSeconds/, 'nanoseconds']]
+/** Columns of a Parquet file. Throws EXPORT_INVALID, naming the file, when it is none, and QUERY_UNSUPPORTED for a column that the warehouse has no type for. */
+export const parquetColumns = async (connection: DuckDBConnection, file: File): Promise<Column[]> => {
+  const from = literal(file.path)
+  try {
+    for (const [name, ...facts] of (await connection.runAndReadAll(`SELECT name, type, converted_type, logical_type FROM parquet_schema(${from})`)).getRows()) {
+      const refused = parquetRefused.find(([form]) => form.test(facts.filter((fact) => fact !== null).join(' ')))
+      if (refused !== undefined) throw new AppError('QUERY_UNSUPPORTED', `${file.name}, column ${String(name)}: ${refused[1]} in Parquet is not supported by the local warehouse; see docs/LOCAL.md`)
+    }
+    return (await connection.runAndReadAll(`SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(${from}))`)).getRows().map(([name, type]) => {
+      const text = String(type)
+      const column = text.includes('[][]') ? undefined : columnFromDuckdb(String(name), text)
+      if (column === undefined) throw new AppError('QUERY_UNSUPPORTED', `${file.name}, column ${String(name)}: ${text.slice(0, 100)} in Parquet is not supported by the local warehouse; see docs/LOCAL.md`)
+      return column
+    })
+  } catch (error) {
+    if (error instanceof AppError || isInterrupt(error)) throw error
+    throw await planParquet([file], []).explain(error)
+  }
+}
 const planParquet = (files: readonly File[], columns: readonly LoadColumn[]): Planned => {
   const values = columns.map((column) => {
     const value = 'value' in column ? constant(column.value, column)

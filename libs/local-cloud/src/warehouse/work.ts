@@ -23,7 +23,7 @@ export interface StatementWork {
 export interface LoadWork extends Omit<LoadSpec, 'destination'> {
   destination: WorkDestination
   /** Makes the files, and may settle the columns; what it throws is the job's failure. */
-  prepare?(): Promise<{ files: LoadSpec['files']; destination: WorkDestination }>
+  prepare?(): Promise<Pick<LoadSpec, 'files' | 'columns'> & { destination: WorkDestination }>
 }
 export interface CopyWork { kind: 'copy'; sources: readonly TableRef[]; destination: WorkDestination }
 export type Work = StatementWork | LoadWork | CopyWork
@@ -65,6 +65,8 @@ export interface Engine extends WarehousePort {
   partitioning(dataset: string, name: string): TimePartitioning | undefined
   /** Whether small rows of its tables are answered by the journal. */
   takesSmallRows(dataset: string): boolean
+  /** Columns that a Parquet file below `scratch/` says it has. Throws EXPORT_INVALID, QUERY_UNSUPPORTED. */
+  parquetColumns(file: LoadSpec['files'][number]): Promise<Column[]>
   datasets(): readonly { dataset: string; spec: StoredDataset }[]
   /** Throws ALREADY_EXISTS. */
   createDataset(dataset: string, spec: StoredDataset): Promise<void>

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
+import { DuckDBInstance } from '@duckdb/node-api'
 import { expect } from 'chai'
 import { openBigQueryFront } from '@convergence/local-cloud/bigquery-front'
 import { openEngine } from '@convergence/local-cloud/warehouse'
@@ -440,7 +441,68 @@ describe('BigQuery front', function () {
       await raw('POST', `${base}/jobs`, { body: { jobReference: { jobId: 'several' }, configuration: { load: { sourceUris: ['gs://exports/*.csv'], autodetect: true, writeDisposition: 'WRITE_TRUNCATE', destinationTable: { projectId: project, datasetId: 'acme', tableId: 't' } } } } })
       await client.job('several').promise()
       expect((await now()).rows).to.deep.equal([{ kind: 'a', cost: 1 }, { kind: 'b', cost: 2 }])
-    }))
+    })).timeout(60_000)
+    it('take Parquet with its own columns, by upload and from gs://, and nothing of another type or name', () => setup(async ({ client, folder, raw }) => {
+      const instance = await DuckDBInstance.create(':memory:')
+      const connection = await instance.connect()
+      const write = async (path: string, select: string) => {
+        mkdirSync(dirname(path), { recursive: true })
+        await connection.run(`COPY (${select}) TO '${path}' (FORMAT parquet)`)
+        return path
+      }
+      const [dataset] = await client.createDataset('acme')
+      let n = 0
+      const load = async (select: string, config: object = {}, table = 't') => dataset.table(table).load(await write(join(folder, `${n += 1}.parquet`), select), { sourceFormat: 'PARQUET', ...config })
+      const columns = async (table = 't') => (await dataset.table(table).getMetadata())[0].schema.fields.map(({ name, type, mode }: { name: string; type: string; mode: string }) => `${name} ${type}${mode === 'REPEATED' ? ' REPEATED' : ''}`)
+      const lists = { parquetOptions: { enableListInference: true } }
+      try {
+        const all = `SELECT 9007199254740993 AS i, 'x' AS s, DATE '2025-11-19' AS d, TIMESTAMP '2025-11-19 01:02:03.5' AS dt, TIMESTAMPTZ '2025-11-19 01:02:03.000456+00' AS ts, 1.50::DECIMAL(10,2) AS n, 1e-18::DECIMAL(38,18) AS b, 'ab'::BLOB AS by_, TIME '10:00:00' AS t, 0.5::DOUBLE AS f, true AS ok, {'a': 1::INTEGER, 'b': 'y'} AS st, [1, 2]::INTEGER[] AS l`
+        expect((await failure(load(all))).message).to.match(/upload, column l: a list in Parquet without parquetOptions.enableListInference/)
+        const [job] = await load(all, lists)
+        expect(job.statistics?.load).to.deep.include({ outputRows: '1', inputFiles: '1' })
+        expect(await columns()).to.deep.equal(['i INTEGER', 's STRING', 'd DATE', 'dt DATETIME', 'ts TIMESTAMP', 'n NUMERIC', 'b BIGNUMERIC', 'by_ BYTES', 't TIME', 'f FLOAT', 'ok BOOLEAN', 'st RECORD', 'l INTEGER REPEATED'])
+        const { body } = await raw('GET', `${base}/datasets/acme/tables/t/data?formatOptions.useInt64Timestamp=true`)
+        expect(body.rows).to.deep.equal([{ f: ['9007199254740993', 'x', '2025-11-19', '2025-11-19T01:02:03.500', '1763514123000456', '1.5', '0.000000000000000001', 'YWI=', '10:00:00', '0.5', 'true', { f: [{ v: '1' }, { v: 'y' }] }, [{ v: '1' }, { v: '2' }]].map((v) => ({ v })) }])
+        await load('SELECT 2 AS i, \'z\' AS S', { writeDisposition: 'WRITE_APPEND' })
+        expect((await client.query('SELECT i, s, ARRAY_LENGTH(l) AS l FROM acme.t WHERE d IS NULL'))[0]).to.deep.equal([{ i: 2, s: 'z', l: 0 }])
+        expect((await failure(load('SELECT 2 AS i, 3 AS other'))).message).to.match(/Provided Schema does not match Table local-convergence:acme\.t\. Cannot add fields \(field: other, of upload\)/)
+        expect((await failure(load('SELECT \'2\' AS i'))).message).to.match(/upload, column i: expected INT64, got STRING/)
+        expect((await failure(load('SELECT {\'b\': \'y\', \'a\': 1::INTEGER} AS st'))).message).to.match(/column st: expected STRUCT<a INT64, b STRING>, got STRUCT<b STRING, a INT64>/)
+        expect((await failure(load('SELECT 2 AS i', { writeDisposition: 'WRITE_EMPTY' }))).reason ?? 'duplicate').to.equal('duplicate')
+        await load('SELECT 3 AS i, 4 AS other', { ignoreUnknownValues: true })
+        await load('SELECT 4 AS i, 5 AS other', { schemaUpdateOptions: ['ALLOW_FIELD_ADDITION'] })
+        expect((await client.query('SELECT i, other FROM acme.t WHERE i BETWEEN 2 AND 4 ORDER BY i'))[0]).to.deep.equal([{ i: 2, other: null }, { i: 3, other: null }, { i: 4, other: 5 }])
+        await load('SELECT 5 AS only', { writeDisposition: 'WRITE_TRUNCATE' })
+        expect(await columns()).to.deep.equal(['only INTEGER'])
+        await load('SELECT 5 AS b', { schema: { fields: [{ name: 'a', type: 'STRING' }, { name: 'b', type: 'INTEGER', mode: 'REQUIRED' }] } }, 'given')
+        expect(await columns('given')).to.deep.equal(['a STRING', 'b INTEGER'])
+        expect((await failure(load('SELECT \'x\' AS a', {}, 'given'))).message).to.match(/upload: .*given\.b/)
+        for (const [select, words] of [['SELECT MAP {\'a\': 1} AS m', /column m: a MAP in Parquet/], ['SELECT uuid() AS u', /column u: a UUID in Parquet/], ['SELECT TIMESTAMP_NS \'2025-11-19 00:00:00\' AS ns', /column ns: nanoseconds in Parquet/], ['SELECT [[1]] AS ll', /column ll: INTEGER\[\]\[\] in Parquet/], ['SELECT 1 AS a, 2 AS "b c!"', /Invalid field name "b c!"/]] as const) expect((await failure(load(select, lists, 'odd'))).message, select).to.match(words)
+        expect(await failure(load('SELECT 1 AS a', { skipLeadingRows: 1 }))).to.deep.include({ code: 501, reason: 'notImplemented' })
+        writeFileSync(join(folder, 'wrong.parquet'), 'a,b\n1,2\n')
+        expect(await dataset.table('t').load(join(folder, 'wrong.parquet'), { sourceFormat: 'PARQUET' }).then(() => undefined, (error: unknown) => (error as { errors?: unknown[] }).errors?.[0])).to.deep.equal({ reason: 'invalid', message: 'upload: is not a Parquet file' })
+
+        const bucket = join(folder, 'buckets/gcs/exports')
+        for (const k of [1, 2]) await write(join(bucket, `part-${k}.parquet`), `SELECT ${k} AS k, 'v${k}' AS v`)
+        await write(join(bucket, 'other-1.parquet'), 'SELECT 1 AS k')
+        await write(join(bucket, 'other-2.parquet'), 'SELECT \'1\' AS k')
+        writeFileSync(join(bucket, 'part.csv'), 'k\n1\n')
+        const fromBucket = async (jobId: string, ...sourceUris: string[]) => {
+          await raw('POST', `${base}/jobs`, { body: { jobReference: { jobId }, configuration: { load: { sourceUris, sourceFormat: 'PARQUET', writeDisposition: 'WRITE_TRUNCATE', destinationTable: { projectId: project, datasetId: 'acme', tableId: 'far' } } } } })
+          await client.job(jobId).promise().catch(() => undefined)
+          return (await raw('GET', `${base}/jobs/${jobId}`)).body as { status: { errorResult?: { reason: string; message: string } }; statistics: { load: object } }
+        }
+        expect((await fromBucket('parts', 'gs://exports/part-*.parquet')).statistics.load).to.deep.include({ inputFiles: '2', outputRows: '2' })
+        expect((await client.query('SELECT k, v FROM acme.far ORDER BY k'))[0]).to.deep.equal([{ k: 1, v: 'v1' }, { k: 2, v: 'v2' }])
+        expect((await fromBucket('wrong', 'gs://exports/part-1.parquet', 'gs://exports/part.csv')).status.errorResult).to.deep.equal({ reason: 'invalid', message: 'gs://exports/part.csv: is not a Parquet file' })
+        expect((await fromBucket('mixed', 'gs://exports/other-*.parquet')).status.errorResult).to.deep.equal({ reason: 'invalid', message: 'gs://exports/other-2.parquet, column k: expected INT64, got STRING' })
+        expect((await client.query('SELECT COUNT(*) AS n FROM acme.far'))[0], 'a load that failed changed nothing').to.deep.equal([{ n: 2 }])
+        expect(readdirSync(join(folder, 'scratch', 'bigquery')), 'nothing of an upload is left').to.deep.equal([])
+      } finally {
+        connection.closeSync()
+        instance.closeSync()
+      }
+    })).timeout(60_000)
     it('of CSV with a null marker leave an empty field empty, and refuse it where nothing is empty', () => setup(async ({ client, folder }) => {
       const [dataset] = await client.createDataset('acme')
       await dataset.createTable('t', { schema: 's:STRING,b:BYTES,n:INTEGER' })

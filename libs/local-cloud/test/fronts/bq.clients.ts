@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { promisify } from 'node:util'
+import { DuckDBInstance } from '@duckdb/node-api'
 import { expect } from 'chai'
 import { openBigQueryFront } from '@convergence/local-cloud/bigquery-front'
 import { openEngine } from '@convergence/local-cloud/warehouse'
@@ -11,7 +12,7 @@ import { openEngine } from '@convergence/local-cloud/warehouse'
 const isInstalled = (): boolean => (process.env['PATH'] ?? '').split(delimiter).some((folder) => folder !== '' && existsSync(join(folder, 'bq')))
 
 describe('BigQuery front and bq', function () {
-  this.timeout(60_000)
+  this.timeout(120_000)
 
   it('makes, loads, asks, shows and removes (skipped where bq is not installed)', async function () {
     if (!isInstalled()) return this.skip()
@@ -35,6 +36,10 @@ describe('BigQuery front and bq', function () {
       expect(JSON.parse(await bq('query', '--format=json', '--nouse_legacy_sql', '--parameter=day:DATE:2025-11-19', 'SELECT day, cost FROM acme.costs WHERE day = @day'))).to.deep.equal([{ day: '2025-11-19', cost: '2' }])
       expect(JSON.parse(await bq('show', '--format=json', 'acme.costs'))).to.deep.include({ numRows: '2', timePartitioning: { type: 'DAY', field: 'day' } })
       expect(JSON.parse(await bq('ls', '--format=json', 'acme'))).to.have.nested.property('[0].tableReference.tableId', 'costs')
+      const instance = await DuckDBInstance.create(':memory:')
+      await (await instance.connect()).run(`COPY (SELECT 1 AS n, ['a', 'b'] AS names) TO '${join(folder, 'names.parquet')}'`)
+      await bq('load', '--source_format=PARQUET', '--parquet_enable_list_inference', 'acme.names', 'names.parquet')
+      expect(JSON.parse(await bq('head', '--format=json', 'acme.names'))).to.deep.equal([{ n: '1', names: ['a', 'b'] }])
       await bq('ls', '--row_access_policies', 'acme.costs')
       await bq('update', '--description', 'what it costs', '--set_label', 'plan:starter', 'acme')
       expect(JSON.parse(await bq('show', '--format=json', 'acme'))).to.deep.include({ description: 'what it costs', labels: { plan: 'starter' } })

@@ -5,8 +5,10 @@ import { join } from 'node:path'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import type { Row, Statement, TableRef } from '@convergence/warehouse'
+import { googlesqlType } from '../../googlesql/types.ts'
+import { typeOf } from '../../warehouse/values.ts'
 import type { Engine, KeptJob, Result, Work, WorkDestination } from '../../warehouse/work.ts'
-import { assertNoUnknown, bucketFiles, columnsByHeader, csvToNdjson, detectCsv, detectNdjson, mediaFile, namesColumns } from './files.ts'
+import { assertNoUnknown, bucketFiles, cannotAdd, columnsByHeader, csvToNdjson, detectCsv, detectNdjson, mediaFile, namesColumns } from './files.ts'
 import type { CsvHead, CsvOptions, Media } from './files.ts'
 import { maxResultsOf, pageOf, partitioningOf, startOf, tokenOf } from './resources.ts'
 import type { Answer, Asked } from './resources.ts'
@@ -34,6 +36,7 @@ const bytesOfPage = 10_000_000
 const waitMs = 10_000
 /** A job that ends well within this answers DONE to whoever inserted it, and is not asked for again. */
 const quickMs = 30
+const hasList = ({ mode, fields = [] }: Column): boolean => mode === 'REPEATED' || fields.some(hasList)
 /** Ids that were made here are of queries that nobody will insert again. */
 export const resultsDataset = '_results'
 
@@ -179,36 +182,65 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
     throw error
   }
   const loadWork = (config: Json, media: Media | undefined, detail: Detail): { work: Work; clean(): Promise<void> } => {
-    assertKnown(config, 'configuration.load', [
-      'sourceUris', 'schema', 'destinationTable', 'createDisposition', 'writeDisposition', 'schemaUpdateOptions', 'timePartitioning', 'clustering', 'sourceFormat', 'skipLeadingRows', 'fieldDelimiter', 'quote', 'nullMarker', 'encoding',
-      'allowQuotedNewlines', 'allowJaggedRows', 'ignoreUnknownValues', 'maxBadRecords', 'autodetect', 'location',
-    ])
     const format = (textAt(config, 'sourceFormat') ?? 'CSV').toUpperCase()
-    if (format !== 'CSV' && format !== 'NEWLINE_DELIMITED_JSON') throw unsupported(`A load of ${format}`)
+    if (format !== 'CSV' && format !== 'NEWLINE_DELIMITED_JSON' && format !== 'PARQUET') throw unsupported(`A load of ${format}`)
+    assertKnown(config, format === 'PARQUET' ? 'configuration.load of PARQUET' : 'configuration.load', [
+      'sourceUris', 'schema', 'destinationTable', 'createDisposition', 'writeDisposition', 'schemaUpdateOptions', 'timePartitioning', 'clustering', 'sourceFormat', 'encoding', 'ignoreUnknownValues', 'maxBadRecords', 'autodetect', 'location',
+      ...(format === 'PARQUET' ? ['parquetOptions'] : ['skipLeadingRows', 'fieldDelimiter', 'quote', 'nullMarker', 'allowQuotedNewlines', 'allowJaggedRows']),
+    ])
+    const parquet = objectAt(config, 'parquetOptions') ?? {}
+    assertKnown(parquet, 'parquetOptions', ['enableListInference', 'enable_list_inference'])
+    // bq writes it as it stands in Google's own interface files.
+    const infersLists = (flagAt(parquet, 'enableListInference') ?? flagAt(parquet, 'enable_list_inference')) === true
     if ((wholeAt(config, 'maxBadRecords') ?? 0) > 0) throw unsupported('A load with maxBadRecords')
     const encoding = (textAt(config, 'encoding') ?? 'UTF-8').toUpperCase()
     if (encoding !== 'UTF-8' && encoding !== 'UTF8') throw unsupported(`A load of ${encoding}`)
     const uris = textsAt(config, 'sourceUris') ?? []
     if (media === undefined && uris.length === 0) throw new RestFault(400, 'required', 'Required parameter is missing: sourceUris')
     const schema = objectAt(config, 'schema')
-    const given = schema === undefined ? undefined : columnsOf(listAt(schema, 'fields') ?? [])
+    const fields = schema === undefined ? [] : columnsOf(listAt(schema, 'fields') ?? [])
+    const given = fields.length === 0 ? undefined : fields
     const csv = csvOptions(config)
     const ignore = flagAt(config, 'ignoreUnknownValues') === true
     const detects = flagAt(config, 'autodetect') === true
     const name = `load-${randomUUID()}`
     const destination = destinationOf(config, 'WRITE_APPEND', given)
     const made: string[] = []
+    const table = `${destination.project_id}:${destination.dataset}.${destination.table}`
+    /** Parquet says itself what it has: a column has the type that it has in the table or the schema, or is a new one. */
+    const prepareParquet = async (sources: readonly { path: string; name: string }[]) => {
+      const known = destination.replace_table === true ? undefined : columnsKnown(destination)
+      const bounds = known ?? given
+      const mayAdd = bounds === undefined || (known !== undefined && destination.add_columns === true)
+      const found = new Map<string, Column>()
+      for (const { path, name: file } of sources) {
+        for (const column of columnsOf(schemaOf(await engine.parquetColumns({ path, name: file })).fields)) {
+          const key = column.name.toLowerCase()
+          const wanted = found.get(key) ?? [...bounds ?? [], ...given ?? []].find((one) => one.name.toLowerCase() === key)
+          if (wanted === undefined && !mayAdd) {
+            if (ignore) continue
+            throw cannotAdd(table, column.name, file)
+          }
+          if (!infersLists && hasList(column)) throw unsupported(`${file}, column ${column.name}: a list in Parquet without parquetOptions.enableListInference`)
+          if (wanted !== undefined && typeOf(wanted) !== typeOf(column)) throw invalid(`${file}, column ${column.name}: expected ${googlesqlType(wanted)}, got ${googlesqlType(column)}`)
+          found.set(key, column)
+        }
+      }
+      if (found.size === 0) throw invalid(`${sources.map(({ name: file }) => file).slice(0, 3).join(', ')}: has no column of ${table}`)
+      return { files: sources, columns: [...found.values()].map((column) => ({ ...column, source: column.name })), destination }
+    }
     const prepare = async () => {
       const sources = media === undefined ? await bucketFiles(uris, buckets, uploads, name) : [{ path: await mediaFile(media, uploads, name), name: 'upload' }]
       made.push(...sources.map(({ path }) => path))
-      const isGiven = given !== undefined && given.length > 0
-      const table = `${destination.project_id}:${destination.dataset}.${destination.table}`
+      detail.input_files = sources.length
+      if (media !== undefined) detail.input_bytes = media.bytes
+      if (format === 'PARQUET') return prepareParquet(sources)
       const heads = new Map<string, CsvHead | undefined>()
       if (detects && format === 'CSV') for (const source of sources) heads.set(source.path, await detectCsv(source.path, source.name, csv))
       // What a load replaces says nothing of the columns, where the file itself is asked for them.
-      let columns = isGiven ? given : detects && destination.replace_table === true ? undefined : columnsKnown(destination)
+      let columns = given ?? (detects && destination.replace_table === true ? undefined : columnsKnown(destination))
       const [{ path: firstPath, name: firstName }] = sources as [{ path: string; name: string }]
-      if (!isGiven && detects && (columns === undefined || destination.add_columns === true)) {
+      if (given === undefined && detects && (columns === undefined || destination.add_columns === true)) {
         const head = heads.get(firstPath)
         const detected = format !== 'CSV' ? await detectNdjson(firstPath, firstName) : head === undefined || (columns !== undefined && !namesColumns(head, columns)) ? [] : head.columns
         if (columns === undefined && detected.length === 0) throw invalid(`${firstName}: is empty; its columns cannot be detected`)
@@ -224,8 +256,8 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
           const path = join(uploads, `${name}-${k}.ndjson`)
           made.push(path)
           const head = heads.get(source.path)
-          const isNamed = head !== undefined && (isGiven ? head.looks_like_header : namesColumns(head, settled))
-          if (isNamed && !isGiven) order = columnsByHeader(head, source.name, settled, table)
+          const isNamed = head !== undefined && (given !== undefined ? head.looks_like_header : namesColumns(head, settled))
+          if (isNamed && given === undefined) order = columnsByHeader(head, source.name, settled, table)
           await csvToNdjson(source.path, source.name, order, { ...csv, skip: isNamed ? Math.max(1, csv.skip) : csv.skip }, path)
           files.push({ path, name: source.name })
         } else {
@@ -233,12 +265,10 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
           files.push(source)
         }
       }
-      detail.input_files = sources.length
-      if (media !== undefined) detail.input_bytes = media.bytes
       return { files, destination: { ...destination, columns: settled } }
     }
     return {
-      work: { kind: 'load', format: 'ndjson', files: [], destination, prepare: () => prepare().catch(asJobFault) },
+      work: { kind: 'load', format: format === 'PARQUET' ? 'parquet' : 'ndjson', files: [], destination, prepare: () => prepare().catch(asJobFault) },
       clean: async () => { for (const path of [...made, ...(media?.path === undefined ? [] : [media.path])]) await rm(path, { force: true }) },
     }
   }
