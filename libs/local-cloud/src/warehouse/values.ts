@@ -3,13 +3,15 @@
  * them; they go out value by value, because JSON numbers would lose digits.
  */
 import {
-  BIGINT, BLOB, BOOLEAN, DATE, DECIMAL, DOUBLE, DuckDBBlobValue, DuckDBDateValue, DuckDBDecimalValue, DuckDBListValue, DuckDBTimestampTZValue, DuckDBTimestampValue, DuckDBTimeValue,
-  DuckDBTypeId, LIST, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR,
+  BIGINT, BLOB, BOOLEAN, DATE, DECIMAL, DOUBLE, DuckDBBlobValue, DuckDBDateValue, DuckDBDecimalValue, DuckDBListValue, DuckDBStructValue, DuckDBTimestampTZValue, DuckDBTimestampValue, DuckDBTimeValue,
+  DuckDBTypeId, LIST, STRUCT, TIME, TIMESTAMP, TIMESTAMPTZ, VARCHAR,
 } from '@duckdb/node-api'
-import type { DuckDBArrayType, DuckDBListType, DuckDBStructType, DuckDBStructValue, DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import type { DuckDBArrayType, DuckDBListType, DuckDBStructType, DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, Row } from '@convergence/warehouse'
+import { parseTypeName } from '../googlesql/types.ts'
+import type { Type } from '../googlesql/types.ts'
 
 /** One name in double quotes, safe in any statement. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
@@ -292,7 +294,8 @@ export const wireReader = (types: readonly DuckDBType[]): ((values: readonly (re
 
 // ---- parameters -------------------------------------------------------------------------------------------------------------------
 
-const parameterTypes: Readonly<Record<string, { type: DuckDBType; read: (value: unknown) => DuckDBValue }>> = {
+interface Binding { type: DuckDBType; read(value: unknown): DuckDBValue }
+const parameterTypes: Readonly<Record<string, Binding>> = {
   STRING: { type: VARCHAR, read: (value) => String(value) },
   BYTES: { type: BLOB, read: (value) => new DuckDBBlobValue(value instanceof Uint8Array ? value : Buffer.from(String(value), 'base64')) },
   INT64: { type: BIGINT, read: (value) => BigInt(value as string | number) },
@@ -321,31 +324,55 @@ const parameterTypes: Readonly<Record<string, { type: DuckDBType; read: (value: 
   JSON: { type: VARCHAR, read: (value) => typeof value === 'string' ? value : JSON.stringify(value) },
 }
 
+/** Undefined for a type that the warehouse has not. */
+const bindingOf = (type: Type): Binding | undefined => {
+  if (type.k === 'ARRAY') {
+    const of = bindingOf(type.of)
+    return of === undefined ? undefined : {
+      type: LIST(of.type),
+      read: (value) => {
+        if (!Array.isArray(value)) throw new RangeError('not an array')
+        return new DuckDBListValue(value.map((one) => one === null || one === undefined ? null : of.read(one)))
+      },
+    }
+  }
+  if (type.k !== 'STRUCT') return Object.hasOwn(parameterTypes, type.k) ? parameterTypes[type.k] : undefined
+  const fields = type.fields.map(({ name, type: of }) => [name, bindingOf(of)] as const)
+  const known = fields.flatMap(([name, binding]) => name === undefined || binding === undefined ? [] : [[name, binding] as const])
+  return known.length < fields.length ? undefined : {
+    type: STRUCT(Object.fromEntries(known.map(([name, binding]) => [name, binding.type]))),
+    read: (value) => {
+      if (typeof value !== 'object' || value === null) throw new RangeError('not an object')
+      return new DuckDBStructValue(Object.fromEntries(known.map(([name, binding]) => {
+        const one = (value as Row)[name]
+        return [name, one === null || one === undefined ? null : binding.read(one)]
+      })))
+    },
+  }
+}
 export interface Bound { values: Record<string, DuckDBValue>; types: Record<string, DuckDBType> }
 /** Parameters as DuckDB takes them. Throws QUERY_INVALID with name, type and what came. */
 export const bind = (parameters: readonly QueryParameter[]): Bound => {
   const bound: Bound = { values: {}, types: {} }
   for (const { name, type, value } of parameters) {
-    const array = /^ARRAY<(.+)>$/i.exec(type.trim())
-    const element = (array?.[1] ?? type).trim().toUpperCase()
-    const known = Object.hasOwn(parameterTypes, element) ? parameterTypes[element] : undefined
-    if (known === undefined) throw new AppError('QUERY_UNSUPPORTED', `parameter @${name}: type ${type} is not supported by the local warehouse; scalars and arrays of them are`)
-    const read = (one: unknown): DuckDBValue => {
-      if (one === null || one === undefined) return null
-      try {
-        return known.read(one)
-      } catch {
-        throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof one}${typeof one === 'string' && one.length <= 40 ? ` '${one}'` : ''}`)
-      }
+    const parsed = parseTypeName(type)
+    const known = parsed === undefined ? undefined : bindingOf(parsed)
+    if (parsed === undefined || known === undefined) throw new AppError('QUERY_UNSUPPORTED', `parameter @${name}: type ${type} is not supported by the local warehouse; scalars, and arrays of them and of records, are`)
+    try {
+      bound.values[name] = (value === null || value === undefined) && parsed.k !== 'ARRAY' ? null : known.read(value)
+    } catch {
+      const wrong: unknown = Array.isArray(value) && parsed.k === 'ARRAY' ? value.find((one: unknown) => !isRead(parsed.of, one)) : value
+      throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof wrong}${typeof wrong === 'string' && wrong.length <= 40 ? ` '${wrong}'` : ''}`)
     }
-    if (array === null) {
-      bound.values[name] = read(value)
-      bound.types[name] = known.type
-    } else {
-      if (!Array.isArray(value)) throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof value}`)
-      bound.values[name] = new DuckDBListValue(value.map(read))
-      bound.types[name] = LIST(known.type)
-    }
+    bound.types[name] = known.type
   }
   return bound
+}
+const isRead = (type: Type, value: unknown): boolean => {
+  try {
+    if (value !== null && value !== undefined) bindingOf(type)?.read(value)
+    return true
+  } catch {
+    return false
+  }
 }

@@ -211,6 +211,19 @@ describe('BigQuery front', function () {
       expect((await failure(client.query({ query: 'SELECT ?, ?', params: [1] }))).message).to.match(/\[1:11\]/)
       expect(await failure(client.query({ query: 'SELECT @s AS s', params: { s: { a: 1 } } }))).to.deep.include({ code: 501, reason: 'notImplemented' })
     }))
+    it('bind arrays of records', () => setup(async ({ client, raw }) => {
+      const rows = [{ n: 1, s: 'it\'s', tags: ['a', 'b'], of: [{ x: BigQuery.date('2025-11-19') }] }, { n: null, s: null, tags: [], of: [] }]
+      const types = { rows: [{ n: 'INT64', s: 'STRING', tags: ['STRING'], of: [{ x: 'DATE' }] }] }
+      const [got] = await client.query({ query: 'SELECT r.n, r.s, ARRAY_TO_STRING(r.tags, \',\') AS tags, ARRAY_LENGTH(r.of) AS m, (SELECT MAX(o.x) FROM UNNEST(r.of) AS o) AS x FROM UNNEST(@rows) AS r ORDER BY r.n DESC', params: { rows }, types: types as never })
+      expect(got).to.deep.equal([{ n: 1, s: 'it\'s', tags: 'a,b', m: 1, x: BigQuery.date('2025-11-19') }, { n: null, s: null, tags: '', m: 0, x: null }])
+      const field = (name: string, type: string, value: string) => raw('POST', `${base}/queries`, { body: {
+        query: 'SELECT r FROM UNNEST(?) AS r', useLegacySql: false, parameterMode: 'POSITIONAL',
+        queryParameters: [{ parameterType: { type: 'ARRAY', arrayType: { type: 'STRUCT', structTypes: [{ name, type: { type } }] } }, parameterValue: { arrayValues: [{ structValues: { [name]: { value } } }, { structValues: null }] } }],
+      } })
+      expect((await field('at', 'TIMESTAMP', '1763514123.000456')).body.rows).to.deep.equal([{ f: [{ v: { f: [{ v: '1.763514123000456E9' }] } }] }, { f: [{ v: null }] }])
+      const wanted: readonly (readonly [string, string, string, number, RegExp])[] = [['a', 'INT64', 'x', 400, /expected ARRAY<STRUCT<a INT64>>, got object/], ['at', 'TIMESTAMP', '253402300800', 400, /Query parameter 1\.at: expected seconds of the years 1 to 9999/], ['a b', 'INT64', '1', 501, /with the field "a b"/], ['a', 'GEOGRAPHY', 'x', 501, /1\.a of type GEOGRAPHY/]]
+      for (const [name, type, value, status, words] of wanted) expect(await field(name, type, value), name).to.satisfy(({ status: got_, body }: Raw) => got_ === status && words.test(body.error.message as string))
+    }))
     it('bind an instant in seconds with its microseconds, and refuse what is no instant', () => setup(async ({ raw }) => {
       const ask = (type: string, value: string) => raw('POST', `${base}/queries`, { body: { query: 'SELECT @v AS v', useLegacySql: false, parameterMode: 'NAMED', formatOptions: { useInt64Timestamp: true }, queryParameters: [{ name: 'v', parameterType: { type }, parameterValue: { value } }] } })
       for (const [value, micros] of [['1763514123.123456', '1763514123123456'], ['-62135596800.0', '-62135596800000000'], ['253402300799.999999', '253402300799999999'], ['2025-11-19 01:02:03.000456+01', '1763510523000456']] as const) expect((await ask('TIMESTAMP', value)).body.rows, value).to.deep.equal([{ f: [{ v: micros }] }])

@@ -181,10 +181,37 @@ const typeText = (type: Json | undefined, name: string): string => {
   const kind = textAt(type ?? {}, 'type')?.toUpperCase()
   if (kind === undefined) throw invalid(`Query parameter ${name}: has no type`)
   if (kind === 'ARRAY') return `ARRAY<${typeText(objectAt(type ?? {}, 'arrayType'), name)}>`
-  if (kind === 'STRUCT' || kind === 'RANGE') throw unsupported(`Query parameter ${name} of type ${kind}`)
+  if (kind === 'STRUCT') {
+    return `STRUCT<${(listAt(type ?? {}, 'structTypes') ?? []).map((field) => {
+      const own = isJson(field) ? textAt(field, 'name') ?? '' : ''
+      if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(own)) throw unsupported(`Query parameter ${name} with the field ${JSON.stringify(own.slice(0, 40))}`)
+      return `${own} ${typeText(isJson(field) ? objectAt(field, 'type') : undefined, `${name}.${own}`)}`
+    }).join(', ')}>`
+  }
   const known = types[kind]
   if (known === undefined) throw unsupported(`Query parameter ${name} of type ${kind}`)
   return known
+}
+/** The value of a parameter as the engine binds it. */
+const parameterValue = (type: Json, cell: Json, name: string): unknown => {
+  const kind = textAt(type, 'type')?.toUpperCase() ?? ''
+  if (kind === 'ARRAY') return (listAt(cell, 'arrayValues') ?? []).map((one) => isJson(one) ? parameterValue(objectAt(type, 'arrayType') ?? {}, one, name) : null)
+  if (kind === 'STRUCT') {
+    const values = objectAt(cell, 'structValues')
+    return values === undefined ? null : Object.fromEntries((listAt(type, 'structTypes') ?? []).filter(isJson).map((field) => {
+      const own = textAt(field, 'name') ?? ''
+      return [own, parameterValue(objectAt(field, 'type') ?? {}, objectAt(values, own) ?? {}, `${name}.${own}`)]
+    }))
+  }
+  const text = cell['value']
+  if (text === undefined || text === null) return null
+  if (types[kind] === 'BOOL') return String(text).toLowerCase()
+  if (types[kind] === 'TIMESTAMP' && isEpoch(text)) {
+    const instant = instantOf(text)
+    if (instant === undefined) throw invalid(`Query parameter ${name}: expected seconds of the years 1 to 9999, got ${String(text).slice(0, 40)}`)
+    return instant
+  }
+  return typeof text === 'string' || typeof text === 'number' || typeof text === 'boolean' ? String(text) : JSON.stringify(text)
 }
 export const parametersOf = (list: readonly unknown[], mode: string | undefined): QueryParameter[] => list.map((one, k) => {
   if (!isJson(one)) throw invalid('queryParameters: expected objects')
@@ -193,22 +220,11 @@ export const parametersOf = (list: readonly unknown[], mode: string | undefined)
   if (mode !== undefined && !['NAMED', 'POSITIONAL'].includes(mode.toUpperCase())) throw invalid(`parameterMode: expected NAMED or POSITIONAL, got ${mode}`)
   if (isNamed && (given === undefined || given === '')) throw invalid('queryParameters: a named parameter has no name')
   const name = isNamed ? given ?? '' : positionalName(k + 1)
-  const type = typeText(objectAt(one, 'parameterType'), isNamed ? name : `${k + 1}`)
-  const value = objectAt(one, 'parameterValue') ?? {}
-  const scalar = (cell: unknown, of: string): unknown => {
-    const text = isJson(cell) ? cell['value'] : undefined
-    if (text === undefined || text === null) return null
-    if (of === 'BOOL') return String(text).toLowerCase()
-    if (of === 'TIMESTAMP' && isEpoch(text)) {
-      const instant = instantOf(text)
-      if (instant === undefined) throw invalid(`Query parameter ${isNamed ? name : `${k + 1}`}: expected seconds of the years 1 to 9999, got ${String(text).slice(0, 40)}`)
-      return instant
-    }
-    return typeof text === 'string' || typeof text === 'number' || typeof text === 'boolean' ? String(text) : JSON.stringify(text)
-  }
-  const array = /^ARRAY<(.*)>$/.exec(type)
-  if (array !== null) return { name, type, value: (listAt(value, 'arrayValues') ?? []).map((cell) => scalar(cell, array[1] ?? '')) }
-  return { name, type, value: scalar(value, type) }
+  const label = isNamed ? name : `${k + 1}`
+  const type = objectAt(one, 'parameterType') ?? {}
+  const text = typeText(type, label)
+  if (text.startsWith('STRUCT<')) throw unsupported(`Query parameter ${label} of type STRUCT (an ARRAY of them is)`)
+  return { name, type: text, value: parameterValue(type, objectAt(one, 'parameterValue') ?? {}, label) }
 })
 
 // ---- rows -------------------------------------------------------------------------------------------------------------------------
