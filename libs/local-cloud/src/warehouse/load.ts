@@ -12,7 +12,7 @@ import type { Column } from '@convergence/contracts'
 import type { LoadColumn, LoadSpec, Row } from '@convergence/warehouse'
 import { columnFromDuckdb } from '../googlesql/types.ts'
 import { isInterrupt, raise, raised, wordFault } from './faults.ts'
-import { literal, misfitOf, quoted, typeOf } from './values.ts'
+import { holdsBytes, literal, misfitOf, quoted, typeOf } from './values.ts'
 
 export interface Load {
   /** Gives exactly the columns, in their order. */
@@ -321,12 +321,13 @@ const jsonType = (column: Column): string => {
 }
 /** DuckDB's cast rounds away digits that a BIGNUMERIC here cannot hold, also deep inside: such values are converted one by one. */
 const holdsBigNumeric = ({ type, fields = [] }: Column): boolean => type === 'BIGNUMERIC' || fields.some(holdsBigNumeric)
+const isTakenApart = (column: Column): boolean => holdsBigNumeric(column) || holdsBytes(column)
 /** What JSON was read as, to the column's type. `k`: the column that a fault names. */
 const fromJson = (value: string, column: Column, k: number, depth = 0): string => {
   const type = typeOf(column)
   const decimals = column.type === 'NUMERIC' || column.type === 'BIGNUMERIC'
-  if (column.mode === 'REPEATED' && holdsBigNumeric(column)) return `list_transform(${value}, lambda x${depth}: ${fromJson(`x${depth}`, { ...column, mode: 'NULLABLE' }, k, depth + 1)})`
-  if (column.type === 'STRUCT' && holdsBigNumeric(column)) return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${(column.fields ?? []).map((field) => `${quoted(field.name)} := ${fromJson(`${value}.${quoted(field.name)}`, field, k, depth)}`).join(', ')}) END`
+  if (column.mode === 'REPEATED' && isTakenApart(column)) return `list_transform(${value}, lambda x${depth}: ${fromJson(`x${depth}`, { ...column, mode: 'NULLABLE' }, k, depth + 1)})`
+  if (column.type === 'STRUCT' && isTakenApart(column)) return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${(column.fields ?? []).map((field) => `${quoted(field.name)} := ${fromJson(`${value}.${quoted(field.name)}`, field, k, depth)}`).join(', ')}) END`
   if (column.type === 'BYTES' && column.mode !== 'REPEATED') return `from_base64(${value})`
   if (decimals && column.mode !== 'REPEATED') return `CASE WHEN ${value} IS NULL THEN NULL ELSE COALESCE(${decimalFrom(value, column.type as 'NUMERIC' | 'BIGNUMERIC')}, ${raise('EXPORT_INVALID', `${wrongValue}${k} `, value, type)}) END`
   return jsonType(column) === type ? value : `CAST(${value} AS ${type})`

@@ -39,13 +39,19 @@ const structure = (column: Column): unknown => {
   const one = column.type === 'STRUCT' ? Object.fromEntries((column.fields ?? []).map((field) => [field.name, structure(field)])) : column.type === 'JSON' ? 'JSON' : 'VARCHAR'
   return column.mode === 'REPEATED' ? [one] : one
 }
+/** Whether there are BYTES in it, which a cast of DuckDB's would take as they stand instead of reading their base64. */
+export const holdsBytes = ({ type, fields = [] }: Column): boolean => type === 'BYTES' || fields.some(holdsBytes)
+const fromText = (value: string, column: Column, depth = 0): string => {
+  if (!holdsBytes(column)) return typeOf(column) === textType(column) ? value : `CAST(${value} AS ${typeOf(column)})`
+  if (column.mode === 'REPEATED') return `list_transform(${value}, lambda x${depth}: ${fromText(`x${depth}`, { ...column, mode: 'NULLABLE' }, depth + 1)})`
+  if (column.type === 'BYTES') return `from_base64(${value})`
+  return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${(column.fields ?? []).map((field) => `${quoted(field.name)} := ${fromText(`${value}.${quoted(field.name)}`, field, depth)}`).join(', ')}) END`
+}
 /** Selects the columns of rows that are bound as one JSON array, `$1`. */
 export const rowsFromJson = (columns: readonly Column[]): string => {
   const values = columns.map((column) => {
-    const value = `r.${quoted(column.name)}`
-    if (column.type === 'BYTES' && column.mode !== 'REPEATED') return `from_base64(${value})`
-    if (column.mode === 'REPEATED') return `COALESCE(CAST(${value} AS ${typeOf(column)}), [])`
-    return typeOf(column) === textType(column) ? value : `CAST(${value} AS ${typeOf(column)})`
+    const value = fromText(`r.${quoted(column.name)}`, column)
+    return column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value
   })
   return `SELECT ${values.join(', ')} FROM (SELECT unnest(from_json($1::JSON, ${literal(JSON.stringify([Object.fromEntries(columns.map((column) => [column.name, structure(column)]))]))})) AS r)`
 }

@@ -649,6 +649,19 @@ describe('BigQuery front', function () {
         expect((listed.rows as { f: { v: unknown }[] }[]).map(({ f }) => f[0]?.v), type).to.deep.equal(right.map(([, value]) => value))
       }
     }))
+    it('with BYTES deep inside have the bytes, also from a file', () => setup(async ({ client, folder, raw }) => {
+      const fields = [{ name: 'r', type: 'RECORD', fields: [{ name: 'b', type: 'BYTES' }, { name: 'many', type: 'BYTES', mode: 'REPEATED' }] }, { name: 'rs', type: 'RECORD', mode: 'REPEATED', fields: [{ name: 'b', type: 'BYTES' }, { name: 'n', type: 'INTEGER' }] }, { name: 'many', type: 'BYTES', mode: 'REPEATED' }]
+      for (const name of ['whole', 'tenants']) {
+        const [table] = await (await client.createDataset(name))[0].createTable('t', { schema: { fields } })
+        const row = { r: { b: 'YWI=', many: ['', 'YWI='] }, rs: [{ b: 'YWI=', n: 1 }, { n: 2 }], many: ['YWI='] }
+        await table.insert([{ json: row }, { json: {} }], { raw: true })
+        writeFileSync(join(folder, 'x.ndjson'), `${JSON.stringify(row)}\n`)
+        await table.load(join(folder, 'x.ndjson'), { format: 'JSON' })
+        const { body } = await raw('GET', `${base}/datasets/${name}/tables/t/data`)
+        const got = [{ f: [{ v: 'YWI=' }, { v: [{ v: '' }, { v: 'YWI=' }] }] }, [{ v: { f: [{ v: 'YWI=' }, { v: '1' }] } }, { v: { f: [{ v: null }, { v: '2' }] } }], [{ v: 'YWI=' }]]
+        expect((body.rows as { f: { v: unknown }[] }[]).map(({ f }) => f.map(({ v }) => v)), name).to.deep.equal([got, [null, [], []], got])
+      }
+    }))
     it('with an instant in seconds keep its microseconds', () => setup(async ({ client, raw }) => {
       await client.createDataset('whole')
       await client.dataset('whole').createTable('instants', { schema: [{ name: 'at', type: 'TIMESTAMP' }] })
