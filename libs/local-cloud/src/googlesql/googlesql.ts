@@ -48,7 +48,7 @@ export const translate = (sql: string, options: { catalog: Catalog; parameters?:
   const parameters = (options.parameters ?? []).map(({ name, type }) => {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new AppError('QUERY_INVALID', `query parameter ${JSON.stringify(name)}: expected a name of letters, digits and _`)
     const parsed = parseTypeName(type)
-    if (parsed === undefined || parsed.k === 'STRUCT') throw new AppError('QUERY_UNSUPPORTED', `query parameter ${name}: type ${type} is not supported by the local warehouse; see docs/LOCAL.md`)
+    if (parsed === undefined) throw new AppError('QUERY_UNSUPPORTED', `query parameter ${name}: type ${type} is not supported by the local warehouse; see docs/LOCAL.md`)
     return { name, type: parsed }
   })
   const compiler = createCompiler(sql, options.catalog, parameters)

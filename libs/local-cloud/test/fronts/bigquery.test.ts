@@ -209,7 +209,10 @@ describe('BigQuery front', function () {
       await withCosts(client)
       expect(await ask({ query: `SELECT MAX(?) AS a, COUNT(*) AS n FROM ${project}.acme.costs WHERE ? = 1 OR ? = 'y'`, params: ['x', 1, 'z'] })).to.deep.equal([{ a: null, n: 0 }])
       expect((await failure(client.query({ query: 'SELECT ?, ?', params: [1] }))).message).to.match(/\[1:11\]/)
-      expect(await failure(client.query({ query: 'SELECT @s AS s', params: { s: { a: 1 } } }))).to.deep.include({ code: 501, reason: 'notImplemented' })
+    }))
+    it('bind a record', () => setup(async ({ client }) => {
+      expect((await client.query({ query: 'SELECT @s.a + 1 AS a, @s.b AS b, @s.d AS d', params: { s: { a: 41, b: 'x', d: null } }, types: { s: { a: 'INT64', b: 'STRING', d: 'DATE' } } as never }))[0]).to.deep.equal([{ a: 42, b: 'x', d: null }])
+      expect((await client.query({ query: 'SELECT @s AS s', params: { s: { a: 1, in: { b: [1, 2] } } } }))[0]).to.deep.equal([{ s: { a: 1, in: { b: [1, 2] } } }])
     }))
     it('bind arrays of records', () => setup(async ({ client, raw }) => {
       const rows = [{ n: 1, s: 'it\'s', tags: ['a', 'b'], of: [{ x: BigQuery.date('2025-11-19') }] }, { n: null, s: null, tags: [], of: [] }]

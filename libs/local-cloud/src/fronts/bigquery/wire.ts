@@ -223,7 +223,6 @@ export const parametersOf = (list: readonly unknown[], mode: string | undefined)
   const label = isNamed ? name : `${k + 1}`
   const type = objectAt(one, 'parameterType') ?? {}
   const text = typeText(type, label)
-  if (text.startsWith('STRUCT<')) throw unsupported(`Query parameter ${label} of type STRUCT (an ARRAY of them is)`)
   return { name, type: text, value: parameterValue(type, objectAt(one, 'parameterValue') ?? {}, label) }
 })
 
