@@ -85,7 +85,7 @@ for (const store of ['s3', 'azure', 'gcs'] as const) {
     it('gives up a download that gives no byte any more, and says so', inWorld(({ range }) => ({ cut_after: range === 0 ? 1_000 : 0 }), async ({ put, read }) => {
       await put('reports', 'a.bin', bytes)
       const fault = await faultOf(read('reports', 'a.bin'))
-      expect(fault.code).to.equal('UNAVAILABLE')
+      expect(fault.code).to.equal('SOURCE_UNAVAILABLE')
       expect(fault.message).to.contain('reports').and.contain('a.bin')
     }))
     it('tells an object that was replaced between two parts of a download, and mixes nothing', async () => {
@@ -117,7 +117,7 @@ for (const store of ['s3', 'azure', 'gcs'] as const) {
       })()
       refusals = 0
       await inWorld(() => { refusals += 1; return { status: 503 } }, async ({ objects }) => {
-        expect((await faultOf(listed(objects.list(store, 'reports', '')))).code).to.equal('UNAVAILABLE')
+        expect((await faultOf(listed(objects.list(store, 'reports', '')))).code).to.equal('SOURCE_UNAVAILABLE')
         expect(refusals).to.equal(4)
       })()
     })
@@ -153,5 +153,22 @@ describe('objects: clouds', () => {
       expect([fault.code, fault.message.includes(setting)], store).to.deep.equal(['SETTING_INVALID', true])
     }
     await objects.close()
+  })
+  it('say that S3 is refused, and not that it is away, when no credentials are found', async function () {
+    this.timeout(20_000)
+    const names = Object.keys(process.env).filter((name) => name.startsWith('AWS_'))
+    const before = Object.fromEntries(names.map((name) => [name, process.env[name]]))
+    for (const name of names) Reflect.deleteProperty(process.env, name)
+    const none = join(tmpdir(), 'convergence-no-such-file')
+    Object.assign(process.env, { AWS_EC2_METADATA_DISABLED: 'true', AWS_SHARED_CREDENTIALS_FILE: none, AWS_CONFIG_FILE: none })
+    try {
+      const objects = openClouds({ s3: { region: 'eu-west-1', endpoint: 'http://127.0.0.1:9' }, pause_ms: 1 })
+      const fault = await faultOf(listed(objects.list('s3', 'reports', '')))
+      expect([fault.code, fault.message.includes('CredentialsProviderError'), fault.message.includes('right')]).to.deep.equal(['SETTING_INVALID', true, true])
+      await objects.close()
+    } finally {
+      for (const name of ['AWS_EC2_METADATA_DISABLED', 'AWS_SHARED_CREDENTIALS_FILE', 'AWS_CONFIG_FILE']) Reflect.deleteProperty(process.env, name)
+      Object.assign(process.env, before)
+    }
   })
 })
