@@ -208,7 +208,10 @@ export const show = (value: unknown): string => {
   const text = JSON.stringify(value) as string | undefined
   return text === undefined ? 'nothing' : text.length > 60 ? `${text.slice(0, 57)}...` : text
 }
-export const orList = (words: readonly string[]): string => (words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${String(words.at(-1))}`)
+export const orList = (given: readonly string[]): string => {
+  const words = [...new Set(given)]
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${String(words.at(-1))}`
+}
 
 const kinds: Readonly<Record<string, string>> = { string: 'a text', number: 'a number', integer: 'a whole number', boolean: 'true or false', array: 'a list', object: 'a group of fields', null: 'nothing' }
 const kindOf = (type: string | string[] | undefined): string => orList((Array.isArray(type) ? type : [type ?? '']).map((name) => kinds[name] ?? name))

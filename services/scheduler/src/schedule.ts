@@ -68,6 +68,8 @@ export const checkCron = (cron: string, timezone: string): void => {
   } catch (error) {
     throw new AppError('PARAMETER_INVALID', `cron: expected five fields such as 0 6 * * *, got ${JSON.stringify(cron)}: ${error instanceof Error ? error.message : 'unreadable'}`)
   }
+  // Counted from a fixed day, so that the same text is always the same answer.
+  if (nextTime(cron, timezone, Date.UTC(2024, 0, 1)) === undefined) throw new AppError('PARAMETER_INVALID', `cron: expected a time that comes, got ${JSON.stringify(cron)}, which never does; look at its day and month`)
 }
 
 /** The first time after `after` (milliseconds), or undefined when there is none. A day's fixed time comes once on every local day, also where clocks change. */
