@@ -159,17 +159,16 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     for (let k = 1; ; k++) {
       try {
         return await connected(async (connection) => {
-          onConnection?.(connection)
           try {
             await connection.run('BEGIN TRANSACTION')
-            const result = await work(connection)
+            // Only the work may be interrupted: a transaction that could not end would be the next one's.
+            onConnection?.(connection)
+            const result = await work(connection).finally(() => { onConnection?.(undefined) })
             await connection.run('COMMIT')
             return result
           } catch (error) {
             await connection.run('ROLLBACK').catch(() => undefined)
             throw error
-          } finally {
-            onConnection?.(undefined)
           }
         })
       } catch (error) {
@@ -510,6 +509,13 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     const written = await journal.write(table, textOfRows(rows), rows.length, { job_id, labels: JSON.stringify(labels), rows_written: rows.length, created_ms: now().getTime() })
     return written ? { job_id, state: 'DONE', labels, rows_written: rows.length, bytes_processed: 0 } : 'exists'
   }
+  /** Waits for no other job: a read, and rows for the journal, among them the commit that cancels the jobs which are in its way. */
+  const isSmall = async ({ work, keep, information }: Task): Promise<boolean> => {
+    if (work.kind !== 'statement' || work.destination !== undefined) return false
+    if (!keep) return true
+    const { json_rows, target } = (await translate(work.statement, information).catch(() => undefined))?.translated ?? {}
+    return json_rows !== undefined && target?.dataset === journalDataset
+  }
   const insertJob = async (job_id: string, task: Task): Promise<KeptJob | 'exists'> => {
     const other = running.get(job_id)
     if (other !== undefined) {
@@ -521,8 +527,8 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     const started_ms = now().getTime()
     const entry: Running = { task, started_ms, taken, connection: undefined, cancelled: false, done: Promise.resolve().then(async () => {
       if (await taken) throw new AppError('ALREADY_EXISTS', `job ${job_id}`)
-      const isRead = task.work.kind === 'statement' && task.work.destination === undefined && !task.keep
-      return isRead ? perform(job_id, task, entry).then(remember) : working(() => perform(job_id, task, entry)).then(remember)
+      const work = () => perform(job_id, task, entry)
+      return (await isSmall(task) ? work() : working(work)).then(remember)
     }).finally(() => { running.delete(job_id) }) }
     running.set(job_id, entry)
     entry.done.catch(() => undefined)
@@ -593,9 +599,14 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
     },
     cancel: (job_id) => {
       const entry = running.get(job_id)
-      if (entry !== undefined) {
+      if (entry !== undefined && !entry.cancelled) {
         entry.cancelled = true
-        entry.connection?.interrupt()
+        const interrupt = () => { entry.connection?.interrupt() }
+        interrupt()
+        // DuckDB forgets an interruption that comes between two statements.
+        const again = setInterval(interrupt, 20)
+        const end = () => { clearInterval(again) }
+        entry.done.then(end, end)
       }
       return Promise.resolve()
     },

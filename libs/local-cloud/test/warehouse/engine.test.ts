@@ -149,6 +149,28 @@ describe('warehouse engine', function () {
       rmSync(outside)
     }
   }))
+  it('stops a job at whatever moment it is cancelled, and goes on', async () => {
+    const folder = makeFolder()
+    const engine = await openEngine({ folder, project_id: 'local' })
+    const destination = { project_id: 'local', dataset: 'acme', table: 'counts', write_mode: 'append' } as const
+    // Takes minutes.
+    const query = 'SELECT COUNTIF(MOD(a * b, c) = 1) AS n FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000)) AS b, UNNEST(GENERATE_ARRAY(1, 10000)) AS c'
+    try {
+      await engine.ensureDataset('acme')
+      for (let ms = 0; ms < 40; ms++) {
+        await engine.insert(`j${ms}`, { kind: 'query', query, destination }, {})
+        await new Promise((resolve) => setTimeout(resolve, ms))
+        await engine.cancel(`j${ms}`)
+        expect((await engine.wait(`j${ms}`)).error?.code, `after ${ms} ms`).to.equal('CANCELLED')
+      }
+      await engine.insert('short', { kind: 'query', query: 'SELECT 1 AS n', destination }, {})
+      expect(await engine.wait('short')).to.deep.include({ rows_written: 1 })
+      expect(await engine.query({ query: 'SELECT n FROM acme.counts' })).to.deep.equal([{ n: 1 }])
+    } finally {
+      await engine.close()
+      remove(folder)
+    }
+  })
   it('has one query more for each of many at once', () => setup(async ({ warehouse }) => {
     await warehouse.ensureTable({ dataset: 'tenants', table: 'log', columns: [{ name: 'n', type: 'INT64' }] })
     await Promise.all(Array.from({ length: 300 }, async (_, n) => {
