@@ -1,7 +1,10 @@
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createRequire } from 'node:module'
+import { dirname, join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect } from 'chai'
+import type { Column } from '@convergence/contracts'
 import { followRun } from '@convergence/tools/client'
 import { writeSamples } from '@convergence/tools/samples'
 import { inProcesses, ledgerFaults, openOneProcess, openWorld, type World } from './world.ts'
@@ -102,6 +105,45 @@ describe('whole runs', function () {
               FROM \`${warehouse.project_id}.tenants.run_ledger\` WHERE tenant_id = 'acme_corp')`,
     })
     expect(Number(most?.['most'])).to.be.at.most(2)
+  }))
+
+  it('stops what a cancelled run has at work: no row of it, no mail about it, and the engine is free for others', () => inWorld({}, async (world) => {
+    const { warehouse, client } = world
+    const { project_id } = warehouse
+    const templates = dirname(createRequire(import.meta.url).resolve('@convergence/ps_templates/package.json'))
+    await warehouse.ensureDataset('billing_export')
+    await warehouse.ensureTable({ dataset: 'billing_export', table: 'export', columns: JSON.parse(readFileSync(join(templates, 'gcp/bq_etl/schemas/gcp_billing_export_resource_v1.json'), 'utf8')) as Column[] })
+    // Takes minutes, and would find that the day has no rows.
+    const slow = '(SELECT COUNTIF(MOD(a * b, c) = 1) FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000)) AS b, UNNEST(GENERATE_ARRAY(1, 10000)) AS c) > 0'
+    await warehouse.ensureView({ dataset: 'billing_export', view: 'slow', query: `SELECT * FROM \`${project_id}.billing_export.export\` WHERE ${slow}` })
+    const table = async (tenant_id: string) => warehouse.dryRun({ query: `SELECT * FROM ${tenant_id}.gcp_cost_billing` }).then(() => `${tenant_id}.gcp_cost_billing`, () => undefined)
+
+    // As many as the engine runs at a time.
+    const runs = await Promise.all(['acme_corp', 'globex'].map(async (tenant_id) => {
+      const key = await world.onboard(tenant_id)
+      return { tenant_id, key, id: await world.start(key, tenant_id, 'gcp/cost/billing', { date: '2025-11-18', source_table: `${project_id}.billing_export.slow` }) }
+    }))
+    const read = async ({ key, id }: { key: string; id: string }) => (await client.call<{ status: string; steps: { status: string; error_code: string | null }[] }>('GET', `/api/v1/pipelines/runs/${id}`, { key })).body
+    for (const run of runs) {
+      while ((await read(run)).status !== 'RUNNING') await pause(20)
+      // Google's client makes the table, then the job: by which another replica stops it.
+      while (inProcesses && await table(run.tenant_id) === undefined) await pause(20)
+    }
+    await pause(500)
+    const began = performance.now()
+    for (const { key, id } of runs) await client.call('POST', `/api/v1/pipelines/runs/${id}/cancel`, { key, body: {}, expect: [202] })
+    for (const { tenant_id, key, id } of runs) {
+      expect((await world.ended(key, id)).status).to.equal('CANCELLED')
+      expect((await world.ended(key, await world.start(key, tenant_id, 'custom/examples/append_row'))).status).to.equal('COMPLETED')
+      let ended = await read({ key, id })
+      for (; ended.steps.length === 0; ended = await read({ key, id })) await pause(20)
+      expect([ended.status, ended.steps.map(({ status, error_code }) => [status, error_code])]).to.deep.equal(['CANCELLED', [['FAILED', 'CANCELLED']]])
+      const written = await table(tenant_id)
+      expect(written === undefined ? 0 : await rowsOf(world, written)).to.equal(0)
+    }
+    expect(performance.now() - began).to.be.lessThan(inProcesses ? 30_000 : 10_000)
+    expect(await rowsOf(world, 'tenants.notifications_rows')).to.equal(0)
+    expect(await ledgerFaults(world)).to.deep.equal([])
   }))
 
   it('answers 404 for another tenant\'s run, with the same body as for one that does not exist', () => inWorld({}, async (world) => {

@@ -37,6 +37,8 @@ export interface Processor { ps_type: string; run(context: StepContext): Promise
 export interface Steps {
   /** Runs those of `next` that this service hosts and returns what follows: one step-completed for each, and their events. */
   host(run: Run, next: readonly NextStep[] | undefined, delivery: Delivery): Promise<Outgoing[]>
+  /** The ledger has ended the run as CANCELLED: stops the steps of it that run in this process, and starts no others. May be repeated. */
+  cancel(run_id: string): void
 }
 export interface StepsOptions {
   service: ServiceName
@@ -49,10 +51,13 @@ export interface StepsOptions {
   log?: Log
 }
 
+const isCancellation = (reason: unknown): boolean => reason instanceof AppError && reason.code === 'CANCELLED'
 /** Ends the timer of a step that is over; made once, for an error with its stack costs more than the rest of a step. */
 const finished = new Error('the step is over')
 /** How long a processor that was told to stop may take to leave things tidy: a job of the warehouse is cancelled, and its end awaited. With a step's hour, less than the longest lease. */
 const graceMs = 4 * 60_000
+/** Cancelled runs that are remembered: their messages may be on their way still, or come again. */
+const mostCancelled = 10_000
 
 /** Every step has a time-out, so this is on the hot path; node:timers/promises costs a good deal more. */
 const pause = (ms: number, signal: AbortSignal): Promise<void> => new Promise((resolve, reject) => {
@@ -73,6 +78,9 @@ const pause = (ms: number, signal: AbortSignal): Promise<void> => new Promise((r
 
 export const openSteps = ({ service, processors, now, random, sleep = pause, log }: StepsOptions): Steps => {
   const duration = metrics.getMeter('convergence').createHistogram('pipeline.step.duration', { unit: 's', description: 'Time of a step, with its retries', advice: { explicitBucketBoundaries: [0.005, 0.05, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600] } })
+  /** Of the steps that run here, what stops them, by run. */
+  const running = new Map<string, Set<AbortController>>()
+  const cancelled = new Set<string>()
   type Ending = Pick<StepCompleted, 'attempt' | 'conclusion' | 'error'> & { result: StepResult }
 
   /** Tries until the step succeeded or failed for good. Throws only when it was interrupted: then the message comes again. */
@@ -86,6 +94,8 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
     const stop = new AbortController()
     const done = new AbortController()
     const { signal } = stop
+    const ofRun = running.get(run.run_id) ?? new Set()
+    running.set(run.run_id, ofRun.add(stop))
     const onInterrupt = () => { stop.abort(delivery.signal.reason) }
     if (delivery.signal.aborted) onInterrupt()
     else delivery.signal.addEventListener('abort', onInterrupt)
@@ -94,6 +104,10 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
 
     const interrupted = () => new AppError('UNAVAILABLE', `step ${step.step_id} of ${run.run_id} was interrupted; it goes on where its message comes next`)
     const timedOut = (): Fault => ({ code: 'TIMED_OUT', message: `step ${step.step_id} (${step.ps_type}): took longer than timeout_minutes = ${step.timeout_minutes}; raise it, or make the step smaller` })
+    /** FAILED as it is where the job was cancelled by its id from elsewhere: one fault, whoever was faster. */
+    const stopped = (attempt: number): Ending => isCancellation(signal.reason)
+      ? { attempt, conclusion: 'FAILED', error: faultOf(signal.reason), result: {} }
+      : { attempt, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
     try {
       for (let k = 0; ; k++) {
         try {
@@ -104,7 +118,7 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
           if (delivery.signal.aborted) throw interrupted()
           // The warehouse does not say how its job ended, or whether there is one: nothing is decided before it does.
           const undecided = error instanceof AppError && error.code === 'UNAVAILABLE'
-          if (signal.aborted && !undecided) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
+          if (signal.aborted && !undecided) return stopped(k)
           if (undecided && (signal.aborted || k >= max_retries)) {
             log?.warn({ run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id, attempt: k, err: error.message }, 'a step is given back: what it needs does not answer')
             throw interrupted()
@@ -115,11 +129,13 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
         }
         await sleep(retryPauseMs(k, retry_delay_seconds, random), signal).catch(() => undefined)
         if (delivery.signal.aborted) throw interrupted()
-        if (signal.aborted) return { attempt: k, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
+        if (signal.aborted) return stopped(k)
       }
     } finally {
       delivery.signal.removeEventListener('abort', onInterrupt)
       done.abort(finished)
+      ofRun.delete(stop)
+      if (ofRun.size === 0) running.delete(run.run_id)
     }
   }
 
@@ -155,6 +171,8 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
 
   return {
     host: async (run, next, delivery) => {
+      // The run has its end already, so nobody waits for what its message would bring.
+      if (cancelled.has(run.run_id)) return []
       // Filters are a saving, not a promise: what is not ours is left to its host.
       const ours = new Set((next ?? []).filter(({ host }) => host === service).map(({ step_id }) => step_id))
       if (ours.size === 0) return []
@@ -163,6 +181,12 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
         if (answer.status === 'rejected') throw answer.reason
         return answer.value
       })
+    },
+    cancel: (run_id) => {
+      cancelled.add(run_id)
+      const oldest = cancelled.values().next().value
+      if (cancelled.size > mostCancelled && oldest !== undefined) cancelled.delete(oldest)
+      for (const stop of running.get(run_id) ?? []) stop.abort(new AppError('CANCELLED', 'the run was cancelled'))
     },
   }
 }

@@ -155,6 +155,91 @@ describe('running a step', () => {
     expect(error).to.be.instanceOf(AppError).and.include({ code: 'UNAVAILABLE' })
   })
 
+  describe('of a run that is cancelled', () => {
+    const run = runOf(step('s0'), step('s1'))
+    /** Ends as `end` says once it is told to stop. */
+    const until = (end: (reason: unknown) => Awaited<ReturnType<Processor['run']>>) => ({ signal }: StepContext) =>
+      new Promise<Awaited<ReturnType<Processor['run']>>>((resolve, reject) => {
+        signal.addEventListener('abort', () => {
+          try {
+            resolve(end(signal.reason))
+          } catch (error) {
+            reject(error as Error)
+          }
+        })
+      })
+
+    it('stops it: FAILED with CANCELLED, never TIMED_OUT, never tried again, and nothing follows', async () => {
+      for (const thrown of [(reason: unknown) => reason, () => new Error('what an abort makes of a call'), () => new AppError('SOURCE_UNAVAILABLE', 'broken off')]) {
+        let tries = 0
+        const work = until((reason) => { throw thrown(reason) })
+        const { one, steps } = setup({ work: (context) => { tries++; return work(context) } })
+        const going = one(run)
+        steps.cancel(run.run_id)
+        steps.cancel(run.run_id)
+        const event = await going
+        expect([tries, event.conclusion, event.error, event.next]).to.deep.equal([1, 'FAILED', { code: 'CANCELLED', message: 'the run was cancelled' }, []])
+      }
+    })
+
+    it('stops it between two attempts', async () => {
+      const { one, steps } = setup({ wake: () => false, work: async () => { throw new AppError('SOURCE_UNAVAILABLE', 'not now') } })
+      const going = one(run)
+      await new Promise((resolve) => { setImmediate(resolve) })
+      steps.cancel(run.run_id)
+      expect(await going).to.deep.include({ conclusion: 'FAILED', attempt: 0, error: { code: 'CANCELLED', message: 'the run was cancelled' } })
+    })
+
+    it('says the same of a step whose job was cancelled by its id', async () => {
+      const { one } = setup({ work: async () => { throw new AppError('CANCELLED', 'the job was cancelled') } })
+      expect(await one(run)).to.deep.include({ conclusion: 'FAILED', attempt: 0, error: { code: 'CANCELLED', message: 'the job was cancelled' }, next: [] })
+    })
+
+    it('counts an effect that finished all the same as a success', async () => {
+      const { one, steps } = setup({ work: until(() => ({ rows_written: 7 })) })
+      const going = one(run)
+      steps.cancel(run.run_id)
+      expect(await going).to.deep.include({ conclusion: 'SUCCEEDED', rows_written: 7 })
+    })
+
+    it('gives the message back when nobody says how its job ended; when it comes again, it is answered without running', async () => {
+      let tries = 0
+      const work = until(() => { throw new AppError('UNAVAILABLE', 'no answer') })
+      const { host, steps } = setup({ work: (context) => { tries++; return work(context) } })
+      const going = host(run).then(() => undefined, (thrown: unknown) => thrown)
+      steps.cancel(run.run_id)
+      expect(await going).to.include({ code: 'UNAVAILABLE' })
+      expect(await host(run)).to.deep.equal([])
+      expect(tries).to.equal(1)
+    })
+
+    it('starts none of its steps any more, and leaves other runs alone', async () => {
+      const ran: string[] = []
+      const { host, one, steps } = setup({ work: async ({ run: { run_id }, step: { step_id } }) => { ran.push(`${run_id} ${step_id}`); return {} } })
+      const other = { ...run, run_id: 'r_other' }
+      steps.cancel(run.run_id)
+      expect([await host(run), await host(run, 's1')]).to.deep.equal([[], []])
+      expect(await one(other)).to.include({ conclusion: 'SUCCEEDED' })
+      expect(ran).to.deep.equal(['r_other s0'])
+    })
+
+    it('does not stop the step of another run', async () => {
+      const { one, steps } = setup({ wake: (ms) => ms === 600_000, work: until(() => { throw new Error('stopped') }) })
+      const going = one(run)
+      steps.cancel('r_other')
+      expect((await going).conclusion).to.equal('TIMED_OUT')
+    })
+
+    it('remembers the last 10,000 of them', async () => {
+      const { host, steps } = setup({ work: async () => ({}) })
+      steps.cancel(run.run_id)
+      for (let k = 1; k < 10_000; k++) steps.cancel(`r_${k}`)
+      expect(await host(run)).to.deep.equal([])
+      steps.cancel('r_10000')
+      expect(await host(run)).to.have.length(1)
+    })
+  })
+
   it('names the step\'s effect', async () => {
     let seen: StepContext['chain'] | undefined
     const { one } = setup({ work: async ({ chain }) => { seen = chain; return {} } })

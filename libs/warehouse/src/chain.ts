@@ -4,7 +4,7 @@
  * in the model check, which interleaves it with crashes and lost answers.
  */
 import { AppError, digestOf, isErrorCode, isRetryable } from '@convergence/contracts'
-import type { Chain, ChainResult, Job, Jobs, Row } from './warehouse.ts'
+import type { Chain, ChainName, ChainResult, Job, Jobs, Row } from './warehouse.ts'
 
 export interface Pace {
   /** 0 <= x < 1. */
@@ -90,7 +90,7 @@ const cancelled = async <Spec>(jobs: Jobs<Spec>, id: string, { random, sleep }: 
   }
 }
 
-export const chainJobId = ({ run_id, step_id, part }: Pick<Chain, 'run_id' | 'step_id' | 'part'>, k: number): string =>
+export const chainJobId = ({ run_id, step_id, part }: ChainName, k: number): string =>
   `run-${run_id}-${step_id}${part === undefined ? '' : `-${part}`}-a${k}`
 
 /**
@@ -119,6 +119,23 @@ export const walkChain = async <Spec>(jobs: Jobs<Spec>, chain: Chain, spec: Spec
     if (!job.error.retryable || k >= chain.max_retries) throw failureOf(job)
     // Only whoever saw the attempt fail waits; who comes later has waited already.
     if (own) await pace.sleep(retryPauseMs(k, chain.retry_delay_seconds, pace.random), signal)
+  }
+}
+
+/**
+ * Stops a step's job from outside of the process that walks its chain: cancels the attempt that is not DONE, of which there is at most one.
+ * Nothing happens without one. The walker sees a job that failed as CANCELLED, or that finished all the same. Throws when nobody answers.
+ */
+export const cancelChain = async <Spec>(jobs: Pick<Jobs<Spec>, 'get' | 'cancel'>, chain: ChainName): Promise<void> => {
+  for (let k = 0; ; k++) {
+    const job = await jobs.get(chainJobId(chain, k))
+    if (job === undefined) return
+    if (job.state !== 'DONE') {
+      await jobs.cancel(job.job_id)
+      return
+    }
+    // After a success, and after a failure for good, there is no other attempt.
+    if (job.error?.retryable !== true) return
   }
 }
 

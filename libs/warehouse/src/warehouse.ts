@@ -4,9 +4,9 @@
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Column, ErrorCode, TimePartitioning } from '@convergence/contracts'
-import { commitRows, walkChain, type Pace } from './chain.ts'
+import { cancelChain, commitRows, walkChain, type Pace } from './chain.ts'
 
-export { commitRows, retryPauseMs, walkChain } from './chain.ts'
+export { cancelChain, commitRows, retryPauseMs, walkChain } from './chain.ts'
 
 export type Scalar = string | number | boolean | null | Uint8Array
 /** A row as JSON has it: NUMERIC as decimal text, TIMESTAMP as RFC 3339, DATE as YYYY-MM-DD, BYTES as base64 text, JSON as its value. */
@@ -98,6 +98,8 @@ export interface Chain {
   tenant_id: string
   signal?: AbortSignal
 }
+/** What the job ids of a chain are made of. */
+export type ChainName = Pick<Chain, 'run_id' | 'step_id' | 'part'>
 export interface ChainResult { rows_written: number; bytes_processed: number; /** Attempts before the one that succeeded. */ attempt: number; /** Found done: somebody had done it before. */ adopted: boolean }
 
 export interface DryRun {
@@ -120,6 +122,8 @@ export interface Warehouse {
   append(table: string, rows: readonly Row[]): Promise<void>
   /** Runs the job of a step once, whoever calls how often; retries retryable failures along the chain. Throws the last failure as an AppError. */
   runJob(chain: Chain, spec: JobSpec): Promise<ChainResult>
+  /** Stops the job of a step that another process may be waiting for; silent when there is none that runs. A wish: the job may still finish. */
+  cancelChain(chain: ChainName): Promise<void>
   /** Reads. Sees everything that was acknowledged before. Throws QUERY_INVALID, QUERY_UNSUPPORTED, TABLE_NOT_FOUND. */
   query(statement: Statement, options?: { signal?: AbortSignal; max_rows?: number }): Promise<Row[]>
   /** What a statement would read; runs nothing. */
@@ -138,7 +142,7 @@ export interface Warehouse {
 /** Small rows as one job of the ledger. */
 export interface RowsSpec { kind: 'rows'; table: string; rows: readonly Row[] }
 /** The other side of the door: the embedded engine, or Google's client. */
-export interface WarehousePort extends Jobs<JobSpec | RowsSpec>, Omit<Warehouse, 'commit' | 'runJob'> {}
+export interface WarehousePort extends Jobs<JobSpec | RowsSpec>, Omit<Warehouse, 'commit' | 'runJob' | 'cancelChain'> {}
 
 export interface WarehouseOptions {
   engine: WarehousePort
@@ -153,6 +157,7 @@ export const openWarehouse = ({ engine, random, sleep = (ms, signal) => pause(ms
   commit: (table, log, rows) => commitRows(engine, table, log, rows, (own): RowsSpec => ({ kind: 'rows', table, rows: own }), { random, sleep }),
   append: (table, rows) => engine.append(table, rows),
   runJob: (chain, spec) => walkChain<JobSpec | RowsSpec>(engine, chain, spec, { random, sleep }),
+  cancelChain: (chain) => cancelChain(engine, chain),
   query: (statement, options) => engine.query(statement, options),
   dryRun: (statement) => engine.dryRun(statement),
   ensureDataset: (dataset, options) => engine.ensureDataset(dataset, options),

@@ -237,6 +237,55 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
     expect(await warehouse.commit('log', { epoch: 'e1', shard: 0, seq: 1 }, [row(1, { event_id: 'new' })])).to.equal('conflict')
     expect(await warehouse.commit('log', { epoch: 'e2', shard: 0, seq: 1 }, [row(1)])).to.equal('mine')
   }))
+  describe('a chain that is cancelled from elsewhere', () => {
+    const name = { run_id: 'r_test', step_id: 'long' }
+    /** Takes minutes. */
+    const long = 'SELECT DATE \'2025-11-19\' AS day, CAST(COUNTIF(MOD(a * b, c) = 1) AS NUMERIC) AS cost FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000)) AS b, UNNEST(GENERATE_ARRAY(1, 10000)) AS c'
+
+    it('ends with its job: no row, no other attempt, and whoever walks it is told', () => setup(async ({ warehouse, port, through }) => {
+      await warehouse.ensureTable({ dataset: 'acme', table: 'costs', columns: [{ name: 'day', type: 'DATE' }, { name: 'cost', type: 'NUMERIC' }] })
+      const told = Promise.all([1, 2].map(() => expectCode(warehouse.runJob(chain('long'), query(warehouse, long)), 'CANCELLED')))
+      while (await port.get('run-r_test-long-a0') === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
+      await through({}).cancelChain(name)
+      await told
+      expect(await costs(warehouse)).to.deep.equal([])
+      expect(await port.get('run-r_test-long-a1')).to.equal(undefined)
+      await warehouse.cancelChain(name)
+      await expectCode(warehouse.runJob(chain('long'), query(warehouse, day('2025-11-19', '1'))), 'CANCELLED')
+    }))
+    it('is in nobody\'s way: what has to be committed first is, however many long jobs run', () => setup(async ({ warehouse, port }) => {
+      const ids = ['one', 'two', 'three']
+      const told = Promise.all(ids.map((id) => expectCode(warehouse.runJob(chain(id), query(warehouse, long)), 'CANCELLED')))
+      for (const id of ids) while (await port.get(`run-r_test-${id}-a0`) === undefined) await new Promise((resolve) => setTimeout(resolve, 5))
+      expect(await warehouse.commit('log', { epoch: 'e1', shard: 0, seq: 1 }, [row(1)])).to.equal('mine')
+      await Promise.all(ids.map((step_id) => warehouse.cancelChain({ run_id: 'r_test', step_id })))
+      await told
+      expect(await costs(warehouse).catch(() => [])).to.deep.equal([])
+    }))
+    it('keeps what had finished; where nothing runs nothing happens', () => setup(async ({ warehouse, through }) => {
+      await warehouse.cancelChain(name)
+      await warehouse.runJob(chain('long'), query(warehouse, day('2025-11-19', '1')))
+      await through({ cancel: () => Promise.reject(new Error('nothing runs')) }).cancelChain(name)
+      expect(await warehouse.runJob(chain('long'), query(warehouse, day('2025-11-19', '1')))).to.include({ adopted: true })
+      expect(await costs(warehouse)).to.deep.equal(['2025-11-19 1'])
+    }))
+    it('loses the attempt that runs, which is the last one, of this part of the step alone', () => setup(async ({ through }) => {
+      const failed = { code: 'JOB_FAILED', message: 'backendError', retryable: true } as const
+      const jobs = new Map<string, Pick<Job, 'state' | 'error'>>([
+        ['run-r_test-long-a0', { state: 'DONE', error: failed }], ['run-r_test-long-a1', { state: 'DONE', error: failed }], ['run-r_test-long-a2', { state: 'RUNNING' }],
+        ['run-r_test-long-part-a0', { state: 'PENDING' }],
+      ])
+      const stopped: string[] = []
+      const watched = through({
+        get: (id) => Promise.resolve(jobs.has(id) ? { job_id: id, state: 'DONE', labels: {}, rows_written: 0, bytes_processed: 0, ...jobs.get(id) } : undefined),
+        cancel: (id) => { stopped.push(id); return Promise.resolve() },
+      })
+      await watched.cancelChain(name)
+      await watched.cancelChain({ ...name, part: 'part' })
+      expect(stopped).to.deep.equal(['run-r_test-long-a2', 'run-r_test-long-part-a0'])
+      await expectCode(through({ get: () => Promise.reject(new AppError('UNAVAILABLE', 'no answer')) }).cancelChain(name), 'UNAVAILABLE')
+    }))
+  })
   it('has no effect of a job that was cancelled in time', () => setup(async ({ warehouse }) => {
     const late = new AbortController()
     late.abort(new AppError('TIMED_OUT', 'over'))

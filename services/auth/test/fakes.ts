@@ -69,7 +69,7 @@ export const fakeWarehouse = (): FakeWarehouse => {
       (warehouse.rows[table] ??= []).push(...rows)
       return 'mine'
     },
-    runJob: refuse, ensureDataset: refuse, ensureTable: refuse, ensureView: refuse, dropDataset: refuse,
+    runJob: refuse, cancelChain: refuse, ensureDataset: refuse, ensureTable: refuse, ensureView: refuse, dropDataset: refuse,
     append: async (table, rows) => { (warehouse.rows[table] ??= []).push(...rows) },
     query: async (statement) => {
       warehouse.queries.push(statement)

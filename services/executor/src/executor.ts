@@ -44,7 +44,7 @@ export const executor = async ({ bus, warehouse, objects, secrets, log, now, ran
   bus.consume('executor', 'run-admitted', onRunAdmitted({ store, steps, now }), { concurrency: stepsAtATime })
   bus.consume('executor', 'step-completed', onStepCompleted({ store, steps }), { concurrency: stepsAtATime })
   bus.consume('executor', 'run-completed', onRunCompleted({ store }), { concurrency: recordsAtATime })
-  bus.consume('executor', 'run-failed', onRunFailed({ store }), { concurrency: recordsAtATime })
+  bus.consume('executor', 'run-failed', onRunFailed({ store, steps, warehouse }), { concurrency: recordsAtATime })
   // The bus ends the handlers and whoever opened the doors closes them.
   return { close: async () => undefined }
 }

@@ -1,25 +1,29 @@
 import { expect } from 'chai'
 import type { Outgoing } from '@convergence/bus'
-import type { NextStep, StepCompleted } from '@convergence/contracts'
+import { AppError } from '@convergence/contracts'
+import type { NextStep, Run, StepCompleted } from '@convergence/contracts'
 import type { Steps } from '@convergence/service/steps'
 import { onRunAdmitted } from '../src/consumers/run-admitted.ts'
 import { onRunCompleted } from '../src/consumers/run-completed.ts'
 import { onRunFailed } from '../src/consumers/run-failed.ts'
 import { onStepCompleted } from '../src/consumers/step-completed.ts'
-import { delivery, ended, fakeStore, makeRun, makeStep } from './fakes.ts'
+import { codeOf, delivery, ended, fakeStore, fakeWarehouse, makeRun, makeStep } from './fakes.ts'
 
 const setup = () => {
   const hosted: string[] = []
+  const cancelled: string[] = []
   const steps: Steps = {
     host: async (run, next) => {
       const ours = (next ?? []).filter(({ host }) => host === 'executor')
       hosted.push(...ours.map(({ step_id }) => step_id))
       return ours.map(({ step_id }): Outgoing => ({ topic: 'step-completed', event: ended(run, step_id, { next: [] }) }))
     },
+    cancel: (run_id) => { cancelled.push(run_id) },
   }
+  const warehouse = fakeWarehouse()
   const store = fakeStore()
   const completed = onStepCompleted({ store, steps })
-  return { hosted, store, steps, completed, admitted: onRunAdmitted({ store, steps, now: () => new Date('2026-01-02T00:00:00Z') }) }
+  return { hosted, cancelled, warehouse, store, steps, completed, failed: onRunFailed({ store, steps, warehouse }), admitted: onRunAdmitted({ store, steps, now: () => new Date('2026-01-02T00:00:00Z') }) }
 }
 const bodies = (events: readonly Outgoing[] | undefined) => (events ?? []).map(({ event }) => event as StepCompleted)
 const here = (...ids: string[]): NextStep[] => ids.map((step_id) => ({ step_id, host: 'executor' }))
@@ -58,11 +62,38 @@ describe('the executor', () => {
   })
 
   it('records how the ledger says that a run ended, also one that was refused', async () => {
-    const { store } = setup()
+    const { store, failed, cancelled, warehouse } = setup()
     const run = makeRun()
     await onRunCompleted({ store })({ run, status: 'COMPLETED', started_at: '2026-01-02T00:00:01Z', ended_at: '2026-01-02T00:00:02Z', duration_ms: 1000 }, delivery)
-    await onRunFailed({ store })({ run, status: 'REJECTED', error: { code: 'QUOTA_EXCEEDED', message: 'used up' }, ended_at: '2026-01-02T00:00:02Z' }, delivery)
-    expect(store.noted).to.deep.equal(['end COMPLETED', 'end REJECTED'])
+    await failed({ run, status: 'REJECTED', error: { code: 'QUOTA_EXCEEDED', message: 'used up' }, ended_at: '2026-01-02T00:00:02Z' }, delivery)
+    await failed({ run, status: 'FAILED', error: { code: 'JOB_FAILED', message: 'no' }, ended_at: '2026-01-02T00:00:02Z' }, delivery)
+    expect(store.noted).to.deep.equal(['end COMPLETED', 'end REJECTED', 'end FAILED'])
+    expect([cancelled, warehouse.cancelled]).to.deep.equal([[], []])
+  })
+
+  describe('when a run was cancelled', () => {
+    const end = (run: Run) => ({ run, status: 'CANCELLED', error: { code: 'CANCELLED', message: 'the run was cancelled' }, ended_at: '2026-01-02T00:00:02Z' }) as const
+
+    it('records it, and stops its steps: those here, and by their jobs\' ids those that another replica runs', async () => {
+      const { store, failed, cancelled, warehouse } = setup()
+      const run = makeRun({ steps: [makeStep('done'), makeStep('s0'), makeStep('theirs', { host: 'tenant' }), makeStep('s1')], skip: ['done'] })
+      expect(await failed(end(run), delivery)).to.equal(undefined)
+      expect([store.noted, cancelled, warehouse.cancelled]).to.deep.equal([['end CANCELLED'], [run.run_id], [`${run.run_id} s0`, `${run.run_id} s1`]])
+    })
+
+    it('asks for no job of a run that was never admitted', async () => {
+      const { store, failed, cancelled, warehouse } = setup()
+      const { admitted_at: _, ...queued } = makeRun()
+      await failed(end(queued), delivery)
+      expect([store.noted, cancelled, warehouse.cancelled]).to.deep.equal([['end CANCELLED'], [queued.run_id], []])
+    })
+
+    it('gives the message back when the warehouse does not answer, though the steps here are stopped', async () => {
+      const { store, steps, cancelled } = setup()
+      const failed = onRunFailed({ store, steps, warehouse: { cancelChain: () => Promise.reject(new AppError('UNAVAILABLE', 'no answer')) } })
+      expect(await codeOf(Promise.resolve(failed(end(makeRun()), delivery)))).to.equal('UNAVAILABLE')
+      expect(cancelled).to.have.length(1)
+    })
   })
 
   describe('in a run with depends_on', () => {

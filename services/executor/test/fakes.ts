@@ -42,7 +42,7 @@ export const fakeStore = (): Store & { noted: string[]; checks: CheckResult[] } 
   }
 }
 
-export interface FakeWarehouse extends Warehouse { appended: { table: string; row: Row }[]; jobs: JobSpec[]; statements: Statement[]; calls: string[]; datasets: Map<string, Record<string, string>>; made: Map<string, string> }
+export interface FakeWarehouse extends Warehouse { appended: { table: string; row: Row }[]; jobs: JobSpec[]; statements: Statement[]; calls: string[]; cancelled: string[]; datasets: Map<string, Record<string, string>>; made: Map<string, string> }
 /** `answer` says what a query returns, `reads` what a dry run finds. */
 export const fakeWarehouse = ({ answer = () => [], reads = [], statement_type = 'SELECT', result = {} }: {
   answer?: (statement: Statement) => Row[]; reads?: readonly TableRef[]; statement_type?: string; result?: Partial<ChainResult>
@@ -51,6 +51,7 @@ export const fakeWarehouse = ({ answer = () => [], reads = [], statement_type = 
   const jobs: JobSpec[] = []
   const statements: Statement[] = []
   const calls: string[] = []
+  const cancelled: string[] = []
   const datasets = new Map<string, Record<string, string>>()
   const made = new Map<string, string>()
   const once = (key: string, text: string): 'created' | 'existed' => {
@@ -60,11 +61,12 @@ export const fakeWarehouse = ({ answer = () => [], reads = [], statement_type = 
     return existed ? 'existed' : 'created'
   }
   return {
-    appended, jobs, statements, calls, datasets, made,
+    appended, jobs, statements, calls, cancelled, datasets, made,
     project_id: 'local-convergence',
     commit: async () => 'mine',
     append: async (table, rows) => { for (const row of rows) appended.push({ table, row }) },
     runJob: async (_chain, spec) => { jobs.push(spec); return { rows_written: 5, bytes_processed: 50, attempt: 0, adopted: false, ...result } },
+    cancelChain: async ({ run_id, step_id }) => { cancelled.push(`${run_id} ${step_id}`) },
     query: async (statement) => { statements.push(statement); return answer(statement) },
     dryRun: async (): Promise<DryRun> => ({ statement_type, referenced_tables: reads, columns: [], bytes_processed: 10 }),
     ensureDataset: async (dataset, options) => {

@@ -187,6 +187,7 @@ describe('decide', () => {
     expect(told(over)).to.deep.equal(['run-failed CANCELLED CANCELLED', 'run-admitted'])
     expect(send(cancel('a'))).to.deep.equal(over.slice(0, 1))
     expect(send(ended(run))).to.deep.equal([])
+    expect(send(ended(run, { step_id: 's0', conclusion: 'FAILED', error: { code: 'CANCELLED', message: 'the run was cancelled' } }))).to.deep.equal([])
     expect(kinds().join(' ')).to.equal('ADMIT QUEUE QUEUE CANCEL RELEASE CANCEL RELEASE ADMIT')
   })
 

@@ -61,7 +61,7 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
   const quiet = () => undefined
   const log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log }
   const service = await scheduler({
-    bus, warehouse, pipelines, log, now: () => new Date(now), random: () => 0.5, epoch: 'e1', platform_keys, steps: { host: async () => [] },
+    bus, warehouse, pipelines, log, now: () => new Date(now), random: () => 0.5, epoch: 'e1', platform_keys, steps: { host: async () => [], cancel: () => undefined },
   })
   const deliver = async (topic: Topic, event: unknown, attributes: Record<string, string> = {}, published_at = at(0), attempt = 1): Promise<readonly Outgoing[]> =>
     await handlers.get(topic)!(event as never, { message_id: 'm', published_at, attributes, data: Buffer.from(JSON.stringify(event)), attempt, beforeAck: () => undefined, signal: new AbortController().signal }) ?? []

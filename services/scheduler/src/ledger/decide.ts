@@ -237,8 +237,8 @@ const onTenant = (draft: Draft, { event, at }: Message & { kind: 'tenant' }): Ou
 }
 
 /**
- * A cancelled run ends in the ledger at once, queued or running, and its slot is free. A step that is at work is not interrupted by this:
- * hosts see run-failed{CANCELLED} and start nothing more, and whatever still finishes is SUPERSEDED.
+ * A cancelled run ends in the ledger at once, queued or running, and its slot is free. The executor sees run-failed{CANCELLED}, stops what is
+ * at work and starts nothing more; whatever a step still says, that it failed or that it finished, is SUPERSEDED.
  */
 const onCancel = (draft: Draft, { tenant_id, run_id, by, at }: Message & { kind: 'cancel' }): Outgoing[] | AppError => {
   const entry = draft.state.runs.get(run_id)
