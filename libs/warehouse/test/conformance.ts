@@ -262,6 +262,15 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
       await told
       expect(await costs(warehouse).catch(() => [])).to.deep.equal([])
     }))
+    it('lets go of whoever waits for the job, however early it is told to', () => setup(async ({ warehouse, port }) => {
+      await port.insert('waited', query(warehouse, long), {})
+      const stop = new AbortController()
+      const waiting = expectCode(port.wait('waited', stop.signal), 'CANCELLED')
+      stop.abort(new AppError('CANCELLED', 'over'))
+      await waiting
+      await port.cancel('waited')
+      expect((await port.wait('waited')).error?.code).to.equal('CANCELLED')
+    }))
     it('keeps what had finished; where nothing runs nothing happens', () => setup(async ({ warehouse, through }) => {
       await warehouse.cancelChain(name)
       await warehouse.runJob(chain('long'), query(warehouse, day('2025-11-19', '1')))

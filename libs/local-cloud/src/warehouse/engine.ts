@@ -587,6 +587,7 @@ export const openEngine = async ({ folder: given, project_id, now = () => new Da
         return job
       }
       if (signal === undefined) return entry.done
+      signal.throwIfAborted()
       let onAbort: (() => void) | undefined
       try {
         return await Promise.race([entry.done, new Promise<never>((_, reject) => {
