@@ -175,7 +175,7 @@ export const openBus = (options: BusOptions): Bus => {
   const running = new Map<Promise<void>, Work>()
   const readers: { close(): void }[] = []
   const starting = new Set<Promise<void>>()
-  /** Subscriptions to be consumed whose broker has not answered yet. */
+  /** Subscriptions to be consumed whose broker was asked and did not answer yet. */
   const waiting = new Set<string>()
   const over = new AbortController()
   const meter = metrics.getMeter('convergence')
@@ -301,13 +301,13 @@ export const openBus = (options: BusOptions): Bus => {
   }
   /** A broker that does not answer yet is asked until it does: nobody would begin again. */
   const patiently = async (subscription: string, work: () => Promise<void>): Promise<void> => {
-    waiting.add(subscription)
     for (let k = 0; !over.signal.aborted; k += 1) {
       try {
         await work()
         break
       } catch (error) {
         if (!isRetryable(error)) throw error
+        waiting.add(subscription)
         log.warn({ subscription, error: describe(error) }, 'not consuming yet; tried again')
         await pause(Math.min(10_000, 250 * 2 ** k), undefined, { signal: over.signal, ref: false }).catch(() => undefined)
       }
