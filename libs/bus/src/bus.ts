@@ -187,7 +187,7 @@ export const openBus = (options: BusOptions): Bus => {
   let interrupted: AppError | undefined
   let closing: Promise<void> | undefined
 
-  const encode = async ({ topic, event, attributes: added, idempotency_key }: Outgoing): Promise<PortOutgoing> => {
+  const encode = ({ topic, event, attributes: added, idempotency_key }: Outgoing): PortOutgoing => {
     assertEvent(topic, event)
     const text = JSON.stringify(event)
     assertWhole(topic, text, event)
@@ -200,14 +200,14 @@ export const openBus = (options: BusOptions): Bus => {
     if (idempotency_key === undefined) throw new AppError('EVENT_INVALID', 'run-requested: idempotency_key is missing; it makes a repeat the same run')
     const ts = now().toISOString()
     const signed = { kid: signer.kid, tenant_id: event.tenant_id, idempotency_key, ts }
-    return { topic, data, attributes: { ...attributes, ...signed, sig: await signer.sign(signedText({ ...signed, data })) } }
+    return { topic, data, attributes: { ...attributes, ...signed, sig: signer.sign(signedText({ ...signed, data })) } }
   }
   const publish = async (events: readonly Outgoing[]): Promise<void> => {
     if (events.length === 0) return
     const began = performance.now()
     const [first] = events
     try {
-      await port.publish(await Promise.all(events.map(encode)))
+      await port.publish(events.map(encode))
     } catch (error) {
       publishing.record((performance.now() - began) / 1000, { 'messaging.destination.name': first?.topic, 'error.type': typeOf(error) })
       throw error

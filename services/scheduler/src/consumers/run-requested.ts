@@ -67,9 +67,7 @@ export const verifyRequest = async ({ publisherKey }: Pick<Deps, 'publisherKey'>
   if (event.tenant_id !== tenant_id) return refuse('tenant_id differs between body and attributes')
   if (!platform && key.tenant_id !== tenant_id) return refuse('the key is of another tenant')
   if (!(Math.abs(Date.parse(ts) - published) <= skewMs)) return refuse('ts is more than five minutes from the time of publishing')
-  let fits = false
-  for (const public_key of key.public_keys) fits ||= await verifySignature(public_key, delivery.attributes, delivery.data)
-  if (!fits) return refuse('the signature does not fit key, attributes and body')
+  if (!key.public_keys.some((public_key) => verifySignature(public_key, delivery.attributes, delivery.data))) return refuse('the signature does not fit key, attributes and body')
   if (!platform && (tenant_id === 'system' || (event.pipeline !== undefined && isSystemPipeline(event.pipeline)))) return refuse('pipelines under setup/ are for the platform alone')
   if (key.pipelines.length > 0 && event.action !== 'cancel' && !key.pipelines.includes(event.pipeline ?? '')) return refuse(`the key may not ask for pipeline ${event.pipeline ?? '(none)'}`)
 
