@@ -54,8 +54,8 @@ export interface StepsOptions {
 const isCancellation = (reason: unknown): boolean => reason instanceof AppError && reason.code === 'CANCELLED'
 /** Ends the timer of a step that is over; made once, for an error with its stack costs more than the rest of a step. */
 const finished = new Error('the step is over')
-/** How long a processor that was told to stop may take to leave things tidy: a job of the warehouse is cancelled, and its end awaited. With a step's hour, less than the longest lease. */
-const graceMs = 4 * 60_000
+/** How long a processor that was told to stop may take to leave things tidy: a job of the warehouse is cancelled, and its end awaited. With a step's hour it stays below the 63.7 minutes after which the bus takes the message back. */
+const graceMs = 3 * 60_000
 /** Cancelled runs that are remembered: their messages may be on their way still, or come again. */
 const mostCancelled = 10_000
 
