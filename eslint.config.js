@@ -38,9 +38,14 @@ const allowedIn = {
   'libs/contracts': ['yaml'],
 }
 const restricted = (allowed) => ({
-  'no-restricted-imports': ['error', {
-    paths: Object.keys(doors).filter((name) => !allowed.includes(name)).map((name) => ({ name, message: `only ${doors[name]} imports ${name}: go through its door` })),
-  }],
+  'no-restricted-imports': [
+    'error',
+    {
+      paths: Object.keys(doors)
+        .filter((name) => !allowed.includes(name))
+        .map((name) => ({ name, message: `only ${doors[name]} imports ${name}: go through its door` })),
+    },
+  ],
 })
 
 export default tseslint.config(
@@ -54,33 +59,62 @@ export default tseslint.config(
       ...restricted([]),
       '@typescript-eslint/consistent-type-imports': 'error',
       '@typescript-eslint/no-explicit-any': 'error',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrorsIgnorePattern: '^_' },
+      ],
       '@typescript-eslint/no-invalid-void-type': 'off',
       '@typescript-eslint/unified-signatures': 'off',
       'no-control-regex': 'off',
       'no-restricted-globals': ['error', { name: '__dirname', message: 'use import.meta.dirname' }],
-      '@nx/enforce-module-boundaries': ['error', {
-        allow: [],
-        depConstraints: [
-          { sourceTag: 'type:contract', onlyDependOnLibsWithTags: ['type:contract'] },
-          { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:contract', 'type:lib'] },
-          { sourceTag: 'type:engine', onlyDependOnLibsWithTags: ['type:contract', 'type:lib'] },
-          { sourceTag: 'type:service', onlyDependOnLibsWithTags: ['type:contract', 'type:lib', 'type:engine'] },
-          { sourceTag: 'type:tool', onlyDependOnLibsWithTags: ['*'] },
-        ],
-      }],
+      '@nx/enforce-module-boundaries': [
+        'error',
+        {
+          allow: [],
+          depConstraints: [
+            { sourceTag: 'type:contract', onlyDependOnLibsWithTags: ['type:contract'] },
+            { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:contract', 'type:lib'] },
+            { sourceTag: 'type:engine', onlyDependOnLibsWithTags: ['type:contract', 'type:lib'] },
+            { sourceTag: 'type:service', onlyDependOnLibsWithTags: ['type:contract', 'type:lib', 'type:engine'] },
+            { sourceTag: 'type:tool', onlyDependOnLibsWithTags: ['*'] },
+          ],
+        },
+      ],
     },
   },
-  ...Object.entries(allowedIn).map(([folder, allowed]) => ({ files: [`${folder}/**/*.ts`], rules: restricted(allowed) })),
+  ...Object.entries(allowedIn).map(([folder, allowed]) => ({
+    files: [`${folder}/**/*.ts`],
+    rules: restricted(allowed),
+  })),
   {
     files: ['services/auth/src/pages/*.js'],
-    languageOptions: { globals: Object.fromEntries(['AbortController', 'FormData', 'TextDecoderStream', 'URLSearchParams', 'addEventListener', 'document', 'fetch', 'location', 'sessionStorage', 'setTimeout'].map((name) => [name, 'readonly'])) },
+    languageOptions: {
+      globals: Object.fromEntries(
+        [
+          'AbortController',
+          'FormData',
+          'TextDecoderStream',
+          'URLSearchParams',
+          'addEventListener',
+          'document',
+          'fetch',
+          'location',
+          'sessionStorage',
+          'setTimeout',
+        ].map((name) => [name, 'readonly']),
+      ),
+    },
   },
   {
     // The environment is read in one place of each program: its main.ts (services) or the tool itself.
     files: ['libs/*/src/**/*.ts', 'services/*/src/**/*.ts'],
     ignores: ['services/*/src/main.ts'],
-    rules: { 'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'only main.ts reads the environment; take it as an argument' }] },
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'only main.ts reads the environment; take it as an argument' },
+      ],
+    },
   },
   {
     files: ['**/test/**/*.ts', 'e2e/**/*.ts', '**/*.test.ts'],

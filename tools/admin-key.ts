@@ -1,5 +1,6 @@
 /**
- * `npm run admin-key`: prints a new admin key, 256 bits, and what to do with it. With `-- --no-prompt` prints the key and nothing else.
+ * `npm run admin-key`: prints a new admin key, 256 bits, and what to do with it. With `-- --no-prompt` prints the key
+ * and nothing else.
  * Nothing is stored here.
  */
 import { createHash, randomBytes } from 'node:crypto'
@@ -20,5 +21,7 @@ const key = `cdpadm_${base62(randomBytes(32))}`
 if (process.argv.includes('--no-prompt')) {
   console.log(key)
 } else {
-  console.log(`New admin key, shown this once:\n\n  ${key}\n\nUse it as ADMIN_API_KEY when the platform starts, and send it as X-Admin-Key.\nOn Google Cloud the platform gets its hash alone, as ADMIN_KEY_HASHES:\n\n  ${createHash('sha256').update(key).digest('hex')}`)
+  console.log(
+    `New admin key, shown this once:\n\n  ${key}\n\nUse it as ADMIN_API_KEY when the platform starts, and send it as X-Admin-Key.\nOn Google Cloud the platform gets its hash alone, as ADMIN_KEY_HASHES:\n\n  ${createHash('sha256').update(key).digest('hex')}`,
+  )
 }

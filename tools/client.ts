@@ -1,11 +1,19 @@
 /** A small REST client of the platform, for the demo, the whole-run tests and the bench. */
 export interface Client {
   /** Throws on any status that is not expected; `expect` defaults to 2xx. */
-  call<T = Record<string, unknown>>(method: string, path: string, options?: { key?: string; admin?: string; body?: unknown; headers?: Record<string, string>; expect?: number[] }): Promise<{ status: number; body: T; headers: Headers }>
+  call<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    options?: { key?: string; admin?: string; body?: unknown; headers?: Record<string, string>; expect?: number[] },
+  ): Promise<{ status: number; body: T; headers: Headers }>
 }
 
 export const openClient = (url: string): Client => ({
-  call: async <T>(method: string, path: string, options: { key?: string; admin?: string; body?: unknown; headers?: Record<string, string>; expect?: number[] } = {}) => {
+  call: async <T>(
+    method: string,
+    path: string,
+    options: { key?: string; admin?: string; body?: unknown; headers?: Record<string, string>; expect?: number[] } = {},
+  ) => {
     const answer = await fetch(`${url}${path}`, {
       method,
       headers: {
@@ -35,9 +43,17 @@ export interface RunStatus {
 export const hasEnded = (status: RunStatus['status']): boolean => !['PENDING', 'QUEUED', 'RUNNING'].includes(status)
 
 /** Follows a run's event stream to its end, telling each event's name; then reads its status. */
-export const followRun = async (url: string, key: string, id: string, onEvent: (event: string) => void = () => undefined): Promise<RunStatus> => {
-  const answer = await fetch(`${url}/api/v1/pipelines/runs/${id}/events`, { headers: { 'X-API-Key': key, Accept: 'text/event-stream' } })
-  if (!answer.ok || answer.body === null) throw new Error(`events of ${id} answered ${answer.status}: ${await answer.text()}`)
+export const followRun = async (
+  url: string,
+  key: string,
+  id: string,
+  onEvent: (event: string) => void = () => undefined,
+): Promise<RunStatus> => {
+  const answer = await fetch(`${url}/api/v1/pipelines/runs/${id}/events`, {
+    headers: { 'X-API-Key': key, Accept: 'text/event-stream' },
+  })
+  if (!answer.ok || answer.body === null)
+    throw new Error(`events of ${id} answered ${answer.status}: ${await answer.text()}`)
   const decoder = new TextDecoder()
   let text = ''
   for await (const chunk of answer.body) {

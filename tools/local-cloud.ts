@@ -1,10 +1,22 @@
 /**
- * `npm run local-cloud`: the embedded engines in a process of their own, behind Google's wire protocols on loopback. It owns the data folder,
- * makes topics, tables and keys at the first start, and stands for Cloud Scheduler: a tick each minute. The services find it by the
+ * `npm run local-cloud`: the embedded engines in a process of their own, behind Google's wire protocols on loopback. It
+ * owns the data folder,
+ * makes topics, tables and keys at the first start, and stands for Cloud Scheduler: a tick each minute. The services
+ * find it by the
  * environment lines that it prints.
  */
 import { createHash, createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ensureTopology, openBus } from '@convergence/bus'
 import { AppError } from '@convergence/contracts'
@@ -27,7 +39,12 @@ export interface LocalCloudOptions {
   redelivery_ms?: number
 }
 /** Ports of the fronts: 0 takes a free one, undefined opens none. */
-export interface WirePorts { host?: string; pubsub?: number; bigquery?: number; kms?: number }
+export interface WirePorts {
+  host?: string
+  pubsub?: number
+  bigquery?: number
+  kms?: number
+}
 export interface Fronts {
   /** What a client needs in its environment, by name. */
   env: Record<string, string>
@@ -56,7 +73,10 @@ const prepareFolder = (folder: string): void => {
     accessSync(folder, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     const reason = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : 'unknown'
-    throw new AppError('SETTING_INVALID', `the data folder ${folder} cannot be used (${reason}): CONVERGENCE_DATA_DIR must name a folder that this user may read and write`)
+    throw new AppError(
+      'SETTING_INVALID',
+      `the data folder ${folder} cannot be used (${reason}): CONVERGENCE_DATA_DIR must name a folder that this user may read and write`,
+    )
   }
 }
 
@@ -67,14 +87,19 @@ const writeSecretFile = (path: string, text: string): void => {
   renameSync(`${path}.new`, path)
 }
 
-export interface SigningKeys { [kid: string]: { private_key: string; public_key: string } }
+export interface SigningKeys {
+  [kid: string]: { private_key: string; public_key: string }
+}
 /** Key pairs of our own publishers, made at the first start. */
 const signingKeys = (path: string): SigningKeys => {
   if (!existsSync(path)) {
     const made: SigningKeys = {}
     for (const kid of ['auth', 'scheduler']) {
       const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-      made[kid] = { private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(), public_key: publicKey.export({ type: 'spki', format: 'der' }).toString('base64') }
+      made[kid] = {
+        private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+        public_key: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+      }
     }
     writeSecretFile(path, JSON.stringify(made))
   }
@@ -84,7 +109,11 @@ const signingKeys = (path: string): SigningKeys => {
     return keys
   } catch (error) {
     if (error instanceof AppError) throw error
-    throw new AppError('SETTING_INVALID', `${path}: expected the key pairs of auth and scheduler, got something else; take the file away and new ones are made`, { cause: error })
+    throw new AppError(
+      'SETTING_INVALID',
+      `${path}: expected the key pairs of auth and scheduler, got something else; take the file away and new ones are made`,
+      { cause: error },
+    )
   }
 }
 /** Throws SETTING_INVALID where it may not be read. */
@@ -92,7 +121,11 @@ const readOwn = (path: string): string => {
   try {
     return readFileSync(path, 'utf8')
   } catch (error) {
-    throw new AppError('SETTING_INVALID', `${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}): expected a file of this user`, { cause: error })
+    throw new AppError(
+      'SETTING_INVALID',
+      `${path} cannot be read (${(error as NodeJS.ErrnoException).code ?? 'unknown'}): expected a file of this user`,
+      { cause: error },
+    )
   }
 }
 
@@ -100,7 +133,14 @@ export const newAdminKey = (): string => `cdpadm_${BigInt(`0x${randomBytes(32).t
 export const hashKey = (key: string): string => createHash('sha256').update(key).digest('hex')
 
 /** Opens the engines; the fronts are opened when asked for, since they load what nobody else in the process needs. */
-export const openLocalCloud = async ({ data_folder, project_id, log, clock = Date.now, admin_key_hashes, redelivery_ms }: LocalCloudOptions): Promise<LocalCloud> => {
+export const openLocalCloud = async ({
+  data_folder,
+  project_id,
+  log,
+  clock = Date.now,
+  admin_key_hashes,
+  redelivery_ms,
+}: LocalCloudOptions): Promise<LocalCloud> => {
   const opened: { close(): Promise<void> }[] = []
   const open = <T extends { close(): Promise<void> }>(thing: T): T => {
     opened.push(thing)
@@ -115,16 +155,29 @@ export const openLocalCloud = async ({ data_folder, project_id, log, clock = Dat
       admin_key_is_new = !existsSync(path)
       if (admin_key_is_new) writeSecretFile(path, `${newAdminKey()}\n`)
       admin_key = readOwn(path).trim()
-      if (!/^\S{8,200}$/.test(admin_key)) throw new AppError('SETTING_INVALID', `${path}: expected an admin key, 8 to 200 characters without a space, got something else; take the file away and a new one is made`)
+      if (!/^\S{8,200}$/.test(admin_key))
+        throw new AppError(
+          'SETTING_INVALID',
+          `${path}: expected an admin key, 8 to 200 characters without a space, got something else; take the file away and a new one is made`,
+        )
       admin_key_hashes = [hashKey(admin_key)]
     }
     const keys = signingKeys(join(data_folder, 'signing-keys.json'))
     const broker = open(await openBroker({ file: join(data_folder, 'pubsub.db'), now: clock, project_id }))
-    await ensureTopology(broker, redelivery_ms === undefined ? {} : { minimumBackoffMs: redelivery_ms, maximumBackoffMs: redelivery_ms })
+    await ensureTopology(
+      broker,
+      redelivery_ms === undefined ? {} : { minimumBackoffMs: redelivery_ms, maximumBackoffMs: redelivery_ms },
+    )
     const engine = open(await openEngine({ folder: data_folder, project_id, log: log.child({ service: 'warehouse' }) }))
     const keyring = openKeyring({ file: join(data_folder, 'keyring.json') })
     return {
-      broker, engine, keyring, keys, admin_key, admin_key_is_new, admin_key_hashes,
+      broker,
+      engine,
+      keyring,
+      keys,
+      admin_key,
+      admin_key_is_new,
+      admin_key_hashes,
       openFronts: (ports) => openFronts({ broker, engine, keyring, project_id, log }, ports),
       close: () => closeAll(opened),
     }
@@ -134,7 +187,16 @@ export const openLocalCloud = async ({ data_folder, project_id, log, clock = Dat
   }
 }
 
-const openFronts = async ({ broker, engine, keyring, project_id, log }: { broker: Broker; engine: Engine; keyring: Keyring; project_id: string; log: Log }, { host = '127.0.0.1', pubsub, bigquery, kms }: WirePorts): Promise<Fronts> => {
+const openFronts = async (
+  {
+    broker,
+    engine,
+    keyring,
+    project_id,
+    log,
+  }: { broker: Broker; engine: Engine; keyring: Keyring; project_id: string; log: Log },
+  { host = '127.0.0.1', pubsub, bigquery, kms }: WirePorts,
+): Promise<Fronts> => {
   const opened: { close(): Promise<void> }[] = []
   const env: Record<string, string> = {}
   try {
@@ -164,14 +226,30 @@ const openFronts = async ({ broker, engine, keyring, project_id, log }: { broker
 }
 
 /** The lines to paste into another shell. */
-export const pasteLines = (env: Readonly<Record<string, string>>): string[] => Object.entries(env).map(([name, value]) => `export ${name}=${value}`)
+export const pasteLines = (env: Readonly<Record<string, string>>): string[] =>
+  Object.entries(env).map(([name, value]) => `export ${name}=${value}`)
 
 /** What `npm start` and `npm run dev` say when all is ready. */
-export const readyText = ({ urls, data_folder, admin_key, admin_key_is_new, lines }: { urls: readonly string[]; data_folder: string; admin_key: string | undefined; admin_key_is_new: boolean; lines: readonly string[] }): string[] => [
+export const readyText = ({
+  urls,
+  data_folder,
+  admin_key,
+  admin_key_is_new,
+  lines,
+}: {
+  urls: readonly string[]
+  data_folder: string
+  admin_key: string | undefined
+  admin_key_is_new: boolean
+  lines: readonly string[]
+}): string[] => [
   `Convergence is ready at ${urls.join(' and ')}   (runs: ${urls[0] ?? ''}/console, description: ${urls[0] ?? ''}/docs)`,
   `  data        ${data_folder}`,
-  admin_key === undefined ? '  admin key   as ADMIN_API_KEY says'
-    : admin_key_is_new ? `  admin key   ${admin_key}   (kept in ${join(data_folder, 'admin-key')}; shown this once)` : `  admin key   in ${join(data_folder, 'admin-key')}`,
+  admin_key === undefined
+    ? '  admin key   as ADMIN_API_KEY says'
+    : admin_key_is_new
+      ? `  admin key   ${admin_key}   (kept in ${join(data_folder, 'admin-key')}; shown this once)`
+      : `  admin key   in ${join(data_folder, 'admin-key')}`,
   ...lines.map((line, index) => `  ${index === 0 ? 'clients' : '       '}     ${line}`),
 ]
 
@@ -180,8 +258,10 @@ export const runLocalCloud = async (): Promise<void> => {
   const settings = readSettings(process.env)
   const log = openLog({ service: 'local-cloud', level: settings.LOG_LEVEL })
   const cloud = await openLocalCloud({
-    data_folder: settings.CONVERGENCE_DATA_DIR, project_id: settings.GCP_PROJECT_ID, log,
-    ...settings.ADMIN_API_KEY === undefined ? {} : { admin_key_hashes: [hashKey(settings.ADMIN_API_KEY)] },
+    data_folder: settings.CONVERGENCE_DATA_DIR,
+    project_id: settings.GCP_PROJECT_ID,
+    log,
+    ...(settings.ADMIN_API_KEY === undefined ? {} : { admin_key_hashes: [hashKey(settings.ADMIN_API_KEY)] }),
   })
   const opened: { close(): Promise<void> }[] = [cloud]
   const warehouse = openWarehouse({ engine: cloud.engine, random: Math.random })
@@ -189,10 +269,13 @@ export const runLocalCloud = async (): Promise<void> => {
   const stop = () => {
     if (stopping) process.exit(130)
     stopping = true
-    closeAll(opened).then(() => process.exit(0), (error: unknown) => {
-      log.error({ error: String(error) }, 'not closed cleanly')
-      process.exit(1)
-    })
+    closeAll(opened).then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ error: String(error) }, 'not closed cleanly')
+        process.exit(1)
+      },
+    )
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
@@ -200,18 +283,40 @@ export const runLocalCloud = async (): Promise<void> => {
   try {
     await bootstrap(warehouse, {})
     const { WIRE_HOST: host, PUBSUB_PORT: pubsub, BIGQUERY_PORT: bigquery, KMS_PORT: kms } = settings
-    const fronts = await cloud.openFronts({ host, ...pubsub === undefined ? {} : { pubsub }, ...bigquery === undefined ? {} : { bigquery }, ...kms === undefined ? {} : { kms } })
+    const fronts = await cloud.openFronts({
+      host,
+      ...(pubsub === undefined ? {} : { pubsub }),
+      ...(bigquery === undefined ? {} : { bigquery }),
+      ...(kms === undefined ? {} : { kms }),
+    })
     opened.push(fronts)
     // Cloud Scheduler's part.
     const bus = openBus({ port: cloud.broker, log })
     const tick = setInterval(() => {
-      bus.publish([{ topic: 'scheduler-tick', event: {} }]).catch((error: unknown) => { log.warn({ error: String(error) }, 'tick not published') })
+      bus.publish([{ topic: 'scheduler-tick', event: {} }]).catch((error: unknown) => {
+        log.warn({ error: String(error) }, 'tick not published')
+      })
     }, 60_000)
-    opened.push({ close: async () => { clearInterval(tick) } })
-    if (process.send !== undefined) process.send({ ready: true, env: fronts.env, admin_key: cloud.admin_key, admin_key_is_new: cloud.admin_key_is_new })
+    opened.push({
+      close: async () => {
+        clearInterval(tick)
+      },
+    })
+    if (process.send !== undefined)
+      process.send({
+        ready: true,
+        env: fronts.env,
+        admin_key: cloud.admin_key,
+        admin_key_is_new: cloud.admin_key_is_new,
+      })
     else {
       console.log('The local cloud is ready; the services find it by:')
-      for (const line of pasteLines({ ...fronts.env, CONVERGENCE_DATA_DIR: resolve(settings.CONVERGENCE_DATA_DIR), GCP_PROJECT_ID: settings.GCP_PROJECT_ID })) console.log(`  ${line}`)
+      for (const line of pasteLines({
+        ...fronts.env,
+        CONVERGENCE_DATA_DIR: resolve(settings.CONVERGENCE_DATA_DIR),
+        GCP_PROJECT_ID: settings.GCP_PROJECT_ID,
+      }))
+        console.log(`  ${line}`)
     }
   } catch (error) {
     await closeAll(opened).catch(() => undefined)
@@ -221,7 +326,8 @@ export const runLocalCloud = async (): Promise<void> => {
 
 if (import.meta.main) {
   runLocalCloud().catch((error: unknown) => {
-    if (error instanceof AppError) console.error(`convergence local-cloud: ${[error.message, ...error.faults].join('\n  ')}`)
+    if (error instanceof AppError)
+      console.error(`convergence local-cloud: ${[error.message, ...error.faults].join('\n  ')}`)
     else console.error(error)
     process.exit(error instanceof AppError ? 78 : 1)
   })

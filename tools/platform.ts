@@ -1,5 +1,6 @@
 /**
- * The whole platform in one process on the embedded engines: what `npm start`, the demo, the whole-run tests and the bench use.
+ * The whole platform in one process on the embedded engines: what `npm start`, the demo, the whole-run tests and the
+ * bench use.
  * Order of opening is the order of dependence; closing is the reverse. Nothing here decides anything.
  */
 import { createPrivateKey, createPublicKey } from 'node:crypto'
@@ -38,7 +39,9 @@ export interface PlatformOptions {
   clock?: () => number
   /** Called at each named point of the bus; may throw or end the process: for tests. */
   crash?: (point: string, subscription: string) => void
-  /** Pause before a message that was given back comes again, in milliseconds: for tests; default as the topology says. */
+  /**
+   * Pause before a message that was given back comes again, in milliseconds: for tests; default as the topology says.
+   */
   redelivery_ms?: number
   configs_folder?: string
   close_timeout_ms?: number
@@ -73,11 +76,20 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   try {
     const clock = options.clock ?? Date.now
     const now = () => new Date(clock())
-    const pipelines = loadPipelines({ project_id, ...(options.configs_folder === undefined ? {} : { configs_folder: options.configs_folder }) })
-    const cloud = open(await openLocalCloud({
-      data_folder, project_id, log, clock, ...(options.admin_key_hashes === undefined ? {} : { admin_key_hashes: options.admin_key_hashes }),
-      ...(options.redelivery_ms === undefined ? {} : { redelivery_ms: options.redelivery_ms }),
-    }))
+    const pipelines = loadPipelines({
+      project_id,
+      ...(options.configs_folder === undefined ? {} : { configs_folder: options.configs_folder }),
+    })
+    const cloud = open(
+      await openLocalCloud({
+        data_folder,
+        project_id,
+        log,
+        clock,
+        ...(options.admin_key_hashes === undefined ? {} : { admin_key_hashes: options.admin_key_hashes }),
+        ...(options.redelivery_ms === undefined ? {} : { redelivery_ms: options.redelivery_ms }),
+      }),
+    )
     const { broker, engine, keys, admin_key, admin_key_is_new, admin_key_hashes } = cloud
     const signer = (kid: string) => openSigner(createPrivateKey(keys[kid]?.private_key ?? ''), kid)
     const warehouse = openWarehouse({ engine, random: Math.random })
@@ -86,53 +98,96 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     const scratch_folder = join(data_folder, 'scratch')
     mkdirSync(scratch_folder, { recursive: true, mode: 0o700 })
 
-    const bus = open(openBus({
-      port: broker, log, now, signers: { auth: signer('auth'), scheduler: signer('scheduler') }, closeTimeoutMs: options.close_timeout_ms ?? 20_000,
-      ...(options.duplicate === undefined ? {} : { duplicate: options.duplicate }), ...(options.crash === undefined ? {} : { crash: options.crash }),
-    }))
+    const bus = open(
+      openBus({
+        port: broker,
+        log,
+        now,
+        signers: { auth: signer('auth'), scheduler: signer('scheduler') },
+        closeTimeoutMs: options.close_timeout_ms ?? 20_000,
+        ...(options.duplicate === undefined ? {} : { duplicate: options.duplicate }),
+        ...(options.crash === undefined ? {} : { crash: options.crash }),
+      }),
+    )
     const made = await bootstrap(warehouse, {})
-    log.info({ dataset_created: made.dataset_created, tables_created: made.tables_created.length }, 'central tables are there')
+    log.info(
+      { dataset_created: made.dataset_created, tables_created: made.tables_created.length },
+      'central tables are there',
+    )
 
     let epoch = made.epoch
     const shared = { bus, warehouse, pipelines, log, now, random: Math.random }
-    const decider = open(await scheduler({
-      ...shared, log: log.child({ service: 'scheduler' }), epoch: made.epoch,
-      platform_keys: Object.fromEntries(Object.entries(keys).map(([kid, pair]) => [kid, createPublicKey({ key: Buffer.from(pair.public_key, 'base64'), format: 'der', type: 'spki' })])),
-    }))
+    const decider = open(
+      await scheduler({
+        ...shared,
+        log: log.child({ service: 'scheduler' }),
+        epoch: made.epoch,
+        platform_keys: Object.fromEntries(
+          Object.entries(keys).map(([kid, pair]) => [
+            kid,
+            createPublicKey({ key: Buffer.from(pair.public_key, 'base64'), format: 'der', type: 'spki' }),
+          ]),
+        ),
+      }),
+    )
     const tenants = open(await tenant({ ...shared, log: log.child({ service: 'tenant' }) }))
     open(await executor({ ...shared, log: log.child({ service: 'executor' }), objects, secrets, scratch_folder }))
-    const mail = options.smtp_url === undefined ? openMailFolder({ folder: join(data_folder, 'mail') }) : openSmtp({ url: options.smtp_url })
+    const mail =
+      options.smtp_url === undefined
+        ? openMailFolder({ folder: join(data_folder, 'mail') })
+        : openSmtp({ url: options.smtp_url })
     open(await notifier({ ...shared, log: log.child({ service: 'notifier' }), secrets, mail }))
-    const door = open(await auth({
-      ...shared, log: log.child({ service: 'auth' }), secrets, host: '127.0.0.1', port: options.port, version: '0.1.0', environment: options.environment ?? 'development',
-      local_mode: isLocalMode({ WIRE_HOST: options.wire?.host }), admin_key_hashes: [...admin_key_hashes], replica: 'r0', ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
-      bootstrap: async (request) => {
-        const result = await bootstrap(warehouse, request)
-        // The central tables were dropped and made again: what is in memory is of others.
-        if (result.epoch !== epoch) {
-          epoch = result.epoch
-          await decider.recreated(epoch)
-          await tenants.recreated()
-        }
-        return result
-      },
-    }))
+    const door = open(
+      await auth({
+        ...shared,
+        log: log.child({ service: 'auth' }),
+        secrets,
+        host: '127.0.0.1',
+        port: options.port,
+        version: '0.1.0',
+        environment: options.environment ?? 'development',
+        local_mode: isLocalMode({ WIRE_HOST: options.wire?.host }),
+        admin_key_hashes: [...admin_key_hashes],
+        replica: 'r0',
+        ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
+        bootstrap: async (request) => {
+          const result = await bootstrap(warehouse, request)
+          // The central tables were dropped and made again: what is in memory is of others.
+          if (result.epoch !== epoch) {
+            epoch = result.epoch
+            await decider.recreated(epoch)
+            await tenants.recreated()
+          }
+          return result
+        },
+      }),
+    )
 
     const fronts = options.wire === undefined ? undefined : open(await cloud.openFronts(options.wire))
 
     // The clock of the embedded platform: Cloud Scheduler publishes this on Google Cloud.
     const tick = setInterval(() => {
-      bus.publish([{ topic: 'scheduler-tick', event: {} }]).catch((error: unknown) => { log.warn({ error: String(error) }, 'tick not published') })
+      bus.publish([{ topic: 'scheduler-tick', event: {} }]).catch((error: unknown) => {
+        log.warn({ error: String(error) }, 'tick not published')
+      })
     }, 60_000)
     let closing: Promise<void> | undefined
     return {
-      url: door.url, admin_key, admin_key_is_new, bus, broker, warehouse, pipelines, wire: fronts?.env ?? {},
-      close: () => closing ??= (async () => {
-        clearInterval(tick)
-        await door.close()
-        await bus.close()
-        await closeAll(opened)
-      })(),
+      url: door.url,
+      admin_key,
+      admin_key_is_new,
+      bus,
+      broker,
+      warehouse,
+      pipelines,
+      wire: fronts?.env ?? {},
+      close: () =>
+        (closing ??= (async () => {
+          clearInterval(tick)
+          await door.close()
+          await bus.close()
+          await closeAll(opened)
+        })()),
     }
   } catch (error) {
     await closeAll(opened).catch(() => undefined)

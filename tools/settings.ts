@@ -31,31 +31,53 @@ export const readSettings = (env: Readonly<Record<string, string | undefined>>):
     return value === undefined || value === '' ? undefined : value
   }
   const port = text('API_PORT') ?? '8000'
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) faults.push(`API_PORT        expected a whole number from 0 to 65535, got "${port}"`)
+  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
+    faults.push(`API_PORT        expected a whole number from 0 to 65535, got "${port}"`)
   const level = (text('LOG_LEVEL') ?? 'WARNING').toUpperCase()
-  if (!Object.hasOwn(levels, level)) faults.push(`LOG_LEVEL       expected one of ${Object.keys(levels).join(', ')}, got "${level}"`)
+  if (!Object.hasOwn(levels, level))
+    faults.push(`LOG_LEVEL       expected one of ${Object.keys(levels).join(', ')}, got "${level}"`)
   const project_id = text('GCP_PROJECT_ID') ?? 'local-convergence'
-  if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(project_id)) faults.push(`GCP_PROJECT_ID  expected a Google Cloud project id such as acme-prod, got "${project_id}"`)
+  if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(project_id))
+    faults.push(`GCP_PROJECT_ID  expected a Google Cloud project id such as acme-prod, got "${project_id}"`)
   const runtime = text('RUNTIME')
-  if (runtime !== undefined && runtime !== 'local') faults.push(`RUNTIME         expected nothing or local: this command runs the embedded engines, got "${runtime}"`)
+  if (runtime !== undefined && runtime !== 'local')
+    faults.push(`RUNTIME         expected nothing or local: this command runs the embedded engines, got "${runtime}"`)
   const bypass = text('DISABLE_AUTH')
-  if (bypass !== undefined && bypass !== 'false') faults.push('DISABLE_AUTH    expected nothing or false: this command always checks keys')
+  if (bypass !== undefined && bypass !== 'false')
+    faults.push('DISABLE_AUTH    expected nothing or false: this command always checks keys')
   const portOf = (name: string, usual: number): number | undefined => {
     const value = env[name] ?? String(usual)
     if (value === '' || value === 'off') return undefined
-    if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) faults.push(`${name.padEnd(15)} expected a whole number from 0 to 65535, or off, got "${value}"`)
+    if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
+      faults.push(`${name.padEnd(15)} expected a whole number from 0 to 65535, or off, got "${value}"`)
     return Number(value)
   }
-  const fronts = { PUBSUB_PORT: portOf('PUBSUB_PORT', 8085), BIGQUERY_PORT: portOf('BIGQUERY_PORT', 9050), KMS_PORT: portOf('KMS_PORT', 9060) }
+  const fronts = {
+    PUBSUB_PORT: portOf('PUBSUB_PORT', 8085),
+    BIGQUERY_PORT: portOf('BIGQUERY_PORT', 9050),
+    KMS_PORT: portOf('KMS_PORT', 9060),
+  }
   const wire_host = text('WIRE_HOST') ?? '127.0.0.1'
-  if (!/^[0-9A-Fa-f.:]+$/.test(wire_host)) faults.push(`WIRE_HOST       expected an address such as 127.0.0.1, got "${wire_host}"`)
+  if (!/^[0-9A-Fa-f.:]+$/.test(wire_host))
+    faults.push(`WIRE_HOST       expected an address such as 127.0.0.1, got "${wire_host}"`)
   const smtp = text('SMTP_URL')
-  if (smtp !== undefined && !/^smtps?:\/\/\S+$/.test(smtp)) faults.push('SMTP_URL        expected smtp://user:password@host:port')
+  if (smtp !== undefined && !/^smtps?:\/\/\S+$/.test(smtp))
+    faults.push('SMTP_URL        expected smtp://user:password@host:port')
   if (faults.length > 0) {
-    throw new AppError('SETTING_INVALID', `${faults.length === 1 ? '1 setting is' : `${faults.length} settings are`} wrong, nothing was started`, { faults })
+    throw new AppError(
+      'SETTING_INVALID',
+      `${faults.length === 1 ? '1 setting is' : `${faults.length} settings are`} wrong, nothing was started`,
+      { faults },
+    )
   }
   return {
-    CONVERGENCE_DATA_DIR: text('CONVERGENCE_DATA_DIR') ?? '.convergence', API_PORT: Number(port), GCP_PROJECT_ID: project_id,
-    LOG_LEVEL: levels[level as keyof typeof levels], ADMIN_API_KEY: text('ADMIN_API_KEY'), SMTP_URL: smtp, WIRE_HOST: wire_host, ...fronts,
+    CONVERGENCE_DATA_DIR: text('CONVERGENCE_DATA_DIR') ?? '.convergence',
+    API_PORT: Number(port),
+    GCP_PROJECT_ID: project_id,
+    LOG_LEVEL: levels[level as keyof typeof levels],
+    ADMIN_API_KEY: text('ADMIN_API_KEY'),
+    SMTP_URL: smtp,
+    WIRE_HOST: wire_host,
+    ...fronts,
   }
 }

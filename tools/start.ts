@@ -1,5 +1,6 @@
 /**
- * `npm start`: the platform on http://127.0.0.1:8000, data kept in .convergence/. Ctrl-C drains; a second Ctrl-C ends at once.
+ * `npm start`: the platform on http://127.0.0.1:8000, data kept in .convergence/. Ctrl-C drains; a second Ctrl-C ends
+ * at once.
  */
 import { AppError } from '@convergence/contracts'
 import { openLog } from '@convergence/service'
@@ -15,8 +16,17 @@ const main = async () => {
   const data_folder = settings.CONVERGENCE_DATA_DIR
   const { WIRE_HOST: host, PUBSUB_PORT: pubsub, BIGQUERY_PORT: bigquery, KMS_PORT: kms } = settings
   const platform = await startPlatform({
-    data_folder, project_id: settings.GCP_PROJECT_ID, port: settings.API_PORT, log, metrics: telemetry.text,
-    wire: { host, ...(pubsub === undefined ? {} : { pubsub }), ...(bigquery === undefined ? {} : { bigquery }), ...(kms === undefined ? {} : { kms }) },
+    data_folder,
+    project_id: settings.GCP_PROJECT_ID,
+    port: settings.API_PORT,
+    log,
+    metrics: telemetry.text,
+    wire: {
+      host,
+      ...(pubsub === undefined ? {} : { pubsub }),
+      ...(bigquery === undefined ? {} : { bigquery }),
+      ...(kms === undefined ? {} : { kms }),
+    },
     ...(settings.ADMIN_API_KEY === undefined ? {} : { admin_key_hashes: [hashKey(settings.ADMIN_API_KEY)] }),
     ...(settings.SMTP_URL === undefined ? {} : { smtp_url: settings.SMTP_URL }),
   })
@@ -26,15 +36,25 @@ const main = async () => {
     if (stopping) process.exit(130)
     stopping = true
     console.log(`\n${signal}: finishing what is running; press Ctrl-C again to end at once`)
-    platform.close().then(() => process.exit(0), (error: unknown) => {
-      log.error({ error: String(error) }, 'not closed cleanly')
-      process.exit(1)
-    })
+    platform.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ error: String(error) }, 'not closed cleanly')
+        process.exit(1)
+      },
+    )
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
 
-  for (const line of readyText({ urls: [platform.url], data_folder, admin_key: platform.admin_key, admin_key_is_new: platform.admin_key_is_new, lines: pasteLines(platform.wire) })) console.log(line)
+  for (const line of readyText({
+    urls: [platform.url],
+    data_folder,
+    admin_key: platform.admin_key,
+    admin_key_is_new: platform.admin_key_is_new,
+    lines: pasteLines(platform.wire),
+  }))
+    console.log(line)
 }
 
 main().catch((error: unknown) => {

@@ -1,4 +1,7 @@
-/** `npm run validate [-- FILE...]`: checks pipelines and templates without a server; a line per fault, the last one counts; exit 1 on any. */
+/**
+ * `npm run validate [-- FILE...]`: checks pipelines and templates without a server; a line per fault, the last one
+ * counts; exit 1 on any.
+ */
 import { resolve } from 'node:path'
 import { checkFiles, configsFolder, filesBelow, showFaults, templatesFolder } from '@convergence/pipeline'
 
@@ -12,8 +15,15 @@ for (const line of showFaults(faults)) console.log(line)
 const count = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`
 // The templates are always read: a pipeline is right or wrong by them.
 const read = named.length > 0 ? named.length : files.length + templates.size
-if (faults.length === 0) console.log(named.length > 0 ? `${count(named.length, 'file')} in order` : `${count(files.length - examples.length, 'pipeline')}, ${count(templates.size, 'template')} and ${count(examples.length, 'example')} are in order`)
+if (faults.length === 0)
+  console.log(
+    named.length > 0
+      ? `${count(named.length, 'file')} in order`
+      : `${count(files.length - examples.length, 'pipeline')}, ${count(templates.size, 'template')} and ${count(examples.length, 'example')} are in order`,
+  )
 else {
-  console.log(`${count(faults.length, 'fault')} in ${new Set(faults.map(({ file }) => file)).size} of ${count(read, 'file')}`)
+  console.log(
+    `${count(faults.length, 'fault')} in ${new Set(faults.map(({ file }) => file)).size} of ${count(read, 'file')}`,
+  )
   process.exitCode = 1
 }

@@ -1,6 +1,8 @@
 /**
- * Checks what no test sees: generated files are what schemas/ says, the lock file is sane, every link and command of the documentation
- * exists, and what is deployed is as it should be (tools/k8s/check.ts). Prints each fault with its place; exit 1 on any.
+ * Checks what no test sees: generated files are what schemas/ says, the lock file is sane, every link and command of
+ * the documentation
+ * exists, and what is deployed is as it should be (tools/k8s/check.ts). Prints each fault with its place; exit 1 on
+ * any.
  */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
@@ -21,23 +23,34 @@ const pages = (folder: string): string[] =>
   })
 
 const checkLinks = () => {
-  const scripts = Object.keys((JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts)
+  const scripts = Object.keys(
+    (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }).scripts,
+  )
   for (const page of pages(root)) {
     const name = relative(root, page)
-    readFileSync(page, 'utf8').split('\n').forEach((line, index) => {
-      for (const [, target] of line.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
-        if (target === undefined || /^[a-z]+:/.test(target)) continue
-        if (!existsSync(join(dirname(page), target))) fault(`${name}:${index + 1}`, `links to ${target}, which does not exist`)
-      }
-      for (const [, script] of line.matchAll(/`npm run ([a-z][a-z0-9:-]*)/g)) {
-        if (script !== undefined && !scripts.includes(script)) fault(`${name}:${index + 1}`, `names \`npm run ${script}\`, which package.json does not have`)
-      }
-    })
+    readFileSync(page, 'utf8')
+      .split('\n')
+      .forEach((line, index) => {
+        for (const [, target] of line.matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)) {
+          if (target === undefined || /^[a-z]+:/.test(target)) continue
+          if (!existsSync(join(dirname(page), target)))
+            fault(`${name}:${index + 1}`, `links to ${target}, which does not exist`)
+        }
+        for (const [, script] of line.matchAll(/`npm run ([a-z][a-z0-9:-]*)/g)) {
+          if (script !== undefined && !scripts.includes(script))
+            fault(`${name}:${index + 1}`, `names \`npm run ${script}\`, which package.json does not have`)
+        }
+      })
   }
 }
 
 const checkLockFile = () => {
-  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: Record<string, { link?: boolean; integrity?: string; resolved?: string; hasInstallScript?: boolean; version?: string }> }
+  const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<
+      string,
+      { link?: boolean; integrity?: string; resolved?: string; hasInstallScript?: boolean; version?: string }
+    >
+  }
   // Packages whose install script may be left unrun: each with the reason.
   const harmless: Record<string, string> = {
     'node_modules/nx': 'only prints and warms a cache',
@@ -48,11 +61,24 @@ const checkLockFile = () => {
   for (const [path, entry] of Object.entries(lock.packages)) {
     if (!path.includes('node_modules/') || entry.link) continue
     if (entry.integrity === undefined) fault('package-lock.json', `${path} has no integrity`)
-    if (entry.hasInstallScript && !(path in harmless)) fault('package-lock.json', `${path} has an install script; allow it in tools/verify.ts with a reason, or do without`)
+    if (entry.hasInstallScript && !(path in harmless))
+      fault(
+        'package-lock.json',
+        `${path} has an install script; allow it in tools/verify.ts with a reason, or do without`,
+      )
   }
-  const manifests = ['package.json', 'tools/package.json', 'e2e/package.json', ...['libs', 'services'].flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}/package.json`))]
+  const manifests = [
+    'package.json',
+    'tools/package.json',
+    'e2e/package.json',
+    ...['libs', 'services'].flatMap((folder) =>
+      readdirSync(join(root, folder)).map((name) => `${folder}/${name}/package.json`),
+    ),
+  ]
   for (const manifest of manifests) {
-    const { dependencies = {}, devDependencies = {} } = JSON.parse(readFileSync(join(root, manifest), 'utf8')) as Record<string, Record<string, string>>
+    const { dependencies = {}, devDependencies = {} } = JSON.parse(
+      readFileSync(join(root, manifest), 'utf8'),
+    ) as Record<string, Record<string, string>>
     for (const [name, version] of Object.entries({ ...dependencies, ...devDependencies })) {
       if (!/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version)) fault(manifest, `${name} is not pinned exactly: ${version}`)
     }
@@ -76,4 +102,7 @@ faults.push(...deployment.faults)
 for (const line of deployment.skipped) console.log(`verify: skipped ${line}`)
 for (const line of faults) console.error(line)
 if (faults.length > 0) process.exitCode = 1
-else console.log('verify: generated files, pipelines, links, lock file, pins, manifests of every overlay, image and compose file are in order')
+else
+  console.log(
+    'verify: generated files, pipelines, links, lock file, pins, manifests of every overlay, image and compose file are in order',
+  )

@@ -19,20 +19,35 @@ export const openGate = async (target_port: () => number): Promise<Gate> => {
       return
     }
     const far = connect(target_port(), '127.0.0.1')
-    for (const [from, to] of [[near, far], [far, near]] as const) {
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
       sockets.add(from)
       from.setNoDelay(true)
-      from.on('error', () => undefined).on('close', () => { sockets.delete(from); to.destroy() })
+      from
+        .on('error', () => undefined)
+        .on('close', () => {
+          sockets.delete(from)
+          to.destroy()
+        })
       from.pipe(to)
     }
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const cut = () => { for (const socket of sockets) socket.destroy() }
+  const cut = () => {
+    for (const socket of sockets) socket.destroy()
+  }
   return {
     port: (server.address() as AddressInfo).port,
-    shut: () => { isShut = true; cut() },
-    open: () => { isShut = false },
+    shut: () => {
+      isShut = true
+      cut()
+    },
+    open: () => {
+      isShut = false
+    },
     close: async () => {
       cut()
       server.close()

@@ -1,5 +1,6 @@
 /**
- * The whole platform in a temporary folder, for one test; closed and removed by `end`. In one process, or, with E2E_FORM=processes, as the
+ * The whole platform in a temporary folder, for one test; closed and removed by `end`. In one process, or, with
+ * E2E_FORM=processes, as the
  * local cloud and two replicas of each service that talk through Google's clients: the same tests run in both forms.
  */
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -19,7 +20,13 @@ export interface World {
   data_folder: string
   admin_key: string
   onboard(tenant_id: string, subscription_plan?: string): Promise<string>
-  start(key: string, tenant_id: string, pipeline: string, parameters?: Record<string, unknown>, headers?: Record<string, string>): Promise<string>
+  start(
+    key: string,
+    tenant_id: string,
+    pipeline: string,
+    parameters?: Record<string, unknown>,
+    headers?: Record<string, string>,
+  ): Promise<string>
   ended(key: string, id: string): Promise<RunStatus>
   /** What Cloud Scheduler does each minute. */
   tick(): Promise<void>
@@ -51,11 +58,22 @@ export const operations = (clients: readonly Client[]): Pick<World, 'client' | '
   return {
     client,
     onboard: async (tenant_id, subscription_plan = 'ENTERPRISE') => {
-      const { body } = await client.call('POST', '/api/v1/tenants/onboard', { body: { tenant_id, company_name: tenant_id, admin_email: `admin@${tenant_id.replaceAll('_', '-')}.example`, subscription_plan } })
+      const { body } = await client.call('POST', '/api/v1/tenants/onboard', {
+        body: {
+          tenant_id,
+          company_name: tenant_id,
+          admin_email: `admin@${tenant_id.replaceAll('_', '-')}.example`,
+          subscription_plan,
+        },
+      })
       return String(body['api_key'])
     },
     start: async (key, tenant_id, pipeline, parameters = {}, headers = {}) => {
-      const { body } = await client.call('POST', `/api/v1/pipelines/run/${tenant_id}/${pipeline}`, { key, body: parameters, headers })
+      const { body } = await client.call('POST', `/api/v1/pipelines/run/${tenant_id}/${pipeline}`, {
+        key,
+        body: parameters,
+        headers,
+      })
       return String(body['pipeline_logging_id'])
     },
     ended: async (key, id) => {
@@ -69,14 +87,33 @@ export const operations = (clients: readonly Client[]): Pick<World, 'client' | '
 }
 
 /** In one process; `platform` for tests that are about that form. */
-export const openOneProcess = async ({ data_folder = temporaryFolder(), ...options }: Partial<PlatformOptions> = {}): Promise<World & { platform: Platform }> => {
+export const openOneProcess = async ({
+  data_folder = temporaryFolder(),
+  ...options
+}: Partial<PlatformOptions> = {}): Promise<World & { platform: Platform }> => {
   const log = openLog({ service: 'e2e', level: 'info', write: () => undefined })
   let offset_ms = 0
-  const platform = await startPlatform({ port: 0, log, close_timeout_ms: 3_000, clock: () => Date.now() + offset_ms, ...options, data_folder })
+  const platform = await startPlatform({
+    port: 0,
+    log,
+    close_timeout_ms: 3_000,
+    clock: () => Date.now() + offset_ms,
+    ...options,
+    data_folder,
+  })
   return {
-    platform, url: platform.url, warehouse: platform.warehouse, data_folder, admin_key: platform.admin_key ?? '', ...operations([openClient(platform.url)]),
-    tick: async () => { await platform.bus.publish([{ topic: 'scheduler-tick', event: {} }]) },
-    shiftClock: (ms) => { offset_ms += ms },
+    platform,
+    url: platform.url,
+    warehouse: platform.warehouse,
+    data_folder,
+    admin_key: platform.admin_key ?? '',
+    ...operations([openClient(platform.url)]),
+    tick: async () => {
+      await platform.bus.publish([{ topic: 'scheduler-tick', event: {} }])
+    },
+    shiftClock: (ms) => {
+      offset_ms += ms
+    },
     end: async () => {
       await platform.close()
       rmSync(data_folder, { recursive: true, force: true })
@@ -96,13 +133,18 @@ export const seeded = (seed: number) => (): number => {
   return seed / 2 ** 32
 }
 
-/** What must hold of every ledger once nothing moves any more: each run one ADMIT and one end, limits in order, no slot held. */
+/**
+ * What must hold of every ledger once nothing moves any more: each run one ADMIT and one end, limits in order, no slot
+ * held.
+ */
 export const ledgerFaults = async ({ warehouse }: Pick<World, 'warehouse'>): Promise<string[]> => {
   const rows = await warehouse.query({
     query: `SELECT run_id, COUNTIF(kind = 'ADMIT') AS admits, COUNTIF(kind IN ('RELEASE', 'REJECT')) AS ends
             FROM \`${warehouse.project_id}.tenants.run_ledger\` WHERE run_id IS NOT NULL GROUP BY run_id HAVING admits > 1 OR ends <> 1`,
   })
-  const seqs = await warehouse.query({ query: `SELECT seq, idx FROM \`${warehouse.project_id}.tenants.run_ledger\` GROUP BY seq, idx HAVING COUNT(*) > 1` })
+  const seqs = await warehouse.query({
+    query: `SELECT seq, idx FROM \`${warehouse.project_id}.tenants.run_ledger\` GROUP BY seq, idx HAVING COUNT(*) > 1`,
+  })
   return [
     ...rows.map((row) => `${String(row['run_id'])}: ${String(row['admits'])} admissions, ${String(row['ends'])} ends`),
     ...seqs.map((row) => `place ${String(row['seq'])}.${String(row['idx'])} of the ledger is there twice`),

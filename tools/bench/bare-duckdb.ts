@@ -1,4 +1,7 @@
-/** What the machine can do at most: bare DuckDB, with the embedded warehouse's settings, reads a CSV file into a new table, every column as text. Prints the seconds. */
+/**
+ * What the machine can do at most: bare DuckDB, with the embedded warehouse's settings, reads a CSV file into a new
+ * table, every column as text. Prints the seconds.
+ */
 import { rmSync } from 'node:fs'
 import { DuckDBInstance } from '@duckdb/node-api'
 

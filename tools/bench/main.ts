@@ -1,5 +1,6 @@
 /**
- * `npm run bench`: what the platform does in one process, durable, on this machine; medians and spread over several rounds, as a table
+ * `npm run bench`: what the platform does in one process, durable, on this machine; medians and spread over several
+ * rounds, as a table
  * and as bench.json. `-- NAME` runs those benches whose name contains NAME. Nothing here is a test.
  */
 import { execFileSync, spawn } from 'node:child_process'
@@ -12,27 +13,62 @@ import { openClient, hasEnded, type RunStatus } from '../client.ts'
 import { startPlatform, type Platform } from '../platform.ts'
 import { writeBigCur } from '../samples/samples.ts'
 
-interface Figure { name: string; unit: string; goal: string; values: number[] }
+interface Figure {
+  name: string
+  unit: string
+  goal: string
+  values: number[]
+}
 const figures: Figure[] = []
 const sorted = (values: readonly number[]) => values.toSorted((a, b) => a - b)
-const quantile = (values: readonly number[], q: number) => sorted(values)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? 0
+const quantile = (values: readonly number[], q: number) =>
+  sorted(values)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? 0
 const median = (values: readonly number[]) => quantile(values, 0.5)
 const record = (name: string, unit: string, goal: string, values: number[]) => {
   figures.push({ name, unit, goal, values })
   const show = (value: number) => (value >= 100 ? value.toFixed(0) : value.toFixed(2))
-  console.log(`${name.padEnd(46)} ${show(median(values)).padStart(10)} ${unit.padEnd(8)} ${`(${show(Math.min(...values))} to ${show(Math.max(...values))}, n=${values.length})`.padEnd(32)} goal ${goal}`)
+  console.log(
+    `${name.padEnd(46)} ${show(median(values)).padStart(10)} ${unit.padEnd(8)} ${`(${show(Math.min(...values))} to ${show(Math.max(...values))}, n=${values.length})`.padEnd(32)} goal ${goal}`,
+  )
 }
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 const only = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
 const wanted = (name: string) => only.length === 0 || only.some((part) => name.includes(part))
 
-interface World { platform: Platform; key: string; folder: string; /** Resolves at the run's terminal event. */ whenEnded(run_id: string): Promise<void>; end(): Promise<void> }
+interface World {
+  platform: Platform
+  key: string
+  folder: string
+  /** Resolves at the run's terminal event. */ whenEnded(run_id: string): Promise<void>
+  end(): Promise<void>
+}
 const openWorld = async (): Promise<World> => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-bench-'))
-  const platform = await startPlatform({ data_folder: folder, port: 0, log: openLog({ service: 'bench', level: 'error' }), close_timeout_ms: 5_000 })
-  const { body } = await openClient(platform.url).call('POST', '/api/v1/tenants/onboard', { body: { tenant_id: 'bench', company_name: 'Bench', admin_email: 'bench@bench.example', subscription_plan: 'ENTERPRISE' } })
+  const platform = await startPlatform({
+    data_folder: folder,
+    port: 0,
+    log: openLog({ service: 'bench', level: 'error' }),
+    close_timeout_ms: 5_000,
+  })
+  const { body } = await openClient(platform.url).call('POST', '/api/v1/tenants/onboard', {
+    body: {
+      tenant_id: 'bench',
+      company_name: 'Bench',
+      admin_email: 'bench@bench.example',
+      subscription_plan: 'ENTERPRISE',
+    },
+  })
   // One watcher: two on one subscription would get half of the ends each.
-  return { platform, key: String(body['api_key']), folder, whenEnded: watchEnds(platform), end: async () => { await platform.close(); rmSync(folder, { recursive: true, force: true }) } }
+  return {
+    platform,
+    key: String(body['api_key']),
+    folder,
+    whenEnded: watchEnds(platform),
+    end: async () => {
+      await platform.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
 }
 
 /** Runs that were asked for on the bus itself, waited for by their terminal events. */
@@ -46,19 +82,38 @@ const watchEnds = (platform: Platform) => {
   }
   platform.bus.consume('auth', 'run-completed', onEnd, { replica: 'bench' })
   platform.bus.consume('auth', 'run-failed', onEnd, { replica: 'bench' })
-  return (id: string) => (ended.has(id) ? Promise.resolve() : new Promise<void>((resolve) => { waiting.set(id, resolve) }))
+  return (id: string) =>
+    ended.has(id)
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => {
+          waiting.set(id, resolve)
+        })
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 128 })
 const post = (world: World, pipeline: string): Promise<{ status: number; body: Record<string, unknown> }> =>
   new Promise((resolve, reject) => {
     const { hostname, port } = new URL(world.platform.url)
-    const call = request({ agent, hostname, port, method: 'POST', path: `/api/v1/pipelines/run/bench/${pipeline}`, headers: { 'X-API-Key': world.key, 'Content-Type': 'application/json', 'Content-Length': 2 } }, (answer) => {
-      let text = ''
-      answer.setEncoding('utf8')
-      answer.on('data', (chunk: string) => { text += chunk })
-      answer.on('end', () => { resolve({ status: answer.statusCode ?? 0, body: JSON.parse(text) as Record<string, unknown> }) })
-    })
+    const call = request(
+      {
+        agent,
+        hostname,
+        port,
+        method: 'POST',
+        path: `/api/v1/pipelines/run/bench/${pipeline}`,
+        headers: { 'X-API-Key': world.key, 'Content-Type': 'application/json', 'Content-Length': 2 },
+      },
+      (answer) => {
+        let text = ''
+        answer.setEncoding('utf8')
+        answer.on('data', (chunk: string) => {
+          text += chunk
+        })
+        answer.on('end', () => {
+          resolve({ status: answer.statusCode ?? 0, body: JSON.parse(text) as Record<string, unknown> })
+        })
+      },
+    )
     call.on('error', reject)
     call.end('{}')
   })
@@ -79,7 +134,9 @@ const throughput = async (world: World, count: number) => {
   // Queryable: the record is counted by a query that starts after the last end.
   const { warehouse } = world.platform
   for (;;) {
-    const [row] = await warehouse.query({ query: `SELECT COUNT(*) AS n FROM \`${warehouse.project_id}.tenants.tenant_pipeline_runs\` WHERE tenant_id = 'bench' AND status = 'COMPLETED'` })
+    const [row] = await warehouse.query({
+      query: `SELECT COUNT(*) AS n FROM \`${warehouse.project_id}.tenants.tenant_pipeline_runs\` WHERE tenant_id = 'bench' AND status = 'COMPLETED'`,
+    })
     if (Number(row?.['n']) >= count) break
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
@@ -144,10 +201,12 @@ const benchPost = async () => {
       const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * 300) + 1)
       for (; sent < due; sent += 1) {
         const at = started + (sent / 300) * 1000
-        answers.push(post(world, 'custom/bench/three_steps').then(({ status }) => {
-          if (status !== 202) throw new Error(`answered ${status}`)
-          times.push(performance.now() - at)
-        }))
+        answers.push(
+          post(world, 'custom/bench/three_steps').then(({ status }) => {
+            if (status !== 202) throw new Error(`answered ${status}`)
+            times.push(performance.now() - at)
+          }),
+        )
       }
       await new Promise((resolve) => setTimeout(resolve, 1))
     }
@@ -174,13 +233,18 @@ const benchHistory = async () => {
   record(`history: latency with ${count} runs over none`, 'x', '<= 1.5', [after / before])
   // The tick of a minute saves the ledger; what starts now reads that, and what came after it.
   await world.platform.bus.publish([{ topic: 'scheduler-tick', event: {} }])
-  const saved = { query: 'SELECT COUNT(*) AS n FROM run_ledger WHERE kind = \'SNAPSHOT\'', default_dataset: 'tenants' }
-  while (count * 2 > 20_000 && Number((await world.platform.warehouse.query(saved))[0]?.['n']) === 0) await new Promise((resolve) => setTimeout(resolve, 20))
+  const saved = { query: "SELECT COUNT(*) AS n FROM run_ledger WHERE kind = 'SNAPSHOT'", default_dataset: 'tenants' }
+  while (count * 2 > 20_000 && Number((await world.platform.warehouse.query(saved))[0]?.['n']) === 0)
+    await new Promise((resolve) => setTimeout(resolve, 20))
   await world.platform.close()
   const starts: number[] = []
   for (let round = 0; round < rounds; round += 1) {
     const started = performance.now()
-    const platform = await startPlatform({ data_folder: world.folder, port: 0, log: openLog({ service: 'bench', level: 'error' }) })
+    const platform = await startPlatform({
+      data_folder: world.folder,
+      port: 0,
+      log: openLog({ service: 'bench', level: 'error' }),
+    })
     starts.push((performance.now() - started) / 1000)
     await platform.close()
   }
@@ -196,8 +260,16 @@ const benchStart = async () => {
     const folder = mkdtempSync(join(tmpdir(), 'convergence-bench-'))
     for (const warm of [true, false]) {
       const started = performance.now()
-      const child = spawn(process.execPath, ['--import', './tools/compile-cache.ts', 'tools/start.ts'], { cwd: join(import.meta.dirname, '../..'), stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, CONVERGENCE_DATA_DIR: folder, API_PORT: '0', LOG_LEVEL: 'ERROR' } })
-      await new Promise<void>((resolve) => { child.stdout.on('data', (chunk: Buffer) => { if (chunk.toString().includes('ready at')) resolve() }) })
+      const child = spawn(process.execPath, ['--import', './tools/compile-cache.ts', 'tools/start.ts'], {
+        cwd: join(import.meta.dirname, '../..'),
+        stdio: ['ignore', 'pipe', 'inherit'],
+        env: { ...process.env, CONVERGENCE_DATA_DIR: folder, API_PORT: '0', LOG_LEVEL: 'ERROR' },
+      })
+      await new Promise<void>((resolve) => {
+        child.stdout.on('data', (chunk: Buffer) => {
+          if (chunk.toString().includes('ready at')) resolve()
+        })
+      })
       times.push((performance.now() - started) / 1000)
       if (!warm) {
         await new Promise((resolve) => setTimeout(resolve, 5_000))
@@ -218,17 +290,34 @@ const benchLoad = async () => {
   const rows = Number(process.env['BENCH_LOAD_ROWS'] ?? 1_000_000)
   const world = await openWorld()
   const folder = join(world.folder, 'buckets/s3/bench-cur/cur/daily/20251101-20251201')
-  await writeBigCur({ folder, rows, seed: 5, report_name: 'daily', bucket: 'bench-cur', prefix: 'cur', month: '2025-11' })
+  await writeBigCur({
+    folder,
+    rows,
+    seed: 5,
+    report_name: 'daily',
+    bucket: 'bench-cur',
+    prefix: 'cur',
+    month: '2025-11',
+  })
   const perSecond: number[] = []
   const bare: number[] = []
   let most = 0
-  const watch = setInterval(() => { most = Math.max(most, process.memoryUsage.rss()) }, 50)
+  const watch = setInterval(() => {
+    most = Math.max(most, process.memoryUsage.rss())
+  }, 50)
   const client = openClient(world.platform.url)
   for (let round = 0; round < rounds; round += 1) {
     const started = performance.now()
-    const { body } = await client.call('POST', '/api/v1/pipelines/run/bench/aws/cost/cur', { key: world.key, body: { month: '2025-11' } })
+    const { body } = await client.call('POST', '/api/v1/pipelines/run/bench/aws/cost/cur', {
+      key: world.key,
+      body: { month: '2025-11' },
+    })
     for (;;) {
-      const status = (await client.call<RunStatus>('GET', `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`, { key: world.key })).body
+      const status = (
+        await client.call<RunStatus>('GET', `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`, {
+          key: world.key,
+        })
+      ).body
       if (hasEnded(status.status)) {
         if (status.status !== 'COMPLETED') throw new Error(`${status.status}: ${String(status.error_message)}`)
         break
@@ -237,19 +326,38 @@ const benchLoad = async () => {
     }
     perSecond.push(rows / ((performance.now() - started) / 1000))
     // Beside each round, so that both see the same machine.
-    const seconds = execFileSync(process.execPath, [join(import.meta.dirname, 'bare-duckdb.ts'), join(folder, 'daily-1.csv.gz'), join(world.folder, 'bare.duckdb')], { encoding: 'utf8' })
+    const seconds = execFileSync(
+      process.execPath,
+      [join(import.meta.dirname, 'bare-duckdb.ts'), join(folder, 'daily-1.csv.gz'), join(world.folder, 'bare.duckdb')],
+      { encoding: 'utf8' },
+    )
     bare.push(rows / Number(seconds))
   }
   clearInterval(watch)
   record('load: the same file into a table by bare DuckDB', 'rows/s', '-', bare)
-  record('load: whole run over bare DuckDB', 'x', '>= 0.7', perSecond.map((each, k) => each / (bare[k] ?? 1)))
+  record(
+    'load: whole run over bare DuckDB',
+    'x',
+    '>= 0.7',
+    perSecond.map((each, k) => each / (bare[k] ?? 1)),
+  )
   record(`load: ${rows} CUR rows csv.gz, whole run`, 'rows/s', '>= 150000', perSecond)
   record('load: peak memory of the process', 'MB', '-', [most / 1024 / 1024])
   await world.end()
 }
 
-const benches = { runs: benchRuns, latency: benchLatency, post: benchPost, start: benchStart, load: benchLoad, history: benchHistory }
+const benches = {
+  runs: benchRuns,
+  latency: benchLatency,
+  post: benchPost,
+  start: benchStart,
+  load: benchLoad,
+  history: benchHistory,
+}
 console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? ''}, Node ${process.version}; median (least to most)`)
 for (const [name, bench] of Object.entries(benches)) if (wanted(name)) await bench()
 agent.destroy()
-writeFileSync('bench.json', `${JSON.stringify({ at: new Date().toISOString(), node: process.version, cores: cpus().length, figures: figures.map((figure) => ({ ...figure, median: median(figure.values) })) }, null, 2)}\n`)
+writeFileSync(
+  'bench.json',
+  `${JSON.stringify({ at: new Date().toISOString(), node: process.version, cores: cpus().length, figures: figures.map((figure) => ({ ...figure, median: median(figure.values) })) }, null, 2)}\n`,
+)

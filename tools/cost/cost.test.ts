@@ -11,7 +11,15 @@ describe('what a month on Google Cloud costs', () => {
   it('grows with the runs in every part, and less than they do', () => {
     const usages = readUsages()
     const months = [1_000, 100_000, 10_000_000].map((runs) => monthOf(runs, usages))
-    for (const part of ['pubsub', 'bigquery_platform', 'bigquery_exports', 'storage_per_month_kept', 'kms', 'gke', 'total'] as const) {
+    for (const part of [
+      'pubsub',
+      'bigquery_platform',
+      'bigquery_exports',
+      'storage_per_month_kept',
+      'kms',
+      'gke',
+      'total',
+    ] as const) {
       const costs = months.map((month) => month[part])
       expect(costs, part).to.deep.equal([...costs].sort((one, other) => one - other))
     }
@@ -20,8 +28,14 @@ describe('what a month on Google Cloud costs', () => {
   it('counts what a run of one step must cause: four messages, two commits of the ledger, one job', () => {
     const usage = readUsages().find(({ pipeline, at_once }) => pipeline === 'gcp/cost/billing' && at_once === 1)
     const { runs = 0, messages = {}, bigquery = {} } = usage ?? {}
-    expect(Object.fromEntries(Object.entries(messages).map(([topic, { count }]) => [topic, count / runs]))).to.deep.equal({ 'run-requested': 1, 'run-admitted': 1, 'step-completed': 1, 'run-completed': 1 })
+    expect(
+      Object.fromEntries(Object.entries(messages).map(([topic, { count }]) => [topic, count / runs])),
+    ).to.deep.equal({ 'run-requested': 1, 'run-admitted': 1, 'step-completed': 1, 'run-completed': 1 })
     expect((bigquery['query job: INSERT INTO tenants.run_ledger'] ?? 0) / runs).to.equal(2)
-    expect(Object.entries(bigquery).filter(([kind]) => kind.startsWith('query job: replace')).reduce((sum, [, count]) => sum + count, 0) / runs).to.equal(1)
+    expect(
+      Object.entries(bigquery)
+        .filter(([kind]) => kind.startsWith('query job: replace'))
+        .reduce((sum, [, count]) => sum + count, 0) / runs,
+    ).to.equal(1)
   })
 })

@@ -1,6 +1,8 @@
 /**
- * `npm run cost`: what a month on Google Cloud costs for 1,000, 100,000 and 10 million runs, from what was counted (usage.json, by
- * measure.ts), Google's prices (prices.ts) and the assumptions below. `-- --write` puts it into docs/DEPLOYMENT.md; a test
+ * `npm run cost`: what a month on Google Cloud costs for 1,000, 100,000 and 10 million runs, from what was counted
+ * (usage.json, by
+ * measure.ts), Google's prices (prices.ts) and the assumptions below. `-- --write` puts it into docs/DEPLOYMENT.md; a
+ * test
  * compares.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -24,7 +26,10 @@ export const assumptions = {
   /** Steps that one executor pod has in hand. */
   steps_per_pod: 100,
   most_executor_pods: 20,
-  /** Times that a run's status is looked up in the tables, three queries each: those asked for while a step is silent for ten seconds. */
+  /**
+   * Times that a run's status is looked up in the tables, three queries each: those asked for while a step is silent
+   * for ten seconds.
+   */
   looks_per_run: 0.2,
   queries_per_look: 3,
   /** Bytes of the export that one run reads. */
@@ -60,12 +65,16 @@ export interface Month {
 const beyond = (amount: number, free: number): number => Math.max(0, amount - free)
 const usageOf = (usages: readonly Usage[], pipeline: string): Usage => {
   const found = usages.find((usage) => usage.pipeline === pipeline && usage.at_once === 1)
-  if (found === undefined) throw new Error(`usage.json has no ${pipeline}, one at a time: node tools/cost/measure.ts > tools/cost/usage.json`)
+  if (found === undefined)
+    throw new Error(`usage.json has no ${pipeline}, one at a time: node tools/cost/measure.ts > tools/cost/usage.json`)
   return found
 }
-const countOf = (usage: Usage, pattern: RegExp): number => Object.entries(usage.bigquery).reduce((sum, [kind, count]) => (pattern.test(kind) ? sum + count : sum), 0)
+const countOf = (usage: Usage, pattern: RegExp): number =>
+  Object.entries(usage.bigquery).reduce((sum, [kind, count]) => (pattern.test(kind) ? sum + count : sum), 0)
 
-/** Subscriptions that a message of this topic goes to; those whose filter turns it away are billed as deliveries too. */
+/**
+ * Subscriptions that a message of this topic goes to; those whose filter turns it away are billed as deliveries too.
+ */
 const deliveriesOf = (topic: Topic): number => {
   const { readers, feed } = topology[topic]
   return Object.keys(readers ?? {}).length + (feed === undefined ? 0 : assumptions.auth_replicas)
@@ -77,7 +86,17 @@ export const monthOf = (runs: number, usages: readonly Usage[]): Month => {
   const idle = usageOf(usages, 'none, ten minutes')
   const per = (count: number) => count / usage.runs
 
-  const published = topics.reduce((sum, topic) => sum + per(Math.max(usage.messages[topic]?.bytes ?? 0, (usage.messages[topic]?.count ?? 0) * prices.pubsub_least_request.value)), 0)
+  const published = topics.reduce(
+    (sum, topic) =>
+      sum +
+      per(
+        Math.max(
+          usage.messages[topic]?.bytes ?? 0,
+          (usage.messages[topic]?.count ?? 0) * prices.pubsub_least_request.value,
+        ),
+      ),
+    0,
+  )
   const moved = topics.reduce((sum, topic) => {
     const { count = 0, bytes = 0 } = usage.messages[topic] ?? {}
     return sum + per(Math.max(bytes, count * prices.pubsub_least_request.value)) * (1 + deliveriesOf(topic))
@@ -85,7 +104,10 @@ export const monthOf = (runs: number, usages: readonly Usage[]): Month => {
   const pubsub = beyond(runs * moved, prices.pubsub_free_bytes.value) * prices.pubsub_byte.value
 
   // A scheduler that is busy decides many messages in one commit: never more commits than fit one after the other.
-  const commits = Math.min(runs * per(countOf(usage, /INSERT INTO tenants\.run_ledger/)), monthSeconds / a.commit_seconds)
+  const commits = Math.min(
+    runs * per(countOf(usage, /INSERT INTO tenants\.run_ledger/)),
+    monthSeconds / a.commit_seconds,
+  )
   const ticks = (monthSeconds / 60) * (countOf(idle, /^query/) / idle.runs)
   const looks = runs * a.looks_per_run * a.queries_per_look
   const platform_bytes = (commits + ticks + looks * 2) * prices.query_least_bytes.value
@@ -97,24 +119,47 @@ export const monthOf = (runs: number, usages: readonly Usage[]): Month => {
   const storage = beyond(rows * 1.5, prices.storage_free_bytes.value) * prices.storage_byte.value
 
   const peak_runs = (runs / monthSeconds) * a.peak
-  const executors = Math.min(a.most_executor_pods, Math.max(2, Math.ceil((peak_runs * a.step_seconds) / a.steps_per_pod)))
+  const executors = Math.min(
+    a.most_executor_pods,
+    Math.max(2, Math.ceil((peak_runs * a.step_seconds) / a.steps_per_pod)),
+  )
   // The autoscaler is at the peak for as long as the peak lasts; the mean is what is paid for.
-  const meanExecutors = Math.min(executors, Math.max(2, Math.ceil((peak_runs / a.peak) * a.step_seconds * 2 / a.steps_per_pod)))
+  const meanExecutors = Math.min(
+    executors,
+    Math.max(2, Math.ceil(((peak_runs / a.peak) * a.step_seconds * 2) / a.steps_per_pod)),
+  )
   const pods = a.other_pods + meanExecutors
-  const gke = beyond(prices.cluster_hour.value * monthHours, prices.cluster_credit.value) + pods * monthHours * (a.pod_cpu * prices.pod_cpu_hour.value + a.pod_gib * prices.pod_gib_hour.value)
+  const gke =
+    beyond(prices.cluster_hour.value * monthHours, prices.cluster_credit.value) +
+    pods * monthHours * (a.pod_cpu * prices.pod_cpu_hour.value + a.pod_gib * prices.pod_gib_hour.value)
   const kms = a.key_versions * prices.kms_version.value + runs * a.kms_operations_per_run * prices.kms_operation.value
 
   const bigquery_exports = query * exportsShare
   const bigquery_platform = query - bigquery_exports + written
   return {
-    runs, pods: a.other_pods + executors, pubsub, bigquery_platform, bigquery_exports, storage_per_month_kept: storage, kms, gke, total: pubsub + bigquery_platform + bigquery_exports + storage + kms + gke,
-    peak_runs, peak_commits: Math.min(peak_runs * 2, 1 / a.commit_seconds), peak_requests: peak_runs * per(countOf(usage, /^(GET|POST|query|dry run)/)), peak_published_bytes: peak_runs * published, peak_steps: peak_runs * a.step_seconds,
+    runs,
+    pods: a.other_pods + executors,
+    pubsub,
+    bigquery_platform,
+    bigquery_exports,
+    storage_per_month_kept: storage,
+    kms,
+    gke,
+    total: pubsub + bigquery_platform + bigquery_exports + storage + kms + gke,
+    peak_runs,
+    peak_commits: Math.min(peak_runs * 2, 1 / a.commit_seconds),
+    peak_requests: peak_runs * per(countOf(usage, /^(GET|POST|query|dry run)/)),
+    peak_published_bytes: peak_runs * published,
+    peak_steps: peak_runs * a.step_seconds,
   }
 }
 
-const dollars = (amount: number): string => (amount === 0 ? '0' : amount < 10 ? amount.toFixed(2) : Math.round(amount).toLocaleString('en-US'))
-const rate = (value: number): string => (value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(2))
-const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+const dollars = (amount: number): string =>
+  amount === 0 ? '0' : amount < 10 ? amount.toFixed(2) : Math.round(amount).toLocaleString('en-US')
+const rate = (value: number): string =>
+  value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(2)
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 
 /** The section of docs/DEPLOYMENT.md, without its heading. */
 export const section = (usages: readonly Usage[]): string => {
@@ -131,7 +176,7 @@ step, one day of one tenant. US dollars a month.
 ${table(head, [
   row('GKE Autopilot, cluster and pods', ({ gke }) => dollars(gke)),
   row('Pub/Sub', ({ pubsub }) => dollars(pubsub)),
-  row('BigQuery: the platform\'s own statements and rows', ({ bigquery_platform }) => dollars(bigquery_platform)),
+  row("BigQuery: the platform's own statements and rows", ({ bigquery_platform }) => dollars(bigquery_platform)),
   row('BigQuery: reading the exports', ({ bigquery_exports }) => dollars(bigquery_exports)),
   row('BigQuery: each month of records kept', ({ storage_per_month_kept }) => dollars(storage_per_month_kept)),
   row('KMS', ({ kms }) => dollars(kms)),
@@ -149,14 +194,32 @@ run; ${a.key_versions} key versions, ${a.kms_operations_per_run} KMS operation p
 
 ### What binds first
 
-${table(['at the peak', ...head.slice(1), 'limit'], [
-  [...row('runs per second', ({ peak_runs }) => rate(peak_runs)), ''],
-  [...row('commits of the ledger per second', ({ peak_commits }) => rate(peak_commits)), `${limits.dml_statements.value} (DML per table)`],
-  [...row('steps in hand', ({ peak_steps }) => rate(peak_steps)), `${a.steps_per_pod * a.most_executor_pods} (${a.most_executor_pods} pods)`],
-  [...row('BigQuery requests per second, all methods', ({ peak_requests }) => rate(peak_requests)), `${limits.api_requests.value} of one method by one identity`],
-  [...row('MB published per second', ({ peak_published_bytes }) => rate(peak_published_bytes / 1e6)), `${limits.publish_bytes.value / 1e6} (small region)`],
-  [...row('KMS requests per second', ({ peak_runs }) => rate(peak_runs * a.kms_operations_per_run)), String(limits.kms_requests.value)],
-])}
+${table(
+  ['at the peak', ...head.slice(1), 'limit'],
+  [
+    [...row('runs per second', ({ peak_runs }) => rate(peak_runs)), ''],
+    [
+      ...row('commits of the ledger per second', ({ peak_commits }) => rate(peak_commits)),
+      `${limits.dml_statements.value} (DML per table)`,
+    ],
+    [
+      ...row('steps in hand', ({ peak_steps }) => rate(peak_steps)),
+      `${a.steps_per_pod * a.most_executor_pods} (${a.most_executor_pods} pods)`,
+    ],
+    [
+      ...row('BigQuery requests per second, all methods', ({ peak_requests }) => rate(peak_requests)),
+      `${limits.api_requests.value} of one method by one identity`,
+    ],
+    [
+      ...row('MB published per second', ({ peak_published_bytes }) => rate(peak_published_bytes / 1e6)),
+      `${limits.publish_bytes.value / 1e6} (small region)`,
+    ],
+    [
+      ...row('KMS requests per second', ({ peak_runs }) => rate(peak_runs * a.kms_operations_per_run)),
+      String(limits.kms_requests.value),
+    ],
+  ],
+)}
 
 1. **BigQuery requests** of the executor's identity bind first, if one method takes more than its share: jobs are asked for with a long poll, so one step makes few. Ask Google for more
    before the peak reaches half of the limit; it is a quota, not a system limit.
@@ -169,18 +232,29 @@ ${table(['at the peak', ...head.slice(1), 'limit'], [
 
 ### Sources
 
-${table(['figure', 'source', ''], [...Object.values(prices), ...Object.values(limits).map((limit) => ({ ...limit, unit: `${limit.value.toLocaleString('en-US')} ${limit.unit}` }))].map(({ unit, source, read }) => [unit, source, read ? `read ${readOn}` : 'check before you rely on it']))}
+${table(
+  ['figure', 'source', ''],
+  [
+    ...Object.values(prices),
+    ...Object.values(limits).map((limit) => ({
+      ...limit,
+      unit: `${limit.value.toLocaleString('en-US')} ${limit.unit}`,
+    })),
+  ].map(({ unit, source, read }) => [unit, source, read ? `read ${readOn}` : 'check before you rely on it']),
+)}
 `
 }
 
 const [begin, end] = ['<!-- npm run cost -- --write -->', '<!-- end of npm run cost -->']
 const file = join(import.meta.dirname, '../../docs/DEPLOYMENT.md')
-export const readUsages = (): Usage[] => JSON.parse(readFileSync(join(import.meta.dirname, 'usage.json'), 'utf8')) as Usage[]
+export const readUsages = (): Usage[] =>
+  JSON.parse(readFileSync(join(import.meta.dirname, 'usage.json'), 'utf8')) as Usage[]
 
 /** The page with the section as it should be. Throws where the page has no place for it. */
 export const pageWith = (page: string, text: string): string => {
   const [from, to] = [page.indexOf(begin), page.indexOf(end)]
-  if (from < 0 || to < from) throw new Error(`docs/DEPLOYMENT.md: expected a line ${begin} and, after it, a line ${end}`)
+  if (from < 0 || to < from)
+    throw new Error(`docs/DEPLOYMENT.md: expected a line ${begin} and, after it, a line ${end}`)
   return `${page.slice(0, from + begin.length)}\n${text}${page.slice(to)}`
 }
 

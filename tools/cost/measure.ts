@@ -1,6 +1,8 @@
 /**
- * What runs ask of Google Cloud: the platform as processes of their own with Google's clients, and everything between them and the local
- * cloud counted: requests to BigQuery by a proxy, messages by a subscription of our own on each topic. `node tools/cost/measure.ts` prints
+ * What runs ask of Google Cloud: the platform as processes of their own with Google's clients, and everything between
+ * them and the local
+ * cloud counted: requests to BigQuery by a proxy, messages by a subscription of our own on each topic. `node
+ * tools/cost/measure.ts` prints
  * it as JSON; `usage.json` holds what it printed.
  */
 import { once } from 'node:events'
@@ -33,12 +35,30 @@ export interface Usage {
 const kindOf = (method: string, url: string, body: string): string => {
   const path = url.replace(/\?.*$/, '').replace(/^.*\/projects\/[^/]+/, '')
   if (method === 'POST' && (path === '/jobs' || path === '/queries')) {
-    const { configuration, query, defaultDataset } = JSON.parse(body) as { configuration?: { dryRun?: boolean; query?: { query: string; destinationTable?: object; defaultDataset?: { datasetId: string } } }; query?: string; defaultDataset?: { datasetId: string } }
+    const { configuration, query, defaultDataset } = JSON.parse(body) as {
+      configuration?: {
+        dryRun?: boolean
+        query?: { query: string; destinationTable?: object; defaultDataset?: { datasetId: string } }
+      }
+      query?: string
+      defaultDataset?: { datasetId: string }
+    }
     const dataset = defaultDataset ?? configuration?.query?.defaultDataset
-    const text = (configuration?.query?.query ?? query ?? '').replaceAll(/\s+/g, ' ').replaceAll(/`?[a-z-]+`?\.`?([a-z_0-9]+)`?\.`?([a-z_0-9]+)`?/g, '$1.$2').replaceAll('`', '')
+    const text = (configuration?.query?.query ?? query ?? '')
+      .replaceAll(/\s+/g, ' ')
+      .replaceAll(/`?[a-z-]+`?\.`?([a-z_0-9]+)`?\.`?([a-z_0-9]+)`?/g, '$1.$2')
+      .replaceAll('`', '')
     const what = configuration?.dryRun === true ? 'dry run' : path === '/jobs' ? 'query job' : 'query'
     const written = /^(INSERT INTO|MERGE) \S+/.exec(text)?.[0]
-    const read = [...new Set([...text.matchAll(/(?:FROM|JOIN) ([a-z_0-9.]+)/g)].map(([, table = '']) => (table.includes('.') || dataset === undefined ? table : `${dataset.datasetId}.${table}`)))].sort().join(', ')
+    const read = [
+      ...new Set(
+        [...text.matchAll(/(?:FROM|JOIN) ([a-z_0-9.]+)/g)].map(([, table = '']) =>
+          table.includes('.') || dataset === undefined ? table : `${dataset.datasetId}.${table}`,
+        ),
+      ),
+    ]
+      .sort()
+      .join(', ')
     return `${what}: ${written ?? `${configuration?.query?.destinationTable === undefined ? '' : 'replace a partition, '}SELECT FROM ${read}`}`
   }
   return `${method} ${path.replace(/^\/(jobs|queries)\/[^/]+/, '/$1/{id}').replace(/^\/datasets\/acme_corp/, '/datasets/{tenant}')}`
@@ -47,26 +67,51 @@ const kindOf = (method: string, url: string, body: string): string => {
 const countingProxy = async (target: URL, count: (kind: string, bytes: number) => void) => {
   const server = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = []
-    incoming.on('data', (chunk: Buffer) => { chunks.push(chunk) }).on('end', () => {
-      const body = Buffer.concat(chunks)
-      count(kindOf(incoming.method ?? '', incoming.url ?? '', body.toString('utf8')), body.length)
-      const onward = request({ host: target.hostname, port: target.port, path: incoming.url, method: incoming.method, headers: incoming.headers }, (answer) => {
-        outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
-        answer.pipe(outgoing)
+    incoming
+      .on('data', (chunk: Buffer) => {
+        chunks.push(chunk)
       })
-      onward.on('error', () => { outgoing.destroy() })
-      onward.end(body)
-    })
+      .on('end', () => {
+        const body = Buffer.concat(chunks)
+        count(kindOf(incoming.method ?? '', incoming.url ?? '', body.toString('utf8')), body.length)
+        const onward = request(
+          {
+            host: target.hostname,
+            port: target.port,
+            path: incoming.url,
+            method: incoming.method,
+            headers: incoming.headers,
+          },
+          (answer) => {
+            outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+            answer.pipe(outgoing)
+          },
+        )
+        onward.on('error', () => {
+          outgoing.destroy()
+        })
+        onward.end(body)
+      })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close: () => new Promise((done) => { server.close(done); server.closeAllConnections() }) }
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    close: () =>
+      new Promise((done) => {
+        server.close(done)
+        server.closeAllConnections()
+      }),
+  }
 }
 
-const sorted = <T>(record: Record<string, T>): Record<string, T> => Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)))
+const sorted = <T>(record: Record<string, T>): Record<string, T> =>
+  Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)))
 
 /** Each load after the other, in one platform: `ticks` minutes of nothing, runs one by one, runs at once. */
-export const measure = async (loads: readonly { pipeline: string; parameters: Record<string, string>; runs: number; at_once: number }[]): Promise<Usage[]> => {
+export const measure = async (
+  loads: readonly { pipeline: string; parameters: Record<string, string>; runs: number; at_once: number }[],
+): Promise<Usage[]> => {
   const data_folder = mkdtempSync(join(tmpdir(), 'convergence-cost-'))
   let usage: Usage | undefined
   let target = new URL('http://127.0.0.1')
@@ -75,14 +120,29 @@ export const measure = async (loads: readonly { pipeline: string; parameters: Re
     usage.bigquery[kind] = (usage.bigquery[kind] ?? 0) + 1
     if (kind.endsWith('/insertAll')) usage.row_bytes += bytes
   }
-  const closing: (() => Promise<unknown>)[] = [async () => { rmSync(data_folder, { recursive: true, force: true }) }]
+  const closing: (() => Promise<unknown>)[] = [
+    async () => {
+      rmSync(data_folder, { recursive: true, force: true })
+    },
+  ]
   try {
-    const samples = await writeSamples({ folder: data_folder, tenants: ['acme_corp'], seed: 7, rows_per_provider: 3000, month: '2025-11', days: ['2025-11-18'] })
+    const samples = await writeSamples({
+      folder: data_folder,
+      tenants: ['acme_corp'],
+      seed: 7,
+      rows_per_provider: 3000,
+      month: '2025-11',
+      days: ['2025-11-18'],
+    })
     // The proxy is there before the local cloud's address is known; it reads the address when the first request comes.
-    const proxy = await countingProxy(new Proxy(target, { get: (_, name) => Reflect.get(target, name) as unknown }), count)
+    const proxy = await countingProxy(
+      new Proxy(target, { get: (_, name) => Reflect.get(target, name) as unknown }),
+      count,
+    )
     closing.unshift(proxy.close)
     const all = await startProcesses({
-      data_folder, log: () => undefined,
+      data_folder,
+      log: () => undefined,
       through: (env) => {
         target = new URL(env['BIGQUERY_EMULATOR_HOST'] ?? '')
         return { ...env, BIGQUERY_EMULATOR_HOST: proxy.url }
@@ -90,33 +150,59 @@ export const measure = async (loads: readonly { pipeline: string; parameters: Re
     })
     closing.unshift(all.close)
     const project_id = all.env['GCP_PROJECT_ID'] ?? ''
-    const warehouse = openWarehouse({ engine: openBigQuery({ project_id, location: 'EU', api_endpoint: target.origin }), random: Math.random })
+    const warehouse = openWarehouse({
+      engine: openBigQuery({ project_id, location: 'EU', api_endpoint: target.origin }),
+      random: Math.random,
+    })
     closing.unshift(() => warehouse.close())
     await loadBillingExport(warehouse, samples.gcp_file)
     const client = openClient(all.urls[0] ?? '')
-    const { body: tenant } = await client.call('POST', '/api/v1/tenants/onboard', { body: { tenant_id: 'acme_corp', company_name: 'Acme', admin_email: 'admin@acme.example', subscription_plan: 'ENTERPRISE' } })
+    const { body: tenant } = await client.call('POST', '/api/v1/tenants/onboard', {
+      body: {
+        tenant_id: 'acme_corp',
+        company_name: 'Acme',
+        admin_email: 'admin@acme.example',
+        subscription_plan: 'ENTERPRISE',
+      },
+    })
     const key = String(tenant['api_key'])
 
-    const pubsub = new PubSub({ projectId: project_id, apiEndpoint: all.env['PUBSUB_EMULATOR_HOST'] ?? '', emulatorMode: true })
+    const pubsub = new PubSub({
+      projectId: project_id,
+      apiEndpoint: all.env['PUBSUB_EMULATOR_HOST'] ?? '',
+      emulatorMode: true,
+    })
     closing.unshift(() => pubsub.close())
     for (const topic of topics) {
       const [subscription] = await pubsub.topic(topic).createSubscription(`cost.${topic}`)
       subscription.on('message', (message: Message) => {
         message.ack()
         if (usage === undefined) return
-        const entry = usage.messages[topic] ??= { count: 0, bytes: 0 }
+        const entry = (usage.messages[topic] ??= { count: 0, bytes: 0 })
         entry.count += 1
         // As Pub/Sub bills: body, attributes, 20 bytes of time, the id.
-        entry.bytes += message.length + Object.entries(message.attributes).reduce((sum, [name, value]) => sum + name.length + value.length, 0) + 20 + message.id.length
+        entry.bytes +=
+          message.length +
+          Object.entries(message.attributes).reduce((sum, [name, value]) => sum + name.length + value.length, 0) +
+          20 +
+          message.id.length
       })
       closing.unshift(() => subscription.close())
     }
     const run = async (pipeline: string, parameters: Record<string, string>): Promise<void> => {
-      const { body } = await client.call('POST', `/api/v1/pipelines/run/acme_corp/${pipeline}`, { key, body: parameters })
+      const { body } = await client.call('POST', `/api/v1/pipelines/run/acme_corp/${pipeline}`, {
+        key,
+        body: parameters,
+      })
       for (;;) {
-        const status = await client.call<RunStatus>('GET', `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`, { key })
+        const status = await client.call<RunStatus>(
+          'GET',
+          `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`,
+          { key },
+        )
         if (hasEnded(status.body.status)) {
-          if (status.body.status !== 'COMPLETED') throw new Error(`${pipeline}: ${status.body.status} ${status.body.error_message ?? ''}`)
+          if (status.body.status !== 'COMPLETED')
+            throw new Error(`${pipeline}: ${status.body.status} ${status.body.error_message ?? ''}`)
           return
         }
         await new Promise((resolve) => setTimeout(resolve, 50))
@@ -128,7 +214,9 @@ export const measure = async (loads: readonly { pipeline: string; parameters: Re
     await settle()
     usage = { pipeline: 'none, ten minutes', runs: 10, at_once: 1, bigquery: {}, messages: {}, row_bytes: 0 }
     for (let minute = 0; minute < 10; minute += 1) {
-      await pubsub.topic('scheduler-tick').publishMessage({ data: Buffer.from('{}'), attributes: { event: 'scheduler-tick', version: '1' } })
+      await pubsub
+        .topic('scheduler-tick')
+        .publishMessage({ data: Buffer.from('{}'), attributes: { event: 'scheduler-tick', version: '1' } })
       await settle()
     }
     results.push(usage)
@@ -138,7 +226,14 @@ export const measure = async (loads: readonly { pipeline: string; parameters: Re
       await settle()
       usage = { pipeline, runs, at_once, bigquery: {}, messages: {}, row_bytes: 0 }
       let left = runs
-      await Promise.all(Array.from({ length: at_once }, async () => { while (left > 0) { left -= 1; await run(pipeline, parameters) } }))
+      await Promise.all(
+        Array.from({ length: at_once }, async () => {
+          while (left > 0) {
+            left -= 1
+            await run(pipeline, parameters)
+          }
+        }),
+      )
       await settle()
       results.push(usage)
       usage = undefined
@@ -150,10 +245,16 @@ export const measure = async (loads: readonly { pipeline: string; parameters: Re
 }
 
 if (import.meta.main) {
-  console.log(JSON.stringify(await measure([
-    { pipeline: 'gcp/cost/billing', parameters: { date: '2025-11-18' }, runs: 20, at_once: 1 },
-    { pipeline: 'gcp/cost/billing', parameters: { date: '2025-11-18' }, runs: 60, at_once: 20 },
-    { pipeline: 'custom/bench/three_steps', parameters: {}, runs: 20, at_once: 1 },
-    { pipeline: 'custom/bench/three_steps', parameters: {}, runs: 400, at_once: 100 },
-  ]), null, 2))
+  console.log(
+    JSON.stringify(
+      await measure([
+        { pipeline: 'gcp/cost/billing', parameters: { date: '2025-11-18' }, runs: 20, at_once: 1 },
+        { pipeline: 'gcp/cost/billing', parameters: { date: '2025-11-18' }, runs: 60, at_once: 20 },
+        { pipeline: 'custom/bench/three_steps', parameters: {}, runs: 20, at_once: 1 },
+        { pipeline: 'custom/bench/three_steps', parameters: {}, runs: 400, at_once: 100 },
+      ]),
+      null,
+      2,
+    ),
+  )
 }

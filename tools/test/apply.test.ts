@@ -10,10 +10,15 @@ import { openLocalCloud } from '../local-cloud.ts'
 /** A local cloud whose topics are there, as at its start, and whose warehouse is empty. */
 const setup = async () => {
   const folder = await mkdtemp(join(tmpdir(), 'convergence-apply-'))
-  const cloud = await openLocalCloud({ data_folder: folder, project_id: 'local-convergence', log: openLog({ service: 'test', level: 'error' }) })
+  const cloud = await openLocalCloud({
+    data_folder: folder,
+    project_id: 'local-convergence',
+    log: openLog({ service: 'test', level: 'error' }),
+  })
   const fronts = await cloud.openFronts({ pubsub: 0, bigquery: 0 })
   return {
-    cloud, side: sideOf(fronts.env),
+    cloud,
+    side: sideOf(fronts.env),
     close: async () => {
       await fronts.close()
       await cloud.close()
@@ -29,9 +34,16 @@ describe('apply', () => {
       await cloud.broker.deleteSubscription('executor.run-admitted')
       await cloud.broker.deleteTopic('scheduler.run-requested.dead')
       await cloud.broker.deleteSubscription('scheduler.run-requested.dead')
-      const missing = (done: Awaited<ReturnType<typeof apply>>) => done.filter(({ was_there }) => !was_there).map(({ kind, name }) => `${kind} ${name}`)
+      const missing = (done: Awaited<ReturnType<typeof apply>>) =>
+        done.filter(({ was_there }) => !was_there).map(({ kind, name }) => `${kind} ${name}`)
       const planned = missing(await apply(side, { dry_run: true }))
-      expect(planned).to.include.members(['topic scheduler.run-requested.dead', 'subscription scheduler.run-requested.dead', 'subscription executor.run-admitted', 'dataset tenants', 'table tenants.run_ledger'])
+      expect(planned).to.include.members([
+        'topic scheduler.run-requested.dead',
+        'subscription scheduler.run-requested.dead',
+        'subscription executor.run-admitted',
+        'dataset tenants',
+        'table tenants.run_ledger',
+      ])
       expect(planned.filter((name) => /^(topic|subscription)/.test(name))).to.have.length(3)
       expect(await cloud.broker.getSubscription('executor.run-admitted')).to.equal(undefined)
       expect(await cloud.engine.getDataset('tenants')).to.equal(undefined)
@@ -39,7 +51,9 @@ describe('apply', () => {
       const again = await apply(side, { dry_run: false })
       expect(missing(again)).to.deep.equal([])
       expect(again.map(({ kind }) => kind)).to.include.members(['topic', 'subscription', 'dataset', 'table', 'view'])
-      expect((await cloud.broker.getSubscription('executor.run-admitted'))?.deadLetterPolicy?.topic).to.equal('executor.run-admitted.dead')
+      expect((await cloud.broker.getSubscription('executor.run-admitted'))?.deadLetterPolicy?.topic).to.equal(
+        'executor.run-admitted.dead',
+      )
     } finally {
       await close()
     }
@@ -50,7 +64,11 @@ describe('apply', () => {
       sideOf({ RUNTIME: 'gcp', GCP_PROJECT_ID: 'A', PUBSUB_EMULATOR_HOST: 'x:1' })
       expect.fail('accepted')
     } catch (error) {
-      expect((error as AppError).faults.map((fault) => fault.split(' ')[0])).to.deep.equal(['GCP_PROJECT_ID', 'BIGQUERY_LOCATION', 'PUBSUB_EMULATOR_HOST'])
+      expect((error as AppError).faults.map((fault) => fault.split(' ')[0])).to.deep.equal([
+        'GCP_PROJECT_ID',
+        'BIGQUERY_LOCATION',
+        'PUBSUB_EMULATOR_HOST',
+      ])
     }
   })
 })

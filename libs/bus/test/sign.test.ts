@@ -30,13 +30,24 @@ describe('signature of a request', () => {
     const { data, attributes } = setup()
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
     const { sig: _sig, ...said } = attributes
-    expect(verifySignature(publicKey, { ...attributes, sig: sign(null, Buffer.from(signedText({ ...said, data })), privateKey).toString('base64') }, data)).to.equal(false)
+    expect(
+      verifySignature(
+        publicKey,
+        { ...attributes, sig: sign(null, Buffer.from(signedText({ ...said, data })), privateKey).toString('base64') },
+        data,
+      ),
+    ).to.equal(false)
   })
   it('is false, and never throws, for whatever stands in the attributes', () => {
     const { publicKey, attributes, data } = setup()
-    fc.assert(fc.property(fc.dictionary(fc.constantFrom('kid', 'tenant_id', 'idempotency_key', 'ts', 'sig'), fc.string()), (changed) => {
-      fc.pre(Object.keys(changed).length > 0)
-      expect(verifySignature(publicKey, { ...attributes, ...changed }, data)).to.equal(false)
-    }))
+    fc.assert(
+      fc.property(
+        fc.dictionary(fc.constantFrom('kid', 'tenant_id', 'idempotency_key', 'ts', 'sig'), fc.string()),
+        (changed) => {
+          fc.pre(Object.keys(changed).length > 0)
+          expect(verifySignature(publicKey, { ...attributes, ...changed }, data)).to.equal(false)
+        },
+      ),
+    )
   })
 })

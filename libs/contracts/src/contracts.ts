@@ -1,5 +1,6 @@
 /**
- * What everybody agrees on: events, errors, names, topology, tables. The facts stand in schemas/; this module types and checks them.
+ * What everybody agrees on: events, errors, names, topology, tables. The facts stand in schemas/; this module types and
+ * checks them.
  * Nothing here does I/O after it was loaded.
  */
 import { createHash } from 'node:crypto'
@@ -13,20 +14,37 @@ import { errors } from './errors.generated.ts'
 import type { EventBodies, Fault, Limits, Run, TenantChanged } from './events.generated.ts'
 
 export type {
-  CompiledStep, EventBodies, Fault, Limits, NextStep, Run, RunAdmitted, RunCompleted, RunFailed, RunRequested, SchedulerTick, StepCompleted, TenantChanged,
+  CompiledStep,
+  EventBodies,
+  Fault,
+  Limits,
+  NextStep,
+  Run,
+  RunAdmitted,
+  RunCompleted,
+  RunFailed,
+  RunRequested,
+  SchedulerTick,
+  StepCompleted,
+  TenantChanged,
 } from './events.generated.ts'
 
 /** The folder of schemas/, wherever the package is installed. */
 export const schemasFolder = dirname(createRequire(import.meta.url).resolve('@convergence/schemas/package.json'))
 const readJson = (path: string): unknown => JSON.parse(readFileSync(join(schemasFolder, path), 'utf8'))
 
-// ---- errors -------------------------------------------------------------------------------------------------------------------
+// ---- errors
 
 export type ErrorCode = keyof typeof errors
-export const errorTable: Readonly<Record<ErrorCode, { http_status: number; retryable: boolean; meaning: string; what_to_do: string }>> = errors
+export const errorTable: Readonly<
+  Record<ErrorCode, { http_status: number; retryable: boolean; meaning: string; what_to_do: string }>
+> = errors
 export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(errors, code)
 
-/** A failure with a code from schemas/errors.json; the table says whether to retry and which HTTP status it has. The message is for the client. */
+/**
+ * A failure with a code from schemas/errors.json; the table says whether to retry and which HTTP status it has. The
+ * message is for the client.
+ */
 export class AppError extends Error {
   readonly code: ErrorCode
   /** All faults at once, where there are several. */
@@ -45,11 +63,14 @@ export const isRetryable = (error: unknown): boolean => !(error instanceof AppEr
 /** The error as an event or row carries it: an unknown error shows its class, never its message or stack. */
 export const faultOf = (error: unknown): Fault =>
   error instanceof AppError
-    // Cut, or told of something cut, it may end in half of a character.
-    ? { code: error.code, message: [error.message, ...error.faults].join('\n').slice(0, 4000).toWellFormed() }
-    : { code: 'INTERNAL', message: `unexpected ${error instanceof Error ? error.name : typeof error}; the log has it under the run's id` }
+    ? // Cut, or told of something cut, it may end in half of a character.
+      { code: error.code, message: [error.message, ...error.faults].join('\n').slice(0, 4000).toWellFormed() }
+    : {
+        code: 'INTERNAL',
+        message: `unexpected ${error instanceof Error ? error.name : typeof error}; the log has it under the run's id`,
+      }
 
-// ---- topology and names ---------------------------------------------------------------------------------------------------------
+// ---- topology and names
 
 export type Topic = keyof EventBodies
 export type ServiceName = 'auth' | 'tenant' | 'scheduler' | 'executor' | 'notifier'
@@ -61,8 +82,14 @@ export interface Reader {
   /** Deliveries before the message goes to the dead letters; default 20. */
   max_delivery_attempts?: number
 }
-export interface TopicSpec { publishers: string[]; readers: Partial<Record<ServiceName, Reader>>; feed?: ServiceName }
-export const topology = parse(readFileSync(join(schemasFolder, 'topology.yaml'), 'utf8')) as Readonly<Record<Topic, TopicSpec>>
+export interface TopicSpec {
+  publishers: string[]
+  readers: Partial<Record<ServiceName, Reader>>
+  feed?: ServiceName
+}
+export const topology = parse(readFileSync(join(schemasFolder, 'topology.yaml'), 'utf8')) as Readonly<
+  Record<Topic, TopicSpec>
+>
 export const topics = Object.keys(topology) as Topic[]
 
 export const subscriptionName = (service: ServiceName, topic: Topic, replica?: string): string =>
@@ -97,19 +124,29 @@ export const canonicalJson = (value: unknown): string =>
   JSON.stringify(value, (_key, inner: unknown) =>
     inner !== null && typeof inner === 'object' && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
-      : inner)
+      : inner,
+  )
 
 /** SHA-256 of the canonical JSON, hex. */
 export const digestOf = (value: unknown): string => createHash('sha256').update(canonicalJson(value)).digest('hex')
 
 /** What two requests under one idempotency key must have in common; else IDEMPOTENCY_MISMATCH. */
-export const requestDigest = ({ action = 'start', pipeline = '', parameters = {}, parent_run_id }: { pipeline?: string; parameters?: Run['parameters']; action?: string; parent_run_id?: string }): string =>
-  digestOf({ action, pipeline, parameters, ...parent_run_id === undefined ? {} : { parent_run_id } })
+export const requestDigest = ({
+  action = 'start',
+  pipeline = '',
+  parameters = {},
+  parent_run_id,
+}: {
+  pipeline?: string
+  parameters?: Run['parameters']
+  action?: string
+  parent_run_id?: string
+}): string => digestOf({ action, pipeline, parameters, ...(parent_run_id === undefined ? {} : { parent_run_id }) })
 
 /** Pipelines of the platform itself: only signed by the platform's services, counted against no quota. */
 export const isSystemPipeline = (pipeline: string): boolean => pipeline.startsWith('setup/')
 
-// ---- events ---------------------------------------------------------------------------------------------------------------------
+// ---- events
 
 const addFormats = addFormatsModule as unknown as (ajv: Ajv) => void
 const ajv = new Ajv({ allErrors: true, strict: true, allowUnionTypes: true })
@@ -125,15 +162,21 @@ const check = (topic: Topic): ValidateFunction => {
   return validate
 }
 
-/** Throws EVENT_INVALID, with every fault, unless the value is a body of the topic. A reader ignores fields that it does not know. */
+/**
+ * Throws EVENT_INVALID, with every fault, unless the value is a body of the topic. A reader ignores fields that it does
+ * not know.
+ */
 export function assertEvent<T extends Topic>(topic: T, value: unknown): asserts value is EventBodies[T] {
   const validate = check(topic)
   if (!validate(value)) {
-    throw new AppError('EVENT_INVALID', `${topic}: the body does not follow schemas/events/${topic}.v1.json`, { faults: (validate.errors ?? []).slice(0, 20).map(wordFault) })
+    throw new AppError('EVENT_INVALID', `${topic}: the body does not follow schemas/events/${topic}.v1.json`, {
+      faults: (validate.errors ?? []).slice(0, 20).map(wordFault),
+    })
   }
 }
 /**
- * Where a value read from this JSON text has half of a character (a lone surrogate), which JSON can say and UTF-8 and the warehouse cannot; undefined
+ * Where a value read from this JSON text has half of a character (a lone surrogate), which JSON can say and UTF-8 and
+ * the warehouse cannot; undefined
  * where it has none. Nearly always one look at the text tells.
  */
 export const brokenText = (text: string, value: unknown, path = 'body'): string | undefined => {
@@ -149,7 +192,8 @@ export const brokenText = (text: string, value: unknown, path = 'body'): string 
   }
   return look(value, path)
 }
-const wordFault = (error: ErrorObject): string => `${error.instancePath === '' ? 'body' : error.instancePath.slice(1).replaceAll('/', '.')}: ${error.message ?? error.keyword}`
+const wordFault = (error: ErrorObject): string =>
+  `${error.instancePath === '' ? 'body' : error.instancePath.slice(1).replaceAll('/', '.')}: ${error.message ?? error.keyword}`
 
 /** The attributes that filters, checks and traces need; never payload. */
 export const eventAttributes = <T extends Topic>(topic: T, event: EventBodies[T]): Record<string, string> => {
@@ -163,16 +207,39 @@ export const eventAttributes = <T extends Topic>(topic: T, event: EventBodies[T]
     for (const { host } of body.next) attributes[`for_${host}`] = '1'
     if (body.next.length === 0) attributes['last'] = '1'
   }
-  if ((topic === 'run-completed' || topic === 'run-failed') && (body.run?.notifications.length ?? 0) > 0) attributes['notify'] = '1'
+  if ((topic === 'run-completed' || topic === 'run-failed') && (body.run?.notifications.length ?? 0) > 0)
+    attributes['notify'] = '1'
   return attributes
 }
 
-// ---- tables ---------------------------------------------------------------------------------------------------------------------
+// ---- tables
 
-export type ColumnType = 'STRING' | 'BYTES' | 'INT64' | 'FLOAT64' | 'NUMERIC' | 'BIGNUMERIC' | 'BOOL' | 'DATE' | 'TIME' | 'TIMESTAMP' | 'DATETIME' | 'JSON' | 'STRUCT'
+export type ColumnType =
+  | 'STRING'
+  | 'BYTES'
+  | 'INT64'
+  | 'FLOAT64'
+  | 'NUMERIC'
+  | 'BIGNUMERIC'
+  | 'BOOL'
+  | 'DATE'
+  | 'TIME'
+  | 'TIMESTAMP'
+  | 'DATETIME'
+  | 'JSON'
+  | 'STRUCT'
 /** A column as BigQuery's REST API has it; STRUCT has `fields`. */
-export interface Column { name: string; type: ColumnType; mode?: 'NULLABLE' | 'REQUIRED' | 'REPEATED'; description?: string; fields?: Column[] }
-export interface TimePartitioning { field?: string; type: 'DAY' | 'MONTH' | 'HOUR' | 'YEAR' }
+export interface Column {
+  name: string
+  type: ColumnType
+  mode?: 'NULLABLE' | 'REQUIRED' | 'REPEATED'
+  description?: string
+  fields?: Column[]
+}
+export interface TimePartitioning {
+  field?: string
+  type: 'DAY' | 'MONTH' | 'HOUR' | 'YEAR'
+}
 export interface TableSpec {
   table: string
   dataset: string
@@ -184,16 +251,24 @@ export interface TableSpec {
 }
 /** The central tables, by name. */
 export const tables: Readonly<Record<string, TableSpec>> = Object.fromEntries(
-  readdirSync(join(schemasFolder, 'tables')).sort().map((file) => {
-    const spec = readJson(`tables/${file}`) as TableSpec
-    return [spec.table, spec]
-  }))
+  readdirSync(join(schemasFolder, 'tables'))
+    .sort()
+    .map((file) => {
+      const spec = readJson(`tables/${file}`) as TableSpec
+      return [spec.table, spec]
+    }),
+)
 /** GoogleSQL of each view with its placeholders {project_id} and {tenant_id}, by name. */
 export const views: Readonly<Record<string, string>> = Object.fromEntries(
-  readdirSync(join(schemasFolder, 'views')).sort().map((file) => [file.replace(/\.sql$/, ''), readFileSync(join(schemasFolder, 'views', file), 'utf8')]))
+  readdirSync(join(schemasFolder, 'views'))
+    .sort()
+    .map((file) => [file.replace(/\.sql$/, ''), readFileSync(join(schemasFolder, 'views', file), 'utf8')]),
+)
 
-// ---- plans ----------------------------------------------------------------------------------------------------------------------
+// ---- plans
 
 export type PlanName = TenantChanged['plan']
 /** Limits of each plan. */
-export const plans = parse(readFileSync(join(schemasFolder, 'plans.yaml'), 'utf8')) as Readonly<Record<PlanName, Limits>>
+export const plans = parse(readFileSync(join(schemasFolder, 'plans.yaml'), 'utf8')) as Readonly<
+  Record<PlanName, Limits>
+>

@@ -10,19 +10,31 @@ import { listed, objectsConformance } from '@convergence/objects/conformance'
 const setup = (store: Store) => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-buckets-'))
   return {
-    folder, objects: openBuckets({ folder }),
+    folder,
+    objects: openBuckets({ folder }),
     put: async (bucket: string, key: string, content: Buffer) => {
       const path = join(folder, store, bucket, key)
       mkdirSync(dirname(path), { recursive: true })
       writeFileSync(path, content)
     },
-    makeBucket: async (bucket: string) => { mkdirSync(join(folder, store, bucket), { recursive: true }) },
-    end: async () => { rmSync(folder, { recursive: true, force: true }) },
+    makeBucket: async (bucket: string) => {
+      mkdirSync(join(folder, store, bucket), { recursive: true })
+    },
+    end: async () => {
+      rmSync(folder, { recursive: true, force: true })
+    },
   }
 }
-const codeOf = (work: Promise<unknown>) => work.then(() => 'fine', (error: unknown) => (error instanceof AppError ? error.code : String(error)))
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'fine',
+    (error: unknown) => (error instanceof AppError ? error.code : String(error)),
+  )
 
-for (const store of ['s3', 'azure', 'gcs'] as const) describe(`objects, ${store} as folders`, () => { objectsConformance({ open: async () => setup(store), store }) })
+for (const store of ['s3', 'azure', 'gcs'] as const)
+  describe(`objects, ${store} as folders`, () => {
+    objectsConformance({ open: async () => setup(store), store })
+  })
 
 describe('bucket folders', () => {
   it('neither list nor read links: not to a file, not through a folder, not as a bucket', async () => {
@@ -32,7 +44,8 @@ describe('bucket folders', () => {
     symlinkSync('/etc/passwd', join(folder, 's3/reports/link.csv'))
     symlinkSync(join(folder, 's3/secret/inside'), join(folder, 's3/reports/way'))
     symlinkSync(join(folder, 's3/secret'), join(folder, 's3/alias'))
-    for (const key of ['link.csv', 'way/b.csv']) expect(await codeOf(objects.read('s3', 'reports', key)), key).to.equal('OBJECT_NOT_FOUND')
+    for (const key of ['link.csv', 'way/b.csv'])
+      expect(await codeOf(objects.read('s3', 'reports', key)), key).to.equal('OBJECT_NOT_FOUND')
     expect(await codeOf(objects.read('s3', 'alias', 'inside/b.csv'))).to.equal('OBJECT_NOT_FOUND')
     expect((await listed(objects.list('s3', 'reports', ''))).map(({ key }) => key)).to.deep.equal(['a.csv'])
     await end()
@@ -56,7 +69,8 @@ describe('bucket folders', () => {
     const link = `${folder}-link`
     symlinkSync(folder, link)
     const chunks: Buffer[] = []
-    for await (const chunk of await openBuckets({ folder: link }).read('s3', 'reports', 'a.csv')) chunks.push(chunk as Buffer)
+    for await (const chunk of await openBuckets({ folder: link }).read('s3', 'reports', 'a.csv'))
+      chunks.push(chunk as Buffer)
     expect(Buffer.concat(chunks).toString()).to.equal('x')
     rmSync(link)
     await end()

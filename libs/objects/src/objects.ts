@@ -4,11 +4,22 @@
 import type { Readable } from 'node:stream'
 
 export type Store = 's3' | 'azure' | 'gcs'
-export interface ObjectInfo { key: string; size_bytes: number; /** Changes whenever the content does. */ etag: string; modified_at: string }
+export interface ObjectInfo {
+  key: string
+  size_bytes: number
+  /** Changes whenever the content does. */ etag: string
+  modified_at: string
+}
 export interface Objects {
-  /** Objects of a bucket (Azure: container) below a prefix, by key. Throws OBJECT_NOT_FOUND when the bucket does not exist. */
+  /**
+   * Objects of a bucket (Azure: container) below a prefix, by key. Throws OBJECT_NOT_FOUND when the bucket does not
+   * exist.
+   */
   list(store: Store, bucket: string, prefix: string): AsyncIterable<ObjectInfo>
-  /** The content as a stream with back-pressure. With `etag`, an object that was replaced meanwhile is OBJECT_CHANGED. A stream that breaks is an error, never a short file. */
+  /**
+   * The content as a stream with back-pressure. With `etag`, an object that was replaced meanwhile is OBJECT_CHANGED. A
+   * stream that breaks is an error, never a short file.
+   */
   read(store: Store, bucket: string, key: string, options?: { etag?: string; signal?: AbortSignal }): Promise<Readable>
   close(): Promise<void>
 }

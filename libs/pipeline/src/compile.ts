@@ -1,5 +1,15 @@
-/** A checked pipeline and a request become a run: parameters checked, variables filled in, SQL bound. Pure, and quick: what no run can change was made once. */
-import { AppError, isSystemPipeline, type Column, type CompiledStep, type Run, type ServiceName } from '@convergence/contracts'
+/**
+ * A checked pipeline and a request become a run: parameters checked, variables filled in, SQL bound. Pure, and quick:
+ * what no run can change was made once.
+ */
+import {
+  AppError,
+  isSystemPipeline,
+  type Column,
+  type CompiledStep,
+  type Run,
+  type ServiceName,
+} from '@convergence/contracts'
 import { didYouMean, orList, show } from './check.ts'
 import type { CompileInput, ParameterSpec } from './pipeline.ts'
 import { fillSql, identifierFault, type BoundParameter, type Template } from './sql-template.ts'
@@ -42,16 +52,25 @@ const isDate = (text: string): boolean => {
 export const valueFault = (spec: ParameterSpec, value: unknown): string | undefined => {
   const got = `got ${show(value)}`
   switch (spec.type) {
-    case 'date': return typeof value === 'string' && isDate(value) ? undefined : `expected a day as YYYY-MM-DD, ${got}`
-    case 'int': return Number.isSafeInteger(value) ? undefined : `expected a whole number, ${got}`
-    case 'boolean': return typeof value === 'boolean' ? undefined : `expected true or false, ${got}`
-    case 'enum': return typeof value === 'string' && (spec.values ?? []).includes(value) ? undefined : `expected ${orList(spec.values ?? [])}, ${got}${typeof value === 'string' ? didYouMean(value, spec.values ?? []) : ''}`
-    case 'table_ref': return typeof value === 'string' ? identifierFault(value) : `expected project.dataset.table, ${got}`
+    case 'date':
+      return typeof value === 'string' && isDate(value) ? undefined : `expected a day as YYYY-MM-DD, ${got}`
+    case 'int':
+      return Number.isSafeInteger(value) ? undefined : `expected a whole number, ${got}`
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : `expected true or false, ${got}`
+    case 'enum':
+      return typeof value === 'string' && (spec.values ?? []).includes(value)
+        ? undefined
+        : `expected ${orList(spec.values ?? [])}, ${got}${typeof value === 'string' ? didYouMean(value, spec.values ?? []) : ''}`
+    case 'table_ref':
+      return typeof value === 'string' ? identifierFault(value) : `expected project.dataset.table, ${got}`
     case 'string': {
       const longest = spec.max_length ?? longestText
       if (typeof value !== 'string') return `expected a text, ${got}`
       if (value.length > longest) return `expected at most ${longest} characters, got ${value.length}`
-      return spec.pattern === undefined || new RegExp(`^(?:${spec.pattern})$`).test(value) ? undefined : `expected ${spec.description === '' ? `a text of the form ${spec.pattern}` : `${spec.description} (${spec.pattern})`}, ${got}`
+      return spec.pattern === undefined || new RegExp(`^(?:${spec.pattern})$`).test(value)
+        ? undefined
+        : `expected ${spec.description === '' ? `a text of the form ${spec.pattern}` : `${spec.description} (${spec.pattern})`}, ${got}`
     }
   }
 }
@@ -59,16 +78,21 @@ export const valueFault = (spec: ParameterSpec, value: unknown): string | undefi
 const fillText = (text: string, values: ReadonlyMap<string, Scalar>): Scalar => {
   const whole = wholeVariable.exec(text)?.[1]
   if (whole !== undefined && values.has(whole)) return values.get(whole) ?? null
-  return text.replace(variable, (written, name: string) => (values.has(name) ? String(values.get(name) ?? '') : written))
+  return text.replace(variable, (written, name: string) =>
+    values.has(name) ? String(values.get(name) ?? '') : written,
+  )
 }
 const fill = (value: unknown, values: ReadonlyMap<string, Scalar>): unknown => {
   if (typeof value === 'string') return fillText(value, values)
   if (Array.isArray(value)) return value.map((item) => fill(item, values))
-  if (typeof value === 'object' && value !== null) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fill(item, values)]))
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fill(item, values)]))
   return value
 }
 const hasVariable = (value: unknown): boolean =>
-  typeof value === 'string' ? value.search(variable) >= 0 : typeof value === 'object' && value !== null && Object.values(value).some(hasVariable)
+  typeof value === 'string'
+    ? value.search(variable) >= 0
+    : typeof value === 'object' && value !== null && Object.values(value).some(hasVariable)
 
 const frozen = <T>(value: T): T => {
   if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
@@ -78,14 +102,42 @@ const frozen = <T>(value: T): T => {
   return value
 }
 
-const sqlTypes: Readonly<Record<ParameterSpec['type'], BoundParameter['type']>> = { date: 'DATE', int: 'INT64', boolean: 'BOOL', string: 'STRING', enum: 'STRING', table_ref: 'STRING' }
-const sqlTypeOf = (value: Scalar): BoundParameter['type'] => (typeof value === 'number' ? (Number.isInteger(value) ? 'INT64' : 'FLOAT64') : typeof value === 'boolean' ? 'BOOL' : 'STRING')
+const sqlTypes: Readonly<Record<ParameterSpec['type'], BoundParameter['type']>> = {
+  date: 'DATE',
+  int: 'INT64',
+  boolean: 'BOOL',
+  string: 'STRING',
+  enum: 'STRING',
+  table_ref: 'STRING',
+}
+const sqlTypeOf = (value: Scalar): BoundParameter['type'] =>
+  typeof value === 'number'
+    ? Number.isInteger(value)
+      ? 'INT64'
+      : 'FLOAT64'
+    : typeof value === 'boolean'
+      ? 'BOOL'
+      : 'STRING'
 
-const travels = ({ step_id, name, ps_type, host, timeout_minutes, retry_policy, depends_on, trigger }: StepPlan, config: Record<string, unknown>): CompiledStep => ({
-  step_id, name, ps_type, host, timeout_minutes, retry_policy, config, ...(depends_on === undefined ? {} : { depends_on }), ...(trigger === undefined ? {} : { trigger }),
+const travels = (
+  { step_id, name, ps_type, host, timeout_minutes, retry_policy, depends_on, trigger }: StepPlan,
+  config: Record<string, unknown>,
+): CompiledStep => ({
+  step_id,
+  name,
+  ps_type,
+  host,
+  timeout_minutes,
+  retry_policy,
+  config,
+  ...(depends_on === undefined ? {} : { depends_on }),
+  ...(trigger === undefined ? {} : { trigger }),
 })
 
-/** Makes the function that turns requests for this pipeline into runs. Throws PARAMETER_INVALID with all faults, or SOURCE_NOT_DECLARED. */
+/**
+ * Makes the function that turns requests for this pipeline into runs. Throws PARAMETER_INVALID with all faults, or
+ * SOURCE_NOT_DECLARED.
+ */
 export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: CompileInput) => Run) => {
   const { path, pipeline_id } = plan
   const specs = new Map(plan.parameters.map((spec) => [spec.name, spec]))
@@ -94,34 +146,69 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
   const constants = Object.entries(plan.variables).filter(([name]) => !specs.has(name))
   const prepared = plan.steps.map((step) => ({
     step,
-    ready: step.sql === undefined && step.config['destination'] === undefined && !hasVariable(step.config) ? frozen(travels(step, { ...step.config })) : undefined,
+    ready:
+      step.sql === undefined && step.config['destination'] === undefined && !hasVariable(step.config)
+        ? frozen(travels(step, { ...step.config }))
+        : undefined,
   }))
   const chain = prepared.filter(({ step }) => !step.notification)
   const endings = prepared.filter(({ step }) => step.notification)
 
   /** Values by name, or every fault of the parameters. */
-  const valuesOf = ({ run_id, tenant_id, parameters, requested_at, scheduled_time = requested_at }: CompileInput): Map<string, Scalar> => {
+  const valuesOf = ({
+    run_id,
+    tenant_id,
+    parameters,
+    requested_at,
+    scheduled_time = requested_at,
+  }: CompileInput): Map<string, Scalar> => {
     const faults: string[] = []
     for (const [name, value] of Object.entries(parameters)) {
       const spec = specs.get(name)
       if (spec === undefined) {
-        faults.push((fixedNames as readonly string[]).includes(name) ? `${name}: is built in and cannot be given` : `${name}: unknown parameter${didYouMean(name, specs.keys()) || `; expected ${orList([...specs.keys()].sort())}`}`)
+        faults.push(
+          (fixedNames as readonly string[]).includes(name)
+            ? `${name}: is built in and cannot be given`
+            : `${name}: unknown parameter${didYouMean(name, specs.keys()) || `; expected ${orList([...specs.keys()].sort())}`}`,
+        )
         continue
       }
       // A value of nothing is a value not given.
       const fault = value === null || value === undefined ? undefined : valueFault(spec, value)
       if (fault !== undefined) faults.push(`${name}: ${fault}`)
     }
-    const values = new Map<string, Scalar>([['tenant_id', tenant_id], ['pipeline_id', pipeline_id], ['project_id', project_id], ['run_id', run_id]])
+    const values = new Map<string, Scalar>([
+      ['tenant_id', tenant_id],
+      ['pipeline_id', pipeline_id],
+      ['project_id', project_id],
+      ['run_id', run_id],
+    ])
     const day = (back: number) => new Date(Date.parse(scheduled_time) - back * dayMs).toISOString().slice(0, 10)
     for (const spec of plan.parameters) {
       const given = Object.hasOwn(parameters, spec.name) ? parameters[spec.name] : undefined
       if (given !== undefined && given !== null) values.set(spec.name, given)
       else if (spec.default !== undefined) {
-        values.set(spec.name, spec.type !== 'date' ? (typeof spec.default === 'string' ? fillText(spec.default, values) : spec.default) : spec.default === 'yesterday' ? day(1) : spec.default === 'today' ? day(0) : spec.default)
-      } else if (spec.required) faults.push(`${spec.name}: is missing${spec.description === '' ? '' : `: ${spec.description}`}`)
+        values.set(
+          spec.name,
+          spec.type !== 'date'
+            ? typeof spec.default === 'string'
+              ? fillText(spec.default, values)
+              : spec.default
+            : spec.default === 'yesterday'
+              ? day(1)
+              : spec.default === 'today'
+                ? day(0)
+                : spec.default,
+        )
+      } else if (spec.required)
+        faults.push(`${spec.name}: is missing${spec.description === '' ? '' : `: ${spec.description}`}`)
     }
-    if (faults.length > 0) throw new AppError('PARAMETER_INVALID', `${faults.length} ${faults.length === 1 ? 'parameter' : 'parameters'} of ${path} cannot be used`, { faults })
+    if (faults.length > 0)
+      throw new AppError(
+        'PARAMETER_INVALID',
+        `${faults.length} ${faults.length === 1 ? 'parameter' : 'parameters'} of ${path} cannot be used`,
+        { faults },
+      )
     const date = values.get('date')
     if (!values.has('month') && typeof date === 'string') values.set('month', date.slice(0, 7))
     for (const spec of plan.parameters) if (!values.has(spec.name)) values.set(spec.name, null)
@@ -129,7 +216,12 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
     return values
   }
 
-  const compileStep = (step: StepPlan, values: ReadonlyMap<string, Scalar>, tenant_id: string, sources: readonly string[]): CompiledStep => {
+  const compileStep = (
+    step: StepPlan,
+    values: ReadonlyMap<string, Scalar>,
+    tenant_id: string,
+    sources: readonly string[],
+  ): CompiledStep => {
     const config = fill(step.config, values) as Record<string, unknown>
     const destination = config['destination'] as Record<string, unknown> | undefined
     const own = !isSystem || tenant_id !== 'system' ? tenant_id : String(destination?.['dataset_type'] ?? tenant_id)
@@ -141,44 +233,99 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
       }
       const table = (filled: string): string => {
         const fault = identifierFault(filled)
-        if (fault !== undefined) throw new AppError('PARAMETER_INVALID', `${path}: ${step.step_id}: source.query: ${fault}`)
+        if (fault !== undefined)
+          throw new AppError('PARAMETER_INVALID', `${path}: ${step.step_id}: source.query: ${fault}`)
         const parts = filled.split('.')
-        const dataset = parts.length === 3 ? parts.slice(0, 2).join('.') : `${project_id}.${parts.length === 2 ? String(parts[0]) : own}`
+        const dataset =
+          parts.length === 3
+            ? parts.slice(0, 2).join('.')
+            : `${project_id}.${parts.length === 2 ? String(parts[0]) : own}`
         if (dataset !== `${project_id}.${own}` && !sources.includes(dataset)) {
-          throw new AppError('SOURCE_NOT_DECLARED', `${path}: ${step.step_id} would read ${filled}; expected a table of ${orList([`${project_id}.${own}`, ...sources])}`)
+          throw new AppError(
+            'SOURCE_NOT_DECLARED',
+            `${path}: ${step.step_id} would read ${filled}; expected a table of ${orList([`${project_id}.${own}`, ...sources])}`,
+          )
         }
         return filled
       }
-      config['source'] = { bq_project_id: project_id, ...(config['source'] as object), ...fillSql(step.sql, bound, table) }
+      config['source'] = {
+        bq_project_id: project_id,
+        ...(config['source'] as object),
+        ...fillSql(step.sql, bound, table),
+      }
     }
     if (destination !== undefined) {
       const name = `${String(destination['dataset_type'])}.${String(destination['table'])}`
       const fault = identifierFault(name)
-      if (fault !== undefined) throw new AppError('PARAMETER_INVALID', `${path}: ${step.step_id}: destination: ${fault}`)
-      if (destination['dataset_type'] !== own) throw new AppError('PARAMETER_INVALID', `${path}: ${step.step_id} would write ${name}; expected the dataset of its tenant, ${own}`)
-      config['destination'] = { bq_project_id: project_id, write_mode: 'append', ...destination, ...(step.columns === undefined ? {} : { columns: step.columns }) }
+      if (fault !== undefined)
+        throw new AppError('PARAMETER_INVALID', `${path}: ${step.step_id}: destination: ${fault}`)
+      if (destination['dataset_type'] !== own)
+        throw new AppError(
+          'PARAMETER_INVALID',
+          `${path}: ${step.step_id} would write ${name}; expected the dataset of its tenant, ${own}`,
+        )
+      config['destination'] = {
+        bq_project_id: project_id,
+        write_mode: 'append',
+        ...destination,
+        ...(step.columns === undefined ? {} : { columns: step.columns }),
+      }
     }
     return travels(step, config)
   }
 
   /** Texts are filled at the end of the run, when there is a status to tell; who gets them is settled now. */
   const compileEnding = (step: StepPlan, values: ReadonlyMap<string, Scalar>): CompiledStep =>
-    travels(step, Object.fromEntries(Object.entries(step.config).map(([field, value]) => [field, field.endsWith('_template') ? value : fill(value, values)])))
+    travels(
+      step,
+      Object.fromEntries(
+        Object.entries(step.config).map(([field, value]) => [
+          field,
+          field.endsWith('_template') ? value : fill(value, values),
+        ]),
+      ),
+    )
 
   return (input) => {
-    const { run_id, tenant_id, trigger_type, trigger_by, user_id, parameters, requested_at, priority, parent_run_id, skip } = input
+    const {
+      run_id,
+      tenant_id,
+      trigger_type,
+      trigger_by,
+      user_id,
+      parameters,
+      requested_at,
+      priority,
+      parent_run_id,
+      skip,
+    } = input
     const values = valuesOf(input)
-    // A day that was counted is said from here on: the record shows it, and who resumes the run another day goes on with it.
-    const counted = plan.parameters.filter(({ type, name, default: given }) => type === 'date' && (given === 'yesterday' || given === 'today') && (parameters[name] ?? null) === null)
+    // A day that was counted is said from here on: the record shows it, and who resumes the run another day goes on
+    // with it.
+    const counted = plan.parameters.filter(
+      ({ type, name, default: given }) =>
+        type === 'date' && (given === 'yesterday' || given === 'today') && (parameters[name] ?? null) === null,
+    )
     const sources = plan.sources.map((source) => {
       const filled = String(fillText(source, values))
       return filled.includes('.') ? filled : `${project_id}.${filled}`
     })
     return {
-      run_id, tenant_id, pipeline: path, pipeline_id, trigger_type,
-      ...(trigger_by === undefined ? {} : { trigger_by }), ...(user_id === undefined ? {} : { user_id }),
-      parameters: counted.length === 0 ? parameters : { ...parameters, ...Object.fromEntries(counted.map(({ name }) => [name, values.get(name) ?? null])) }, priority: priority ?? 5, requested_at,
-      ...(parent_run_id === undefined ? {} : { parent_run_id }), ...(skip === undefined || skip.length === 0 ? {} : { skip: [...skip] }),
+      run_id,
+      tenant_id,
+      pipeline: path,
+      pipeline_id,
+      trigger_type,
+      ...(trigger_by === undefined ? {} : { trigger_by }),
+      ...(user_id === undefined ? {} : { user_id }),
+      parameters:
+        counted.length === 0
+          ? parameters
+          : { ...parameters, ...Object.fromEntries(counted.map(({ name }) => [name, values.get(name) ?? null])) },
+      priority: priority ?? 5,
+      requested_at,
+      ...(parent_run_id === undefined ? {} : { parent_run_id }),
+      ...(skip === undefined || skip.length === 0 ? {} : { skip: [...skip] }),
       ...(endings.length === 0 ? {} : { variables: Object.fromEntries(values) }),
       sources,
       steps: chain.map(({ step, ready }) => ready ?? compileStep(step, values, tenant_id, sources)),

@@ -1,13 +1,34 @@
 /**
- * Reads configs/ and ps_templates/ once, checks everything, and gives pipelines that compile without I/O. All faults of all files at once,
- * each with its place in the file. Nothing that a request says is ever joined into a path: names are looked up in the map made here.
+ * Reads configs/ and ps_templates/ once, checks everything, and gives pipelines that compile without I/O. All faults of
+ * all files at once,
+ * each with its place in the file. Nothing that a request says is ever joined into a path: names are looked up in the
+ * map made here.
  */
 import { readFileSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
-import { AppError, isSystemPipeline, schemasFolder, type Column, type Run, type ServiceName } from '@convergence/contracts'
+import {
+  AppError,
+  isSystemPipeline,
+  schemasFolder,
+  type Column,
+  type Run,
+  type ServiceName,
+} from '@convergence/contracts'
 import type { Ajv, ValidateFunction } from 'ajv'
-import { didYouMean, faultsOf, nearest, newAjv, orList, readYaml, show, showPath, type Path, type Schema, type Source } from './check.ts'
+import {
+  didYouMean,
+  faultsOf,
+  nearest,
+  newAjv,
+  orList,
+  readYaml,
+  show,
+  showPath,
+  type Path,
+  type Schema,
+  type Source,
+} from './check.ts'
 import { fixedNames, planCompiler, valueFault, variable, type PipelinePlan, type StepPlan } from './compile.ts'
 import type { CompileInput, ConfigFault, ParameterSpec, Pipeline, Pipelines } from './pipeline.ts'
 import { parseSqlTemplate, placeholders } from './sql-template.ts'
@@ -34,7 +55,12 @@ export interface Template {
   folder: string
   schemas: ReadonlyMap<string, readonly Column[]>
 }
-export interface Checked { faults: ConfigFault[]; /** Pipelines that were read. */ checked: number; plans: Map<string, PipelinePlan>; templates: Map<string, Template> }
+export interface Checked {
+  faults: ConfigFault[]
+  /** Pipelines that were read. */ checked: number
+  plans: Map<string, PipelinePlan>
+  templates: Map<string, Template>
+}
 
 const packageFolder = (name: string): string => dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
 export const configsFolder = (): string => packageFolder('@convergence/configs')
@@ -42,31 +68,89 @@ export const templatesFolder = (): string => packageFolder('@convergence/ps_temp
 
 /** Every file below a folder whose name is wanted, sorted; symbolic links are not followed. */
 export const filesBelow = (folder: string, wanted: (name: string) => boolean): string[] =>
-  readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1)).flatMap((entry) => {
-    const path = join(folder, entry.name)
-    if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesBelow(path, wanted)
-    return entry.isFile() && wanted(entry.name) ? [path] : []
-  })
+  readdirSync(folder, { withFileTypes: true })
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((entry) => {
+      const path = join(folder, entry.name)
+      if (entry.isDirectory()) return entry.name === 'node_modules' ? [] : filesBelow(path, wanted)
+      return entry.isFile() && wanted(entry.name) ? [path] : []
+    })
 
-const commonFields = ['step_id', 'name', 'description', 'ps_type', 'timeout_minutes', 'trigger', 'depends_on', 'retry_policy']
+const commonFields = [
+  'step_id',
+  'name',
+  'description',
+  'ps_type',
+  'timeout_minutes',
+  'trigger',
+  'depends_on',
+  'retry_policy',
+]
 /** What a text of a notification may name besides the run's variables: how the run ended. */
-const endingNames = ['status', 'started_at', 'ended_at', 'duration_ms', 'duration_seconds', 'step_id', 'error', 'error_code', 'error_message', 'pipeline', 'pipeline_logging_id', 'trigger_type', 'requested_at']
-const columnTypes = ['STRING', 'BYTES', 'INT64', 'FLOAT64', 'NUMERIC', 'BIGNUMERIC', 'BOOL', 'DATE', 'TIME', 'TIMESTAMP', 'DATETIME', 'JSON', 'STRUCT']
+const endingNames = [
+  'status',
+  'started_at',
+  'ended_at',
+  'duration_ms',
+  'duration_seconds',
+  'step_id',
+  'error',
+  'error_code',
+  'error_message',
+  'pipeline',
+  'pipeline_logging_id',
+  'trigger_type',
+  'requested_at',
+]
+const columnTypes = [
+  'STRING',
+  'BYTES',
+  'INT64',
+  'FLOAT64',
+  'NUMERIC',
+  'BIGNUMERIC',
+  'BOOL',
+  'DATE',
+  'TIME',
+  'TIMESTAMP',
+  'DATETIME',
+  'JSON',
+  'STRUCT',
+]
 
-interface Schemas { ajv: Ajv; pipeline: ValidateFunction; template: ValidateFunction; commonStep: ValidateFunction; commonStepFields: Record<string, Schema> }
+interface Schemas {
+  ajv: Ajv
+  pipeline: ValidateFunction
+  template: ValidateFunction
+  commonStep: ValidateFunction
+  commonStepFields: Record<string, Schema>
+}
 const loadSchemas = (): Schemas => {
   const ajv = newAjv()
-  const read = (file: string) => JSON.parse(readFileSync(join(schemasFolder, file), 'utf8')) as Schema & { definitions: { step: Schema } }
+  const read = (file: string) =>
+    JSON.parse(readFileSync(join(schemasFolder, file), 'utf8')) as Schema & { definitions: { step: Schema } }
   const pipeline = read('pipeline.json')
   ajv.addSchema(pipeline, 'pipeline.json')
   // Steps are checked one by one, each with the fields of its template: said twice, a fault would be read twice.
-  const root = { ...pipeline, $id: 'pipeline-root.json', properties: { ...pipeline.properties, steps: { ...pipeline.properties?.['steps'], items: { type: 'object' } } } }
+  const root = {
+    ...pipeline,
+    $id: 'pipeline-root.json',
+    properties: { ...pipeline.properties, steps: { ...pipeline.properties?.['steps'], items: { type: 'object' } } },
+  }
   const { step } = pipeline.definitions
-  const commonStepFields = Object.fromEntries(Object.entries(step.properties ?? {}).filter(([name]) => commonFields.includes(name)))
-  return { ajv, pipeline: ajv.compile(root), template: ajv.compile(read('template.json')), commonStep: ajv.compile({ ...step, properties: commonStepFields }), commonStepFields }
+  const commonStepFields = Object.fromEntries(
+    Object.entries(step.properties ?? {}).filter(([name]) => commonFields.includes(name)),
+  )
+  return {
+    ajv,
+    pipeline: ajv.compile(root),
+    template: ajv.compile(read('template.json')),
+    commonStep: ajv.compile({ ...step, properties: commonStepFields }),
+    commonStepFields,
+  }
 }
 
-// ---- templates ------------------------------------------------------------------------------------------------------------------
+// ---- templates
 
 interface TemplateYaml {
   ps_type: string
@@ -78,7 +162,11 @@ interface TemplateYaml {
   step: Schema
 }
 
-const loadTemplates = (folder: string, { ajv, template: validate, commonStepFields }: Schemas, faults: ConfigFault[]): Map<string, Template> => {
+const loadTemplates = (
+  folder: string,
+  { ajv, template: validate, commonStepFields }: Schemas,
+  faults: ConfigFault[],
+): Map<string, Template> => {
   const templates = new Map<string, Template>()
   for (const path of filesBelow(folder, (name) => name === 'config.yml')) {
     const file = relative(process.cwd(), path)
@@ -91,21 +179,52 @@ const loadTemplates = (folder: string, { ajv, template: validate, commonStepFiel
       faults.push(...faultsOf(source, validate.errors ?? []))
       continue
     }
-    const { ps_type, description, host, notification = false, system = false, defaults = {}, step } = source.value as TemplateYaml
+    const {
+      ps_type,
+      description,
+      host,
+      notification = false,
+      system = false,
+      defaults = {},
+      step,
+    } = source.value as TemplateYaml
     const expected = relative(folder, dirname(path)).split(sep).join('.')
     if (ps_type !== expected) {
-      faults.push({ file, ...source.place(['ps_type']), message: `ps_type: expected "${expected}", the name of its folder, got "${ps_type}"` })
+      faults.push({
+        file,
+        ...source.place(['ps_type']),
+        message: `ps_type: expected "${expected}", the name of its folder, got "${ps_type}"`,
+      })
       continue
     }
     const required = ['step_id', 'ps_type', ...(step.required ?? [])]
     try {
       templates.set(ps_type, {
-        ps_type, description, host, notification, system, step, folder: dirname(path), schemas: loadColumns(join(dirname(path), 'schemas'), faults),
-        timeout_minutes: defaults.timeout_minutes ?? 10, max_retries: defaults.max_retries ?? 3, retry_delay_seconds: defaults.retry_delay_seconds ?? 5,
-        validate: ajv.compile({ ...step, type: 'object', additionalProperties: false, required, properties: { ...commonStepFields, ...step.properties } }),
+        ps_type,
+        description,
+        host,
+        notification,
+        system,
+        step,
+        folder: dirname(path),
+        schemas: loadColumns(join(dirname(path), 'schemas'), faults),
+        timeout_minutes: defaults.timeout_minutes ?? 10,
+        max_retries: defaults.max_retries ?? 3,
+        retry_delay_seconds: defaults.retry_delay_seconds ?? 5,
+        validate: ajv.compile({
+          ...step,
+          type: 'object',
+          additionalProperties: false,
+          required,
+          properties: { ...commonStepFields, ...step.properties },
+        }),
       })
     } catch (error) {
-      faults.push({ file, ...source.place(['step'], true), message: `step: is no JSON Schema: ${error instanceof Error ? error.message : 'unreadable'}` })
+      faults.push({
+        file,
+        ...source.place(['step'], true),
+        message: `step: is no JSON Schema: ${error instanceof Error ? error.message : 'unreadable'}`,
+      })
     }
   }
   return templates
@@ -121,7 +240,9 @@ const loadColumns = (folder: string, faults: ConfigFault[]): Map<string, readonl
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
   }
   for (const path of paths) {
-    const say = (message: string) => { faults.push({ file: relative(process.cwd(), path), line: 1, column: 1, message }) }
+    const say = (message: string) => {
+      faults.push({ file: relative(process.cwd(), path), line: 1, column: 1, message })
+    }
     try {
       const columns: unknown = JSON.parse(readFileSync(path, 'utf8'))
       const fault = columnsFault(columns, '')
@@ -138,12 +259,15 @@ const columnsFault = (columns: unknown, where: string): string | undefined => {
   const seen = new Set<string>()
   for (const column of columns as Partial<Column>[]) {
     const { name, type, mode = 'NULLABLE', fields } = column
-    if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,299}$/.test(name)) return `${where}expected the name of a column, got ${show(name)}`
+    if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,299}$/.test(name))
+      return `${where}expected the name of a column, got ${show(name)}`
     const at = `${where}${name}: `
     if (seen.has(name.toLowerCase())) return `${at}stands twice`
     seen.add(name.toLowerCase())
-    if (typeof type !== 'string' || !columnTypes.includes(type)) return `${at}type: expected ${orList(columnTypes)}, got ${show(type)}`
-    if (!['NULLABLE', 'REQUIRED', 'REPEATED'].includes(mode)) return `${at}mode: expected NULLABLE, REQUIRED or REPEATED, got ${show(mode)}`
+    if (typeof type !== 'string' || !columnTypes.includes(type))
+      return `${at}type: expected ${orList(columnTypes)}, got ${show(type)}`
+    if (!['NULLABLE', 'REQUIRED', 'REPEATED'].includes(mode))
+      return `${at}mode: expected NULLABLE, REQUIRED or REPEATED, got ${show(mode)}`
     if ((type === 'STRUCT') !== (fields !== undefined)) return `${at}fields belong to a STRUCT, and a STRUCT has them`
     const inner = fields === undefined ? undefined : columnsFault(fields, at)
     if (inner !== undefined) return inner
@@ -151,7 +275,7 @@ const columnsFault = (columns: unknown, where: string): string | undefined => {
   return undefined
 }
 
-// ---- pipelines ------------------------------------------------------------------------------------------------------------------
+// ---- pipelines
 
 type Step = Record<string, unknown>
 interface Yaml {
@@ -159,48 +283,110 @@ interface Yaml {
   description: string
   schedule?: string
   sources?: string[]
-  parameters?: Record<string, { type: ParameterSpec['type']; description?: string; required?: boolean; default?: string | number | boolean; values?: string[]; pattern?: string; max_length?: number }>
+  parameters?: Record<
+    string,
+    {
+      type: ParameterSpec['type']
+      description?: string
+      required?: boolean
+      default?: string | number | boolean
+      values?: string[]
+      pattern?: string
+      max_length?: number
+    }
+  >
   variables?: Record<string, string | number | boolean>
   steps: Step[]
 }
-const isGroup = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isGroup = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
- * What a run may say. A file that declares nothing lets its variables be overridden; their kinds come from their names and uses: `date`
- * and `*_date` are dates, `*_table` and what stands in backticks are tables, the rest is text. Every pipeline has a `date`.
+ * What a run may say. A file that declares nothing lets its variables be overridden; their kinds come from their names
+ * and uses: `date`
+ * and `*_date` are dates, `*_table` and what stands in backticks are tables, the rest is text. Every pipeline has a
+ * `date`.
  */
 const parametersOf = (yaml: Yaml, inBackticks: ReadonlySet<string>): ParameterSpec[] => {
-  const declared = isGroup(yaml.parameters) ? Object.entries(yaml.parameters).filter(([, spec]) => isGroup(spec)) : undefined
-  const specs: ParameterSpec[] = (declared ?? []).map(([name, { type, description = '', required, ...rest }]) => ({ name, type, description, required: required ?? (rest.default === undefined && name !== 'month'), ...rest }))
+  const declared = isGroup(yaml.parameters)
+    ? Object.entries(yaml.parameters).filter(([, spec]) => isGroup(spec))
+    : undefined
+  const specs: ParameterSpec[] = (declared ?? []).map(([name, { type, description = '', required, ...rest }]) => ({
+    name,
+    type,
+    description,
+    required: required ?? (rest.default === undefined && name !== 'month'),
+    ...rest,
+  }))
   if (yaml.parameters === undefined && isGroup(yaml.variables)) {
     for (const [name, value] of Object.entries(yaml.variables)) {
       if ((fixedNames as readonly string[]).includes(name)) continue
-      const type = name.endsWith('_table') || inBackticks.has(name) ? 'table_ref' : name === 'date' || name.endsWith('_date') ? 'date' : 'string'
-      specs.push({ name, type, description: '', required: false, default: type === 'string' || type === 'table_ref' ? String(value) : value })
+      const type =
+        name.endsWith('_table') || inBackticks.has(name)
+          ? 'table_ref'
+          : name === 'date' || name.endsWith('_date')
+            ? 'date'
+            : 'string'
+      specs.push({
+        name,
+        type,
+        description: '',
+        required: false,
+        default: type === 'string' || type === 'table_ref' ? String(value) : value,
+      })
     }
   }
-  if (!specs.some(({ name }) => name === 'date')) specs.push({ name: 'date', type: 'date', description: 'day that the run is about, YYYY-MM-DD', required: false, default: 'yesterday' })
+  if (!specs.some(({ name }) => name === 'date'))
+    specs.push({
+      name: 'date',
+      type: 'date',
+      description: 'day that the run is about, YYYY-MM-DD',
+      required: false,
+      default: 'yesterday',
+    })
   return specs
 }
 
 /** Whether a value of the parameter may stand where only fixed ones belong. */
-interface Known { requested: boolean; type?: ParameterSpec['type'] }
+interface Known {
+  requested: boolean
+  type?: ParameterSpec['type']
+}
 
-const checkPipeline = (source: Source, path: string | undefined, templates: ReadonlyMap<string, Template>, schemas: Schemas): { faults: ConfigFault[]; plan: PipelinePlan | undefined } => {
+const checkPipeline = (
+  source: Source,
+  path: string | undefined,
+  templates: ReadonlyMap<string, Template>,
+  schemas: Schemas,
+): { faults: ConfigFault[]; plan: PipelinePlan | undefined } => {
   const faults: ConfigFault[] = []
-  const say = (at: Path, message: string, key = false) => { faults.push({ file: source.file, ...source.place(at, key), message }) }
-  const sayIn = (at: Path, offset: number, message: string) => { faults.push({ file: source.file, ...source.placeIn(at, offset), message }) }
+  const say = (at: Path, message: string, key = false) => {
+    faults.push({ file: source.file, ...source.place(at, key), message })
+  }
+  const sayIn = (at: Path, offset: number, message: string) => {
+    faults.push({ file: source.file, ...source.placeIn(at, offset), message })
+  }
   if (!schemas.pipeline(source.value)) faults.push(...faultsOf(source, schemas.pipeline.errors ?? []))
   if (!isGroup(source.value) || !Array.isArray(source.value['steps'])) return { faults, plan: undefined }
   const yaml = source.value as unknown as Yaml
   const steps = yaml.steps.map((step) => (isGroup(step) ? step : undefined))
-  const queries = steps.map((step) => (isGroup(step?.['source']) && typeof step['source']['query'] === 'string' ? parseSqlTemplate(step['source']['query']) : undefined))
+  const queries = steps.map((step) =>
+    isGroup(step?.['source']) && typeof step['source']['query'] === 'string'
+      ? parseSqlTemplate(step['source']['query'])
+      : undefined,
+  )
 
   const variables = isGroup(yaml.variables) ? yaml.variables : {}
-  const parameters = parametersOf(yaml, new Set(queries.flatMap((query) => query?.uses.filter(({ as }) => as === 'identifier').map(({ name }) => name) ?? [])))
+  const parameters = parametersOf(
+    yaml,
+    new Set(
+      queries.flatMap((query) => query?.uses.filter(({ as }) => as === 'identifier').map(({ name }) => name) ?? []),
+    ),
+  )
   const specs = new Map(parameters.map((spec) => [spec.name, spec]))
   for (const name of fixedNames) {
-    if (Object.hasOwn(variables, name)) say(['variables', name], `variables.${name}: is built in and cannot be set`, true)
+    if (Object.hasOwn(variables, name))
+      say(['variables', name], `variables.${name}: is built in and cannot be set`, true)
     if (specs.has(name)) say(['parameters', name], `parameters.${name}: is built in and cannot be a parameter`, true)
   }
   const known = new Map<string, Known>(fixedNames.map((name) => [name, { requested: false }]))
@@ -210,23 +396,39 @@ const checkPipeline = (source: Source, path: string | undefined, templates: Read
   const defined = new Set([...known.keys(), ...Object.keys(variables)])
 
   /** Every variable in the texts below a value. `where` says what may stand there. */
-  const checkTexts = (value: unknown, at: Path, names: ReadonlyMap<string, Known>, extra: readonly string[] = []): void => {
+  const checkTexts = (
+    value: unknown,
+    at: Path,
+    names: ReadonlyMap<string, Known>,
+    extra: readonly string[] = [],
+  ): void => {
     if (typeof value === 'string') {
       for (const match of value.matchAll(placeholders)) {
         const name = String(match[1])
-        if (!names.has(name) && !extra.includes(name)) sayIn(at, match.index, `${showPath(at)}: ${undefinedVariable(name, [...names.keys(), ...extra], defined)}`)
+        if (!names.has(name) && !extra.includes(name))
+          sayIn(at, match.index, `${showPath(at)}: ${undefinedVariable(name, [...names.keys(), ...extra], defined)}`)
         else if (match[0] !== `{${name}}`) sayIn(at, match.index, `${showPath(at)}: expected {${name}} without blanks`)
       }
-    } else if (Array.isArray(value)) value.forEach((item, k) => { checkTexts(item, [...at, k], names, extra) })
-    else if (isGroup(value)) for (const [key, item] of Object.entries(value)) checkTexts(item, [...at, key], names, extra)
+    } else if (Array.isArray(value))
+      value.forEach((item, k) => {
+        checkTexts(item, [...at, k], names, extra)
+      })
+    else if (isGroup(value))
+      for (const [key, item] of Object.entries(value)) checkTexts(item, [...at, key], names, extra)
   }
-  const isRequested = (text: string): boolean => [...text.matchAll(variable)].some(([, name]) => known.get(String(name))?.requested === true)
+  const isRequested = (text: string): boolean =>
+    [...text.matchAll(variable)].some(([, name]) => known.get(String(name))?.requested === true)
 
-  checkParameters(parameters, yaml, { say, checkTexts, fixed: new Map(fixedNames.map((name) => [name, { requested: false }])) })
+  checkParameters(parameters, yaml, {
+    say,
+    checkTexts,
+    fixed: new Map(fixedNames.map((name) => [name, { requested: false }])),
+  })
   // In order: a variable may use what stands before it.
   for (const [name, value] of Object.entries(variables)) {
     if (specs.has(name)) {
-      if (yaml.parameters !== undefined) say(['variables', name], `variables.${name}: is a parameter too; its value belongs into "default" there`, true)
+      if (yaml.parameters !== undefined)
+        say(['variables', name], `variables.${name}: is a parameter too; its value belongs into "default" there`, true)
       continue
     }
     checkTexts(value, ['variables', name], known)
@@ -238,7 +440,11 @@ const checkPipeline = (source: Source, path: string | undefined, templates: Read
     yaml.sources.forEach((text, k) => {
       if (typeof text !== 'string') return
       checkTexts(text, ['sources', k], fixedOnly)
-      if (/(?:^|\.)(?:tenants|information_schema)$/i.test(text)) say(['sources', k], `sources[${k}]: expected a dataset of a provider's export, got ${show(text)}, which holds the data of all tenants`)
+      if (/(?:^|\.)(?:tenants|information_schema)$/i.test(text))
+        say(
+          ['sources', k],
+          `sources[${k}]: expected a dataset of a provider's export, got ${show(text)}, which holds the data of all tenants`,
+        )
     })
   }
 
@@ -254,12 +460,19 @@ const checkPipeline = (source: Source, path: string | undefined, templates: Read
     if (typeof step_id === 'string') {
       const first = seen.get(step_id)
       if (first === undefined) seen.set(step_id, k)
-      else say([...at, 'step_id'], `${where}.step_id: "${step_id}" is the name of steps[${first}] too; it must be unique in the pipeline`)
+      else
+        say(
+          [...at, 'step_id'],
+          `${where}.step_id: "${step_id}" is the name of steps[${first}] too; it must be unique in the pipeline`,
+        )
     }
     let template = typeof ps_type === 'string' ? templates.get(ps_type) : undefined
     if (typeof ps_type === 'string' && template === undefined) {
       const near = nearest(ps_type, templates.keys())
-      say([...at, 'ps_type'], `${where}.ps_type: unknown "${ps_type}"${near === undefined ? `; expected ${orList([...templates.keys()].sort())}` : `, did you mean "${near}"?`}`)
+      say(
+        [...at, 'ps_type'],
+        `${where}.ps_type: unknown "${ps_type}"${near === undefined ? `; expected ${orList([...templates.keys()].sort())}` : `, did you mean "${near}"?`}`,
+      )
       // The rest is checked as what was meant.
       template = near === undefined ? undefined : templates.get(near)
     }
@@ -269,16 +482,26 @@ const checkPipeline = (source: Source, path: string | undefined, templates: Read
 
     const config = Object.fromEntries(Object.entries(step).filter(([key]) => !commonFields.includes(key)))
     const { query, ...restOfSource } = isGroup(config['source']) ? config['source'] : {}
-    checkTexts({ ...config, ...(config['source'] === undefined ? {} : { source: restOfSource }) }, at, known, template?.notification === true ? endingNames : [])
+    checkTexts(
+      { ...config, ...(config['source'] === undefined ? {} : { source: restOfSource }) },
+      at,
+      known,
+      template?.notification === true ? endingNames : [],
+    )
     const parsed = queries[k]
     if (parsed !== undefined) {
       const queryAt: Path = [...at, 'source', 'query']
       for (const fault of parsed.faults) sayIn(queryAt, fault.offset, `${showPath(queryAt)}: ${fault.message}`)
       for (const { name, offset, as } of parsed.uses) {
         const what = known.get(name)
-        if (what === undefined) sayIn(queryAt, offset, `${showPath(queryAt)}: ${undefinedVariable(name, known.keys(), defined)}`)
+        if (what === undefined)
+          sayIn(queryAt, offset, `${showPath(queryAt)}: ${undefinedVariable(name, known.keys(), defined)}`)
         else if (as === 'identifier' && what.requested && what.type !== 'table_ref') {
-          sayIn(queryAt, offset, `${showPath(queryAt)}: {${name}} in backticks can be set by a run; expected a parameter of type table_ref, or a variable that no parameter changes`)
+          sayIn(
+            queryAt,
+            offset,
+            `${showPath(queryAt)}: {${name}} in backticks can be set by a run; expected a parameter of type table_ref, or a variable that no parameter changes`,
+          )
         }
       }
     } else if (query !== undefined && typeof query !== 'string') checkTexts(query, [...at, 'source', 'query'], known)
@@ -286,14 +509,28 @@ const checkPipeline = (source: Source, path: string | undefined, templates: Read
     if (template === undefined || typeof step_id !== 'string') return
     const retry = isGroup(step['retry_policy']) ? step['retry_policy'] : {}
     const destination = isGroup(step['destination']) ? step['destination'] : {}
-    const columns = typeof destination['schema_template'] === 'string' ? template.schemas.get(destination['schema_template']) : undefined
+    const columns =
+      typeof destination['schema_template'] === 'string'
+        ? template.schemas.get(destination['schema_template'])
+        : undefined
     plans.push({
-      step_id, name: typeof step['name'] === 'string' ? step['name'] : step_id, ps_type: template.ps_type, host: template.host,
+      step_id,
+      name: typeof step['name'] === 'string' ? step['name'] : step_id,
+      ps_type: template.ps_type,
+      host: template.host,
       timeout_minutes: typeof step['timeout_minutes'] === 'number' ? step['timeout_minutes'] : template.timeout_minutes,
-      retry_policy: { max_retries: numberOr(retry['max_retries'], template.max_retries), retry_delay_seconds: numberOr(retry['retry_delay_seconds'], template.retry_delay_seconds) },
+      retry_policy: {
+        max_retries: numberOr(retry['max_retries'], template.max_retries),
+        retry_delay_seconds: numberOr(retry['retry_delay_seconds'], template.retry_delay_seconds),
+      },
       ...(Array.isArray(step['depends_on']) ? { depends_on: step['depends_on'] as string[] } : {}),
-      ...(template.notification ? { trigger: (step['trigger'] ?? 'on_failure') as NonNullable<StepPlan['trigger']> } : {}),
-      notification: template.notification, config, ...(parsed === undefined ? {} : { sql: parsed.template }), ...(columns === undefined ? {} : { columns }),
+      ...(template.notification
+        ? { trigger: (step['trigger'] ?? 'on_failure') as NonNullable<StepPlan['trigger']> }
+        : {}),
+      notification: template.notification,
+      config,
+      ...(parsed === undefined ? {} : { sql: parsed.template }),
+      ...(columns === undefined ? {} : { columns }),
     })
   })
   checkGraph(steps, plans, say)
@@ -301,7 +538,13 @@ const checkPipeline = (source: Source, path: string | undefined, templates: Read
   return {
     faults,
     plan: {
-      path: path ?? 'custom/files/checked', pipeline_id: yaml.pipeline_id, description: yaml.description, parameters, variables, sources: yaml.sources ?? [], steps: plans,
+      path: path ?? 'custom/files/checked',
+      pipeline_id: yaml.pipeline_id,
+      description: yaml.description,
+      parameters,
+      variables,
+      sources: yaml.sources ?? [],
+      steps: plans,
       ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
     },
   }
@@ -317,16 +560,33 @@ const undefinedVariable = (name: string, usable: Iterable<string>, defined: Read
 type Say = (at: Path, message: string, key?: boolean) => void
 
 /** What is wrong with the declarations themselves. */
-const checkParameters = (parameters: readonly ParameterSpec[], yaml: Yaml, { say, checkTexts, fixed }: { say: Say; checkTexts: (value: unknown, at: Path, names: ReadonlyMap<string, Known>) => void; fixed: ReadonlyMap<string, Known> }): void => {
+const checkParameters = (
+  parameters: readonly ParameterSpec[],
+  yaml: Yaml,
+  {
+    say,
+    checkTexts,
+    fixed,
+  }: {
+    say: Say
+    checkTexts: (value: unknown, at: Path, names: ReadonlyMap<string, Known>) => void
+    fixed: ReadonlyMap<string, Known>
+  },
+): void => {
   for (const spec of parameters) {
     const declared = yaml.parameters !== undefined && Object.hasOwn(yaml.parameters, spec.name)
     const at: Path = declared ? ['parameters', spec.name] : ['variables', spec.name]
     const where = showPath(at)
-    if (spec.type === 'enum' && (spec.values ?? []).length === 0) say(at, `${where}: "values" is missing: the texts that an enum may be`, true)
-    if (spec.type !== 'enum' && spec.values !== undefined) say([...at, 'values'], `${where}.values: belongs to type enum, got type ${spec.type}`, true)
-    if (spec.type !== 'string' && spec.pattern !== undefined) say([...at, 'pattern'], `${where}.pattern: belongs to type string, got type ${spec.type}`, true)
-    if (spec.type !== 'string' && spec.max_length !== undefined) say([...at, 'max_length'], `${where}.max_length: belongs to type string, got type ${spec.type}`, true)
-    if (spec.required && spec.default !== undefined) say([...at, 'required'], `${where}.required: a parameter with a default is not required`, true)
+    if (spec.type === 'enum' && (spec.values ?? []).length === 0)
+      say(at, `${where}: "values" is missing: the texts that an enum may be`, true)
+    if (spec.type !== 'enum' && spec.values !== undefined)
+      say([...at, 'values'], `${where}.values: belongs to type enum, got type ${spec.type}`, true)
+    if (spec.type !== 'string' && spec.pattern !== undefined)
+      say([...at, 'pattern'], `${where}.pattern: belongs to type string, got type ${spec.type}`, true)
+    if (spec.type !== 'string' && spec.max_length !== undefined)
+      say([...at, 'max_length'], `${where}.max_length: belongs to type string, got type ${spec.type}`, true)
+    if (spec.required && spec.default !== undefined)
+      say([...at, 'required'], `${where}.required: a parameter with a default is not required`, true)
     if (spec.pattern !== undefined) {
       try {
         new RegExp(spec.pattern)
@@ -338,27 +598,62 @@ const checkParameters = (parameters: readonly ParameterSpec[], yaml: Yaml, { say
     if (spec.default === undefined) continue
     const defaultAt = declared ? [...at, 'default'] : at
     checkTexts(spec.default, defaultAt, fixed)
-    if (typeof spec.default === 'string' && (spec.default.search(variable) >= 0 || (spec.type === 'date' && ['today', 'yesterday'].includes(spec.default)))) continue
+    if (
+      typeof spec.default === 'string' &&
+      (spec.default.search(variable) >= 0 || (spec.type === 'date' && ['today', 'yesterday'].includes(spec.default)))
+    )
+      continue
     // An empty text says that there is none.
     if (spec.type === 'string' && spec.default === '') continue
     const fault = valueFault(spec, spec.default)
-    if (fault !== undefined) say(defaultAt, `${showPath(defaultAt)}: ${fault}${spec.type === 'date' ? '; or today, or yesterday' : ''}`)
+    if (fault !== undefined)
+      say(defaultAt, `${showPath(defaultAt)}: ${fault}${spec.type === 'date' ? '; or today, or yesterday' : ''}`)
   }
 }
 
 /** Rules between the fields of one step. */
-const checkStep = (step: Step, { at, template, path, isSystem, say, isRequested }: { at: Path; template: Template; path: string | undefined; isSystem: boolean; say: Say; isRequested: (text: string) => boolean }): void => {
+const checkStep = (
+  step: Step,
+  {
+    at,
+    template,
+    path,
+    isSystem,
+    say,
+    isRequested,
+  }: {
+    at: Path
+    template: Template
+    path: string | undefined
+    isSystem: boolean
+    say: Say
+    isRequested: (text: string) => boolean
+  },
+): void => {
   const where = showPath(at)
-  if (template.system && path !== undefined && !isSystem) say([...at, 'ps_type'], `${where}.ps_type: "${template.ps_type}" is a step of the platform's own pipelines; expected one that stands outside of setup/ too`)
-  if (!template.notification && Object.hasOwn(step, 'trigger')) say([...at, 'trigger'], `${where}.trigger: belongs to notifications (notify_systems.*), got it in a step of ${template.ps_type}; order the steps, or use depends_on`, true)
-  if (template.notification && Object.hasOwn(step, 'depends_on')) say([...at, 'depends_on'], `${where}.depends_on: a notification follows the end of the run; expected trigger`, true)
+  if (template.system && path !== undefined && !isSystem)
+    say(
+      [...at, 'ps_type'],
+      `${where}.ps_type: "${template.ps_type}" is a step of the platform's own pipelines; expected one that stands outside of setup/ too`,
+    )
+  if (!template.notification && Object.hasOwn(step, 'trigger'))
+    say(
+      [...at, 'trigger'],
+      `${where}.trigger: belongs to notifications (notify_systems.*), got it in a step of ${template.ps_type}; order the steps, or use depends_on`,
+      true,
+    )
+  if (template.notification && Object.hasOwn(step, 'depends_on'))
+    say([...at, 'depends_on'], `${where}.depends_on: a notification follows the end of the run; expected trigger`, true)
   for (const group of ['source', 'destination']) {
     const value = step[group]
     if (!isGroup(value)) continue
     for (const [field, schema] of Object.entries(template.step.properties?.[group]?.properties ?? {})) {
       const text = value[field]
       if (schema['x-fixed'] === true && !isSystem && typeof text === 'string' && isRequested(text)) {
-        say([...at, group, field], `${where}.${group}.${field}: can be set by a run; expected what the pipeline itself says: variables are fixed where the file declares "parameters"`)
+        say(
+          [...at, group, field],
+          `${where}.${group}.${field}: can be set by a run; expected what the pipeline itself says: variables are fixed where the file declares "parameters"`,
+        )
       }
     }
   }
@@ -366,37 +661,69 @@ const checkStep = (step: Step, { at, template, path, isSystem, say, isRequested 
   if (!isGroup(destination)) return
   const { dataset_type, schema_template, write_mode, period, table_config } = destination
   const inDestination = (field: string) => [...at, 'destination', field]
-  if (period !== undefined && write_mode !== 'truncate') say(inDestination('period'), `${where}.destination.period: expected write_mode truncate beside it, which then replaces the rows of the period only, got ${write_mode === undefined ? 'append, the default' : show(write_mode)}`, true)
-  if (!isSystem && typeof dataset_type === 'string' && dataset_type !== '{tenant_id}') say(inDestination('dataset_type'), `${where}.destination.dataset_type: expected "{tenant_id}", a pipeline writes the dataset of its tenant only, got "${dataset_type}"`)
+  if (period !== undefined && write_mode !== 'truncate')
+    say(
+      inDestination('period'),
+      `${where}.destination.period: expected write_mode truncate beside it, which then replaces the rows of the period only, got ${write_mode === undefined ? 'append, the default' : show(write_mode)}`,
+      true,
+    )
+  if (!isSystem && typeof dataset_type === 'string' && dataset_type !== '{tenant_id}')
+    say(
+      inDestination('dataset_type'),
+      `${where}.destination.dataset_type: expected "{tenant_id}", a pipeline writes the dataset of its tenant only, got "${dataset_type}"`,
+    )
   const columns = typeof schema_template === 'string' ? template.schemas.get(schema_template) : undefined
   if (typeof schema_template === 'string' && columns === undefined) {
     const names = [...template.schemas.keys()]
-    say(inDestination('schema_template'), `${where}.destination.schema_template: unknown "${schema_template}"${didYouMean(schema_template, names) || (names.length === 0 ? `; ${template.ps_type} has none` : `; expected ${orList(names)}`)}`)
+    say(
+      inDestination('schema_template'),
+      `${where}.destination.schema_template: unknown "${schema_template}"${didYouMean(schema_template, names) || (names.length === 0 ? `; ${template.ps_type} has none` : `; expected ${orList(names)}`)}`,
+    )
   }
   if (columns === undefined) return
   const names = columns.map(({ name }) => name)
   const needs = (name: unknown, place: Path) => {
-    if (typeof name === 'string' && !names.includes(name)) say(place, `${showPath(place)}: no column "${name}" in ${String(schema_template)}${didYouMean(name, names)}`)
+    if (typeof name === 'string' && !names.includes(name))
+      say(place, `${showPath(place)}: no column "${name}" in ${String(schema_template)}${didYouMean(name, names)}`)
   }
-  if (isGroup(period)) for (const name of Object.keys(period)) if (!names.includes(name)) say([...inDestination('period'), name], `${where}.destination.period: no column "${name}" in ${String(schema_template)}${didYouMean(name, names)}`, true)
+  if (isGroup(period))
+    for (const name of Object.keys(period))
+      if (!names.includes(name))
+        say(
+          [...inDestination('period'), name],
+          `${where}.destination.period: no column "${name}" in ${String(schema_template)}${didYouMean(name, names)}`,
+          true,
+        )
   if (!isGroup(table_config)) return
-  if (isGroup(table_config['time_partitioning'])) needs(table_config['time_partitioning']['field'], [...inDestination('table_config'), 'time_partitioning', 'field'])
+  if (isGroup(table_config['time_partitioning']))
+    needs(table_config['time_partitioning']['field'], [...inDestination('table_config'), 'time_partitioning', 'field'])
   const clustering = table_config['clustering_fields']
-  if (Array.isArray(clustering)) clustering.forEach((name, k) => { needs(name, [...inDestination('table_config'), 'clustering_fields', k]) })
+  if (Array.isArray(clustering))
+    clustering.forEach((name, k) => {
+      needs(name, [...inDestination('table_config'), 'clustering_fields', k])
+    })
 }
 
 /** depends_on names steps of the chain and goes in no circle; there is something to do. */
 const checkGraph = (steps: readonly (Step | undefined)[], plans: readonly StepPlan[], say: Say): void => {
   const chain = new Map(plans.filter((plan) => !plan.notification).map((plan) => [plan.step_id, plan]))
   const endings = new Set(plans.filter((plan) => plan.notification).map(({ step_id }) => step_id))
-  if (chain.size === 0 && plans.length === steps.length && plans.length > 0) say(['steps'], 'steps: expected a step that does something, got notifications only', true)
-  const ids = steps.map((step) => step?.['step_id']).filter((id) => typeof id === 'string' && !endings.has(id)) as string[]
+  if (chain.size === 0 && plans.length === steps.length && plans.length > 0)
+    say(['steps'], 'steps: expected a step that does something, got notifications only', true)
+  const ids = steps
+    .map((step) => step?.['step_id'])
+    .filter((id) => typeof id === 'string' && !endings.has(id)) as string[]
   steps.forEach((step, k) => {
     const needs = step?.['depends_on']
     if (!Array.isArray(needs)) return
     needs.forEach((id: unknown, j) => {
       if (typeof id !== 'string' || ids.includes(id)) return
-      say(['steps', k, 'depends_on', j], endings.has(id) ? `steps[${k}].depends_on: "${id}" is a notification, which follows the end of the run` : `steps[${k}].depends_on: unknown step "${id}"${didYouMean(id, ids) || `; expected ${orList(ids)}`}`)
+      say(
+        ['steps', k, 'depends_on', j],
+        endings.has(id)
+          ? `steps[${k}].depends_on: "${id}" is a notification, which follows the end of the run`
+          : `steps[${k}].depends_on: unknown step "${id}"${didYouMean(id, ids) || `; expected ${orList(ids)}`}`,
+      )
     })
   })
   const state = new Map<string, 'open' | 'done'>()
@@ -420,11 +747,14 @@ const checkGraph = (steps: readonly (Step | undefined)[], plans: readonly StepPl
   }
 }
 
-// ---- all of it ------------------------------------------------------------------------------------------------------------------
+// ---- all of it
 
 const pathPattern = /^[a-z][a-z0-9_]{0,63}(\/[a-z][a-z0-9_]{0,63}){2}$/
 
-/** Checks pipelines (all below configs/, or the files named) and all templates. Faults are in the order of files and lines. */
+/**
+ * Checks pipelines (all below configs/, or the files named) and all templates. Faults are in the order of files and
+ * lines.
+ */
 export const checkFiles = (options: Omit<LoadOptions, 'project_id'> & { files?: readonly string[] }): Checked => {
   const configs = options.configs_folder ?? configsFolder()
   const faults: ConfigFault[] = []
@@ -439,7 +769,12 @@ export const checkFiles = (options: Omit<LoadOptions, 'project_id'> & { files?: 
     try {
       text = readFileSync(path, 'utf8')
     } catch (error) {
-      faults.push({ file, line: 1, column: 1, message: `cannot be read: ${readProblems[String((error as NodeJS.ErrnoException).code)] ?? String((error as NodeJS.ErrnoException).code)}` })
+      faults.push({
+        file,
+        line: 1,
+        column: 1,
+        message: `cannot be read: ${readProblems[String((error as NodeJS.ErrnoException).code)] ?? String((error as NodeJS.ErrnoException).code)}`,
+      })
       continue
     }
     const source = readYaml(file, text)
@@ -449,19 +784,35 @@ export const checkFiles = (options: Omit<LoadOptions, 'project_id'> & { files?: 
     }
     const inside = relative(configs, path).split(sep).join('/')
     const name = inside.startsWith('../') ? undefined : inside.replace(/\.ya?ml$/, '')
-    if (name !== undefined && !pathPattern.test(name)) faults.push({ file, line: 1, column: 1, message: `expected a file <provider>/<domain>/<template>.yml of a-z, 0-9 and _, which is the URL of its runs, got ${inside}` })
+    if (name !== undefined && !pathPattern.test(name))
+      faults.push({
+        file,
+        line: 1,
+        column: 1,
+        message: `expected a file <provider>/<domain>/<template>.yml of a-z, 0-9 and _, which is the URL of its runs, got ${inside}`,
+      })
     const { faults: found, plan } = checkPipeline(source, name, templates, schemas)
     faults.push(...found)
     if (plan === undefined) continue
     const other = ids.get(plan.pipeline_id)
-    if (other !== undefined) faults.push({ file, ...source.place(['pipeline_id']), message: `pipeline_id: "${plan.pipeline_id}" is the name of ${other} too; it must be unique` })
+    if (other !== undefined)
+      faults.push({
+        file,
+        ...source.place(['pipeline_id']),
+        message: `pipeline_id: "${plan.pipeline_id}" is the name of ${other} too; it must be unique`,
+      })
     ids.set(plan.pipeline_id, file)
     plans.set(name ?? file, plan)
   }
-  const order = (a: ConfigFault, b: ConfigFault) => (a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1)
+  const order = (a: ConfigFault, b: ConfigFault) =>
+    a.file === b.file ? a.line - b.line || a.column - b.column : a.file < b.file ? -1 : 1
   return { faults: faults.sort(order), checked: files.length, plans, templates }
 }
-const readProblems: Readonly<Record<string, string>> = { ENOENT: 'there is no such file', EISDIR: 'it is a folder, expected a file', EACCES: 'no right to read it' }
+const readProblems: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a folder, expected a file',
+  EACCES: 'no right to read it',
+}
 
 /** The lines of a report, their messages one below the other. */
 export const showFaults = (faults: readonly ConfigFault[]): string[] => {
@@ -473,26 +824,44 @@ export const showFaults = (faults: readonly ConfigFault[]): string[] => {
 /** Reads configs/ and ps_templates/ once. Throws CONFIG_INVALID with every fault of every file. */
 export const loadPipelines = (options: LoadOptions): Pipelines => {
   const { faults, plans } = checkFiles(options)
-  if (faults.length > 0) throw new AppError('CONFIG_INVALID', `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in pipelines and templates; nothing was started`, { faults: showFaults(faults) })
+  if (faults.length > 0)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in pipelines and templates; nothing was started`,
+      { faults: showFaults(faults) },
+    )
   return pipelinesOf(plans.values(), options.project_id)
 }
 
 /** The catalogue of checked pipelines. */
 export const pipelinesOf = (plans: Iterable<PipelinePlan>, project_id: string): Pipelines => {
-  const known = new Map<string, { pipeline: Pipeline; compile: (input: CompileInput) => Run }>([...plans].map((plan) => [plan.path, {
-    pipeline: {
-      path: plan.path, pipeline_id: plan.pipeline_id, description: plan.description, parameters: plan.parameters, ...(plan.schedule === undefined ? {} : { schedule: plan.schedule }),
-      steps: plan.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
-    },
-    compile: planCompiler(plan, project_id),
-  }]))
+  const known = new Map<string, { pipeline: Pipeline; compile: (input: CompileInput) => Run }>(
+    [...plans].map((plan) => [
+      plan.path,
+      {
+        pipeline: {
+          path: plan.path,
+          pipeline_id: plan.pipeline_id,
+          description: plan.description,
+          parameters: plan.parameters,
+          ...(plan.schedule === undefined ? {} : { schedule: plan.schedule }),
+          steps: plan.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
+        },
+        compile: planCompiler(plan, project_id),
+      },
+    ]),
+  )
   const list = [...known.values()].map(({ pipeline }) => pipeline).sort((a, b) => (a.path < b.path ? -1 : 1))
   return {
     list: () => list,
     get: (path) => known.get(path)?.pipeline,
     compile: (input) => {
       const found = known.get(input.pipeline)
-      if (found === undefined) throw new AppError('PIPELINE_UNKNOWN', `no pipeline ${show(input.pipeline)}${didYouMean(input.pipeline, known.keys())}`)
+      if (found === undefined)
+        throw new AppError(
+          'PIPELINE_UNKNOWN',
+          `no pipeline ${show(input.pipeline)}${didYouMean(input.pipeline, known.keys())}`,
+        )
       return found.compile(input)
     },
   }

@@ -16,27 +16,53 @@ export const stepOf = (run: Run, step_id: string): CompiledStep => {
 /** Steps that a run starts with. */
 export const firstSteps = (run: Run): NextStep[] => {
   const skip = skipped(run)
-  if (!isGraph(run)) return run.steps.filter((step) => !skip.has(step.step_id)).slice(0, 1).map(asNext)
-  return run.steps.filter((step) => !skip.has(step.step_id) && (step.depends_on ?? []).every((id) => skip.has(id))).map(asNext)
+  if (!isGraph(run))
+    return run.steps
+      .filter((step) => !skip.has(step.step_id))
+      .slice(0, 1)
+      .map(asNext)
+  return run.steps
+    .filter((step) => !skip.has(step.step_id) && (step.depends_on ?? []).every((id) => skip.has(id)))
+    .map(asNext)
 }
 
-/** What follows `step_id` in a run without depends_on: [] after the last or after a failure for good. Undefined in a run with depends_on. */
+/**
+ * What follows `step_id` in a run without depends_on: [] after the last or after a failure for good. Undefined in a run
+ * with depends_on.
+ */
 export const nextSteps = (run: Run, step_id: string, conclusion: Conclusion): NextStep[] | undefined => {
   if (!isDone(conclusion)) return []
   if (isGraph(run)) return undefined
   const skip = skipped(run)
   const at = run.steps.findIndex((step) => step.step_id === step_id)
   if (at < 0) throw new AppError('EVENT_INVALID', `run ${run.run_id} has no step ${step_id}`)
-  return run.steps.slice(at + 1).filter((step) => !skip.has(step.step_id)).slice(0, 1).map(asNext)
+  return run.steps
+    .slice(at + 1)
+    .filter((step) => !skip.has(step.step_id))
+    .slice(0, 1)
+    .map(asNext)
 }
 
-/** What may start in a run with depends_on, given all recorded conclusions; `[]` with `ended: true` when nothing is left to wait for. */
-export const readySteps = (run: Run, recorded: ReadonlyMap<string, Conclusion>, just_completed: string): { next: NextStep[]; ended: boolean } => {
+/**
+ * What may start in a run with depends_on, given all recorded conclusions; `[]` with `ended: true` when nothing is left
+ * to wait for.
+ */
+export const readySteps = (
+  run: Run,
+  recorded: ReadonlyMap<string, Conclusion>,
+  just_completed: string,
+): { next: NextStep[]; ended: boolean } => {
   const skip = skipped(run)
   const done = (id: string) => skip.has(id) || isDone(recorded.get(id))
   const just = recorded.get(just_completed)
   if (just !== undefined && !isDone(just)) return { next: [], ended: true }
   // Only what waits for the step that just ended: the rest was started by the one that it waited for last.
-  const next = run.steps.filter((step) => !done(step.step_id) && recorded.get(step.step_id) === undefined && (step.depends_on ?? []).includes(just_completed) && (step.depends_on ?? []).every(done))
+  const next = run.steps.filter(
+    (step) =>
+      !done(step.step_id) &&
+      recorded.get(step.step_id) === undefined &&
+      (step.depends_on ?? []).includes(just_completed) &&
+      (step.depends_on ?? []).every(done),
+  )
   return { next: next.map(asNext), ended: next.length === 0 && run.steps.every((step) => done(step.step_id)) }
 }

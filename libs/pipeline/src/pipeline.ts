@@ -1,10 +1,19 @@
 /**
- * Pipelines from YAML: loaded and checked once at start, pure afterwards. Knows the templates (ps_templates), fills variables,
+ * Pipelines from YAML: loaded and checked once at start, pure afterwards. Knows the templates (ps_templates), fills
+ * variables,
  * binds SQL parameters, and says what follows a step.
  */
 import type { Run } from '@convergence/contracts'
 
-export { checkFiles, configsFolder, filesBelow, loadPipelines, showFaults, templatesFolder, type LoadOptions } from './load.ts'
+export {
+  checkFiles,
+  configsFolder,
+  filesBelow,
+  loadPipelines,
+  showFaults,
+  templatesFolder,
+  type LoadOptions,
+} from './load.ts'
 export { firstSteps, nextSteps, readySteps, stepOf } from './next.ts'
 export { lexSql } from './sql-template.ts'
 
@@ -19,7 +28,12 @@ export interface ParameterSpec {
   max_length?: number
 }
 /** One line of a report: file:line:column, where in the file, what was expected, what came, the right name. */
-export interface ConfigFault { file: string; line: number; column: number; message: string }
+export interface ConfigFault {
+  file: string
+  line: number
+  column: number
+  message: string
+}
 
 export interface Pipeline {
   /** provider/domain/template */
@@ -39,7 +53,10 @@ export interface CompileInput {
   parameters: Run['parameters']
   trigger_type: Run['trigger_type']
   requested_at: string
-  /** Of a schedule: the time that this run is for, which is what its `yesterday` and `today` count from. Default: requested_at. */
+  /**
+   * Of a schedule: the time that this run is for, which is what its `yesterday` and `today` count from. Default:
+   * requested_at.
+   */
   scheduled_time?: string
   priority?: number
   trigger_by?: string
@@ -52,7 +69,9 @@ export interface Pipelines {
   list(): readonly Pipeline[]
   /** Looks up the map; a name that is not in it is undefined, whatever it looks like. */
   get(path: string): Pipeline | undefined
-  /** The run as data. Throws PIPELINE_UNKNOWN or PARAMETER_INVALID with all faults. Pure: `scheduled_time` or `requested_at` is its only clock, and the days that they gave stand in `parameters`. */
+  /**
+   * The run as data. Throws PIPELINE_UNKNOWN or PARAMETER_INVALID with all faults. Pure: `scheduled_time` or
+   * `requested_at` is its only clock, and the days that they gave stand in `parameters`.
+   */
   compile(input: CompileInput): Run
 }
-

@@ -1,7 +1,10 @@
 /**
- * `{variable}` in GoogleSQL, without ever pasting a value into the text. A lexer for GoogleSQL's strings, comments and backticks gives each
- * placeholder its context: a whole literal becomes a parameter, a part of a literal a CONCAT of literals and parameters, inside backticks
- * a checked identifier; anywhere else it is a fault of the config. So the tokens of a query are the same whatever the values are, but for
+ * `{variable}` in GoogleSQL, without ever pasting a value into the text. A lexer for GoogleSQL's strings, comments and
+ * backticks gives each
+ * placeholder its context: a whole literal becomes a parameter, a part of a literal a CONCAT of literals and
+ * parameters, inside backticks
+ * a checked identifier; anywhere else it is a fault of the config. So the tokens of a query are the same whatever the
+ * values are, but for
  * the text between backticks, which holds letters, digits, `_`, `-` and dots.
  */
 
@@ -20,7 +23,8 @@ export const lexSql = (sql: string): Segment[] => {
   let codeStart = 0
   let at = 0
   const push = (kind: Segment['kind'], start: number, end: number, open = '', close = '') => {
-    if (start > codeStart) segments.push({ kind: 'code', text: sql.slice(codeStart, start), start: codeStart, open: '', close: '' })
+    if (start > codeStart)
+      segments.push({ kind: 'code', text: sql.slice(codeStart, start), start: codeStart, open: '', close: '' })
     segments.push({ kind, text: sql.slice(start, end), start, open, close })
     codeStart = end
     at = end
@@ -50,7 +54,10 @@ export const lexSql = (sql: string): Segment[] => {
     } else {
       literal.lastIndex = at
       // A prefix belongs to the literal only where a word begins.
-      const match = at > 0 && /[A-Za-z0-9_]/.test(sql.charAt(at - 1)) && character !== '"' && character !== '\'' ? null : literal.exec(sql)
+      const match =
+        at > 0 && /[A-Za-z0-9_]/.test(sql.charAt(at - 1)) && character !== '"' && character !== "'"
+          ? null
+          : literal.exec(sql)
       if (match === null) {
         at += 1
         continue
@@ -61,7 +68,8 @@ export const lexSql = (sql: string): Segment[] => {
       push(lower.includes('b') ? 'bytes' : lower === 'r' ? 'raw' : 'string', at, end, open, close)
     }
   }
-  if (codeStart < sql.length) segments.push({ kind: 'code', text: sql.slice(codeStart), start: codeStart, open: '', close: '' })
+  if (codeStart < sql.length)
+    segments.push({ kind: 'code', text: sql.slice(codeStart), start: codeStart, open: '', close: '' })
   return segments
 }
 
@@ -75,8 +83,15 @@ export type Piece =
   | { kind: 'concat'; parts: readonly Part[] }
   | { kind: 'identifier'; parts: readonly Part[] }
 export type Template = readonly Piece[]
-export interface TemplateFault { offset: number; message: string }
-export interface Use { name: string; offset: number; as: 'value' | 'identifier' | 'misplaced' }
+export interface TemplateFault {
+  offset: number
+  message: string
+}
+export interface Use {
+  name: string
+  offset: number
+  as: 'value' | 'identifier' | 'misplaced'
+}
 
 /** Splits at placeholders; what is between them stays as it is written. */
 const split = (text: string): Part[] => {
@@ -93,9 +108,17 @@ const split = (text: string): Part[] => {
 
 /** Words that make the literal behind them a typed one; no parameter can stand there. */
 const typedLiteral = /\b(DATE|TIME|DATETIME|TIMESTAMP|NUMERIC|BIGNUMERIC|DECIMAL|BIGDECIMAL|JSON|RANGE\s*<[^<>]*>)\s*$/i
-const isEscaped = (text: string, index: number): boolean => (/\\*$/.exec(text.slice(0, index))?.[0].length ?? 0) % 2 === 1
+const isEscaped = (text: string, index: number): boolean =>
+  (/\\*$/.exec(text.slice(0, index))?.[0].length ?? 0) % 2 === 1
 const isSignificant = ({ kind, text }: Segment): boolean => kind !== 'comment' && text.trim() !== ''
-const unclosed = { string: 'string', raw: 'string', bytes: 'string', comment: 'comment', backtick: 'quoted name', code: '' } as const
+const unclosed = {
+  string: 'string',
+  raw: 'string',
+  bytes: 'string',
+  comment: 'comment',
+  backtick: 'quoted name',
+  code: '',
+} as const
 
 /** The query as pieces, every use of a variable, and every fault with its offset. */
 export const parseSqlTemplate = (sql: string): { template: Template; uses: Use[]; faults: TemplateFault[] } => {
@@ -105,8 +128,17 @@ export const parseSqlTemplate = (sql: string): { template: Template; uses: Use[]
   const segments = lexSql(sql)
   segments.forEach((segment, k) => {
     const { kind, text, start, open, close } = segment
-    const found = [...text.matchAll(placeholders)].map((match) => ({ name: String(match[1]), index: match.index, length: match[0].length }))
-    for (const { name, index } of found) uses.push({ name, offset: start + index, as: kind === 'string' ? 'value' : kind === 'backtick' ? 'identifier' : 'misplaced' })
+    const found = [...text.matchAll(placeholders)].map((match) => ({
+      name: String(match[1]),
+      index: match.index,
+      length: match[0].length,
+    }))
+    for (const { name, index } of found)
+      uses.push({
+        name,
+        offset: start + index,
+        as: kind === 'string' ? 'value' : kind === 'backtick' ? 'identifier' : 'misplaced',
+      })
     if (kind !== 'code' && close === '') {
       faults.push({ offset: start, message: `the ${unclosed[kind]} that begins here has no end` })
       return
@@ -120,34 +152,72 @@ export const parseSqlTemplate = (sql: string): { template: Template; uses: Use[]
     if (kind === 'string') {
       const typed = before?.kind === 'code' ? typedLiteral.exec(before.text)?.[1] : undefined
       for (const { name, index } of found) {
-        if (isEscaped(text, index)) faults.push({ offset: start + index, message: `a backslash stands before {${name}}; write two, or none` })
-        else if (typed !== undefined) faults.push({ offset: start + index, message: `${typed.toUpperCase()} stands before a literal with {${name}}; write CAST('{${name}}' AS ${typed.toUpperCase()}), or '{${name}}' alone where it has that type` })
+        if (isEscaped(text, index))
+          faults.push({ offset: start + index, message: `a backslash stands before {${name}}; write two, or none` })
+        else if (typed !== undefined)
+          faults.push({
+            offset: start + index,
+            message: `${typed.toUpperCase()} stands before a literal with {${name}}; write CAST('{${name}}' AS ${typed.toUpperCase()}), or '{${name}}' alone where it has that type`,
+          })
       }
       const parts = split(text.slice(open.length, text.length - close.length))
       const [only] = parts
-      if (parts.length === 1 && only !== undefined && 'name' in only) template.push({ kind: 'parameter', name: only.name })
+      if (parts.length === 1 && only !== undefined && 'name' in only)
+        template.push({ kind: 'parameter', name: only.name })
       // Between three quotes a piece may end in a quote: escaped, it cannot meet the closing ones.
-      else template.push({ kind: 'concat', parts: parts.map((part) => ('literal' in part ? { literal: `${open}${close.length === 3 ? part.literal.replace(/\\[^]|['"]/g, (match) => (match.length === 2 ? match : `\\${match}`)) : part.literal}${close}` } : part)) })
+      else
+        template.push({
+          kind: 'concat',
+          parts: parts.map((part) =>
+            'literal' in part
+              ? {
+                  literal: `${open}${close.length === 3 ? part.literal.replace(/\\[^]|['"]/g, (match) => (match.length === 2 ? match : `\\${match}`)) : part.literal}${close}`,
+                }
+              : part,
+          ),
+        })
       return
     }
     if (kind === 'backtick') {
       template.push({ kind: 'identifier', parts: split(text.slice(1, -1)) })
       for (const { name, index, length } of found) {
         if (!'`.'.includes(text.charAt(index - 1)) || !'`.'.includes(text.charAt(index + length))) {
-          faults.push({ offset: start + index, message: `{${name}} is a fragment of a name; in backticks a variable fills whole parts between dots` })
-        } else if ((before?.kind === 'code' && /\.\s*$/.test(before.text)) || (after?.kind === 'code' && /^\s*\./.test(after.text))) {
-          faults.push({ offset: start + index, message: `{${name}} is a part of a longer path; put the whole path into one pair of backticks` })
+          faults.push({
+            offset: start + index,
+            message: `{${name}} is a fragment of a name; in backticks a variable fills whole parts between dots`,
+          })
+        } else if (
+          (before?.kind === 'code' && /\.\s*$/.test(before.text)) ||
+          (after?.kind === 'code' && /^\s*\./.test(after.text))
+        ) {
+          faults.push({
+            offset: start + index,
+            message: `{${name}} is a part of a longer path; put the whole path into one pair of backticks`,
+          })
         }
       }
       return
     }
-    const where = { code: 'outside quotes', raw: 'in a raw literal', bytes: 'in a bytes literal', comment: 'in a comment' }[kind]
-    for (const { name, index } of found) faults.push({ offset: start + index, message: `{${name}} stands ${where}; expected '{${name}}' for a value or \`{${name}}\` for a table` })
+    const where = {
+      code: 'outside quotes',
+      raw: 'in a raw literal',
+      bytes: 'in a bytes literal',
+      comment: 'in a comment',
+    }[kind]
+    for (const { name, index } of found)
+      faults.push({
+        offset: start + index,
+        message: `{${name}} stands ${where}; expected '{${name}}' for a value or \`{${name}}\` for a table`,
+      })
   })
   return { template, uses, faults }
 }
 
-export interface BoundParameter { name: string; type: 'STRING' | 'DATE' | 'INT64' | 'BOOL' | 'FLOAT64'; value: string | number | boolean | null }
+export interface BoundParameter {
+  name: string
+  type: 'STRING' | 'DATE' | 'INT64' | 'BOOL' | 'FLOAT64'
+  value: string | number | boolean | null
+}
 
 const project = /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/
 const name = /^[A-Za-z0-9_]{1,128}$/
@@ -163,24 +233,42 @@ export const identifierFault = (path: string): string | undefined => {
   return undefined
 }
 
-/** The query with bound parameters. `value` gives each name's value with its SQL type; `table` checks a filled path and gives it back. */
-export const fillSql = (template: Template, value: (name: string) => BoundParameter, table: (path: string) => string): { query: string; parameters: BoundParameter[] } => {
+/**
+ * The query with bound parameters. `value` gives each name's value with its SQL type; `table` checks a filled path and
+ * gives it back.
+ */
+export const fillSql = (
+  template: Template,
+  value: (name: string) => BoundParameter,
+  table: (path: string) => string,
+): { query: string; parameters: BoundParameter[] } => {
   const parameters = new Map<string, BoundParameter>()
   const bind = (variable: string, asText: boolean): string => {
     const bound = value(variable)
     const isText = asText && bound.type !== 'STRING'
     // Variables begin with a letter, so the text of one cannot have the name of another.
     const key = isText ? `_text_${variable}` : variable
-    parameters.set(key, isText ? { name: key, type: 'STRING', value: bound.value === null ? null : String(bound.value) } : { ...bound, name: key })
+    parameters.set(
+      key,
+      isText
+        ? { name: key, type: 'STRING', value: bound.value === null ? null : String(bound.value) }
+        : { ...bound, name: key },
+    )
     return `@${key}`
   }
-  const query = template.map((piece) => {
-    switch (piece.kind) {
-      case 'text': return piece.text
-      case 'parameter': return bind(piece.name, false)
-      case 'concat': return `CONCAT(${piece.parts.map((part) => ('literal' in part ? part.literal : bind(part.name, true))).join(', ')})`
-      case 'identifier': return `\`${table(piece.parts.map((part) => ('literal' in part ? part.literal : String(value(part.name).value))).join(''))}\``
-    }
-  }).join('')
+  const query = template
+    .map((piece) => {
+      switch (piece.kind) {
+        case 'text':
+          return piece.text
+        case 'parameter':
+          return bind(piece.name, false)
+        case 'concat':
+          return `CONCAT(${piece.parts.map((part) => ('literal' in part ? part.literal : bind(part.name, true))).join(', ')})`
+        case 'identifier':
+          return `\`${table(piece.parts.map((part) => ('literal' in part ? part.literal : String(value(part.name).value))).join(''))}\``
+      }
+    })
+    .join('')
   return { query, parameters: [...parameters.values()] }
 }

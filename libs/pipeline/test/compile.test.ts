@@ -4,102 +4,226 @@ import { assertEvent } from '@convergence/contracts'
 import { firstSteps, loadPipelines, type Pipelines } from '@convergence/pipeline'
 import { ask, failure, pipelinesFrom, queryOf, withSteps } from './world.ts'
 
-const load = (query: string, head: string, destination = 'table: t') => withSteps(`  - step_id: load
+const load = (query: string, head: string, destination = 'table: t') =>
+  withSteps(
+    `  - step_id: load
     ps_type: gcp.bq_etl
     source: { query: "${query}" }
-    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", ${destination} }`, head)
+    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", ${destination} }`,
+    head,
+  )
 const noop = '  - { step_id: a, ps_type: custom.noop }'
-const tell = '  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ["{admin_email}"], subject_template: "{tenant_id} {status}", body_template: "{note} {error}" }'
+const tell =
+  '  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ["{admin_email}"], subject_template: "{tenant_id} {status}", body_template: "{note} {error}" }'
 const real = (): Pipelines => loadPipelines({ project_id: 'local-convergence' })
 
 describe('compiling a run', () => {
   it('fills in defaults, so that hosts need to know nothing', () => {
     const [step] = pipelinesFrom(load('SELECT 1 AS one', '')).compile(ask()).steps
     expect(step).to.deep.equal({
-      step_id: 'load', name: 'load', ps_type: 'gcp.bq_etl', host: 'executor', timeout_minutes: 20, retry_policy: { max_retries: 3, retry_delay_seconds: 5 },
+      step_id: 'load',
+      name: 'load',
+      ps_type: 'gcp.bq_etl',
+      host: 'executor',
+      timeout_minutes: 20,
+      retry_policy: { max_retries: 3, retry_delay_seconds: 5 },
       config: {
         source: { bq_project_id: 'local-convergence', query: 'SELECT 1 AS one', parameters: [] },
-        destination: { bq_project_id: 'local-convergence', dataset_type: 'acme_corp', table: 't', write_mode: 'append' },
+        destination: {
+          bq_project_id: 'local-convergence',
+          dataset_type: 'acme_corp',
+          table: 't',
+          write_mode: 'append',
+        },
       },
     })
   })
   it('makes an event that every reader accepts, of every pipeline', () => {
     const pipelines = real()
     const given: Readonly<Record<string, Record<string, string>>> = {
-      'setup/tenants/onboarding': { new_tenant_id: 'globex', company_name: 'Globex', admin_email: 'a@globex.example', subscription_plan: 'SCALE' },
+      'setup/tenants/onboarding': {
+        new_tenant_id: 'globex',
+        company_name: 'Globex',
+        admin_email: 'a@globex.example',
+        subscription_plan: 'SCALE',
+      },
       'setup/tenants/dryrun_validation': { new_tenant_id: 'globex' },
       'setup/tenants/schedule': { for_tenant_id: 'globex', schedule_name: 'nightly', action: 'delete' },
     }
     for (const { path } of pipelines.list()) {
-      const run = pipelines.compile(ask({ pipeline: path, parameters: given[path] ?? {}, tenant_id: path.startsWith('setup/') ? 'system' : 'acme_corp' }))
+      const run = pipelines.compile(
+        ask({
+          pipeline: path,
+          parameters: given[path] ?? {},
+          tenant_id: path.startsWith('setup/') ? 'system' : 'acme_corp',
+        }),
+      )
       assertEvent('run-admitted', JSON.parse(JSON.stringify({ run, next: firstSteps(run) })))
       expect(JSON.stringify(run.steps), path).not.to.match(/\{[a-z_]+\}/)
     }
   })
   it('is pure: the same request is the same run, and nobody can change what runs share', () => {
     const pipelines = real()
-    for (const pipeline of ['gcp/cost/billing', 'custom/bench/forty_steps']) expect(pipelines.compile(ask({ pipeline }))).to.deep.equal(pipelines.compile(ask({ pipeline })))
+    for (const pipeline of ['gcp/cost/billing', 'custom/bench/forty_steps'])
+      expect(pipelines.compile(ask({ pipeline }))).to.deep.equal(pipelines.compile(ask({ pipeline })))
     const [step] = pipelines.compile(ask({ pipeline: 'custom/bench/three_steps' })).steps
-    expect(() => { if (step !== undefined) step.name = 'other' }).to.throw(TypeError)
+    expect(() => {
+      if (step !== undefined) step.name = 'other'
+    }).to.throw(TypeError)
   })
   it('counts yesterday and today from the request, in UTC', () => {
-    const pipelines = pipelinesFrom(load('SELECT \'{date}\', \'{until}\', \'{month}\'', 'parameters: { until: { type: date, default: today } }\n'))
-    const days = (requested_at: string, parameters = {}) => queryOf(pipelines.compile(ask({ requested_at, parameters }))).parameters.map(({ value }) => value)
+    const pipelines = pipelinesFrom(
+      load("SELECT '{date}', '{until}', '{month}'", 'parameters: { until: { type: date, default: today } }\n'),
+    )
+    const days = (requested_at: string, parameters = {}) =>
+      queryOf(pipelines.compile(ask({ requested_at, parameters }))).parameters.map(({ value }) => value)
     expect(days('2026-03-01T00:30:00.000Z')).to.deep.equal(['2026-02-28', '2026-03-01', '2026-02'])
     expect(days('2026-03-01T00:30:00.000+02:00')).to.deep.equal(['2026-02-27', '2026-02-28', '2026-02'])
     expect(days('2026-01-01T00:00:00Z', { date: '2024-02-29' })).to.deep.equal(['2024-02-29', '2026-01-01', '2024-02'])
   })
   it('counts them of a schedule from the time that the run is for, and says in its parameters what it counted', () => {
-    const pipelines = pipelinesFrom(load('SELECT \'{date}\', \'{until}\'', 'parameters: { date: { type: date, default: yesterday }, until: { type: date, default: today }, note: { type: string, default: x } }\n'))
+    const pipelines = pipelinesFrom(
+      load(
+        "SELECT '{date}', '{until}'",
+        'parameters: { date: { type: date, default: yesterday }, until: { type: date, default: today }, note: { type: string, default: x } }\n',
+      ),
+    )
     const late = { requested_at: '2026-03-08T00:02:00.000Z', scheduled_time: '2026-03-05T23:59:00.000Z' }
     const run = pipelines.compile(ask(late))
     expect(queryOf(run).parameters.map(({ value }) => value)).to.deep.equal(['2026-03-04', '2026-03-05'])
     expect(run.parameters).to.deep.equal({ date: '2026-03-04', until: '2026-03-05' })
     // Who resumes it on another day goes on with these.
-    expect(queryOf(pipelines.compile(ask({ requested_at: '2026-04-01T00:00:00Z', parameters: run.parameters }))).parameters.map(({ value }) => value)).to.deep.equal(['2026-03-04', '2026-03-05'])
-    expect(pipelines.compile(ask({ ...late, parameters: { until: '2026-01-01', date: null } })).parameters).to.deep.equal({ until: '2026-01-01', date: '2026-03-04' })
+    expect(
+      queryOf(
+        pipelines.compile(ask({ requested_at: '2026-04-01T00:00:00Z', parameters: run.parameters })),
+      ).parameters.map(({ value }) => value),
+    ).to.deep.equal(['2026-03-04', '2026-03-05'])
+    expect(
+      pipelines.compile(ask({ ...late, parameters: { until: '2026-01-01', date: null } })).parameters,
+    ).to.deep.equal({ until: '2026-01-01', date: '2026-03-04' })
   })
   it('loads the month that the run names, or that of its date', () => {
-    const source = (parameters: Record<string, string>) => real().compile(ask({ pipeline: 'azure/cost/exports', parameters })).steps[0]?.config
-    expect(source({ month: '2025-11' })?.['source']).to.deep.equal({ container: 'acme_corp-exports', prefix: 'cost/daily', month: '2025-11' })
+    const source = (parameters: Record<string, string>) =>
+      real().compile(ask({ pipeline: 'azure/cost/exports', parameters })).steps[0]?.config
+    expect(source({ month: '2025-11' })?.['source']).to.deep.equal({
+      container: 'acme_corp-exports',
+      prefix: 'cost/daily',
+      month: '2025-11',
+    })
     expect(source({})?.['source']).to.deep.include({ month: '2026-02' })
-    expect(source({ date: '2025-12-31' })?.['destination']).to.deep.include({ period: { billing_period: '2025-12-01', export_name: 'cost/daily' } })
+    expect(source({ date: '2025-12-31' })?.['destination']).to.deep.include({
+      period: { billing_period: '2025-12-01', export_name: 'cost/daily' },
+    })
   })
   it('gives columns with the destination, as the template has them', () => {
-    const destination = real().compile(ask({ pipeline: 'aws/cost/cur', parameters: { month: '2025-11' } })).steps[0]?.config['destination'] as { columns: { name: string; type: string }[]; period: object }
+    const destination = real().compile(ask({ pipeline: 'aws/cost/cur', parameters: { month: '2025-11' } })).steps[0]
+      ?.config['destination'] as { columns: { name: string; type: string }[]; period: object }
     expect(destination.period).to.deep.equal({ billing_period: '2025-11-01', report_name: 'daily' })
     expect(destination.columns.find(({ name }) => name === 'line_item_unblended_cost')?.type).to.equal('BIGNUMERIC')
   })
   it('keeps the type of a value that stands alone, and makes text of one within text', () => {
-    const pipelines = pipelinesFrom(load('SELECT 1', 'parameters: { n: { type: int, default: 7 }, f: { type: boolean, default: false } }\n', 'table: \'t_{n}\', write_mode: truncate, period: { n: \'{n}\', t: \'x{f}\' }'))
-    expect(pipelines.compile(ask()).steps[0]?.config['destination']).to.deep.include({ table: 't_7', period: { n: 7, t: 'xfalse' } })
+    const pipelines = pipelinesFrom(
+      load(
+        'SELECT 1',
+        'parameters: { n: { type: int, default: 7 }, f: { type: boolean, default: false } }\n',
+        "table: 't_{n}', write_mode: truncate, period: { n: '{n}', t: 'x{f}' }",
+      ),
+    )
+    expect(pipelines.compile(ask()).steps[0]?.config['destination']).to.deep.include({
+      table: 't_7',
+      period: { n: 7, t: 'xfalse' },
+    })
   })
-  it('puts notifications aside with the run\'s values; their texts wait for the end', () => {
-    const run = pipelinesFrom(withSteps(`${noop}\n${tell}`, 'variables: { admin_email: "{tenant_id}@acme.example", note: "of {date}" }\nparameters: {}\n')).compile(ask())
+  it("puts notifications aside with the run's values; their texts wait for the end", () => {
+    const run = pipelinesFrom(
+      withSteps(
+        `${noop}\n${tell}`,
+        'variables: { admin_email: "{tenant_id}@acme.example", note: "of {date}" }\nparameters: {}\n',
+      ),
+    ).compile(ask())
     expect(run.steps.map(({ step_id }) => step_id)).to.deep.equal(['a'])
     expect(run.notifications).to.have.length(1)
-    expect(run.notifications[0]).to.deep.include({ step_id: 'tell', host: 'notifier', trigger: 'on_failure', config: { to_emails: ['acme_corp@acme.example'], subject_template: '{tenant_id} {status}', body_template: '{note} {error}' } })
-    expect(run.variables).to.deep.equal({ tenant_id: 'acme_corp', pipeline_id: 'example', project_id: 'local-convergence', run_id: ask().run_id, date: '2026-02-28', month: '2026-02', admin_email: 'acme_corp@acme.example', note: 'of 2026-02-28' })
+    expect(run.notifications[0]).to.deep.include({
+      step_id: 'tell',
+      host: 'notifier',
+      trigger: 'on_failure',
+      config: {
+        to_emails: ['acme_corp@acme.example'],
+        subject_template: '{tenant_id} {status}',
+        body_template: '{note} {error}',
+      },
+    })
+    expect(run.variables).to.deep.equal({
+      tenant_id: 'acme_corp',
+      pipeline_id: 'example',
+      project_id: 'local-convergence',
+      run_id: ask().run_id,
+      date: '2026-02-28',
+      month: '2026-02',
+      admin_email: 'acme_corp@acme.example',
+      note: 'of 2026-02-28',
+    })
   })
   it('carries what the request says of itself', () => {
-    const said = { trigger_type: 'resume', trigger_by: 'key_1', user_id: 'u', priority: 2, parent_run_id: 'r_b', skip: ['step_1'] } as const
-    expect(real().compile(ask({ pipeline: 'custom/bench/three_steps', ...said }))).to.deep.include({ ...said, skip: ['step_1'] })
-    expect(real().compile(ask({ pipeline: 'custom/bench/three_steps' }))).to.not.have.any.keys('trigger_by', 'user_id', 'parent_run_id', 'skip', 'variables')
+    const said = {
+      trigger_type: 'resume',
+      trigger_by: 'key_1',
+      user_id: 'u',
+      priority: 2,
+      parent_run_id: 'r_b',
+      skip: ['step_1'],
+    } as const
+    expect(real().compile(ask({ pipeline: 'custom/bench/three_steps', ...said }))).to.deep.include({
+      ...said,
+      skip: ['step_1'],
+    })
+    expect(real().compile(ask({ pipeline: 'custom/bench/three_steps' }))).to.not.have.any.keys(
+      'trigger_by',
+      'user_id',
+      'parent_run_id',
+      'skip',
+      'variables',
+    )
   })
 })
 
 describe('parameters of a run', () => {
-  const setup = () => pipelinesFrom(withSteps(noop, `parameters:
+  const setup = () =>
+    pipelinesFrom(
+      withSteps(
+        noop,
+        `parameters:
   day: { type: date, description: day to load }
   size: { type: enum, values: [small, large] }
   count: { type: int, default: 1 }
   label: { type: string, pattern: '[a-z]+', max_length: 5, description: a word, default: "" }
   from_table: { type: table_ref, default: t }
   dry: { type: boolean, default: false }
-`))
+`,
+      ),
+    )
   it('are told all their faults at once', () => {
-    expect(failure(() => setup().compile(ask({ parameters: { dya: 'x', tenant_id: 'globex', run_id: 'r', count: 1.5, label: 'A', from_table: 'a;b', dry: 'no', size: 'smal' } })))).to.deep.equal({
-      code: 'PARAMETER_INVALID', message: '9 parameters of gcp/cost/billing cannot be used', faults: [
+    expect(
+      failure(() =>
+        setup().compile(
+          ask({
+            parameters: {
+              dya: 'x',
+              tenant_id: 'globex',
+              run_id: 'r',
+              count: 1.5,
+              label: 'A',
+              from_table: 'a;b',
+              dry: 'no',
+              size: 'smal',
+            },
+          }),
+        ),
+      ),
+    ).to.deep.equal({
+      code: 'PARAMETER_INVALID',
+      message: '9 parameters of gcp/cost/billing cannot be used',
+      faults: [
         'dya: unknown parameter, did you mean "day"?',
         'tenant_id: is built in and cannot be given',
         'run_id: is built in and cannot be given',
@@ -113,73 +237,163 @@ describe('parameters of a run', () => {
     })
   })
   it('that have no name here are told what names there are', () => {
-    expect(failure(() => setup().compile(ask({ parameters: { day: '2026-01-01', size: 'small', zzzzzz: 1 } }))).faults).to.deep.equal(['zzzzzz: unknown parameter; expected count, date, day, dry, from_table, label or size'])
+    expect(
+      failure(() => setup().compile(ask({ parameters: { day: '2026-01-01', size: 'small', zzzzzz: 1 } }))).faults,
+    ).to.deep.equal(['zzzzzz: unknown parameter; expected count, date, day, dry, from_table, label or size'])
   })
   it('of the value null are those that were not given', () => {
-    expect(failure(() => setup().compile(ask({ parameters: { day: null, size: 'small', count: null } }))).faults).to.deep.equal(['day: is missing: day to load'])
+    expect(
+      failure(() => setup().compile(ask({ parameters: { day: null, size: 'small', count: null } }))).faults,
+    ).to.deep.equal(['day: is missing: day to load'])
   })
   it('are days that exist', () => {
-    for (const day of ['2026-02-29', '2026-13-01', '2026-1-1', '20260101', '2026-01-01T00:00:00Z', ' 2026-01-01', '2026-01-01\n', '', 'yesterday']) {
-      expect(failure(() => setup().compile(ask({ parameters: { day, size: 'small' } }))).faults, day).to.deep.equal([`day: expected a day as YYYY-MM-DD, got ${JSON.stringify(day)}`])
+    for (const day of [
+      '2026-02-29',
+      '2026-13-01',
+      '2026-1-1',
+      '20260101',
+      '2026-01-01T00:00:00Z',
+      ' 2026-01-01',
+      '2026-01-01\n',
+      '',
+      'yesterday',
+    ]) {
+      expect(failure(() => setup().compile(ask({ parameters: { day, size: 'small' } }))).faults, day).to.deep.equal([
+        `day: expected a day as YYYY-MM-DD, got ${JSON.stringify(day)}`,
+      ])
     }
   })
   it('have a longest text, also without one declared', () => {
     const pipelines = pipelinesFrom(withSteps(noop, 'parameters: { a: { type: string, required: false } }\n'))
-    expect(failure(() => pipelines.compile(ask({ parameters: { a: 'x'.repeat(1001) } }))).faults).to.deep.equal(['a: expected at most 1000 characters, got 1001'])
+    expect(failure(() => pipelines.compile(ask({ parameters: { a: 'x'.repeat(1001) } }))).faults).to.deep.equal([
+      'a: expected at most 1000 characters, got 1001',
+    ])
     expect(pipelines.compile(ask({ parameters: { a: 'x'.repeat(1000) } })).steps).to.have.length(1)
   })
   it('match their pattern as a whole, to the end of the last line', () => {
-    expect(failure(() => setup().compile(ask({ parameters: { day: '2026-01-01', size: 'small', label: 'ab\n' } }))).faults).to.have.length(1)
-    expect(failure(() => setup().compile(ask({ parameters: { day: '2026-01-01', size: 'small', label: 'ab cd' } }))).faults).to.have.length(1)
+    expect(
+      failure(() => setup().compile(ask({ parameters: { day: '2026-01-01', size: 'small', label: 'ab\n' } }))).faults,
+    ).to.have.length(1)
+    expect(
+      failure(() => setup().compile(ask({ parameters: { day: '2026-01-01', size: 'small', label: 'ab cd' } }))).faults,
+    ).to.have.length(1)
   })
   it('override the variables of a file that declares none, with kinds from their names', () => {
-    const pipelines = pipelinesFrom(load('SELECT \'{note}\', \'{from_date}\' FROM `{source_table}` JOIN `{other}`', 'variables: { note: "of {tenant_id}", from_date: 2026-01-01, source_table: t, other: u }\n'))
+    const pipelines = pipelinesFrom(
+      load(
+        "SELECT '{note}', '{from_date}' FROM `{source_table}` JOIN `{other}`",
+        'variables: { note: "of {tenant_id}", from_date: 2026-01-01, source_table: t, other: u }\n',
+      ),
+    )
     const filled = (parameters: Record<string, string>) => {
       const { query, parameters: bound } = queryOf(pipelines.compile(ask({ parameters })))
       return [query, ...bound.map(({ type, value }) => `${type} ${String(value)}`)]
     }
-    expect(filled({})).to.deep.equal(['SELECT @note, @from_date FROM `t` JOIN `u`', 'STRING of acme_corp', 'DATE 2026-01-01'])
-    expect(filled({ note: '{run_id}', from_date: '2026-02-02', source_table: 'acme_corp.x', other: 'y' })).to.deep.equal(['SELECT @note, @from_date FROM `acme_corp.x` JOIN `y`', 'STRING {run_id}', 'DATE 2026-02-02'])
-    expect(failure(() => pipelines.compile(ask({ parameters: { from_date: 'x', source_table: 'a b', other: '`' } }))).faults).to.have.length(3)
+    expect(filled({})).to.deep.equal([
+      'SELECT @note, @from_date FROM `t` JOIN `u`',
+      'STRING of acme_corp',
+      'DATE 2026-01-01',
+    ])
+    expect(
+      filled({ note: '{run_id}', from_date: '2026-02-02', source_table: 'acme_corp.x', other: 'y' }),
+    ).to.deep.equal(['SELECT @note, @from_date FROM `acme_corp.x` JOIN `y`', 'STRING {run_id}', 'DATE 2026-02-02'])
+    expect(
+      failure(() => pipelines.compile(ask({ parameters: { from_date: 'x', source_table: 'a b', other: '`' } }))).faults,
+    ).to.have.length(3)
   })
   it('leave the variables of a file alone that declares what a run may say', () => {
     const pipelines = pipelinesFrom(withSteps(noop, 'parameters: {}\nvariables: { note: x }\n'))
-    expect(failure(() => pipelines.compile(ask({ parameters: { note: 'y' } }))).faults).to.deep.equal(['note: unknown parameter; expected date'])
+    expect(failure(() => pipelines.compile(ask({ parameters: { note: 'y' } }))).faults).to.deep.equal([
+      'note: unknown parameter; expected date',
+    ])
   })
   it('are never filled in twice: a value with braces stays what it is', () => {
-    const pipelines = pipelinesFrom(withSteps('  - { step_id: a, ps_type: azure.blob_data_loader, source: { container: c, month: "{label}" }, destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t } }', 'parameters: { label: { type: string } }\n'))
-    expect(pipelines.compile(ask({ parameters: { label: '{project_id}' } })).steps[0]?.config['source']).to.deep.equal({ container: 'c', month: '{project_id}' })
+    const pipelines = pipelinesFrom(
+      withSteps(
+        '  - { step_id: a, ps_type: azure.blob_data_loader, source: { container: c, month: "{label}" }, destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t } }',
+        'parameters: { label: { type: string } }\n',
+      ),
+    )
+    expect(pipelines.compile(ask({ parameters: { label: '{project_id}' } })).steps[0]?.config['source']).to.deep.equal({
+      container: 'c',
+      month: '{project_id}',
+    })
   })
   it('are refused or taken, whatever they are, and touch no prototype', () => {
     const pipelines = setup()
-    fc.assert(fc.property(fc.dictionary(fc.oneof(fc.constantFrom('day', 'size', 'count', 'label', 'from_table', 'dry', '__proto__', 'constructor', 'toString'), fc.string()), fc.anything()), (parameters) => {
-      try {
-        pipelines.compile(ask({ parameters: parameters as Record<string, string> }))
-      } catch (error) {
-        expect((error as { code?: string }).code).to.equal('PARAMETER_INVALID')
-      }
-    }), { numRuns: 2000 })
+    fc.assert(
+      fc.property(
+        fc.dictionary(
+          fc.oneof(
+            fc.constantFrom(
+              'day',
+              'size',
+              'count',
+              'label',
+              'from_table',
+              'dry',
+              '__proto__',
+              'constructor',
+              'toString',
+            ),
+            fc.string(),
+          ),
+          fc.anything(),
+        ),
+        (parameters) => {
+          try {
+            pipelines.compile(ask({ parameters: parameters as Record<string, string> }))
+          } catch (error) {
+            expect((error as { code?: string }).code).to.equal('PARAMETER_INVALID')
+          }
+        },
+      ),
+      { numRuns: 2000 },
+    )
     expect(({} as { polluted?: unknown }).polluted).to.equal(undefined)
-    expect(failure(() => pipelines.compile(ask({ parameters: JSON.parse('{"day":"2026-01-01","size":"small","__proto__":"x"}') as Record<string, string> }))).faults).to.have.length(1)
+    expect(
+      failure(() =>
+        pipelines.compile(
+          ask({
+            parameters: JSON.parse('{"day":"2026-01-01","size":"small","__proto__":"x"}') as Record<string, string>,
+          }),
+        ),
+      ).faults,
+    ).to.have.length(1)
   })
 })
 
 describe('whose data a run touches', () => {
-  it('is its tenant\'s: the platform alone names another, in pipelines of setup/', () => {
+  it("is its tenant's: the platform alone names another, in pipelines of setup/", () => {
     const pipelines = real()
-    const written = (tenant_id: string) => (pipelines.compile(ask({ tenant_id, pipeline: 'setup/tenants/dryrun_validation', parameters: { new_tenant_id: 'globex' } })).steps[0]?.config['destination'] as { dataset_type: string }).dataset_type
+    const written = (tenant_id: string) =>
+      (
+        pipelines.compile(
+          ask({ tenant_id, pipeline: 'setup/tenants/dryrun_validation', parameters: { new_tenant_id: 'globex' } }),
+        ).steps[0]?.config['destination'] as { dataset_type: string }
+      ).dataset_type
     expect(written('system')).to.equal('globex')
     expect(written('globex')).to.equal('globex')
-    expect(failure(() => written('acme_corp'))).to.deep.include({ code: 'PARAMETER_INVALID', message: 'setup/tenants/dryrun_validation: validation would write globex.onboarding_validation_test; expected the dataset of its tenant, acme_corp' })
+    expect(failure(() => written('acme_corp'))).to.deep.include({
+      code: 'PARAMETER_INVALID',
+      message:
+        'setup/tenants/dryrun_validation: validation would write globex.onboarding_validation_test; expected the dataset of its tenant, acme_corp',
+    })
   })
   it('cannot be changed by a table of the request', () => {
-    const { code, message } = failure(() => real().compile(ask({ parameters: { source_table: 'tenants.tenant_api_keys' } })))
+    const { code, message } = failure(() =>
+      real().compile(ask({ parameters: { source_table: 'tenants.tenant_api_keys' } })),
+    )
     expect(code).to.equal('SOURCE_NOT_DECLARED')
-    expect(message).to.equal('gcp/cost/billing: load_day would read tenants.tenant_api_keys; expected a table of local-convergence.acme_corp or local-convergence.billing_export')
+    expect(message).to.equal(
+      'gcp/cost/billing: load_day would read tenants.tenant_api_keys; expected a table of local-convergence.acme_corp or local-convergence.billing_export',
+    )
   })
   it('is told with the run as sources, with their project', () => {
     expect(real().compile(ask()).sources).to.deep.equal(['local-convergence.billing_export'])
-    expect(pipelinesFrom(withSteps(noop, 'sources: [shared_1, "other-project-1.x"]\n')).compile(ask()).sources).to.deep.equal(['local-convergence.shared_1', 'other-project-1.x'])
+    expect(
+      pipelinesFrom(withSteps(noop, 'sources: [shared_1, "other-project-1.x"]\n')).compile(ask()).sources,
+    ).to.deep.equal(['local-convergence.shared_1', 'other-project-1.x'])
   })
   it('includes no identifier that a variable makes of a foreign dataset', () => {
     const pipelines = pipelinesFrom(load('SELECT 1 FROM `{where}`', 'parameters: {}\nvariables: { where: globex.t }\n'))

@@ -11,8 +11,9 @@ const examples = filesBelow(templatesFolder(), (name) => name === 'example.yml')
 const templateConfigs = filesBelow(templatesFolder(), (name) => name === 'config.yml')
 let made: ReturnType<typeof checkFiles> | undefined
 /** One reading of everything. */
-const all = () => made ??= checkFiles({ files: [...configs, ...examples] })
-const faultsOf = (file: string) => showFaults(all().faults.filter((fault) => fault.file === relative(process.cwd(), file)))
+const all = () => (made ??= checkFiles({ files: [...configs, ...examples] }))
+const faultsOf = (file: string) =>
+  showFaults(all().faults.filter((fault) => fault.file === relative(process.cwd(), file)))
 const read = (file: string) => readFileSync(file, 'utf8')
 
 describe('pipelines of the repository', () => {
@@ -23,7 +24,11 @@ describe('pipelines of the repository', () => {
       expect(join(dirname(file), schema)).to.equal(join(dirname(configsFolder()), 'schemas/pipeline.json'))
     })
   }
-  for (const [path, table] of [['gcp/cost/billing', 'gcp_cost_billing'], ['aws/cost/cur', 'aws_cost_cur'], ['azure/cost/exports', 'azure_cost_exports']] as const) {
+  for (const [path, table] of [
+    ['gcp/cost/billing', 'gcp_cost_billing'],
+    ['aws/cost/cur', 'aws_cost_cur'],
+    ['azure/cost/exports', 'azure_cost_exports'],
+  ] as const) {
     it(`${path} replaces its period of ${table}, so that loading it again never doubles it`, () => {
       const destination = all().plans.get(path)?.steps[0]?.config['destination'] as Record<string, unknown>
       expect(destination).to.include({ table, write_mode: 'truncate', schema_template: table })
@@ -33,7 +38,10 @@ describe('pipelines of the repository', () => {
   it('gcp/cost/billing selects the columns of its table, in their order', () => {
     const step = all().plans.get('gcp/cost/billing')?.steps[0]
     const { query } = step?.config['source'] as { query: string }
-    const selected = query.slice(query.indexOf('SELECT') + 6, query.indexOf('\nFROM')).split(/,\n/).map((item) => /(\w+)\s*$/.exec(item)?.[1])
+    const selected = query
+      .slice(query.indexOf('SELECT') + 6, query.indexOf('\nFROM'))
+      .split(/,\n/)
+      .map((item) => /(\w+)\s*$/.exec(item)?.[1])
     expect(selected).to.deep.equal(step?.columns?.map(({ name }) => name))
   })
 })
@@ -46,26 +54,47 @@ describe('templates of the repository', () => {
       expect(faultsOf(file)).to.deep.equal([])
       const example = join(folder, 'example.yml')
       expect(faultsOf(example)).to.deep.equal([])
-      expect((parse(read(example)) as { steps: { ps_type: string }[] }).steps.map(({ ps_type }) => ps_type)).to.include(name)
+      expect((parse(read(example)) as { steps: { ps_type: string }[] }).steps.map(({ ps_type }) => ps_type)).to.include(
+        name,
+      )
       expect(read(join(folder, 'README.md')).split('\n')[0]).to.equal(`# ${name}`)
-      for (const [, link = ''] of read(join(folder, 'README.md')).matchAll(/\]\(([^)]+)\)/g)) expect(existsSync(join(folder, link)), link).to.equal(true)
+      for (const [, link = ''] of read(join(folder, 'README.md')).matchAll(/\]\(([^)]+)\)/g))
+        expect(existsSync(join(folder, link)), link).to.equal(true)
     })
   }
   it('are told to editors as the kinds of step', () => {
-    const schema = JSON.parse(read(join(schemasFolder, 'pipeline.json'))) as { definitions: { step: { properties: { ps_type: { examples: string[] } } } } }
+    const schema = JSON.parse(read(join(schemasFolder, 'pipeline.json'))) as {
+      definitions: { step: { properties: { ps_type: { examples: string[] } } } }
+    }
     expect(schema.definitions.step.properties.ps_type.examples).to.deep.equal([...all().templates.keys()].sort())
   })
   it('run where what they write is owned', () => {
     const hosts = [...all().templates.values()].map(({ ps_type, host }) => `${ps_type} ${host}`)
-    expect(hosts.filter((line) => /^(gcp|aws|azure|custom)\.|^setup\.(initial|dataset) /.test(line)).every((line) => line.endsWith(' executor'))).to.equal(true)
-    expect(hosts.filter((line) => line.startsWith('setup.tenants.')).every((line) => line.endsWith(' tenant'))).to.equal(true)
-    expect(hosts.filter((line) => line.startsWith('scheduler.')).every((line) => line.endsWith(' scheduler'))).to.equal(true)
-    expect(hosts.filter((line) => line.startsWith('notify_systems.')).every((line) => line.endsWith(' notifier'))).to.equal(true)
+    expect(
+      hosts
+        .filter((line) => /^(gcp|aws|azure|custom)\.|^setup\.(initial|dataset) /.test(line))
+        .every((line) => line.endsWith(' executor')),
+    ).to.equal(true)
+    expect(
+      hosts.filter((line) => line.startsWith('setup.tenants.')).every((line) => line.endsWith(' tenant')),
+    ).to.equal(true)
+    expect(hosts.filter((line) => line.startsWith('scheduler.')).every((line) => line.endsWith(' scheduler'))).to.equal(
+      true,
+    )
+    expect(
+      hosts.filter((line) => line.startsWith('notify_systems.')).every((line) => line.endsWith(' notifier')),
+    ).to.equal(true)
   })
   it('describe every field and every column', () => {
     const missing: string[] = []
-    const look = (schema: { description?: string; properties?: object; items?: object; $ref?: string }, at: string): void => {
-      for (const [name, field] of Object.entries(schema.properties ?? {}) as [string, { description?: string; properties?: object; items?: object }][]) {
+    const look = (
+      schema: { description?: string; properties?: object; items?: object; $ref?: string },
+      at: string,
+    ): void => {
+      for (const [name, field] of Object.entries(schema.properties ?? {}) as [
+        string,
+        { description?: string; properties?: object; items?: object },
+      ][]) {
         if (field.description === undefined) missing.push(`${at}.${name}`)
         look(field, `${at}.${name}`)
         if (field.items !== undefined) look(field.items, `${at}.${name}[]`)
@@ -73,13 +102,18 @@ describe('templates of the repository', () => {
     }
     for (const { ps_type, step, schemas } of all().templates.values()) {
       look(step, ps_type)
-      for (const [schema, columns] of schemas) for (const { name, description } of columns as Column[]) if (description === undefined) missing.push(`${schema}.${name}`)
+      for (const [schema, columns] of schemas)
+        for (const { name, description } of columns as Column[])
+          if (description === undefined) missing.push(`${schema}.${name}`)
     }
     expect(missing.filter((name) => !/service_info[12]$/.test(name))).to.deep.equal([])
   })
   it('hold money and amounts as exact decimals', () => {
     const { templates } = all()
-    const inexact = (ps_type: string, schema: string) => (templates.get(ps_type)?.schemas.get(schema) ?? []).filter(({ type }) => type === 'FLOAT64').map(({ name }) => name)
+    const inexact = (ps_type: string, schema: string) =>
+      (templates.get(ps_type)?.schemas.get(schema) ?? [])
+        .filter(({ type }) => type === 'FLOAT64')
+        .map(({ name }) => name)
     expect(inexact('gcp.bq_etl', 'gcp_cost_billing')).to.deep.equal([])
     expect(inexact('aws.s3_data_loader', 'aws_cost_cur')).to.deep.equal([])
     expect(inexact('azure.blob_data_loader', 'azure_cost_exports')).to.deep.equal([])

@@ -6,14 +6,16 @@ import { checkFiles, loadPipelines, showFaults } from '@convergence/pipeline'
 import { failure, faultsByFile, faultsIn, pipelinesFrom, withSteps } from './world.ts'
 
 const noop = '  - { step_id: a, ps_type: custom.noop }'
-const etl = (destination: string, query = 'SELECT 1 AS one', more = '') => withSteps(`  - step_id: load
+const etl = (destination: string, query = 'SELECT 1 AS one', more = '') =>
+  withSteps(`  - step_id: load
     ps_type: gcp.bq_etl
     source: { query: "${query}" }
     destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", ${destination} }${more}`)
 
 describe('a wrong pipeline', () => {
   it('is told all its faults at once, each with its place and the right name', () => {
-    expect(faultsIn(`pipeline:
+    expect(
+      faultsIn(`pipeline:
   id: billing
   name: Billing
 variables:
@@ -38,7 +40,8 @@ steps:
       bq_project_id: "{project_id}"
       write_disposition: "WRITE_APPEND"
       dataset_type: "{tenant_id}"
-`)).to.deep.equal([
+`),
+    ).to.deep.equal([
       '1:1  pipeline: unknown field; what stands in it belongs at the root of the file (pipeline_id, description)',
       '9:5  steps[0]: unknown field "id", the name is "step_id"',
       '11:14  steps[0].ps_type: unknown "gcp.bq_elt", did you mean "gcp.bq_etl"?',
@@ -50,73 +53,316 @@ steps:
 
   const mistakes: readonly (readonly [what: string, text: string, expected: readonly string[]])[] = [
     ['nothing', '', ['1:1  the file is empty; expected pipeline_id, description and steps']],
-    ['nothing but the root', '{}', [
-      '1:1  "pipeline_id" is missing: the name of the pipeline, unique, such as gcp_cost_billing',
-      '1:1  "description" is missing: what the pipeline does, such as One day of Google Cloud cost',
-      '1:1  "steps" is missing: what is done, in order unless a step has depends_on',
-    ]],
+    [
+      'nothing but the root',
+      '{}',
+      [
+        '1:1  "pipeline_id" is missing: the name of the pipeline, unique, such as gcp_cost_billing',
+        '1:1  "description" is missing: what the pipeline does, such as One day of Google Cloud cost',
+        '1:1  "steps" is missing: what is done, in order unless a step has depends_on',
+      ],
+    ],
     ['a list', '- a', ['1:1  expected a group of fields, got ["a"]']],
     ['no steps in it', 'pipeline_id: example\ndescription: x\nsteps: []', ['3:8  steps: expected at least 1, got 0']],
-    ['a step that is no group', 'pipeline_id: example\ndescription: x\nsteps: [load]', ['3:9  steps[0]: expected a group of fields, got "load"']],
-    ['a root field misspelt', withSteps(noop, 'varaibles: {}\n'), ['3:1  unknown field "varaibles", did you mean "variables"?']],
-    ['a root field that nobody knows', withSteps(noop, 'colour: red\n'), ['3:1  unknown field "colour"; expected description, parameters, pipeline_id, schedule, sources, steps or variables']],
-    ['a name of the wrong form', 'pipeline_id: My Pipeline\ndescription: x\nsteps:\n' + noop, ['1:14  pipeline_id: expected 2 to 64 of a-z, 0-9, _ and -, beginning with a letter, got "My Pipeline"']],
-    ['an empty description', 'pipeline_id: example\ndescription: ""\nsteps:\n' + noop, ['2:14  description: expected a text, got ""']],
-    ['a cron expression of four fields', withSteps(noop, 'schedule: "0 6 * *"\n'), ['3:11  schedule: expected five fields: minute, hour, day of month, month, day of week, got "0 6 * *"']],
-    ['a timeout over an hour', withSteps('  - { step_id: a, ps_type: custom.noop, timeout_minutes: 90 }'), ['4:58  steps[0].timeout_minutes: expected more than 0 and at most 60, got 90']],
-    ['a number as text', withSteps('  - { step_id: a, ps_type: custom.noop, timeout_minutes: "5" }'), ['4:58  steps[0].timeout_minutes: expected a number, got "5"']],
-    ['too many retries', withSteps('  - { step_id: a, ps_type: custom.noop, retry_policy: { max_retries: 99 } }'), ['4:70  steps[0].retry_policy.max_retries: expected at least 0 and at most 10, got 99']],
-    ['a kind of step that nobody knows', withSteps('  - { step_id: a, ps_type: oracle.unload }'), ['4:28  steps[0].ps_type: unknown "oracle.unload"; expected aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, setup.tenants.profile or setup.tenants.subscription']],
-    ['no kind of step', withSteps('  - { step_id: a }'), ['4:5  steps[0]: "ps_type" is missing: the kind of step, such as aws.s3_data_loader']],
-    ['a field of another kind of step', withSteps('  - { step_id: a, ps_type: custom.noop, query: x }'), ['4:41  steps[0]: unknown field "query"; expected depends_on, description, name, ps_type, retry_policy, step_id, timeout_minutes or trigger']],
-    ['two steps of one name', withSteps(`${noop}\n${noop}`), ['5:16  steps[1].step_id: "a" is the name of steps[0] too; it must be unique in the pipeline']],
-    ['target for destination', withSteps('  - { step_id: a, ps_type: gcp.bq_etl, source: { query: SELECT 1 }, target: {} }'), ['4:69  steps[0]: unknown field "target", the name is "destination"']],
-    ['dataset_id, table_id and project', withSteps('  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { query: SELECT 1 }\n    destination:\n      project: p\n      dataset_id: d\n      table_id: t'), [
-      '8:7  steps[0].destination: unknown field "project", the name is "bq_project_id"',
-      '9:7  steps[0].destination: unknown field "dataset_id", the name is "dataset_type"',
-      '10:7  steps[0].destination: unknown field "table_id", the name is "table"',
-    ]],
-    ['a write mode in capitals', etl('table: t, write_mode: APPEND'), ['7:102  steps[0].destination.write_mode: expected append, truncate or write_empty, got "APPEND", did you mean "append"?']],
-    ['a period that is not replaced', etl('table: t, period: { day: "{date}" }'), ['7:90  steps[0].destination.period: expected write_mode truncate beside it, which then replaces the rows of the period only, got append, the default']],
-    ['columns that the template has not', etl('table: t, schema_template: gcp_cost_biling'), ['7:107  steps[0].destination.schema_template: unknown "gcp_cost_biling", did you mean "gcp_cost_billing"?']],
-    ['a period, partitions and clusters of other columns', etl('table: t, write_mode: truncate, period: { usage_day: x }, schema_template: gcp_cost_billing, table_config: { time_partitioning: { field: usage_dat }, clustering_fields: [services] }'), [
-      '7:122  steps[0].destination.period: no column "usage_day" in gcp_cost_billing, did you mean "usage_date"?',
-      '7:217  steps[0].destination.table_config.time_partitioning.field: no column "usage_dat" in gcp_cost_billing, did you mean "usage_date"?',
-      '7:250  steps[0].destination.table_config.clustering_fields[0]: no column "services" in gcp_cost_billing',
-    ]],
-    ['a table that is no name', etl('table: a-b'), ['7:87  steps[0].destination.table: expected letters, digits and _, got "a-b"']],
-    ['a check under another name', etl('table: t', 'SELECT 1 AS one', '\n    checks: [{ kind: not_null, column: one }]'), ['8:16  steps[0].checks[0]: unknown field "kind", the name is "check" (not_null, unique, range, row_count, freshness or sum)']],
-    ['a variable that nobody defines, outside of a query', etl('table: t', 'SELECT 1 AS one', '\n    name: x').replace('"{project_id}"', '"{projekt_id}"'), ['7:36  steps[0].destination.bq_project_id: variable "projekt_id" is not defined, did you mean "project_id"? Defined: date, month, pipeline_id, project_id, run_id, tenant_id']],
-    ['a variable in capitals', etl('table: t', 'SELECT \'{Date}\''), ['6:31  steps[0].source.query: variable "Date" is not defined, did you mean "date"? Defined: date, month, pipeline_id, project_id, run_id, tenant_id']],
-    ['a variable with blanks', etl('table: t', 'SELECT 1 AS one', '\n    checks: [{ check: row_count, column: "{ date }" }]'), ['8:43  steps[0].checks[0].column: expected {date} without blanks']],
-    ['a bare variable in a query', etl('table: t', 'SELECT {date}'), ['6:30  steps[0].source.query: {date} stands outside quotes; expected \'{date}\' for a value or `{date}` for a table']],
-    ['a built-in as a variable', withSteps(noop, 'variables: { tenant_id: globex }\n'), ['3:14  variables.tenant_id: is built in and cannot be set']],
-    ['a built-in as a parameter', withSteps(noop, 'parameters: { run_id: { type: string } }\n'), ['3:15  parameters.run_id: is built in and cannot be a parameter']],
-    ['a variable before what it uses', withSteps(noop, 'variables:\n  a: "{b}"\n  b: x\nparameters: {}\n'), ['4:7  variables.a: variable "b" cannot be used here. Usable: date, month, pipeline_id, project_id, run_id, tenant_id']],
-    ['a variable with a bad name', withSteps(noop, 'variables: { Big-Name: x }\n'), ['3:14  variables: expected a name of a-z, 0-9 and _ that begins with a letter, got "Big-Name"']],
-    ['a parameter of an unknown kind', withSteps(noop, 'parameters: { day: { type: datum } }\n'), ['3:28  parameters.day.type: expected date, string, int, enum, table_ref or boolean, got "datum"']],
-    ['an enum without values, and a default beside the values', withSteps(noop, 'parameters:\n  a: { type: enum }\n  b: { type: enum, values: [x], default: y }\n'), ['4:3  parameters.a: "values" is missing: the texts that an enum may be', '5:42  parameters.b.default: expected x, got "y"']],
-    ['a default that is no day', withSteps(noop, 'parameters: { day: { type: date, default: 2026-02-30 } }\n'), ['3:43  parameters.day.default: expected a day as YYYY-MM-DD, got "2026-02-30"; or today, or yesterday']],
-    ['a pattern that is none', withSteps(noop, 'parameters: { a: { type: string, pattern: "(" } }\n'), ['3:43  parameters.a.pattern: expected a regular expression, got "("']],
-    ['sources that a run could choose', withSteps(noop, 'parameters: { a: { type: string } }\nsources: ["{project_id}.{a}"]\n'), ['4:25  sources[0]: variable "a" cannot be used here. Usable: pipeline_id, project_id, run_id, tenant_id']],
-    ['the central dataset as a source', withSteps(noop, 'sources: ["{project_id}.tenants"]\n'), ['3:11  sources[0]: expected a dataset of a provider\'s export, got "{project_id}.tenants", which holds the data of all tenants']],
-    ['another dataset to write', etl('table: t').replace('"{tenant_id}"', 'globex'), ['7:65  steps[0].destination.dataset_type: expected "{tenant_id}", a pipeline writes the dataset of its tenant only, got "globex"']],
-    ['a text of the run as a table', withSteps(`  - step_id: load
+    [
+      'a step that is no group',
+      'pipeline_id: example\ndescription: x\nsteps: [load]',
+      ['3:9  steps[0]: expected a group of fields, got "load"'],
+    ],
+    [
+      'a root field misspelt',
+      withSteps(noop, 'varaibles: {}\n'),
+      ['3:1  unknown field "varaibles", did you mean "variables"?'],
+    ],
+    [
+      'a root field that nobody knows',
+      withSteps(noop, 'colour: red\n'),
+      [
+        '3:1  unknown field "colour"; expected description, parameters, pipeline_id, schedule, sources, steps or variables',
+      ],
+    ],
+    [
+      'a name of the wrong form',
+      'pipeline_id: My Pipeline\ndescription: x\nsteps:\n' + noop,
+      ['1:14  pipeline_id: expected 2 to 64 of a-z, 0-9, _ and -, beginning with a letter, got "My Pipeline"'],
+    ],
+    [
+      'an empty description',
+      'pipeline_id: example\ndescription: ""\nsteps:\n' + noop,
+      ['2:14  description: expected a text, got ""'],
+    ],
+    [
+      'a cron expression of four fields',
+      withSteps(noop, 'schedule: "0 6 * *"\n'),
+      ['3:11  schedule: expected five fields: minute, hour, day of month, month, day of week, got "0 6 * *"'],
+    ],
+    [
+      'a timeout over an hour',
+      withSteps('  - { step_id: a, ps_type: custom.noop, timeout_minutes: 90 }'),
+      ['4:58  steps[0].timeout_minutes: expected more than 0 and at most 60, got 90'],
+    ],
+    [
+      'a number as text',
+      withSteps('  - { step_id: a, ps_type: custom.noop, timeout_minutes: "5" }'),
+      ['4:58  steps[0].timeout_minutes: expected a number, got "5"'],
+    ],
+    [
+      'too many retries',
+      withSteps('  - { step_id: a, ps_type: custom.noop, retry_policy: { max_retries: 99 } }'),
+      ['4:70  steps[0].retry_policy.max_retries: expected at least 0 and at most 10, got 99'],
+    ],
+    [
+      'a kind of step that nobody knows',
+      withSteps('  - { step_id: a, ps_type: oracle.unload }'),
+      [
+        '4:28  steps[0].ps_type: unknown "oracle.unload"; expected aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, setup.tenants.profile or setup.tenants.subscription',
+      ],
+    ],
+    [
+      'no kind of step',
+      withSteps('  - { step_id: a }'),
+      ['4:5  steps[0]: "ps_type" is missing: the kind of step, such as aws.s3_data_loader'],
+    ],
+    [
+      'a field of another kind of step',
+      withSteps('  - { step_id: a, ps_type: custom.noop, query: x }'),
+      [
+        '4:41  steps[0]: unknown field "query"; expected depends_on, description, name, ps_type, retry_policy, step_id, timeout_minutes or trigger',
+      ],
+    ],
+    [
+      'two steps of one name',
+      withSteps(`${noop}\n${noop}`),
+      ['5:16  steps[1].step_id: "a" is the name of steps[0] too; it must be unique in the pipeline'],
+    ],
+    [
+      'target for destination',
+      withSteps('  - { step_id: a, ps_type: gcp.bq_etl, source: { query: SELECT 1 }, target: {} }'),
+      ['4:69  steps[0]: unknown field "target", the name is "destination"'],
+    ],
+    [
+      'dataset_id, table_id and project',
+      withSteps(
+        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { query: SELECT 1 }\n    destination:\n      project: p\n      dataset_id: d\n      table_id: t',
+      ),
+      [
+        '8:7  steps[0].destination: unknown field "project", the name is "bq_project_id"',
+        '9:7  steps[0].destination: unknown field "dataset_id", the name is "dataset_type"',
+        '10:7  steps[0].destination: unknown field "table_id", the name is "table"',
+      ],
+    ],
+    [
+      'a write mode in capitals',
+      etl('table: t, write_mode: APPEND'),
+      [
+        '7:102  steps[0].destination.write_mode: expected append, truncate or write_empty, got "APPEND", did you mean "append"?',
+      ],
+    ],
+    [
+      'a period that is not replaced',
+      etl('table: t, period: { day: "{date}" }'),
+      [
+        '7:90  steps[0].destination.period: expected write_mode truncate beside it, which then replaces the rows of the period only, got append, the default',
+      ],
+    ],
+    [
+      'columns that the template has not',
+      etl('table: t, schema_template: gcp_cost_biling'),
+      ['7:107  steps[0].destination.schema_template: unknown "gcp_cost_biling", did you mean "gcp_cost_billing"?'],
+    ],
+    [
+      'a period, partitions and clusters of other columns',
+      etl(
+        'table: t, write_mode: truncate, period: { usage_day: x }, schema_template: gcp_cost_billing, table_config: { time_partitioning: { field: usage_dat }, clustering_fields: [services] }',
+      ),
+      [
+        '7:122  steps[0].destination.period: no column "usage_day" in gcp_cost_billing, did you mean "usage_date"?',
+        '7:217  steps[0].destination.table_config.time_partitioning.field: no column "usage_dat" in gcp_cost_billing, did you mean "usage_date"?',
+        '7:250  steps[0].destination.table_config.clustering_fields[0]: no column "services" in gcp_cost_billing',
+      ],
+    ],
+    [
+      'a table that is no name',
+      etl('table: a-b'),
+      ['7:87  steps[0].destination.table: expected letters, digits and _, got "a-b"'],
+    ],
+    [
+      'a check under another name',
+      etl('table: t', 'SELECT 1 AS one', '\n    checks: [{ kind: not_null, column: one }]'),
+      [
+        '8:16  steps[0].checks[0]: unknown field "kind", the name is "check" (not_null, unique, range, row_count, freshness or sum)',
+      ],
+    ],
+    [
+      'a variable that nobody defines, outside of a query',
+      etl('table: t', 'SELECT 1 AS one', '\n    name: x').replace('"{project_id}"', '"{projekt_id}"'),
+      [
+        '7:36  steps[0].destination.bq_project_id: variable "projekt_id" is not defined, did you mean "project_id"? Defined: date, month, pipeline_id, project_id, run_id, tenant_id',
+      ],
+    ],
+    [
+      'a variable in capitals',
+      etl('table: t', "SELECT '{Date}'"),
+      [
+        '6:31  steps[0].source.query: variable "Date" is not defined, did you mean "date"? Defined: date, month, pipeline_id, project_id, run_id, tenant_id',
+      ],
+    ],
+    [
+      'a variable with blanks',
+      etl('table: t', 'SELECT 1 AS one', '\n    checks: [{ check: row_count, column: "{ date }" }]'),
+      ['8:43  steps[0].checks[0].column: expected {date} without blanks'],
+    ],
+    [
+      'a bare variable in a query',
+      etl('table: t', 'SELECT {date}'),
+      [
+        "6:30  steps[0].source.query: {date} stands outside quotes; expected '{date}' for a value or `{date}` for a table",
+      ],
+    ],
+    [
+      'a built-in as a variable',
+      withSteps(noop, 'variables: { tenant_id: globex }\n'),
+      ['3:14  variables.tenant_id: is built in and cannot be set'],
+    ],
+    [
+      'a built-in as a parameter',
+      withSteps(noop, 'parameters: { run_id: { type: string } }\n'),
+      ['3:15  parameters.run_id: is built in and cannot be a parameter'],
+    ],
+    [
+      'a variable before what it uses',
+      withSteps(noop, 'variables:\n  a: "{b}"\n  b: x\nparameters: {}\n'),
+      [
+        '4:7  variables.a: variable "b" cannot be used here. Usable: date, month, pipeline_id, project_id, run_id, tenant_id',
+      ],
+    ],
+    [
+      'a variable with a bad name',
+      withSteps(noop, 'variables: { Big-Name: x }\n'),
+      ['3:14  variables: expected a name of a-z, 0-9 and _ that begins with a letter, got "Big-Name"'],
+    ],
+    [
+      'a parameter of an unknown kind',
+      withSteps(noop, 'parameters: { day: { type: datum } }\n'),
+      ['3:28  parameters.day.type: expected date, string, int, enum, table_ref or boolean, got "datum"'],
+    ],
+    [
+      'an enum without values, and a default beside the values',
+      withSteps(noop, 'parameters:\n  a: { type: enum }\n  b: { type: enum, values: [x], default: y }\n'),
+      [
+        '4:3  parameters.a: "values" is missing: the texts that an enum may be',
+        '5:42  parameters.b.default: expected x, got "y"',
+      ],
+    ],
+    [
+      'a default that is no day',
+      withSteps(noop, 'parameters: { day: { type: date, default: 2026-02-30 } }\n'),
+      ['3:43  parameters.day.default: expected a day as YYYY-MM-DD, got "2026-02-30"; or today, or yesterday'],
+    ],
+    [
+      'a pattern that is none',
+      withSteps(noop, 'parameters: { a: { type: string, pattern: "(" } }\n'),
+      ['3:43  parameters.a.pattern: expected a regular expression, got "("'],
+    ],
+    [
+      'sources that a run could choose',
+      withSteps(noop, 'parameters: { a: { type: string } }\nsources: ["{project_id}.{a}"]\n'),
+      ['4:25  sources[0]: variable "a" cannot be used here. Usable: pipeline_id, project_id, run_id, tenant_id'],
+    ],
+    [
+      'the central dataset as a source',
+      withSteps(noop, 'sources: ["{project_id}.tenants"]\n'),
+      [
+        '3:11  sources[0]: expected a dataset of a provider\'s export, got "{project_id}.tenants", which holds the data of all tenants',
+      ],
+    ],
+    [
+      'another dataset to write',
+      etl('table: t').replace('"{tenant_id}"', 'globex'),
+      [
+        '7:65  steps[0].destination.dataset_type: expected "{tenant_id}", a pipeline writes the dataset of its tenant only, got "globex"',
+      ],
+    ],
+    [
+      'a text of the run as a table',
+      withSteps(
+        `  - step_id: load
     ps_type: gcp.bq_etl
     source: { query: "SELECT 1 FROM \`{a}\`" }
-    destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t }`, 'parameters: { a: { type: string } }\n'), ['7:38  steps[0].source.query: {a} in backticks can be set by a run; expected a parameter of type table_ref, or a variable that no parameter changes']],
-    ['a bucket that a run could choose', withSteps(`  - step_id: load
+    destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t }`,
+        'parameters: { a: { type: string } }\n',
+      ),
+      [
+        '7:38  steps[0].source.query: {a} in backticks can be set by a run; expected a parameter of type table_ref, or a variable that no parameter changes',
+      ],
+    ],
+    [
+      'a bucket that a run could choose',
+      withSteps(
+        `  - step_id: load
     ps_type: aws.s3_data_loader
     source: { s3_bucket: "{bucket}" }
-    destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t }`, 'variables: { bucket: "{tenant_id}-cur" }\n'), ['7:26  steps[0].source.s3_bucket: can be set by a run; expected what the pipeline itself says: variables are fixed where the file declares "parameters"']],
-    ['a webhook in plain text, which is not repeated', withSteps(`${noop}\n  - { step_id: b, ps_type: notify_systems.slack_notification, slack_webhook_url: "https://hooks.slack.com/services/T/B/secret" }`), ['5:82  steps[1].slack_webhook_url: expected the name of a stored credential, not the URL, which is a secret: store it with PUT /api/v1/tenants/{tenant_id}/credentials/slack and write slack']],
-    ['a step of the platform', withSteps('  - { step_id: a, ps_type: setup.initial }'), ['4:28  steps[0].ps_type: "setup.initial" is a step of the platform\'s own pipelines; expected one that stands outside of setup/ too']],
-    ['notifications only', withSteps('  - { step_id: a, ps_type: notify_systems.email_notification, to_emails: ["a@b.example"] }'), ['3:1  steps: expected a step that does something, got notifications only']],
-    ['a trigger on a step that is no notification', withSteps('  - { step_id: a, ps_type: custom.noop, trigger: always }'), ['4:41  steps[0].trigger: belongs to notifications (notify_systems.*), got it in a step of custom.noop; order the steps, or use depends_on']],
-    ['a need that nobody meets', withSteps('  - { step_id: one, ps_type: custom.noop }\n  - { step_id: two, ps_type: custom.noop, depends_on: [on] }'), ['5:56  steps[1].depends_on: unknown step "on", did you mean "one"?']],
-    ['a circle', withSteps('  - { step_id: a, ps_type: custom.noop, depends_on: [c] }\n  - { step_id: b, ps_type: custom.noop, depends_on: [a] }\n  - { step_id: c, ps_type: custom.noop, depends_on: [b] }'), ['4:41  steps[0].depends_on: goes in a circle: a -> c -> b -> a']],
-    ['a step that needs itself', withSteps('  - { step_id: a, ps_type: custom.noop, depends_on: [a] }'), ['4:41  steps[0].depends_on: goes in a circle: a -> a']],
-    ['a need of a notification', withSteps(`${noop}\n  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ["a@b.example"] }\n  - { step_id: c, ps_type: custom.noop, depends_on: [tell] }`), ['6:54  steps[2].depends_on: "tell" is a notification, which follows the end of the run']],
+    destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t }`,
+        'variables: { bucket: "{tenant_id}-cur" }\n',
+      ),
+      [
+        '7:26  steps[0].source.s3_bucket: can be set by a run; expected what the pipeline itself says: variables are fixed where the file declares "parameters"',
+      ],
+    ],
+    [
+      'a webhook in plain text, which is not repeated',
+      withSteps(
+        `${noop}\n  - { step_id: b, ps_type: notify_systems.slack_notification, slack_webhook_url: "https://hooks.slack.com/services/T/B/secret" }`,
+      ),
+      [
+        '5:82  steps[1].slack_webhook_url: expected the name of a stored credential, not the URL, which is a secret: store it with PUT /api/v1/tenants/{tenant_id}/credentials/slack and write slack',
+      ],
+    ],
+    [
+      'a step of the platform',
+      withSteps('  - { step_id: a, ps_type: setup.initial }'),
+      [
+        '4:28  steps[0].ps_type: "setup.initial" is a step of the platform\'s own pipelines; expected one that stands outside of setup/ too',
+      ],
+    ],
+    [
+      'notifications only',
+      withSteps('  - { step_id: a, ps_type: notify_systems.email_notification, to_emails: ["a@b.example"] }'),
+      ['3:1  steps: expected a step that does something, got notifications only'],
+    ],
+    [
+      'a trigger on a step that is no notification',
+      withSteps('  - { step_id: a, ps_type: custom.noop, trigger: always }'),
+      [
+        '4:41  steps[0].trigger: belongs to notifications (notify_systems.*), got it in a step of custom.noop; order the steps, or use depends_on',
+      ],
+    ],
+    [
+      'a need that nobody meets',
+      withSteps(
+        '  - { step_id: one, ps_type: custom.noop }\n  - { step_id: two, ps_type: custom.noop, depends_on: [on] }',
+      ),
+      ['5:56  steps[1].depends_on: unknown step "on", did you mean "one"?'],
+    ],
+    [
+      'a circle',
+      withSteps(
+        '  - { step_id: a, ps_type: custom.noop, depends_on: [c] }\n  - { step_id: b, ps_type: custom.noop, depends_on: [a] }\n  - { step_id: c, ps_type: custom.noop, depends_on: [b] }',
+      ),
+      ['4:41  steps[0].depends_on: goes in a circle: a -> c -> b -> a'],
+    ],
+    [
+      'a step that needs itself',
+      withSteps('  - { step_id: a, ps_type: custom.noop, depends_on: [a] }'),
+      ['4:41  steps[0].depends_on: goes in a circle: a -> a'],
+    ],
+    [
+      'a need of a notification',
+      withSteps(
+        `${noop}\n  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ["a@b.example"] }\n  - { step_id: c, ps_type: custom.noop, depends_on: [tell] }`,
+      ),
+      ['6:54  steps[2].depends_on: "tell" is a notification, which follows the end of the run'],
+    ],
   ]
   // One reading for all of them: what takes time is the templates.
   let told: ReadonlyMap<string, readonly string[]> | undefined
@@ -128,37 +374,70 @@ steps:
   })
 
   it('hears of faults in blocks, folded texts and quotes at their own place', () => {
-    const at = (query: string) => faultsIn(withSteps(`  - step_id: load\n    ps_type: gcp.bq_etl\n    source:\n      query: ${query}\n    destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t }`)).map((fault) => fault.split(' ')[0])
+    const at = (query: string) =>
+      faultsIn(
+        withSteps(
+          `  - step_id: load\n    ps_type: gcp.bq_etl\n    source:\n      query: ${query}\n    destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t }`,
+        ),
+      ).map((fault) => fault.split(' ')[0])
     expect(at('|\n\n        SELECT 1,\n          {date}, {month}')).to.deep.equal(['10:11', '10:19'])
     expect(at('>-\n        SELECT 1,\n        {date},\n        {date}')).to.deep.equal(['9:9', '10:9'])
     expect(at('"SELECT \\"x\\", {date}"')).to.deep.equal(['7:29'])
     expect(at('SELECT 1,\n        {date}')).to.deep.equal(['8:9'])
   })
   it('is found in every file, in the order of files and lines', () => {
-    expect(faultsIn({ 'b/b/b.yml': 'pipeline_id: b\ndescription: b\nsteps: []', 'a/a/a.yml': 'pipeline_id: a1\nsteps: []', 'a/a/c.yml': withSteps(noop) })).to.deep.equal([
-      '1:1  "description" is missing: what the pipeline does, such as One day of Google Cloud cost', '2:8  steps: expected at least 1, got 0',
-      '1:14  pipeline_id: expected 2 to 64 of a-z, 0-9, _ and -, beginning with a letter, got "b"', '3:8  steps: expected at least 1, got 0',
+    expect(
+      faultsIn({
+        'b/b/b.yml': 'pipeline_id: b\ndescription: b\nsteps: []',
+        'a/a/a.yml': 'pipeline_id: a1\nsteps: []',
+        'a/a/c.yml': withSteps(noop),
+      }),
+    ).to.deep.equal([
+      '1:1  "description" is missing: what the pipeline does, such as One day of Google Cloud cost',
+      '2:8  steps: expected at least 1, got 0',
+      '1:14  pipeline_id: expected 2 to 64 of a-z, 0-9, _ and -, beginning with a letter, got "b"',
+      '3:8  steps: expected at least 1, got 0',
     ])
   })
   it('cannot have the name of another, nor a path that is no URL', () => {
-    const [twice, path] = [faultsIn({ 'a/a/a.yml': withSteps(noop), 'a/a/b.yml': withSteps(noop) }), faultsIn({ 'a/b.yml': withSteps(noop), 'a/b/C.yml': withSteps(noop).replace('example', 'other') })]
+    const [twice, path] = [
+      faultsIn({ 'a/a/a.yml': withSteps(noop), 'a/a/b.yml': withSteps(noop) }),
+      faultsIn({ 'a/b.yml': withSteps(noop), 'a/b/C.yml': withSteps(noop).replace('example', 'other') }),
+    ]
     expect(twice).to.have.length(1)
     expect(twice[0]).to.match(/^1:14 {2}pipeline_id: "example" is the name of .*a\.yml too; it must be unique$/)
-    expect(path).to.deep.equal(['a/b.yml', 'a/b/C.yml'].map((name) => `1:1  expected a file <provider>/<domain>/<template>.yml of a-z, 0-9 and _, which is the URL of its runs, got ${name}`))
+    expect(path).to.deep.equal(
+      ['a/b.yml', 'a/b/C.yml'].map(
+        (name) =>
+          `1:1  expected a file <provider>/<domain>/<template>.yml of a-z, 0-9 and _, which is the URL of its runs, got ${name}`,
+      ),
+    )
   })
   it('keeps everything from starting, and the error has every line', () => {
-    const { code, message, faults } = failure(() => pipelinesFrom(withSteps('  - { step_id: a, ps_type: custom.nop, oops: 1 }')))
+    const { code, message, faults } = failure(() =>
+      pipelinesFrom(withSteps('  - { step_id: a, ps_type: custom.nop, oops: 1 }')),
+    )
     expect(code).to.equal('CONFIG_INVALID')
     expect(message).to.equal('2 faults in pipelines and templates; nothing was started')
     expect(faults).to.have.length(2)
-    expect(faults[0]).to.match(/billing\.yml:4:28 {2}steps\[0\]\.ps_type: unknown "custom\.nop", did you mean "custom\.noop"\?$/)
+    expect(faults[0]).to.match(
+      /billing\.yml:4:28 {2}steps\[0\]\.ps_type: unknown "custom\.nop", did you mean "custom\.noop"\?$/,
+    )
   })
   it('that cannot be read is told in words', () => {
     const { faults } = checkFiles({ files: [join(tmpdir(), 'convergence-no-such-file.yml'), tmpdir()] })
-    expect(faults.map(({ message }) => message).sort()).to.deep.equal(['cannot be read: it is a folder, expected a file', 'cannot be read: there is no such file'])
+    expect(faults.map(({ message }) => message).sort()).to.deep.equal([
+      'cannot be read: it is a folder, expected a file',
+      'cannot be read: there is no such file',
+    ])
   })
   it('has its messages one below the other', () => {
-    expect(showFaults([{ file: 'a.yml', line: 1, column: 1, message: 'x' }, { file: 'a.yml', line: 10, column: 12, message: 'y' }])).to.deep.equal(['a.yml:1:1    x', 'a.yml:10:12  y'])
+    expect(
+      showFaults([
+        { file: 'a.yml', line: 1, column: 1, message: 'x' },
+        { file: 'a.yml', line: 10, column: 12, message: 'y' },
+      ]),
+    ).to.deep.equal(['a.yml:1:1    x', 'a.yml:10:12  y'])
   })
 })
 
@@ -166,20 +445,66 @@ describe('the catalogue', () => {
   const setup = () => loadPipelines({ project_id: 'local-convergence' })
   it('looks names up in a map and nothing else', () => {
     const pipelines = setup()
-    for (const path of ['', '.', '..', '../../etc/passwd', 'gcp/cost/billing.yml', 'gcp/cost/billing/', '/gcp/cost/billing', 'GCP/cost/billing', 'gcp/cost/billing\0', 'gcp%2fcost%2fbilling', 'gcp\\cost\\billing', '__proto__', 'constructor', 'toString', 'gcp/cost', 'setup/initial/../initial/bootstrap']) {
+    for (const path of [
+      '',
+      '.',
+      '..',
+      '../../etc/passwd',
+      'gcp/cost/billing.yml',
+      'gcp/cost/billing/',
+      '/gcp/cost/billing',
+      'GCP/cost/billing',
+      'gcp/cost/billing\0',
+      'gcp%2fcost%2fbilling',
+      'gcp\\cost\\billing',
+      '__proto__',
+      'constructor',
+      'toString',
+      'gcp/cost',
+      'setup/initial/../initial/bootstrap',
+    ]) {
       expect(pipelines.get(path), path).to.equal(undefined)
-      expect(failure(() => pipelines.compile({ run_id: 'r', tenant_id: 'acme', pipeline: path, parameters: {}, trigger_type: 'api', requested_at: '2026-03-01T00:00:00Z' })).code).to.equal('PIPELINE_UNKNOWN')
+      expect(
+        failure(() =>
+          pipelines.compile({
+            run_id: 'r',
+            tenant_id: 'acme',
+            pipeline: path,
+            parameters: {},
+            trigger_type: 'api',
+            requested_at: '2026-03-01T00:00:00Z',
+          }),
+        ).code,
+      ).to.equal('PIPELINE_UNKNOWN')
     }
     expect(pipelines.get('gcp/cost/billing')?.pipeline_id).to.equal('gcp_cost_billing')
   })
   it('lists every pipeline once, by path, with its steps and parameters', () => {
     const list = setup().list()
     expect(list.map(({ path }) => path)).to.deep.equal(list.map(({ path }) => path).sort())
-    expect(list.find(({ path }) => path === 'aws/cost/cur')?.parameters.map(({ name, type, required }) => ({ name, type, required }))).to.deep.equal([{ name: 'month', type: 'string', required: false }, { name: 'date', type: 'date', required: false }])
+    expect(
+      list
+        .find(({ path }) => path === 'aws/cost/cur')
+        ?.parameters.map(({ name, type, required }) => ({ name, type, required })),
+    ).to.deep.equal([
+      { name: 'month', type: 'string', required: false },
+      { name: 'date', type: 'date', required: false },
+    ])
     expect(list.find(({ path }) => path === 'custom/bench/forty_steps')?.steps).to.have.length(40)
   })
   it('names the pipeline that was meant', () => {
-    expect(failure(() => setup().compile({ run_id: 'r', tenant_id: 'acme', pipeline: 'gcp/cost/biling', parameters: {}, trigger_type: 'api', requested_at: '2026-03-01T00:00:00Z' })).message).to.equal('no pipeline "gcp/cost/biling", did you mean "gcp/cost/billing"?')
+    expect(
+      failure(() =>
+        setup().compile({
+          run_id: 'r',
+          tenant_id: 'acme',
+          pipeline: 'gcp/cost/biling',
+          parameters: {},
+          trigger_type: 'api',
+          requested_at: '2026-03-01T00:00:00Z',
+        }),
+      ).message,
+    ).to.equal('no pipeline "gcp/cost/biling", did you mean "gcp/cost/billing"?')
   })
   it('reads no file through a symbolic link', () => {
     const folder = mkdtempSync(join(tmpdir(), 'convergence-pipeline-'))
@@ -207,12 +532,17 @@ describe('a wrong template', () => {
       write('a/b/config.yml', 'ps_type: a.c\ndescription: x\nhost: executor\nstep: {}')
       write('a/d/config.yml', 'ps_type: a.d\ndescription: x\nservice: executor\nstep: { properties: {} }')
       write('a/e/config.yml', 'ps_type: a.e\ndescription: x\nhost: nobody\nstep: { properties: {} }')
-      write('a/f/config.yml', 'ps_type: a.f\ndescription: x\nhost: executor\nstep: { properties: { x: { type: strange } } }')
+      write(
+        'a/f/config.yml',
+        'ps_type: a.f\ndescription: x\nhost: executor\nstep: { properties: { x: { type: strange } } }',
+      )
       write('a/g/config.yml', 'ps_type: a.g\ndescription: x\nhost: executor\nstep: { properties: {} }')
       write('a/g/schemas/t.json', '[{ "name": "a", "type": "TEXT" }]')
       write('a/g/schemas/u.json', '[{ "name": "a", "type": "STRING" }, { "name": "A", "type": "STRING" }]')
       write('a/g/schemas/v.json', '{')
-      const words = checkFiles({ templates_folder: folder, files: [] }).faults.map(({ line, column, message }) => `${line}:${column}  ${message}`)
+      const words = checkFiles({ templates_folder: folder, files: [] }).faults.map(
+        ({ line, column, message }) => `${line}:${column}  ${message}`,
+      )
       expect(words.slice(0, 3)).to.deep.equal([
         '1:10  ps_type: expected "a.b", the name of its folder, got "a.c"',
         '3:1  unknown field "service", the name is "host" (auth, tenant, scheduler, executor or notifier)',
@@ -220,7 +550,9 @@ describe('a wrong template', () => {
       ])
       expect(words[3]).to.match(/^4:1 {2}step: is no JSON Schema: /)
       expect(words.slice(4)).to.deep.equal([
-        '1:1  a: type: expected STRING, BYTES, INT64, FLOAT64, NUMERIC, BIGNUMERIC, BOOL, DATE, TIME, TIMESTAMP, DATETIME, JSON or STRUCT, got "TEXT"', '1:1  A: stands twice', '1:1  cannot be read as JSON',
+        '1:1  a: type: expected STRING, BYTES, INT64, FLOAT64, NUMERIC, BIGNUMERIC, BOOL, DATE, TIME, TIMESTAMP, DATETIME, JSON or STRUCT, got "TEXT"',
+        '1:1  A: stands twice',
+        '1:1  cannot be read as JSON',
       ])
     } finally {
       rmSync(folder, { recursive: true, force: true })

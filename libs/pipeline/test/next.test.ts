@@ -5,10 +5,26 @@ import { failure } from './world.ts'
 
 type Recorded = Parameters<typeof readySteps>[1]
 const run = (steps: Readonly<Record<string, readonly string[] | undefined>>, skip?: string[]): Run => ({
-  run_id: 'r_aaaaaaaaaaaaaaaaaaaaaaaaaa', tenant_id: 'acme', pipeline: 'custom/bench/x', pipeline_id: 'x', trigger_type: 'api', parameters: {}, priority: 5, requested_at: '2026-03-01T00:00:00Z', sources: [], notifications: [],
+  run_id: 'r_aaaaaaaaaaaaaaaaaaaaaaaaaa',
+  tenant_id: 'acme',
+  pipeline: 'custom/bench/x',
+  pipeline_id: 'x',
+  trigger_type: 'api',
+  parameters: {},
+  priority: 5,
+  requested_at: '2026-03-01T00:00:00Z',
+  sources: [],
+  notifications: [],
   ...(skip === undefined ? {} : { skip }),
   steps: Object.entries(steps).map(([step_id, depends_on]) => ({
-    step_id, name: step_id, ps_type: 'custom.noop', host: 'executor', timeout_minutes: 1, retry_policy: { max_retries: 0, retry_delay_seconds: 1 }, config: {}, ...(depends_on === undefined ? {} : { depends_on: [...depends_on] }),
+    step_id,
+    name: step_id,
+    ps_type: 'custom.noop',
+    host: 'executor',
+    timeout_minutes: 1,
+    retry_policy: { max_retries: 0, retry_delay_seconds: 1 },
+    config: {},
+    ...(depends_on === undefined ? {} : { depends_on: [...depends_on] }),
   })),
 })
 const ids = (steps: readonly { step_id: string }[] | undefined) => steps?.map(({ step_id }) => step_id)
@@ -17,7 +33,9 @@ const diamond = { begin: [], left: ['begin'], right: ['begin'], join: ['left', '
 const done = (...names: string[]): Recorded => new Map(names.map((name) => [name, 'SUCCEEDED'] as const))
 
 describe('what follows', () => {
-  it('starts a chain with its first step', () => { expect(firstSteps(run(chain))).to.deep.equal([{ step_id: 'a', host: 'executor' }]) })
+  it('starts a chain with its first step', () => {
+    expect(firstSteps(run(chain))).to.deep.equal([{ step_id: 'a', host: 'executor' }])
+  })
   it('goes through a chain in the order of the file', () => {
     expect(ids(nextSteps(run(chain), 'a', 'SUCCEEDED'))).to.deep.equal(['b'])
     expect(ids(nextSteps(run(chain), 'b', 'SKIPPED'))).to.deep.equal(['c'])
@@ -34,13 +52,24 @@ describe('what follows', () => {
     expect(firstSteps(run(chain, ['a', 'b', 'c']))).to.deep.equal([])
     expect(ids(nextSteps(run(chain, ['b']), 'a', 'SUCCEEDED'))).to.deep.equal(['c'])
   })
-  it('leaves it to the executor to say what follows in a run with depends_on', () => { expect(nextSteps(run(diamond), 'begin', 'SUCCEEDED')).to.equal(undefined) })
+  it('leaves it to the executor to say what follows in a run with depends_on', () => {
+    expect(nextSteps(run(diamond), 'begin', 'SUCCEEDED')).to.equal(undefined)
+  })
   it('starts a diamond once, both sides after it, and the join after both', () => {
     const world = run(diamond)
     expect(ids(firstSteps(world))).to.deep.equal(['begin'])
-    expect(readySteps(world, done('begin'), 'begin')).to.deep.equal({ next: [{ step_id: 'left', host: 'executor' }, { step_id: 'right', host: 'executor' }], ended: false })
+    expect(readySteps(world, done('begin'), 'begin')).to.deep.equal({
+      next: [
+        { step_id: 'left', host: 'executor' },
+        { step_id: 'right', host: 'executor' },
+      ],
+      ended: false,
+    })
     expect(readySteps(world, done('begin', 'left'), 'left')).to.deep.equal({ next: [], ended: false })
-    expect(readySteps(world, done('begin', 'left', 'right'), 'right')).to.deep.equal({ next: [{ step_id: 'join', host: 'executor' }], ended: false })
+    expect(readySteps(world, done('begin', 'left', 'right'), 'right')).to.deep.equal({
+      next: [{ step_id: 'join', host: 'executor' }],
+      ended: false,
+    })
     expect(readySteps(world, done('begin', 'left', 'right', 'join'), 'join')).to.deep.equal({ next: [], ended: true })
   })
   it('starts a join from both sides when both see each other, never from none', () => {
@@ -49,12 +78,24 @@ describe('what follows', () => {
     expect(ids(readySteps(run(diamond), both, 'right').next)).to.deep.equal(['join'])
   })
   it('ends a run with depends_on when a branch has failed', () => {
-    expect(readySteps(run(diamond), new Map([['begin', 'SUCCEEDED'], ['left', 'FAILED']] as const), 'left')).to.deep.equal({ next: [], ended: true })
+    expect(
+      readySteps(
+        run(diamond),
+        new Map([
+          ['begin', 'SUCCEEDED'],
+          ['left', 'FAILED'],
+        ] as const),
+        'left',
+      ),
+    ).to.deep.equal({ next: [], ended: true })
   })
   it('starts every step without needs at once, and after a resume those whose needs were finished before', () => {
     expect(ids(firstSteps(run({ a: [], b: [], c: ['a'] })))).to.deep.equal(['a', 'b'])
     expect(ids(firstSteps(run(diamond, ['begin', 'left'])))).to.deep.equal(['right'])
-    expect(readySteps(run(diamond, ['begin', 'left']), done('right'), 'right')).to.deep.equal({ next: [{ step_id: 'join', host: 'executor' }], ended: false })
+    expect(readySteps(run(diamond, ['begin', 'left']), done('right'), 'right')).to.deep.equal({
+      next: [{ step_id: 'join', host: 'executor' }],
+      ended: false,
+    })
   })
   it('finds a step by its name and refuses a name that the run has not', () => {
     expect(stepOf(run(chain), 'b').step_id).to.equal('b')

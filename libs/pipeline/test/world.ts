@@ -22,24 +22,34 @@ const onlyFile = 'gcp/cost/billing.yml'
 const show = ({ line, column, message }: ConfigFault) => `${line}:${column}  ${message}`
 /** The faults of one pipeline (or of several, by path) as `line:column  message`. */
 export const faultsIn = (files: string | Readonly<Record<string, string>>): string[] =>
-  inFolder(typeof files === 'string' ? { [onlyFile]: files } : files, (configs_folder) => checkFiles({ configs_folder }).faults.map(show))
-export const faultsByFile = (files: Readonly<Record<string, string>>): Map<string, string[]> => inFolder(files, (configs_folder) => {
-  const found = new Map<string, string[]>()
-  for (const fault of checkFiles({ configs_folder }).faults) {
-    const name = Object.keys(files).find((file) => fault.file.endsWith(file)) ?? fault.file
-    found.set(name, [...(found.get(name) ?? []), show(fault)])
-  }
-  return found
-})
+  inFolder(typeof files === 'string' ? { [onlyFile]: files } : files, (configs_folder) =>
+    checkFiles({ configs_folder }).faults.map(show),
+  )
+export const faultsByFile = (files: Readonly<Record<string, string>>): Map<string, string[]> =>
+  inFolder(files, (configs_folder) => {
+    const found = new Map<string, string[]>()
+    for (const fault of checkFiles({ configs_folder }).faults) {
+      const name = Object.keys(files).find((file) => fault.file.endsWith(file)) ?? fault.file
+      found.set(name, [...(found.get(name) ?? []), show(fault)])
+    }
+    return found
+  })
 export const pipelinesFrom = (files: string | Readonly<Record<string, string>>): Pipelines => {
   const given = typeof files === 'string' ? { [onlyFile]: files } : files
   return inFolder(given, (configs_folder) => loadPipelines({ configs_folder, project_id: 'local-convergence' }))
 }
 /** A pipeline with these steps, each a line or block of the list. */
-export const withSteps = (steps: string, head = ''): string => `pipeline_id: example\ndescription: Example\n${head}steps:\n${steps}\n`
+export const withSteps = (steps: string, head = ''): string =>
+  `pipeline_id: example\ndescription: Example\n${head}steps:\n${steps}\n`
 
 export const ask = (input: Partial<CompileInput> = {}): CompileInput => ({
-  run_id: 'r_aaaaaaaaaaaaaaaaaaaaaaaaaa', tenant_id: 'acme_corp', pipeline: 'gcp/cost/billing', parameters: {}, trigger_type: 'api', requested_at: '2026-03-01T00:30:00.000Z', ...input,
+  run_id: 'r_aaaaaaaaaaaaaaaaaaaaaaaaaa',
+  tenant_id: 'acme_corp',
+  pipeline: 'gcp/cost/billing',
+  parameters: {},
+  trigger_type: 'api',
+  requested_at: '2026-03-01T00:30:00.000Z',
+  ...input,
 })
 /** Code and faults of what a call throws. */
 export const failure = (call: () => unknown): { code: string; message: string; faults: readonly string[] } => {

@@ -1,5 +1,6 @@
 /**
- * The door to KMS. Envelope: a fresh AES-256-GCM data key per record, wrapped by a key of the purpose. Both layers are bound to
+ * The door to KMS. Envelope: a fresh AES-256-GCM data key per record, wrapped by a key of the purpose. Both layers are
+ * bound to
  * `aad` (table|tenant_id|row_id|version), so a ciphertext that was moved does not open.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
@@ -25,10 +26,14 @@ const ivBytes = 12
 const tagBytes = 16
 
 /**
- * A sealed value is `v1.<wrapped data key>.<iv, ciphertext and tag>`, base64url. `may_open` lists the purposes that this identity may
+ * A sealed value is `v1.<wrapped data key>.<iv, ciphertext and tag>`, base64url. `may_open` lists the purposes that
+ * this identity may
  * decrypt; default all of them, [] for one that only writes.
  */
-export const openSecrets = (wrapper: KeyWrapper, { may_open = purposes }: { may_open?: readonly Purpose[] } = {}): Secrets => ({
+export const openSecrets = (
+  wrapper: KeyWrapper,
+  { may_open = purposes }: { may_open?: readonly Purpose[] } = {},
+): Secrets => ({
   seal: async (purpose, plaintext, aad) => {
     const dataKey = randomBytes(32)
     try {
@@ -42,13 +47,23 @@ export const openSecrets = (wrapper: KeyWrapper, { may_open = purposes }: { may_
     }
   },
   open: async (purpose, sealed, aad) => {
-    if (!may_open.includes(purpose)) throw new AppError('FORBIDDEN', `secrets: this identity may encrypt for ${purpose}, not decrypt`)
-    const [, wrapped, body] = /^v1\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/.exec(sealed)?.map((part) => Buffer.from(part, 'base64url')) ?? []
+    if (!may_open.includes(purpose))
+      throw new AppError('FORBIDDEN', `secrets: this identity may encrypt for ${purpose}, not decrypt`)
+    const [, wrapped, body] =
+      /^v1\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)$/.exec(sealed)?.map((part) => Buffer.from(part, 'base64url')) ?? []
     // Base64 has spare bits at its end: only the one canonical text of a value is accepted.
-    if (wrapped === undefined || body === undefined || body.length < ivBytes + tagBytes || sealed !== `v1.${wrapped.toString('base64url')}.${body.toString('base64url')}`) throw unreadable(purpose)
+    if (
+      wrapped === undefined ||
+      body === undefined ||
+      body.length < ivBytes + tagBytes ||
+      sealed !== `v1.${wrapped.toString('base64url')}.${body.toString('base64url')}`
+    )
+      throw unreadable(purpose)
     const dataKey = await wrapper.unwrap(purpose, wrapped, aad)
     try {
-      const decipher = createDecipheriv('aes-256-gcm', dataKey, body.subarray(0, ivBytes), { authTagLength: tagBytes }).setAAD(Buffer.from(aad)).setAuthTag(body.subarray(-tagBytes))
+      const decipher = createDecipheriv('aes-256-gcm', dataKey, body.subarray(0, ivBytes), { authTagLength: tagBytes })
+        .setAAD(Buffer.from(aad))
+        .setAuthTag(body.subarray(-tagBytes))
       return Buffer.concat([decipher.update(body.subarray(ivBytes, -tagBytes)), decipher.final()]).toString('utf8')
     } catch (error) {
       throw unreadable(purpose, error)
@@ -61,4 +76,8 @@ export const openSecrets = (wrapper: KeyWrapper, { may_open = purposes }: { may_
 
 /** One error for every reason: which part did not fit is nobody's business. */
 export const unreadable = (purpose: Purpose, cause?: unknown): AppError =>
-  new AppError('CREDENTIAL_UNREADABLE', `secrets: a value sealed for ${purpose} does not open: it was moved, changed or its key is gone; store it again`, { cause })
+  new AppError(
+    'CREDENTIAL_UNREADABLE',
+    `secrets: a value sealed for ${purpose} does not open: it was moved, changed or its key is gone; store it again`,
+    { cause },
+  )

@@ -46,7 +46,10 @@ export interface Given {
   /** Throws SETTING_INVALID when a key for these purposes is missing or not allowed. */
   secrets(needed: { seals?: readonly Purpose[]; opens?: readonly Purpose[] }): Promise<Secrets>
   /** Makes the central tables, or on Google Cloud looks whether all are there. */
-  bootstrap(request: { force_recreate_dataset?: boolean; force_recreate_tables?: boolean }): ReturnType<typeof bootstrap>
+  bootstrap(request: {
+    force_recreate_dataset?: boolean
+    force_recreate_tables?: boolean
+  }): ReturnType<typeof bootstrap>
 }
 export interface Running {
   /** Before the bus is closed: what brings work from outside. May be called twice. */
@@ -77,12 +80,18 @@ export interface ServiceMain {
 /** preStop of the Deployment: the load balancer is told before the process is. */
 const preStopSeconds = 5
 const startMs = 60_000
-/** How often another process' new life of the central tables is looked for, and how long who made it waits for the others to have looked. */
+/**
+ * How often another process' new life of the central tables is looked for, and how long who made it waits for the
+ * others to have looked.
+ */
 const epochMs = 1_000
 const stuckMs = 5 * 60_000
 const freshMs = 60_000
 
-interface Pair { private_key: string; public_key: string }
+interface Pair {
+  private_key: string
+  public_key: string
+}
 const levels: Readonly<Record<string, string>> = { WARNING: 'warn' }
 
 /** Runs a service until a signal, and ends the process. */
@@ -91,7 +100,12 @@ export const runService = async (main: ServiceMain): Promise<void> => {
   let stopping: AbortController | undefined
   const fail = (error: unknown): void => {
     const told = error instanceof AppError && (error.code === 'SETTING_INVALID' || error.code === 'CONFIG_INVALID')
-    const text = error instanceof AppError ? [error.message, ...error.faults].join('\n  ') : error instanceof Error ? error.stack ?? error.message : String(error)
+    const text =
+      error instanceof AppError
+        ? [error.message, ...error.faults].join('\n  ')
+        : error instanceof Error
+          ? (error.stack ?? error.message)
+          : String(error)
     // Written at once: exit does not wait for a pipe.
     process.stderr.write(`convergence ${main.name}: ${scrub(text)}\n`, () => process.exit(told ? 78 : 1))
     setTimeout(() => process.exit(told ? 78 : 1), 1_000).unref()
@@ -113,18 +127,26 @@ export const runService = async (main: ServiceMain): Promise<void> => {
       try {
         return JSON.parse(readFileSync(localFile('signing-keys.json'), 'utf8')) as Record<string, Pair>
       } catch (error) {
-        throw new AppError('SETTING_INVALID', `${setting} is not set and ${localFile('signing-keys.json')} cannot be read: start npm run local-cloud first, with the same CONVERGENCE_DATA_DIR`, { cause: error })
+        throw new AppError(
+          'SETTING_INVALID',
+          `${setting} is not set and ${localFile('signing-keys.json')} cannot be read: start npm run local-cloud first, with the same CONVERGENCE_DATA_DIR`,
+          { cause: error },
+        )
       }
     }
     const signingKey = (): KeyObject => {
-      if (settings['SIGNING_KEY'] === undefined && embedded) return createPrivateKey(localKeys('SIGNING_KEY')[main.name]?.private_key ?? '')
+      if (settings['SIGNING_KEY'] === undefined && embedded)
+        return createPrivateKey(localKeys('SIGNING_KEY')[main.name]?.private_key ?? '')
       try {
         const key = createPrivateKey({ key: Buffer.from(read('SIGNING_KEY'), 'base64'), format: 'der', type: 'pkcs8' })
         if (key.asymmetricKeyType === 'ed25519') return key
       } catch {
         // Told below, without the key.
       }
-      throw new AppError('SETTING_INVALID', 'SIGNING_KEY expected an Ed25519 private key (PKCS8 DER in base64), got something else (not shown: it is a secret); openssl genpkey -algorithm ed25519 -outform DER | base64')
+      throw new AppError(
+        'SETTING_INVALID',
+        'SIGNING_KEY expected an Ed25519 private key (PKCS8 DER in base64), got something else (not shown: it is a secret); openssl genpkey -algorithm ed25519 -outform DER | base64',
+      )
     }
     const signer_key = main.signs === true ? signingKey() : undefined
 
@@ -136,11 +158,14 @@ export const runService = async (main: ServiceMain): Promise<void> => {
     stopping = new AbortController()
     const { signal } = stopping
     const management = await openManagement({
-      host, port: Number(read('MANAGEMENT_PORT')),
+      host,
+      port: Number(read('MANAGEMENT_PORT')),
       stuck: () => {
         if (bus === undefined || signal.aborted || bus.receiving()) unhealthySince = undefined
         else unhealthySince ??= performance.now()
-        return unhealthySince !== undefined && performance.now() - unhealthySince > stuckMs ? ['no messages for five minutes'] : []
+        return unhealthySince !== undefined && performance.now() - unhealthySince > stuckMs
+          ? ['no messages for five minutes']
+          : []
       },
       notReady: async () => {
         if (signal.aborted) return ['stopping']
@@ -163,10 +188,13 @@ export const runService = async (main: ServiceMain): Promise<void> => {
       }
       stopping?.abort()
       own.info({ reason }, 'stopping')
-      const hard = setTimeout(() => {
-        own.error({}, 'not stopped in time; what is left is given to another process')
-        process.exit(1)
-      }, (main.grace_seconds - preStopSeconds - 3) * 1000)
+      const hard = setTimeout(
+        () => {
+          own.error({}, 'not stopped in time; what is left is given to another process')
+          process.exit(1)
+        },
+        (main.grace_seconds - preStopSeconds - 3) * 1000,
+      )
       hard.unref()
       // Messages in hand are finished or given back before what they need is closed.
       const close = async () => {
@@ -174,10 +202,17 @@ export const runService = async (main: ServiceMain): Promise<void> => {
       }
       close().then(() => process.exit(0), fail)
     }
-    process.on('SIGTERM', () => { stop('SIGTERM') })
-    process.on('SIGINT', () => { stop('SIGINT') })
+    process.on('SIGTERM', () => {
+      stop('SIGTERM')
+    })
+    process.on('SIGINT', () => {
+      stop('SIGINT')
+    })
     // Who started it is gone: nobody would stop it.
-    if (process.connected) process.once('disconnect', () => { stop('parent is gone') })
+    if (process.connected)
+      process.once('disconnect', () => {
+        stop('parent is gone')
+      })
     process.on('unhandledRejection', fail)
     process.on('uncaughtException', fail)
 
@@ -186,42 +221,81 @@ export const runService = async (main: ServiceMain): Promise<void> => {
         try {
           return await work()
         } catch (error) {
-          if (!(error instanceof AppError) || !isRetryable(error) || performance.now() - began > startMs || signal.aborted) throw error
+          if (
+            !(error instanceof AppError) ||
+            !isRetryable(error) ||
+            performance.now() - began > startMs ||
+            signal.aborted
+          )
+            throw error
           own.warn({ what, error: error.message }, 'no answer yet; tried again in a second')
           await pause(1_000, undefined, { signal })
         }
       }
     }
-    const [{ openBus, openSigner }, { openGoogleBus }, { openWarehouse }, { openBigQuery }, { loadPipelines }] = await Promise.all([
-      import('@convergence/bus'), import('@convergence/bus/google'), import('@convergence/warehouse'), import('@convergence/warehouse/google'), import('@convergence/pipeline'),
-    ])
+    const [{ openBus, openSigner }, { openGoogleBus }, { openWarehouse }, { openBigQuery }, { loadPipelines }] =
+      await Promise.all([
+        import('@convergence/bus'),
+        import('@convergence/bus/google'),
+        import('@convergence/warehouse'),
+        import('@convergence/warehouse/google'),
+        import('@convergence/pipeline'),
+      ])
     const pipelines = loadPipelines({ project_id })
     const engine = openBigQuery({
-      project_id, location: settings['BIGQUERY_LOCATION'] ?? 'EU', labels: { service: main.name }, log: own,
-      ...embedded ? { api_endpoint: read('BIGQUERY_EMULATOR_HOST') } : {},
+      project_id,
+      location: settings['BIGQUERY_LOCATION'] ?? 'EU',
+      labels: { service: main.name },
+      log: own,
+      ...(embedded ? { api_endpoint: read('BIGQUERY_EMULATOR_HOST') } : {}),
     })
     opened.push(() => engine.close())
-    const store = warehouse = openWarehouse({ engine, random: Math.random })
+    const store = (warehouse = openWarehouse({ engine, random: Math.random }))
     await patiently('BigQuery', () => engine.assertUsable(['tenants']))
     const central = await patiently('BigQuery', () => store.getDataset('tenants'))
-    if (central === undefined) throw new AppError('SETTING_INVALID', `${project_id} has no dataset tenants: npm run apply makes it with its tables, topics and subscriptions`)
+    if (central === undefined)
+      throw new AppError(
+        'SETTING_INVALID',
+        `${project_id} has no dataset tenants: npm run apply makes it with its tables, topics and subscriptions`,
+      )
     // A table that is missing is told now, not by the first request.
     if (!embedded) await patiently('BigQuery', () => inspectCentral(store))
     let epoch = central.labels['epoch'] ?? 'e0'
 
     const closeTimeoutMs = Math.max(5, main.grace_seconds - preStopSeconds - 10) * 1000
-    const port = openGoogleBus({ project_id, log: own, close_timeout_ms: closeTimeoutMs, ...embedded ? { api_endpoint: read('PUBSUB_EMULATOR_HOST') } : {} })
+    const port = openGoogleBus({
+      project_id,
+      log: own,
+      close_timeout_ms: closeTimeoutMs,
+      ...(embedded ? { api_endpoint: read('PUBSUB_EMULATOR_HOST') } : {}),
+    })
     opened.push(() => port.close())
-    const signers: Record<string, Signer> = signer_key === undefined ? {} : { [main.name]: openSigner(signer_key, main.name) }
-    const messages = bus = openBus({ port, log: own, signers, closeTimeoutMs, ...main.bus })
+    const signers: Record<string, Signer> =
+      signer_key === undefined ? {} : { [main.name]: openSigner(signer_key, main.name) }
+    const messages = (bus = openBus({ port, log: own, signers, closeTimeoutMs, ...main.bus }))
 
     const given: Given = {
       metrics: telemetry.text,
-      bus: messages, warehouse: store, pipelines, log: own, now: () => new Date(), random: Math.random, settings, embedded, local_mode, host, replica, epoch, localFile,
+      bus: messages,
+      warehouse: store,
+      pipelines,
+      log: own,
+      now: () => new Date(),
+      random: Math.random,
+      settings,
+      embedded,
+      local_mode,
+      host,
+      replica,
+      epoch,
+      localFile,
       platformKeys: () => {
-        const pairs = settings['PLATFORM_KEYS'] === undefined && embedded
-          ? Object.entries(localKeys('PLATFORM_KEYS')).map(([kid, { public_key }]) => [kid, public_key] as const)
-          : read('PLATFORM_KEYS').split(',').map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)] as const)
+        const pairs =
+          settings['PLATFORM_KEYS'] === undefined && embedded
+            ? Object.entries(localKeys('PLATFORM_KEYS')).map(([kid, { public_key }]) => [kid, public_key] as const)
+            : read('PLATFORM_KEYS')
+                .split(',')
+                .map((part) => [part.slice(0, part.indexOf('=')), part.slice(part.indexOf('=') + 1)] as const)
         // A name that comes twice has two keys: while they are changed both are taken.
         const known: Record<string, KeyObject[]> = {}
         for (const [kid, key] of pairs) (known[kid] ??= []).push(publicKey(kid, key))
@@ -229,9 +303,14 @@ export const runService = async (main: ServiceMain): Promise<void> => {
       },
       adminKeyHashes: () => adminKeyHashes(settings, embedded, local_mode, localFile('admin-key')),
       secrets: async ({ seals = [], opens = [] }) => {
-        const [{ openSecrets }, { openKms }] = await Promise.all([import('@convergence/secrets'), import('@convergence/secrets/google')])
+        const [{ openSecrets }, { openKms }] = await Promise.all([
+          import('@convergence/secrets'),
+          import('@convergence/secrets/google'),
+        ])
         const wrapper = openKms({
-          key_ring: settings['KMS_KEY_RING'] ?? `projects/${project_id}/locations/global/keyRings/convergence`, log: own, ...embedded ? { api_endpoint: read('KMS_EMULATOR_HOST') } : {},
+          key_ring: settings['KMS_KEY_RING'] ?? `projects/${project_id}/locations/global/keyRings/convergence`,
+          log: own,
+          ...(embedded ? { api_endpoint: read('KMS_EMULATOR_HOST') } : {}),
         })
         opened.push(() => wrapper.close())
         await patiently('KMS', () => wrapper.assertUsable({ seals, opens }))
@@ -245,13 +324,21 @@ export const runService = async (main: ServiceMain): Promise<void> => {
           epoch = made.epoch
           return made
         }
-        if (request.force_recreate_dataset === true || request.force_recreate_tables === true) throw new AppError('FORBIDDEN', 'force_recreate is for the local cloud: on Google Cloud no service may drop the central tables')
+        if (request.force_recreate_dataset === true || request.force_recreate_tables === true)
+          throw new AppError(
+            'FORBIDDEN',
+            'force_recreate is for the local cloud: on Google Cloud no service may drop the central tables',
+          )
         return inspectCentral(store)
       },
     }
     const service = await main.open(given)
     running = service
-    opened.push(() => service.close(), () => messages.close(), async () => service.stop?.())
+    opened.push(
+      () => service.close(),
+      () => messages.close(),
+      async () => service.stop?.(),
+    )
 
     if (embedded && service.recreated !== undefined) {
       const { recreated } = service
@@ -268,12 +355,27 @@ export const runService = async (main: ServiceMain): Promise<void> => {
       const timer = setInterval(() => {
         if (looking || signal.aborted) return
         looking = true
-        look().catch((error: unknown) => { own.warn({ error: error instanceof Error ? error.message : String(error) }, 'not all central tables are there; looked for again') }).finally(() => { looking = false })
+        look()
+          .catch((error: unknown) => {
+            own.warn(
+              { error: error instanceof Error ? error.message : String(error) },
+              'not all central tables are there; looked for again',
+            )
+          })
+          .finally(() => {
+            looking = false
+          })
       }, epochMs)
-      opened.push(async () => { clearInterval(timer) })
+      opened.push(async () => {
+        clearInterval(timer)
+      })
     }
-    own.info({ management_port: management.port, ...service.url === undefined ? {} : { url: service.url } }, 'ready')
-    process.send?.({ ready: true, management_port: management.port, ...service.url === undefined ? {} : { url: service.url } })
+    own.info({ management_port: management.port, ...(service.url === undefined ? {} : { url: service.url }) }, 'ready')
+    process.send?.({
+      ready: true,
+      management_port: management.port,
+      ...(service.url === undefined ? {} : { url: service.url }),
+    })
   } catch (error) {
     if (stopping?.signal.aborted === true) return
     fail(error)
@@ -284,11 +386,19 @@ const publicKey = (kid: string, text: string): KeyObject => {
   try {
     return createPublicKey({ key: Buffer.from(text, 'base64'), format: 'der', type: 'spki' })
   } catch {
-    throw new AppError('SETTING_INVALID', `PLATFORM_KEYS expected for ${kid} an Ed25519 public key, SPKI DER in base64, got something else`)
+    throw new AppError(
+      'SETTING_INVALID',
+      `PLATFORM_KEYS expected for ${kid} an Ed25519 public key, SPKI DER in base64, got something else`,
+    )
   }
 }
 
-const adminKeyHashes = (settings: Readonly<Record<string, string>>, embedded: boolean, local_mode: boolean, file: string): string[] => {
+const adminKeyHashes = (
+  settings: Readonly<Record<string, string>>,
+  embedded: boolean,
+  local_mode: boolean,
+  file: string,
+): string[] => {
   const { ADMIN_KEY_HASHES: hashes, ADMIN_API_KEY: given } = settings
   if (hashes !== undefined && isHashes(hashes)) return hashes.split(',')
   if (!embedded) throw new AppError('SETTING_INVALID', 'ADMIN_KEY_HASHES is not set')
@@ -297,11 +407,18 @@ const adminKeyHashes = (settings: Readonly<Record<string, string>>, embedded: bo
     try {
       key = readFileSync(file, 'utf8').trim()
     } catch (error) {
-      throw new AppError('SETTING_INVALID', `neither ADMIN_API_KEY nor ADMIN_KEY_HASHES is set and ${file} cannot be read: npm run local-cloud makes it, npm run admin-key makes a key`, { cause: error })
+      throw new AppError(
+        'SETTING_INVALID',
+        `neither ADMIN_API_KEY nor ADMIN_KEY_HASHES is set and ${file} cannot be read: npm run local-cloud makes it, npm run admin-key makes a key`,
+        { cause: error },
+      )
     }
   }
   // Others can reach the door: 128 bits, in the form that npm run admin-key gives.
-  if (!local_mode && !/^cdpadm_[0-9A-Za-z]{22,}$/.test(key)) throw new AppError('SETTING_INVALID', 'ADMIN_API_KEY expected a key of at least 128 bits outside local mode, got a shorter one (not shown: it is a secret); npm run admin-key makes one')
+  if (!local_mode && !/^cdpadm_[0-9A-Za-z]{22,}$/.test(key))
+    throw new AppError(
+      'SETTING_INVALID',
+      'ADMIN_API_KEY expected a key of at least 128 bits outside local mode, got a shorter one (not shown: it is a secret); npm run admin-key makes one',
+    )
   return [createHash('sha256').update(key).digest('hex')]
 }
-

@@ -1,5 +1,6 @@
 /**
- * What every service starts with: settings checked all at once, one JSON line per log entry, resources released last first.
+ * What every service starts with: settings checked all at once, one JSON line per log entry, resources released last
+ * first.
  */
 import { pino } from 'pino'
 import type { AppError } from '@convergence/contracts'
@@ -25,12 +26,25 @@ export const secretPatterns: readonly RegExp[] = [
   /-----BEGIN [A-Z ]+-----[\s\S]*?-----END [A-Z ]+-----/g,
 ]
 /** The text with everything that looks like a secret replaced. */
-export const scrub = (text: string): string => secretPatterns.reduce((result, pattern) => result.replace(pattern, '[secret]'), text)
+export const scrub = (text: string): string =>
+  secretPatterns.reduce((result, pattern) => result.replace(pattern, '[secret]'), text)
 
-/** JSON lines on stderr, scrubbed. Levels: error = act now, warn = heals itself, info = one line per decision, debug = off. */
+/**
+ * JSON lines on stderr, scrubbed. Levels: error = act now, warn = heals itself, info = one line per decision, debug =
+ * off.
+ */
 export const openLog = (options: { service: string; level: string; write?: (line: string) => void }): Log => {
   const write = options.write ?? ((line: string) => process.stderr.write(line))
-  return pino({ base: { service: options.service }, level: options.level.toLowerCase(), messageKey: 'message', timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label.toUpperCase() }) } }, { write: (line: string) => write(scrub(line)) })
+  return pino(
+    {
+      base: { service: options.service },
+      level: options.level.toLowerCase(),
+      messageKey: 'message',
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label.toUpperCase() }) },
+    },
+    { write: (line: string) => write(scrub(line)) },
+  )
 }
 
 /** Closes what was opened, last first, whatever throws; then throws the first error. */

@@ -1,5 +1,6 @@
 /**
- * Running a step and moving the run on: the same in every service that hosts steps. The chain of a step makes its effect happen once;
+ * Running a step and moving the run on: the same in every service that hosts steps. The chain of a step makes its
+ * effect happen once;
  * this module finds the processor, bounds its time, turns its end into step-completed, and says what follows.
  */
 import type { Outgoing, Delivery } from '@convergence/bus'
@@ -14,7 +15,9 @@ import { metrics } from '@opentelemetry/api'
 export interface StepContext {
   run: Run
   step: CompiledStep
-  /** Names the step's effect; give it to warehouse.runJob, or use `${run_id}-${step_id}` as the name of another effect. */
+  /**
+   * Names the step's effect; give it to warehouse.runJob, or use `${run_id}-${step_id}` as the name of another effect.
+   */
   chain: Chain
   /** Aborts at the step's time-out, at cancellation and at shutdown. */
   signal: AbortSignal
@@ -29,15 +32,25 @@ export interface StepResult {
   events?: readonly Outgoing[]
 }
 /**
- * One kind of step. It opens nothing and reads no environment. Safe to call again for the same run and step: whoever comes second adopts
+ * One kind of step. It opens nothing and reads no environment. Safe to call again for the same run and step: whoever
+ * comes second adopts
  * the first one's effect. A decided failure is an AppError whose code says whether another attempt may help.
  */
-export interface Processor { ps_type: string; run(context: StepContext): Promise<StepResult> }
+export interface Processor {
+  ps_type: string
+  run(context: StepContext): Promise<StepResult>
+}
 
 export interface Steps {
-  /** Runs those of `next` that this service hosts and returns what follows: one step-completed for each, and their events. */
+  /**
+   * Runs those of `next` that this service hosts and returns what follows: one step-completed for each, and their
+   * events.
+   */
   host(run: Run, next: readonly NextStep[] | undefined, delivery: Delivery): Promise<Outgoing[]>
-  /** The ledger has ended the run as CANCELLED: stops the steps of it that run in this process, and starts no others. May be repeated. */
+  /**
+   * The ledger has ended the run as CANCELLED: stops the steps of it that run in this process, and starts no others.
+   * May be repeated.
+   */
   cancel(run_id: string): void
 }
 export interface StepsOptions {
@@ -54,41 +67,62 @@ export interface StepsOptions {
 const isCancellation = (reason: unknown): boolean => reason instanceof AppError && reason.code === 'CANCELLED'
 /** Ends the timer of a step that is over; made once, for an error with its stack costs more than the rest of a step. */
 const finished = new Error('the step is over')
-/** How long a processor that was told to stop may take to leave things tidy: a job of the warehouse is cancelled, and its end awaited. With a step's hour it stays below the 63.7 minutes after which the bus takes the message back. */
+/**
+ * How long a processor that was told to stop may take to leave things tidy: a job of the warehouse is cancelled, and
+ * its end awaited. With a step's hour it stays below the 63.7 minutes after which the bus takes the message back.
+ */
 const graceMs = 3 * 60_000
 /** Cancelled runs that are remembered: their messages may be on their way still, or come again. */
 const mostCancelled = 10_000
 
 /** Every step has a time-out, so this is on the hot path; node:timers/promises costs a good deal more. */
-const pause = (ms: number, signal: AbortSignal): Promise<void> => new Promise((resolve, reject) => {
-  if (signal.aborted) {
-    reject(signal.reason)
-    return
-  }
-  const onAbort = () => {
-    clearTimeout(timer)
-    reject(signal.reason)
-  }
-  const timer = setTimeout(() => {
-    signal.removeEventListener('abort', onAbort)
-    resolve()
-  }, ms)
-  signal.addEventListener('abort', onAbort, { once: true })
-})
+const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
+    if (signal.aborted) {
+      reject(signal.reason)
+      return
+    }
+    const onAbort = () => {
+      clearTimeout(timer)
+      reject(signal.reason)
+    }
+    const timer = setTimeout(() => {
+      signal.removeEventListener('abort', onAbort)
+      resolve()
+    }, ms)
+    signal.addEventListener('abort', onAbort, { once: true })
+  })
 
 export const openSteps = ({ service, processors, now, random, sleep = pause, log }: StepsOptions): Steps => {
-  const duration = metrics.getMeter('convergence').createHistogram('pipeline.step.duration', { unit: 's', description: 'Time of a step, with its retries', advice: { explicitBucketBoundaries: [0.005, 0.05, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600] } })
+  const duration = metrics.getMeter('convergence').createHistogram('pipeline.step.duration', {
+    unit: 's',
+    description: 'Time of a step, with its retries',
+    advice: { explicitBucketBoundaries: [0.005, 0.05, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600] },
+  })
   /** Of the steps that run here, what stops them, by run. */
   const running = new Map<string, Set<AbortController>>()
   const cancelled = new Set<string>()
   type Ending = Pick<StepCompleted, 'attempt' | 'conclusion' | 'error'> & { result: StepResult }
 
-  /** Tries until the step succeeded or failed for good. Throws only when it was interrupted: then the message comes again. */
+  /**
+   * Tries until the step succeeded or failed for good. Throws only when it was interrupted: then the message comes
+   * again.
+   */
   const settle = async (run: Run, step: CompiledStep, delivery: Delivery): Promise<Ending> => {
     const processor = Object.hasOwn(processors, step.ps_type) ? processors[step.ps_type] : undefined
     if (processor === undefined) {
       const known = Object.keys(processors).sort().join(', ')
-      return { attempt: 0, conclusion: 'FAILED', error: faultOf(new AppError('CONFIG_INVALID', `step ${step.step_id}: ${service} has no processor for ps_type ${step.ps_type}; it has ${known}`)), result: {} }
+      return {
+        attempt: 0,
+        conclusion: 'FAILED',
+        error: faultOf(
+          new AppError(
+            'CONFIG_INVALID',
+            `step ${step.step_id}: ${service} has no processor for ps_type ${step.ps_type}; it has ${known}`,
+          ),
+        ),
+        result: {},
+      }
     }
     const { max_retries, retry_delay_seconds } = step.retry_policy
     const stop = new AbortController()
@@ -96,36 +130,74 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
     const { signal } = stop
     const ofRun = running.get(run.run_id) ?? new Set()
     running.set(run.run_id, ofRun.add(stop))
-    const onInterrupt = () => { stop.abort(delivery.signal.reason) }
+    const onInterrupt = () => {
+      stop.abort(delivery.signal.reason)
+    }
     if (delivery.signal.aborted) onInterrupt()
     else delivery.signal.addEventListener('abort', onInterrupt)
-    const chain: Chain = { run_id: run.run_id, step_id: step.step_id, max_retries, retry_delay_seconds, tenant_id: run.tenant_id, signal }
-    sleep(step.timeout_minutes * 60_000, done.signal).then(() => { stop.abort(new AppError('TIMED_OUT', 'timeout_minutes are over')) }, () => undefined)
+    const chain: Chain = {
+      run_id: run.run_id,
+      step_id: step.step_id,
+      max_retries,
+      retry_delay_seconds,
+      tenant_id: run.tenant_id,
+      signal,
+    }
+    sleep(step.timeout_minutes * 60_000, done.signal).then(
+      () => {
+        stop.abort(new AppError('TIMED_OUT', 'timeout_minutes are over'))
+      },
+      () => undefined,
+    )
 
-    const interrupted = () => new AppError('UNAVAILABLE', `step ${step.step_id} of ${run.run_id} was interrupted; it goes on where its message comes next`)
-    const timedOut = (): Fault => ({ code: 'TIMED_OUT', message: `step ${step.step_id} (${step.ps_type}): took longer than timeout_minutes = ${step.timeout_minutes}; raise it, or make the step smaller` })
+    const interrupted = () =>
+      new AppError(
+        'UNAVAILABLE',
+        `step ${step.step_id} of ${run.run_id} was interrupted; it goes on where its message comes next`,
+      )
+    const timedOut = (): Fault => ({
+      code: 'TIMED_OUT',
+      message: `step ${step.step_id} (${step.ps_type}): took longer than timeout_minutes = ${step.timeout_minutes}; raise it, or make the step smaller`,
+    })
     /** FAILED as it is where the job was cancelled by its id from elsewhere: one fault, whoever was faster. */
-    const stopped = (attempt: number): Ending => isCancellation(signal.reason)
-      ? { attempt, conclusion: 'FAILED', error: faultOf(signal.reason), result: {} }
-      : { attempt, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
+    const stopped = (attempt: number): Ending =>
+      isCancellation(signal.reason)
+        ? { attempt, conclusion: 'FAILED', error: faultOf(signal.reason), result: {} }
+        : { attempt, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
     try {
       for (let k = 0; ; k++) {
         try {
           const result = await leaveInTime(processor.run({ run, step, chain, signal, now }), signal, done.signal)
           return { attempt: result.attempt ?? k, conclusion: 'SUCCEEDED', result }
         } catch (error) {
-          // An effect that finished all the same is a success; whatever an abort makes of a call is not the step's failure.
+          // An effect that finished all the same is a success; whatever an abort makes of a call is not the step's
+          // failure.
           if (delivery.signal.aborted) throw interrupted()
           // The warehouse does not say how its job ended, or whether there is one: nothing is decided before it does.
           const undecided = error instanceof AppError && error.code === 'UNAVAILABLE'
           if (signal.aborted && !undecided) return stopped(k)
           if (undecided && (signal.aborted || k >= max_retries)) {
-            log?.warn({ run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id, attempt: k, err: error.message }, 'a step is given back: what it needs does not answer')
+            log?.warn(
+              { run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id, attempt: k, err: error.message },
+              'a step is given back: what it needs does not answer',
+            )
             throw interrupted()
           }
-          if (!(error instanceof AppError)) log?.error({ run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id, ps_type: step.ps_type, attempt: k, err: error }, 'a step failed in a way that nobody foresaw')
+          if (!(error instanceof AppError))
+            log?.error(
+              {
+                run_id: run.run_id,
+                tenant_id: run.tenant_id,
+                step_id: step.step_id,
+                ps_type: step.ps_type,
+                attempt: k,
+                err: error,
+              },
+              'a step failed in a way that nobody foresaw',
+            )
           // JOB_FAILED is the end of a chain, which has used up its own retries.
-          if (k >= max_retries || !isRetryable(error) || (error instanceof AppError && error.code === 'JOB_FAILED')) return { attempt: k, conclusion: 'FAILED', error: faultOf(error), result: {} }
+          if (k >= max_retries || !isRetryable(error) || (error instanceof AppError && error.code === 'JOB_FAILED'))
+            return { attempt: k, conclusion: 'FAILED', error: faultOf(error), result: {} }
         }
         await sleep(retryPauseMs(k, retry_delay_seconds, random), signal).catch(() => undefined)
         if (delivery.signal.aborted) throw interrupted()
@@ -140,14 +212,20 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
   }
 
   /** The work's own end, unless it ignores the signal for longer than the grace. */
-  const leaveInTime = (work: Promise<StepResult>, signal: AbortSignal, done: AbortSignal): Promise<StepResult> => new Promise((resolve, reject) => {
-    work.then(resolve, reject)
-    const onAbort = () => {
-      sleep(graceMs, done).then(() => { reject(new AppError('TIMED_OUT', 'the processor did not stop')) }, () => undefined)
-    }
-    if (signal.aborted) onAbort()
-    else signal.addEventListener('abort', onAbort, { once: true })
-  })
+  const leaveInTime = (work: Promise<StepResult>, signal: AbortSignal, done: AbortSignal): Promise<StepResult> =>
+    new Promise((resolve, reject) => {
+      work.then(resolve, reject)
+      const onAbort = () => {
+        sleep(graceMs, done).then(
+          () => {
+            reject(new AppError('TIMED_OUT', 'the processor did not stop'))
+          },
+          () => undefined,
+        )
+      }
+      if (signal.aborted) onAbort()
+      else signal.addEventListener('abort', onAbort, { once: true })
+    })
 
   const runStep = async (run: Run, step_id: string, delivery: Delivery): Promise<Outgoing[]> => {
     const step = stepOf(run, step_id)
@@ -155,11 +233,19 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
     const began = now()
     const { result, attempt, conclusion, error } = await settle(run, step, delivery)
     const ended = now()
-    duration.record(Math.max(0, ended.getTime() - began.getTime()) / 1000, { ps_type: step.ps_type, status: conclusion })
+    duration.record(Math.max(0, ended.getTime() - began.getTime()) / 1000, {
+      ps_type: step.ps_type,
+      status: conclusion,
+    })
     const next = nextSteps(run, step_id, conclusion)
     const event: StepCompleted = {
-      run, step_id, attempt, conclusion,
-      started_at: began.toISOString(), ended_at: ended.toISOString(), duration_ms: Math.max(0, ended.getTime() - began.getTime()),
+      run,
+      step_id,
+      attempt,
+      conclusion,
+      started_at: began.toISOString(),
+      ended_at: ended.toISOString(),
+      duration_ms: Math.max(0, ended.getTime() - began.getTime()),
       ...(result.rows_written === undefined ? {} : { rows_written: result.rows_written }),
       ...(result.bytes_processed === undefined ? {} : { bytes_processed: result.bytes_processed }),
       ...(result.outputs === undefined ? {} : { outputs: result.outputs }),

@@ -1,6 +1,8 @@
 /**
- * The two ways to write exactly once over a warehouse whose only promise is that a job id is taken once: the attempt chain of a step, and
- * compare-and-append of a log. Pure of any engine: they speak `Jobs`, so the same code runs over BigQuery, over the embedded engine and
+ * The two ways to write exactly once over a warehouse whose only promise is that a job id is taken once: the attempt
+ * chain of a step, and
+ * compare-and-append of a log. Pure of any engine: they speak `Jobs`, so the same code runs over BigQuery, over the
+ * embedded engine and
  * in the model check, which interleaves it with crashes and lost answers.
  */
 import { AppError, digestOf, isErrorCode, isRetryable } from '@convergence/contracts'
@@ -30,7 +32,12 @@ const mostFailedCommits = 20
 
 /** The job of this id, DONE, whoever inserted it. `own` is true only when our insert was answered with the job. */
 const settle = async <Spec>(
-  jobs: Jobs<Spec>, id: string, spec: Spec, labels: Readonly<Record<string, string>>, { random, sleep }: Pace, signal?: AbortSignal,
+  jobs: Jobs<Spec>,
+  id: string,
+  spec: Spec,
+  labels: Readonly<Record<string, string>>,
+  { random, sleep }: Pace,
+  signal?: AbortSignal,
 ): Promise<{ job: Job; own: boolean }> => {
   let silent = 0
   const patiently = async (error: unknown): Promise<void> => {
@@ -46,7 +53,8 @@ const settle = async <Spec>(
     if (!asked) {
       try {
         const answer = await jobs.insert(id, spec, labels)
-        // 409 means that the job exists. It may still be running, and it may be somebody else's: hence the wait and the digest.
+        // 409 means that the job exists. It may still be running, and it may be somebody else's: hence the wait and the
+        // digest.
         if (answer !== 'exists') [own, job] = [true, answer]
       } catch (error) {
         // The insert may have worked all the same, or may still arrive: only the id can tell.
@@ -72,17 +80,24 @@ const settle = async <Spec>(
 }
 
 /** Why a chain is told to stop; shutdown is none of these, there the job goes on and is adopted later. */
-const ends = (reason: unknown): reason is AppError => reason instanceof AppError && (reason.code === 'TIMED_OUT' || reason.code === 'CANCELLED')
+const ends = (reason: unknown): reason is AppError =>
+  reason instanceof AppError && (reason.code === 'TIMED_OUT' || reason.code === 'CANCELLED')
 
 const failureOf = ({ job_id, error }: Job): AppError =>
-  new AppError(error !== undefined && isErrorCode(error.code) ? error.code : 'JOB_FAILED', error?.message ?? `job ${job_id} failed`)
+  new AppError(
+    error !== undefined && isErrorCode(error.code) ? error.code : 'JOB_FAILED',
+    error?.message ?? `job ${job_id} failed`,
+  )
 
-/** A job that was told to stop, DONE: it may still finish, and nothing is decided before. Undefined without one. Throws when nobody answers. */
+/**
+ * A job that was told to stop, DONE: it may still finish, and nothing is decided before. Undefined without one. Throws
+ * when nobody answers.
+ */
 const cancelled = async <Spec>(jobs: Jobs<Spec>, id: string, { random, sleep }: Pace): Promise<Job | undefined> => {
   for (let silent = 1; ; silent += 1) {
     try {
       await jobs.cancel(id)
-      return await jobs.get(id) === undefined ? undefined : await jobs.wait(id)
+      return (await jobs.get(id)) === undefined ? undefined : await jobs.wait(id)
     } catch (error) {
       if (silent >= mostSilentCalls) throw error
       await sleep(retryPauseMs(silent, 0.1, random))
@@ -94,9 +109,12 @@ export const chainJobId = ({ run_id, step_id, part }: ChainName, k: number): str
   `run-${run_id}-${step_id}${part === undefined ? '' : `-${part}`}-a${k}`
 
 /**
- * Runs a step's job along its attempt ids until one succeeded; at most one ever does, whoever walks. `a{k+1}` is inserted only after
- * `a{k}` is DONE, failed in a way that may pass, and k < max_retries. Throws the last failure as an AppError. When the signal aborts with
- * TIMED_OUT or CANCELLED the job is cancelled and its end awaited, and a success is still a success; any other abort leaves it running.
+ * Runs a step's job along its attempt ids until one succeeded; at most one ever does, whoever walks. `a{k+1}` is
+ * inserted only after
+ * `a{k}` is DONE, failed in a way that may pass, and k < max_retries. Throws the last failure as an AppError. When the
+ * signal aborts with
+ * TIMED_OUT or CANCELLED the job is cancelled and its end awaited, and a success is still a success; any other abort
+ * leaves it running.
  */
 export const walkChain = async <Spec>(jobs: Jobs<Spec>, chain: Chain, spec: Spec, pace: Pace): Promise<ChainResult> => {
   const { signal } = chain
@@ -114,7 +132,8 @@ export const walkChain = async <Spec>(jobs: Jobs<Spec>, chain: Chain, spec: Spec
       ended = { job, own: false }
     }
     const { job, own } = ended
-    if (job.error === undefined) return { rows_written: job.rows_written, bytes_processed: job.bytes_processed, attempt: k, adopted: !own }
+    if (job.error === undefined)
+      return { rows_written: job.rows_written, bytes_processed: job.bytes_processed, attempt: k, adopted: !own }
     if (signal?.aborted) throw signal.reason
     if (!job.error.retryable || k >= chain.max_retries) throw failureOf(job)
     // Only whoever saw the attempt fail waits; who comes later has waited already.
@@ -123,8 +142,10 @@ export const walkChain = async <Spec>(jobs: Jobs<Spec>, chain: Chain, spec: Spec
 }
 
 /**
- * Stops a step's job from outside of the process that walks its chain: cancels the attempt that is not DONE, of which there is at most one.
- * Nothing happens without one. The walker sees a job that failed as CANCELLED, or that finished all the same. Throws when nobody answers.
+ * Stops a step's job from outside of the process that walks its chain: cancels the attempt that is not DONE, of which
+ * there is at most one.
+ * Nothing happens without one. The walker sees a job that failed as CANCELLED, or that finished all the same. Throws
+ * when nobody answers.
  */
 export const cancelChain = async <Spec>(jobs: Pick<Jobs<Spec>, 'get' | 'cancel'>, chain: ChainName): Promise<void> => {
   for (let k = 0; ; k++) {
@@ -139,16 +160,29 @@ export const cancelChain = async <Spec>(jobs: Pick<Jobs<Spec>, 'get' | 'cancel'>
   }
 }
 
-export interface LogPosition { epoch: string; shard: number; seq: number }
-export const commitJobId = ({ epoch, shard, seq }: LogPosition, k: number): string => `adm-${epoch}-${shard}-${seq}-a${k}`
+export interface LogPosition {
+  epoch: string
+  shard: number
+  seq: number
+}
+export const commitJobId = ({ epoch, shard, seq }: LogPosition, k: number): string =>
+  `adm-${epoch}-${shard}-${seq}-a${k}`
 
 /**
- * Compare-and-append: these rows become commit `seq` of the log (`mine`, also when an earlier call of the same rows had won and its answer
- * was lost), or somebody else's rows already are (`conflict`). A failed job has no effect, so it is followed by the next id.
- * Throws when nothing can be decided now, or with the error of the job that this call inserted when that will never work.
+ * Compare-and-append: these rows become commit `seq` of the log (`mine`, also when an earlier call of the same rows had
+ * won and its answer
+ * was lost), or somebody else's rows already are (`conflict`). A failed job has no effect, so it is followed by the
+ * next id.
+ * Throws when nothing can be decided now, or with the error of the job that this call inserted when that will never
+ * work.
  */
 export const commitRows = async <Spec>(
-  jobs: Jobs<Spec>, table: string, at: LogPosition, rows: readonly Row[], specOf: (rows: readonly Row[]) => Spec, pace: Pace,
+  jobs: Jobs<Spec>,
+  table: string,
+  at: LogPosition,
+  rows: readonly Row[],
+  specOf: (rows: readonly Row[]) => Spec,
+  pace: Pace,
 ): Promise<'mine' | 'conflict'> => {
   const payload = payloadDigest(rows)
   const spec = specOf(rows)
@@ -156,7 +190,8 @@ export const commitRows = async <Spec>(
   for (let k = 0; ; k++) {
     const { job, own } = await settle(jobs, commitJobId(at, k), spec, { payload, table }, pace)
     if (job.error === undefined) return job.labels['payload'] === payload ? 'mine' : 'conflict'
-    // What failed before had no effect, and its cause may be mended: were it the last word, nothing could ever be committed here again.
+    // What failed before had no effect, and its cause may be mended: were it the last word, nothing could ever be
+    // committed here again.
     if (!own) continue
     if (!job.error.retryable) throw failureOf(job)
     failed += 1

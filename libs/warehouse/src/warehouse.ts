@@ -1,6 +1,8 @@
 /**
- * The door to BigQuery. Behind it: job ids and the 409 rule, attempt chains, locations, type conversion, streaming of small rows.
- * Writing never goes through `query`. Whatever is acknowledged is durable and seen by every query that starts afterwards.
+ * The door to BigQuery. Behind it: job ids and the 409 rule, attempt chains, locations, type conversion, streaming of
+ * small rows.
+ * Writing never goes through `query`. Whatever is acknowledged is durable and seen by every query that starts
+ * afterwards.
  */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Column, ErrorCode, TimePartitioning } from '@convergence/contracts'
@@ -9,11 +11,18 @@ import { cancelChain, commitRows, walkChain, type Pace } from './chain.ts'
 export { cancelChain, commitRows, retryPauseMs, walkChain } from './chain.ts'
 
 export type Scalar = string | number | boolean | null | Uint8Array
-/** A row as JSON has it: NUMERIC as decimal text, TIMESTAMP as RFC 3339, DATE as YYYY-MM-DD, BYTES as base64 text, JSON as its value. */
+/**
+ * A row as JSON has it: NUMERIC as decimal text, TIMESTAMP as RFC 3339, DATE as YYYY-MM-DD, BYTES as base64 text, JSON
+ * as its value.
+ */
 export type Row = Record<string, unknown>
 
 /** A named query parameter; `type` as GoogleSQL has it, such as STRING, DATE, ARRAY<STRING>. */
-export interface QueryParameter { name: string; type: string; value: unknown }
+export interface QueryParameter {
+  name: string
+  type: string
+  value: unknown
+}
 export interface Statement {
   /** GoogleSQL, one statement. */
   query: string
@@ -22,11 +31,18 @@ export interface Statement {
   default_dataset?: string
 }
 
-export interface TableRef { project_id: string; dataset: string; table: string }
+export interface TableRef {
+  project_id: string
+  dataset: string
+  table: string
+}
 
 export interface Destination extends TableRef {
   write_mode: 'append' | 'truncate' | 'write_empty'
-  /** With write_mode truncate: only the rows for which all of these columns have these values are replaced, atomically; a new row outside is ROW_OUTSIDE_PERIOD. */
+  /**
+   * With write_mode truncate: only the rows for which all of these columns have these values are replaced, atomically;
+   * a new row outside is ROW_OUTSIDE_PERIOD.
+   */
   period?: Readonly<Record<string, string | number>>
   /** Used when the table is made; with no columns they are those of the result. */
   columns?: readonly Column[]
@@ -36,24 +52,42 @@ export interface Destination extends TableRef {
   add_columns?: boolean
 }
 
-/** A column of a load: from a file's column, constant, or a JSON object of several file columns. An empty field is NULL. */
-export type LoadColumn = Column & (
-  | { source: string; /** Empty text when the column is not in the file; default: EXPORT_INVALID. */ optional?: boolean; /** strptime format of DATE and TIMESTAMP where it is not ISO 8601. */ format?: string; /** Azure: the inside of a JSON object without its braces. */ wrap_braces?: boolean }
-  | { value: Scalar }
-  | { object_of: Readonly<Record<string, string>> }
-)
+/**
+ * A column of a load: from a file's column, constant, or a JSON object of several file columns. An empty field is NULL.
+ */
+export type LoadColumn = Column &
+  (
+    | {
+        source: string
+        /** Empty text when the column is not in the file; default: EXPORT_INVALID. */ optional?: boolean
+        /** strptime format of DATE and TIMESTAMP where it is not ISO 8601. */ format?: string
+        /** Azure: the inside of a JSON object without its braces. */ wrap_braces?: boolean
+      }
+    | { value: Scalar }
+    | { object_of: Readonly<Record<string, string>> }
+  )
 
-/** Local files that become a table's rows as one atomic job. CSV files have a header; its columns are matched exactly by `source`. */
+/**
+ * Local files that become a table's rows as one atomic job. CSV files have a header; its columns are matched exactly by
+ * `source`.
+ */
 export interface LoadSpec {
   kind: 'load'
   format: 'csv' | 'ndjson' | 'parquet'
-  /** `path` on this machine's scratch folder; `name` is what errors call it. gzip is recognised by a path that ends in .gz. */
+  /**
+   * `path` on this machine's scratch folder; `name` is what errors call it. gzip is recognised by a path that ends in
+   * .gz.
+   */
   files: readonly { path: string; name: string }[]
   /** CSV and Parquet: what to take. NDJSON: leave out; `destination.columns` is the schema. */
   columns?: readonly LoadColumn[]
   destination: Destination
 }
-export interface QuerySpec extends Statement { kind: 'query'; destination: Destination; maximum_bytes_billed?: number }
+export interface QuerySpec extends Statement {
+  kind: 'query'
+  destination: Destination
+  maximum_bytes_billed?: number
+}
 export type JobSpec = LoadSpec | QuerySpec
 
 export interface JobFault {
@@ -75,8 +109,10 @@ export interface Job {
 }
 
 /**
- * The one primitive under chains and commits: a client-chosen job id is taken once, for ever. `insert` of a taken id answers `exists`;
- * that means *exists*, not *done* and not *mine*. Any call may throw without having failed (the answer was lost): ask with `get`.
+ * The one primitive under chains and commits: a client-chosen job id is taken once, for ever. `insert` of a taken id
+ * answers `exists`;
+ * that means *exists*, not *done* and not *mine*. Any call may throw without having failed (the answer was lost): ask
+ * with `get`.
  * A job takes effect when it is DONE without error, all of it, or never.
  */
 export interface Jobs<Spec> {
@@ -88,7 +124,10 @@ export interface Jobs<Spec> {
   cancel(job_id: string): Promise<void>
 }
 
-/** The attempt chain of one step: job ids run-{run_id}-{step_id}-a0, a1, ... (`part` is put before -a for a second job of one step). */
+/**
+ * The attempt chain of one step: job ids run-{run_id}-{step_id}-a0, a1, ... (`part` is put before -a for a second job
+ * of one step).
+ */
 export interface Chain {
   run_id: string
   step_id: string
@@ -100,7 +139,12 @@ export interface Chain {
 }
 /** What the job ids of a chain are made of. */
 export type ChainName = Pick<Chain, 'run_id' | 'step_id' | 'part'>
-export interface ChainResult { rows_written: number; bytes_processed: number; /** Attempts before the one that succeeded. */ attempt: number; /** Found done: somebody had done it before. */ adopted: boolean }
+export interface ChainResult {
+  rows_written: number
+  bytes_processed: number
+  /** Attempts before the one that succeeded. */ attempt: number
+  /** Found done: somebody had done it before. */ adopted: boolean
+}
 
 export interface DryRun {
   statement_type: string
@@ -114,24 +158,56 @@ export interface DryRun {
 export interface Warehouse {
   readonly project_id: string
   /**
-   * Compare-and-append: these rows become commit `seq` of the table's log, or somebody else's already are. `mine` also when an earlier,
+   * Compare-and-append: these rows become commit `seq` of the table's log, or somebody else's already are. `mine` also
+   * when an earlier,
    * interrupted call of the same rows had won. Job id adm-{epoch}-{shard}-{seq}-a{k}.
    */
-  commit(table: string, log: { epoch: string; shard: number; seq: number }, rows: readonly Row[]): Promise<'mine' | 'conflict'>
-  /** Small rows into tables of the dataset `tenants`; at least once, so each has a deterministic event_id. Durable on return, grouped with others. */
+  commit(
+    table: string,
+    log: { epoch: string; shard: number; seq: number },
+    rows: readonly Row[],
+  ): Promise<'mine' | 'conflict'>
+  /**
+   * Small rows into tables of the dataset `tenants`; at least once, so each has a deterministic event_id. Durable on
+   * return, grouped with others.
+   */
   append(table: string, rows: readonly Row[]): Promise<void>
-  /** Runs the job of a step once, whoever calls how often; retries retryable failures along the chain. Throws the last failure as an AppError. */
+  /**
+   * Runs the job of a step once, whoever calls how often; retries retryable failures along the chain. Throws the last
+   * failure as an AppError.
+   */
   runJob(chain: Chain, spec: JobSpec): Promise<ChainResult>
-  /** Stops the job of a step that another process may be waiting for; silent when there is none that runs. A wish: the job may still finish. */
+  /**
+   * Stops the job of a step that another process may be waiting for; silent when there is none that runs. A wish: the
+   * job may still finish.
+   */
   cancelChain(chain: ChainName): Promise<void>
   /** Reads. Sees everything that was acknowledged before. Throws QUERY_INVALID, QUERY_UNSUPPORTED, TABLE_NOT_FOUND. */
   query(statement: Statement, options?: { signal?: AbortSignal; max_rows?: number }): Promise<Row[]>
   /** What a statement would read; runs nothing. */
   dryRun(statement: Statement): Promise<DryRun>
-  /** Makes a dataset, table or view if it is missing and adds missing columns; `created` says which it was. Safe to repeat and to race. */
-  ensureDataset(dataset: string, options?: { labels?: Record<string, string>; description?: string }): Promise<'created' | 'existed'>
-  ensureTable(table: { dataset: string; table: string; columns: readonly Column[]; time_partitioning?: TimePartitioning; clustering_fields?: readonly string[]; description?: string }): Promise<'created' | 'existed'>
-  ensureView(view: { dataset: string; view: string; query: string; description?: string }): Promise<'created' | 'replaced' | 'existed'>
+  /**
+   * Makes a dataset, table or view if it is missing and adds missing columns; `created` says which it was. Safe to
+   * repeat and to race.
+   */
+  ensureDataset(
+    dataset: string,
+    options?: { labels?: Record<string, string>; description?: string },
+  ): Promise<'created' | 'existed'>
+  ensureTable(table: {
+    dataset: string
+    table: string
+    columns: readonly Column[]
+    time_partitioning?: TimePartitioning
+    clustering_fields?: readonly string[]
+    description?: string
+  }): Promise<'created' | 'existed'>
+  ensureView(view: {
+    dataset: string
+    view: string
+    query: string
+    description?: string
+  }): Promise<'created' | 'replaced' | 'existed'>
   dropDataset(dataset: string): Promise<void>
   /** Labels of a dataset, or undefined when it does not exist. */
   getDataset(dataset: string): Promise<{ labels: Record<string, string> } | undefined>
@@ -140,7 +216,11 @@ export interface Warehouse {
 }
 
 /** Small rows as one job of the ledger. */
-export interface RowsSpec { kind: 'rows'; table: string; rows: readonly Row[] }
+export interface RowsSpec {
+  kind: 'rows'
+  table: string
+  rows: readonly Row[]
+}
 /** The other side of the door: the embedded engine, or Google's client. */
 export interface WarehousePort extends Jobs<JobSpec | RowsSpec>, Omit<Warehouse, 'commit' | 'runJob' | 'cancelChain'> {}
 
@@ -152,9 +232,14 @@ export interface WarehouseOptions {
   sleep?: Pace['sleep']
 }
 /** The door over an engine; what waits, retries and compares is the same over each of them. */
-export const openWarehouse = ({ engine, random, sleep = (ms, signal) => pause(ms, undefined, { signal }) }: WarehouseOptions): Warehouse => ({
+export const openWarehouse = ({
+  engine,
+  random,
+  sleep = (ms, signal) => pause(ms, undefined, { signal }),
+}: WarehouseOptions): Warehouse => ({
   project_id: engine.project_id,
-  commit: (table, log, rows) => commitRows(engine, table, log, rows, (own): RowsSpec => ({ kind: 'rows', table, rows: own }), { random, sleep }),
+  commit: (table, log, rows) =>
+    commitRows(engine, table, log, rows, (own): RowsSpec => ({ kind: 'rows', table, rows: own }), { random, sleep }),
   append: (table, rows) => engine.append(table, rows),
   runJob: (chain, spec) => walkChain<JobSpec | RowsSpec>(engine, chain, spec, { random, sleep }),
   cancelChain: (chain) => cancelChain(engine, chain),

@@ -1,17 +1,37 @@
 /**
- * A BigQuery of a test: it speaks as much of the REST API as the client's side of the door asks, remembers every request, and answers as
+ * A BigQuery of a test: it speaks as much of the REST API as the client's side of the door asks, remembers every
+ * request, and answers as
  * the test says. It runs no SQL: what a job does is the test's word.
  */
 import { createServer } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
-export interface Asked { method: string; path: string; query: URLSearchParams; body: Record<string, unknown>; /** The second part of an upload. */ media: string; headers: IncomingMessage['headers'] }
-export interface Answer { status?: number; body?: unknown; /** Does nothing more and cuts the connection. */ lost?: boolean }
+export interface Asked {
+  method: string
+  path: string
+  query: URLSearchParams
+  body: Record<string, unknown>
+  /** The second part of an upload. */ media: string
+  headers: IncomingMessage['headers']
+}
+export interface Answer {
+  status?: number
+  body?: unknown
+  /** Does nothing more and cuts the connection. */ lost?: boolean
+}
 type Handler = (asked: Asked) => Answer | undefined
-export const fail = (status: number, reason: string, message: string): Answer => ({ status, body: { error: { code: status, message, errors: [{ domain: 'global', reason, message }] } } })
+export const fail = (status: number, reason: string, message: string): Answer => ({
+  status,
+  body: { error: { code: status, message, errors: [{ domain: 'global', reason, message }] } },
+})
 
-interface FakeJob { configuration: Record<string, unknown>; status: { state: string; errorResult?: { reason: string; message: string } }; statistics: Record<string, unknown>; jobReference: Record<string, unknown> }
+interface FakeJob {
+  configuration: Record<string, unknown>
+  status: { state: string; errorResult?: { reason: string; message: string } }
+  statistics: Record<string, unknown>
+  jobReference: Record<string, unknown>
+}
 export interface Fake {
   endpoint: string
   requests: Asked[]
@@ -37,25 +57,66 @@ const multipart = (text: string): [string, string] => {
 
 export const startFake = async (): Promise<Fake> => {
   const handlers: Handler[] = []
-  const server = createServer((request, response) => { void respond(request, response) })
+  const server = createServer((request, response) => {
+    void respond(request, response)
+  })
   const fake: Fake = {
-    endpoint: '', requests: [], tables: new Map(), datasets: new Map([['tenants', {}], ['acme', {}]]), jobs: new Map(),
-    dry: { statementType: 'SELECT', schema: { fields: [{ name: 'day', type: 'DATE' }, { name: 'cost', type: 'NUMERIC' }] } }, ends: {},
-    handle: (handler) => { handlers.unshift(handler) },
+    endpoint: '',
+    requests: [],
+    tables: new Map(),
+    datasets: new Map([
+      ['tenants', {}],
+      ['acme', {}],
+    ]),
+    jobs: new Map(),
+    dry: {
+      statementType: 'SELECT',
+      schema: {
+        fields: [
+          { name: 'day', type: 'DATE' },
+          { name: 'cost', type: 'NUMERIC' },
+        ],
+      },
+    },
+    ends: {},
+    handle: (handler) => {
+      handlers.unshift(handler)
+    },
     to: (method, path) => fake.requests.filter((asked) => asked.method === method && path.test(asked.path)),
     close: async () => {
       server.closeAllConnections()
-      await new Promise((done) => { server.close(done) })
+      await new Promise((done) => {
+        server.close(done)
+      })
     },
   }
   const insertJob = (asked: Asked): Answer => {
-    const { jobReference, configuration } = asked.body as { jobReference: { jobId?: string }; configuration: Record<string, unknown> }
-    if (configuration['dryRun'] === true) return { body: { jobReference, status: { state: 'DONE' }, configuration, statistics: { query: { ...fake.dry, totalBytesProcessed: '42' } } } }
+    const { jobReference, configuration } = asked.body as {
+      jobReference: { jobId?: string }
+      configuration: Record<string, unknown>
+    }
+    if (configuration['dryRun'] === true)
+      return {
+        body: {
+          jobReference,
+          status: { state: 'DONE' },
+          configuration,
+          statistics: { query: { ...fake.dry, totalBytesProcessed: '42' } },
+        },
+      }
     const id = String(jobReference.jobId)
     if (fake.jobs.has(id)) return fail(409, 'duplicate', `Already Exists: Job p:EU.${id}`)
     const job: FakeJob = {
-      jobReference, configuration: { ...configuration, jobType: configuration['load'] === undefined ? 'QUERY' : 'LOAD' }, status: { state: 'DONE', ...(fake.ends.error === undefined ? {} : { errorResult: fake.ends.error }) },
-      statistics: fake.ends.statistics ?? { query: { numDmlAffectedRows: '3', dmlStats: { insertedRowCount: '2', deletedRowCount: '1' }, totalBytesProcessed: '10' } },
+      jobReference,
+      configuration: { ...configuration, jobType: configuration['load'] === undefined ? 'QUERY' : 'LOAD' },
+      status: { state: 'DONE', ...(fake.ends.error === undefined ? {} : { errorResult: fake.ends.error }) },
+      statistics: fake.ends.statistics ?? {
+        query: {
+          numDmlAffectedRows: '3',
+          dmlStats: { insertedRowCount: '2', deletedRowCount: '1' },
+          totalBytesProcessed: '10',
+        },
+      },
     }
     fake.jobs.set(id, job)
     return { body: { ...job, status: { state: 'RUNNING' } } }
@@ -66,11 +127,16 @@ export const startFake = async (): Promise<Fake> => {
       if (own !== undefined) return own
     }
     const { method, path, body } = asked
-    const parts = path.replace(/^\/(upload\/)?bigquery\/v2\/projects\/[^/]+\//, '').split('/').map(decodeURIComponent)
+    const parts = path
+      .replace(/^\/(upload\/)?bigquery\/v2\/projects\/[^/]+\//, '')
+      .split('/')
+      .map(decodeURIComponent)
     const [kind, name = '', under, table = '', more] = parts
     if (kind === 'jobs' && method === 'POST' && name === '') return insertJob(asked)
-    if (kind === 'jobs') return fake.jobs.has(name) ? { body: fake.jobs.get(name) } : fail(404, 'notFound', `Not found: Job p:EU.${name}`)
-    if (kind === 'queries' && method === 'GET') return { body: { jobComplete: true, totalRows: '7', jobReference: { jobId: name } } }
+    if (kind === 'jobs')
+      return fake.jobs.has(name) ? { body: fake.jobs.get(name) } : fail(404, 'notFound', `Not found: Job p:EU.${name}`)
+    if (kind === 'queries' && method === 'GET')
+      return { body: { jobComplete: true, totalRows: '7', jobReference: { jobId: name } } }
     if (kind !== 'datasets') return fail(501, 'notImplemented', path)
     if (name === '') {
       if (method === 'GET') return { body: { datasets: [] } }
@@ -111,7 +177,14 @@ export const startFake = async (): Promise<Fake> => {
     const text = Buffer.concat(chunks).toString()
     const url = new URL(request.url ?? '/', 'http://localhost')
     const [json, media] = /^multipart/.test(request.headers['content-type'] ?? '') ? multipart(text) : [text, '']
-    const asked: Asked = { method: request.method ?? '', path: url.pathname, query: url.searchParams, body: json === '' ? {} : JSON.parse(json) as Record<string, unknown>, media, headers: request.headers }
+    const asked: Asked = {
+      method: request.method ?? '',
+      path: url.pathname,
+      query: url.searchParams,
+      body: json === '' ? {} : (JSON.parse(json) as Record<string, unknown>),
+      media,
+      headers: request.headers,
+    }
     fake.requests.push(asked)
     const { status = 200, body, lost } = answer(asked)
     if (lost === true) {
@@ -121,7 +194,9 @@ export const startFake = async (): Promise<Fake> => {
     response.writeHead(status, { 'Content-Type': 'application/json' })
     response.end(body === undefined ? '' : JSON.stringify(body))
   }
-  await new Promise<void>((listening) => { server.listen(0, '127.0.0.1', listening) })
+  await new Promise<void>((listening) => {
+    server.listen(0, '127.0.0.1', listening)
+  })
   fake.endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   return fake
 }

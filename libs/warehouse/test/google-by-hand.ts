@@ -1,9 +1,11 @@
 /**
- * The conformance suite on Google's BigQuery, by hand, with an account and an empty project that may be thrown away; never part of `npm test`.
+ * The conformance suite on Google's BigQuery, by hand, with an account and an empty project that may be thrown away;
+ * never part of `npm test`.
  *
  *   BIGQUERY_THROWAWAY_PROJECT=my-empty-project BIGQUERY_LOCATION=EU npx mocha libs/warehouse/test/google-by-hand.ts
  *
- * It makes and drops the datasets tenants, acme and globex, and bills a few cents. It refuses a project that has a dataset. Job ids are
+ * It makes and drops the datasets tenants, acme and globex, and bills a few cents. It refuses a project that has a
+ * dataset. Job ids are
  * taken for six months, so each run of it puts a prefix of its own before them.
  */
 import { randomUUID } from 'node:crypto'
@@ -21,20 +23,30 @@ const datasets = ['tenants', 'acme', 'globex']
 describe('warehouse on Google BigQuery', function () {
   this.timeout(600_000)
   if (project_id === '') {
-    it('skipped: BIGQUERY_THROWAWAY_PROJECT names no project', function () { this.skip() })
+    it('skipped: BIGQUERY_THROWAWAY_PROJECT names no project', function () {
+      this.skip()
+    })
     return
   }
   before(async () => {
     const port = openBigQuery({ project_id, location, ...(endpoint === undefined ? {} : { api_endpoint: endpoint }) })
     await port.assertUsable()
     for (const dataset of datasets) {
-      if (await port.getDataset(dataset) !== undefined) throw new AppError('SETTING_INVALID', `project ${project_id} has a dataset ${dataset}: expected an empty project that may be thrown away; nothing was touched`)
+      if ((await port.getDataset(dataset)) !== undefined)
+        throw new AppError(
+          'SETTING_INVALID',
+          `project ${project_id} has a dataset ${dataset}: expected an empty project that may be thrown away; nothing was touched`,
+        )
     }
     await port.close()
   })
   warehouseConformance({
     open: () => {
-      const inner = openBigQuery({ project_id, location, ...(endpoint === undefined ? {} : { api_endpoint: endpoint }) })
+      const inner = openBigQuery({
+        project_id,
+        location,
+        ...(endpoint === undefined ? {} : { api_endpoint: endpoint }),
+      })
       const prefix = `conformance-${randomUUID().slice(0, 8)}-`
       const named = <T extends { job_id: string }>(job: T): T => ({ ...job, job_id: job.job_id.slice(prefix.length) })
       const port: WarehousePort = {

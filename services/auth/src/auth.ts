@@ -1,5 +1,6 @@
 /**
- * Who is calling, and what is secret: the REST door, the live feed of runs, keys and credentials. The only service that talks to the outside.
+ * Who is calling, and what is secret: the REST door, the live feed of runs, keys and credentials. The only service that
+ * talks to the outside.
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -36,75 +37,157 @@ export interface Auth {
   live: Live
   /** Every route, as declared. */
   routes: readonly Route[]
-  /** Stops accepting, ends event streams, finishes what is being answered. May be called twice. Close the bus afterwards. */
+  /**
+   * Stops accepting, ends event streams, finishes what is being answered. May be called twice. Close the bus
+   * afterwards.
+   */
   close(): Promise<void>
 }
 
 /** How long close waits for requests under way before it cuts them off, ms. */
 const closeMs = 3_000
 
-/** Opens the door; resolves when it listens. Throws SETTING_INVALID when the port is taken or a route does not say who may call it. */
+/**
+ * Opens the door; resolves when it listens. Throws SETTING_INVALID when the port is taken or a route does not say who
+ * may call it.
+ */
 export const auth = async (deps: AuthDeps): Promise<Auth> => {
-  if (deps.disable_auth === true && !deps.local_mode) throw new AppError('SETTING_INVALID', 'DISABLE_AUTH: is for local mode only; unset it')
+  if (deps.disable_auth === true && !deps.local_mode)
+    throw new AppError('SETTING_INVALID', 'DISABLE_AUTH: is for local mode only; unset it')
   const store = openStore(deps)
   const keys = openKeys({ store, now: deps.now })
   const tenantsCache = openTenants({ store, now: deps.now })
   const closing = new AbortController()
   const live = openLive({
-    bus: deps.bus, replica: deps.replica, now: deps.now, ...deps.settle_ms === undefined ? {} : { settle_ms: deps.settle_ms },
-    onTenant: tenantsCache.changed, onAdmitted: ({ tenant_id }) => { tenantsCache.admitted(tenant_id) },
+    bus: deps.bus,
+    replica: deps.replica,
+    now: deps.now,
+    ...(deps.settle_ms === undefined ? {} : { settle_ms: deps.settle_ms }),
+    onTenant: tenantsCache.changed,
+    onAdmitted: ({ tenant_id }) => {
+      tenantsCache.admitted(tenant_id)
+    },
   })
   const meter = metrics.getMeter('convergence')
   const watched = (['runs', 'watchers'] as const).map((what) => {
-    const gauge = meter.createObservableGauge(`auth.live.${what}`, { description: what === 'runs' ? 'Runs in the memory of the live feed' : 'Event streams that are open' })
-    const read = (result: ObservableResult) => { result.observe(live.size()[what]) }
+    const gauge = meter.createObservableGauge(`auth.live.${what}`, {
+      description: what === 'runs' ? 'Runs in the memory of the live feed' : 'Event streams that are open',
+    })
+    const read = (result: ObservableResult) => {
+      result.observe(live.size()[what])
+    }
     gauge.addCallback(read)
-    return () => { gauge.removeCallback(read) }
+    return () => {
+      gauge.removeCallback(read)
+    }
   })
-  const asked = openRuns({ bus: deps.bus, store, live, pipelines: deps.pipelines, now: deps.now, kid: deps.kid ?? 'auth', wait_ms: deps.wait_ms ?? 25_000 })
+  const asked = openRuns({
+    bus: deps.bus,
+    store,
+    live,
+    pipelines: deps.pipelines,
+    now: deps.now,
+    kid: deps.kid ?? 'auth',
+    wait_ms: deps.wait_ms ?? 25_000,
+  })
   const routes: Route[] = []
   const parts: Parts = { deps, store, live, keys, tenants: tenantsCache, runs: asked, routes: () => routes }
   // Runs before pipelines: `runs` is no provider.
-  for (const group of [health, docs, console, admin, tenants, apiKeys, publisherKeys, credentials, schedules, runs, pipelines, scheduler]) routes.push(...group(parts))
+  for (const group of [
+    health,
+    docs,
+    console,
+    admin,
+    tenants,
+    apiKeys,
+    publisherKeys,
+    credentials,
+    schedules,
+    runs,
+    pipelines,
+    scheduler,
+  ])
+    routes.push(...group(parts))
 
   const app = openDoor({
-    routes, keys, limits: openLimits({ limits: { ...defaultLimits, ...deps.limits }, now: deps.now }), log: deps.log, now: deps.now, admin_key_hashes: deps.admin_key_hashes,
-    local_mode: deps.local_mode, disable_auth: deps.disable_auth ?? false, cors_origins: deps.cors_origins ?? [], trusted_proxies: deps.trusted_proxies ?? 0, findRun: asked.find, closing: closing.signal,
-    ...deps.random_bytes === undefined ? {} : { randomBytes: deps.random_bytes },
+    routes,
+    keys,
+    limits: openLimits({ limits: { ...defaultLimits, ...deps.limits }, now: deps.now }),
+    log: deps.log,
+    now: deps.now,
+    admin_key_hashes: deps.admin_key_hashes,
+    local_mode: deps.local_mode,
+    disable_auth: deps.disable_auth ?? false,
+    cors_origins: deps.cors_origins ?? [],
+    trusted_proxies: deps.trusted_proxies ?? 0,
+    findRun: asked.find,
+    closing: closing.signal,
+    ...(deps.random_bytes === undefined ? {} : { randomBytes: deps.random_bytes }),
     audit: async (entry) => {
-      await store.audit({ ...entry, at: deps.now().toISOString(), detail: null, event_id: `audit:${randomDigits(22, deps.random_bytes)}` })
-        .catch((error: unknown) => { deps.log.error({ request_id: entry.request_id, action: entry.action, error: error instanceof Error ? error.name : typeof error }, 'audit row not written') })
+      await store
+        .audit({
+          ...entry,
+          at: deps.now().toISOString(),
+          detail: null,
+          event_id: `audit:${randomDigits(22, deps.random_bytes)}`,
+        })
+        .catch((error: unknown) => {
+          deps.log.error(
+            {
+              request_id: entry.request_id,
+              action: entry.action,
+              error: error instanceof Error ? error.name : typeof error,
+            },
+            'audit row not written',
+          )
+        })
     },
   })
-  const server = createServer({ maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 }, app.callback())
+  const server = createServer(
+    { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
+    app.callback(),
+  )
   server.maxRequestsPerSocket = 0
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const why = error.code === 'EADDRINUSE' ? 'is in use; choose another with API_PORT' : `cannot be opened (${error.code ?? error.name})`
+      const why =
+        error.code === 'EADDRINUSE'
+          ? 'is in use; choose another with API_PORT'
+          : `cannot be opened (${error.code ?? error.name})`
       live.close()
       reject(new AppError('SETTING_INVALID', `port ${deps.port} of ${deps.host} ${why}`, { cause: error }))
     })
     server.listen(deps.port, deps.host, resolve)
   })
   const { port } = server.address() as AddressInfo
-  const warning = deps.disable_auth === true ? setInterval(() => { deps.log.warn({}, 'DISABLE_AUTH is set: requests without a key are those of tenant dev') }, 60_000) : undefined
+  const warning =
+    deps.disable_auth === true
+      ? setInterval(() => {
+          deps.log.warn({}, 'DISABLE_AUTH is set: requests without a key are those of tenant dev')
+        }, 60_000)
+      : undefined
   warning?.unref()
 
   let closed: Promise<void> | undefined
-  const close = (): Promise<void> => closed ??= new Promise((resolve) => {
-    clearInterval(warning)
-    closing.abort()
-    const cut = setTimeout(() => { server.closeAllConnections() }, closeMs)
-    // A connection that is kept alive becomes idle when its answer is out.
-    const sweep = setInterval(() => { server.closeIdleConnections() }, 20)
-    server.close(() => {
-      clearTimeout(cut)
-      clearInterval(sweep)
-      for (const end of watched) end()
-      live.close()
-      resolve()
-    })
-    server.closeIdleConnections()
-  })
+  const close = (): Promise<void> =>
+    (closed ??= new Promise((resolve) => {
+      clearInterval(warning)
+      closing.abort()
+      const cut = setTimeout(() => {
+        server.closeAllConnections()
+      }, closeMs)
+      // A connection that is kept alive becomes idle when its answer is out.
+      const sweep = setInterval(() => {
+        server.closeIdleConnections()
+      }, 20)
+      server.close(() => {
+        clearTimeout(cut)
+        clearInterval(sweep)
+        for (const end of watched) end()
+        live.close()
+        resolve()
+      })
+      server.closeIdleConnections()
+    }))
   return { url: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, port, live, routes, close }
 }

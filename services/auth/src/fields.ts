@@ -1,5 +1,6 @@
 /**
- * The part of JSON Schema that requests are described in: checked here, shown in OpenAPI as it stands. Objects are closed: a field that
+ * The part of JSON Schema that requests are described in: checked here, shown in OpenAPI as it stands. Objects are
+ * closed: a field that
  * is not named is a fault. Patterns are linear and their input is capped by maxLength.
  */
 import { AppError } from '@convergence/contracts'
@@ -24,23 +25,42 @@ export interface Field {
   additionalProperties?: false | Field | { type: readonly string[] }
 }
 
-export const text = (description: string, more: Partial<Field> = {}): Field => ({ type: 'string', description, maxLength: 200, ...more })
-export const object = (properties: Readonly<Record<string, Field>>, required: readonly string[] = []): Field =>
-  ({ type: 'object', properties, ...required.length > 0 ? { required } : {}, additionalProperties: false })
+export const text = (description: string, more: Partial<Field> = {}): Field => ({
+  type: 'string',
+  description,
+  maxLength: 200,
+  ...more,
+})
+export const object = (properties: Readonly<Record<string, Field>>, required: readonly string[] = []): Field => ({
+  type: 'object',
+  properties,
+  ...(required.length > 0 ? { required } : {}),
+  additionalProperties: false,
+})
 
 /** The value if it fits; else throws BODY_INVALID with every fault. */
 export const validated = <T>(field: Field, value: unknown, where = 'body'): T => {
   const faults: string[] = []
   check(field, value, where, faults)
-  if (faults.length > 0) throw new AppError('BODY_INVALID', `${where}: ${faults.length === 1 ? '1 fault' : `${faults.length} faults`}; compare with /api/v1/openapi.json`, { faults: faults.slice(0, 20) })
+  if (faults.length > 0)
+    throw new AppError(
+      'BODY_INVALID',
+      `${where}: ${faults.length === 1 ? '1 fault' : `${faults.length} faults`}; compare with /api/v1/openapi.json`,
+      { faults: faults.slice(0, 20) },
+    )
   return value as T
 }
 
 const formats: Readonly<Record<NonNullable<Field['format']>, (value: string) => boolean>> = {
   // Date.parse takes the 30th of February for the 2nd of March, and 24:00 for the next day.
-  date: (value) => /^\d{4}-\d\d-\d\d$/.test(value) && new Date(`${value}T00:00:00Z`).toISOString().slice(0, 10) === value,
-  'date-time': (value) => /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) && formats.date(value.slice(0, 10)) && !Number.isNaN(Date.parse(value)),
-  email: (value) => /^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,188})[A-Za-z0-9]$/.test(value) && !value.includes('..'),
+  date: (value) =>
+    /^\d{4}-\d\d-\d\d$/.test(value) && new Date(`${value}T00:00:00Z`).toISOString().slice(0, 10) === value,
+  'date-time': (value) =>
+    /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) &&
+    formats.date(value.slice(0, 10)) &&
+    !Number.isNaN(Date.parse(value)),
+  email: (value) =>
+    /^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,188})[A-Za-z0-9]$/.test(value) && !value.includes('..'),
 }
 
 const check = (field: Field, value: unknown, where: string, faults: string[]): void => {
@@ -51,12 +71,16 @@ const check = (field: Field, value: unknown, where: string, faults: string[]): v
   }
   if (typeof value === 'string') checkText(field, value, where, faults)
   if (typeof value === 'number') {
-    if (field.minimum !== undefined && value < field.minimum) faults.push(`${where}: expected at least ${field.minimum}, got ${value}`)
-    if (field.maximum !== undefined && value > field.maximum) faults.push(`${where}: expected at most ${field.maximum}, got ${value}`)
+    if (field.minimum !== undefined && value < field.minimum)
+      faults.push(`${where}: expected at least ${field.minimum}, got ${value}`)
+    if (field.maximum !== undefined && value > field.maximum)
+      faults.push(`${where}: expected at most ${field.maximum}, got ${value}`)
   }
   if (Array.isArray(value)) {
-    if (field.maxItems !== undefined && value.length > field.maxItems) faults.push(`${where}: expected at most ${field.maxItems} items, got ${value.length}`)
-    else if (field.items !== undefined) for (const [at, item] of value.entries()) check(field.items, item, `${where}.${at}`, faults)
+    if (field.maxItems !== undefined && value.length > field.maxItems)
+      faults.push(`${where}: expected at most ${field.maxItems} items, got ${value.length}`)
+    else if (field.items !== undefined)
+      for (const [at, item] of value.entries()) check(field.items, item, `${where}.${at}`, faults)
   } else if (field.type === 'object') {
     checkObject(field, value as Record<string, unknown>, where, faults)
   }
@@ -68,9 +92,12 @@ const checkText = (field: Field, value: string, where: string, faults: string[])
     faults.push(`${where}: expected at most ${longest} characters, got ${value.length}`)
     return
   }
-  if (value.length < (field.minLength ?? 0)) faults.push(`${where}: expected at least ${field.minLength ?? 0} characters, got ${value.length}`)
-  if (field.enum !== undefined && !field.enum.includes(value)) faults.push(`${where}: expected one of ${field.enum.join(', ')}, got ${JSON.stringify(value.slice(0, 64))}`)
-  if (field.pattern !== undefined && !new RegExp(field.pattern, 'u').test(value)) faults.push(`${where}: expected ${field.description ?? 'text'} (${field.pattern})`)
+  if (value.length < (field.minLength ?? 0))
+    faults.push(`${where}: expected at least ${field.minLength ?? 0} characters, got ${value.length}`)
+  if (field.enum !== undefined && !field.enum.includes(value))
+    faults.push(`${where}: expected one of ${field.enum.join(', ')}, got ${JSON.stringify(value.slice(0, 64))}`)
+  if (field.pattern !== undefined && !new RegExp(field.pattern, 'u').test(value))
+    faults.push(`${where}: expected ${field.description ?? 'text'} (${field.pattern})`)
   if (field.format !== undefined && !isFormat(field.format, value)) faults.push(`${where}: expected a ${field.format}`)
 }
 export const isFormat = (format: NonNullable<Field['format']>, value: string): boolean => {
@@ -84,14 +111,27 @@ export const isFormat = (format: NonNullable<Field['format']>, value: string): b
 const checkObject = (field: Field, value: Record<string, unknown>, where: string, faults: string[]): void => {
   for (const name of field.required ?? []) if (!Object.hasOwn(value, name)) faults.push(`${where}.${name}: is missing`)
   for (const [name, inner] of Object.entries(value)) {
-    const known = field.properties !== undefined && Object.hasOwn(field.properties, name) ? field.properties[name] : undefined
+    const known =
+      field.properties !== undefined && Object.hasOwn(field.properties, name) ? field.properties[name] : undefined
     if (known !== undefined) check(known, inner, `${where}.${name}`, faults)
-    else if (field.additionalProperties === false || field.additionalProperties === undefined) faults.push(`${where}.${name.slice(0, 64)}: is not known here`)
+    else if (field.additionalProperties === false || field.additionalProperties === undefined)
+      faults.push(`${where}.${name.slice(0, 64)}: is not known here`)
     else if (Array.isArray(field.additionalProperties.type)) {
-      if (!field.additionalProperties.type.includes(kindOf(inner))) faults.push(`${where}.${name.slice(0, 64)}: expected one of ${field.additionalProperties.type.join(', ')}, got ${kindOf(inner)}`)
+      if (!field.additionalProperties.type.includes(kindOf(inner)))
+        faults.push(
+          `${where}.${name.slice(0, 64)}: expected one of ${field.additionalProperties.type.join(', ')}, got ${kindOf(inner)}`,
+        )
     } else check(field.additionalProperties as Field, inner, `${where}.${name.slice(0, 64)}`, faults)
   }
 }
 
 const kindOf = (value: unknown): string =>
-  value === null ? 'null' : Array.isArray(value) ? 'array' : typeof value === 'number' ? (Number.isSafeInteger(value) ? 'integer' : 'number') : typeof value
+  value === null
+    ? 'null'
+    : Array.isArray(value)
+      ? 'array'
+      : typeof value === 'number'
+        ? Number.isSafeInteger(value)
+          ? 'integer'
+          : 'number'
+        : typeof value

@@ -1,6 +1,8 @@
 /**
- * HTTP: from a request to a route's call and from its answer or error to a response. Everything that holds for every route is here: headers,
- * body limits, authentication, tenant comparison, rate limits, errors. The order is form of path and address, caller, tenant, scope, rate, body.
+ * HTTP: from a request to a route's call and from its answer or error to a response. Everything that holds for every
+ * route is here: headers,
+ * body limits, authentication, tenant comparison, rate limits, errors. The order is form of path and address, caller,
+ * tenant, scope, rate, body.
  */
 import type { IncomingMessage } from 'node:http'
 import { PassThrough } from 'node:stream'
@@ -33,34 +35,57 @@ export interface DoorDeps {
   /** Proxies in front, each of which adds to X-Forwarded-For; what stands there before theirs is the caller's word. */
   trusted_proxies: number
   findRun(run_id: string, tenant_id: string | undefined): Promise<RunRecord | undefined>
-  audit(entry: { actor: string; action: string; tenant_id: string | null; request_id: string; outcome: string }): Promise<void>
+  audit(entry: {
+    actor: string
+    action: string
+    tenant_id: string | null
+    request_id: string
+    outcome: string
+  }): Promise<void>
   /** Aborts when the server closes: ends event streams. */
   closing: AbortSignal
 }
 
 const bodyLimit = 100 * 1024
 const securityHeaders: Readonly<Record<string, string>> = {
-  'Strict-Transport-Security': 'max-age=31536000; includeSubDomains', 'X-Content-Type-Options': 'nosniff', 'Referrer-Policy': 'no-referrer', 'Cache-Control': 'no-store',
+  'Strict-Transport-Security': 'max-age=31536000; includeSubDomains',
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
 }
 /** Headers of which one is enough; a second one is an error. */
-const singleHeaders = ['x-api-key', 'x-admin-key', 'x-user-id', 'idempotency-key', 'x-request-id', 'x-confirm', 'content-type']
+const singleHeaders = [
+  'x-api-key',
+  'x-admin-key',
+  'x-user-id',
+  'idempotency-key',
+  'x-request-id',
+  'x-confirm',
+  'content-type',
+]
 
 export const openDoor = (deps: DoorDeps): Koa => {
   assertDeclared(deps.routes)
   const meter = metrics.getMeter('convergence')
-  const answered = meter.createHistogram('http.server.request.duration', { unit: 's', description: 'Time from a request to its answer', advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30] } })
+  const answered = meter.createHistogram('http.server.request.duration', {
+    unit: 's',
+    description: 'Time from a request to its answer',
+    advice: { explicitBucketBoundaries: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30] },
+  })
   const refused = meter.createCounter('auth.failures', { description: 'Requests that were refused for their key' })
   const router = new Router()
   for (const route of deps.routes) {
-    for (const path of [route.path, ...route.aliases ?? []]) {
+    for (const path of [route.path, ...(route.aliases ?? [])]) {
       const verb = route.method.toLowerCase() as 'get' | 'post' | 'put' | 'delete'
       router[verb](path, (ctx: Context & { params: Record<string, string> }) => serve(deps, route, ctx, ctx.params))
     }
   }
   const app = new Koa(deps.trusted_proxies === 0 ? {} : { proxy: true, maxIpsCount: deps.trusted_proxies })
   // Errors of a socket that has gone; what happens in a request is answered and logged below.
-  app.on('error', (error: Error & { code?: string }) => { deps.log.debug({ code: error.code }, 'connection broke') })
+  app.on('error', (error: Error & { code?: string }) => {
+    deps.log.debug({ code: error.code }, 'connection broke')
+  })
   app.use(async (ctx, next) => {
     const started = performance.now()
     const id = requestId(ctx, deps.randomBytes)
@@ -73,15 +98,26 @@ export const openDoor = (deps: DoorDeps): Koa => {
       await next()
     } catch (error) {
       answerError(ctx, error, id, deps)
-      if (error instanceof AppError && (error.code === 'UNAUTHENTICATED' || error.code === 'FORBIDDEN')) refused.add(1, { reason: error.code })
+      if (error instanceof AppError && (error.code === 'UNAUTHENTICATED' || error.code === 'FORBIDDEN'))
+        refused.add(1, { reason: error.code })
     }
     // The declared path, never the requested one.
-    answered.record((performance.now() - started) / 1000, { 'http.request.method': ctx.method, 'http.route': String(ctx.state['route'] ?? 'none'), 'http.response.status_code': ctx.status })
+    answered.record((performance.now() - started) / 1000, {
+      'http.request.method': ctx.method,
+      'http.route': String(ctx.state['route'] ?? 'none'),
+      'http.response.status_code': ctx.status,
+    })
   })
   app.use(async (ctx, next) => {
     if (ctx.method === 'OPTIONS' && ctx.get('Access-Control-Request-Method') !== '') {
-      if (ctx.response.get('Access-Control-Allow-Origin') === '') throw new AppError('FORBIDDEN', 'this origin is not allowed; name it in the configuration')
-      ctx.set({ 'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE', 'Access-Control-Allow-Headers': 'Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Request-ID, X-User-ID', 'Access-Control-Max-Age': '600' })
+      if (ctx.response.get('Access-Control-Allow-Origin') === '')
+        throw new AppError('FORBIDDEN', 'this origin is not allowed; name it in the configuration')
+      ctx.set({
+        'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE',
+        'Access-Control-Allow-Headers':
+          'Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Request-ID, X-User-ID',
+        'Access-Control-Max-Age': '600',
+      })
       ctx.status = 204
       return
     }
@@ -99,13 +135,25 @@ export const openDoor = (deps: DoorDeps): Koa => {
   return app
 }
 
-const notFound = () => new AppError('NOT_FOUND', 'no such thing, or not yours; check the path and the tenant of the key')
+const notFound = () =>
+  new AppError('NOT_FOUND', 'no such thing, or not yours; check the path and the tenant of the key')
 
-const serve = async (deps: DoorDeps, route: Route, ctx: Context, params: Readonly<Record<string, string>>): Promise<void> => {
+const serve = async (
+  deps: DoorDeps,
+  route: Route,
+  ctx: Context,
+  params: Readonly<Record<string, string>>,
+): Promise<void> => {
   const name = `${route.method} ${route.path}`
   ctx.state['route'] = route.path
-  for (const [parameter, value] of Object.entries(params)) if (parameterForms[parameter]?.test(value) !== true) throw notFound()
-  const audited = { actor: 'admin', request_id: String(ctx.state['request_id']), tenant_id: params['tenant_id'] ?? null, action: name }
+  for (const [parameter, value] of Object.entries(params))
+    if (parameterForms[parameter]?.test(value) !== true) throw notFound()
+  const audited = {
+    actor: 'admin',
+    request_id: String(ctx.state['request_id']),
+    tenant_id: params['tenant_id'] ?? null,
+    action: name,
+  }
   let caller: Principal | undefined
   try {
     refuseRepeats(ctx)
@@ -119,19 +167,24 @@ const serve = async (deps: DoorDeps, route: Route, ctx: Context, params: Readonl
     await writeAnswer(deps, ctx, answer)
   } catch (error) {
     if (caller?.kind === 'admin' || (isAdminRoute(route) && ctx.get('X-Admin-Key') !== '' && !isRateLimited(error))) {
-      await deps.audit({ ...audited, actor: caller?.kind === 'admin' ? 'admin' : 'unknown', outcome: String(errorTable[codeOf(error)].http_status) })
+      await deps.audit({
+        ...audited,
+        actor: caller?.kind === 'admin' ? 'admin' : 'unknown',
+        outcome: String(errorTable[codeOf(error)].http_status),
+      })
     }
     throw error
   }
   if (caller.kind === 'admin') await deps.audit({ ...audited, outcome: String(ctx.status) })
-  else if (route.scope === 'configs:write' || route.scope === 'keys:manage') await deps.audit({ ...audited, actor: `key:${caller.key_id}`, outcome: String(ctx.status) })
+  else if (route.scope === 'configs:write' || route.scope === 'keys:manage')
+    await deps.audit({ ...audited, actor: `key:${caller.key_id}`, outcome: String(ctx.status) })
 }
 
 const isAdminRoute = (route: Route) => route.scope === 'admin' || route.scope === 'admin or local'
 const isRateLimited = (error: unknown) => error instanceof AppError && error.code === 'RATE_LIMITED'
 const codeOf = (error: unknown): ErrorCode => (error instanceof AppError ? error.code : 'INTERNAL')
 
-// ---- who ---------------------------------------------------------------------------------------------------------------------------
+// ---- who
 
 const authenticate = async (deps: DoorDeps, route: Route, ctx: Context): Promise<Principal> => {
   if (route.scope === 'public') return publicPrincipal
@@ -165,8 +218,14 @@ const failed = (deps: DoorDeps, ctx: Context): void => {
 }
 
 /** Another tenant's thing is told like one that does not exist, before the scope is looked at. */
-const compareTenant = async (deps: DoorDeps, route: Route, caller: Principal, params: Readonly<Record<string, string>>): Promise<RunRecord | undefined> => {
-  if (route.tenant === 'tenant_id' && caller.kind === 'tenant' && params['tenant_id'] !== caller.tenant_id) throw notFound()
+const compareTenant = async (
+  deps: DoorDeps,
+  route: Route,
+  caller: Principal,
+  params: Readonly<Record<string, string>>,
+): Promise<RunRecord | undefined> => {
+  if (route.tenant === 'tenant_id' && caller.kind === 'tenant' && params['tenant_id'] !== caller.tenant_id)
+    throw notFound()
   if (route.tenant !== 'run') return undefined
   const tenant_id = caller.kind === 'admin' ? undefined : caller.tenant_id
   const run = await deps.findRun(params['run_id'] ?? '', tenant_id)
@@ -176,13 +235,17 @@ const compareTenant = async (deps: DoorDeps, route: Route, caller: Principal, pa
 
 const requireScope = (route: Route, caller: Principal): void => {
   if (caller.kind !== 'tenant') return
-  if (!caller.scopes.has(route.scope)) throw new AppError('FORBIDDEN', `the key lacks the scope ${route.scope}; use one that has it`)
+  if (!caller.scopes.has(route.scope))
+    throw new AppError('FORBIDDEN', `the key lacks the scope ${route.scope}; use one that has it`)
 }
 
-// ---- how often -----------------------------------------------------------------------------------------------------------------------
+// ---- how often
 
 const takeToken = (deps: DoorDeps, route: Route, caller: Principal, ctx: Context): void => {
-  const mine = deps.limits.take(route.rate, caller.kind === 'tenant' ? `key ${caller.key_id}` : caller.kind === 'admin' ? 'admin' : ctx.ip)
+  const mine = deps.limits.take(
+    route.rate,
+    caller.kind === 'tenant' ? `key ${caller.key_id}` : caller.kind === 'admin' ? 'admin' : ctx.ip,
+  )
   showLimit(ctx, mine)
   if (!mine.allowed) throw rateLimited(ctx, mine)
   if (caller.kind !== 'tenant') return
@@ -192,46 +255,71 @@ const takeToken = (deps: DoorDeps, route: Route, caller: Principal, ctx: Context
 const showLimit = (ctx: Context, { name, limit, remaining, reset }: Taken): void => {
   const quoted: RateClass = name
   ctx.set({
-    'RateLimit-Policy': `"${quoted}";q=${limit.q};w=${limit.w}`, RateLimit: `"${quoted}";r=${remaining};t=${reset}`,
-    'X-RateLimit-Limit': String(limit.q), 'X-RateLimit-Remaining': String(remaining), 'X-RateLimit-Reset': String(reset),
+    'RateLimit-Policy': `"${quoted}";q=${limit.q};w=${limit.w}`,
+    RateLimit: `"${quoted}";r=${remaining};t=${reset}`,
+    'X-RateLimit-Limit': String(limit.q),
+    'X-RateLimit-Remaining': String(remaining),
+    'X-RateLimit-Reset': String(reset),
   })
 }
 const rateLimited = (ctx: Context, taken: Taken): AppError => {
   showLimit(ctx, taken)
   ctx.set('Retry-After', String(Math.max(1, taken.reset)))
-  return new AppError('RATE_LIMITED', `too many requests: ${taken.limit.q} in ${taken.limit.w} seconds are allowed; wait ${Math.max(1, taken.reset)} seconds`)
+  return new AppError(
+    'RATE_LIMITED',
+    `too many requests: ${taken.limit.q} in ${taken.limit.w} seconds are allowed; wait ${Math.max(1, taken.reset)} seconds`,
+  )
 }
 
-// ---- what ----------------------------------------------------------------------------------------------------------------------------
+// ---- what
 
 const refuseRepeats = (ctx: Context): void => {
   for (const name of singleHeaders) {
-    if ((ctx.req.headersDistinct[name]?.length ?? 0) > 1) throw new AppError('BODY_INVALID', `the header ${name} is there twice; send it once`)
+    if ((ctx.req.headersDistinct[name]?.length ?? 0) > 1)
+      throw new AppError('BODY_INVALID', `the header ${name} is there twice; send it once`)
   }
 }
 
 /** Before the caller is looked at: whoever sends the key only there would be told that it sent none. */
 const refuseKeyInAddress = (ctx: Context): void => {
   for (const [name, value] of new URLSearchParams(ctx.querystring)) {
-    if (/key|token|secret/i.test(name) || /_api_[0-9A-Za-z]{42}|cdpadm_/.test(value)) throw new AppError('BODY_INVALID', 'query: a key does not belong into an address; send it as a header')
+    if (/key|token|secret/i.test(name) || /_api_[0-9A-Za-z]{42}|cdpadm_/.test(value))
+      throw new AppError('BODY_INVALID', 'query: a key does not belong into an address; send it as a header')
   }
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i
 
-const readCall = async (deps: DoorDeps, route: Route, principal: Principal, params: Readonly<Record<string, string>>, run: RunRecord | undefined, ctx: Context): Promise<Call> => {
+const readCall = async (
+  deps: DoorDeps,
+  route: Route,
+  principal: Principal,
+  params: Readonly<Record<string, string>>,
+  run: RunRecord | undefined,
+  ctx: Context,
+): Promise<Call> => {
   const query = readQuery(route, ctx)
   const user_id = ctx.get('X-User-ID')
   if (user_id !== '' && !uuid.test(user_id)) throw new AppError('BODY_INVALID', 'X-User-ID: expected a UUID')
   const idempotency_key = ctx.get('Idempotency-Key')
-  if (idempotency_key !== '' && !/^[\x21-\x7e]{1,200}$/.test(idempotency_key)) throw new AppError('BODY_INVALID', 'Idempotency-Key: expected 1 to 200 printable ASCII characters without spaces')
+  if (idempotency_key !== '' && !/^[\x21-\x7e]{1,200}$/.test(idempotency_key))
+    throw new AppError('BODY_INVALID', 'Idempotency-Key: expected 1 to 200 printable ASCII characters without spaces')
   const body = await readBody(route.body, ctx)
   const last = ctx.get('Last-Event-ID')
   const key = ctx.get('X-API-Key')
   return {
-    principal, params, query, body, run, user_id: user_id === '' ? undefined : user_id.toLowerCase(), idempotency_key: idempotency_key === '' ? undefined : idempotency_key,
-    confirm: ctx.get('X-Confirm') === '' ? undefined : ctx.get('X-Confirm'), last_event_id: last, request_id: String(ctx.state['request_id']),
-    stillAllowed: async () => principal.kind !== 'tenant' || principal === devPrincipal || (await deps.keys.check(key, 10_000)) !== undefined,
+    principal,
+    params,
+    query,
+    body,
+    run,
+    user_id: user_id === '' ? undefined : user_id.toLowerCase(),
+    idempotency_key: idempotency_key === '' ? undefined : idempotency_key,
+    confirm: ctx.get('X-Confirm') === '' ? undefined : ctx.get('X-Confirm'),
+    last_event_id: last,
+    request_id: String(ctx.state['request_id']),
+    stillAllowed: async () =>
+      principal.kind !== 'tenant' || principal === devPrincipal || (await deps.keys.check(key, 10_000)) !== undefined,
   }
 }
 
@@ -240,7 +328,11 @@ const readQuery = (route: Route, ctx: Context): Record<string, string> => {
   if (ctx.querystring === '') return query
   for (const [name, value] of new URLSearchParams(ctx.querystring)) {
     const field = route.query !== undefined && Object.hasOwn(route.query, name) ? route.query[name] : undefined
-    if (field === undefined) throw new AppError('BODY_INVALID', `query: ${JSON.stringify(name.slice(0, 64))} is not known here; known: ${Object.keys(route.query ?? {}).join(', ') || 'nothing'}`)
+    if (field === undefined)
+      throw new AppError(
+        'BODY_INVALID',
+        `query: ${JSON.stringify(name.slice(0, 64))} is not known here; known: ${Object.keys(route.query ?? {}).join(', ') || 'nothing'}`,
+      )
     if (name in query) throw new AppError('BODY_INVALID', `query: ${name} is there twice; send it once`)
     validated(field, value, `query.${name}`)
     query[name] = value
@@ -253,8 +345,13 @@ const readBody = async (field: Field | undefined, ctx: Context): Promise<unknown
   const given = length > 0 || ctx.req.headers['transfer-encoding'] !== undefined
   if (given) {
     const type = ctx.get('Content-Type')
-    if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type)) throw new AppError('UNSUPPORTED_MEDIA_TYPE', `body: expected Content-Type application/json, got ${JSON.stringify(type.slice(0, 100))}`)
-    if (ctx.get('Content-Encoding') !== '' && ctx.get('Content-Encoding') !== 'identity') throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'body: expected no Content-Encoding; send it as it is')
+    if (!/^application\/json\s*(;\s*charset="?utf-8"?\s*)?$/i.test(type))
+      throw new AppError(
+        'UNSUPPORTED_MEDIA_TYPE',
+        `body: expected Content-Type application/json, got ${JSON.stringify(type.slice(0, 100))}`,
+      )
+    if (ctx.get('Content-Encoding') !== '' && ctx.get('Content-Encoding') !== 'identity')
+      throw new AppError('UNSUPPORTED_MEDIA_TYPE', 'body: expected no Content-Encoding; send it as it is')
   }
   const text = given ? await readText(ctx.req, length) : ''
   if (field === undefined) {
@@ -268,10 +365,11 @@ const decoder = new TextDecoder('utf-8', { fatal: true })
 const readText = async (request: IncomingMessage, length: number): Promise<string> => {
   let bytes: Buffer
   try {
-    bytes = await getRawBody(request, { limit: bodyLimit, ...length > 0 ? { length } : {} })
+    bytes = await getRawBody(request, { limit: bodyLimit, ...(length > 0 ? { length } : {}) })
   } catch (error) {
     const type = (error as { type?: string }).type
-    if (type === 'entity.too.large') throw new AppError('BODY_TOO_LARGE', `body: expected at most ${bodyLimit} bytes; send less`, { cause: error })
+    if (type === 'entity.too.large')
+      throw new AppError('BODY_TOO_LARGE', `body: expected at most ${bodyLimit} bytes; send less`, { cause: error })
     throw new AppError('BODY_INVALID', 'body: did not arrive whole', { cause: error })
   }
   try {
@@ -281,7 +379,7 @@ const readText = async (request: IncomingMessage, length: number): Promise<strin
   }
 }
 
-// ---- answers -------------------------------------------------------------------------------------------------------------------------
+// ---- answers
 
 const writeAnswer = async (deps: DoorDeps, ctx: Context, answer: Answer): Promise<void> => {
   ctx.status = answer.status
@@ -304,7 +402,9 @@ const writeAnswer = async (deps: DoorDeps, ctx: Context, answer: Answer): Promis
 const startStream = (deps: DoorDeps, ctx: Context, run: NonNullable<Answer['stream']>): void => {
   const out = new PassThrough()
   const gone = new AbortController()
-  const end = () => { gone.abort() }
+  const end = () => {
+    gone.abort()
+  }
   ctx.res.once('close', end)
   deps.closing.addEventListener('abort', end, { once: true })
   ctx.type = 'text/event-stream'
@@ -312,8 +412,15 @@ const startStream = (deps: DoorDeps, ctx: Context, run: NonNullable<Answer['stre
   ctx.body = out
   ctx.req.socket.setTimeout(0)
   ctx.flushHeaders()
-  run({ write: (text) => { if (!gone.signal.aborted) out.write(text) }, signal: gone.signal })
-    .catch((error: unknown) => { deps.log.warn({ request_id: ctx.state['request_id'], code: codeOf(error) }, 'event stream ended early') })
+  run({
+    write: (text) => {
+      if (!gone.signal.aborted) out.write(text)
+    },
+    signal: gone.signal,
+  })
+    .catch((error: unknown) => {
+      deps.log.warn({ request_id: ctx.state['request_id'], code: codeOf(error) }, 'event stream ended early')
+    })
     .finally(() => {
       deps.closing.removeEventListener('abort', end)
       ctx.res.removeListener('close', end)
@@ -331,29 +438,58 @@ const allowOrigin = (ctx: Context, origins: readonly string[]): void => {
   ctx.vary('Origin')
   const origin = ctx.get('Origin')
   if (!origins.includes(origin)) return
-  ctx.set({ 'Access-Control-Allow-Origin': origin, 'Access-Control-Expose-Headers': 'RateLimit, RateLimit-Policy, Retry-After, X-Request-ID' })
+  ctx.set({
+    'Access-Control-Allow-Origin': origin,
+    'Access-Control-Expose-Headers': 'RateLimit, RateLimit-Policy, Retry-After, X-Request-ID',
+  })
 }
 
 const titles: Readonly<Record<number, string>> = {
-  400: 'Bad request', 401: 'Not authenticated', 402: 'Subscription inactive', 403: 'Not allowed', 404: 'Not found', 405: 'Method not allowed', 409: 'Conflict', 413: 'Too large',
-  415: 'Unsupported media type', 429: 'Too many requests', 500: 'Internal error', 502: 'Bad gateway', 503: 'Unavailable', 504: 'Timed out', 507: 'Out of space',
+  400: 'Bad request',
+  401: 'Not authenticated',
+  402: 'Subscription inactive',
+  403: 'Not allowed',
+  404: 'Not found',
+  405: 'Method not allowed',
+  409: 'Conflict',
+  413: 'Too large',
+  415: 'Unsupported media type',
+  429: 'Too many requests',
+  500: 'Internal error',
+  502: 'Bad gateway',
+  503: 'Unavailable',
+  504: 'Timed out',
+  507: 'Out of space',
 }
 
-/** application/problem+json. An error that nobody foresaw shows nothing of itself; the log has it under the request id. */
+/**
+ * application/problem+json. An error that nobody foresaw shows nothing of itself; the log has it under the request id.
+ */
 const answerError = (ctx: Context, error: unknown, request_id: string, { log, now }: DoorDeps): void => {
   const code = codeOf(error)
   const status = errorTable[code].http_status
   const known = error instanceof AppError
-  if (!known) log.error({ request_id, route: ctx.state['route'], error: error instanceof Error ? error.stack : typeof error }, 'request failed')
+  if (!known)
+    log.error(
+      { request_id, route: ctx.state['route'], error: error instanceof Error ? error.stack : typeof error },
+      'request failed',
+    )
   ctx.status = status
   ctx.type = 'application/problem+json'
-  if (error instanceof QuotaError) ctx.set('Retry-After', String(Math.max(1, Math.ceil((Date.parse(error.resets_at) - now().getTime()) / 1000))))
+  if (error instanceof QuotaError)
+    ctx.set('Retry-After', String(Math.max(1, Math.ceil((Date.parse(error.resets_at) - now().getTime()) / 1000))))
   else if (status === 503) ctx.set('Retry-After', '2')
   // What is left of a body that was refused is not read: the connection ends.
-  if (!ctx.req.complete && (code === 'BODY_TOO_LARGE' || code === 'UNSUPPORTED_MEDIA_TYPE')) ctx.set('Connection', 'close')
+  if (!ctx.req.complete && (code === 'BODY_TOO_LARGE' || code === 'UNSUPPORTED_MEDIA_TYPE'))
+    ctx.set('Connection', 'close')
   ctx.body = JSON.stringify({
-    type: `urn:convergence:error:${code.toLowerCase().replaceAll('_', '-')}`, title: titles[status] ?? 'Error', status, code,
-    detail: known ? error.message : 'unexpected failure; try again, and report the request_id if it stays', request_id,
-    ...known && error.faults.length > 0 ? { errors: error.faults } : {}, ...error instanceof QuotaError ? { resets_at: error.resets_at } : {},
+    type: `urn:convergence:error:${code.toLowerCase().replaceAll('_', '-')}`,
+    title: titles[status] ?? 'Error',
+    status,
+    code,
+    detail: known ? error.message : 'unexpected failure; try again, and report the request_id if it stays',
+    request_id,
+    ...(known && error.faults.length > 0 ? { errors: error.faults } : {}),
+    ...(error instanceof QuotaError ? { resets_at: error.resets_at } : {}),
   })
 }

@@ -1,5 +1,6 @@
 /**
- * API keys: `{tenant_id}_api_{36 base62}{6 base62 CRC32}`. 36 random digits are 214 bits; the checksum refuses typing errors and guesses
+ * API keys: `{tenant_id}_api_{36 base62}{6 base62 CRC32}`. 36 random digits are 214 bits; the checksum refuses typing
+ * errors and guesses
  * without a look-up. The raw key exists in one HTTP answer and nowhere else.
  */
 import { createHash, randomBytes } from 'node:crypto'
@@ -39,7 +40,9 @@ const checksum = (body: string): string => {
 
 /** Whether the text has the form of a key and its checksum fits. */
 export const isKeyShaped = (text: string): boolean =>
-  text.length <= longestKey && /^[a-z][a-z0-9_]{1,49}_api_[0-9A-Za-z]{42}$/.test(text) && checksum(text.slice(0, -6)) === text.slice(-6)
+  text.length <= longestKey &&
+  /^[a-z][a-z0-9_]{1,49}_api_[0-9A-Za-z]{42}$/.test(text) &&
+  checksum(text.slice(0, -6)) === text.slice(-6)
 
 /** SHA-256, hex. */
 export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')

@@ -1,22 +1,30 @@
 /**
- * JSON from outside: what JSON.parse lets pass silently is refused here first. One linear walk over the text, no recursion.
+ * JSON from outside: what JSON.parse lets pass silently is refused here first. One linear walk over the text, no
+ * recursion.
  */
 import { AppError, brokenText } from '@convergence/contracts'
 
 const deepest = 20
 const forbidden = new Set(['__proto__', 'constructor', 'prototype'])
 
-/** Throws BODY_INVALID for what is no JSON, for forbidden or repeated keys, for half characters, and for nesting deeper than 20. */
+/**
+ * Throws BODY_INVALID for what is no JSON, for forbidden or repeated keys, for half characters, and for nesting deeper
+ * than 20.
+ */
 export const parseJson = (text: string): unknown => {
   if (text !== '{}') scan(text)
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    throw new AppError('BODY_INVALID', 'body: expected JSON, got something that does not parse; check quotes and commas')
+    throw new AppError(
+      'BODY_INVALID',
+      'body: expected JSON, got something that does not parse; check quotes and commas',
+    )
   }
   const where = brokenText(text, value)
-  if (where !== undefined) throw new AppError('BODY_INVALID', `${where}: expected whole characters, got half of one (a lone surrogate)`)
+  if (where !== undefined)
+    throw new AppError('BODY_INVALID', `${where}: expected whole characters, got half of one (a lone surrogate)`)
   return value
 }
 
@@ -28,7 +36,8 @@ const scan = (text: string): void => {
     const char = text.charCodeAt(at)
     if (char === 0x7b || char === 0x5b) {
       open.push(char === 0x7b ? new Set() : undefined)
-      if (open.length > deepest) throw new AppError('BODY_INVALID', `body: nested deeper than ${deepest} levels; send a flatter object`)
+      if (open.length > deepest)
+        throw new AppError('BODY_INVALID', `body: nested deeper than ${deepest} levels; send a flatter object`)
     } else if (char === 0x7d || char === 0x5d) {
       open.pop()
     } else if (char === 0x22) {
@@ -65,6 +74,7 @@ const addKey = (keys: Set<string>, quoted: string): void => {
     return
   }
   if (forbidden.has(key)) throw new AppError('BODY_INVALID', `body: the key ${key} is not allowed`)
-  if (keys.has(key)) throw new AppError('BODY_INVALID', `body: the key ${key.slice(0, 64)} is there twice; send it once`)
+  if (keys.has(key))
+    throw new AppError('BODY_INVALID', `body: the key ${key.slice(0, 64)} is there twice; send it once`)
   keys.add(key)
 }

@@ -1,5 +1,6 @@
 /**
- * What this replica has heard of runs and tenants: the answer to most status requests, and the source of event streams. Everything here can
+ * What this replica has heard of runs and tenants: the answer to most status requests, and the source of event streams.
+ * Everything here can
  * be lost; the tables say the same a little later. Bounded: the runs that ended first are forgotten first.
  */
 import type { Bus, Handler } from '@convergence/bus'
@@ -51,7 +52,15 @@ export interface LiveOptions {
   onAdmitted(run: RunRecord): void
 }
 
-export const openLive = ({ bus, replica, now, most_finished = 5_000, settle_ms = 2_000, onTenant, onAdmitted }: LiveOptions): Live => {
+export const openLive = ({
+  bus,
+  replica,
+  now,
+  most_finished = 5_000,
+  settle_ms = 2_000,
+  onTenant,
+  onAdmitted,
+}: LiveOptions): Live => {
   const runs = new Map<string, Entry>()
   const finished = new Set<string>()
   const watchers = new Map<string, Set<() => void>>()
@@ -73,7 +82,13 @@ export const openLive = ({ bus, replica, now, most_finished = 5_000, settle_ms =
   const entryOf = (run: Run, complete: boolean): Entry => {
     const known = runs.get(run.run_id)
     if (known !== undefined) return known
-    const entry: Entry = { record: pendingOf(run), digest: undefined, complete, heard_at: now().getTime(), waiting: undefined }
+    const entry: Entry = {
+      record: pendingOf(run),
+      digest: undefined,
+      complete,
+      heard_at: now().getTime(),
+      waiting: undefined,
+    }
     runs.set(run.run_id, entry)
     return entry
   }
@@ -130,7 +145,9 @@ export const openLive = ({ bus, replica, now, most_finished = 5_000, settle_ms =
       finish(entry, end)
       return undefined
     }
-    const timer = setTimeout(() => { finish(entry, end) }, settle_ms)
+    const timer = setTimeout(() => {
+      finish(entry, end)
+    }, settle_ms)
     timers.add(timer)
     entry.waiting = { end, timer }
     return undefined
@@ -140,10 +157,15 @@ export const openLive = ({ bus, replica, now, most_finished = 5_000, settle_ms =
   bus.consume('auth', 'step-completed', onStepCompleted, feed)
   bus.consume('auth', 'run-completed', onEnd, feed)
   bus.consume('auth', 'run-failed', onEnd, feed)
-  bus.consume('auth', 'tenant-changed', async (event) => {
-    onTenant(event)
-    return undefined
-  }, feed)
+  bus.consume(
+    'auth',
+    'tenant-changed',
+    async (event) => {
+      onTenant(event)
+      return undefined
+    },
+    feed,
+  )
 
   const watch: Live['watch'] = (run_id, onChange) => {
     const set = watchers.get(run_id) ?? new Set()
@@ -192,7 +214,9 @@ export const openLive = ({ bus, replica, now, most_finished = 5_000, settle_ms =
           stop()
           resolve(record)
         }
-        const timer = setTimeout(() => { settle(undefined) }, ms)
+        const timer = setTimeout(() => {
+          settle(undefined)
+        }, ms)
         timers.add(timer)
         const stop = watch(run_id, () => {
           const record = recordIfEnded(run_id)
@@ -220,7 +244,14 @@ const missing = (end: RunCompleted | RunFailed, record: RunRecord): number => {
   const ids = run.steps.map(({ step_id }) => step_id)
   const ordered = !run.steps.some(({ depends_on }) => depends_on !== undefined)
   const failed = 'step_id' in end && end.step_id !== undefined ? end.step_id : undefined
-  const needed = end.status === 'COMPLETED' ? ids : failed === undefined ? [] : ordered ? ids.slice(0, ids.indexOf(failed) + 1) : [failed]
+  const needed =
+    end.status === 'COMPLETED'
+      ? ids
+      : failed === undefined
+        ? []
+        : ordered
+          ? ids.slice(0, ids.indexOf(failed) + 1)
+          : [failed]
   return needed.filter((id) => !heard.has(id) && !skipped.has(id)).length
 }
 

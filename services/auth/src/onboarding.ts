@@ -1,31 +1,62 @@
 /**
- * Onboarding: a run of setup/tenants/onboarding, then the tenant's first key under the id `first:{tenant_id}`. The key is made by whoever first
+ * Onboarding: a run of setup/tenants/onboarding, then the tenant's first key under the id `first:{tenant_id}`. The key
+ * is made by whoever first
  * sees the onboarding completed and no such key, so a repeat of a request whose answer never came still gets it.
- * The idempotency key is `onboard:{tenant_id}:{digest of the body}:{n}`; n counts attempts that failed, so a failed onboarding can be tried again.
+ * The idempotency key is `onboard:{tenant_id}:{digest of the body}:{n}`; n counts attempts that failed, so a failed
+ * onboarding can be tried again.
  */
 import { AppError, digestOf, runId } from '@convergence/contracts'
 import { createFirstKey } from './keys.ts'
 import type { Parts } from './parts.ts'
 import { hasEnded } from './record.ts'
 
-export interface OnboardBody { tenant_id: string; company_name: string; admin_email: string; subscription_plan: string }
-export interface Onboarded { status: 200 | 201 | 202; body: Record<string, unknown> }
+export interface OnboardBody {
+  tenant_id: string
+  company_name: string
+  admin_email: string
+  subscription_plan: string
+}
+export interface Onboarded {
+  status: 200 | 201 | 202
+  body: Record<string, unknown>
+}
 
 const pipeline = 'setup/tenants/onboarding'
 const mostAttempts = 20
 /** The platform's, and those that a warehouse has or takes for its own: the dataset would have the tenant's name. */
-const reserved = new Set(['tenants', 'system', 'admin', 'public', 'billing_export', 'dev', 'information_schema', 'main', 'temp', 'memory'])
+const reserved = new Set([
+  'tenants',
+  'system',
+  'admin',
+  'public',
+  'billing_export',
+  'dev',
+  'information_schema',
+  'main',
+  'temp',
+  'memory',
+])
 const reservedPrefix = /^(?:region_|pg_)/
 
 /** Throws BODY_INVALID for names that are taken by the platform or its warehouse. */
 export const assertTenantId = (tenant_id: string, more: readonly string[] = []): void => {
-  if (!/^[a-z][a-z0-9_]{2,49}$/.test(tenant_id)) throw new AppError('BODY_INVALID', 'body.tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter')
-  if (reserved.has(tenant_id) || reservedPrefix.test(tenant_id) || more.includes(tenant_id)) throw new AppError('BODY_INVALID', `body.tenant_id: ${tenant_id} is reserved for the platform and its warehouse; choose another`)
+  if (!/^[a-z][a-z0-9_]{2,49}$/.test(tenant_id))
+    throw new AppError('BODY_INVALID', 'body.tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter')
+  if (reserved.has(tenant_id) || reservedPrefix.test(tenant_id) || more.includes(tenant_id))
+    throw new AppError(
+      'BODY_INVALID',
+      `body.tenant_id: ${tenant_id} is reserved for the platform and its warehouse; choose another`,
+    )
 }
 
-export const openOnboarding = (parts: Parts): ((body: OnboardBody, by: { trigger_by: string; user_id: string | undefined }) => Promise<Onboarded>) => {
+export const openOnboarding = (
+  parts: Parts,
+): ((body: OnboardBody, by: { trigger_by: string; user_id: string | undefined }) => Promise<Onboarded>) => {
   const { deps, store, tenants, runs } = parts
-  /** The last request of each tenant that is under way: they go one after the other, so that the second sees what the first has made. */
+  /**
+   * The last request of each tenant that is under way: they go one after the other, so that the second sees what the
+   * first has made.
+   */
   const last = new Map<string, Promise<unknown>>()
 
   /** The first attempt that did not fail. */
@@ -35,30 +66,74 @@ export const openOnboarding = (parts: Parts): ((body: OnboardBody, by: { trigger
       const run = await runs.find(runId('system', idempotency_key), 'system')
       if (run === undefined || !hasEnded(run.status) || run.status === 'COMPLETED') return idempotency_key
     }
-    throw new AppError('CONFLICT', `tenant ${tenant_id}: ${mostAttempts} attempts of this onboarding have failed; see their runs, and correct what they name`)
+    throw new AppError(
+      'CONFLICT',
+      `tenant ${tenant_id}: ${mostAttempts} attempts of this onboarding have failed; see their runs, and correct what they name`,
+    )
   }
 
-  const onboard = async (body: OnboardBody, { trigger_by, user_id }: { trigger_by: string; user_id: string | undefined }): Promise<Onboarded> => {
+  const onboard = async (
+    body: OnboardBody,
+    { trigger_by, user_id }: { trigger_by: string; user_id: string | undefined },
+  ): Promise<Onboarded> => {
     const { tenant_id } = body
-    const body_digest = digestOf({ tenant_id, company_name: body.company_name, admin_email: body.admin_email, subscription_plan: body.subscription_plan })
-    const differs = () => new AppError('CONFLICT', `tenant ${tenant_id} exists with other values; GET /api/v1/tenants/${tenant_id} shows them`)
+    const body_digest = digestOf({
+      tenant_id,
+      company_name: body.company_name,
+      admin_email: body.admin_email,
+      subscription_plan: body.subscription_plan,
+    })
+    const differs = () =>
+      new AppError(
+        'CONFLICT',
+        `tenant ${tenant_id} exists with other values; GET /api/v1/tenants/${tenant_id} shows them`,
+      )
     const known = await store.tenant(tenant_id)
     if (known !== undefined && known.body_digest !== body_digest) throw differs()
     if (known === undefined) {
       const dataset = await deps.warehouse.getDataset(tenant_id)
-      if (dataset !== undefined && dataset.labels['owner'] !== 'tenant') throw new AppError('CONFLICT', `tenant ${tenant_id}: a dataset of this name exists and is no tenant's; choose another tenant_id`)
+      if (dataset !== undefined && dataset.labels['owner'] !== 'tenant')
+        throw new AppError(
+          'CONFLICT',
+          `tenant ${tenant_id}: a dataset of this name exists and is no tenant's; choose another tenant_id`,
+        )
     }
     const { run_id, ended } = await runs.system({
-      pipeline, idempotency_key: await attemptOf(tenant_id, body_digest), trigger_by, user_id,
-      parameters: { new_tenant_id: tenant_id, company_name: body.company_name, admin_email: body.admin_email, subscription_plan: body.subscription_plan, body_digest },
+      pipeline,
+      idempotency_key: await attemptOf(tenant_id, body_digest),
+      trigger_by,
+      user_id,
+      parameters: {
+        new_tenant_id: tenant_id,
+        company_name: body.company_name,
+        admin_email: body.admin_email,
+        subscription_plan: body.subscription_plan,
+        body_digest,
+      },
     })
     const facts = { tenant_id, subscription_plan: body.subscription_plan, pipeline_logging_id: run_id }
-    if (ended === undefined) return { status: 202, body: { ...facts, status: 'RUNNING', message: 'onboarding is under way; send the same request again for its result' } }
+    if (ended === undefined)
+      return {
+        status: 202,
+        body: {
+          ...facts,
+          status: 'RUNNING',
+          message: 'onboarding is under way; send the same request again for its result',
+        },
+      }
     tenants.forget(tenant_id)
     const done = { ...facts, dataset_created: true, dryrun_status: String(ended.outputs['dryrun_status'] ?? 'SUCCESS') }
     const since = (await store.tenant(tenant_id))?.recorded_at
-    if (since === undefined) throw new AppError('UNAVAILABLE', `tenant ${tenant_id}: its onboarding has completed and its profile cannot be read yet; send the same request again`)
-    const api_key = await createFirstKey(parts, { tenant_id, created_by: trigger_by, description: 'made at onboarding' }, since)
+    if (since === undefined)
+      throw new AppError(
+        'UNAVAILABLE',
+        `tenant ${tenant_id}: its onboarding has completed and its profile cannot be read yet; send the same request again`,
+      )
+    const api_key = await createFirstKey(
+      parts,
+      { tenant_id, created_by: trigger_by, description: 'made at onboarding' },
+      since,
+    )
     return api_key === undefined ? { status: 200, body: done } : { status: 201, body: { ...done, api_key } }
   }
 

@@ -1,4 +1,7 @@
-/** The description of the API, made from the routes' own declarations. schemas/openapi.yaml holds the same; a test compares them. */
+/**
+ * The description of the API, made from the routes' own declarations. schemas/openapi.yaml holds the same; a test
+ * compares them.
+ */
 import type { Field } from './fields.ts'
 import { parametersOf, parameterForms, type Route } from './route.ts'
 
@@ -8,22 +11,36 @@ export const templated = (path: string): string => path.replaceAll(/:([a-z_]+)/g
 export const openapi = (routes: readonly Route[]): Record<string, unknown> => {
   const paths: Record<string, Record<string, unknown>> = {}
   for (const route of routes) {
-    for (const [at, path] of [route.path, ...route.aliases ?? []].entries()) {
-      (paths[templated(path)] ??= {})[route.method.toLowerCase()] = operation(route, path, at > 0)
+    for (const [at, path] of [route.path, ...(route.aliases ?? [])].entries()) {
+      ;(paths[templated(path)] ??= {})[route.method.toLowerCase()] = operation(route, path, at > 0)
     }
   }
   return {
     openapi: '3.1.0',
-    info: { title: 'Convergence', version: '1.0.0', description: 'Lands what Google Cloud, AWS and Azure say about cost in each tenant\'s own dataset. Errors are application/problem+json with a code and a request_id.' },
+    info: {
+      title: 'Convergence',
+      version: '1.0.0',
+      description:
+        "Lands what Google Cloud, AWS and Azure say about cost in each tenant's own dataset. Errors are application/problem+json with a code and a request_id.",
+    },
     paths: Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1))),
     components: {
-      securitySchemes: { apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' }, adminKey: { type: 'apiKey', in: 'header', name: 'X-Admin-Key' } },
+      securitySchemes: {
+        apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
+        adminKey: { type: 'apiKey', in: 'header', name: 'X-Admin-Key' },
+      },
       schemas: {
         Problem: {
-          type: 'object', required: ['type', 'title', 'status', 'code', 'detail', 'request_id'],
+          type: 'object',
+          required: ['type', 'title', 'status', 'code', 'detail', 'request_id'],
           properties: {
-            type: { type: 'string' }, title: { type: 'string' }, status: { type: 'integer' }, code: { type: 'string', description: 'A code of schemas/errors.json' },
-            detail: { type: 'string', description: 'Where, what was expected, what came, what to do' }, request_id: { type: 'string' }, errors: { type: 'array', items: { type: 'string' }, description: 'All faults at once' },
+            type: { type: 'string' },
+            title: { type: 'string' },
+            status: { type: 'integer' },
+            code: { type: 'string', description: 'A code of schemas/errors.json' },
+            detail: { type: 'string', description: 'Where, what was expected, what came, what to do' },
+            request_id: { type: 'string' },
+            errors: { type: 'array', items: { type: 'string' }, description: 'All faults at once' },
           },
         },
       },
@@ -33,18 +50,40 @@ export const openapi = (routes: readonly Route[]): Record<string, unknown> => {
 
 const operation = (route: Route, path: string, isAlias: boolean): Record<string, unknown> => {
   const parameters = [
-    ...parametersOf(path).map((name) => ({ name, in: 'path', required: true, schema: { type: 'string', pattern: parameterForms[name]?.source ?? '' } })),
-    ...Object.entries(route.query ?? {}).map(([name, field]) => ({ name, in: 'query', required: false, schema: schemaOf(field) })),
-    ...route.method === 'POST' && route.scope !== 'public' ? [{ name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 200 } }] : [],
+    ...parametersOf(path).map((name) => ({
+      name,
+      in: 'path',
+      required: true,
+      schema: { type: 'string', pattern: parameterForms[name]?.source ?? '' },
+    })),
+    ...Object.entries(route.query ?? {}).map(([name, field]) => ({
+      name,
+      in: 'query',
+      required: false,
+      schema: schemaOf(field),
+    })),
+    ...(route.method === 'POST' && route.scope !== 'public'
+      ? [{ name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 200 } }]
+      : []),
   ]
   return {
     summary: isAlias ? `${route.summary} (former path)` : route.summary,
     ...security(route),
-    ...parameters.length === 0 ? {} : { parameters },
-    ...route.body === undefined ? {} : { requestBody: { required: (route.body.required?.length ?? 0) > 0, content: { 'application/json': { schema: schemaOf(route.body) } } } },
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(route.body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: (route.body.required?.length ?? 0) > 0,
+            content: { 'application/json': { schema: schemaOf(route.body) } },
+          },
+        }),
     responses: {
       ...Object.fromEntries(route.answers.map((status) => [String(status), { description: meaning(status) }])),
-      default: { description: 'An error', content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } } },
+      default: {
+        description: 'An error',
+        content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+      },
     },
   }
 }
@@ -52,16 +91,24 @@ const security = (route: Route): Record<string, unknown> => {
   if (route.scope === 'public') return { security: [] }
   if (route.scope === 'admin') return { security: [{ adminKey: [] }] }
   if (route.scope === 'admin or local') return { security: [{ adminKey: [] }, {}], description: 'Open in local mode' }
-  return { security: [{ apiKey: [] }, ...route.admin_too === true ? [{ adminKey: [] }] : []], description: `Scope ${route.scope}` }
+  return {
+    security: [{ apiKey: [] }, ...(route.admin_too === true ? [{ adminKey: [] }] : [])],
+    description: `Scope ${route.scope}`,
+  }
 }
-const meaning = (status: number): string => ({ 200: 'Done', 201: 'Made', 202: 'Accepted, under way', 503: 'Not ready' })[status] ?? 'Answered'
+const meaning = (status: number): string =>
+  ({ 200: 'Done', 201: 'Made', 202: 'Accepted, under way', 503: 'Not ready' })[status] ?? 'Answered'
 
 /** JSON Schema 2020-12, as OpenAPI 3.1 has it. */
 const schemaOf = (field: Field): Record<string, unknown> => {
   const { nullable, properties, items, additionalProperties, ...rest } = field
   return {
-    ...rest, ...nullable === true ? { type: [field.type, 'null'] } : {}, ...items === undefined ? {} : { items: schemaOf(items) },
-    ...properties === undefined ? {} : { properties: Object.fromEntries(Object.entries(properties).map(([name, inner]) => [name, schemaOf(inner)])) },
-    ...additionalProperties === undefined ? {} : { additionalProperties },
+    ...rest,
+    ...(nullable === true ? { type: [field.type, 'null'] } : {}),
+    ...(items === undefined ? {} : { items: schemaOf(items) }),
+    ...(properties === undefined
+      ? {}
+      : { properties: Object.fromEntries(Object.entries(properties).map(([name, inner]) => [name, schemaOf(inner)])) }),
+    ...(additionalProperties === undefined ? {} : { additionalProperties }),
   }
 }

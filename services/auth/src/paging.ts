@@ -2,11 +2,22 @@
 import { AppError } from '@convergence/contracts'
 import type { Field } from './fields.ts'
 
-export const cursorField: Field = { type: 'string', description: 'next_cursor of the page before', maxLength: 500, pattern: '^[A-Za-z0-9_-]*$' }
-export const limitField: Field = { type: 'string', description: 'Items per page, 1 to 500; default 50', pattern: '^([1-9]|[1-9][0-9]|[1-4][0-9][0-9]|500)$', maxLength: 3 }
+export const cursorField: Field = {
+  type: 'string',
+  description: 'next_cursor of the page before',
+  maxLength: 500,
+  pattern: '^[A-Za-z0-9_-]*$',
+}
+export const limitField: Field = {
+  type: 'string',
+  description: 'Items per page, 1 to 500; default 50',
+  pattern: '^([1-9]|[1-9][0-9]|[1-4][0-9][0-9]|500)$',
+  maxLength: 3,
+}
 export const limitOf = (query: Readonly<Record<string, string>>): number => Number(query['limit'] ?? 50)
 
-export const writeCursor = (place: readonly string[]): string => Buffer.from(JSON.stringify(place)).toString('base64url')
+export const writeCursor = (place: readonly string[]): string =>
+  Buffer.from(JSON.stringify(place)).toString('base64url')
 /** Undefined without a cursor; throws BODY_INVALID unless it holds `count` texts. */
 export const readCursor = (cursor: string | undefined, count: number): string[] | undefined => {
   if (cursor === undefined || cursor === '') return undefined
@@ -16,6 +27,11 @@ export const readCursor = (cursor: string | undefined, count: number): string[] 
   } catch {
     place = undefined
   }
-  if (!Array.isArray(place) || place.length !== count || !place.every((part) => typeof part === 'string' && part.length <= 100)) throw new AppError('BODY_INVALID', 'query.cursor: expected the next_cursor of an earlier answer')
+  if (
+    !Array.isArray(place) ||
+    place.length !== count ||
+    !place.every((part) => typeof part === 'string' && part.length <= 100)
+  )
+    throw new AppError('BODY_INVALID', 'query.cursor: expected the next_cursor of an earlier answer')
   return place as string[]
 }

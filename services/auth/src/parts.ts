@@ -13,8 +13,15 @@ import type { Runs } from './runs.ts'
 import type { Store } from './store.ts'
 import type { TenantsCache } from './tenants.ts'
 
-export interface BootstrapRequest { force_recreate_dataset?: boolean; force_recreate_tables?: boolean }
-export interface BootstrapResult { dataset_created: boolean; tables_created: readonly string[]; tables_existing: readonly string[] }
+export interface BootstrapRequest {
+  force_recreate_dataset?: boolean
+  force_recreate_tables?: boolean
+}
+export interface BootstrapResult {
+  dataset_created: boolean
+  tables_created: readonly string[]
+  tables_existing: readonly string[]
+}
 
 export interface AuthDeps {
   bus: Bus

@@ -1,5 +1,6 @@
 /**
- * Who is calling. A key is refused by length, form and checksum before anything is looked up; then found by its hash. An unknown key takes the
+ * Who is calling. A key is refused by length, form and checksum before anything is looked up; then found by its hash.
+ * An unknown key takes the
  * same way as a wrong one. What was found is believed for 30 s, what was not for 5 s.
  */
 import { timingSafeEqual } from 'node:crypto'
@@ -18,9 +19,27 @@ export interface Principal {
   /** The key has a successor and will end. */
   readonly deprecated: boolean
 }
-export const publicPrincipal: Principal = Object.freeze({ kind: 'public', tenant_id: '', key_id: 'public', scopes: new Set<string>(), deprecated: false })
-export const adminPrincipal: Principal = Object.freeze({ kind: 'admin', tenant_id: 'system', key_id: 'admin', scopes: new Set<string>(), deprecated: false })
-export const devPrincipal: Principal = Object.freeze({ kind: 'tenant', tenant_id: 'dev', key_id: 'dev', scopes: new Set<string>(scopes), deprecated: false })
+export const publicPrincipal: Principal = Object.freeze({
+  kind: 'public',
+  tenant_id: '',
+  key_id: 'public',
+  scopes: new Set<string>(),
+  deprecated: false,
+})
+export const adminPrincipal: Principal = Object.freeze({
+  kind: 'admin',
+  tenant_id: 'system',
+  key_id: 'admin',
+  scopes: new Set<string>(),
+  deprecated: false,
+})
+export const devPrincipal: Principal = Object.freeze({
+  kind: 'tenant',
+  tenant_id: 'dev',
+  key_id: 'dev',
+  scopes: new Set<string>(scopes),
+  deprecated: false,
+})
 
 const positiveMs = 30_000
 const negativeMs = 5_000
@@ -49,10 +68,13 @@ export const openKeys = ({ store, now }: { store: Store; now: () => Date }): Key
   const lookUp = (hash: string): Promise<KeyRow | undefined> => {
     const running = looking.get(hash)
     if (running !== undefined) return running
-    const started = store.keyByHash(hash).then((row) => {
-      remember(hash, row)
-      return row
-    }).finally(() => looking.delete(hash))
+    const started = store
+      .keyByHash(hash)
+      .then((row) => {
+        remember(hash, row)
+        return row
+      })
+      .finally(() => looking.delete(hash))
     looking.set(hash, started)
     return started
   }
@@ -77,11 +99,21 @@ export const openKeys = ({ store, now }: { store: Store; now: () => Date }): Key
       if (row.expires_at !== null && Date.parse(row.expires_at) <= now().getTime()) return undefined
       // The prefix is for people; whose key it is says the row.
       if (!key.startsWith(`${row.tenant_id}_api_`)) return undefined
-      return Object.freeze({ kind: 'tenant', tenant_id: row.tenant_id, key_id: row.key_id, scopes: new Set(row.scopes), deprecated: row.replaced_by !== null })
+      return Object.freeze({
+        kind: 'tenant',
+        tenant_id: row.tenant_id,
+        key_id: row.key_id,
+        scopes: new Set(row.scopes),
+        deprecated: row.replaced_by !== null,
+      })
     },
     isRemembered: (key) => isKeyShaped(key) && cache.get(hashOf(key))?.row !== undefined,
-    changed: (row) => { remember(row.tenant_api_key_hash, row) },
-    clear: () => { cache.clear() },
+    changed: (row) => {
+      remember(row.tenant_api_key_hash, row)
+    },
+    clear: () => {
+      cache.clear()
+    },
   }
 }
 

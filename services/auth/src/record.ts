@@ -2,8 +2,17 @@
 import type { RunFailed, Run, StepCompleted } from '@convergence/contracts'
 
 export type RunStatus = 'PENDING' | 'QUEUED' | 'RUNNING' | 'COMPLETED' | RunFailed['status']
-export const statuses: readonly RunStatus[] = ['PENDING', 'QUEUED', 'RUNNING', 'COMPLETED', 'FAILED', 'CANCELLED', 'REJECTED']
-export const hasEnded = (status: RunStatus): boolean => status !== 'PENDING' && status !== 'QUEUED' && status !== 'RUNNING'
+export const statuses: readonly RunStatus[] = [
+  'PENDING',
+  'QUEUED',
+  'RUNNING',
+  'COMPLETED',
+  'FAILED',
+  'CANCELLED',
+  'REJECTED',
+]
+export const hasEnded = (status: RunStatus): boolean =>
+  status !== 'PENDING' && status !== 'QUEUED' && status !== 'RUNNING'
 
 export interface StepRecord {
   step_id: string
@@ -48,44 +57,141 @@ export interface RunRecord {
 export const stepOf = (run: Run, event: StepCompleted): StepRecord => {
   const step = run.steps.find(({ step_id }) => step_id === event.step_id)
   return {
-    step_id: event.step_id, name: step?.name ?? event.step_id, ps_type: step?.ps_type ?? '', status: event.conclusion, attempt: event.attempt,
-    start_time: event.started_at, end_time: event.ended_at, duration_ms: Math.round(event.duration_ms), rows_written: event.rows_written ?? null, bytes_processed: event.bytes_processed ?? null,
-    error_code: event.error?.code ?? null, error_message: event.error?.message ?? null,
+    step_id: event.step_id,
+    name: step?.name ?? event.step_id,
+    ps_type: step?.ps_type ?? '',
+    status: event.conclusion,
+    attempt: event.attempt,
+    start_time: event.started_at,
+    end_time: event.ended_at,
+    duration_ms: Math.round(event.duration_ms),
+    rows_written: event.rows_written ?? null,
+    bytes_processed: event.bytes_processed ?? null,
+    error_code: event.error?.code ?? null,
+    error_message: event.error?.message ?? null,
   }
 }
 
-export const pendingOf = (run: Pick<Run, 'run_id' | 'tenant_id' | 'pipeline' | 'pipeline_id' | 'trigger_type' | 'trigger_by' | 'user_id' | 'parameters' | 'parent_run_id' | 'requested_at'>): RunRecord => ({
-  pipeline_logging_id: run.run_id, tenant_id: run.tenant_id, pipeline_id: run.pipeline_id, pipeline: run.pipeline, status: 'PENDING', trigger_type: run.trigger_type,
-  trigger_by: run.trigger_by ?? null, user_id: run.user_id ?? null, parameters: run.parameters, parent_run_id: run.parent_run_id ?? null, requested_at: run.requested_at,
-  start_time: null, end_time: null, duration_ms: null, error_code: null, error_message: null, resets_at: null, steps: [], outputs: {},
+export const pendingOf = (
+  run: Pick<
+    Run,
+    | 'run_id'
+    | 'tenant_id'
+    | 'pipeline'
+    | 'pipeline_id'
+    | 'trigger_type'
+    | 'trigger_by'
+    | 'user_id'
+    | 'parameters'
+    | 'parent_run_id'
+    | 'requested_at'
+  >,
+): RunRecord => ({
+  pipeline_logging_id: run.run_id,
+  tenant_id: run.tenant_id,
+  pipeline_id: run.pipeline_id,
+  pipeline: run.pipeline,
+  status: 'PENDING',
+  trigger_type: run.trigger_type,
+  trigger_by: run.trigger_by ?? null,
+  user_id: run.user_id ?? null,
+  parameters: run.parameters,
+  parent_run_id: run.parent_run_id ?? null,
+  requested_at: run.requested_at,
+  start_time: null,
+  end_time: null,
+  duration_ms: null,
+  error_code: null,
+  error_message: null,
+  resets_at: null,
+  steps: [],
+  outputs: {},
 })
 
-const stepAnswer = ({ step_id, name, ps_type, status, attempt, start_time, end_time, duration_ms, rows_written, bytes_processed, error_code, error_message }: StepRecord) =>
-  ({ step_id, name, ps_type, status, attempt, start_time, end_time, duration_ms, rows_written, bytes_processed, error_code, error_message })
+const stepAnswer = ({
+  step_id,
+  name,
+  ps_type,
+  status,
+  attempt,
+  start_time,
+  end_time,
+  duration_ms,
+  rows_written,
+  bytes_processed,
+  error_code,
+  error_message,
+}: StepRecord) => ({
+  step_id,
+  name,
+  ps_type,
+  status,
+  attempt,
+  start_time,
+  end_time,
+  duration_ms,
+  rows_written,
+  bytes_processed,
+  error_code,
+  error_message,
+})
 
 /** A run without its steps, as in a list. */
 export const summaryAnswer = (run: RunRecord) => ({
-  pipeline_logging_id: run.pipeline_logging_id, tenant_id: run.tenant_id, pipeline_id: run.pipeline_id, pipeline: run.pipeline, status: run.status, trigger_type: run.trigger_type,
-  trigger_by: run.trigger_by, user_id: run.user_id, parameters: run.parameters, parent_run_id: run.parent_run_id, requested_at: run.requested_at, start_time: run.start_time,
-  end_time: run.end_time, duration_ms: run.duration_ms, error_code: run.error_code, error_message: run.error_message,
+  pipeline_logging_id: run.pipeline_logging_id,
+  tenant_id: run.tenant_id,
+  pipeline_id: run.pipeline_id,
+  pipeline: run.pipeline,
+  status: run.status,
+  trigger_type: run.trigger_type,
+  trigger_by: run.trigger_by,
+  user_id: run.user_id,
+  parameters: run.parameters,
+  parent_run_id: run.parent_run_id,
+  requested_at: run.requested_at,
+  start_time: run.start_time,
+  end_time: run.end_time,
+  duration_ms: run.duration_ms,
+  error_code: run.error_code,
+  error_message: run.error_message,
 })
 export const runAnswer = (run: RunRecord) => ({ ...summaryAnswer(run), steps: run.steps.map(stepAnswer) })
 
 /** One line of a run's event stream. `key` tells a repeat of the same event. */
-export interface RunEvent { key: string; event: 'run-requested' | 'run-admitted' | 'step-completed' | 'run-completed' | 'run-failed'; data: Readonly<Record<string, unknown>> }
+export interface RunEvent {
+  key: string
+  event: 'run-requested' | 'run-admitted' | 'step-completed' | 'run-completed' | 'run-failed'
+  data: Readonly<Record<string, unknown>>
+}
 export const isTerminal = ({ event }: RunEvent): boolean => event === 'run-completed' || event === 'run-failed'
 
-/** The run's events from its start, as far as the record tells; the same text whether it was watched or read afterwards. */
+/**
+ * The run's events from its start, as far as the record tells; the same text whether it was watched or read afterwards.
+ */
 export const eventsOf = (run: RunRecord): RunEvent[] => {
   const id = { pipeline_logging_id: run.pipeline_logging_id, tenant_id: run.tenant_id }
   const events: RunEvent[] = []
-  if (run.requested_at !== null) events.push({ key: 'requested', event: 'run-requested', data: { ...id, pipeline_id: run.pipeline_id, status: 'PENDING', at: run.requested_at } })
-  if (run.start_time !== null) events.push({ key: 'admitted', event: 'run-admitted', data: { ...id, status: 'RUNNING', at: run.start_time } })
-  for (const step of run.steps) events.push({ key: `step ${step.step_id}`, event: 'step-completed', data: { ...id, ...stepAnswer(step) } })
+  if (run.requested_at !== null)
+    events.push({
+      key: 'requested',
+      event: 'run-requested',
+      data: { ...id, pipeline_id: run.pipeline_id, status: 'PENDING', at: run.requested_at },
+    })
+  if (run.start_time !== null)
+    events.push({ key: 'admitted', event: 'run-admitted', data: { ...id, status: 'RUNNING', at: run.start_time } })
+  for (const step of run.steps)
+    events.push({ key: `step ${step.step_id}`, event: 'step-completed', data: { ...id, ...stepAnswer(step) } })
   if (hasEnded(run.status)) {
     events.push({
-      key: 'ended', event: run.status === 'COMPLETED' ? 'run-completed' : 'run-failed',
-      data: { ...id, status: run.status, at: run.end_time, duration_ms: run.duration_ms, ...run.error_code === null ? {} : { error_code: run.error_code, error_message: run.error_message } },
+      key: 'ended',
+      event: run.status === 'COMPLETED' ? 'run-completed' : 'run-failed',
+      data: {
+        ...id,
+        status: run.status,
+        at: run.end_time,
+        duration_ms: run.duration_ms,
+        ...(run.error_code === null ? {} : { error_code: run.error_code, error_message: run.error_message }),
+      },
     })
   }
   return events

@@ -1,4 +1,7 @@
-/** How a route declares itself. What is not declared is not allowed: a route without scope, tenant or rate class stops the process at start. */
+/**
+ * How a route declares itself. What is not declared is not allowed: a route without scope, tenant or rate class stops
+ * the process at start.
+ */
 import { AppError } from '@convergence/contracts'
 import type { Field } from './fields.ts'
 import type { RateClass } from './limits.ts'
@@ -48,7 +51,10 @@ export interface Route {
   /** Other paths of the same route, as they were called before. */
   aliases?: readonly string[]
   summary: string
-  /** What the key must be allowed to do; `admin`: the admin key; `public`: nobody is asked; `admin or local`: open in local mode. */
+  /**
+   * What the key must be allowed to do; `admin`: the admin key; `public`: nobody is asked; `admin or local`: open in
+   * local mode.
+   */
   scope: Scope | 'admin' | 'admin or local' | 'public'
   /** Where the tenant is: in the path (`tenant_id`), in the run that the path names, the caller's own, or nowhere. */
   tenant: 'tenant_id' | 'run' | 'own' | 'none'
@@ -64,7 +70,15 @@ export interface Route {
 }
 
 const methods: readonly string[] = ['GET', 'POST', 'PUT', 'DELETE']
-const routeScopes: readonly string[] = ['pipelines:run', 'pipelines:read', 'configs:write', 'keys:manage', 'admin', 'admin or local', 'public']
+const routeScopes: readonly string[] = [
+  'pipelines:run',
+  'pipelines:read',
+  'configs:write',
+  'keys:manage',
+  'admin',
+  'admin or local',
+  'public',
+]
 const rates: readonly string[] = ['run', 'read', 'admin', 'public']
 
 /** Throws SETTING_INVALID for the first route that does not say who may call it. */
@@ -72,30 +86,46 @@ export const assertDeclared = (routes: readonly Route[]): void => {
   const taken = new Set<string>()
   for (const route of routes) {
     const name = `${route.method} ${route.path}`
-    const refuse = (why: string): never => { throw new AppError('SETTING_INVALID', `route ${name}: ${why}`) }
+    const refuse = (why: string): never => {
+      throw new AppError('SETTING_INVALID', `route ${name}: ${why}`)
+    }
     if (!methods.includes(route.method)) refuse('expected GET, POST, PUT or DELETE')
-    if (!routeScopes.includes(route.scope)) refuse(`expected a scope (${routeScopes.join(', ')}), got ${String(route.scope)}`)
-    if (!['tenant_id', 'run', 'own', 'none'].includes(route.tenant)) refuse(`expected where its tenant is (tenant_id, run, own or none), got ${String(route.tenant)}`)
+    if (!routeScopes.includes(route.scope))
+      refuse(`expected a scope (${routeScopes.join(', ')}), got ${String(route.scope)}`)
+    if (!['tenant_id', 'run', 'own', 'none'].includes(route.tenant))
+      refuse(`expected where its tenant is (tenant_id, run, own or none), got ${String(route.tenant)}`)
     if (!rates.includes(route.rate)) refuse('expected a rate class')
     const keyed = !['admin', 'admin or local', 'public'].includes(route.scope)
     if (keyed && route.tenant === 'none') refuse('a route for tenants says where its tenant is')
     if (!keyed && route.tenant !== 'none') refuse('only a route for tenants has a tenant')
     if (route.tenant === 'tenant_id' && !route.path.includes(':tenant_id')) refuse('its path has no :tenant_id')
     if (route.tenant === 'run' && !route.path.includes(':run_id')) refuse('its path has no :run_id')
-    if (route.tenant !== 'tenant_id' && route.path.includes(':tenant_id')) refuse('a tenant in the path must be compared with the key')
-    for (const parameter of parametersOf(route.path)) if (!Object.hasOwn(parameterForms, parameter)) refuse(`the parameter :${parameter} has no form`)
-    for (const path of [route.path, ...route.aliases ?? []]) {
+    if (route.tenant !== 'tenant_id' && route.path.includes(':tenant_id'))
+      refuse('a tenant in the path must be compared with the key')
+    for (const parameter of parametersOf(route.path))
+      if (!Object.hasOwn(parameterForms, parameter)) refuse(`the parameter :${parameter} has no form`)
+    for (const path of [route.path, ...(route.aliases ?? [])]) {
       if (taken.has(`${route.method} ${path}`)) refuse(`${path} is declared twice`)
       taken.add(`${route.method} ${path}`)
     }
   }
 }
 
-export const parametersOf = (path: string): string[] => path.split('/').filter((part) => part.startsWith(':')).map((part) => part.slice(1))
+export const parametersOf = (path: string): string[] =>
+  path
+    .split('/')
+    .filter((part) => part.startsWith(':'))
+    .map((part) => part.slice(1))
 
 const segment = /^[a-z][a-z0-9_]{0,63}$/
 /** What each path parameter may look like; anything else does not exist. */
 export const parameterForms: Readonly<Record<string, RegExp>> = {
-  tenant_id: segment, provider: segment, domain: segment, template: segment, name: /^[a-z][a-z0-9_-]{0,63}$/,
-  run_id: /^r_[a-z2-7]{26}$/, key_id: /^[a-z][A-Za-z0-9_:]{0,79}$/, kid: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
+  tenant_id: segment,
+  provider: segment,
+  domain: segment,
+  template: segment,
+  name: /^[a-z][a-z0-9_-]{0,63}$/,
+  run_id: /^r_[a-z2-7]{26}$/,
+  key_id: /^[a-z][A-Za-z0-9_:]{0,79}$/,
+  kid: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
 }

@@ -13,7 +13,14 @@ export interface TenantsCache {
   forget(tenant_id?: string): void
 }
 
-interface Entry { tenant: Tenant; loaded_at: number; /** Runs counted: from the ledger, plus what was heard since. An estimate from above. */ day: string; daily: number; monthly: number; checked_at: number }
+interface Entry {
+  tenant: Tenant
+  loaded_at: number
+  /** Runs counted: from the ledger, plus what was heard since. An estimate from above. */ day: string
+  daily: number
+  monthly: number
+  checked_at: number
+}
 
 const freshMs = 30_000
 /** From here on a refresh runs beside, so that nobody waits for it. */
@@ -37,7 +44,10 @@ export const openTenants = ({ store, now }: { store: Store; now: () => Date }): 
   const fetchEntry = async (tenant_id: string): Promise<Entry | undefined> => {
     const loaded_at = now().getTime()
     const known = cache.get(tenant_id)
-    const [tenant, usage] = await Promise.all([store.tenant(tenant_id), known === undefined ? store.usage(tenant_id, today()) : undefined])
+    const [tenant, usage] = await Promise.all([
+      store.tenant(tenant_id),
+      known === undefined ? store.usage(tenant_id, today()) : undefined,
+    ])
     if (tenant === undefined) {
       cache.delete(tenant_id)
       return undefined
@@ -45,7 +55,14 @@ export const openTenants = ({ store, now }: { store: Store; now: () => Date }): 
     // A change that was heard meanwhile is newer than what was read.
     const heard = cache.get(tenant_id)
     const entry: Entry = {
-      day: today(), daily: 0, monthly: 0, checked_at: 0, ...known, ...usage, tenant: heard !== undefined && heard.tenant.version > tenant.version ? heard.tenant : tenant, loaded_at,
+      day: today(),
+      daily: 0,
+      monthly: 0,
+      checked_at: 0,
+      ...known,
+      ...usage,
+      tenant: heard !== undefined && heard.tenant.version > tenant.version ? heard.tenant : tenant,
+      loaded_at,
     }
     if (cache.size >= mostTenants) cache.delete(cache.keys().next().value ?? '')
     cache.set(tenant_id, entry)
@@ -77,12 +94,24 @@ export const openTenants = ({ store, now }: { store: Store; now: () => Date }): 
     get: async (tenant_id) => (await entryOf(tenant_id))?.tenant,
     advise: async (tenant_id) => {
       const entry = await entryOf(tenant_id)
-      if (entry === undefined) throw new AppError('TENANT_UNKNOWN', `tenant ${tenant_id} is not known; onboard it first`)
+      if (entry === undefined)
+        throw new AppError('TENANT_UNKNOWN', `tenant ${tenant_id} is not known; onboard it first`)
       turn(entry)
       const { tenant } = entry
-      const lastDay = [tenant.trial_end_date, tenant.subscription_end_date].filter((day) => day !== null).sort().at(-1)
-      if (tenant.status !== 'ACTIVE') throw new AppError('SUBSCRIPTION_INACTIVE', `tenant ${tenant_id} is ${tenant.status.toLowerCase()}; renew the subscription`)
-      if (lastDay !== undefined && lastDay < entry.day) throw new AppError('SUBSCRIPTION_INACTIVE', `the subscription of tenant ${tenant_id} ended on ${lastDay}; renew it`)
+      const lastDay = [tenant.trial_end_date, tenant.subscription_end_date]
+        .filter((day) => day !== null)
+        .sort()
+        .at(-1)
+      if (tenant.status !== 'ACTIVE')
+        throw new AppError(
+          'SUBSCRIPTION_INACTIVE',
+          `tenant ${tenant_id} is ${tenant.status.toLowerCase()}; renew the subscription`,
+        )
+      if (lastDay !== undefined && lastDay < entry.day)
+        throw new AppError(
+          'SUBSCRIPTION_INACTIVE',
+          `the subscription of tenant ${tenant_id} ended on ${lastDay}; renew it`,
+        )
       const full = () => entry.daily >= tenant.limits.daily || entry.monthly >= tenant.limits.monthly
       if (!full()) return
       // The estimate may count a run twice, the ledger's count never does: nobody is refused on an estimate.
@@ -96,14 +125,20 @@ export const openTenants = ({ store, now }: { store: Store; now: () => Date }): 
         const [year, month] = [Number(entry.day.slice(0, 4)), Number(entry.day.slice(5, 7))]
         refuse(tenant_id, tenant.limits.monthly, entry.day.slice(0, 7), new Date(Date.UTC(year, month, 1)))
       }
-      if (entry.daily >= tenant.limits.daily) refuse(tenant_id, tenant.limits.daily, entry.day, new Date(Date.parse(entry.day) + 86_400_000))
+      if (entry.daily >= tenant.limits.daily)
+        refuse(tenant_id, tenant.limits.daily, entry.day, new Date(Date.parse(entry.day) + 86_400_000))
     },
     changed: (event) => {
       const entry = cache.get(event.tenant_id)
       if (entry === undefined || entry.tenant.version > event.version) return
       entry.tenant = {
-        ...entry.tenant, version: event.version, status: event.status, plan: event.plan, limits: event.limits,
-        trial_end_date: event.trial_end_date ?? null, subscription_end_date: event.subscription_end_date ?? null,
+        ...entry.tenant,
+        version: event.version,
+        status: event.status,
+        plan: event.plan,
+        limits: event.limits,
+        trial_end_date: event.trial_end_date ?? null,
+        subscription_end_date: event.subscription_end_date ?? null,
       }
     },
     admitted: (tenant_id) => {
@@ -121,5 +156,8 @@ export const openTenants = ({ store, now }: { store: Store; now: () => Date }): 
 }
 
 const refuse = (tenant_id: string, limit: number, period: string, resets: Date): never => {
-  throw new QuotaError(`tenant ${tenant_id} has used its ${limit} runs of ${period}; it resets at ${resets.toISOString()}, or change the plan`, resets.toISOString())
+  throw new QuotaError(
+    `tenant ${tenant_id} has used its ${limit} runs of ${period}; it resets at ${resets.toISOString()}, or change the plan`,
+    resets.toISOString(),
+  )
 }

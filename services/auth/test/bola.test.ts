@@ -1,11 +1,26 @@
-/** Who may call what, for every route that is declared: the table of expectations is data, the rows are made from the declarations. */
+/**
+ * Who may call what, for every route that is declared: the table of expectations is data, the rows are made from the
+ * declarations.
+ */
 import { expect } from 'chai'
 import { runId } from '@convergence/contracts'
 import { issueKey } from '../src/issue-key.ts'
 import type { Route } from '../src/route.ts'
 import { adminKey, inWorld, type World } from './fakes.ts'
 
-const callers = ['own', 'other tenant', 'none', 'malformed', 'unknown', 'expired', 'revoked', 'missing scope', 'admin', 'wrong admin', 'suspended'] as const
+const callers = [
+  'own',
+  'other tenant',
+  'none',
+  'malformed',
+  'unknown',
+  'expired',
+  'revoked',
+  'missing scope',
+  'admin',
+  'wrong admin',
+  'suspended',
+] as const
 type Caller = (typeof callers)[number]
 
 /** Status that is expected, or undefined where the caller gets through to the route itself. */
@@ -20,84 +35,143 @@ const expected = (route: Route, caller: Caller): number | undefined => {
 }
 
 const setup = async (world: World) => {
-  for (const tenant of ['acme_corp', 'globex', 'suspended_inc']) world.addTenant(tenant, { status: tenant === 'suspended_inc' ? 'SUSPENDED' : 'ACTIVE' })
+  for (const tenant of ['acme_corp', 'globex', 'suspended_inc'])
+    world.addTenant(tenant, { status: tenant === 'suspended_inc' ? 'SUSPENDED' : 'ACTIVE' })
   const own = world.addKey('acme_corp')
   const keys: Record<Caller, { key?: string; admin?: string }> = {
-    own: { key: own }, 'other tenant': { key: world.addKey('globex') }, none: {}, malformed: { key: 'acme_corp_api_short' }, unknown: { key: issueKey('acme_corp') },
-    expired: { key: world.addKey('acme_corp', { expires_at: '2026-03-10T12:00:00Z' }) }, revoked: { key: world.addKey('acme_corp', { is_active: false, revoked_at: '2026-03-01T00:00:00Z' }) },
-    'missing scope': { key: world.addKey('acme_corp', { scopes: [] }) }, admin: { admin: adminKey }, 'wrong admin': { admin: `cdpadm_${'B'.repeat(43)}` }, suspended: { key: world.addKey('suspended_inc') },
+    own: { key: own },
+    'other tenant': { key: world.addKey('globex') },
+    none: {},
+    malformed: { key: 'acme_corp_api_short' },
+    unknown: { key: issueKey('acme_corp') },
+    expired: { key: world.addKey('acme_corp', { expires_at: '2026-03-10T12:00:00Z' }) },
+    revoked: { key: world.addKey('acme_corp', { is_active: false, revoked_at: '2026-03-01T00:00:00Z' }) },
+    'missing scope': { key: world.addKey('acme_corp', { scopes: [] }) },
+    admin: { admin: adminKey },
+    'wrong admin': { admin: `cdpadm_${'B'.repeat(43)}` },
+    suspended: { key: world.addKey('suspended_inc') },
   }
   const ids: Record<string, string> = {}
   for (const tenant of ['acme_corp', 'suspended_inc']) {
     ids[tenant] = runId(tenant, 'known')
-    await world.bus.play('run-failed', { run: world.runOf(tenant, String(ids[tenant])), status: 'FAILED', error: { code: 'INTERNAL', message: 'x' }, started_at: '2026-03-10T12:00:00Z', ended_at: '2026-03-10T12:00:01Z' })
+    await world.bus.play('run-failed', {
+      run: world.runOf(tenant, String(ids[tenant])),
+      status: 'FAILED',
+      error: { code: 'INTERNAL', message: 'x' },
+      started_at: '2026-03-10T12:00:00Z',
+      ended_at: '2026-03-10T12:00:01Z',
+    })
   }
   return { keys, ids }
 }
 
-const concrete = (route: Route, tenant: string, run_id: string) => route.path.split('/').map((part) => ({
-  ':tenant_id': tenant, ':run_id': run_id, ':provider': 'gcp', ':domain': 'cost', ':template': 'billing', ':name': 'nightly', ':key_id': 'key_none', ':kid': 'nobody',
-})[part] ?? part).join('/')
+const concrete = (route: Route, tenant: string, run_id: string) =>
+  route.path
+    .split('/')
+    .map(
+      (part) =>
+        ({
+          ':tenant_id': tenant,
+          ':run_id': run_id,
+          ':provider': 'gcp',
+          ':domain': 'cost',
+          ':template': 'billing',
+          ':name': 'nightly',
+          ':key_id': 'key_none',
+          ':kid': 'nobody',
+        })[part] ?? part,
+    )
+    .join('/')
 
 const bodyOf = (route: Route) => (route.method === 'GET' || route.method === 'DELETE' ? {} : { body: {} })
 
 describe('who may call what', () => {
-  it('answers every route and caller as the table says', () => inWorld({ local_mode: false, wait_ms: 0 }, async (world) => {
-    const { keys, ids } = await setup(world)
-    let rows = 0
-    for (const route of world.door.routes) {
-      for (const caller of callers) {
-        const tenant = caller === 'suspended' ? 'suspended_inc' : 'acme_corp'
-        const answer = await world.call(route.method, concrete(route, tenant, String(ids[tenant])), { ...keys[caller], ...bodyOf(route) })
-        const name = `${route.method} ${route.path} by ${caller}: ${answer.status} ${answer.text.slice(0, 200)}`
-        const status = expected(route, caller)
-        if (status === undefined) expect([401, 403], name).to.not.include(answer.status)
-        else expect(answer.status, name).to.equal(status)
-        if (caller === 'suspended' && (route.path.includes('/run/') || route.path.endsWith('/resume'))) expect([400, 402], name).to.include(answer.status)
-        expect(answer.status, name).to.be.below(500)
-        rows += 1
+  it('answers every route and caller as the table says', () =>
+    inWorld({ local_mode: false, wait_ms: 0 }, async (world) => {
+      const { keys, ids } = await setup(world)
+      let rows = 0
+      for (const route of world.door.routes) {
+        for (const caller of callers) {
+          const tenant = caller === 'suspended' ? 'suspended_inc' : 'acme_corp'
+          const answer = await world.call(route.method, concrete(route, tenant, String(ids[tenant])), {
+            ...keys[caller],
+            ...bodyOf(route),
+          })
+          const name = `${route.method} ${route.path} by ${caller}: ${answer.status} ${answer.text.slice(0, 200)}`
+          const status = expected(route, caller)
+          if (status === undefined) expect([401, 403], name).to.not.include(answer.status)
+          else expect(answer.status, name).to.equal(status)
+          if (caller === 'suspended' && (route.path.includes('/run/') || route.path.endsWith('/resume')))
+            expect([400, 402], name).to.include(answer.status)
+          expect(answer.status, name).to.be.below(500)
+          rows += 1
+        }
       }
-    }
-    expect(rows).to.equal(world.door.routes.length * callers.length)
-  }))
-  it('has identical bodies for what is another tenant\'s and what does not exist, and for every key that does not work', () => inWorld({ local_mode: false }, async (world) => {
-    const { keys, ids } = await setup(world)
-    const same = (text: string) => text.replace(/"request_id":"[^"]*"/, '')
-    for (const route of world.door.routes.filter(({ tenant }) => tenant === 'run' || tenant === 'tenant_id')) {
-      const foreign = await world.call(route.method, concrete(route, 'acme_corp', String(ids['acme_corp'])), { ...keys['other tenant'], ...bodyOf(route) })
-      const missing = await world.call(route.method, concrete(route, 'nobody_here', runId('globex', 'never')), { ...keys['other tenant'], ...bodyOf(route) })
-      expect(same(foreign.text), route.path).to.equal(same(missing.text))
-      expect([foreign.status, foreign.text.includes('acme_corp')], route.path).to.deep.equal([404, false])
-      const refused = await Promise.all((['none', 'malformed', 'unknown', 'expired', 'revoked'] as const).map((caller) => world.call(route.method, concrete(route, 'acme_corp', String(ids['acme_corp'])), { ...keys[caller], ...bodyOf(route) })))
-      expect(new Set(refused.map(({ text }) => same(text))).size, route.path).to.equal(1)
-    }
-  }))
-  it('decides the tenant before the scope', () => inWorld({}, async (world) => {
-    const { ids } = await setup(world)
-    const key = world.addKey('globex', { scopes: [] })
-    expect((await world.call('GET', '/api/v1/tenants/acme_corp', { key })).status).to.equal(404)
-    expect((await world.call('GET', '/api/v1/tenants/globex', { key })).status).to.equal(403)
-    expect((await world.call('GET', `/api/v1/pipelines/runs/${String(ids['acme_corp'])}`, { key })).status).to.equal(404)
-  }))
-  it('refuses a key whose text names another tenant than its row', () => inWorld({}, async (world) => {
-    world.addTenant('acme_corp')
-    const key = world.addKey('acme_corp')
-    for (const row of world.warehouse.rows['tenant_api_keys_rows'] ?? []) row['tenant_id'] = 'globex'
-    expect((await world.call('GET', '/api/v1/pipelines', { key })).status).to.equal(401)
-  }))
-  it('writes one audit row for each use of the admin key and each wrong one', () => inWorld({}, async (world) => {
-    await world.call('GET', '/api/v1/admin/tenants', { admin: adminKey, headers: { 'X-Request-ID': 'mine-1' } })
-    await world.call('GET', '/api/v1/admin/tenants', { admin: 'wrong' })
-    await world.call('DELETE', '/api/v1/admin/api-keys/key_none', { admin: adminKey })
-    const rows = world.warehouse.rows['auth_audit'] ?? []
-    expect(rows.map(({ actor, action, outcome }) => [actor, action, outcome])).to.deep.equal([
-      ['admin', 'GET /api/v1/admin/tenants', '200'], ['unknown', 'GET /api/v1/admin/tenants', '403'], ['admin', 'DELETE /api/v1/admin/api-keys/:key_id', '404'],
-    ])
-    expect(rows[0]?.['request_id']).to.equal('mine-1')
-  }))
+      expect(rows).to.equal(world.door.routes.length * callers.length)
+    }))
+  it("has identical bodies for what is another tenant's and what does not exist, and for every key that does not work", () =>
+    inWorld({ local_mode: false }, async (world) => {
+      const { keys, ids } = await setup(world)
+      const same = (text: string) => text.replace(/"request_id":"[^"]*"/, '')
+      for (const route of world.door.routes.filter(({ tenant }) => tenant === 'run' || tenant === 'tenant_id')) {
+        const foreign = await world.call(route.method, concrete(route, 'acme_corp', String(ids['acme_corp'])), {
+          ...keys['other tenant'],
+          ...bodyOf(route),
+        })
+        const missing = await world.call(route.method, concrete(route, 'nobody_here', runId('globex', 'never')), {
+          ...keys['other tenant'],
+          ...bodyOf(route),
+        })
+        expect(same(foreign.text), route.path).to.equal(same(missing.text))
+        expect([foreign.status, foreign.text.includes('acme_corp')], route.path).to.deep.equal([404, false])
+        const refused = await Promise.all(
+          (['none', 'malformed', 'unknown', 'expired', 'revoked'] as const).map((caller) =>
+            world.call(route.method, concrete(route, 'acme_corp', String(ids['acme_corp'])), {
+              ...keys[caller],
+              ...bodyOf(route),
+            }),
+          ),
+        )
+        expect(new Set(refused.map(({ text }) => same(text))).size, route.path).to.equal(1)
+      }
+    }))
+  it('decides the tenant before the scope', () =>
+    inWorld({}, async (world) => {
+      const { ids } = await setup(world)
+      const key = world.addKey('globex', { scopes: [] })
+      expect((await world.call('GET', '/api/v1/tenants/acme_corp', { key })).status).to.equal(404)
+      expect((await world.call('GET', '/api/v1/tenants/globex', { key })).status).to.equal(403)
+      expect((await world.call('GET', `/api/v1/pipelines/runs/${String(ids['acme_corp'])}`, { key })).status).to.equal(
+        404,
+      )
+    }))
+  it('refuses a key whose text names another tenant than its row', () =>
+    inWorld({}, async (world) => {
+      world.addTenant('acme_corp')
+      const key = world.addKey('acme_corp')
+      for (const row of world.warehouse.rows['tenant_api_keys_rows'] ?? []) row['tenant_id'] = 'globex'
+      expect((await world.call('GET', '/api/v1/pipelines', { key })).status).to.equal(401)
+    }))
+  it('writes one audit row for each use of the admin key and each wrong one', () =>
+    inWorld({}, async (world) => {
+      await world.call('GET', '/api/v1/admin/tenants', { admin: adminKey, headers: { 'X-Request-ID': 'mine-1' } })
+      await world.call('GET', '/api/v1/admin/tenants', { admin: 'wrong' })
+      await world.call('DELETE', '/api/v1/admin/api-keys/key_none', { admin: adminKey })
+      const rows = world.warehouse.rows['auth_audit'] ?? []
+      expect(rows.map(({ actor, action, outcome }) => [actor, action, outcome])).to.deep.equal([
+        ['admin', 'GET /api/v1/admin/tenants', '200'],
+        ['unknown', 'GET /api/v1/admin/tenants', '403'],
+        ['admin', 'DELETE /api/v1/admin/api-keys/:key_id', '404'],
+      ])
+      expect(rows[0]?.['request_id']).to.equal('mine-1')
+    }))
   it('opens onboarding without a key in local mode alone', async () => {
-    await inWorld({ local_mode: false }, async (world) => { expect((await world.call('POST', '/api/v1/tenants/onboard', { body: {} })).status).to.equal(403) })
-    await inWorld({ local_mode: true }, async (world) => { expect((await world.call('POST', '/api/v1/tenants/onboard', { body: {} })).status).to.equal(400) })
+    await inWorld({ local_mode: false }, async (world) => {
+      expect((await world.call('POST', '/api/v1/tenants/onboard', { body: {} })).status).to.equal(403)
+    })
+    await inWorld({ local_mode: true }, async (world) => {
+      expect((await world.call('POST', '/api/v1/tenants/onboard', { body: {} })).status).to.equal(400)
+    })
   })
   it('takes DISABLE_AUTH in local mode alone, as tenant dev, and says so in every answer', async () => {
     let refused = ''

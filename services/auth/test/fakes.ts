@@ -1,4 +1,7 @@
-/** The doors in memory, and a world with the service behind a real port. The bus plays a scheduler and an executor that always succeed. */
+/**
+ * The doors in memory, and a world with the service behind a real port. The bus plays a scheduler and an executor that
+ * always succeed.
+ */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -12,7 +15,15 @@ import type { Row, Statement, Warehouse } from '@convergence/warehouse'
 import { auth, type Auth, type AuthDeps } from '../src/auth.ts'
 import { hashOf, issueKey } from '../src/issue-key.ts'
 
-export const delivery: Delivery = { message_id: 'm', published_at: '2026-01-01T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, beforeAck: () => undefined, signal: new AbortController().signal }
+export const delivery: Delivery = {
+  message_id: 'm',
+  published_at: '2026-01-01T00:00:00Z',
+  attributes: {},
+  data: new Uint8Array(),
+  attempt: 1,
+  beforeAck: () => undefined,
+  signal: new AbortController().signal,
+}
 
 export interface FakeBus extends Bus {
   published: Outgoing[]
@@ -25,7 +36,9 @@ export interface FakeBus extends Bus {
 export const fakeBus = (): FakeBus => {
   const handlers = new Map<Topic, Handler<Topic>[]>()
   const bus: FakeBus = {
-    published: [], failing: false, onPublish: () => undefined,
+    published: [],
+    failing: false,
+    onPublish: () => undefined,
     publish: async (events) => {
       if (bus.failing) throw new AppError('UNAVAILABLE', 'the broker does not answer')
       for (const outgoing of events) {
@@ -33,12 +46,16 @@ export const fakeBus = (): FakeBus => {
         bus.onPublish(outgoing)
       }
     },
-    consume: (_service, topic, handler) => { handlers.set(topic, [...handlers.get(topic) ?? [], handler as unknown as Handler<Topic>]) },
+    consume: (_service, topic, handler) => {
+      handlers.set(topic, [...(handlers.get(topic) ?? []), handler as unknown as Handler<Topic>])
+    },
     consumeDead: () => undefined,
     healthy: () => !bus.failing,
     receiving: () => true,
     close: async () => undefined,
-    play: async (topic, event) => { for (const handler of handlers.get(topic) ?? []) await handler(event, delivery) },
+    play: async (topic, event) => {
+      for (const handler of handlers.get(topic) ?? []) await handler(event, delivery)
+    },
   }
   return bus
 }
@@ -52,7 +69,8 @@ export interface FakeWarehouse extends Warehouse {
 }
 const latest = (rows: readonly Row[], key: string) => {
   const found = new Map<unknown, Row>()
-  for (const row of rows) if (Number(row['version'] ?? 0) >= Number(found.get(row[key])?.['version'] ?? 0)) found.set(row[key], row)
+  for (const row of rows)
+    if (Number(row['version'] ?? 0) >= Number(found.get(row[key])?.['version'] ?? 0)) found.set(row[key], row)
   return [...found.values()]
 }
 /** Answers the few statements of the store: the view by its name, filters by the parameters that are given. */
@@ -60,41 +78,96 @@ export const fakeWarehouse = (): FakeWarehouse => {
   const taken = new Set<string>()
   const refuse = () => Promise.reject(new Error('not in this fake'))
   const warehouse: FakeWarehouse = {
-    project_id: 'local-convergence', rows: {}, queries: [], datasets: new Map(), isHealthy: true,
-    dryRuns: () => Promise.resolve({ statement_type: 'SELECT', referenced_tables: [], columns: [], bytes_processed: 0 }),
+    project_id: 'local-convergence',
+    rows: {},
+    queries: [],
+    datasets: new Map(),
+    isHealthy: true,
+    dryRuns: () =>
+      Promise.resolve({ statement_type: 'SELECT', referenced_tables: [], columns: [], bytes_processed: 0 }),
     commit: async (table, { epoch, shard, seq }, rows) => {
       const id = `${epoch}-${shard}-${seq}`
       if (taken.has(id)) return 'conflict'
-      taken.add(id);
-      (warehouse.rows[table] ??= []).push(...rows)
+      taken.add(id)
+      ;(warehouse.rows[table] ??= []).push(...rows)
       return 'mine'
     },
-    runJob: refuse, cancelChain: refuse, ensureDataset: refuse, ensureTable: refuse, ensureView: refuse, dropDataset: refuse,
-    append: async (table, rows) => { (warehouse.rows[table] ??= []).push(...rows) },
+    runJob: refuse,
+    cancelChain: refuse,
+    ensureDataset: refuse,
+    ensureTable: refuse,
+    ensureView: refuse,
+    dropDataset: refuse,
+    append: async (table, rows) => {
+      ;(warehouse.rows[table] ??= []).push(...rows)
+    },
     query: async (statement) => {
       warehouse.queries.push(statement)
       const view = /`local-convergence\.tenants\.([a-z_]+)`/.exec(statement.query)?.[1] ?? ''
-      const value = Object.fromEntries((statement.parameters ?? []).map((parameter) => [parameter.name, parameter.value])) as Record<string, string | undefined>
+      const value = Object.fromEntries(
+        (statement.parameters ?? []).map((parameter) => [parameter.name, parameter.value]),
+      ) as Record<string, string | undefined>
       const rows = (table: string) => warehouse.rows[table] ?? []
-      const filtered = (found: Row[], ...names: string[]) => found.filter((row) => names.every((name) => value[name] === undefined || row[name] === value[name]))
+      const filtered = (found: Row[], ...names: string[]) =>
+        found.filter((row) => names.every((name) => value[name] === undefined || row[name] === value[name]))
       switch (view) {
-        case 'tenant_api_keys': return latest(rows('tenant_api_keys_rows'), 'key_id').filter((row) => value['key_hash'] === undefined || row['tenant_api_key_hash'] === value['key_hash']).filter((row) => filtered([row], 'key_id', 'tenant_id').length > 0)
-        case 'tenant_profiles': return filtered(latest(rows('tenant_profiles_rows'), 'tenant_id'), 'tenant_id').filter((row) => String(row['tenant_id']) > (value['after'] ?? '')).sort((a, b) => (String(a['tenant_id']) < String(b['tenant_id']) ? -1 : 1))
-        case 'tenant_usage_quotas': return [filtered(rows('usage'), 'tenant_id')[0] ?? { daily: 0, monthly: 0, concurrent: 0 }]
+        case 'tenant_api_keys':
+          return latest(rows('tenant_api_keys_rows'), 'key_id')
+            .filter((row) => value['key_hash'] === undefined || row['tenant_api_key_hash'] === value['key_hash'])
+            .filter((row) => filtered([row], 'key_id', 'tenant_id').length > 0)
+        case 'tenant_profiles':
+          return filtered(latest(rows('tenant_profiles_rows'), 'tenant_id'), 'tenant_id')
+            .filter((row) => String(row['tenant_id']) > (value['after'] ?? ''))
+            .sort((a, b) => (String(a['tenant_id']) < String(b['tenant_id']) ? -1 : 1))
+        case 'tenant_usage_quotas':
+          return [filtered(rows('usage'), 'tenant_id')[0] ?? { daily: 0, monthly: 0, concurrent: 0 }]
         case 'tenant_pipeline_runs': {
-          if (value['run_id'] !== undefined) return rows('runs').filter((row) => row['pipeline_logging_id'] === value['run_id'] && (value['tenant_id'] === undefined || row['tenant_id'] === value['tenant_id']))
+          if (value['run_id'] !== undefined)
+            return rows('runs').filter(
+              (row) =>
+                row['pipeline_logging_id'] === value['run_id'] &&
+                (value['tenant_id'] === undefined || row['tenant_id'] === value['tenant_id']),
+            )
           const mine = rows('runs').filter((row) => row['tenant_id'] === value['tenant_id'])
-          const asked = rows('run_requests').filter((row) => row['tenant_id'] === value['tenant_id'] && !mine.some((run) => run['pipeline_logging_id'] === row['run_id'])).map((row) => ({ ...row, pipeline_logging_id: row['run_id'], status: 'PENDING' }))
-          return [...mine, ...asked].filter((row: Row) => (value['run_status'] === undefined || row['status'] === value['run_status']) && (value['after_at'] === undefined || String(row['requested_at']) < value['after_at']))
-            .sort((a: Row, b: Row) => (String(a['requested_at']) > String(b['requested_at']) ? -1 : 1)).slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1]))
+          const asked = rows('run_requests')
+            .filter(
+              (row) =>
+                row['tenant_id'] === value['tenant_id'] &&
+                !mine.some((run) => run['pipeline_logging_id'] === row['run_id']),
+            )
+            .map((row) => ({ ...row, pipeline_logging_id: row['run_id'], status: 'PENDING' }))
+          return [...mine, ...asked]
+            .filter(
+              (row: Row) =>
+                (value['run_status'] === undefined || row['status'] === value['run_status']) &&
+                (value['after_at'] === undefined || String(row['requested_at']) < value['after_at']),
+            )
+            .sort((a: Row, b: Row) => (String(a['requested_at']) > String(b['requested_at']) ? -1 : 1))
+            .slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1]))
         }
-        case 'run_requests': return filtered(rows('run_requests'), 'run_id', 'tenant_id')
-        case 'tenant_step_logs': return rows('steps').filter((row) => row['pipeline_logging_id'] === value['run_id'])
-        case 'pipeline_execution_queue': return filtered(rows('queue').map((row) => ({ ...row, run_id: row['pipeline_logging_id'] })), 'run_id')
-        case 'tenant_pipeline_configs': return filtered(rows('configs'), 'tenant_id').filter((row) => value['schedule_name'] === undefined || row['name'] === value['schedule_name'])
-        case 'tenant_cloud_credentials': return filtered(latest(rows('tenant_cloud_credentials_rows'), 'credential_ref'), 'tenant_id', 'credential_ref')
-        case 'publisher_keys': return filtered(latest(rows('publisher_keys_rows'), 'kid'), 'kid')
-        default: throw new Error(`the fake does not know ${view}`)
+        case 'run_requests':
+          return filtered(rows('run_requests'), 'run_id', 'tenant_id')
+        case 'tenant_step_logs':
+          return rows('steps').filter((row) => row['pipeline_logging_id'] === value['run_id'])
+        case 'pipeline_execution_queue':
+          return filtered(
+            rows('queue').map((row) => ({ ...row, run_id: row['pipeline_logging_id'] })),
+            'run_id',
+          )
+        case 'tenant_pipeline_configs':
+          return filtered(rows('configs'), 'tenant_id').filter(
+            (row) => value['schedule_name'] === undefined || row['name'] === value['schedule_name'],
+          )
+        case 'tenant_cloud_credentials':
+          return filtered(
+            latest(rows('tenant_cloud_credentials_rows'), 'credential_ref'),
+            'tenant_id',
+            'credential_ref',
+          )
+        case 'publisher_keys':
+          return filtered(latest(rows('publisher_keys_rows'), 'kid'), 'kid')
+        default:
+          throw new Error(`the fake does not know ${view}`)
       }
     },
     dryRun: (statement) => warehouse.dryRuns(statement),
@@ -108,18 +181,54 @@ export const fakeWarehouse = (): FakeWarehouse => {
   return warehouse
 }
 
-const pipelineOf = (path: string, parameters: Pipeline['parameters'], steps: string[]): Pipeline =>
-  ({ path, pipeline_id: path.replaceAll('/', '_'), description: `The pipeline ${path}`, parameters, steps: steps.map((step_id) => ({ step_id, name: step_id, ps_type: 'custom.noop' })) })
-const given = (name: string, required = false): Pipeline['parameters'][number] => ({ name, type: name === 'date' ? 'date' : 'string', description: name, required })
+const pipelineOf = (path: string, parameters: Pipeline['parameters'], steps: string[]): Pipeline => ({
+  path,
+  pipeline_id: path.replaceAll('/', '_'),
+  description: `The pipeline ${path}`,
+  parameters,
+  steps: steps.map((step_id) => ({ step_id, name: step_id, ps_type: 'custom.noop' })),
+})
+const given = (name: string, required = false): Pipeline['parameters'][number] => ({
+  name,
+  type: name === 'date' ? 'date' : 'string',
+  description: name,
+  required,
+})
 
 export const fakePipelines = (): Pipelines => {
-  const all = new Map([
-    pipelineOf('gcp/cost/billing', [given('date', true), given('note')], ['extract', 'check']),
-    pipelineOf('custom/bench/three_steps', [], ['a', 'b', 'c']),
-    pipelineOf('setup/tenants/onboarding', ['new_tenant_id', 'company_name', 'admin_email', 'subscription_plan', 'body_digest'].map((name) => given(name, true)), ['profile', 'validation']),
-    pipelineOf('setup/tenants/schedule', ['for_tenant_id', 'schedule_name', 'action', 'pipeline', 'cron', 'timezone', 'schedule_parameters', 'priority', 'is_active', 'missed', 'overlap'].map((name) => given(name)), ['schedule']),
-    ...['trigger', 'process_queue', 'reset_daily_quotas'].map((name) => pipelineOf(`setup/scheduler/${name}`, [], [name])),
-  ].map((pipeline) => [pipeline.path, pipeline]))
+  const all = new Map(
+    [
+      pipelineOf('gcp/cost/billing', [given('date', true), given('note')], ['extract', 'check']),
+      pipelineOf('custom/bench/three_steps', [], ['a', 'b', 'c']),
+      pipelineOf(
+        'setup/tenants/onboarding',
+        ['new_tenant_id', 'company_name', 'admin_email', 'subscription_plan', 'body_digest'].map((name) =>
+          given(name, true),
+        ),
+        ['profile', 'validation'],
+      ),
+      pipelineOf(
+        'setup/tenants/schedule',
+        [
+          'for_tenant_id',
+          'schedule_name',
+          'action',
+          'pipeline',
+          'cron',
+          'timezone',
+          'schedule_parameters',
+          'priority',
+          'is_active',
+          'missed',
+          'overlap',
+        ].map((name) => given(name)),
+        ['schedule'],
+      ),
+      ...['trigger', 'process_queue', 'reset_daily_quotas'].map((name) =>
+        pipelineOf(`setup/scheduler/${name}`, [], [name]),
+      ),
+    ].map((pipeline) => [pipeline.path, pipeline]),
+  )
   return {
     list: () => [...all.values()],
     get: (path) => all.get(path),
@@ -127,16 +236,42 @@ export const fakePipelines = (): Pipelines => {
       const pipeline = all.get(input.pipeline)
       if (pipeline === undefined) throw new AppError('PIPELINE_UNKNOWN', `no pipeline ${input.pipeline}`)
       const faults = [
-        ...Object.keys(input.parameters).filter((name) => !pipeline.parameters.some((parameter) => parameter.name === name)).map((name) => `${name}: is not a parameter`),
-        ...pipeline.parameters.filter(({ name, required }) => required && input.parameters[name] === undefined).map(({ name }) => `${name}: is missing`),
-        ...pipeline.parameters.filter(({ name, type }) => type === 'date' && input.parameters[name] !== undefined && !/^\d{4}-\d\d-\d\d$/.test(String(input.parameters[name]))).map(({ name }) => `${name}: expected a date`),
+        ...Object.keys(input.parameters)
+          .filter((name) => !pipeline.parameters.some((parameter) => parameter.name === name))
+          .map((name) => `${name}: is not a parameter`),
+        ...pipeline.parameters
+          .filter(({ name, required }) => required && input.parameters[name] === undefined)
+          .map(({ name }) => `${name}: is missing`),
+        ...pipeline.parameters
+          .filter(
+            ({ name, type }) =>
+              type === 'date' &&
+              input.parameters[name] !== undefined &&
+              !/^\d{4}-\d\d-\d\d$/.test(String(input.parameters[name])),
+          )
+          .map(({ name }) => `${name}: expected a date`),
       ]
-      if (faults.length > 0) throw new AppError('PARAMETER_INVALID', `${input.pipeline}: ${faults.length} faults`, { faults })
+      if (faults.length > 0)
+        throw new AppError('PARAMETER_INVALID', `${input.pipeline}: ${faults.length} faults`, { faults })
       return {
-        ...input, pipeline_id: pipeline.pipeline_id, priority: 5, sources: [], notifications: [], skip: undefined,
+        ...input,
+        pipeline_id: pipeline.pipeline_id,
+        priority: 5,
+        sources: [],
+        notifications: [],
+        skip: undefined,
         steps: pipeline.steps.map((step) => ({
-          ...step, host: 'executor', timeout_minutes: 1, retry_policy: { max_retries: 0, retry_delay_seconds: 1 },
-          config: step.step_id === 'extract' ? { source: { query: 'SELECT 1', parameters: [] }, destination: { dataset_type: input.tenant_id, table: 'gcp_cost_billing', write_mode: 'truncate' } } : {},
+          ...step,
+          host: 'executor',
+          timeout_minutes: 1,
+          retry_policy: { max_retries: 0, retry_delay_seconds: 1 },
+          config:
+            step.step_id === 'extract'
+              ? {
+                  source: { query: 'SELECT 1', parameters: [] },
+                  destination: { dataset_type: input.tenant_id, table: 'gcp_cost_billing', write_mode: 'truncate' },
+                }
+              : {},
         })),
       }
     },
@@ -146,12 +281,22 @@ export const fakePipelines = (): Pipelines => {
 /** A clock that is moved by hand. */
 export const clock = (start = '2026-03-10T12:00:00.000Z') => {
   let at = Date.parse(start)
-  return { now: () => new Date(at), add: (ms: number) => { at += ms } }
+  return {
+    now: () => new Date(at),
+    add: (ms: number) => {
+      at += ms
+    },
+  }
 }
 
 export const adminKey = `cdpadm_${'A'.repeat(43)}`
 
-export interface Answered { status: number; headers: Headers; text: string; body: Record<string, never> & Record<string, unknown> }
+export interface Answered {
+  status: number
+  headers: Headers
+  text: string
+  body: Record<string, never> & Record<string, unknown>
+}
 export interface World {
   door: Auth
   bus: FakeBus
@@ -162,7 +307,11 @@ export interface World {
   /** Puts a tenant and a key of it into the tables. */
   addTenant(tenant_id: string, more?: { plan?: keyof typeof plans; status?: string }): void
   addKey(tenant_id: string, more?: Partial<Row>): string
-  call(method: string, path: string, options?: { key?: string; admin?: string; body?: unknown; raw?: string | Buffer; headers?: Record<string, string> }): Promise<Answered>
+  call(
+    method: string,
+    path: string,
+    options?: { key?: string; admin?: string; body?: unknown; raw?: string | Buffer; headers?: Record<string, string> },
+  ): Promise<Answered>
   /** The run as an event carries it. */
   runOf(tenant_id: string, run_id: string, pipeline?: string): Run
   /** From now on every requested run is admitted and ends well. */
@@ -179,29 +328,83 @@ export const openWorld = async (options: Partial<AuthDeps> = {}): Promise<World>
   const secrets = openSecrets(openKeyring({ file: join(folder, 'keyring.json') }))
   const lines: string[] = []
   const door = await auth({
-    bus, warehouse, secrets: openSecrets(openKeyring({ file: join(folder, 'keyring.json') }), { may_open: [] }), pipelines, now: time.now, random: () => 0.5, host: '127.0.0.1', port: 0,
-    log: openLog({ service: 'auth', level: 'debug', write: (line) => lines.push(line) }), version: '1.2.3', environment: 'test', local_mode: true, admin_key_hashes: [hashOf(adminKey)],
-    replica: 'r0', settle_ms: 0, bootstrap: async () => ({ dataset_created: false, tables_created: [], tables_existing: ['run_requests'] }), ...options,
+    bus,
+    warehouse,
+    secrets: openSecrets(openKeyring({ file: join(folder, 'keyring.json') }), { may_open: [] }),
+    pipelines,
+    now: time.now,
+    random: () => 0.5,
+    host: '127.0.0.1',
+    port: 0,
+    log: openLog({ service: 'auth', level: 'debug', write: (line) => lines.push(line) }),
+    version: '1.2.3',
+    environment: 'test',
+    local_mode: true,
+    admin_key_hashes: [hashOf(adminKey)],
+    replica: 'r0',
+    settle_ms: 0,
+    bootstrap: async () => ({ dataset_created: false, tables_created: [], tables_existing: ['run_requests'] }),
+    ...options,
   }).catch((error: unknown) => {
     rmSync(folder, { recursive: true, force: true })
     throw error
   })
-  const runOf: World['runOf'] = (tenant_id, run_id, pipeline = 'custom/bench/three_steps') =>
-    ({ ...pipelines.compile({ run_id, tenant_id, pipeline, parameters: pipeline === 'gcp/cost/billing' ? { date: '2026-03-01' } : {}, trigger_type: 'api', requested_at: time.now().toISOString() }), admitted_at: time.now().toISOString() })
+  const runOf: World['runOf'] = (tenant_id, run_id, pipeline = 'custom/bench/three_steps') => ({
+    ...pipelines.compile({
+      run_id,
+      tenant_id,
+      pipeline,
+      parameters: pipeline === 'gcp/cost/billing' ? { date: '2026-03-01' } : {},
+      trigger_type: 'api',
+      requested_at: time.now().toISOString(),
+    }),
+    admitted_at: time.now().toISOString(),
+  })
   return {
-    door, bus, warehouse, secrets, time, lines, runOf,
+    door,
+    bus,
+    warehouse,
+    secrets,
+    time,
+    lines,
+    runOf,
     addTenant: (tenant_id, { plan = 'SCALE', status = 'ACTIVE' } = {}) => {
-      const limits = plans[plan];
-      (warehouse.rows['tenant_profiles_rows'] ??= []).push({
-        tenant_id, company_name: `Company of ${tenant_id}`, admin_email: `a@${tenant_id.replaceAll('_', '-')}.example`, status, subscription_plan: plan, plan, subscription_status: 'ACTIVE', body_digest: null, version: 1, recorded_at: '2026-01-01T00:00:00Z',
-        daily_limit: limits.daily, monthly_limit: limits.monthly, concurrent_limit: limits.concurrent, trial_end_date: null, subscription_end_date: null,
+      const limits = plans[plan]
+      ;(warehouse.rows['tenant_profiles_rows'] ??= []).push({
+        tenant_id,
+        company_name: `Company of ${tenant_id}`,
+        admin_email: `a@${tenant_id.replaceAll('_', '-')}.example`,
+        status,
+        subscription_plan: plan,
+        plan,
+        subscription_status: 'ACTIVE',
+        body_digest: null,
+        version: 1,
+        recorded_at: '2026-01-01T00:00:00Z',
+        daily_limit: limits.daily,
+        monthly_limit: limits.monthly,
+        concurrent_limit: limits.concurrent,
+        trial_end_date: null,
+        subscription_end_date: null,
       })
     },
     addKey: (tenant_id, more = {}) => {
-      const key = issueKey(tenant_id);
-      (warehouse.rows['tenant_api_keys_rows'] ??= []).push({
-        key_id: `key_${hashOf(key).slice(0, 10)}`, tenant_id, tenant_api_key_hash: hashOf(key), encrypted_api_key: null, scopes: ['pipelines:run', 'pipelines:read', 'configs:write'], description: null, is_active: true,
-        expires_at: '2027-01-01T00:00:00Z', revoked_at: null, replaced_by: null, created_by: 'test', created_at: '2026-01-01T00:00:00Z', version: 1, ...more,
+      const key = issueKey(tenant_id)
+      ;(warehouse.rows['tenant_api_keys_rows'] ??= []).push({
+        key_id: `key_${hashOf(key).slice(0, 10)}`,
+        tenant_id,
+        tenant_api_key_hash: hashOf(key),
+        encrypted_api_key: null,
+        scopes: ['pipelines:run', 'pipelines:read', 'configs:write'],
+        description: null,
+        is_active: true,
+        expires_at: '2027-01-01T00:00:00Z',
+        revoked_at: null,
+        replaced_by: null,
+        created_by: 'test',
+        created_at: '2026-01-01T00:00:00Z',
+        version: 1,
+        ...more,
       })
       return key
     },
@@ -209,16 +412,42 @@ export const openWorld = async (options: Partial<AuthDeps> = {}): Promise<World>
       const content = raw ?? (body === undefined ? undefined : JSON.stringify(body))
       const answer = await fetch(`${door.url}${path}`, {
         method,
-        headers: { ...key === undefined ? {} : { 'X-API-Key': key }, ...admin === undefined ? {} : { 'X-Admin-Key': admin }, ...content === undefined ? {} : { 'Content-Type': 'application/json' }, ...headers },
-        ...content === undefined ? {} : { body: content },
+        headers: {
+          ...(key === undefined ? {} : { 'X-API-Key': key }),
+          ...(admin === undefined ? {} : { 'X-Admin-Key': admin }),
+          ...(content === undefined ? {} : { 'Content-Type': 'application/json' }),
+          ...headers,
+        },
+        ...(content === undefined ? {} : { body: content }),
       })
       const text = await answer.text()
-      return { status: answer.status, headers: answer.headers, text, body: (/json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(text) : {}) as Answered['body'] }
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        text,
+        body: (/json/.test(answer.headers.get('content-type') ?? '') ? JSON.parse(text) : {}) as Answered['body'],
+      }
     },
     succeed: (outputs = {}) => {
       bus.onPublish = ({ topic, event }) => {
         if (topic !== 'run-requested' || event.action === 'cancel') return
-        setImmediate(() => { void playSuccess(bus, { ...pipelines.compile({ run_id: event.run_id ?? '', tenant_id: event.tenant_id, pipeline: event.pipeline ?? '', parameters: event.parameters ?? {}, trigger_type: event.trigger_type ?? 'api', requested_at: time.now().toISOString() }), admitted_at: time.now().toISOString() }, outputs) })
+        setImmediate(() => {
+          void playSuccess(
+            bus,
+            {
+              ...pipelines.compile({
+                run_id: event.run_id ?? '',
+                tenant_id: event.tenant_id,
+                pipeline: event.pipeline ?? '',
+                parameters: event.parameters ?? {},
+                trigger_type: event.trigger_type ?? 'api',
+                requested_at: time.now().toISOString(),
+              }),
+              admitted_at: time.now().toISOString(),
+            },
+            outputs,
+          )
+        })
       }
     },
     end: async () => {
@@ -229,10 +458,24 @@ export const openWorld = async (options: Partial<AuthDeps> = {}): Promise<World>
   }
 }
 
-export const stepEvent = (run: Run, step_id: string): EventBodies['step-completed'] =>
-  ({ run, step_id, attempt: 0, conclusion: 'SUCCEEDED', started_at: '2026-03-10T12:00:00Z', ended_at: '2026-03-10T12:00:01Z', duration_ms: 1000, rows_written: 3 })
-export const endEvent = (run: Run, outputs: Record<string, unknown> = {}): EventBodies['run-completed'] =>
-  ({ run, status: 'COMPLETED', started_at: '2026-03-10T12:00:00Z', ended_at: '2026-03-10T12:00:03Z', duration_ms: 3000, outputs })
+export const stepEvent = (run: Run, step_id: string): EventBodies['step-completed'] => ({
+  run,
+  step_id,
+  attempt: 0,
+  conclusion: 'SUCCEEDED',
+  started_at: '2026-03-10T12:00:00Z',
+  ended_at: '2026-03-10T12:00:01Z',
+  duration_ms: 1000,
+  rows_written: 3,
+})
+export const endEvent = (run: Run, outputs: Record<string, unknown> = {}): EventBodies['run-completed'] => ({
+  run,
+  status: 'COMPLETED',
+  started_at: '2026-03-10T12:00:00Z',
+  ended_at: '2026-03-10T12:00:03Z',
+  duration_ms: 3000,
+  outputs,
+})
 export const playSuccess = async (bus: FakeBus, run: Run, outputs: Record<string, unknown> = {}): Promise<void> => {
   await bus.play('run-admitted', { run, next: [] })
   for (const { step_id } of run.steps) await bus.play('step-completed', stepEvent(run, step_id))

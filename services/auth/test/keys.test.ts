@@ -15,16 +15,27 @@ describe('the form of a key', () => {
   })
   it('catches each change of a character and each swap of neighbours', () => {
     const alphabet = 'abcXYZ019_'
-    fc.assert(fc.property(fc.stringMatching(/^[a-z][a-z0-9_]{2,30}$/), fc.nat(), fc.constantFrom(...alphabet), (tenant, place, char) => {
-      const key = issueKey(tenant)
-      const at = place % key.length
-      const changed = `${key.slice(0, at)}${char}${key.slice(at + 1)}`
-      const swapped = `${key.slice(0, at)}${key.slice(at + 1, at + 2)}${key.charAt(at)}${key.slice(at + 2)}`
-      return isKeyShaped(key) && (changed === key || !isKeyShaped(changed)) && (swapped === key || !isKeyShaped(swapped))
-    }), { numRuns: 2_000 })
+    fc.assert(
+      fc.property(
+        fc.stringMatching(/^[a-z][a-z0-9_]{2,30}$/),
+        fc.nat(),
+        fc.constantFrom(...alphabet),
+        (tenant, place, char) => {
+          const key = issueKey(tenant)
+          const at = place % key.length
+          const changed = `${key.slice(0, at)}${char}${key.slice(at + 1)}`
+          const swapped = `${key.slice(0, at)}${key.slice(at + 1, at + 2)}${key.charAt(at)}${key.slice(at + 2)}`
+          return (
+            isKeyShaped(key) && (changed === key || !isKeyShaped(changed)) && (swapped === key || !isKeyShaped(swapped))
+          )
+        },
+      ),
+      { numRuns: 2_000 },
+    )
   })
   it('is decided in no time for text of any length', () => {
-    for (const text of ['', 'a'.repeat(100_000), `${'a_'.repeat(50_000)}_api_`, `a_api_${'0'.repeat(100_000)}`]) expect(isKeyShaped(text)).to.equal(false)
+    for (const text of ['', 'a'.repeat(100_000), `${'a_'.repeat(50_000)}_api_`, `a_api_${'0'.repeat(100_000)}`])
+      expect(isKeyShaped(text)).to.equal(false)
   })
 })
 
@@ -32,12 +43,29 @@ const setup = () => {
   const rows = new Map<string, KeyRow>()
   const time = clock()
   let lookUps = 0
-  const store = { keyByHash: async (hash: string) => { lookUps += 1; return rows.get(hash) } } as Partial<Store> as Store
+  const store = {
+    keyByHash: async (hash: string) => {
+      lookUps += 1
+      return rows.get(hash)
+    },
+  } as Partial<Store> as Store
   const add = (more: Partial<KeyRow> = {}) => {
     const key = issueKey('acme_corp')
     const row: KeyRow = {
-      key_id: 'k1', tenant_id: 'acme_corp', tenant_api_key_hash: hashOf(key), encrypted_api_key: null, scopes: ['pipelines:read'], description: null, is_active: true, expires_at: '2026-04-01T00:00:00Z',
-      revoked_at: null, replaced_by: null, created_by: null, created_at: '2026-01-01T00:00:00Z', version: 1, ...more,
+      key_id: 'k1',
+      tenant_id: 'acme_corp',
+      tenant_api_key_hash: hashOf(key),
+      encrypted_api_key: null,
+      scopes: ['pipelines:read'],
+      description: null,
+      is_active: true,
+      expires_at: '2026-04-01T00:00:00Z',
+      revoked_at: null,
+      replaced_by: null,
+      created_by: null,
+      created_at: '2026-01-01T00:00:00Z',
+      version: 1,
+      ...more,
     }
     rows.set(row.tenant_api_key_hash, row)
     return { key, row }
@@ -49,7 +77,8 @@ describe('checking a key', () => {
   it('looks nothing up for what is no key', async () => {
     const { open, lookUps } = setup()
     const keys = open()
-    for (let k = 0; k < 1000; k += 1) expect(await keys.check(`acme_corp_api_${'A'.repeat(36)}${String(k).padStart(6, '0')}`)).to.equal(undefined)
+    for (let k = 0; k < 1000; k += 1)
+      expect(await keys.check(`acme_corp_api_${'A'.repeat(36)}${String(k).padStart(6, '0')}`)).to.equal(undefined)
     expect(lookUps()).to.be.below(2)
   })
   it('looks a key up once, also for many callers at a time', async () => {
@@ -94,44 +123,77 @@ describe('checking a key', () => {
 })
 
 describe('keys over REST', () => {
-  const make = (world: Parameters<Parameters<typeof inWorld>[1]>[0], body: Record<string, unknown> = {}) => world.call('POST', '/api/v1/admin/api-keys', { admin: adminKey, body: { tenant_id: 'acme_corp', ...body } })
+  const make = (world: Parameters<Parameters<typeof inWorld>[1]>[0], body: Record<string, unknown> = {}) =>
+    world.call('POST', '/api/v1/admin/api-keys', { admin: adminKey, body: { tenant_id: 'acme_corp', ...body } })
 
-  it('are made, listed without secrets, rotated with an overlap, revoked', () => inWorld({}, async (world) => {
-    world.addTenant('acme_corp')
-    const made = await make(world, { scopes: ['pipelines:read'], description: 'console' })
-    expect([made.status, made.body['scopes']]).to.deep.equal([201, ['pipelines:read']])
-    const [key, key_id] = [String(made.body['api_key']), String(made.body['key_id'])]
-    expect((await world.call('GET', '/api/v1/pipelines', { key })).status).to.equal(200)
+  it('are made, listed without secrets, rotated with an overlap, revoked', () =>
+    inWorld({}, async (world) => {
+      world.addTenant('acme_corp')
+      const made = await make(world, { scopes: ['pipelines:read'], description: 'console' })
+      expect([made.status, made.body['scopes']]).to.deep.equal([201, ['pipelines:read']])
+      const [key, key_id] = [String(made.body['api_key']), String(made.body['key_id'])]
+      expect((await world.call('GET', '/api/v1/pipelines', { key })).status).to.equal(200)
 
-    const list = await world.call('GET', '/api/v1/admin/api-keys?tenant_id=acme_corp', { admin: adminKey })
-    expect(list.text).to.contain(key_id).and.not.contain(key.slice(-20)).and.not.contain('hash').and.not.contain('encrypted')
+      const list = await world.call('GET', '/api/v1/admin/api-keys?tenant_id=acme_corp', { admin: adminKey })
+      expect(list.text)
+        .to.contain(key_id)
+        .and.not.contain(key.slice(-20))
+        .and.not.contain('hash')
+        .and.not.contain('encrypted')
 
-    const rotated = await world.call('POST', `/api/v1/admin/api-keys/${key_id}/rotate`, { admin: adminKey, body: { overlap_hours: 1 } })
-    expect(rotated.status).to.equal(201)
-    expect((await world.call('GET', '/api/v1/pipelines', { key: String(rotated.body['api_key']) })).status).to.equal(200)
-    world.time.add(3_599_000)
-    const overlapping = await world.call('GET', '/api/v1/pipelines', { key })
-    expect([overlapping.status, overlapping.headers.get('deprecation')]).to.deep.equal([200, 'true'])
-    world.time.add(1_000)
-    expect((await world.call('GET', '/api/v1/pipelines', { key })).status).to.equal(401)
+      const rotated = await world.call('POST', `/api/v1/admin/api-keys/${key_id}/rotate`, {
+        admin: adminKey,
+        body: { overlap_hours: 1 },
+      })
+      expect(rotated.status).to.equal(201)
+      expect((await world.call('GET', '/api/v1/pipelines', { key: String(rotated.body['api_key']) })).status).to.equal(
+        200,
+      )
+      world.time.add(3_599_000)
+      const overlapping = await world.call('GET', '/api/v1/pipelines', { key })
+      expect([overlapping.status, overlapping.headers.get('deprecation')]).to.deep.equal([200, 'true'])
+      world.time.add(1_000)
+      expect((await world.call('GET', '/api/v1/pipelines', { key })).status).to.equal(401)
 
-    const next = String(rotated.body['key_id'])
-    expect((await world.call('DELETE', `/api/v1/admin/api-keys/${next}`, { admin: adminKey })).body['is_active']).to.equal(false)
-    expect((await world.call('GET', '/api/v1/pipelines', { key: String(rotated.body['api_key']) })).status).to.equal(401)
-    expect((await world.call('POST', `/api/v1/admin/api-keys/${next}/rotate`, { admin: adminKey, body: {} })).status).to.equal(409)
-  }))
-  it('leave no part of themselves in any table or log; the sealed copy opens under its row alone', () => inWorld({}, async (world) => {
-    world.addTenant('acme_corp')
-    const { body } = await make(world)
-    const random = String(body['api_key']).slice('acme_corp_api_'.length)
-    const everything = JSON.stringify(world.warehouse.rows) + world.lines.join('') + JSON.stringify(world.bus.published)
-    for (let at = 0; at + 16 <= random.length; at += 1) expect(everything.includes(random.slice(at, at + 16))).to.equal(false)
-    const sealed = String(world.warehouse.rows['tenant_api_keys_rows']?.at(-1)?.['encrypted_api_key'])
-    expect(await world.secrets.open('api-key-wrap', sealed, `tenant_api_keys|acme_corp|${String(body['key_id'])}|1`)).to.equal(body['api_key'])
-  }))
-  it('refuse an unknown tenant, scopes and days that do not exist, and a life of more than two years', () => inWorld({}, async (world) => {
-    expect((await make(world)).status).to.equal(404)
-    world.addTenant('acme_corp')
-    for (const bad of [{ scopes: ['root'] }, { scopes: [] }, { expires_at: '2030-01-01T00:00:00Z' }, { expires_at: '2020-01-01T00:00:00Z' }, { expires_at: '2027-02-30T00:00:00Z' }, { expires_at: '2027-02-28T24:00:00Z' }, { is_active: true }, { key_id: 'mine' }]) expect((await make(world, bad)).status, JSON.stringify(bad)).to.equal(400)
-  }))
+      const next = String(rotated.body['key_id'])
+      expect(
+        (await world.call('DELETE', `/api/v1/admin/api-keys/${next}`, { admin: adminKey })).body['is_active'],
+      ).to.equal(false)
+      expect((await world.call('GET', '/api/v1/pipelines', { key: String(rotated.body['api_key']) })).status).to.equal(
+        401,
+      )
+      expect(
+        (await world.call('POST', `/api/v1/admin/api-keys/${next}/rotate`, { admin: adminKey, body: {} })).status,
+      ).to.equal(409)
+    }))
+  it('leave no part of themselves in any table or log; the sealed copy opens under its row alone', () =>
+    inWorld({}, async (world) => {
+      world.addTenant('acme_corp')
+      const { body } = await make(world)
+      const random = String(body['api_key']).slice('acme_corp_api_'.length)
+      const everything =
+        JSON.stringify(world.warehouse.rows) + world.lines.join('') + JSON.stringify(world.bus.published)
+      for (let at = 0; at + 16 <= random.length; at += 1)
+        expect(everything.includes(random.slice(at, at + 16))).to.equal(false)
+      const sealed = String(world.warehouse.rows['tenant_api_keys_rows']?.at(-1)?.['encrypted_api_key'])
+      expect(
+        await world.secrets.open('api-key-wrap', sealed, `tenant_api_keys|acme_corp|${String(body['key_id'])}|1`),
+      ).to.equal(body['api_key'])
+    }))
+  it('refuse an unknown tenant, scopes and days that do not exist, and a life of more than two years', () =>
+    inWorld({}, async (world) => {
+      expect((await make(world)).status).to.equal(404)
+      world.addTenant('acme_corp')
+      for (const bad of [
+        { scopes: ['root'] },
+        { scopes: [] },
+        { expires_at: '2030-01-01T00:00:00Z' },
+        { expires_at: '2020-01-01T00:00:00Z' },
+        { expires_at: '2027-02-30T00:00:00Z' },
+        { expires_at: '2027-02-28T24:00:00Z' },
+        { is_active: true },
+        { key_id: 'mine' },
+      ])
+        expect((await make(world, bad)).status, JSON.stringify(bad)).to.equal(400)
+    }))
 })

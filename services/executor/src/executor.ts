@@ -1,5 +1,6 @@
 /**
- * What a run does: hosts the data processors and keeps the record of runs and steps. Wiring; nothing is opened before `executor` is called.
+ * What a run does: hosts the data processors and keeps the record of runs and steps. Wiring; nothing is opened before
+ * `executor` is called.
  */
 import type { Bus } from '@convergence/bus'
 import type { Objects } from '@convergence/objects'
@@ -31,16 +32,37 @@ export interface ExecutorDeps {
   /** What they may take together at a time; default: no bound. */
   scratch_bytes?: number
 }
-export interface Executor { close(): Promise<void> }
+export interface Executor {
+  close(): Promise<void>
+}
 
 /** Records wait for the warehouse's next group, not for work of ours: many may. */
 const recordsAtATime = 1000
-/** Of either subscription whose messages bring steps: what one process holds, another cannot take. The autoscaler's target is half of it. */
+/**
+ * Of either subscription whose messages bring steps: what one process holds, another cannot take. The autoscaler's
+ * target is half of it.
+ */
 const stepsAtATime = 100
 
-export const executor = async ({ bus, warehouse, objects, secrets, log, now, random, scratch_folder, scratch_bytes }: ExecutorDeps): Promise<Executor> => {
+export const executor = async ({
+  bus,
+  warehouse,
+  objects,
+  secrets,
+  log,
+  now,
+  random,
+  scratch_folder,
+  scratch_bytes,
+}: ExecutorDeps): Promise<Executor> => {
   const store = openStore({ warehouse, now })
-  const steps = openSteps({ service: 'executor', processors: processors({ warehouse, objects, secrets, store, scratch_folder, scratch_bytes }), now, random, log })
+  const steps = openSteps({
+    service: 'executor',
+    processors: processors({ warehouse, objects, secrets, store, scratch_folder, scratch_bytes }),
+    now,
+    random,
+    log,
+  })
   bus.consume('executor', 'run-admitted', onRunAdmitted({ store, steps, now }), { concurrency: stepsAtATime })
   bus.consume('executor', 'step-completed', onStepCompleted({ store, steps }), { concurrency: stepsAtATime })
   bus.consume('executor', 'run-completed', onRunCompleted({ store }), { concurrency: recordsAtATime })

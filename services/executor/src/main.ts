@@ -5,18 +5,29 @@ import type { Objects } from '@convergence/objects'
 import { runService, type ServiceMain } from '@convergence/service/run'
 
 export const main: ServiceMain = {
-  name: 'executor', folder: import.meta.dirname, env: process.env, grace_seconds: 120,
+  name: 'executor',
+  folder: import.meta.dirname,
+  env: process.env,
+  grace_seconds: 120,
   open: async ({ settings, embedded, secrets, localFile, ...shared }) => {
     const { executor } = await import('./executor.ts')
     // One name for ever: what a killed process left in a volume that outlives it, the next one finds and removes.
     const scratch_folder = join(settings['TMPDIR'] ?? tmpdir(), `convergence-scratch-${process.getuid?.() ?? 'user'}`)
-    const objects: Objects = embedded ? (await import('@convergence/local-cloud/buckets')).openBuckets({ folder: localFile('buckets') }) : (await import('@convergence/objects/clouds')).openClouds({
-      gcs: { project_id: settings['GCP_PROJECT_ID'] ?? '' }, log: shared.log, ...settings['AWS_REGION'] === undefined ? {} : { s3: { region: settings['AWS_REGION'] } },
-      ...settings['AZURE_STORAGE_CONNECTION_STRING'] === undefined ? {} : { azure: { connection_string: settings['AZURE_STORAGE_CONNECTION_STRING'] } },
-    })
+    const objects: Objects = embedded
+      ? (await import('@convergence/local-cloud/buckets')).openBuckets({ folder: localFile('buckets') })
+      : (await import('@convergence/objects/clouds')).openClouds({
+          gcs: { project_id: settings['GCP_PROJECT_ID'] ?? '' },
+          log: shared.log,
+          ...(settings['AWS_REGION'] === undefined ? {} : { s3: { region: settings['AWS_REGION'] } }),
+          ...(settings['AZURE_STORAGE_CONNECTION_STRING'] === undefined
+            ? {}
+            : { azure: { connection_string: settings['AZURE_STORAGE_CONNECTION_STRING'] } }),
+        })
     const service = await executor({
-      ...shared, objects, scratch_folder,
-      ...settings['SCRATCH_GIB'] === undefined ? {} : { scratch_bytes: Number(settings['SCRATCH_GIB']) * 1024 ** 3 },
+      ...shared,
+      objects,
+      scratch_folder,
+      ...(settings['SCRATCH_GIB'] === undefined ? {} : { scratch_bytes: Number(settings['SCRATCH_GIB']) * 1024 ** 3 }),
       secrets: await secrets({ opens: ['tenant-credentials'] }),
     })
     return {

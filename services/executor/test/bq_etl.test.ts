@@ -3,12 +3,24 @@ import { compareDecimals } from '../src/processors/gcp/checks.ts'
 import { bqEtl } from '../src/processors/gcp/bq_etl.ts'
 import { codeOf, contextOf, errorOf, fakeStore, fakeWarehouse, makeRun, makeStep } from './fakes.ts'
 
-const source = { bq_project_id: 'local-convergence', query: 'SELECT 1 AS cost', parameters: [{ name: 'date', type: 'DATE', value: '2026-01-01' }] }
+const source = {
+  bq_project_id: 'local-convergence',
+  query: 'SELECT 1 AS cost',
+  parameters: [{ name: 'date', type: 'DATE', value: '2026-01-01' }],
+}
 const destination = {
-  bq_project_id: 'local-convergence', dataset_type: 'acme', table: 'gcp_cost_billing', write_mode: 'truncate', period: { usage_date: '2026-01-01' },
+  bq_project_id: 'local-convergence',
+  dataset_type: 'acme',
+  table: 'gcp_cost_billing',
+  write_mode: 'truncate',
+  period: { usage_date: '2026-01-01' },
   table_config: { time_partitioning: { field: 'usage_date' }, clustering_fields: ['service_id'] },
 }
-const setup = ({ config = {}, run = makeRun(), ...warehouseOptions }: { config?: object; run?: ReturnType<typeof makeRun> } & Parameters<typeof fakeWarehouse>[0] = {}) => {
+const setup = ({
+  config = {},
+  run = makeRun(),
+  ...warehouseOptions
+}: { config?: object; run?: ReturnType<typeof makeRun> } & Parameters<typeof fakeWarehouse>[0] = {}) => {
   const warehouse = fakeWarehouse(warehouseOptions)
   const store = fakeStore()
   const context = contextOf(run, makeStep('s0', { ps_type: 'gcp.bq_etl', config: { source, destination, ...config } }))
@@ -17,23 +29,42 @@ const setup = ({ config = {}, run = makeRun(), ...warehouseOptions }: { config?:
 const table = (dataset: string, project_id = 'local-convergence') => ({ project_id, dataset, table: 't' })
 
 describe('gcp.bq_etl', () => {
-  it('writes one SELECT into the tenant\'s table as one job', async () => {
+  it("writes one SELECT into the tenant's table as one job", async () => {
     const { work, warehouse } = setup({ reads: [table('billing_export'), table('acme')] })
     expect(await work()).to.deep.include({ rows_written: 5, bytes_processed: 50, attempt: 0 })
-    expect(warehouse.jobs).to.deep.equal([{
-      kind: 'query', query: source.query, parameters: source.parameters, default_dataset: 'acme',
-      destination: {
-        project_id: 'local-convergence', dataset: 'acme', table: 'gcp_cost_billing', write_mode: 'truncate', period: { usage_date: '2026-01-01' },
-        time_partitioning: { field: 'usage_date', type: 'DAY' }, clustering_fields: ['service_id'],
+    expect(warehouse.jobs).to.deep.equal([
+      {
+        kind: 'query',
+        query: source.query,
+        parameters: source.parameters,
+        default_dataset: 'acme',
+        destination: {
+          project_id: 'local-convergence',
+          dataset: 'acme',
+          table: 'gcp_cost_billing',
+          write_mode: 'truncate',
+          period: { usage_date: '2026-01-01' },
+          time_partitioning: { field: 'usage_date', type: 'DAY' },
+          clustering_fields: ['service_id'],
+        },
       },
-    }])
+    ])
   })
 
   it('refuses a query that reads another tenant, the central tables or another project, before any job exists', async () => {
-    for (const foreign of [table('globex'), table('tenants'), table('billing_export', 'other-project'), table('acme', 'other-project'), table('ACME')]) {
+    for (const foreign of [
+      table('globex'),
+      table('tenants'),
+      table('billing_export', 'other-project'),
+      table('acme', 'other-project'),
+      table('ACME'),
+    ]) {
       const { work, warehouse } = setup({ reads: [table('acme'), foreign] })
       const error = await errorOf(work())
-      expect([error.code, error.faults]).to.deep.equal(['SOURCE_NOT_DECLARED', [`reads ${foreign.project_id}.${foreign.dataset}.t`]])
+      expect([error.code, error.faults]).to.deep.equal([
+        'SOURCE_NOT_DECLARED',
+        [`reads ${foreign.project_id}.${foreign.dataset}.t`],
+      ])
       expect(warehouse.jobs).to.deep.equal([])
     }
   })
@@ -46,7 +77,7 @@ describe('gcp.bq_etl', () => {
     }
   })
 
-  it('writes into no dataset but the tenant\'s own', async () => {
+  it("writes into no dataset but the tenant's own", async () => {
     for (const wrong of [{ dataset_type: 'globex' }, { dataset_type: 'tenants' }, { bq_project_id: 'other-project' }]) {
       const { work, warehouse } = setup({ config: { destination: { ...destination, ...wrong } } })
       expect(await codeOf(work())).to.equal('FORBIDDEN')
@@ -54,7 +85,7 @@ describe('gcp.bq_etl', () => {
     }
   })
 
-  it('lets the platform\'s own run work in the dataset of any tenant, and in no other', async () => {
+  it("lets the platform's own run work in the dataset of any tenant, and in no other", async () => {
     const run = makeRun({ tenant_id: 'system', pipeline: 'setup/tenants/onboarding', sources: [] })
     const { work, warehouse } = setup({ run, reads: [table('acme')] })
     expect(await codeOf(work())).to.equal('TABLE_NOT_FOUND')
@@ -62,16 +93,28 @@ describe('gcp.bq_etl', () => {
     expect(await codeOf(work())).to.equal('FORBIDDEN')
     warehouse.datasets.set('acme', { owner: 'tenant' })
     expect(await codeOf(work())).to.equal('no error')
-    expect(await codeOf(setup({ run: makeRun({ tenant_id: 'system', pipeline: 'gcp/cost/billing' }) }).work())).to.equal('FORBIDDEN')
+    expect(
+      await codeOf(setup({ run: makeRun({ tenant_id: 'system', pipeline: 'gcp/cost/billing' }) }).work()),
+    ).to.equal('FORBIDDEN')
   })
 
   describe('checks', () => {
-    const checked = (found: string | null, ...checks: object[]) => setup({ config: { checks }, answer: () => [{ found }] })
+    const checked = (found: string | null, ...checks: object[]) =>
+      setup({ config: { checks }, answer: () => [{ found }] })
 
     it('record what they found and let a good result pass', async () => {
-      const { work, store, warehouse } = checked('0', { check: 'not_null', column: 'cost' }, { check: 'unique', column: 'id' }, { check: 'range', column: 'cost', min: 0 })
+      const { work, store, warehouse } = checked(
+        '0',
+        { check: 'not_null', column: 'cost' },
+        { check: 'unique', column: 'id' },
+        { check: 'range', column: 'cost', min: 0 },
+      )
       expect(await codeOf(work())).to.equal('no error')
-      expect(store.checks.map(({ check_name, status }) => [check_name, status])).to.deep.equal([['not_null_cost', 'PASSED'], ['unique_id', 'PASSED'], ['range_cost', 'PASSED']])
+      expect(store.checks.map(({ check_name, status }) => [check_name, status])).to.deep.equal([
+        ['not_null_cost', 'PASSED'],
+        ['unique_id', 'PASSED'],
+        ['range_cost', 'PASSED'],
+      ])
       for (const { query, parameters } of warehouse.statements) {
         expect(query).to.contain('CAST(`usage_date` AS STRING) = @period0')
         expect(parameters?.at(-1)).to.include({ name: 'period0', value: '2026-01-01' })
@@ -79,27 +122,53 @@ describe('gcp.bq_etl', () => {
     })
 
     it('fail the step with what was expected and what came, after they were recorded', async () => {
-      const { work, store } = checked('3', { check: 'not_null', column: 'cost' }, { check: 'row_count', min: 1, max: 2, on_violation: 'warn' })
+      const { work, store } = checked(
+        '3',
+        { check: 'not_null', column: 'cost' },
+        { check: 'row_count', min: 1, max: 2, on_violation: 'warn' },
+      )
       const error = await errorOf(work())
-      expect([error.code, error.faults]).to.deep.equal(['EXPORT_INVALID', ['not_null_cost (cost): expected 0 rows without a value, came 3']])
+      expect([error.code, error.faults]).to.deep.equal([
+        'EXPORT_INVALID',
+        ['not_null_cost (cost): expected 0 rows without a value, came 3'],
+      ])
       expect(store.checks.map(({ status }) => status)).to.deep.equal(['FAILED', 'WARNED'])
     })
 
     it('compare sums digit by digit', async () => {
-      expect(await codeOf(checked('0.30000000000000000001', { check: 'sum', column: 'cost', max: '0.3' }).work())).to.equal('EXPORT_INVALID')
-      expect(await codeOf(checked('0.3', { check: 'sum', column: 'cost', min: '0.3', max: 0.3, equals: '0.30' }).work())).to.equal('no error')
-      expect([compareDecimals('-0.5', '-0.4'), compareDecimals('-1', '1'), compareDecimals('10', '9.99'), compareDecimals('1.50', '1.5')].map(Math.sign)).to.deep.equal([-1, -1, 1, 0])
+      expect(
+        await codeOf(checked('0.30000000000000000001', { check: 'sum', column: 'cost', max: '0.3' }).work()),
+      ).to.equal('EXPORT_INVALID')
+      expect(
+        await codeOf(checked('0.3', { check: 'sum', column: 'cost', min: '0.3', max: 0.3, equals: '0.30' }).work()),
+      ).to.equal('no error')
+      expect(
+        [
+          compareDecimals('-0.5', '-0.4'),
+          compareDecimals('-1', '1'),
+          compareDecimals('10', '9.99'),
+          compareDecimals('1.50', '1.5'),
+        ].map(Math.sign),
+      ).to.deep.equal([-1, -1, 1, 0])
     })
 
     it('ask for what is fresh by the time of the request', async () => {
       const newest = String(Date.parse('2026-01-01T12:00:00Z'))
-      expect(await codeOf(checked(newest, { check: 'freshness', column: 'export_time', max_age_hours: 12 }).work())).to.equal('no error')
-      expect(await codeOf(checked(newest, { check: 'freshness', column: 'export_time', max_age_hours: 11 }).work())).to.equal('EXPORT_INVALID')
-      expect(await codeOf(checked(null, { check: 'freshness', column: 'export_time' }).work())).to.equal('EXPORT_INVALID')
+      expect(
+        await codeOf(checked(newest, { check: 'freshness', column: 'export_time', max_age_hours: 12 }).work()),
+      ).to.equal('no error')
+      expect(
+        await codeOf(checked(newest, { check: 'freshness', column: 'export_time', max_age_hours: 11 }).work()),
+      ).to.equal('EXPORT_INVALID')
+      expect(await codeOf(checked(null, { check: 'freshness', column: 'export_time' }).work())).to.equal(
+        'EXPORT_INVALID',
+      )
     })
 
     it('take no column that is not a name', async () => {
-      expect(await codeOf(checked('0', { check: 'not_null', column: 'cost` IS NULL OR `x' }).work())).to.equal('CONFIG_INVALID')
+      expect(await codeOf(checked('0', { check: 'not_null', column: 'cost` IS NULL OR `x' }).work())).to.equal(
+        'CONFIG_INVALID',
+      )
     })
   })
 })

@@ -16,14 +16,28 @@ const setup = () => {
     host: async (run, next) => {
       const ours = (next ?? []).filter(({ host }) => host === 'executor')
       hosted.push(...ours.map(({ step_id }) => step_id))
-      return ours.map(({ step_id }): Outgoing => ({ topic: 'step-completed', event: ended(run, step_id, { next: [] }) }))
+      return ours.map(({ step_id }): Outgoing => ({
+        topic: 'step-completed',
+        event: ended(run, step_id, { next: [] }),
+      }))
     },
-    cancel: (run_id) => { cancelled.push(run_id) },
+    cancel: (run_id) => {
+      cancelled.push(run_id)
+    },
   }
   const warehouse = fakeWarehouse()
   const store = fakeStore()
   const completed = onStepCompleted({ store, steps })
-  return { hosted, cancelled, warehouse, store, steps, completed, failed: onRunFailed({ store, steps, warehouse }), admitted: onRunAdmitted({ store, steps, now: () => new Date('2026-01-02T00:00:00Z') }) }
+  return {
+    hosted,
+    cancelled,
+    warehouse,
+    store,
+    steps,
+    completed,
+    failed: onRunFailed({ store, steps, warehouse }),
+    admitted: onRunAdmitted({ store, steps, now: () => new Date('2026-01-02T00:00:00Z') }),
+  }
 }
 const bodies = (events: readonly Outgoing[] | undefined) => (events ?? []).map(({ event }) => event as StepCompleted)
 const here = (...ids: string[]): NextStep[] => ids.map((step_id) => ({ step_id, host: 'executor' }))
@@ -39,11 +53,23 @@ describe('the executor', () => {
     const { steps, store, hosted } = setup()
     const never = new Promise<never>(() => undefined)
     const asked: Promise<unknown>[] = []
-    const watched = { ...delivery, beforeAck: (work: Promise<unknown>) => { asked.push(work) } }
+    const watched = {
+      ...delivery,
+      beforeAck: (work: Promise<unknown>) => {
+        asked.push(work)
+      },
+    }
     const slow = { ...store, recordStart: () => never, recordStep: () => never }
-    expect(await onRunAdmitted({ store: slow, steps, now: () => new Date() })({ run: makeRun(), next: here('s0') }, watched)).to.have.length(1)
-    expect(await onStepCompleted({ store: slow, steps })(ended(makeRun(), 's0', { next: here('s1') }), watched)).to.have.length(1)
-    expect([hosted, asked]).to.deep.equal([['s0', 's1'], [never, never]])
+    expect(
+      await onRunAdmitted({ store: slow, steps, now: () => new Date() })({ run: makeRun(), next: here('s0') }, watched),
+    ).to.have.length(1)
+    expect(
+      await onStepCompleted({ store: slow, steps })(ended(makeRun(), 's0', { next: here('s1') }), watched),
+    ).to.have.length(1)
+    expect([hosted, asked]).to.deep.equal([
+      ['s0', 's1'],
+      [never, never],
+    ])
   })
 
   it('ends a resumed run that has nothing left to do', async () => {
@@ -64,21 +90,54 @@ describe('the executor', () => {
   it('records how the ledger says that a run ended, also one that was refused', async () => {
     const { store, failed, cancelled, warehouse } = setup()
     const run = makeRun()
-    await onRunCompleted({ store })({ run, status: 'COMPLETED', started_at: '2026-01-02T00:00:01Z', ended_at: '2026-01-02T00:00:02Z', duration_ms: 1000 }, delivery)
-    await failed({ run, status: 'REJECTED', error: { code: 'QUOTA_EXCEEDED', message: 'used up' }, ended_at: '2026-01-02T00:00:02Z' }, delivery)
-    await failed({ run, status: 'FAILED', error: { code: 'JOB_FAILED', message: 'no' }, ended_at: '2026-01-02T00:00:02Z' }, delivery)
+    await onRunCompleted({ store })(
+      {
+        run,
+        status: 'COMPLETED',
+        started_at: '2026-01-02T00:00:01Z',
+        ended_at: '2026-01-02T00:00:02Z',
+        duration_ms: 1000,
+      },
+      delivery,
+    )
+    await failed(
+      {
+        run,
+        status: 'REJECTED',
+        error: { code: 'QUOTA_EXCEEDED', message: 'used up' },
+        ended_at: '2026-01-02T00:00:02Z',
+      },
+      delivery,
+    )
+    await failed(
+      { run, status: 'FAILED', error: { code: 'JOB_FAILED', message: 'no' }, ended_at: '2026-01-02T00:00:02Z' },
+      delivery,
+    )
     expect(store.noted).to.deep.equal(['end COMPLETED', 'end REJECTED', 'end FAILED'])
     expect([cancelled, warehouse.cancelled]).to.deep.equal([[], []])
   })
 
   describe('when a run was cancelled', () => {
-    const end = (run: Run) => ({ run, status: 'CANCELLED', error: { code: 'CANCELLED', message: 'the run was cancelled' }, ended_at: '2026-01-02T00:00:02Z' }) as const
+    const end = (run: Run) =>
+      ({
+        run,
+        status: 'CANCELLED',
+        error: { code: 'CANCELLED', message: 'the run was cancelled' },
+        ended_at: '2026-01-02T00:00:02Z',
+      }) as const
 
-    it('records it, and stops its steps: those here, and by their jobs\' ids those that another replica runs', async () => {
+    it("records it, and stops its steps: those here, and by their jobs' ids those that another replica runs", async () => {
       const { store, failed, cancelled, warehouse } = setup()
-      const run = makeRun({ steps: [makeStep('done'), makeStep('s0'), makeStep('theirs', { host: 'tenant' }), makeStep('s1')], skip: ['done'] })
+      const run = makeRun({
+        steps: [makeStep('done'), makeStep('s0'), makeStep('theirs', { host: 'tenant' }), makeStep('s1')],
+        skip: ['done'],
+      })
       expect(await failed(end(run), delivery)).to.equal(undefined)
-      expect([store.noted, cancelled, warehouse.cancelled]).to.deep.equal([['end CANCELLED'], [run.run_id], [`${run.run_id} s0`, `${run.run_id} s1`]])
+      expect([store.noted, cancelled, warehouse.cancelled]).to.deep.equal([
+        ['end CANCELLED'],
+        [run.run_id],
+        [`${run.run_id} s0`, `${run.run_id} s1`],
+      ])
     })
 
     it('asks for no job of a run that was never admitted', async () => {
@@ -90,14 +149,25 @@ describe('the executor', () => {
 
     it('gives the message back when the warehouse does not answer, though the steps here are stopped', async () => {
       const { store, steps, cancelled } = setup()
-      const failed = onRunFailed({ store, steps, warehouse: { cancelChain: () => Promise.reject(new AppError('UNAVAILABLE', 'no answer')) } })
+      const failed = onRunFailed({
+        store,
+        steps,
+        warehouse: { cancelChain: () => Promise.reject(new AppError('UNAVAILABLE', 'no answer')) },
+      })
       expect(await codeOf(Promise.resolve(failed(end(makeRun()), delivery)))).to.equal('UNAVAILABLE')
       expect(cancelled).to.have.length(1)
     })
   })
 
   describe('in a run with depends_on', () => {
-    const diamond = makeRun({ steps: [makeStep('a', { depends_on: [] }), makeStep('b', { depends_on: ['a'] }), makeStep('c', { depends_on: ['a'] }), makeStep('d', { depends_on: ['b', 'c'] })] })
+    const diamond = makeRun({
+      steps: [
+        makeStep('a', { depends_on: [] }),
+        makeStep('b', { depends_on: ['a'] }),
+        makeStep('c', { depends_on: ['a'] }),
+        makeStep('d', { depends_on: ['b', 'c'] }),
+      ],
+    })
 
     it('says what follows a step, after recording it', async () => {
       const { completed, store, hosted } = setup()

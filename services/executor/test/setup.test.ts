@@ -7,7 +7,8 @@ import { codeOf, contextOf, fakeWarehouse, makeRun, makeStep } from './fakes.ts'
 const setup = () => {
   const warehouse = fakeWarehouse()
   let epochs = 0
-  const start = (options: Parameters<typeof bootstrap>[1] = {}) => bootstrap(warehouse, { new_epoch: () => `e${++epochs}`, ...options })
+  const start = (options: Parameters<typeof bootstrap>[1] = {}) =>
+    bootstrap(warehouse, { new_epoch: () => `e${++epochs}`, ...options })
   const make = (tenant_id: unknown, run = makeRun({ tenant_id: 'system', pipeline: 'setup/tenants/onboarding' })) =>
     dataset({ warehouse }).run(contextOf(run, makeStep('dataset', { ps_type: 'setup.dataset', config: { tenant_id } })))
   return { warehouse, start, make }
@@ -17,8 +18,18 @@ describe('setup.initial', () => {
   it('makes the central dataset with every table and view, once', async () => {
     const { start, warehouse } = setup()
     const names = Object.keys(tables)
-    expect(await start()).to.deep.equal({ dataset_created: true, tables_created: names, tables_existing: [], epoch: 'e1' })
-    expect(await start()).to.deep.equal({ dataset_created: false, tables_created: [], tables_existing: names, epoch: 'e1' })
+    expect(await start()).to.deep.equal({
+      dataset_created: true,
+      tables_created: names,
+      tables_existing: [],
+      epoch: 'e1',
+    })
+    expect(await start()).to.deep.equal({
+      dataset_created: false,
+      tables_created: [],
+      tables_existing: names,
+      epoch: 'e1',
+    })
     for (const [view, query] of Object.entries(views)) {
       expect(warehouse.made.has(`tenants.${view}`), view).to.equal(!query.includes('{tenant_id}'))
     }
@@ -30,25 +41,37 @@ describe('setup.initial', () => {
       const { start } = setup()
       await start()
       const again = await start(force)
-      expect([again.epoch, again.dataset_created, again.tables_created.length]).to.deep.equal(['e2', true, Object.keys(tables).length])
+      expect([again.epoch, again.dataset_created, again.tables_created.length]).to.deep.equal([
+        'e2',
+        true,
+        Object.keys(tables).length,
+      ])
     }
   })
 
   it('is a step too', async () => {
     const { warehouse } = setup()
-    const { outputs } = await initial({ warehouse }).run(contextOf(makeRun({ tenant_id: 'system' }), makeStep('s0', { ps_type: 'setup.initial' })))
+    const { outputs } = await initial({ warehouse }).run(
+      contextOf(makeRun({ tenant_id: 'system' }), makeStep('s0', { ps_type: 'setup.initial' })),
+    )
     expect(outputs).to.include({ dataset: 'tenants', dataset_created: true })
   })
 })
 
 describe('setup.dataset', () => {
-  it('makes the tenant\'s dataset, its view and the table of the validation, and the same again without a change', async () => {
+  it("makes the tenant's dataset, its view and the table of the validation, and the same again without a change", async () => {
     const { make, warehouse } = setup()
     expect((await make('acme')).outputs).to.deep.equal({ tenant_id: 'acme', dataset: 'acme', dataset_created: true })
     expect((await make('acme')).outputs).to.include({ dataset_created: false })
     expect(warehouse.datasets.get('acme')).to.include({ owner: 'tenant' })
-    expect([...warehouse.made.keys()]).to.have.members(['acme.onboarding_validation_test', 'acme.tenant_comprehensive_view'])
-    expect(warehouse.made.get('acme.tenant_comprehensive_view')).to.contain("tenant_id = 'acme'").and.contain('`local-convergence.tenants.tenant_pipeline_runs`').and.not.match(/\{\w+\}/)
+    expect([...warehouse.made.keys()]).to.have.members([
+      'acme.onboarding_validation_test',
+      'acme.tenant_comprehensive_view',
+    ])
+    expect(warehouse.made.get('acme.tenant_comprehensive_view'))
+      .to.contain("tenant_id = 'acme'")
+      .and.contain('`local-convergence.tenants.tenant_pipeline_runs`')
+      .and.not.match(/\{\w+\}/)
   })
 
   it('takes no dataset that belongs to somebody else', async () => {
@@ -59,9 +82,10 @@ describe('setup.dataset', () => {
     expect(warehouse.made.size).to.equal(0)
   })
 
-  it('refuses a name that is none, and another tenant\'s', async () => {
+  it("refuses a name that is none, and another tenant's", async () => {
     const { make } = setup()
-    for (const name of ["a' OR '1'='1", 'ab', 'Acme', 'acme-corp', 'acme.t', '_acme', 'аcme', 7, undefined]) expect(await codeOf(make(name))).to.equal('PARAMETER_INVALID')
+    for (const name of ["a' OR '1'='1", 'ab', 'Acme', 'acme-corp', 'acme.t', '_acme', 'аcme', 7, undefined])
+      expect(await codeOf(make(name))).to.equal('PARAMETER_INVALID')
     expect(await codeOf(make('globex', makeRun({ tenant_id: 'acme' })))).to.equal('FORBIDDEN')
   })
 })

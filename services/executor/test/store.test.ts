@@ -16,9 +16,15 @@ describe('the record of runs and steps', () => {
     const run = makeRun()
     await store.recordStart({ run, next: [] })
     await store.recordStep(ended(run, 's0'))
-    await store.recordEnd({ run, status: 'FAILED', error: { code: 'LOST', message: 'nothing heard' }, ended_at: '2026-01-02T00:00:03Z' })
+    await store.recordEnd({
+      run,
+      status: 'FAILED',
+      error: { code: 'LOST', message: 'nothing heard' },
+      ended_at: '2026-01-02T00:00:03Z',
+    })
     await store.recordChecks(run, 's0', [{ check_name: 'rows', status: 'PASSED', expected: 'at least 1', actual: '5' }])
-    for (const { table, row } of warehouse.appended) expect(Object.keys(row), table).to.have.members(columns(table) ?? [])
+    for (const { table, row } of warehouse.appended)
+      expect(Object.keys(row), table).to.have.members(columns(table) ?? [])
   })
 
   it('gives the same thing the same event_id, and the end the highest rank', async () => {
@@ -27,21 +33,42 @@ describe('the record of runs and steps', () => {
     for (let k = 0; k < 2; k++) {
       await store.recordStart({ run, next: [] })
       await store.recordStep(ended(run, 's0'))
-      await store.recordEnd({ run, status: 'COMPLETED', started_at: '2026-01-02T00:00:01Z', ended_at: '2026-01-02T00:00:03Z', duration_ms: 2000 })
+      await store.recordEnd({
+        run,
+        status: 'COMPLETED',
+        started_at: '2026-01-02T00:00:01Z',
+        ended_at: '2026-01-02T00:00:03Z',
+        duration_ms: 2000,
+      })
     }
     expect(new Set(warehouse.appended.map(({ row }) => row['event_id'])).size).to.equal(3)
-    expect(warehouse.appended.filter(({ table }) => table === 'tenant_pipeline_runs_rows').map(({ row }) => row['rank'])).to.deep.equal([2, 3, 2, 3])
+    expect(
+      warehouse.appended.filter(({ table }) => table === 'tenant_pipeline_runs_rows').map(({ row }) => row['rank']),
+    ).to.deep.equal([2, 3, 2, 3])
   })
 
   it('counts a run to the UTC day of its request', async () => {
     const { store, warehouse } = setup()
     await store.recordStart({ run: makeRun(), next: [] })
-    expect(warehouse.appended[0]?.row).to.include({ run_date: '2026-01-01', start_time: '2026-01-02T00:00:01Z', status: 'RUNNING' })
+    expect(warehouse.appended[0]?.row).to.include({
+      run_date: '2026-01-01',
+      start_time: '2026-01-02T00:00:01Z',
+      status: 'RUNNING',
+    })
   })
 
   it('gives back how each step ended, by the latest attempt of each step', async () => {
-    const { store, warehouse } = setup({ answer: () => [{ step_id: 's0', status: 'FAILED' }, { step_id: 's1', status: 'SKIPPED' }, { step_id: 's0', status: 'SUCCEEDED' }] })
+    const { store, warehouse } = setup({
+      answer: () => [
+        { step_id: 's0', status: 'FAILED' },
+        { step_id: 's1', status: 'SKIPPED' },
+        { step_id: 's0', status: 'SUCCEEDED' },
+      ],
+    })
     expect(Object.fromEntries(await store.recordedSteps(makeRun()))).to.deep.equal({ s0: 'SUCCEEDED', s1: 'SKIPPED' })
-    expect(warehouse.statements[0]?.parameters?.map(({ value }) => value)).to.deep.equal(['acme', `r_${'a'.repeat(26)}`])
+    expect(warehouse.statements[0]?.parameters?.map(({ value }) => value)).to.deep.equal([
+      'acme',
+      `r_${'a'.repeat(26)}`,
+    ])
   })
 })

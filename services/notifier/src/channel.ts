@@ -4,7 +4,10 @@
 export type Outcome =
   /** Taken; `note` says whom the other side refused. */
   | { kind: 'sent'; note?: string }
-  /** May work later: for these recipients only, where others have it already. `uncertain`: it may have been taken all the same. */
+  /**
+   * May work later: for these recipients only, where others have it already. `uncertain`: it may have been taken all
+   * the same.
+   */
   | { kind: 'later'; reason: string; uncertain: boolean; after_ms?: number; to?: readonly string[]; note?: string }
   | { kind: 'refused'; reason: string }
 

@@ -2,15 +2,21 @@
 import { runService, type ServiceMain } from '@convergence/service/run'
 
 export const main: ServiceMain = {
-  name: 'notifier', folder: import.meta.dirname, env: process.env, grace_seconds: 60,
+  name: 'notifier',
+  folder: import.meta.dirname,
+  env: process.env,
+  grace_seconds: 60,
   open: async ({ settings, secrets, localFile, ...shared }) => {
     const { notifier, openSmtp } = await import('./notifier.ts')
     const smtp = settings['SMTP_URL']
     return notifier({
       ...shared,
-      mail: smtp === undefined ? (await import('@convergence/local-cloud/mail')).openMailFolder({ folder: localFile('mail') }) : openSmtp({ url: smtp }),
+      mail:
+        smtp === undefined
+          ? (await import('@convergence/local-cloud/mail')).openMailFolder({ folder: localFile('mail') })
+          : openSmtp({ url: smtp }),
       secrets: await secrets({ opens: ['notify-targets'] }),
-      ...settings['MAIL_FROM'] === undefined ? {} : { from: settings['MAIL_FROM'] },
+      ...(settings['MAIL_FROM'] === undefined ? {} : { from: settings['MAIL_FROM'] }),
     })
   },
 }

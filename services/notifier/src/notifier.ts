@@ -36,12 +36,32 @@ export interface NotifierDeps {
   random(): number
   sleep?: (ms: number, signal: AbortSignal) => Promise<void>
 }
-export interface Notifier { close(): Promise<void> }
+export interface Notifier {
+  close(): Promise<void>
+}
 
 export const notifier = async ({
-  bus, warehouse, secrets, mail, slack = openSlack(), from = 'convergence@convergence.local', log, now, random, sleep = (ms, signal) => pause(ms, undefined, { signal }),
+  bus,
+  warehouse,
+  secrets,
+  mail,
+  slack = openSlack(),
+  from = 'convergence@convergence.local',
+  log,
+  now,
+  random,
+  sleep = (ms, signal) => pause(ms, undefined, { signal }),
 }: NotifierDeps): Promise<Notifier> => {
-  const notify = openNotify({ store: openStore({ warehouse, now }), mail, slack, webhook: openWebhooks({ warehouse, secrets }), from, random, sleep, log })
+  const notify = openNotify({
+    store: openStore({ warehouse, now }),
+    mail,
+    slack,
+    webhook: openWebhooks({ warehouse, secrets }),
+    from,
+    random,
+    sleep,
+    log,
+  })
   bus.consume('notifier', 'run-completed', onRunCompleted({ notify }))
   bus.consume('notifier', 'run-failed', onRunFailed({ notify }))
   return { close: () => mail.close() }

@@ -10,64 +10,129 @@ const webhook = /^https:\/\/hooks\.slack\.com\/services\/T[A-Z0-9]{1,20}\/B[A-Z0
 
 /** Throws CONFIG_INVALID, without repeating the value, unless the text is exactly a Slack webhook. */
 export const webhookOf = (text: string): URL => {
-  if (!webhook.test(text)) throw new AppError('CONFIG_INVALID', 'the stored Slack webhook is not https://hooks.slack.com/services/T../B../..; store it again')
+  if (!webhook.test(text))
+    throw new AppError(
+      'CONFIG_INVALID',
+      'the stored Slack webhook is not https://hooks.slack.com/services/T../B../..; store it again',
+    )
   return new URL(text)
 }
 
 const closed = new BlockList()
 for (const [net, prefix] of [
-  ['0.0.0.0', 8], ['10.0.0.0', 8], ['100.64.0.0', 10], ['127.0.0.0', 8], ['169.254.0.0', 16], ['172.16.0.0', 12], ['192.0.0.0', 24], ['192.0.2.0', 24], ['192.88.99.0', 24],
-  ['192.168.0.0', 16], ['198.18.0.0', 15], ['198.51.100.0', 24], ['203.0.113.0', 24], ['224.0.0.0', 3],
-] as const) closed.addSubnet(net, prefix, 'ipv4')
-for (const [net, prefix] of [['2001::', 23], ['2001:db8::', 32], ['2002::', 16], ['3fff::', 20]] as const) closed.addSubnet(net, prefix, 'ipv6')
+  ['0.0.0.0', 8],
+  ['10.0.0.0', 8],
+  ['100.64.0.0', 10],
+  ['127.0.0.0', 8],
+  ['169.254.0.0', 16],
+  ['172.16.0.0', 12],
+  ['192.0.0.0', 24],
+  ['192.0.2.0', 24],
+  ['192.88.99.0', 24],
+  ['192.168.0.0', 16],
+  ['198.18.0.0', 15],
+  ['198.51.100.0', 24],
+  ['203.0.113.0', 24],
+  ['224.0.0.0', 3],
+] as const)
+  closed.addSubnet(net, prefix, 'ipv4')
+for (const [net, prefix] of [
+  ['2001::', 23],
+  ['2001:db8::', 32],
+  ['2002::', 16],
+  ['3fff::', 20],
+] as const)
+  closed.addSubnet(net, prefix, 'ipv6')
 const global6 = new BlockList()
 global6.addSubnet('2000::', 3, 'ipv6')
 
-/** True for an address on the open internet; false for private, local, metadata, documentation, multicast and embedded-IPv4 ones. */
-export const isPublic = (address: string): boolean => isIPv6(address) ? global6.check(address, 'ipv6') && !closed.check(address, 'ipv6') : !closed.check(address, 'ipv4')
+/**
+ * True for an address on the open internet; false for private, local, metadata, documentation, multicast and
+ * embedded-IPv4 ones.
+ */
+export const isPublic = (address: string): boolean =>
+  isIPv6(address) ? global6.check(address, 'ipv6') && !closed.check(address, 'ipv6') : !closed.check(address, 'ipv4')
 
-type Resolve = (hostname: string, options: { all: true }, callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void) => void
+type Resolve = (
+  hostname: string,
+  options: { all: true },
+  callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void,
+) => void
 
-/** Resolves names for a socket, which then connects to the very address that was checked. One bad answer among good ones is refused too. */
-export const publicOnly = (resolve: Resolve): LookupFunction => (hostname, options, callback) => {
-  resolve(hostname, { all: true }, (error, addresses) => {
-    const [first] = addresses ?? []
-    if (error !== null) callback(error, '', 0)
-    else if (first === undefined || !addresses.every(({ address }) => isPublic(address))) callback(new AppError('FORBIDDEN', `${hostname} resolves to an address that is not public`), '', 0)
-    else if (options.all === true) callback(null, addresses)
-    else callback(null, first.address, first.family)
-  })
-}
+/**
+ * Resolves names for a socket, which then connects to the very address that was checked. One bad answer among good ones
+ * is refused too.
+ */
+export const publicOnly =
+  (resolve: Resolve): LookupFunction =>
+  (hostname, options, callback) => {
+    resolve(hostname, { all: true }, (error, addresses) => {
+      const [first] = addresses ?? []
+      if (error !== null) callback(error, '', 0)
+      else if (first === undefined || !addresses.every(({ address }) => isPublic(address)))
+        callback(new AppError('FORBIDDEN', `${hostname} resolves to an address that is not public`), '', 0)
+      else if (options.all === true) callback(null, addresses)
+      else callback(null, first.address, first.family)
+    })
+  }
 
 /** Status and Retry-After of an answer; its body is not read. */
-export interface Answer { status: number; retry_after?: string }
+export interface Answer {
+  status: number
+  retry_after?: string
+}
 export type Post = (url: URL, body: string, signal: AbortSignal) => Promise<Answer>
 
 /** One request: no redirects, no proxy, no connection kept. */
-export const postPublic = (resolve: Resolve = systemLookup): Post => (url, body, signal) => new Promise((done, fail) => {
-  const sent = request(url, {
-    method: 'POST', agent: false, lookup: publicOnly(resolve), signal, timeout: 5_000,
-    headers: { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) },
-  }, (response) => {
-    const retry_after = response.headers['retry-after']
-    response.destroy()
-    done({ status: response.statusCode ?? 0, ...(retry_after === undefined ? {} : { retry_after }) })
-  })
-  sent.on('timeout', () => { sent.destroy(new AppError('DELIVERY_FAILED', 'Slack did not answer in time')) })
-  sent.on('error', fail)
-  sent.end(body)
-})
+export const postPublic =
+  (resolve: Resolve = systemLookup): Post =>
+  (url, body, signal) =>
+    new Promise((done, fail) => {
+      const sent = request(
+        url,
+        {
+          method: 'POST',
+          agent: false,
+          lookup: publicOnly(resolve),
+          signal,
+          timeout: 5_000,
+          headers: { 'content-type': 'application/json; charset=utf-8', 'content-length': Buffer.byteLength(body) },
+        },
+        (response) => {
+          const retry_after = response.headers['retry-after']
+          response.destroy()
+          done({ status: response.statusCode ?? 0, ...(retry_after === undefined ? {} : { retry_after }) })
+        },
+      )
+      sent.on('timeout', () => {
+        sent.destroy(new AppError('DELIVERY_FAILED', 'Slack did not answer in time'))
+      })
+      sent.on('error', fail)
+      sent.end(body)
+    })
 
-export const openSlack = ({ post = postPublic(), timeout_ms = 10_000 }: { post?: Post; timeout_ms?: number } = {}): Slack => ({
+export const openSlack = ({
+  post = postPublic(),
+  timeout_ms = 10_000,
+}: { post?: Post; timeout_ms?: number } = {}): Slack => ({
   post: async ({ url, channel, text }, signal) => {
     const target = webhookOf(url)
     let answer: Answer
     try {
-      answer = await post(target, JSON.stringify({ text, ...(channel === undefined ? {} : { channel }) }), AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]))
+      answer = await post(
+        target,
+        JSON.stringify({ text, ...(channel === undefined ? {} : { channel }) }),
+        AbortSignal.any([signal, AbortSignal.timeout(timeout_ms)]),
+      )
     } catch (error) {
-      if (error instanceof AppError && error.code === 'FORBIDDEN') return { kind: 'refused', reason: faultOf(error).message }
+      if (error instanceof AppError && error.code === 'FORBIDDEN')
+        return { kind: 'refused', reason: faultOf(error).message }
       // Never the error's own text: it may hold the URL.
-      return { kind: 'later', reason: `Slack was not reached (${error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'error'})`, uncertain: true }
+      return {
+        kind: 'later',
+        reason: `Slack was not reached (${error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'error'})`,
+        uncertain: true,
+      }
     }
     return outcomeOf(answer)
   },
@@ -76,7 +141,16 @@ export const openSlack = ({ post = postPublic(), timeout_ms = 10_000 }: { post?:
 const outcomeOf = ({ status, retry_after }: Answer): Outcome => {
   if (status >= 200 && status < 300) return { kind: 'sent' }
   const reason = `Slack answered ${status}`
-  if (status !== 429 && status < 500) return { kind: 'refused', reason: status >= 300 && status < 400 ? `${reason}, a redirect; none is followed` : reason }
+  if (status !== 429 && status < 500)
+    return {
+      kind: 'refused',
+      reason: status >= 300 && status < 400 ? `${reason}, a redirect; none is followed` : reason,
+    }
   const seconds = Number(retry_after)
-  return { kind: 'later', reason, uncertain: false, ...(retry_after !== undefined && Number.isFinite(seconds) && seconds >= 0 ? { after_ms: seconds * 1000 } : {}) }
+  return {
+    kind: 'later',
+    reason,
+    uncertain: false,
+    ...(retry_after !== undefined && Number.isFinite(seconds) && seconds >= 0 ? { after_ms: seconds * 1000 } : {}),
+  }
 }

@@ -4,12 +4,18 @@ import type { CompiledStep, RunCompleted, RunFailed } from '@convergence/contrac
 
 export type Ended = RunCompleted | RunFailed
 
-/** on_failure = FAILED, on_success = COMPLETED, always = those and CANCELLED. Nobody hears of a REJECTED run: who asked was told. */
+/**
+ * on_failure = FAILED, on_success = COMPLETED, always = those and CANCELLED. Nobody hears of a REJECTED run: who asked
+ * was told.
+ */
 export const isWanted = (status: Ended['status'], trigger: CompiledStep['trigger']): boolean => {
   switch (trigger ?? 'always') {
-    case 'on_failure': return status === 'FAILED'
-    case 'on_success': return status === 'COMPLETED'
-    case 'always': return status !== 'REJECTED'
+    case 'on_failure':
+      return status === 'FAILED'
+    case 'on_success':
+      return status === 'COMPLETED'
+    case 'always':
+      return status !== 'REJECTED'
   }
 }
 
@@ -18,36 +24,70 @@ export const variablesOf = (event: Ended): Record<string, string> => {
   const { run, status, started_at, ended_at, duration_ms } = event
   const failure = event.status === 'COMPLETED' ? undefined : event
   const own = {
-    ...run.parameters, ...run.variables,
-    run_id: run.run_id, pipeline_logging_id: run.run_id, tenant_id: run.tenant_id, pipeline: run.pipeline, pipeline_id: run.pipeline_id, trigger_type: run.trigger_type, requested_at: run.requested_at,
-    status, started_at, ended_at, duration_ms,
+    ...run.parameters,
+    ...run.variables,
+    run_id: run.run_id,
+    pipeline_logging_id: run.run_id,
+    tenant_id: run.tenant_id,
+    pipeline: run.pipeline,
+    pipeline_id: run.pipeline_id,
+    trigger_type: run.trigger_type,
+    requested_at: run.requested_at,
+    status,
+    started_at,
+    ended_at,
+    duration_ms,
     duration_seconds: duration_ms === undefined ? undefined : (duration_ms / 1000).toFixed(1),
-    step_id: failure?.step_id, error_code: failure?.error.code, error_message: failure?.error.message, error: failure === undefined ? undefined : `${failure.error.code}: ${failure.error.message}`,
+    step_id: failure?.step_id,
+    error_code: failure?.error.code,
+    error_message: failure?.error.message,
+    error: failure === undefined ? undefined : `${failure.error.code}: ${failure.error.message}`,
   }
-  return Object.fromEntries(Object.entries(own).map(([name, value]) => [name, value === null || value === undefined ? '' : String(value)]))
+  return Object.fromEntries(
+    Object.entries(own).map(([name, value]) => [name, value === null || value === undefined ? '' : String(value)]),
+  )
 }
 
 /** Fills {name}. A name that nobody knows stays as it is written, to be seen; a value is never filled again. */
-export const fill = (template: string, variables: Readonly<Record<string, string>>, escape: (value: string) => string = (value) => value): string =>
-  template.replace(/\{([a-z][a-z0-9_]*)\}/gi, (whole, name: string) => Object.hasOwn(variables, name) ? escape(variables[name] ?? '') : whole)
+export const fill = (
+  template: string,
+  variables: Readonly<Record<string, string>>,
+  escape: (value: string) => string = (value) => value,
+): string =>
+  template.replace(/\{([a-z][a-z0-9_]*)\}/gi, (whole, name: string) =>
+    Object.hasOwn(variables, name) ? escape(variables[name] ?? '') : whole,
+  )
 
 /** One line of at most 200 characters. */
-export const subjectOf = (text: string): string => [...text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()].slice(0, 200).join('')
+export const subjectOf = (text: string): string =>
+  [...text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()].slice(0, 200).join('')
 
 /** Slack reads &, < and > as markup: a value must not become a mention or a link. */
-export const slackEscape = (value: string): string => value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+export const slackEscape = (value: string): string =>
+  value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
 export const longestText = 20_000
 const mostRecipients = 20
-const address = /^[A-Za-z0-9](?:[A-Za-z0-9._%+-]{0,62}[A-Za-z0-9_+-])?@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$/
+const address =
+  /^[A-Za-z0-9](?:[A-Za-z0-9._%+-]{0,62}[A-Za-z0-9_+-])?@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$/
 
-/** Throws CONFIG_INVALID unless every entry is exactly one plain address, 1 to 20 of them. A repeated one counts once. */
+/**
+ * Throws CONFIG_INVALID unless every entry is exactly one plain address, 1 to 20 of them. A repeated one counts once.
+ */
 export const recipientsOf = (step_id: string, value: unknown): string[] => {
   const entries: unknown[] = Array.isArray(value) ? value : [value]
   entries.forEach((entry, k) => {
-    if (typeof entry !== 'string' || entry.length > 254 || !address.test(entry)) throw new AppError('CONFIG_INVALID', `notification ${step_id}: to_emails.${k}: expected one plain address such as name@example.com`)
+    if (typeof entry !== 'string' || entry.length > 254 || !address.test(entry))
+      throw new AppError(
+        'CONFIG_INVALID',
+        `notification ${step_id}: to_emails.${k}: expected one plain address such as name@example.com`,
+      )
   })
   const unique = [...new Set(entries as string[])]
-  if (unique.length === 0 || unique.length > mostRecipients) throw new AppError('CONFIG_INVALID', `notification ${step_id}: to_emails: expected 1 to ${mostRecipients} addresses, came ${unique.length}`)
+  if (unique.length === 0 || unique.length > mostRecipients)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `notification ${step_id}: to_emails: expected 1 to ${mostRecipients} addresses, came ${unique.length}`,
+    )
   return unique
 }

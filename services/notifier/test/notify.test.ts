@@ -8,16 +8,48 @@ import { openStore } from '../src/store.ts'
 import { fill, isWanted, recipientsOf, subjectOf, type Ended } from '../src/text.ts'
 
 const mailStep = (more: Partial<CompiledStep> = {}, config: object = {}): CompiledStep => ({
-  step_id: 'tell', name: 'tell', ps_type: 'notify_systems.email_notification', host: 'notifier', timeout_minutes: 5, retry_policy: { max_retries: 2, retry_delay_seconds: 10 }, trigger: 'on_failure',
-  config: { to_emails: ['ops@example.com'], subject_template: '{pipeline_id}: {status} for {date}', body_template: '{error_code}: {error_message}', ...config }, ...more,
+  step_id: 'tell',
+  name: 'tell',
+  ps_type: 'notify_systems.email_notification',
+  host: 'notifier',
+  timeout_minutes: 5,
+  retry_policy: { max_retries: 2, retry_delay_seconds: 10 },
+  trigger: 'on_failure',
+  config: {
+    to_emails: ['ops@example.com'],
+    subject_template: '{pipeline_id}: {status} for {date}',
+    body_template: '{error_code}: {error_message}',
+    ...config,
+  },
+  ...more,
 })
-const slackStep = (config: object = {}): CompiledStep => mailStep({ step_id: 'slack', ps_type: 'notify_systems.slack_notification', config: { slack_channel: '#alerts', body_template: 'Run {run_id} *{status}* {error_message}', ...config } })
+const slackStep = (config: object = {}): CompiledStep =>
+  mailStep({
+    step_id: 'slack',
+    ps_type: 'notify_systems.slack_notification',
+    config: { slack_channel: '#alerts', body_template: 'Run {run_id} *{status}* {error_message}', ...config },
+  })
 const failed = (notifications: CompiledStep[], more: Partial<Run> = {}): Ended => ({
   run: {
-    run_id: `r_${'a'.repeat(26)}`, tenant_id: 'acme', pipeline: 'gcp/cost/billing', pipeline_id: 'acme-billing', trigger_type: 'api', parameters: { date: '2026-01-01' }, priority: 5,
-    requested_at: '2026-01-02T00:00:00Z', sources: [], steps: [], notifications, ...more,
+    run_id: `r_${'a'.repeat(26)}`,
+    tenant_id: 'acme',
+    pipeline: 'gcp/cost/billing',
+    pipeline_id: 'acme-billing',
+    trigger_type: 'api',
+    parameters: { date: '2026-01-01' },
+    priority: 5,
+    requested_at: '2026-01-02T00:00:00Z',
+    sources: [],
+    steps: [],
+    notifications,
+    ...more,
   },
-  status: 'FAILED', step_id: 's0', error: { code: 'EXPORT_INVALID', message: 'line 3 <!channel> & {run_id}' }, started_at: '2026-01-02T00:00:00Z', ended_at: '2026-01-02T00:00:05Z', duration_ms: 5000,
+  status: 'FAILED',
+  step_id: 's0',
+  error: { code: 'EXPORT_INVALID', message: 'line 3 <!channel> & {run_id}' },
+  started_at: '2026-01-02T00:00:00Z',
+  ended_at: '2026-01-02T00:00:05Z',
+  duration_ms: 5000,
 })
 
 /** Rows in memory, a mail server and Slack that answer what is told, and no time that passes. */
@@ -32,34 +64,68 @@ const setup = ({ answers = [], rows = [] }: { answers?: (Outcome | Error)[]; row
     return outcome
   }
   const warehouse = {
-    append: async (_table: string, added: readonly Row[]) => { rows.push(...added) },
-    query: async ({ parameters = [] }: Statement) => rows.filter((row) => parameters.every(({ name, value }) => row[name] === value)),
+    append: async (_table: string, added: readonly Row[]) => {
+      rows.push(...added)
+    },
+    query: async ({ parameters = [] }: Statement) =>
+      rows.filter((row) => parameters.every(({ name, value }) => row[name] === value)),
   }
   const quiet = () => undefined
   const log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log }
   const notify = openNotify({
-    store: openStore({ warehouse, now: () => new Date('2026-01-02T00:00:06Z') }), from: 'convergence@example.com', random: () => 1, log,
-    mail: { send: async (message) => { mails.push(message); return next() }, close: async () => undefined },
-    slack: { post: async (message) => { posts.push(message); return next() } },
+    store: openStore({ warehouse, now: () => new Date('2026-01-02T00:00:06Z') }),
+    from: 'convergence@example.com',
+    random: () => 1,
+    log,
+    mail: {
+      send: async (message) => {
+        mails.push(message)
+        return next()
+      },
+      close: async () => undefined,
+    },
+    slack: {
+      post: async (message) => {
+        posts.push(message)
+        return next()
+      },
+    },
     webhook: async (_tenant, _step, ref) => {
       if (ref === 'missing') throw new AppError('NOT_FOUND', 'no Slack credential')
       return 'https://hooks.slack.com/services/T1/B1/secret12'
     },
-    sleep: async (ms) => { pauses.push(ms) },
+    sleep: async (ms) => {
+      pauses.push(ms)
+    },
   })
-  return { mails, posts, pauses, rows, stop, tell: (event: Ended) => notify(event, stop.signal), states: () => rows.map((row) => row['state']) }
+  return {
+    mails,
+    posts,
+    pauses,
+    rows,
+    stop,
+    tell: (event: Ended) => notify(event, stop.signal),
+    states: () => rows.map((row) => row['state']),
+  }
 }
 
 describe('telling about the end of a run', () => {
-  it('sends a mail with the run\'s own words, between an intent and its end', async () => {
+  it("sends a mail with the run's own words, between an intent and its end", async () => {
     const { tell, mails, states, rows } = setup()
     await tell(failed([mailStep()]))
-    expect(mails).to.deep.equal([{
-      message_id: `<r_${'a'.repeat(26)}.tell@convergence.local>`, from: 'convergence@example.com', to: ['ops@example.com'], subject: 'acme-billing: FAILED for 2026-01-01',
-      text: 'EXPORT_INVALID: line 3 <!channel> & {run_id}', possible_duplicate: false,
-    }])
+    expect(mails).to.deep.equal([
+      {
+        message_id: `<r_${'a'.repeat(26)}.tell@convergence.local>`,
+        from: 'convergence@example.com',
+        to: ['ops@example.com'],
+        subject: 'acme-billing: FAILED for 2026-01-01',
+        text: 'EXPORT_INVALID: line 3 <!channel> & {run_id}',
+        possible_duplicate: false,
+      },
+    ])
     expect(states()).to.deep.equal(['INTENT', 'SENT'])
-    for (const row of rows) expect(Object.keys(row)).to.have.members(tables['notifications_rows']!.columns.map(({ name }) => name))
+    for (const row of rows)
+      expect(Object.keys(row)).to.have.members(tables['notifications_rows']!.columns.map(({ name }) => name))
   })
 
   it('tells nobody twice, also when the message comes twice at once', async () => {
@@ -74,22 +140,38 @@ describe('telling about the end of a run', () => {
     await first.tell(failed([mailStep()]))
     const { tell, mails, rows, states } = setup({ rows: first.rows.filter((row) => row['state'] === 'INTENT') })
     await tell(failed([mailStep()]))
-    expect(mails.map(({ message_id, possible_duplicate }) => [message_id === first.mails[0]?.message_id, possible_duplicate])).to.deep.equal([[true, true]])
+    expect(
+      mails.map(({ message_id, possible_duplicate }) => [
+        message_id === first.mails[0]?.message_id,
+        possible_duplicate,
+      ]),
+    ).to.deep.equal([[true, true]])
     expect(states()).to.deep.equal(['INTENT', 'INTENT', 'SENT'])
     expect(new Set(rows.map((row) => row['event_id'])).size).to.equal(3)
     expect(rows.at(-1)).to.include({ possible_duplicate: true })
   })
 
   it('tries again what was put off, with growing pauses, for those only who do not have it', async () => {
-    const { tell, mails, pauses, rows } = setup({ answers: [{ kind: 'later', reason: '451', uncertain: false, to: ['b@example.com'] }, { kind: 'later', reason: 'cut', uncertain: true }] })
+    const { tell, mails, pauses, rows } = setup({
+      answers: [
+        { kind: 'later', reason: '451', uncertain: false, to: ['b@example.com'] },
+        { kind: 'later', reason: 'cut', uncertain: true },
+      ],
+    })
     await tell(failed([mailStep({}, { to_emails: ['a@example.com', 'b@example.com'] })]))
-    expect(mails.map(({ to, possible_duplicate }) => [to.length, possible_duplicate])).to.deep.equal([[2, false], [1, false], [1, true]])
+    expect(mails.map(({ to, possible_duplicate }) => [to.length, possible_duplicate])).to.deep.equal([
+      [2, false],
+      [1, false],
+      [1, true],
+    ])
     expect(pauses).to.deep.equal([10_000, 20_000])
     expect(rows.at(-1)).to.include({ state: 'SENT', attempts: 3, possible_duplicate: true })
   })
 
-  it('gives up after the policy\'s tries, and says why', async () => {
-    const { tell, mails, rows } = setup({ answers: Array.from({ length: 9 }, () => ({ kind: 'later' as const, reason: '451 busy', uncertain: false })) })
+  it("gives up after the policy's tries, and says why", async () => {
+    const { tell, mails, rows } = setup({
+      answers: Array.from({ length: 9 }, () => ({ kind: 'later' as const, reason: '451 busy', uncertain: false })),
+    })
     await tell(failed([mailStep()]))
     expect(mails).to.have.length(3)
     expect(rows.at(-1)).to.include({ state: 'FAILED', error_code: 'DELIVERY_FAILED' })
@@ -107,23 +189,40 @@ describe('telling about the end of a run', () => {
 
   it('goes on with the others when one is wrong, and sends nothing for that one', async () => {
     const { tell, mails, posts, rows } = setup()
-    await tell(failed([mailStep({ step_id: 'bad' }, { to_emails: ['ops@example.com', 'evil@x.io\r\nBcc: a@b.io'] }), slackStep({ slack_webhook_url: 'missing' }), mailStep({ step_id: 'good' })]))
+    await tell(
+      failed([
+        mailStep({ step_id: 'bad' }, { to_emails: ['ops@example.com', 'evil@x.io\r\nBcc: a@b.io'] }),
+        slackStep({ slack_webhook_url: 'missing' }),
+        mailStep({ step_id: 'good' }),
+      ]),
+    )
     expect([mails.length, posts.length]).to.deep.equal([1, 0])
-    expect(rows.filter((row) => row['state'] === 'FAILED').map((row) => [row['step_id'], row['error_code']])).to.have.deep.members([['bad', 'CONFIG_INVALID'], ['slack', 'NOT_FOUND']])
+    expect(
+      rows.filter((row) => row['state'] === 'FAILED').map((row) => [row['step_id'], row['error_code']]),
+    ).to.have.deep.members([
+      ['bad', 'CONFIG_INVALID'],
+      ['slack', 'NOT_FOUND'],
+    ])
     expect(JSON.stringify(rows)).not.to.contain('evil@x.io')
   })
 
   it('escapes what Slack would read as markup, and keeps the webhook to itself', async () => {
     const { tell, posts, rows } = setup()
     await tell(failed([slackStep()]))
-    expect(posts[0]).to.include({ channel: '#alerts', text: `Run r_${'a'.repeat(26)} *FAILED* line 3 &lt;!channel&gt; &amp; {run_id}` })
+    expect(posts[0]).to.include({
+      channel: '#alerts',
+      text: `Run r_${'a'.repeat(26)} *FAILED* line 3 &lt;!channel&gt; &amp; {run_id}`,
+    })
     expect(JSON.stringify(rows)).not.to.contain('secret12')
   })
 
   it('gives the message back when it is stopped between two tries', async () => {
     const { tell, stop, states } = setup({ answers: [{ kind: 'later', reason: '451', uncertain: false }] })
     stop.abort()
-    const error = await tell(failed([mailStep()])).then(() => undefined, (reason: unknown) => reason)
+    const error = await tell(failed([mailStep()])).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    )
     expect(error).to.include({ code: 'UNAVAILABLE' })
     expect(states()).to.deep.equal(['INTENT'])
   })
@@ -137,7 +236,9 @@ describe('telling about the end of a run', () => {
 
 describe('what a notification says, and to whom', () => {
   it('follows the ends that its trigger names', () => {
-    const told = (['on_failure', 'on_success', 'always'] as const).map((trigger) => (['COMPLETED', 'FAILED', 'CANCELLED', 'REJECTED'] as const).filter((status) => isWanted(status, trigger)))
+    const told = (['on_failure', 'on_success', 'always'] as const).map((trigger) =>
+      (['COMPLETED', 'FAILED', 'CANCELLED', 'REJECTED'] as const).filter((status) => isWanted(status, trigger)),
+    )
     expect(told).to.deep.equal([['FAILED'], ['COMPLETED'], ['COMPLETED', 'FAILED', 'CANCELLED']])
   })
 
@@ -151,12 +252,49 @@ describe('what a notification says, and to whom', () => {
   })
 
   it('goes to plain addresses only', () => {
-    expect(recipientsOf('s', ['a.b+c@sub.example.com', 'a.b+c@sub.example.com'])).to.deep.equal(['a.b+c@sub.example.com'])
+    expect(recipientsOf('s', ['a.b+c@sub.example.com', 'a.b+c@sub.example.com'])).to.deep.equal([
+      'a.b+c@sub.example.com',
+    ])
     const bad = [
-      'b@x.io\r\nBcc: evil@x.io', 'b@x.io\n', 'b@x.io, evil@x.io', 'b@x.io;evil@x.io', 'B <b@x.io>', '<b@x.io>', '"b"@x.io', 'b@x.io evil@x.io', 'b@[127.0.0.1]', 'b@localhost', '@x.io', 'b@', 'b@x..io', 'b@-x.io',
-      'b@x.io\u0000', 'b\u2028@x.io', 'b@x.io\u200b', 'bücher@x.io', 'b@х.io', '', ' b@x.io', `${'b'.repeat(65)}@x.io`, `b@${'x.'.repeat(130)}io`, "b'@x.io", 'b@x.io)', '(c)b@x.io', 'b%0a@x.io\t', 'b\\@x.io',
+      'b@x.io\r\nBcc: evil@x.io',
+      'b@x.io\n',
+      'b@x.io, evil@x.io',
+      'b@x.io;evil@x.io',
+      'B <b@x.io>',
+      '<b@x.io>',
+      '"b"@x.io',
+      'b@x.io evil@x.io',
+      'b@[127.0.0.1]',
+      'b@localhost',
+      '@x.io',
+      'b@',
+      'b@x..io',
+      'b@-x.io',
+      'b@x.io\u0000',
+      'b\u2028@x.io',
+      'b@x.io\u200b',
+      'bücher@x.io',
+      'b@х.io',
+      '',
+      ' b@x.io',
+      `${'b'.repeat(65)}@x.io`,
+      `b@${'x.'.repeat(130)}io`,
+      "b'@x.io",
+      'b@x.io)',
+      '(c)b@x.io',
+      'b%0a@x.io\t',
+      'b\\@x.io',
     ]
     for (const address of bad) expect(() => recipientsOf('s', [address]), JSON.stringify(address)).to.throw(AppError)
-    for (const value of [[], undefined, null, [7], [['a@x.io']], [{ address: 'a@x.io' }], Array.from({ length: 21 }, (_, k) => `a${k}@x.io`)]) expect(() => recipientsOf('s', value)).to.throw(AppError)
+    for (const value of [
+      [],
+      undefined,
+      null,
+      [7],
+      [['a@x.io']],
+      [{ address: 'a@x.io' }],
+      Array.from({ length: 21 }, (_, k) => `a${k}@x.io`),
+    ])
+      expect(() => recipientsOf('s', value)).to.throw(AppError)
   })
 })

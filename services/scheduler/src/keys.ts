@@ -1,5 +1,6 @@
 /**
- * Public keys of those who may ask for runs: the platform's own from configuration, everybody else's through auth's published view,
+ * Public keys of those who may ask for runs: the platform's own from configuration, everybody else's through auth's
+ * published view,
  * remembered for 30 seconds. An unknown key is looked for at once, but not more often than each second.
  */
 import { createPublicKey } from 'node:crypto'
@@ -15,22 +16,51 @@ export type PlatformKeys = Readonly<Record<string, KeyObject | string | readonly
 const freshMs = 30_000
 const unknownMs = 1000
 
-export const openPublisherKeys = ({ warehouse, platform_keys, now, log }: { warehouse: Pick<Warehouse, 'query'>; platform_keys: PlatformKeys; now(): Date; log: Pick<Log, 'error'> }): (kid: string) => Promise<PublisherKey | undefined> => {
-  const platform = new Map(Object.entries(platform_keys).map(([kid, key]): [string, PublisherKey] =>
-    [kid, { public_keys: [key].flat().map((one) => typeof one === 'string' ? publicKey(one) : one), tenant_id: '*', pipelines: [], is_active: true }]))
+export const openPublisherKeys = ({
+  warehouse,
+  platform_keys,
+  now,
+  log,
+}: {
+  warehouse: Pick<Warehouse, 'query'>
+  platform_keys: PlatformKeys
+  now(): Date
+  log: Pick<Log, 'error'>
+}): ((kid: string) => Promise<PublisherKey | undefined>) => {
+  const platform = new Map(
+    Object.entries(platform_keys).map(([kid, key]): [string, PublisherKey] => [
+      kid,
+      {
+        public_keys: [key].flat().map((one) => (typeof one === 'string' ? publicKey(one) : one)),
+        tenant_id: '*',
+        pipelines: [],
+        is_active: true,
+      },
+    ]),
+  )
   let known = new Map<string, PublisherKey>()
   let readAt = -Infinity
   let reading: Promise<void> | undefined
 
   const read = async (): Promise<void> => {
-    const rows = await warehouse.query({ query: 'SELECT kid, tenant_id, public_key, pipelines, is_active, not_before, expires_at FROM publisher_keys', default_dataset: 'tenants' })
+    const rows = await warehouse.query({
+      query: 'SELECT kid, tenant_id, public_key, pipelines, is_active, not_before, expires_at FROM publisher_keys',
+      default_dataset: 'tenants',
+    })
     const next = new Map<string, PublisherKey>()
     for (const row of rows) {
       const kid = String(row['kid'])
       try {
-        const time = (name: string) => typeof row[name] === 'string' ? { [name]: row[name] } : {}
+        const time = (name: string) => (typeof row[name] === 'string' ? { [name]: row[name] } : {})
         // `*` is for keys of the configuration alone: a row that has it covers nothing.
-        next.set(kid, { public_keys: [publicKey(String(row['public_key']))], tenant_id: String(row['tenant_id']).replace('*', ''), pipelines: Array.isArray(row['pipelines']) ? row['pipelines'].map(String) : [], is_active: row['is_active'] === true, ...time('not_before'), ...time('expires_at') })
+        next.set(kid, {
+          public_keys: [publicKey(String(row['public_key']))],
+          tenant_id: String(row['tenant_id']).replace('*', ''),
+          pipelines: Array.isArray(row['pipelines']) ? row['pipelines'].map(String) : [],
+          is_active: row['is_active'] === true,
+          ...time('not_before'),
+          ...time('expires_at'),
+        })
       } catch {
         log.error({ kid }, 'publisher key is not an Ed25519 public key in SPKI, base64; its requests are refused')
       }
@@ -39,7 +69,9 @@ export const openPublisherKeys = ({ warehouse, platform_keys, now, log }: { ware
     readAt = now().getTime()
   }
   const refresh = async (): Promise<void> => {
-    reading ??= read().finally(() => { reading = undefined })
+    reading ??= read().finally(() => {
+      reading = undefined
+    })
     await reading
   }
 
@@ -48,7 +80,11 @@ export const openPublisherKeys = ({ warehouse, platform_keys, now, log }: { ware
     if (own !== undefined) return own
     const age = now().getTime() - readAt
     // It may have been registered since: its request is not lost for a second.
-    if (!known.has(kid) && age < unknownMs) throw new AppError('UNAVAILABLE', `publisher key ${JSON.stringify(kid.slice(0, 64))} is not known; looked for again in a second`)
+    if (!known.has(kid) && age < unknownMs)
+      throw new AppError(
+        'UNAVAILABLE',
+        `publisher key ${JSON.stringify(kid.slice(0, 64))} is not known; looked for again in a second`,
+      )
     if (age >= freshMs || !known.has(kid)) await refresh()
     return known.get(kid)
   }

@@ -1,6 +1,8 @@
 /**
- * The ledger as its writer sees it: submit a message, get its answer once the decision is durable. Everything that is pending goes into
- * one commit, one commit is in flight, and whoever loses a sequence number reads what the winner wrote and decides again. So any number
+ * The ledger as its writer sees it: submit a message, get its answer once the decision is durable. Everything that is
+ * pending goes into
+ * one commit, one commit is in flight, and whoever loses a sequence number reads what the winner wrote and decides
+ * again. So any number
  * of replicas is safe, and one is fast.
  */
 import type { Outgoing } from '@convergence/bus'
@@ -30,7 +32,10 @@ export interface LedgerDeps {
   decide?: typeof realDecide
 }
 export interface Ledger {
-  /** Resolves with what to publish, once it is durable. Rejects with the message's own AppError, or when the warehouse fails: then nothing was decided. */
+  /**
+   * Resolves with what to publish, once it is durable. Rejects with the message's own AppError, or when the warehouse
+   * fails: then nothing was decided.
+   */
   submit(message: Message): Promise<Outgoing[]>
   /** Read-only for callers. */
   readonly state: State
@@ -40,10 +45,22 @@ export interface Ledger {
   close(): Promise<void>
 }
 
-interface Pending { message: Message; resolve(answer: Outgoing[]): void; reject(error: unknown): void }
+interface Pending {
+  message: Message
+  resolve(answer: Outgoing[]): void
+  reject(error: unknown): void
+}
 
 /** Reads the newest snapshot and what came after it, then serves. */
-export const openLedger = async ({ warehouse, table, log, epoch, rules: given, max_group = 500, decide = realDecide }: LedgerDeps): Promise<Ledger> => {
+export const openLedger = async ({
+  warehouse,
+  table,
+  log,
+  epoch,
+  rules: given,
+  max_group = 500,
+  decide = realDecide,
+}: LedgerDeps): Promise<Ledger> => {
   const rules = { ...defaultRules, ...given }
   const pending: Pending[] = []
   const measures = openMeasures()
@@ -58,10 +75,18 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
     let from: State
     try {
       const snapshot = readSnapshot(rows)
-      from = restore(epoch, rules, snapshot, await table.ofRuns(snapshot.run_ids, { from_seq: snapshot.from_seq, to_seq: snapshot.seq }))
+      from = restore(
+        epoch,
+        rules,
+        snapshot,
+        await table.ofRuns(snapshot.run_ids, { from_seq: snapshot.from_seq, to_seq: snapshot.seq }),
+      )
     } catch (error) {
       if (error instanceof AppError) throw error
-      log.warn({ epoch, seq: rows[0]?.seq, err: error instanceof Error ? error.message : String(error) }, 'the snapshot in run_ledger cannot be used; reading the whole log')
+      log.warn(
+        { epoch, seq: rows[0]?.seq, err: error instanceof Error ? error.message : String(error) },
+        'the snapshot in run_ledger cannot be used; reading the whole log',
+      )
       return emptyState(epoch, rules)
     }
     const since = new Date(Date.parse(rows[0]?.decided_at ?? '') - memoryMs).toISOString()
@@ -87,14 +112,18 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
       to_seq = Math.max(to_seq, place.to_seq)
     }
     if (wanted.length === 0) return
-    for (const [run_id, entry] of replay(epoch, await table.ofRuns(wanted, { from_seq, to_seq })).runs) state.runs.set(run_id, entry)
+    for (const [run_id, entry] of replay(epoch, await table.ofRuns(wanted, { from_seq, to_seq })).runs)
+      state.runs.set(run_id, entry)
   }
   const guarded = (change: () => void): void => {
     try {
       change()
     } catch (error) {
       damage = error instanceof Error ? error : new Error(String(error))
-      log.error({ epoch, seq: state.seq, err: damage.message }, 'run_ledger is damaged; nothing is decided until it is repaired')
+      log.error(
+        { epoch, seq: state.seq, err: damage.message },
+        'run_ledger is damaged; nothing is decided until it is repaired',
+      )
       throw damage
     }
   }
@@ -103,7 +132,10 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
     for (;;) {
       if (damage !== undefined) throw damage
       await recall(group.map(({ message }) => message))
-      const { rows, answers } = decide(state, group.map(({ message }) => message))
+      const { rows, answers } = decide(
+        state,
+        group.map(({ message }) => message),
+      )
       if (rows.length > 0) {
         const seq = state.seq + 1
         const began = performance.now()
@@ -112,14 +144,20 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
         if (result === 'conflict') {
           log.warn({ epoch, seq }, 'another replica took this seq; reading its rows and deciding again')
           await readTail()
-          if (state.seq < seq) throw new AppError('UNAVAILABLE', `run_ledger seq ${seq} is taken and its rows are not there yet; the message comes again`)
+          if (state.seq < seq)
+            throw new AppError(
+              'UNAVAILABLE',
+              `run_ledger seq ${seq} is taken and its rows are not there yet; the message comes again`,
+            )
           continue
         }
         measures.decided(rows, state)
         guarded(() => fold(state, rows))
       } else if (answers.some((answer) => answer instanceof AppError || answer.length === 0)) {
-        // "Nothing to do" is only true of what is in memory: no commit compared it. Another replica may have admitted the run whose end this is,
-        // and acknowledging that end would lose it. So look once more. (Found by the model: two replicas, one of them a commit behind.)
+        // "Nothing to do" is only true of what is in memory: no commit compared it. Another replica may have admitted
+        // the run whose end this is,
+        // and acknowledging that end would lose it. So look once more. (Found by the model: two replicas, one of them a
+        // commit behind.)
         const { seq, idx } = state
         await readTail()
         if (state.seq !== seq || state.idx !== idx) continue
@@ -127,7 +165,8 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
       group.forEach(({ message, resolve, reject }, k) => {
         if (message.kind === 'tick') forget(state, message.at)
         const answer = answers[k]
-        if (answer === undefined || answer instanceof AppError) reject(answer ?? new Error('decide gave fewer answers than messages'))
+        if (answer === undefined || answer instanceof AppError)
+          reject(answer ?? new Error('decide gave fewer answers than messages'))
         else resolve(answer)
       })
       return
@@ -140,16 +179,24 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
     } catch (error) {
       const code = error instanceof AppError ? error.code : undefined
       if (group.length > 1 && (code === 'RESOURCE_EXHAUSTED' || code === 'QUERY_INVALID')) {
-        log.warn({ epoch, messages: group.length, err: (error as AppError).message }, 'a commit was refused; deciding half as many messages at a time')
+        log.warn(
+          { epoch, messages: group.length, err: (error as AppError).message },
+          'a commit was refused; deciding half as many messages at a time',
+        )
         const half = Math.ceil(group.length / 2)
         await serveApart(group.slice(0, half))
         await serveApart(group.slice(half))
         return
       }
-      // Whoever waits gives its message back, and the next delivery decides: from the log, not from a guess at what the failed call did.
-      // A commit that is refused for good is no fault of the messages in it: none of them goes to the dead letters for it.
-      if (!isRetryable(error)) log.error({ epoch, err: String(error) }, 'the ledger cannot be written; what comes is given back until it can')
-      const told = isRetryable(error) ? error : new AppError('UNAVAILABLE', `the ledger cannot be written: ${(error as AppError).message}`, { cause: error })
+      // Whoever waits gives its message back, and the next delivery decides: from the log, not from a guess at what the
+      // failed call did.
+      // A commit that is refused for good is no fault of the messages in it: none of them goes to the dead letters for
+      // it.
+      if (!isRetryable(error))
+        log.error({ epoch, err: String(error) }, 'the ledger cannot be written; what comes is given back until it can')
+      const told = isRetryable(error)
+        ? error
+        : new AppError('UNAVAILABLE', `the ledger cannot be written: ${(error as AppError).message}`, { cause: error })
       group.forEach(({ reject }) => reject(told))
     }
   }
@@ -164,15 +211,20 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
   const state = await readSaved()
   const from_seq = state.seq
   await readTail()
-  log.info({ epoch, seq: state.seq, snapshot_seq: from_seq, runs: state.runs.size, running: state.running.size }, 'ledger read')
+  log.info(
+    { epoch, seq: state.seq, snapshot_seq: from_seq, runs: state.runs.size, running: state.running.size },
+    'ledger read',
+  )
   return {
     state,
-    submit: (message) => new Promise((resolve, reject) => {
-      if (closed || damage !== undefined) return reject(damage ?? new AppError('UNAVAILABLE', 'the scheduler is stopping; the message comes again'))
-      pending.push({ message, resolve, reject })
-      // Started in a microtask: what one batch of deliveries submits together is decided together.
-      pump ??= Promise.resolve().then(run)
-    }),
+    submit: (message) =>
+      new Promise((resolve, reject) => {
+        if (closed || damage !== undefined)
+          return reject(damage ?? new AppError('UNAVAILABLE', 'the scheduler is stopping; the message comes again'))
+        pending.push({ message, resolve, reject })
+        // Started in a microtask: what one batch of deliveries submits together is decided together.
+        pump ??= Promise.resolve().then(run)
+      }),
     healthy: () => damage === undefined,
     close: async () => {
       closed = true
@@ -183,9 +235,15 @@ export const openLedger = async ({ warehouse, table, log, epoch, rules: given, m
 
 const runOf = (message: Message): string[] => {
   switch (message.kind) {
-    case 'request': return [message.run.run_id]
-    case 'ended': return [message.event.run.run_id]
-    case 'cancel': case 'poison': return [message.run_id]
-    case 'tenant': case 'tick': return []
+    case 'request':
+      return [message.run.run_id]
+    case 'ended':
+      return [message.event.run.run_id]
+    case 'cancel':
+    case 'poison':
+      return [message.run_id]
+    case 'tenant':
+    case 'tick':
+      return []
   }
 }

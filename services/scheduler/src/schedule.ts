@@ -1,6 +1,8 @@
 /**
- * Pipelines that run by the clock. A schedule is a row; when it is due stands in its cron and time zone; what it asks for is an ordinary
- * run-requested whose idempotency key holds the scheduled time. So a tick that comes twice, late or on two replicas starts nothing twice.
+ * Pipelines that run by the clock. A schedule is a row; when it is due stands in its cron and time zone; what it asks
+ * for is an ordinary
+ * run-requested whose idempotency key holds the scheduled time. So a tick that comes twice, late or on two replicas
+ * starts nothing twice.
  */
 import { Cron } from 'croner'
 import type { Outgoing } from '@convergence/bus'
@@ -29,7 +31,10 @@ export interface Schedule {
   overlap: 'allow' | 'skip'
   /** The latest time that was considered; first the time at which the schedule was made. */
   last_run_time: string
-  /** Times after this are its own: when it was made, or its cron, time zone or activity changed last. Built-in ones have none. */
+  /**
+   * Times after this are its own: when it was made, or its cron, time zone or activity changed last. Built-in ones have
+   * none.
+   */
   effective_from?: string
   is_deleted: boolean
   version: number
@@ -61,22 +66,39 @@ export const checkCron = (cron: string, timezone: string): void => {
   try {
     new Intl.DateTimeFormat('en', { timeZone: timezone })
   } catch {
-    throw new AppError('PARAMETER_INVALID', `timezone: expected an IANA name such as Europe/Berlin or UTC, got ${JSON.stringify(timezone)}`)
+    throw new AppError(
+      'PARAMETER_INVALID',
+      `timezone: expected an IANA name such as Europe/Berlin or UTC, got ${JSON.stringify(timezone)}`,
+    )
   }
   try {
     cronOf(cron, timezone)
   } catch (error) {
-    throw new AppError('PARAMETER_INVALID', `cron: expected five fields such as 0 6 * * *, got ${JSON.stringify(cron)}: ${error instanceof Error ? error.message : 'unreadable'}`)
+    throw new AppError(
+      'PARAMETER_INVALID',
+      `cron: expected five fields such as 0 6 * * *, got ${JSON.stringify(cron)}: ${error instanceof Error ? error.message : 'unreadable'}`,
+    )
   }
   // Counted from a fixed day, so that the same text is always the same answer.
-  if (nextTime(cron, timezone, Date.UTC(2024, 0, 1)) === undefined) throw new AppError('PARAMETER_INVALID', `cron: expected a time that comes, got ${JSON.stringify(cron)}, which never does; look at its day and month`)
+  if (nextTime(cron, timezone, Date.UTC(2024, 0, 1)) === undefined)
+    throw new AppError(
+      'PARAMETER_INVALID',
+      `cron: expected a time that comes, got ${JSON.stringify(cron)}, which never does; look at its day and month`,
+    )
 }
 
-/** The first time after `after` (milliseconds), or undefined when there is none. A day's fixed time comes once on every local day, also where clocks change. */
-export const nextTime = (cron: string, timezone: string, after: number): number | undefined => cronOf(cron, timezone).nextRun(new Date(after))?.getTime()
+/**
+ * The first time after `after` (milliseconds), or undefined when there is none. A day's fixed time comes once on every
+ * local day, also where clocks change.
+ */
+export const nextTime = (cron: string, timezone: string, after: number): number | undefined =>
+  cronOf(cron, timezone).nextRun(new Date(after))?.getTime()
 
 /** Times in (after, until] that the schedule stands for at a tick at `until`, oldest first. */
-export const dueTimes = (schedule: Pick<Schedule, 'cron' | 'timezone' | 'missed' | 'last_run_time' | 'effective_from'>, until: number): number[] => {
+export const dueTimes = (
+  schedule: Pick<Schedule, 'cron' | 'timezone' | 'missed' | 'last_run_time' | 'effective_from'>,
+  until: number,
+): number[] => {
   const job = cronOf(schedule.cron, schedule.timezone)
   const recent = until - windowMs
   const last = Date.parse(schedule.last_run_time)
@@ -107,13 +129,29 @@ export interface Schedules {
   refresh(): Promise<void>
   /** Writes down how far earlier ticks came. */
   record(at: string): Promise<void>
-  put(schedule: Omit<Schedule, 'config_id' | 'pipeline_id' | 'version' | 'is_deleted' | 'last_run_time'>, by: { event_id: string; at: string }): Promise<Schedule>
+  put(
+    schedule: Omit<Schedule, 'config_id' | 'pipeline_id' | 'version' | 'is_deleted' | 'last_run_time'>,
+    by: { event_id: string; at: string },
+  ): Promise<Schedule>
   remove(tenant_id: string, name: string, by: { event_id: string; at: string }): Promise<void>
   list(): readonly Schedule[]
 }
 
-/** Reads the schedules through their view. `spread_seconds` moves each schedule by a fixed part of it, so that not all start at the full hour; default 0. `kid` names the key that signs what they ask for. */
-export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, kid }: { warehouse: Pick<Warehouse, 'query' | 'append'>; pipelines: Pipelines; spread_seconds?: number; kid?: string }): Promise<Schedules> => {
+/**
+ * Reads the schedules through their view. `spread_seconds` moves each schedule by a fixed part of it, so that not all
+ * start at the full hour; default 0. `kid` names the key that signs what they ask for.
+ */
+export const openSchedules = async ({
+  warehouse,
+  pipelines,
+  spread_seconds = 0,
+  kid,
+}: {
+  warehouse: Pick<Warehouse, 'query' | 'append'>
+  pipelines: Pipelines
+  spread_seconds?: number
+  kid?: string
+}): Promise<Schedules> => {
   const schedules = new Map<string, Schedule>()
   /** When the newest row that was read was written, milliseconds. */
   let newest: number | undefined
@@ -121,13 +159,15 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
     const since = newest === undefined ? undefined : new Date(newest - clockMarginMs).toISOString()
     const rows = await warehouse.query({
       query: `SELECT config_id, tenant_id, name, pipeline, pipeline_id, cron, timezone, parameters, priority, is_active, missed, overlap, last_run_time, effective_from, is_deleted, version, recorded_at FROM tenant_pipeline_configs${since === undefined ? '' : ' WHERE recorded_at >= @since'}`,
-      ...since === undefined ? {} : { parameters: [{ name: 'since', type: 'TIMESTAMP', value: since }] }, default_dataset: 'tenants',
+      ...(since === undefined ? {} : { parameters: [{ name: 'since', type: 'TIMESTAMP', value: since }] }),
+      default_dataset: 'tenants',
     })
     for (const row of rows) {
       const schedule = readSchedule(row)
       newest = Math.max(newest ?? 0, Date.parse(String(row['recorded_at'])))
       // Of two that were put at once under one version the view shows the later one to everybody.
-      if ((schedules.get(schedule.config_id)?.version ?? 0) <= schedule.version) schedules.set(schedule.config_id, schedule)
+      if ((schedules.get(schedule.config_id)?.version ?? 0) <= schedule.version)
+        schedules.set(schedule.config_id, schedule)
     }
   }
   await refresh()
@@ -135,8 +175,22 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
     if (pipeline.schedule === undefined || !isSystemPipeline(pipeline.path)) continue
     const config_id = `system:${pipeline.path}`
     schedules.set(config_id, {
-      config_id, tenant_id: 'system', name: pipeline.path, pipeline: pipeline.path, pipeline_id: pipeline.pipeline_id, cron: pipeline.schedule, timezone: 'UTC', parameters: {}, priority: 0,
-      is_active: true, missed: 'skip', overlap: 'skip', last_run_time: '', is_deleted: false, version: 0, built_in: true,
+      config_id,
+      tenant_id: 'system',
+      name: pipeline.path,
+      pipeline: pipeline.path,
+      pipeline_id: pipeline.pipeline_id,
+      cron: pipeline.schedule,
+      timezone: 'UTC',
+      parameters: {},
+      priority: 0,
+      is_active: true,
+      missed: 'skip',
+      overlap: 'skip',
+      last_run_time: '',
+      is_deleted: false,
+      version: 0,
+      built_in: true,
     })
   }
 
@@ -149,13 +203,19 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
     const known = idle.get(schedule.config_id)
     if (known?.schedule === schedule && until >= known.from && until < known.next) return []
     const times = dueTimes(schedule, until)
-    if (times.length === 0) idle.set(schedule.config_id, { schedule, from: until, next: nextTime(schedule.cron, schedule.timezone, until) ?? Infinity })
+    if (times.length === 0)
+      idle.set(schedule.config_id, {
+        schedule,
+        from: until,
+        next: nextTime(schedule.cron, schedule.timezone, until) ?? Infinity,
+      })
     return times
   }
   const write = async (schedule: Schedule, event_id: string, recorded_at: string): Promise<void> => {
     // In memory only when it is written: what looks done is not done again.
     await warehouse.append('tenant_pipeline_configs_rows', [rowOf(schedule, event_id, recorded_at)])
-    if ((schedules.get(schedule.config_id)?.version ?? 0) < schedule.version) schedules.set(schedule.config_id, schedule)
+    if ((schedules.get(schedule.config_id)?.version ?? 0) < schedule.version)
+      schedules.set(schedule.config_id, schedule)
   }
 
   return {
@@ -172,14 +232,30 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
           const scheduled_time = new Date(time).toISOString()
           const idempotency_key = `sched:${schedule.config_id}:${scheduled_time}`
           if (fired.has(idempotency_key)) continue
-          const last = lastRun.get(schedule.config_id) ?? (schedule.last_run_time === '' ? undefined : runId(schedule.tenant_id, `sched:${schedule.config_id}:${new Date(schedule.last_run_time).toISOString()}`))
+          const last =
+            lastRun.get(schedule.config_id) ??
+            (schedule.last_run_time === ''
+              ? undefined
+              : runId(
+                  schedule.tenant_id,
+                  `sched:${schedule.config_id}:${new Date(schedule.last_run_time).toISOString()}`,
+                ))
           const run_id = runId(schedule.tenant_id, idempotency_key)
           if (schedule.overlap === 'skip' && last !== undefined && last !== run_id && isRunning(last)) continue
           const request: Outgoing = {
             topic: 'run-requested',
-            event: { run_id, tenant_id: schedule.tenant_id, pipeline: schedule.pipeline, parameters: schedule.parameters, trigger_type: 'schedule', trigger_by: schedule.config_id, priority: schedule.priority, scheduled_time },
+            event: {
+              run_id,
+              tenant_id: schedule.tenant_id,
+              pipeline: schedule.pipeline,
+              parameters: schedule.parameters,
+              trigger_type: 'schedule',
+              trigger_by: schedule.config_id,
+              priority: schedule.priority,
+              scheduled_time,
+            },
             idempotency_key,
-            ...kid === undefined ? {} : { attributes: { kid } },
+            ...(kid === undefined ? {} : { attributes: { kid } }),
           }
           fired.set(idempotency_key, { at, request, config_id: schedule.config_id, time })
           lastRun.set(schedule.config_id, run_id)
@@ -203,10 +279,13 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
         if (schedule === undefined || schedule.is_deleted || schedule.last_run_time >= last_run_time) continue
         advancing.push({ before: schedule, after: { ...schedule, last_run_time, version: schedule.version + 1 } })
       }
-      const rows = advancing.filter(({ before }) => before.built_in !== true).map(({ after }) => rowOf(after, `${after.config_id}-considered-${after.last_run_time}`, at))
+      const rows = advancing
+        .filter(({ before }) => before.built_in !== true)
+        .map(({ after }) => rowOf(after, `${after.config_id}-considered-${after.last_run_time}`, at))
       if (rows.length > 0) await warehouse.append('tenant_pipeline_configs_rows', rows)
       // Unless somebody changed it meanwhile: theirs is the newer one, and what it fired is remembered.
-      for (const { before, after } of advancing) if (schedules.get(after.config_id) === before) schedules.set(after.config_id, after)
+      for (const { before, after } of advancing)
+        if (schedules.get(after.config_id) === before) schedules.set(after.config_id, after)
     },
 
     put: async (wanted, { event_id, at }) => {
@@ -215,15 +294,43 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
       // A version that another replica has used already would lose against its row.
       await refresh()
       const pipeline = pipelines.get(wanted.pipeline)
-      if (pipeline === undefined) throw new AppError('PIPELINE_UNKNOWN', `pipeline ${wanted.pipeline}: no such pipeline; list them with GET /api/v1/pipelines`)
-      if (isSystemPipeline(wanted.pipeline) && wanted.tenant_id !== 'system') throw new AppError('FORBIDDEN', `pipeline ${wanted.pipeline}: pipelines under setup/ are scheduled for the platform alone`)
+      if (pipeline === undefined)
+        throw new AppError(
+          'PIPELINE_UNKNOWN',
+          `pipeline ${wanted.pipeline}: no such pipeline; list them with GET /api/v1/pipelines`,
+        )
+      if (isSystemPipeline(wanted.pipeline) && wanted.tenant_id !== 'system')
+        throw new AppError(
+          'FORBIDDEN',
+          `pipeline ${wanted.pipeline}: pipelines under setup/ are scheduled for the platform alone`,
+        )
       // A schedule whose runs would all be refused is refused now.
-      pipelines.compile({ run_id: runId(wanted.tenant_id, event_id), tenant_id: wanted.tenant_id, pipeline: wanted.pipeline, parameters: wanted.parameters, trigger_type: 'schedule', requested_at: at })
+      pipelines.compile({
+        run_id: runId(wanted.tenant_id, event_id),
+        tenant_id: wanted.tenant_id,
+        pipeline: wanted.pipeline,
+        parameters: wanted.parameters,
+        trigger_type: 'schedule',
+        requested_at: at,
+      })
       const known = schedules.get(config_id)
       // A change of anything else loses no time that is due just now.
-      const goesOn = known?.is_active === true && !known.is_deleted && wanted.is_active && known.cron === wanted.cron && known.timezone === wanted.timezone
+      const goesOn =
+        known?.is_active === true &&
+        !known.is_deleted &&
+        wanted.is_active &&
+        known.cron === wanted.cron &&
+        known.timezone === wanted.timezone
       const effective_from = goesOn && known.effective_from !== undefined ? known.effective_from : at
-      const schedule: Schedule = { ...wanted, config_id, pipeline_id: pipeline.pipeline_id, last_run_time: at, effective_from, is_deleted: false, version: (known?.version ?? 0) + 1 }
+      const schedule: Schedule = {
+        ...wanted,
+        config_id,
+        pipeline_id: pipeline.pipeline_id,
+        last_run_time: at,
+        effective_from,
+        is_deleted: false,
+        version: (known?.version ?? 0) + 1,
+      }
       await write(schedule, event_id, at)
       return schedule
     },
@@ -231,8 +338,10 @@ export const openSchedules = async ({ warehouse, pipelines, spread_seconds = 0, 
     remove: async (tenant_id, name, { event_id, at }) => {
       await refresh()
       const known = schedules.get(`${tenant_id}:${name}`)
-      if (known === undefined) throw new AppError('NOT_FOUND', `schedule ${name}: tenant ${tenant_id} has no such schedule`)
-      if (!known.is_deleted) await write({ ...known, is_deleted: true, is_active: false, version: known.version + 1 }, event_id, at)
+      if (known === undefined)
+        throw new AppError('NOT_FOUND', `schedule ${name}: tenant ${tenant_id} has no such schedule`)
+      if (!known.is_deleted)
+        await write({ ...known, is_deleted: true, is_active: false, version: known.version + 1 }, event_id, at)
     },
   }
 }
@@ -248,17 +357,39 @@ const spreadMs = (config_id: string, spread_seconds: number): number => {
 const readSchedule = (row: Row): Schedule => {
   const parameters: unknown = typeof row['parameters'] === 'string' ? JSON.parse(row['parameters']) : row['parameters']
   return {
-    config_id: String(row['config_id']), tenant_id: String(row['tenant_id']), name: String(row['name']), pipeline: String(row['pipeline']), pipeline_id: String(row['pipeline_id']),
-    cron: String(row['cron']), timezone: String(row['timezone']), parameters: (parameters ?? {}) as Run['parameters'], priority: Number(row['priority']), is_active: row['is_active'] === true,
-    missed: String(row['missed']) as Schedule['missed'], overlap: String(row['overlap']) as Schedule['overlap'],
-    last_run_time: new Date(String(row['last_run_time'] ?? row['recorded_at'])).toISOString(), ...row['effective_from'] === null || row['effective_from'] === undefined ? {} : { effective_from: new Date(String(row['effective_from'])).toISOString() },
-    is_deleted: row['is_deleted'] === true, version: Number(row['version']),
+    config_id: String(row['config_id']),
+    tenant_id: String(row['tenant_id']),
+    name: String(row['name']),
+    pipeline: String(row['pipeline']),
+    pipeline_id: String(row['pipeline_id']),
+    cron: String(row['cron']),
+    timezone: String(row['timezone']),
+    parameters: (parameters ?? {}) as Run['parameters'],
+    priority: Number(row['priority']),
+    is_active: row['is_active'] === true,
+    missed: String(row['missed']) as Schedule['missed'],
+    overlap: String(row['overlap']) as Schedule['overlap'],
+    last_run_time: new Date(String(row['last_run_time'] ?? row['recorded_at'])).toISOString(),
+    ...(row['effective_from'] === null || row['effective_from'] === undefined
+      ? {}
+      : { effective_from: new Date(String(row['effective_from'])).toISOString() }),
+    is_deleted: row['is_deleted'] === true,
+    version: Number(row['version']),
   }
 }
 
 const rowOf = (schedule: Schedule, event_id: string, recorded_at: string): Row => {
   const { built_in: _, ...columns } = schedule
   const [provider, domain] = schedule.pipeline.split('/')
-  const next = schedule.is_active ? nextTime(schedule.cron, schedule.timezone, Date.parse(schedule.last_run_time)) : undefined
-  return { ...columns, provider, domain, next_run_time: next === undefined ? null : new Date(next).toISOString(), event_id, recorded_at }
+  const next = schedule.is_active
+    ? nextTime(schedule.cron, schedule.timezone, Date.parse(schedule.last_run_time))
+    : undefined
+  return {
+    ...columns,
+    provider,
+    domain,
+    next_run_time: next === undefined ? null : new Date(next).toISOString(),
+    event_id,
+    recorded_at,
+  }
 }

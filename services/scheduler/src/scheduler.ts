@@ -1,5 +1,6 @@
 /**
- * Whether and when a run starts, and how it ended. Wires the ledger, the schedules and the consumers; nothing is opened before this is called.
+ * Whether and when a run starts, and how it ended. Wires the ledger, the schedules and the consumers; nothing is opened
+ * before this is called.
  */
 import type { Bus } from '@convergence/bus'
 import type { Pipelines } from '@convergence/pipeline'
@@ -32,7 +33,9 @@ export interface SchedulerDeps {
   random(): number
   /** Creation of the ledger's table: rows of another epoch are ignored. */
   epoch: string
-  /** Ed25519 public keys of the platform's own publishers by kid; text is SPKI in base64. They may ask for every tenant. */
+  /**
+   * Ed25519 public keys of the platform's own publishers by kid; text is SPKI in base64. They may ask for every tenant.
+   */
   platform_keys: PlatformKeys
   /** Hosts the steps of scheduler.*; by default made here. */
   steps?: Steps
@@ -46,7 +49,9 @@ export interface Scheduler {
   readonly schedules: Schedules
   /** False when the log is damaged. */
   healthy(): boolean
-  /** The central tables were dropped and made again: goes on with the ledger of the new epoch, and with no schedules. */
+  /**
+   * The central tables were dropped and made again: goes on with the ledger of the new epoch, and with no schedules.
+   */
   recreated(epoch: string): Promise<void>
   /** Finishes what is being decided. Close the bus first, so that nothing comes after. May be called twice. */
   close(): Promise<void>
@@ -56,8 +61,25 @@ export interface Scheduler {
 const decisionsAtATime = 1000
 
 /** Reads the ledger and the schedules, then consumes. */
-export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, epoch, platform_keys, steps: given, rules, spread_seconds }: SchedulerDeps): Promise<Scheduler> => {
-  const schedulesOptions = { warehouse, pipelines, spread_seconds, kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler' }
+export const scheduler = async ({
+  bus,
+  warehouse,
+  pipelines,
+  log,
+  now,
+  random,
+  epoch,
+  platform_keys,
+  steps: given,
+  rules,
+  spread_seconds,
+}: SchedulerDeps): Promise<Scheduler> => {
+  const schedulesOptions = {
+    warehouse,
+    pipelines,
+    spread_seconds,
+    kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler',
+  }
   let current = await openLedger({ warehouse, table: openTable(warehouse, epoch), log, epoch, rules })
   let swapping: Promise<void> | undefined
   let currentSchedules = await openSchedules(schedulesOptions)
@@ -66,34 +88,46 @@ export const scheduler = async ({ bus, warehouse, pipelines, log, now, random, e
       await swapping
       return current.submit(message)
     },
-    get state() { return current.state },
+    get state() {
+      return current.state
+    },
     healthy: () => current.healthy(),
     close: () => current.close(),
   }
   const schedules: Schedules = {
-    due: (...given) => currentSchedules.due(...given), refresh: () => currentSchedules.refresh(), record: (at) => currentSchedules.record(at), put: (...given) => currentSchedules.put(...given),
-    remove: (...given) => currentSchedules.remove(...given), list: () => currentSchedules.list(),
+    due: (...given) => currentSchedules.due(...given),
+    refresh: () => currentSchedules.refresh(),
+    record: (at) => currentSchedules.record(at),
+    put: (...given) => currentSchedules.put(...given),
+    remove: (...given) => currentSchedules.remove(...given),
+    list: () => currentSchedules.list(),
   }
   const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })
-  const steps = given ?? openSteps({ service: 'scheduler', processors: processors({ ledger, schedules }), now, random, log })
+  const steps =
+    given ?? openSteps({ service: 'scheduler', processors: processors({ ledger, schedules }), now, random, log })
 
   const unobserve = observe(() => ledger.state, now)
 
-  bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, publisherKey, now }), { concurrency: decisionsAtATime })
+  bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, publisherKey, now }), {
+    concurrency: decisionsAtATime,
+  })
   bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, steps }), { concurrency: decisionsAtATime })
   bus.consume('scheduler', 'run-admitted', onRunAdmitted({ steps }))
   bus.consume('scheduler', 'tenant-changed', onTenantChanged({ ledger }))
   bus.consume('scheduler', 'scheduler-tick', onSchedulerTick({ ledger, schedules, warehouse, log }))
   bus.consumeDead(onDeadLetter({ ledger, pipelines, publisherKey, warehouse, log }))
   return {
-    get state() { return ledger.state },
+    get state() {
+      return ledger.state
+    },
     schedules,
     healthy: ledger.healthy,
-    recreated: (next) => swapping = (async () => {
-      await current.close()
-      current = await openLedger({ warehouse, table: openTable(warehouse, next), log, epoch: next, rules })
-      currentSchedules = await openSchedules(schedulesOptions)
-    })(),
+    recreated: (next) =>
+      (swapping = (async () => {
+        await current.close()
+        current = await openLedger({ warehouse, table: openTable(warehouse, next), log, epoch: next, rules })
+        currentSchedules = await openSchedules(schedulesOptions)
+      })()),
     close: () => {
       unobserve()
       return ledger.close()

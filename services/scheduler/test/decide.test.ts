@@ -14,7 +14,9 @@ describe('decide', () => {
     expect(admitted[0]?.event).to.have.nested.property('next[0].step_id', 's0')
     const over = send(ended(runOf(admitted), { outputs: { rows: 3 } }, at(2)))
     expect(told(over)).to.deep.equal(['run-completed COMPLETED'])
-    expect(over[0]?.event as RunCompleted).to.include({ started_at: at(0), ended_at: at(2), duration_ms: 120_000 }).and.have.deep.property('outputs', { rows: 3 })
+    expect(over[0]?.event as RunCompleted)
+      .to.include({ started_at: at(0), ended_at: at(2), duration_ms: 120_000 })
+      .and.have.deep.property('outputs', { rows: 3 })
     expect(kinds()).to.deep.equal(['ADMIT', 'RELEASE'])
   })
 
@@ -23,7 +25,13 @@ describe('decide', () => {
     const run = runOf(send(request('a')))
     send(request('b'))
     const before = stateHash(state)
-    decide(state, [ended(run), request('c'), tenant('globex'), { kind: 'cancel', tenant_id: 'acme', run_id: makeRun('b').run_id, at: at(3) }, { kind: 'tick', at: at(500) }])
+    decide(state, [
+      ended(run),
+      request('c'),
+      tenant('globex'),
+      { kind: 'cancel', tenant_id: 'acme', run_id: makeRun('b').run_id, at: at(3) },
+      { kind: 'tick', at: at(500) },
+    ])
     expect(stateHash(state)).to.equal(before)
   })
 
@@ -43,7 +51,9 @@ describe('decide', () => {
 
   it('does not know a tenant before its TENANT row', () => {
     const { group } = setup()
-    expect(group(request('a'))[0]).to.be.instanceOf(AppError).with.property('code', 'TENANT_UNKNOWN')
+    expect(group(request('a'))[0])
+      .to.be.instanceOf(AppError)
+      .with.property('code', 'TENANT_UNKNOWN')
     expect(told(group(tenant('acme'), request('a'))[1] as never)).to.deep.equal(['run-admitted'])
   })
 
@@ -57,14 +67,18 @@ describe('decide', () => {
     const { send } = setup(tenant('acme', { daily: 1 }))
     send(request('a'))
     const [refused] = send(request('b'))
-    expect(refused?.event as RunFailed).to.deep.include({ status: 'REJECTED', resets_at: '2026-03-11T00:00:00.000Z' }).and.nested.include({ 'error.code': 'QUOTA_EXCEEDED' })
+    expect(refused?.event as RunFailed)
+      .to.deep.include({ status: 'REJECTED', resets_at: '2026-03-11T00:00:00.000Z' })
+      .and.nested.include({ 'error.code': 'QUOTA_EXCEEDED' })
     expect(send(request('b'))).to.deep.equal([refused])
   })
 
   it('rejects what is over the monthly limit until the first of the next month', () => {
     const { send } = setup(tenant('acme', { monthly: 1 }))
     send(request('a', {}, '2026-12-31T10:00:00.000Z'))
-    expect(send(request('b', {}, '2026-12-31T11:00:00.000Z'))[0]?.event).to.include({ resets_at: '2027-01-01T00:00:00.000Z' })
+    expect(send(request('b', {}, '2026-12-31T11:00:00.000Z'))[0]?.event).to.include({
+      resets_at: '2027-01-01T00:00:00.000Z',
+    })
     expect(told(send(request('c', {}, '2027-01-01T00:00:00.000Z')))).to.deep.equal(['run-admitted'])
   })
 
@@ -75,30 +89,50 @@ describe('decide', () => {
     send(request('b', {}, '2026-04-01T00:00:00.000Z'))
     send(late)
     const owner = state.accounts.get('acme')
-    expect([...owner?.days ?? []]).to.deep.equal([['2026-03-31', 1], ['2026-04-01', 1]])
-    expect([...owner?.months ?? []]).to.deep.equal([['2026-03', 1], ['2026-04', 1]])
+    expect([...(owner?.days ?? [])]).to.deep.equal([
+      ['2026-03-31', 1],
+      ['2026-04-01', 1],
+    ])
+    expect([...(owner?.months ?? [])]).to.deep.equal([
+      ['2026-03', 1],
+      ['2026-04', 1],
+    ])
   })
 
   it('admits 50 of 1,000 requests with a daily limit of 50, never more than 5 at a time, the queue in order', () => {
     const { group, send, log, state } = setup(tenant('acme', { daily: 50, concurrent: 5 }))
     const messages = Array.from({ length: 1000 }, (_, k) => request(`k${k}`, { priority: k % 3 }, at(k / 1000)))
     const answers = group(...messages.slice(0, 500)).concat(group(...messages.slice(500)))
-    expect(answers.flatMap((answer) => told(answer as never)).filter((word) => word === 'run-failed REJECTED QUOTA_EXCEEDED')).to.have.length(950)
+    expect(
+      answers
+        .flatMap((answer) => told(answer as never))
+        .filter((word) => word === 'run-failed REJECTED QUOTA_EXCEEDED'),
+    ).to.have.length(950)
     const order: number[] = []
     for (let minute = 2; state.running.size > 0; minute += 1) {
       const [first] = state.running.values()
       const promoted = send(ended(first!.run!, {}, at(minute))).slice(1)
       order.push(...promoted.map((event) => (event.event as { run: { priority: number } }).run.priority))
     }
-    expect(order).to.have.length(45).and.deep.equal(order.toSorted((a, b) => a - b))
+    expect(order)
+      .to.have.length(45)
+      .and.deep.equal(order.toSorted((a, b) => a - b))
     let running = 0
     let most = 0
-    for (const { kind } of log) most = Math.max(most, running += kind === 'ADMIT' ? 1 : kind === 'RELEASE' ? -1 : 0)
-    expect({ most, running, admitted: log.filter(({ kind }) => kind === 'ADMIT').length }).to.deep.equal({ most: 5, running: 0, admitted: 50 })
+    for (const { kind } of log) most = Math.max(most, (running += kind === 'ADMIT' ? 1 : kind === 'RELEASE' ? -1 : 0))
+    expect({ most, running, admitted: log.filter(({ kind }) => kind === 'ADMIT').length }).to.deep.equal({
+      most: 5,
+      running: 0,
+      admitted: 50,
+    })
   })
 
   it('gives a freed slot of a full platform to the tenant that uses least of its limit', () => {
-    const { group, send, state } = setupWith({ max_running: 4 }, tenant('noisy', { daily: 99_999, monthly: 99_999, concurrent: 10 }), tenant('quiet', { concurrent: 2 }))
+    const { group, send, state } = setupWith(
+      { max_running: 4 },
+      tenant('noisy', { daily: 99_999, monthly: 99_999, concurrent: 10 }),
+      tenant('quiet', { concurrent: 2 }),
+    )
     group(...Array.from({ length: 10_000 }, (_, k) => request(`n${k}`, { tenant_id: 'noisy', priority: 0 })))
     expect(send(request('q', { tenant_id: 'quiet', priority: 9 }, at(1)))).to.deep.equal([])
     const [first] = state.running.values()
@@ -106,7 +140,12 @@ describe('decide', () => {
   })
 
   it('takes turns between tenants with equal use', () => {
-    const { group, send, state } = setupWith({ max_running: 1 }, tenant('a1', { concurrent: 1 }), tenant('b1', { concurrent: 1 }), tenant('c1', { concurrent: 1 }))
+    const { group, send, state } = setupWith(
+      { max_running: 1 },
+      tenant('a1', { concurrent: 1 }),
+      tenant('b1', { concurrent: 1 }),
+      tenant('c1', { concurrent: 1 }),
+    )
     group(...['a1', 'b1', 'c1'].flatMap((tenant_id) => [0, 1, 2].map((k) => request(`${k}`, { tenant_id }))))
     const turns: string[] = []
     while (state.running.size > 0) {
@@ -120,7 +159,9 @@ describe('decide', () => {
   it('counts no quota for pipelines of the platform', () => {
     const { send, state } = setup(tenant('acme', { daily: 0 }, { status: 'SUSPENDED' }))
     expect(told(send(request('a', { pipeline: 'setup/tenants/schedule' })))).to.deep.equal(['run-admitted'])
-    expect(told(send(request('b', { tenant_id: 'system', pipeline: 'setup/scheduler/trigger' })))).to.deep.equal(['run-admitted'])
+    expect(told(send(request('b', { tenant_id: 'system', pipeline: 'setup/scheduler/trigger' })))).to.deep.equal([
+      'run-admitted',
+    ])
     expect(state.accounts.get('acme')?.days.size).to.equal(0)
   })
 
@@ -130,7 +171,10 @@ describe('decide', () => {
     send(request('b'))
     send(tenant('acme', { concurrent: 1 }, { version: 2, status: 'SUSPENDED' }))
     expect(told(send(request('c')))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
-    expect(told(send(ended(run)))).to.deep.equal(['run-completed COMPLETED', 'run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+    expect(told(send(ended(run)))).to.deep.equal([
+      'run-completed COMPLETED',
+      'run-failed REJECTED SUBSCRIPTION_INACTIVE',
+    ])
   })
 
   it('announces a rejection at promotion again at the next tick, and then no more', () => {
@@ -147,7 +191,9 @@ describe('decide', () => {
   it('lets runs start until the last day that is paid for', () => {
     const { send } = setup(tenant('acme', {}, { trial_end_date: '2026-03-01', subscription_end_date: '2026-03-10' }))
     expect(told(send(request('a', {}, '2026-03-10T23:59:59.000Z')))).to.deep.equal(['run-admitted'])
-    expect(told(send(request('b', {}, '2026-03-11T00:00:00.000Z')))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+    expect(told(send(request('b', {}, '2026-03-11T00:00:00.000Z')))).to.deep.equal([
+      'run-failed REJECTED SUBSCRIPTION_INACTIVE',
+    ])
   })
 
   it('starts queued runs when the limit rises', () => {
@@ -159,7 +205,14 @@ describe('decide', () => {
 
   it('rejects a verified request that asks for something wrong, with its code', () => {
     const { send } = setup(tenant('acme'))
-    expect(told(send({ ...request('a', { steps: [] }), refused: { code: 'PIPELINE_UNKNOWN', message: 'pipeline x/y/z: no such pipeline' } }))).to.deep.equal(['run-failed REJECTED PIPELINE_UNKNOWN'])
+    expect(
+      told(
+        send({
+          ...request('a', { steps: [] }),
+          refused: { code: 'PIPELINE_UNKNOWN', message: 'pipeline x/y/z: no such pipeline' },
+        }),
+      ),
+    ).to.deep.equal(['run-failed REJECTED PIPELINE_UNKNOWN'])
   })
 
   it('completes a resumed run at once when nothing is left to do', () => {
@@ -167,7 +220,13 @@ describe('decide', () => {
     expect(told(send(request('a', { skip: ['s0', 's1'] })))).to.deep.equal(['run-admitted', 'run-completed COMPLETED'])
   })
 
-  for (const [conclusion, word] of [['FAILED', 'run-failed FAILED JOB_FAILED'], ['TIMED_OUT', 'run-failed FAILED TIMED_OUT'], ['CANCELLED', 'run-failed CANCELLED JOB_FAILED'], ['SUCCEEDED', 'run-completed COMPLETED'], ['SKIPPED', 'run-completed COMPLETED']] as const) {
+  for (const [conclusion, word] of [
+    ['FAILED', 'run-failed FAILED JOB_FAILED'],
+    ['TIMED_OUT', 'run-failed FAILED TIMED_OUT'],
+    ['CANCELLED', 'run-failed CANCELLED JOB_FAILED'],
+    ['SUCCEEDED', 'run-completed COMPLETED'],
+    ['SKIPPED', 'run-completed COMPLETED'],
+  ] as const) {
     it(`ends a run whose last step is ${conclusion} as ${word}`, () => {
       const { send } = setup(tenant('acme'))
       const run = runOf(send(request('a')))
@@ -181,26 +240,43 @@ describe('decide', () => {
     const run = runOf(send(request('a')))
     send(request('b'))
     send(request('c'))
-    const cancel = (key: string) => ({ kind: 'cancel', tenant_id: 'acme', run_id: makeRun(key).run_id, at: at(1) }) as const
+    const cancel = (key: string) =>
+      ({ kind: 'cancel', tenant_id: 'acme', run_id: makeRun(key).run_id, at: at(1) }) as const
     expect(told(send(cancel('b')))).to.deep.equal(['run-failed CANCELLED CANCELLED'])
     const over = send(cancel('a'))
     expect(told(over)).to.deep.equal(['run-failed CANCELLED CANCELLED', 'run-admitted'])
     expect(send(cancel('a'))).to.deep.equal(over.slice(0, 1))
     expect(send(ended(run))).to.deep.equal([])
-    expect(send(ended(run, { step_id: 's0', conclusion: 'FAILED', error: { code: 'CANCELLED', message: 'the run was cancelled' } }))).to.deep.equal([])
+    expect(
+      send(
+        ended(run, {
+          step_id: 's0',
+          conclusion: 'FAILED',
+          error: { code: 'CANCELLED', message: 'the run was cancelled' },
+        }),
+      ),
+    ).to.deep.equal([])
     expect(kinds().join(' ')).to.equal('ADMIT QUEUE QUEUE CANCEL RELEASE CANCEL RELEASE ADMIT')
   })
 
   it('does not let one tenant cancel a run of another', () => {
     const { send, group } = setup(tenant('acme'), tenant('globex'))
     const run = runOf(send(request('a')))
-    expect(group({ kind: 'cancel', tenant_id: 'globex', run_id: run.run_id, at: at(1) })[0]).to.be.instanceOf(AppError).with.property('code', 'NOT_FOUND')
+    expect(group({ kind: 'cancel', tenant_id: 'globex', run_id: run.run_id, at: at(1) })[0])
+      .to.be.instanceOf(AppError)
+      .with.property('code', 'NOT_FOUND')
   })
 
   it('frees the slot of a run whose message nobody could handle, once', () => {
     const { send, state } = setup(tenant('acme'))
     const run = runOf(send(request('a')))
-    const poison = { kind: 'poison', run_id: run.run_id, subscription: 'executor.step-completed', detail: 'threw', at: at(5) } as const
+    const poison = {
+      kind: 'poison',
+      run_id: run.run_id,
+      subscription: 'executor.step-completed',
+      detail: 'threw',
+      at: at(5),
+    } as const
     expect(told(send(poison))).to.deep.equal(['run-failed FAILED POISON'])
     expect(told(send(poison))).to.deep.equal(['run-failed FAILED POISON'])
     expect(state.running.size).to.equal(0)
@@ -210,7 +286,14 @@ describe('decide', () => {
   it('rejects a dead request that verifies, unless its run is known', () => {
     const { send } = setup(tenant('acme'))
     const { run, digest } = request('a')
-    const poison = { kind: 'poison', run_id: run.run_id, subscription: 'scheduler.run-requested', detail: 'threw', at: at(5), request: { run, digest } } as const
+    const poison = {
+      kind: 'poison',
+      run_id: run.run_id,
+      subscription: 'scheduler.run-requested',
+      detail: 'threw',
+      at: at(5),
+      request: { run, digest },
+    } as const
     expect(told(send(poison))).to.deep.equal(['run-failed REJECTED POISON'])
     send(request('b'))
     expect(send({ ...poison, run_id: makeRun('b').run_id, request: { run: makeRun('b'), digest } })).to.deep.equal([])
@@ -218,7 +301,8 @@ describe('decide', () => {
 })
 
 describe('the sweeper', () => {
-  const tick = (minute: number, heard?: ReadonlyMap<string, string>) => ({ kind: 'tick', at: at(minute), heard }) as const
+  const tick = (minute: number, heard?: ReadonlyMap<string, string>) =>
+    ({ kind: 'tick', at: at(minute), heard }) as const
 
   it('starts a silent run five times again, each time after a longer silence, then calls it LOST and frees the slot', () => {
     const { send, state } = setup(tenant('acme', { concurrent: 1 }))
@@ -229,7 +313,9 @@ describe('the sweeper', () => {
       const answers = send(tick(minute))
       if (answers.length > 0) seen.push(`${minute}`, ...told(answers))
     }
-    expect(seen.join(' ')).to.equal('12 run-admitted 25 run-admitted 39 run-admitted 55 run-admitted 75 run-admitted 103 run-failed FAILED LOST run-admitted')
+    expect(seen.join(' ')).to.equal(
+      '12 run-admitted 25 run-admitted 39 run-admitted 55 run-admitted 75 run-admitted 103 run-failed FAILED LOST run-admitted',
+    )
     expect(state.running.size).to.equal(1)
   })
 
@@ -252,7 +338,9 @@ describe('the sweeper', () => {
     const { send } = setup(tenant('acme'))
     send(request('a'))
     const first = send(tick(12))
-    expect(send(tick(12))).to.deep.equal(first).and.have.length(1)
+    expect(send(tick(12)))
+      .to.deep.equal(first)
+      .and.have.length(1)
   })
 
   it('keeps the first of LOST and COMPLETED, in both orders, and frees the slot once', () => {
@@ -260,7 +348,9 @@ describe('the sweeper', () => {
       const { send, state } = setup(tenant('acme'))
       const run = runOf(send(request('a')))
       for (const minute of [12, 25, 39, 55, 75]) send(tick(minute))
-      const words = lostFirst ? [send(tick(103)), send(ended(run, {}, at(103)))] : [send(ended(run, {}, at(103))), send(tick(103))]
+      const words = lostFirst
+        ? [send(tick(103)), send(ended(run, {}, at(103)))]
+        : [send(ended(run, {}, at(103))), send(tick(103))]
       expect(words.flatMap(told)).to.deep.equal([lostFirst ? 'run-failed FAILED LOST' : 'run-completed COMPLETED'])
       expect(state.accounts.get('acme')?.running).to.equal(0)
     }
@@ -274,7 +364,9 @@ describe('fold', () => {
     send(ended(runOf(send(request('a')))))
     const release = log.at(-1)!
     expect(() => fold(emptyState('e1'), log.slice(1))).to.throw('a gap after seq 0')
-    expect(() => fold(fold(emptyState('e1'), log), [{ ...release, seq: release.seq + 1 }])).to.throw(/RELEASE of .* a run that is ENDED/)
+    expect(() => fold(fold(emptyState('e1'), log), [{ ...release, seq: release.seq + 1 }])).to.throw(
+      /RELEASE of .* a run that is ENDED/,
+    )
     expect(() => fold(emptyState('e1'), [{ ...release, seq: 1 }])).to.throw('no row began')
   })
 

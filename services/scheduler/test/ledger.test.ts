@@ -14,18 +14,36 @@ const setup = () => setupWith([])
 const setupWith = (log: LedgerRow[]) => {
   const commits: number[] = []
   const world = {
-    log, commits, fail: undefined as Error | undefined, /** Rows of one commit. */ most: Infinity, warned: [] as string[], tableOf,
-    open: (epoch = 'e1', rules: Partial<Rules> = {}): Promise<Ledger> => openLedger({ epoch, rules, log: { ...silent, warn: (_fields, message) => { world.warned.push(message) } }, table: world.tableOf(log, epoch), warehouse: {
-      commit: async (_table, { seq }, rows) => {
-        await Promise.resolve()
-        if (world.fail !== undefined) throw world.fail
-        if (rows.length > world.most) throw new AppError('RESOURCE_EXHAUSTED', 'Request payload size exceeds the limit')
-        if (log.some((row) => row.seq === seq && row.epoch === epoch)) return 'conflict'
-        commits.push(rows.length)
-        log.push(...structuredClone(rows) as unknown as LedgerRow[])
-        return 'mine'
-      },
-    } }),
+    log,
+    commits,
+    fail: undefined as Error | undefined,
+    /** Rows of one commit. */ most: Infinity,
+    warned: [] as string[],
+    tableOf,
+    open: (epoch = 'e1', rules: Partial<Rules> = {}): Promise<Ledger> =>
+      openLedger({
+        epoch,
+        rules,
+        log: {
+          ...silent,
+          warn: (_fields, message) => {
+            world.warned.push(message)
+          },
+        },
+        table: world.tableOf(log, epoch),
+        warehouse: {
+          commit: async (_table, { seq }, rows) => {
+            await Promise.resolve()
+            if (world.fail !== undefined) throw world.fail
+            if (rows.length > world.most)
+              throw new AppError('RESOURCE_EXHAUSTED', 'Request payload size exceeds the limit')
+            if (log.some((row) => row.seq === seq && row.epoch === epoch)) return 'conflict'
+            commits.push(rows.length)
+            log.push(...(structuredClone(rows) as unknown as LedgerRow[]))
+            return 'mine'
+          },
+        },
+      }),
   }
   return world
 }
@@ -49,7 +67,8 @@ describe('the ledger', () => {
     expect(world.commits).to.deep.equal([1, 125, 125, 125, 125])
     // No message is to blame: each comes again, and is decided when it can be written.
     world.fail = new AppError('FORBIDDEN', 'no right any more')
-    for (const each of await Promise.allSettled(['x', 'y'].map((key) => ledger.submit(request(key))))) expect(each.status === 'rejected' && each.reason).to.include({ code: 'UNAVAILABLE' })
+    for (const each of await Promise.allSettled(['x', 'y'].map((key) => ledger.submit(request(key)))))
+      expect(each.status === 'rejected' && each.reason).to.include({ code: 'UNAVAILABLE' })
     world.fail = undefined
     expect(told(await ledger.submit(request('x')))).to.deep.equal(['run-admitted'])
   })
@@ -58,7 +77,9 @@ describe('the ledger', () => {
     const { open, log } = setup()
     const [a, b] = [await open(), await open()]
     await a.submit(tenant('acme', { daily: 300, concurrent: 3 }))
-    const answers = await Promise.all(Array.from({ length: 1000 }, (_, k) => (k % 2 === 0 ? a : b).submit(request(`k${k}`))))
+    const answers = await Promise.all(
+      Array.from({ length: 1000 }, (_, k) => (k % 2 === 0 ? a : b).submit(request(`k${k}`))),
+    )
     expect(answers.flatMap(told).filter((word) => word === 'run-admitted')).to.have.length(3)
     expect(log.filter(({ kind }) => kind === 'QUEUE')).to.have.length(297)
     expect(log.filter(({ kind }) => kind === 'REJECT')).to.have.length(700)
@@ -93,7 +114,10 @@ describe('the ledger', () => {
     const ledger = await world.open()
     await ledger.submit(tenant('acme'))
     world.fail = new AppError('UNAVAILABLE', 'down')
-    await ledger.submit(request('a')).then(() => expect.fail('answered'), (error: AppError) => expect(error.code).to.equal('UNAVAILABLE'))
+    await ledger.submit(request('a')).then(
+      () => expect.fail('answered'),
+      (error: AppError) => expect(error.code).to.equal('UNAVAILABLE'),
+    )
     world.fail = undefined
     await ledger.submit(request('a'))
     expect(world.log.map(({ kind }) => kind)).to.deep.equal(['TENANT', 'ADMIT'])
@@ -110,7 +134,10 @@ describe('the ledger', () => {
     const ledger = await open()
     await ledger.submit(tenant('acme'))
     log[0]!.seq = 2
-    await open().then(() => expect.fail('opened'), (error: Error) => expect(error.message).to.match(/a gap after seq 0/))
+    await open().then(
+      () => expect.fail('opened'),
+      (error: Error) => expect(error.message).to.match(/a gap after seq 0/),
+    )
   })
 
   describe('with a snapshot', () => {
@@ -134,10 +161,23 @@ describe('the ledger', () => {
       const asked: string[] = []
       world.tableOf = (rows, epoch) => {
         const table = tableOf(rows, epoch)
-        return { ...table, after: (place) => { asked.push(`after ${place.seq}`); return table.after(place) }, ofRuns: (run_ids, between) => { asked.push(`${run_ids.length} runs from ${between.from_seq}`); return table.ofRuns(run_ids, between) } }
+        return {
+          ...table,
+          after: (place) => {
+            asked.push(`after ${place.seq}`)
+            return table.after(place)
+          },
+          ofRuns: (run_ids, between) => {
+            asked.push(`${run_ids.length} runs from ${between.from_seq}`)
+            return table.ofRuns(run_ids, between)
+          },
+        }
       }
       const again = await world.open()
-      expect(asked).to.deep.equal(['3 runs from 6', `after ${log.filter(({ kind }) => kind === 'SNAPSHOT').at(-1)?.seq}`])
+      expect(asked).to.deep.equal([
+        '3 runs from 6',
+        `after ${log.filter(({ kind }) => kind === 'SNAPSHOT').at(-1)?.seq}`,
+      ])
       expect(stateHash(again.state)).to.equal(stateHash(ledger.state))
     })
 
@@ -148,7 +188,10 @@ describe('the ledger', () => {
         expect(replica.state.runs.has(admitted[0]!.run_id)).to.be.false
         expect(told(await replica.submit(request('a')))).to.deep.equal(['run-completed COMPLETED'])
         expect(told(await replica.submit(ended(admitted[1]!)))).to.deep.equal(['run-completed COMPLETED'])
-        await replica.submit(request('b', { parameters: { other: '1' } })).then(() => expect.fail('taken'), (error: AppError) => expect(error.code).to.equal('IDEMPOTENCY_MISMATCH'))
+        await replica.submit(request('b', { parameters: { other: '1' } })).then(
+          () => expect.fail('taken'),
+          (error: AppError) => expect(error.code).to.equal('IDEMPOTENCY_MISMATCH'),
+        )
       }
       expect(log).to.have.length(length)
     })
@@ -158,19 +201,50 @@ describe('the ledger', () => {
       world.tableOf = (rows, epoch) => {
         let asked = 0
         const table = tableOf(rows, epoch)
-        return { ...table, ofRuns: (...given) => (asked += 1) > 1 ? Promise.reject(new AppError('UNAVAILABLE', 'down')) : table.ofRuns(...given) }
+        return {
+          ...table,
+          ofRuns: (...given) =>
+            (asked += 1) > 1 ? Promise.reject(new AppError('UNAVAILABLE', 'down')) : table.ofRuns(...given),
+        }
       }
       const again = await world.open()
       const length = log.length
-      await again.submit(request('a')).then(() => expect.fail('answered'), (error: AppError) => expect(error.code).to.equal('UNAVAILABLE'))
+      await again.submit(request('a')).then(
+        () => expect.fail('answered'),
+        (error: AppError) => expect(error.code).to.equal('UNAVAILABLE'),
+      )
       expect(log).to.have.length(length)
     })
 
     const damages: [string, (log: LedgerRow[]) => void][] = [
-      ['corrupt', (log) => { (log.at(-1)!.body as SnapshotBody).saved.served += 1 }],
-      ['empty', (log) => { log.at(-1)!.body = null }],
-      ['of a run that is not in the log', (log) => { const body = log.at(-1)!.body as SnapshotBody; body.saved.runs.push('r_aaaaaaaaaaaaaaaaaaaaaaaaaa'); body.digest = digestOf(body.saved) }],
-      ['wrong about what runs', (log) => { const body = log.at(-1)!.body as SnapshotBody; body.saved.accounts[0]!.running = 7; body.digest = digestOf(body.saved) }],
+      [
+        'corrupt',
+        (log) => {
+          ;(log.at(-1)!.body as SnapshotBody).saved.served += 1
+        },
+      ],
+      [
+        'empty',
+        (log) => {
+          log.at(-1)!.body = null
+        },
+      ],
+      [
+        'of a run that is not in the log',
+        (log) => {
+          const body = log.at(-1)!.body as SnapshotBody
+          body.saved.runs.push('r_aaaaaaaaaaaaaaaaaaaaaaaaaa')
+          body.digest = digestOf(body.saved)
+        },
+      ],
+      [
+        'wrong about what runs',
+        (log) => {
+          const body = log.at(-1)!.body as SnapshotBody
+          body.saved.accounts[0]!.running = 7
+          body.digest = digestOf(body.saved)
+        },
+      ],
     ]
     for (const [how, damage] of damages) {
       it(`that is ${how} reads the whole log instead, says so, and is in the same state`, async () => {
@@ -203,7 +277,10 @@ describe('the ledger', () => {
     await ledger.close()
     await last
     expect(log).to.have.length(1)
-    await ledger.submit(request('a')).then(() => expect.fail('answered'), (error: AppError) => expect(error.code).to.equal('UNAVAILABLE'))
+    await ledger.submit(request('a')).then(
+      () => expect.fail('answered'),
+      (error: AppError) => expect(error.code).to.equal('UNAVAILABLE'),
+    )
   })
 
   it('keeps nothing of an ended run but what a repeated message needs', async () => {
@@ -211,7 +288,9 @@ describe('the ledger', () => {
     const ledger = await open()
     await ledger.submit(tenant('acme', { daily: 999_999, monthly: 999_999, concurrent: 999_999 }))
     for (let k = 0; k < 10; k += 1) {
-      const admitted = await Promise.all(Array.from({ length: 500 }, (_, n) => ledger.submit(request(`${k}-${n}`, { steps_count: 1 }))))
+      const admitted = await Promise.all(
+        Array.from({ length: 500 }, (_, n) => ledger.submit(request(`${k}-${n}`, { steps_count: 1 }))),
+      )
       await Promise.all(admitted.map((answer) => ledger.submit(ended(runOf(answer)))))
     }
     // Not a time: what is kept of an ended run, and that nothing of it is walked at a tick.

@@ -2,7 +2,10 @@ import { expect } from 'chai'
 import type { Mutant } from './model.ts'
 import { check } from './model.ts'
 
-/** More of them: MODEL_SEEDS=5000. A seed that fails is run again by `check(seed)`; its report holds the journal of all that happened. */
+/**
+ * More of them: MODEL_SEEDS=5000. A seed that fails is run again by `check(seed)`; its report holds the journal of all
+ * that happened.
+ */
 const seeds = Number(process.env['MODEL_SEEDS'] ?? 200)
 
 describe('the model', function () {
@@ -20,14 +23,21 @@ describe('the model', function () {
       faults += report.faults
       snapshots += report.snapshots
       for (const [outcome, count] of Object.entries(report.outcomes)) seen[outcome] = (seen[outcome] ?? 0) + count
-      if (report.failure !== undefined) failed.push(`seed ${seed}: ${report.failure}\n${report.journal.slice(-40).join('\n')}`)
+      if (report.failure !== undefined)
+        failed.push(`seed ${seed}: ${report.failure}\n${report.journal.slice(-40).join('\n')}`)
     }
     expect(failed, failed[0]).to.deep.equal([])
     // The seeds go where it hurts: else a green result says nothing.
     expect(kills).to.be.greaterThan(seeds * 4)
     expect(faults).to.be.greaterThan(seeds * 6)
     expect(snapshots).to.be.greaterThan(seeds)
-    expect(Object.keys(seen).sort()).to.include.members(['CANCELLED CANCELLED', 'COMPLETED', 'FAILED LOST', 'FAILED QUERY_INVALID', 'REJECTED QUOTA_EXCEEDED'])
+    expect(Object.keys(seen).sort()).to.include.members([
+      'CANCELLED CANCELLED',
+      'COMPLETED',
+      'FAILED LOST',
+      'FAILED QUERY_INVALID',
+      'REJECTED QUOTA_EXCEEDED',
+    ])
   })
 
   it('gives the same report for the same seed', async () => {
@@ -57,7 +67,9 @@ describe('the model', function () {
       for (let seed = 1; seed <= 40; seed += 1) if ((await check(seed, wrong)).failure !== undefined) count += 1
       return count
     }
-    expect(await failing(['read before record', 'no sweeper and outbox'])).to.be.at.least(2 * await failing(['no sweeper and outbox']) + 1)
+    expect(await failing(['read before record', 'no sweeper and outbox'])).to.be.at.least(
+      2 * (await failing(['no sweeper and outbox'])) + 1,
+    )
   })
 
   for (const [within, wrong] of mutants) {

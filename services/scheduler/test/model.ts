@@ -1,8 +1,12 @@
 /**
- * The model that the core is checked in: the real decide, fold, commit loop, commit and chain walk run here, several processes of them, over a
- * warehouse and a bus whose every call is a promise. A seeded scheduler resolves one at a time. So one seed is one interleaving, with crashes
- * (a dead process' promises are never resolved), requests that get lost or arrive late, replies that get lost after execution, jobs
- * that fail, messages that come twice, in any order, or again while their owner still works. Of BigQuery it assumes two things: a job id is
+ * The model that the core is checked in: the real decide, fold, commit loop, commit and chain walk run here, several
+ * processes of them, over a
+ * warehouse and a bus whose every call is a promise. A seeded scheduler resolves one at a time. So one seed is one
+ * interleaving, with crashes
+ * (a dead process' promises are never resolved), requests that get lost or arrive late, replies that get lost after
+ * execution, jobs
+ * that fail, messages that come twice, in any order, or again while their owner still works. Of BigQuery it assumes two
+ * things: a job id is
  * taken once, and a job takes effect at once or never.
  */
 import type { Outgoing } from '@convergence/bus'
@@ -21,17 +25,68 @@ import { makeRun, tableOf } from './world.ts'
 
 /** Ways to be wrong. Each must be caught. */
 export type Mutant =
-  | 'job id not unique' | 'random id instead of seq' | 'known run ids not folded' | 'effect without attempt chain' | 'give up on an id whose job failed'
-  | 'nothing to do, by stale memory' | 'no sweeper and outbox' | 'ack before publish' | 'decide on stale memory' | '409 taken for mine' | 'read before record' | 'ended runs not recalled' | 'ended runs not remembered' | 'next attempt before the first is known to have failed'
+  | 'job id not unique'
+  | 'random id instead of seq'
+  | 'known run ids not folded'
+  | 'effect without attempt chain'
+  | 'give up on an id whose job failed'
+  | 'nothing to do, by stale memory'
+  | 'no sweeper and outbox'
+  | 'ack before publish'
+  | 'decide on stale memory'
+  | '409 taken for mine'
+  | 'read before record'
+  | 'ended runs not recalled'
+  | 'ended runs not remembered'
+  | 'next attempt before the first is known to have failed'
 
-export interface Report { seed: number; failure: string | undefined; steps: number; kills: number; faults: number; snapshots: number; outcomes: Record<string, number>; journal: string[] }
+export interface Report {
+  seed: number
+  failure: string | undefined
+  steps: number
+  kills: number
+  faults: number
+  snapshots: number
+  outcomes: Record<string, number>
+  journal: string[]
+}
 
-interface Incarnation { name: string; kind: 'scheduler' | 'executor'; alive: boolean; ledger: Ledger | undefined; conflicted: boolean }
-interface Call { owner: Incarnation | undefined; label: string; ready(): boolean; /** Executes and answers. */ go(): void; faulty: boolean; execute?(): void; fail?(error: Error): void }
-interface Envelope { id: number; subscription: 'scheduler' | 'executor'; topic: string; event: unknown; at: string; acked: boolean; owner: Incarnation | undefined; deliveries: number }
-interface StepEffect { run_id: string; step_id: string }
+interface Incarnation {
+  name: string
+  kind: 'scheduler' | 'executor'
+  alive: boolean
+  ledger: Ledger | undefined
+  conflicted: boolean
+}
+interface Call {
+  owner: Incarnation | undefined
+  label: string
+  ready(): boolean
+  /** Executes and answers. */ go(): void
+  faulty: boolean
+  execute?(): void
+  fail?(error: Error): void
+}
+interface Envelope {
+  id: number
+  subscription: 'scheduler' | 'executor'
+  topic: string
+  event: unknown
+  at: string
+  acked: boolean
+  owner: Incarnation | undefined
+  deliveries: number
+}
+interface StepEffect {
+  run_id: string
+  step_id: string
+}
 type Effect = { rows: readonly Row[] } | StepEffect
-interface ModelJob { job: Job; effect: Effect; permanent: boolean }
+interface ModelJob {
+  job: Job
+  effect: Effect
+  permanent: boolean
+}
 
 const random = (seed: number): (() => number) => {
   let state = (seed * 2654435761) >>> 0
@@ -54,9 +109,13 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
   const is = (mutant: Mutant) => mutants.includes(mutant)
 
   const journal: string[] = []
-  const note = (line: string) => { journal.push(line) }
+  const note = (line: string) => {
+    journal.push(line)
+  }
   let failure: string | undefined
-  const broken = (why: string) => { failure ??= why }
+  const broken = (why: string) => {
+    failure ??= why
+  }
   let kills = 0
   let faults = 0
   let quiet = false
@@ -65,10 +124,18 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
 
   // ---- calls: promises that wait to be resolved
   const calls: Call[] = []
-  const call = <T>(owner: Incarnation, label: string, execute: () => T, options: { ready?: () => boolean; faulty?: boolean } = {}): Promise<T> =>
+  const call = <T>(
+    owner: Incarnation,
+    label: string,
+    execute: () => T,
+    options: { ready?: () => boolean; faulty?: boolean } = {},
+  ): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       calls.push({
-        owner, label, ready: options.ready ?? (() => true), faulty: options.faulty ?? true,
+        owner,
+        label,
+        ready: options.ready ?? (() => true),
+        faulty: options.faulty ?? true,
         go: () => {
           try {
             resolve(execute())
@@ -76,7 +143,10 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
             reject(error instanceof Error ? error : new Error(String(error)))
           }
         },
-        execute: () => { execute() }, fail: reject,
+        execute: () => {
+          execute()
+        },
+        fail: reject,
       })
     })
 
@@ -87,11 +157,21 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
   let copies = 0
   const finish = (id: string, entry: ModelJob) => {
     if (entry.job.state === 'DONE') return
-    if (entry.permanent) entry.job = { ...entry.job, state: 'DONE', error: { code: 'QUERY_INVALID', message: 'invalidQuery', retryable: false } }
-    else if (!quiet && chance(0.12)) entry.job = { ...entry.job, state: 'DONE', error: { code: 'JOB_FAILED', message: 'backendError', retryable: true } }
+    if (entry.permanent)
+      entry.job = {
+        ...entry.job,
+        state: 'DONE',
+        error: { code: 'QUERY_INVALID', message: 'invalidQuery', retryable: false },
+      }
+    else if (!quiet && chance(0.12))
+      entry.job = {
+        ...entry.job,
+        state: 'DONE',
+        error: { code: 'JOB_FAILED', message: 'backendError', retryable: true },
+      }
     else {
       entry.job = { ...entry.job, state: 'DONE', rows_written: 1 }
-      if ('rows' in entry.effect) log.push(...structuredClone(entry.effect.rows) as unknown as LedgerRow[])
+      if ('rows' in entry.effect) log.push(...(structuredClone(entry.effect.rows) as unknown as LedgerRow[]))
       else {
         const key = `${entry.effect.run_id}/${entry.effect.step_id}`
         effects.set(key, (effects.get(key) ?? 0) + 1)
@@ -105,13 +185,14 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       const job: Job = { job_id: id, state: 'RUNNING', labels: { ...labels }, rows_written: 0, bytes_processed: 0 }
       const before = jobs.get(id)
       // A warehouse whose ids are not unique runs both.
-      if (before !== undefined) jobs.set(`${id}~${copies += 1}`, before)
+      if (before !== undefined) jobs.set(`${id}~${(copies += 1)}`, before)
       jobs.set(id, { job, effect, permanent: 'run_id' in effect && effect.step_id === 'bad' })
       return { ...job }
     }
     const seen = (job: Job, mine?: string): Job => ({
-      ...job, labels: is('409 taken for mine') && mine !== undefined ? { ...job.labels, payload: mine } : job.labels,
-      ...is('give up on an id whose job failed') ? { error: undefined } : {},
+      ...job,
+      labels: is('409 taken for mine') && mine !== undefined ? { ...job.labels, payload: mine } : job.labels,
+      ...(is('give up on an id whose job failed') ? { error: undefined } : {}),
     })
     let digest: string | undefined
     return {
@@ -119,15 +200,25 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
         digest = labels['payload']
         return call(owner, `insert ${id}`, () => insertNow(id, effect, labels))
       },
-      get: (id) => call(owner, `get ${id}`, () => {
-        const entry = jobs.get(id)
-        return entry === undefined ? undefined : seen(entry.job, digest)
-      }),
-      wait: (id) => call(owner, `wait ${id}`, () => {
-        const entry = jobs.get(id)
-        if (entry === undefined) throw new AppError('NOT_FOUND', `job ${id}`)
-        return seen(entry.job, digest)
-      }, { ready: () => jobs.get(id)?.job.state !== 'RUNNING' || is('next attempt before the first is known to have failed') }),
+      get: (id) =>
+        call(owner, `get ${id}`, () => {
+          const entry = jobs.get(id)
+          return entry === undefined ? undefined : seen(entry.job, digest)
+        }),
+      wait: (id) =>
+        call(
+          owner,
+          `wait ${id}`,
+          () => {
+            const entry = jobs.get(id)
+            if (entry === undefined) throw new AppError('NOT_FOUND', `job ${id}`)
+            return seen(entry.job, digest)
+          },
+          {
+            ready: () =>
+              jobs.get(id)?.job.state !== 'RUNNING' || is('next attempt before the first is known to have failed'),
+          },
+        ),
       cancel: () => Promise.resolve(),
     }
   }
@@ -139,10 +230,24 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     for (const { topic, event } of events) {
       published.push({ topic, event } as Outgoing)
       const last = topic === 'step-completed' && (event as StepCompleted).next?.length === 0
-      const subscription = topic === 'run-admitted' || (topic === 'step-completed' && !last) ? 'executor' : topic === 'run-completed' || topic === 'run-failed' ? undefined : 'scheduler'
+      const subscription =
+        topic === 'run-admitted' || (topic === 'step-completed' && !last)
+          ? 'executor'
+          : topic === 'run-completed' || topic === 'run-failed'
+            ? undefined
+            : 'scheduler'
       if (subscription === undefined) continue
       for (let copy = 0; copy < (!quiet && chance(0.1) ? 2 : 1); copy += 1) {
-        envelopes.push({ id: envelopes.length, subscription, topic, event: structuredClone(event), at: now(), acked: false, owner: undefined, deliveries: 0 })
+        envelopes.push({
+          id: envelopes.length,
+          subscription,
+          topic,
+          event: structuredClone(event),
+          at: now(),
+          acked: false,
+          owner: undefined,
+          deliveries: 0,
+        })
       }
     }
   }
@@ -153,16 +258,25 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     const mine = () => envelope.owner === owner
     const work = async () => {
       const answers = await (owner.kind === 'scheduler' ? onScheduler(owner, envelope) : onExecutor(owner, envelope))
-      const ack = () => call(owner, `ack #${envelope.id}`, () => {
-        if (!mine()) return // a stale ack is refused
-        envelope.acked = true
-        // Acknowledged means recorded.
-        const run_id = (envelope.event as { run?: Run }).run?.run_id
-        if (owner.kind !== 'scheduler' || run_id === undefined) return
-        if (envelope.topic === 'step-completed' && !terminal.has(original(run_id))) broken(`the end of run ${run_id} was acknowledged and is not in the log`)
-        if (envelope.topic === 'run-requested' && !log.some((row) => row.run_id !== null && original(row.run_id) === run_id)) broken(`the request for run ${run_id} was acknowledged and is not in the log`)
-      })
-      const publish = () => answers.length === 0 ? Promise.resolve() : call(owner, `publish ${answers.map(({ topic }) => topic).join(' ')}`, () => publishNow(answers))
+      const ack = () =>
+        call(owner, `ack #${envelope.id}`, () => {
+          if (!mine()) return // a stale ack is refused
+          envelope.acked = true
+          // Acknowledged means recorded.
+          const run_id = (envelope.event as { run?: Run }).run?.run_id
+          if (owner.kind !== 'scheduler' || run_id === undefined) return
+          if (envelope.topic === 'step-completed' && !terminal.has(original(run_id)))
+            broken(`the end of run ${run_id} was acknowledged and is not in the log`)
+          if (
+            envelope.topic === 'run-requested' &&
+            !log.some((row) => row.run_id !== null && original(row.run_id) === run_id)
+          )
+            broken(`the request for run ${run_id} was acknowledged and is not in the log`)
+        })
+      const publish = () =>
+        answers.length === 0
+          ? Promise.resolve()
+          : call(owner, `publish ${answers.map(({ topic }) => topic).join(' ')}`, () => publishNow(answers))
       if (is('ack before publish')) {
         await ack()
         await publish()
@@ -185,7 +299,10 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     if (topic === 'run-requested') {
       const { run } = event as { run: Run }
       // The mutant takes each further delivery for a run of its own, as if no id were known.
-      const taken = is('known run ids not folded') && log.some(({ run_id }) => run_id === run.run_id) ? { ...run, run_id: `${run.run_id}~${copies += 1}` } : run
+      const taken =
+        is('known run ids not folded') && log.some(({ run_id }) => run_id === run.run_id)
+          ? { ...run, run_id: `${run.run_id}~${(copies += 1)}` }
+          : run
       return ledger.submit({ kind: 'request', run: { ...taken, requested_at: at }, digest: requestDigest(run), at })
     }
     if (topic === 'step-completed') return ledger.submit({ kind: 'ended', event: event as StepCompleted, at })
@@ -196,18 +313,42 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     const answers: Outgoing[] = []
     if (next === undefined) return join(owner, event as StepCompleted)
     for (const { step_id } of next) {
-      const chain = { run_id: is('effect without attempt chain') ? `${run.run_id}~${copies += 1}` : run.run_id, step_id, tenant_id: run.tenant_id, max_retries: 20, retry_delay_seconds: 1 }
+      const chain = {
+        run_id: is('effect without attempt chain') ? `${run.run_id}~${(copies += 1)}` : run.run_id,
+        step_id,
+        tenant_id: run.tenant_id,
+        max_retries: 20,
+        retry_delay_seconds: 1,
+      }
       let conclusion: StepCompleted['conclusion'] = 'SUCCEEDED'
       let fault: StepCompleted['error']
       try {
-        await walkChain(jobsOf(owner), chain, { run_id: original(run.run_id), step_id }, { random: roll, sleep: () => call(owner, 'sleep', () => undefined, { faulty: false }) })
+        await walkChain(
+          jobsOf(owner),
+          chain,
+          { run_id: original(run.run_id), step_id },
+          { random: roll, sleep: () => call(owner, 'sleep', () => undefined, { faulty: false }) },
+        )
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'QUERY_INVALID') throw error
         conclusion = 'FAILED'
         fault = { code: error.code, message: 'invalidQuery' }
       }
       const following = nextSteps(run, step_id, conclusion)
-      answers.push({ topic: 'step-completed', event: { run, step_id, attempt: 0, conclusion, started_at: now(), ended_at: now(), duration_ms: 0, ...following === undefined ? {} : { next: following }, ...fault === undefined ? {} : { error: fault } } })
+      answers.push({
+        topic: 'step-completed',
+        event: {
+          run,
+          step_id,
+          attempt: 0,
+          conclusion,
+          started_at: now(),
+          ended_at: now(),
+          duration_ms: 0,
+          ...(following === undefined ? {} : { next: following }),
+          ...(fault === undefined ? {} : { error: fault }),
+        },
+      })
     }
     if (next.length === 0) throw new Error(`${topic} without next at the executor`)
     return answers
@@ -216,9 +357,10 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
   const records = new Map<string, Map<string, StepCompleted['conclusion']>>()
   const join = async (owner: Incarnation, event: StepCompleted): Promise<Outgoing[]> => {
     const { run, step_id, conclusion } = event
-    const record = () => call(owner, `record ${step_id}`, () => {
-      records.set(run.run_id, new Map(records.get(run.run_id)).set(step_id, conclusion))
-    })
+    const record = () =>
+      call(owner, `record ${step_id}`, () => {
+        records.set(run.run_id, new Map(records.get(run.run_id)).set(step_id, conclusion))
+      })
     if (!is('read before record')) await record()
     const recorded = await call(owner, 'read the record', () => new Map(records.get(run.run_id)))
     if (is('read before record')) await record()
@@ -226,7 +368,8 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     return next.length === 0 && !ended ? [] : [{ topic: 'step-completed', event: { ...event, next } }]
   }
 
-  // Every other seed saves its state all the time: then nearly each start begins with a snapshot, and most messages that come again are about the past.
+  // Every other seed saves its state all the time: then nearly each start begins with a snapshot, and most messages
+  // that come again are about the past.
   const snapshot_rows = seed % 2 === 0 ? 4 : 1_000_000
   const table = tableOf(log)
   const nothing = Promise.resolve({ rows: [], more: false })
@@ -236,32 +379,51 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     processes.push(owner)
     if (kind === 'executor') return
     const silence = () => undefined
-    const ask = <T>(label: string, execute: () => Promise<T>): Promise<T> => call(owner, label, execute).then((answer) => answer)
+    const ask = <T>(label: string, execute: () => Promise<T>): Promise<T> =>
+      call(owner, label, execute).then((answer) => answer)
     openLedger({
-      epoch: 'e1', rules: { snapshot_rows }, log: { info: silence, warn: silence, error: (_fields, message) => note(message) }, max_group: 3,
+      epoch: 'e1',
+      rules: { snapshot_rows },
+      log: { info: silence, warn: silence, error: (_fields, message) => note(message) },
+      max_group: 3,
       warehouse: {
         commit: async (table, at, rows) => {
-          const doors = is('random id instead of seq') ? renamed(jobsOf(owner), `~${copies += 1}`) : jobsOf(owner)
-          const result = await commitRows(doors, table, at, rows, (own) => ({ rows: own }), { random: roll, sleep: () => call(owner, 'sleep', () => undefined, { faulty: false }) })
+          const doors = is('random id instead of seq') ? renamed(jobsOf(owner), `~${(copies += 1)}`) : jobsOf(owner)
+          const result = await commitRows(doors, table, at, rows, (own) => ({ rows: own }), {
+            random: roll,
+            sleep: () => call(owner, 'sleep', () => undefined, { faulty: false }),
+          })
           owner.conflicted = result === 'conflict'
           return result
         },
       },
       table: {
-        after: (place) => ask('query', () => {
-          if (is('nothing to do, by stale memory') && owner.ledger !== undefined && !owner.conflicted) return nothing
-          if (is('decide on stale memory') && owner.ledger !== undefined) return nothing
-          return table.after(place)
-        }),
+        after: (place) =>
+          ask('query', () => {
+            if (is('nothing to do, by stale memory') && owner.ledger !== undefined && !owner.conflicted) return nothing
+            if (is('decide on stale memory') && owner.ledger !== undefined) return nothing
+            return table.after(place)
+          }),
         snapshot: () => ask('query the snapshot', () => table.snapshot()),
-        ofRuns: (run_ids, between) => ask('query some runs', () => is('ended runs not recalled') && owner.ledger !== undefined ? Promise.resolve([]) : table.ofRuns(run_ids, between)),
-        ended: (up_to) => ask('query what ended', () => is('ended runs not remembered') ? Promise.resolve([]) : table.ended(up_to)),
+        ofRuns: (run_ids, between) =>
+          ask('query some runs', () =>
+            is('ended runs not recalled') && owner.ledger !== undefined
+              ? Promise.resolve([])
+              : table.ofRuns(run_ids, between),
+          ),
+        ended: (up_to) =>
+          ask('query what ended', () => (is('ended runs not remembered') ? Promise.resolve([]) : table.ended(up_to))),
       },
-    }).then((ledger) => { owner.ledger = ledger }, () => {
-      // It could not read the log: a process that does not start is started again.
-      if (!owner.alive) return
-      kill(owner)
-    })
+    }).then(
+      (ledger) => {
+        owner.ledger = ledger
+      },
+      () => {
+        // It could not read the log: a process that does not start is started again.
+        if (!owner.alive) return
+        kill(owner)
+      },
+    )
   }
   const kill = (owner: Incarnation) => {
     note(`kill ${owner.name}`)
@@ -277,13 +439,27 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     processes.splice(processes.indexOf(owner), 1)
     start(owner.name, owner.kind)
   }
-  const later = (pending: Call) => calls.push({ owner: undefined, label: `late ${pending.label}`, ready: () => true, faulty: false, go: () => { try { pending.execute?.() } catch { /* nobody listens */ } } })
+  const later = (pending: Call) =>
+    calls.push({
+      owner: undefined,
+      label: `late ${pending.label}`,
+      ready: () => true,
+      faulty: false,
+      go: () => {
+        try {
+          pending.execute?.()
+        } catch {
+          /* nobody listens */
+        }
+      },
+    })
 
   for (const name of ['scheduler-1', 'scheduler-2']) start(name, 'scheduler')
   for (const name of ['executor-1', 'executor-2', 'executor-3']) start(name, 'executor')
 
   // ---- what is asked for
-  // Every third seed has few runs, so that replicas lag behind each other; every fourth a slow clock, so that runs get LOST.
+  // Every third seed has few runs, so that replicas lag behind each other; every fourth a slow clock, so that runs get
+  // LOST.
   const requests: { tenant_id: TenantId; run: Run }[] = Array.from({ length: seed % 3 === 0 ? 3 : 10 }, (_, k) => {
     const tenant_id: TenantId = k % 3 === 2 ? 'globex' : 'acme'
     const run = makeRun(`k${k}`, { tenant_id, steps_count: 1 + (k % 2), priority: k % 4 })
@@ -291,15 +467,55 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     if (k === 1) {
       // A diamond: both branches may end at the same time.
       const [one] = run.steps
-      run.steps = ([['top', undefined], ['left', ['top']], ['right', ['top']], ['join', ['left', 'right']]] as const).map(([step_id, depends_on]) => ({ ...one!, step_id, timeout_minutes: 1, ...depends_on === undefined ? {} : { depends_on: [...depends_on] } }))
+      run.steps = (
+        [
+          ['top', undefined],
+          ['left', ['top']],
+          ['right', ['top']],
+          ['join', ['left', 'right']],
+        ] as const
+      ).map(([step_id, depends_on]) => ({
+        ...one!,
+        step_id,
+        timeout_minutes: 1,
+        ...(depends_on === undefined ? {} : { depends_on: [...depends_on] }),
+      }))
     }
     if (k === 4) run.steps[0]!.step_id = 'bad'
     return { tenant_id, run }
   })
   const arrivals: (() => void)[] = [
-    ...Object.entries(limits).map(([tenant_id, of]) => () => publishNow([{ topic: 'tenant-changed', event: { kind: 'tenant', event: { tenant_id, version: 1, status: 'ACTIVE', plan: 'STARTER', limits: of } } as never }])),
-    ...requests.map(({ run }) => () => publishNow([{ topic: 'run-requested', event: { run, tenant_id: run.tenant_id } as never }])),
-    ...[requests[3], requests[5]].flatMap((one) => one === undefined ? [] : [() => publishNow([{ topic: 'tenant-changed', event: { kind: 'cancel', tenant_id: one.tenant_id, run_id: one.run.run_id } as never }])]),
+    ...Object.entries(limits).map(
+      ([tenant_id, of]) =>
+        () =>
+          publishNow([
+            {
+              topic: 'tenant-changed',
+              event: {
+                kind: 'tenant',
+                event: { tenant_id, version: 1, status: 'ACTIVE', plan: 'STARTER', limits: of },
+              } as never,
+            },
+          ]),
+    ),
+    ...requests.map(
+      ({ run }) =>
+        () =>
+          publishNow([{ topic: 'run-requested', event: { run, tenant_id: run.tenant_id } as never }]),
+    ),
+    ...[requests[3], requests[5]].flatMap((one) =>
+      one === undefined
+        ? []
+        : [
+            () =>
+              publishNow([
+                {
+                  topic: 'tenant-changed',
+                  event: { kind: 'cancel', tenant_id: one.tenant_id, run_id: one.run.run_id } as never,
+                },
+              ]),
+          ],
+    ),
   ]
   const tick = () => {
     clock += (quiet || chance(0.7) ? 1 : seed % 4 === 0 ? 25 : 8) * 60_000
@@ -307,7 +523,10 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
   }
 
   // ---- one thing at a time
-  const settled = () => arrivals.length === 0 && requests.every(({ run }) => terminal.has(run.run_id)) && envelopes.every(({ acked }) => acked)
+  const settled = () =>
+    arrivals.length === 0 &&
+    requests.every(({ run }) => terminal.has(run.run_id)) &&
+    envelopes.every(({ acked }) => acked)
   const terminal = new Map<string, string>()
   let checked = 0
   const books = openBooks(broken, terminal)
@@ -344,7 +563,9 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       finish(...pick(running))
     } else if (open.length > 0 && dice < 0.55) {
       const envelope = pick(open)
-      const able = processes.filter(({ kind, ledger }) => kind === envelope.subscription && (kind === 'executor' || ledger !== undefined))
+      const able = processes.filter(
+        ({ kind, ledger }) => kind === envelope.subscription && (kind === 'executor' || ledger !== undefined),
+      )
       if (able.length > 0) deliver(pick(able), envelope)
     } else if (ready.length > 0) {
       const pending = pick(ready)
@@ -357,7 +578,11 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
         pending.fail?.(new Error('the request was lost'))
       } else if (fault < 0.16) {
         note(`executed, reply lost: ${pending.label}`)
-        try { pending.execute?.() } catch { /* the reply is lost, whatever it is */ }
+        try {
+          pending.execute?.()
+        } catch {
+          /* the reply is lost, whatever it is */
+        }
         pending.fail?.(new Error('the reply was lost'))
       } else {
         note(pending.label)
@@ -369,7 +594,15 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
   }
 
   // ---- what must be true at the end
-  if (failure === undefined && !settled()) broken(`not settled after ${steps} steps: ${requests.filter(({ run }) => !terminal.has(run.run_id)).map(({ run }) => run.run_id).join(' ') || 'messages are left'}`)
+  if (failure === undefined && !settled())
+    broken(
+      `not settled after ${steps} steps: ${
+        requests
+          .filter(({ run }) => !terminal.has(run.run_id))
+          .map(({ run }) => run.run_id)
+          .join(' ') || 'messages are left'
+      }`,
+    )
   if (failure === undefined) {
     const told = new Map<string, Set<string>>()
     for (const { topic, event } of published) {
@@ -379,16 +612,23 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     }
     for (const { run } of requests) {
       const outcome = terminal.get(run.run_id)
-      if ([...told.get(run.run_id) ?? []].join(' ') !== outcome) broken(`run ${run.run_id} ended ${outcome} and was announced as ${[...told.get(run.run_id) ?? ['nothing']].join(' and ')}`)
+      if ([...(told.get(run.run_id) ?? [])].join(' ') !== outcome)
+        broken(
+          `run ${run.run_id} ended ${outcome} and was announced as ${[...(told.get(run.run_id) ?? ['nothing'])].join(' and ')}`,
+        )
       for (const { step_id } of run.steps) {
         const times = effects.get(`${run.run_id}/${step_id}`) ?? 0
-        if (times > 1 || (outcome === 'COMPLETED' && times !== 1)) broken(`step ${step_id} of ${outcome} run ${run.run_id} took effect ${times} times`)
+        if (times > 1 || (outcome === 'COMPLETED' && times !== 1))
+          broken(`step ${step_id} of ${outcome} run ${run.run_id} took effect ${times} times`)
       }
     }
     try {
       const recount = fold(emptyState('e1'), log)
       if (recount.running.size > 0 || recount.waiting.size > 0) broken('a slot or a place in the queue is still held')
-      const shuffled = fold(emptyState('e1'), [...log, ...log].sort((a, b) => canonicalJson(a) < canonicalJson(b) ? -1 : 1))
+      const shuffled = fold(
+        emptyState('e1'),
+        [...log, ...log].sort((a, b) => (canonicalJson(a) < canonicalJson(b) ? -1 : 1)),
+      )
       if (stateHash(recount) !== stateHash(shuffled)) broken('fold depends on order or duplicates of rows')
       for (const { name, ledger } of processes) {
         if (ledger === undefined) continue
@@ -402,10 +642,19 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
   const outcomes: Record<string, number> = {}
   for (const { kind, outcome, reason } of log) {
     if (kind !== 'RELEASE' && kind !== 'REJECT') continue
-    const word = [outcome ?? 'REJECTED', ...reason === null ? [] : [reason]].join(' ')
+    const word = [outcome ?? 'REJECTED', ...(reason === null ? [] : [reason])].join(' ')
     outcomes[word] = (outcomes[word] ?? 0) + 1
   }
-  return { seed, failure, steps, kills, faults, snapshots: log.filter(({ kind }) => kind === 'SNAPSHOT').length, outcomes, journal }
+  return {
+    seed,
+    failure,
+    steps,
+    kills,
+    faults,
+    snapshots: log.filter(({ kind }) => kind === 'SNAPSHOT').length,
+    outcomes,
+    journal,
+  }
 }
 
 /** A second, independent reading of the log, row by row: what must hold at every prefix. */
@@ -427,7 +676,10 @@ const openBooks = (broken: (why: string) => void, terminal: Map<string, string>)
       const of = limits[tenant_id as TenantId]
       if (['ADMIT', 'QUEUE'].includes(kind) && terminal.has(run_id)) broken(`run ${run_id} starts again after its end`)
       if (kind === 'ADMIT' || kind === 'QUEUE') {
-        for (const [period, limit] of [[row.period_day, of.daily], [row.period_month, of.monthly]] as const) {
+        for (const [period, limit] of [
+          [row.period_day, of.daily],
+          [row.period_month, of.monthly],
+        ] as const) {
           const ids = counted.get(`${tenant_id} ${period}`) ?? new Set()
           counted.set(`${tenant_id} ${period}`, ids.add(run_id))
           if (ids.size > limit) broken(`tenant ${tenant_id} has ${ids.size} runs in ${period}, limit ${limit}`)
@@ -441,7 +693,7 @@ const openBooks = (broken: (why: string) => void, terminal: Map<string, string>)
       }
       if (kind === 'RELEASE' || kind === 'REJECT') {
         if (terminal.has(run_id)) broken(`run ${run_id} ended twice`)
-        terminal.set(run_id, kind === 'REJECT' ? 'REJECTED' : row.outcome ?? '')
+        terminal.set(run_id, kind === 'REJECT' ? 'REJECTED' : (row.outcome ?? ''))
         running.delete(run_id)
       }
     },
@@ -457,4 +709,3 @@ const renamed = <Spec>(jobs: Jobs<Spec>, suffix: string): Jobs<Spec> => ({
   wait: (id, signal) => jobs.wait(id + suffix, signal),
   cancel: (id) => jobs.cancel(id + suffix),
 })
-

@@ -9,11 +9,24 @@ import { at, ended, makeRun, request, runOf, setup as openWorld, tenant } from '
 
 const setup = () => {
   const world = openWorld(tenant('acme', { concurrent: 1 }))
-  const ledger: Ledger = { state: world.state, submit: async (message) => world.send(message), healthy: () => true, close: async () => undefined }
+  const ledger: Ledger = {
+    state: world.state,
+    submit: async (message) => world.send(message),
+    healthy: () => true,
+    close: async () => undefined,
+  }
   const puts: object[] = []
-  const due: Outgoing[] = [{ topic: 'run-requested', event: { tenant_id: 'acme', pipeline: 'gcp/cost/billing' }, idempotency_key: 'sched:x' }]
+  const due: Outgoing[] = [
+    { topic: 'run-requested', event: { tenant_id: 'acme', pipeline: 'gcp/cost/billing' }, idempotency_key: 'sched:x' },
+  ]
   const schedules: Schedules = {
-    due: () => due, refresh: async () => undefined, record: async () => undefined, list: () => [], remove: async (tenant_id, name) => { puts.push({ removed: `${tenant_id}:${name}` }) },
+    due: () => due,
+    refresh: async () => undefined,
+    record: async () => undefined,
+    list: () => [],
+    remove: async (tenant_id, name) => {
+      puts.push({ removed: `${tenant_id}:${name}` })
+    },
     put: async (schedule) => {
       puts.push(schedule)
       return { ...schedule, config_id: `${schedule.tenant_id}:${schedule.name}`, version: 1 } as Schedule
@@ -23,12 +36,18 @@ const setup = () => {
     const host = makeRun('job', { tenant_id, pipeline: 'setup/scheduler/x', requested_at: at(9) })
     const step: CompiledStep = { ...host.steps[0]!, ps_type, config: config as CompiledStep['config'] }
     const processor = processors({ ledger, schedules })[ps_type]!
-    return processor.run({ run: host, step, now: () => new Date(at(9)), signal: new AbortController().signal, chain: { run_id: host.run_id, step_id: step.step_id, tenant_id, max_retries: 0, retry_delay_seconds: 0 } } satisfies StepContext)
+    return processor.run({
+      run: host,
+      step,
+      now: () => new Date(at(9)),
+      signal: new AbortController().signal,
+      chain: { run_id: host.run_id, step_id: step.step_id, tenant_id, max_retries: 0, retry_delay_seconds: 0 },
+    } satisfies StepContext)
   }
   return { ...world, puts, run }
 }
 
-describe('the scheduler\'s processors', () => {
+describe("the scheduler's processors", () => {
   it('trigger asks for what is due', async () => {
     const { events, outputs } = await setup().run('scheduler.trigger')
     expect(events).to.have.length(1)
@@ -46,22 +65,52 @@ describe('the scheduler\'s processors', () => {
     const { send, run, log } = setup()
     send(ended(runOf(send(request('a')))))
     const rows = log.length
-    expect((await run('scheduler.reset_daily_quotas')).outputs).to.deep.include({ usage_date: '2026-03-10', tenants: 1, runs_today: 1, running: 0 })
+    expect((await run('scheduler.reset_daily_quotas')).outputs).to.deep.include({
+      usage_date: '2026-03-10',
+      tenants: 1,
+      runs_today: 1,
+      running: 0,
+    })
     expect(log).to.have.length(rows)
   })
 
-  const config = { tenant_id: 'acme', schedule_name: 'daily', action: 'put', pipeline: 'gcp/cost/billing', cron: '0 6 * * *', timezone: 'UTC', parameters: '{"date":"2026-01-01"}', priority: '3', is_active: 'true', missed: 'all', overlap: 'skip' }
+  const config = {
+    tenant_id: 'acme',
+    schedule_name: 'daily',
+    action: 'put',
+    pipeline: 'gcp/cost/billing',
+    cron: '0 6 * * *',
+    timezone: 'UTC',
+    parameters: '{"date":"2026-01-01"}',
+    priority: '3',
+    is_active: 'true',
+    missed: 'all',
+    overlap: 'skip',
+  }
 
   it('schedule puts and removes a schedule, with numbers and booleans that come as text', async () => {
     const { run, puts } = setup()
     await run('scheduler.schedule', config)
     await run('scheduler.schedule', { ...config, action: 'delete' })
-    expect(puts[0]).to.deep.include({ name: 'daily', parameters: { date: '2026-01-01' }, priority: 3, is_active: true, missed: 'all', overlap: 'skip' })
+    expect(puts[0]).to.deep.include({
+      name: 'daily',
+      parameters: { date: '2026-01-01' },
+      priority: 3,
+      is_active: true,
+      missed: 'all',
+      overlap: 'skip',
+    })
     expect(puts[1]).to.deep.equal({ removed: 'acme:daily' })
   })
 
-  it('schedule refuses parameters that are no object of scalars, a wrong priority, and another tenant\'s schedule', async () => {
-    const refused = (change: object, tenant_id?: string): Promise<string> => setup().run('scheduler.schedule', { ...config, ...change }, tenant_id).then(() => 'taken', (error: AppError) => error.code)
+  it("schedule refuses parameters that are no object of scalars, a wrong priority, and another tenant's schedule", async () => {
+    const refused = (change: object, tenant_id?: string): Promise<string> =>
+      setup()
+        .run('scheduler.schedule', { ...config, ...change }, tenant_id)
+        .then(
+          () => 'taken',
+          (error: AppError) => error.code,
+        )
     expect(await refused({ parameters: '[1]' })).to.equal('PARAMETER_INVALID')
     expect(await refused({ parameters: '{"a":{}}' })).to.equal('PARAMETER_INVALID')
     expect(await refused({ parameters: '{' })).to.equal('PARAMETER_INVALID')

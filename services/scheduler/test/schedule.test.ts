@@ -6,7 +6,8 @@ import type { Schedule, Schedules } from '../src/schedule.ts'
 import { checkCron, dueTimes, nextTime, openSchedules } from '../src/schedule.ts'
 import { makeRun } from './world.ts'
 
-const iso = (time: number | undefined): string | undefined => time === undefined ? undefined : new Date(time).toISOString()
+const iso = (time: number | undefined): string | undefined =>
+  time === undefined ? undefined : new Date(time).toISOString()
 
 /** Times at which a schedule fires when a tick comes each minute. */
 const fires = (cron: string, timezone: string, from: string, hours: number): string[] => {
@@ -24,26 +25,57 @@ const fires = (cron: string, timezone: string, from: string, hours: number): str
 }
 
 const pipelines = (schedule?: string): Pipelines => ({
-  list: () => [{ path: 'setup/scheduler/trigger', pipeline_id: 'scheduler_trigger', description: '', parameters: [], schedule, steps: [] }],
-  get: (path) => path === 'gcp/cost/billing' ? { path, pipeline_id: 'gcp_billing', description: '', parameters: [], steps: [] } : undefined,
+  list: () => [
+    {
+      path: 'setup/scheduler/trigger',
+      pipeline_id: 'scheduler_trigger',
+      description: '',
+      parameters: [],
+      schedule,
+      steps: [],
+    },
+  ],
+  get: (path) =>
+    path === 'gcp/cost/billing'
+      ? { path, pipeline_id: 'gcp_billing', description: '', parameters: [], steps: [] }
+      : undefined,
   compile: (input) => {
-    if (Object.keys(input.parameters).some((name) => name !== 'date')) throw new AppError('PARAMETER_INVALID', 'unknown parameter')
+    if (Object.keys(input.parameters).some((name) => name !== 'date'))
+      throw new AppError('PARAMETER_INVALID', 'unknown parameter')
     return makeRun('x')
   },
 })
 const setup = async (yaml?: string) => {
   const rows: Row[] = []
   const away = { now: false }
-  const open = (): Promise<Schedules> => openSchedules({
-    pipelines: pipelines(yaml),
-    warehouse: {
-      append: async (_table, added) => { if (away.now) throw new AppError('UNAVAILABLE', 'away'); rows.push(...structuredClone(added)) },
-      query: async () => [...Map.groupBy(rows, (row) => row['config_id']).values()].map((versions) => versions.toSorted((a, b) => Number(b['version']) - Number(a['version']))[0]!),
-    },
-  })
+  const open = (): Promise<Schedules> =>
+    openSchedules({
+      pipelines: pipelines(yaml),
+      warehouse: {
+        append: async (_table, added) => {
+          if (away.now) throw new AppError('UNAVAILABLE', 'away')
+          rows.push(...structuredClone(added))
+        },
+        query: async () =>
+          [...Map.groupBy(rows, (row) => row['config_id']).values()].map(
+            (versions) => versions.toSorted((a, b) => Number(b['version']) - Number(a['version']))[0]!,
+          ),
+      },
+    })
   return { rows, away, open, schedules: await open() }
 }
-const wanted = { tenant_id: 'acme', name: 'daily', pipeline: 'gcp/cost/billing', cron: '0 6 * * *', timezone: 'UTC', parameters: {}, priority: 5, is_active: true, missed: 'latest', overlap: 'allow' } satisfies Partial<Schedule>
+const wanted = {
+  tenant_id: 'acme',
+  name: 'daily',
+  pipeline: 'gcp/cost/billing',
+  cron: '0 6 * * *',
+  timezone: 'UTC',
+  parameters: {},
+  priority: 5,
+  is_active: true,
+  missed: 'latest',
+  overlap: 'allow',
+} satisfies Partial<Schedule>
 const by = { event_id: 'e1', at: '2026-03-10T00:00:00.000Z' }
 const never = () => false
 const keys = (events: readonly { idempotency_key?: string }[]) => events.map(({ idempotency_key }) => idempotency_key)
@@ -51,7 +83,11 @@ const keys = (events: readonly { idempotency_key?: string }[]) => events.map(({ 
 describe('a schedule', () => {
   it('is not taken away, made or moved on before that is written', async () => {
     const { away, open, rows, schedules } = await setup()
-    const failed = (work: Promise<unknown>) => work.then(() => 'done', (error: AppError) => error.code)
+    const failed = (work: Promise<unknown>) =>
+      work.then(
+        () => 'done',
+        (error: AppError) => error.code,
+      )
     away.now = true
     expect(await failed(schedules.put(wanted, by))).to.equal('UNAVAILABLE')
     expect(schedules.list()).to.deep.equal([])
@@ -72,22 +108,44 @@ describe('a schedule', () => {
   })
 
   it('comes once on the day on which its hour does not exist, and once where it exists twice (Europe/Berlin)', () => {
-    expect(fires('30 2 * * *', 'Europe/Berlin', '2026-03-27T23:00:00Z', 72)).to.deep.equal(['2026-03-28T01:30:00.000Z', '2026-03-29T01:00:00.000Z', '2026-03-30T00:30:00.000Z'])
-    expect(fires('30 2 * * *', 'Europe/Berlin', '2026-10-23T22:00:00Z', 72)).to.deep.equal(['2026-10-24T00:30:00.000Z', '2026-10-25T00:30:00.000Z', '2026-10-26T01:30:00.000Z'])
+    expect(fires('30 2 * * *', 'Europe/Berlin', '2026-03-27T23:00:00Z', 72)).to.deep.equal([
+      '2026-03-28T01:30:00.000Z',
+      '2026-03-29T01:00:00.000Z',
+      '2026-03-30T00:30:00.000Z',
+    ])
+    expect(fires('30 2 * * *', 'Europe/Berlin', '2026-10-23T22:00:00Z', 72)).to.deep.equal([
+      '2026-10-24T00:30:00.000Z',
+      '2026-10-25T00:30:00.000Z',
+      '2026-10-26T01:30:00.000Z',
+    ])
   })
 
   it('comes once on both days in America/New_York too', () => {
-    expect(fires('30 2 * * *', 'America/New_York', '2026-03-07T05:00:00Z', 72)).to.deep.equal(['2026-03-07T07:30:00.000Z', '2026-03-08T07:00:00.000Z', '2026-03-09T06:30:00.000Z'])
-    expect(fires('30 1 * * *', 'America/New_York', '2026-10-31T04:00:00Z', 72)).to.deep.equal(['2026-10-31T05:30:00.000Z', '2026-11-01T05:30:00.000Z', '2026-11-02T06:30:00.000Z'])
+    expect(fires('30 2 * * *', 'America/New_York', '2026-03-07T05:00:00Z', 72)).to.deep.equal([
+      '2026-03-07T07:30:00.000Z',
+      '2026-03-08T07:00:00.000Z',
+      '2026-03-09T06:30:00.000Z',
+    ])
+    expect(fires('30 1 * * *', 'America/New_York', '2026-10-31T04:00:00Z', 72)).to.deep.equal([
+      '2026-10-31T05:30:00.000Z',
+      '2026-11-01T05:30:00.000Z',
+      '2026-11-02T06:30:00.000Z',
+    ])
   })
 
   it('comes once on each local day of a year, in both zones, also twice a day by a list', () => {
     for (const timezone of ['Europe/Berlin', 'America/New_York']) {
       const local = new Intl.DateTimeFormat('en-CA', { timeZone: timezone, dateStyle: 'short' })
-      for (const [cron, perDay] of [['30 2 * * *', 1], ['30 1 * * *', 1], ['0 0 * * *', 1], ['30 2,14 * * *', 2]] as const) {
+      for (const [cron, perDay] of [
+        ['30 2 * * *', 1],
+        ['30 1 * * *', 1],
+        ['0 0 * * *', 1],
+        ['30 2,14 * * *', 2],
+      ] as const) {
         const days = new Map<string, number>()
         let at: number | undefined = Date.parse('2026-01-01T12:00:00Z')
-        while ((at = nextTime(cron, timezone, at)) !== undefined && at < Date.parse('2027-01-01T00:00:00Z')) days.set(local.format(at), (days.get(local.format(at)) ?? 0) + 1)
+        while ((at = nextTime(cron, timezone, at)) !== undefined && at < Date.parse('2027-01-01T00:00:00Z'))
+          days.set(local.format(at), (days.get(local.format(at)) ?? 0) + 1)
         days.delete('2026-01-01')
         days.delete('2026-12-31')
         days.delete('2027-01-01')
@@ -102,10 +160,18 @@ describe('a schedule', () => {
   })
 
   it('makes up for missed times by its policy: none, the latest, all', () => {
-    const after = (missed: Schedule['missed']) => dueTimes({ cron: '0 * * * *', timezone: 'UTC', missed, last_run_time: '2026-03-10T06:00:00.000Z' }, Date.parse('2026-03-10T09:30:00Z')).map(iso)
+    const after = (missed: Schedule['missed']) =>
+      dueTimes(
+        { cron: '0 * * * *', timezone: 'UTC', missed, last_run_time: '2026-03-10T06:00:00.000Z' },
+        Date.parse('2026-03-10T09:30:00Z'),
+      ).map(iso)
     expect(after('skip')).to.deep.equal([])
     expect(after('latest')).to.deep.equal(['2026-03-10T09:00:00.000Z'])
-    expect(after('all')).to.deep.equal(['2026-03-10T07:00:00.000Z', '2026-03-10T08:00:00.000Z', '2026-03-10T09:00:00.000Z'])
+    expect(after('all')).to.deep.equal([
+      '2026-03-10T07:00:00.000Z',
+      '2026-03-10T08:00:00.000Z',
+      '2026-03-10T09:00:00.000Z',
+    ])
   })
 
   it('refuses a cron of six fields, nonsense and unknown time zones, saying what it expects', () => {
@@ -122,8 +188,16 @@ describe('schedules', () => {
     const { schedules } = await setup()
     await schedules.put(wanted, by)
     const [asked] = schedules.due('2026-03-10T06:00:30.000Z', never)
-    expect(asked).to.deep.include({ topic: 'run-requested', idempotency_key: 'sched:acme:daily:2026-03-10T06:00:00.000Z' })
-    expect(asked?.event).to.include({ run_id: runId('acme', 'sched:acme:daily:2026-03-10T06:00:00.000Z'), trigger_type: 'schedule', trigger_by: 'acme:daily', scheduled_time: '2026-03-10T06:00:00.000Z' })
+    expect(asked).to.deep.include({
+      topic: 'run-requested',
+      idempotency_key: 'sched:acme:daily:2026-03-10T06:00:00.000Z',
+    })
+    expect(asked?.event).to.include({
+      run_id: runId('acme', 'sched:acme:daily:2026-03-10T06:00:00.000Z'),
+      trigger_type: 'schedule',
+      trigger_by: 'acme:daily',
+      scheduled_time: '2026-03-10T06:00:00.000Z',
+    })
     expect(schedules.due('2026-03-10T06:00:30.000Z', never)).to.deep.equal([asked])
     expect(schedules.due('2026-03-10T06:01:30.000Z', never)).to.deep.equal([])
   })
@@ -140,10 +214,14 @@ describe('schedules', () => {
 
     await schedules.put(hourly, { event_id: 'made', at: '2026-03-10T05:30:00.000Z' })
     await schedules.put({ ...hourly, priority: 1 }, { event_id: 'changed', at: '2026-03-10T06:00:05.000Z' })
-    expect(keys((await open()).due('2026-03-10T06:00:30.000Z', never))).to.deep.equal(['sched:acme:daily:2026-03-10T06:00:00.000Z'])
+    expect(keys((await open()).due('2026-03-10T06:00:30.000Z', never))).to.deep.equal([
+      'sched:acme:daily:2026-03-10T06:00:00.000Z',
+    ])
     await schedules.put({ ...hourly, is_active: false }, { event_id: 'off', at: '2026-03-10T07:30:00.000Z' })
     await schedules.put(hourly, { event_id: 'on', at: '2026-03-10T08:00:05.000Z' })
-    expect(keys((await open()).due('2026-03-10T08:00:30.000Z', never)).filter((key) => key?.includes(':daily:'))).to.deep.equal([])
+    expect(
+      keys((await open()).due('2026-03-10T08:00:30.000Z', never)).filter((key) => key?.includes(':daily:')),
+    ).to.deep.equal([])
   })
 
   it('ask again under the same key after a crash, until a later tick has written it down', async () => {
@@ -167,8 +245,17 @@ describe('schedules', () => {
   it('show when they run next, survive a restart, and stop when removed', async () => {
     const { schedules, rows, open } = await setup()
     await schedules.put({ ...wanted, timezone: 'Europe/Berlin', parameters: { date: '2026-03-01' } }, by)
-    expect(rows[0]).to.deep.include({ config_id: 'acme:daily', provider: 'gcp', domain: 'cost', next_run_time: '2026-03-10T05:00:00.000Z', version: 1, event_id: 'e1' })
-    expect((await open()).due('2026-03-10T05:00:00.000Z', never)[0]?.event).to.deep.include({ parameters: { date: '2026-03-01' } })
+    expect(rows[0]).to.deep.include({
+      config_id: 'acme:daily',
+      provider: 'gcp',
+      domain: 'cost',
+      next_run_time: '2026-03-10T05:00:00.000Z',
+      version: 1,
+      event_id: 'e1',
+    })
+    expect((await open()).due('2026-03-10T05:00:00.000Z', never)[0]?.event).to.deep.include({
+      parameters: { date: '2026-03-01' },
+    })
     await schedules.remove('acme', 'daily', { ...by, event_id: 'e2' })
     expect((await open()).due('2026-03-10T05:00:00.000Z', never)).to.deep.equal([])
   })
@@ -178,10 +265,14 @@ describe('schedules', () => {
     const other = await open()
     await schedules.put(wanted, by)
     await other.refresh()
-    expect(keys(other.due('2026-03-10T06:00:30.000Z', never))).to.deep.equal(keys(schedules.due('2026-03-10T06:00:30.000Z', never)))
+    expect(keys(other.due('2026-03-10T06:00:30.000Z', never))).to.deep.equal(
+      keys(schedules.due('2026-03-10T06:00:30.000Z', never)),
+    )
     await other.put({ ...wanted, cron: '30 7 * * *' }, { event_id: 'e2', at: '2026-03-10T06:10:00.000Z' })
     await schedules.refresh()
-    expect(keys(schedules.due('2026-03-10T07:30:30.000Z', never))).to.deep.equal(['sched:acme:daily:2026-03-10T07:30:00.000Z'])
+    expect(keys(schedules.due('2026-03-10T07:30:30.000Z', never))).to.deep.equal([
+      'sched:acme:daily:2026-03-10T07:30:00.000Z',
+    ])
     await schedules.remove('acme', 'daily', { event_id: 'e3', at: '2026-03-10T08:00:00.000Z' })
     await other.refresh()
     expect([other.list(), other.due('2026-03-11T07:30:30.000Z', never)]).to.deep.equal([[], []])
@@ -190,24 +281,35 @@ describe('schedules', () => {
   it('are changed by whichever replica is asked, though it has not heard of the last change', async () => {
     const { schedules, open } = await setup()
     const other = await open()
-    for (const hour of [1, 2, 3]) await schedules.put({ ...wanted, cron: `0 ${hour} * * *` }, { event_id: `a${hour}`, at: '2026-03-10T00:00:00.000Z' })
+    for (const hour of [1, 2, 3])
+      await schedules.put(
+        { ...wanted, cron: `0 ${hour} * * *` },
+        { event_id: `a${hour}`, at: '2026-03-10T00:00:00.000Z' },
+      )
     await other.put({ ...wanted, cron: '0 9 * * *' }, { event_id: 'b', at: '2026-03-10T00:00:05.000Z' })
     expect((await open()).list().map(({ cron, version }) => [cron, version])).to.deep.equal([['0 9 * * *', 4]])
     await other.remove('acme', 'daily', { event_id: 'c', at: '2026-03-10T00:00:06.000Z' })
     expect((await open()).list()).to.deep.equal([])
   })
 
-  it('are refused for unknown pipelines, wrong parameters and the platform\'s own pipelines', async () => {
+  it("are refused for unknown pipelines, wrong parameters and the platform's own pipelines", async () => {
     const { schedules, rows } = await setup()
-    const refused = async (change: Partial<typeof wanted>): Promise<string> => schedules.put({ ...wanted, ...change }, by).then(() => 'taken', (error: AppError) => error.code)
+    const refused = async (change: Partial<typeof wanted>): Promise<string> =>
+      schedules.put({ ...wanted, ...change }, by).then(
+        () => 'taken',
+        (error: AppError) => error.code,
+      )
     expect(await refused({ pipeline: 'gcp/cost/nothing' })).to.equal('PIPELINE_UNKNOWN')
     expect(await refused({ parameters: { dat: 'x' } })).to.equal('PARAMETER_INVALID')
     expect(await refused({ cron: '61 * * * *' })).to.equal('PARAMETER_INVALID')
     expect(rows).to.deep.equal([])
   })
 
-  it('run the platform\'s own jobs from their YAML', async () => {
+  it("run the platform's own jobs from their YAML", async () => {
     const { schedules } = await setup('0 * * * *')
-    expect(schedules.due('2026-03-10T06:00:30.000Z', never)[0]?.event).to.include({ tenant_id: 'system', pipeline: 'setup/scheduler/trigger' })
+    expect(schedules.due('2026-03-10T06:00:30.000Z', never)[0]?.event).to.include({
+      tenant_id: 'system',
+      pipeline: 'setup/scheduler/trigger',
+    })
   })
 })

@@ -22,9 +22,16 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
   const handlers = new Map<string, Handler<Topic>>()
   let dead: Parameters<Bus['consumeDead']>[0] | undefined
   const bus: Bus = {
-    publish: async () => undefined, healthy: () => true, receiving: () => true, close: async () => undefined,
-    consume: (_service, topic, handler) => { handlers.set(topic, handler as never) },
-    consumeDead: (handler) => { dead = handler },
+    publish: async () => undefined,
+    healthy: () => true,
+    receiving: () => true,
+    close: async () => undefined,
+    consume: (_service, topic, handler) => {
+      handlers.set(topic, handler as never)
+    },
+    consumeDead: (handler) => {
+      dead = handler
+    },
   }
   const tables = new Map<string, Row[]>()
   const table = (name: string) => tables.get(name) ?? tables.set(name, []).get(name)!
@@ -32,8 +39,21 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
   const keys: Row[] = [
     { kid: 'globex-1', tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: true },
     { kid: 'globex-revoked', tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: false },
-    { kid: 'globex-expired', tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: true, expires_at: '2026-03-10T07:59:00Z' },
-    { kid: 'globex-narrow', tenant_id: 'globex', public_key: spki(globex), pipelines: ['gcp/cost/billing'], is_active: true },
+    {
+      kid: 'globex-expired',
+      tenant_id: 'globex',
+      public_key: spki(globex),
+      pipelines: [],
+      is_active: true,
+      expires_at: '2026-03-10T07:59:00Z',
+    },
+    {
+      kid: 'globex-narrow',
+      tenant_id: 'globex',
+      public_key: spki(globex),
+      pipelines: ['gcp/cost/billing'],
+      is_active: true,
+    },
     { kid: 'globex-star', tenant_id: '*', public_key: spki(globex), pipelines: [], is_active: true },
   ]
   const warehouse = {
@@ -41,7 +61,9 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
       table(name).push(...structuredClone(rows))
       return 'mine' as const
     },
-    append: async (name: string, rows: readonly Row[]) => { table(name).push(...structuredClone(rows)) },
+    append: async (name: string, rows: readonly Row[]) => {
+      table(name).push(...structuredClone(rows))
+    },
     query: async ({ query }: { query: string }) => {
       if (!query.includes('publisher_keys')) return []
       keyReads += 1
@@ -52,32 +74,107 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
     list: () => [],
     get: () => undefined,
     compile: (input) => {
-      if (input.pipeline === 'gcp/cost/nothing') throw new AppError('PIPELINE_UNKNOWN', 'pipeline gcp/cost/nothing: no such pipeline')
+      if (input.pipeline === 'gcp/cost/nothing')
+        throw new AppError('PIPELINE_UNKNOWN', 'pipeline gcp/cost/nothing: no such pipeline')
       const { skip, ...facts } = input
-      return makeRun('', { ...facts, ...skip === undefined ? {} : { skip: [...skip] }, pipeline_id: 'p', priority: input.priority ?? 5 })
+      return makeRun('', {
+        ...facts,
+        ...(skip === undefined ? {} : { skip: [...skip] }),
+        pipeline_id: 'p',
+        priority: input.priority ?? 5,
+      })
     },
   }
   let now = Date.parse(at(0))
   const quiet = () => undefined
   const log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log }
   const service = await scheduler({
-    bus, warehouse, pipelines, log, now: () => new Date(now), random: () => 0.5, epoch: 'e1', platform_keys, steps: { host: async () => [], cancel: () => undefined },
+    bus,
+    warehouse,
+    pipelines,
+    log,
+    now: () => new Date(now),
+    random: () => 0.5,
+    epoch: 'e1',
+    platform_keys,
+    steps: { host: async () => [], cancel: () => undefined },
   })
-  const deliver = async (topic: Topic, event: unknown, attributes: Record<string, string> = {}, published_at = at(0), attempt = 1): Promise<readonly Outgoing[]> =>
-    await handlers.get(topic)!(event as never, { message_id: 'm', published_at, attributes, data: Buffer.from(JSON.stringify(event)), attempt, beforeAck: () => undefined, signal: new AbortController().signal }) ?? []
-  for (const tenant_id of ['acme', 'globex']) await deliver('tenant-changed', (tenant(tenant_id) as Message & { kind: 'tenant' }).event)
+  const deliver = async (
+    topic: Topic,
+    event: unknown,
+    attributes: Record<string, string> = {},
+    published_at = at(0),
+    attempt = 1,
+  ): Promise<readonly Outgoing[]> =>
+    (await handlers.get(topic)!(event as never, {
+      message_id: 'm',
+      published_at,
+      attributes,
+      data: Buffer.from(JSON.stringify(event)),
+      attempt,
+      beforeAck: () => undefined,
+      signal: new AbortController().signal,
+    })) ?? []
+  for (const tenant_id of ['acme', 'globex'])
+    await deliver('tenant-changed', (tenant(tenant_id) as Message & { kind: 'tenant' }).event)
   return {
-    service, deliver, table, register: (kid: string) => { keys.push({ kid, tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: true }) }, keyReads: () => keyReads, later: (ms: number) => { now += ms },
-    letDie: async (message: Partial<DeadDelivery>) => await dead!({ message_id: 'm', published_at: at(0), subscription: 'executor.step-completed', attributes: {}, data: Buffer.from('{'), delivery_attempts: 20, ...message }) ?? [],
+    service,
+    deliver,
+    table,
+    register: (kid: string) => {
+      keys.push({ kid, tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: true })
+    },
+    keyReads: () => keyReads,
+    later: (ms: number) => {
+      now += ms
+    },
+    letDie: async (message: Partial<DeadDelivery>) =>
+      (await dead!({
+        message_id: 'm',
+        published_at: at(0),
+        subscription: 'executor.step-completed',
+        attributes: {},
+        data: Buffer.from('{'),
+        delivery_attempts: 20,
+        ...message,
+      })) ?? [],
   }
 }
 
 /** Attributes of a signed request; `change` alters them after signing. */
-const signed = (event: RunRequested, { kid = 'auth', key = platform, idempotency_key = 'k1', ts = at(0), ...change }: { kid?: string; key?: ReturnType<typeof pair>; idempotency_key?: string; ts?: string; [name: string]: unknown } = {}): Record<string, string> => {
+const signed = (
+  event: RunRequested,
+  {
+    kid = 'auth',
+    key = platform,
+    idempotency_key = 'k1',
+    ts = at(0),
+    ...change
+  }: {
+    kid?: string
+    key?: ReturnType<typeof pair>
+    idempotency_key?: string
+    ts?: string
+    [name: string]: unknown
+  } = {},
+): Record<string, string> => {
   const facts = { kid, tenant_id: event.tenant_id, idempotency_key, ts }
-  return { ...eventAttributes('run-requested', event), ...facts, sig: sign(null, Buffer.from(signedText({ ...facts, data: Buffer.from(JSON.stringify(event)) })), key.privateKey).toString('base64'), ...change as Record<string, string> }
+  return {
+    ...eventAttributes('run-requested', event),
+    ...facts,
+    sig: sign(
+      null,
+      Buffer.from(signedText({ ...facts, data: Buffer.from(JSON.stringify(event)) })),
+      key.privateKey,
+    ).toString('base64'),
+    ...(change as Record<string, string>),
+  }
 }
-const code = (work: Promise<unknown>): Promise<string> => work.then(() => 'taken', (error: AppError) => error.code)
+const code = (work: Promise<unknown>): Promise<string> =>
+  work.then(
+    () => 'taken',
+    (error: AppError) => error.code,
+  )
 
 const acme: RunRequested = { tenant_id: 'acme', pipeline: 'gcp/cost/billing' }
 const ofGlobex: RunRequested = { tenant_id: 'globex', pipeline: 'gcp/cost/billing' }
@@ -86,14 +183,22 @@ describe('run-requested', () => {
   it('is admitted when the platform signed it, under the run id of tenant and key', async () => {
     const { deliver, table } = await setup()
     const admitted = await deliver('run-requested', acme, signed(acme))
-    expect(runOf(admitted)).to.include({ run_id: runId('acme', 'k1'), trigger_type: 'api', requested_at: at(0), admitted_at: at(0) })
+    expect(runOf(admitted)).to.include({
+      run_id: runId('acme', 'k1'),
+      trigger_type: 'api',
+      requested_at: at(0),
+      admitted_at: at(0),
+    })
     expect(table('run_ledger').at(-1)).to.include({ kind: 'ADMIT', epoch: 'e1', shard: 0, seq: 3, idx: 0 })
   })
 
-  it('is admitted when a publisher signed it for its own tenant, and is a publisher\'s run whatever it says', async () => {
+  it("is admitted when a publisher signed it for its own tenant, and is a publisher's run whatever it says", async () => {
     const { deliver } = await setup()
     const event: RunRequested = { ...ofGlobex, trigger_type: 'system', trigger_by: 'me' }
-    expect(runOf(await deliver('run-requested', event, signed(event, { kid: 'globex-1', key: globex })))).to.include({ trigger_type: 'publisher', trigger_by: 'globex-1' })
+    expect(runOf(await deliver('run-requested', event, signed(event, { kid: 'globex-1', key: globex })))).to.include({
+      trigger_type: 'publisher',
+      trigger_by: 'globex-1',
+    })
   })
 
   const refused: [string, RunRequested, Parameters<typeof signed>[1]][] = [
@@ -103,18 +208,28 @@ describe('run-requested', () => {
     ['with a revoked key', ofGlobex, { kid: 'globex-revoked', key: globex }],
     ['with an expired key', ofGlobex, { kid: 'globex-expired', key: globex }],
     ['with a row that claims all tenants', acme, { kid: 'globex-star', key: globex }],
-    ['for a pipeline that the key may not ask for', { ...ofGlobex, pipeline: 'aws/cost/cur' }, { kid: 'globex-narrow', key: globex }],
-    ['for a pipeline of the platform', { ...ofGlobex, pipeline: 'setup/tenants/onboarding' }, { kid: 'globex-1', key: globex }],
+    [
+      'for a pipeline that the key may not ask for',
+      { ...ofGlobex, pipeline: 'aws/cost/cur' },
+      { kid: 'globex-narrow', key: globex },
+    ],
+    [
+      'for a pipeline of the platform',
+      { ...ofGlobex, pipeline: 'setup/tenants/onboarding' },
+      { kid: 'globex-1', key: globex },
+    ],
     ['more than five minutes ago', acme, { ts: at(-6) }],
     ['at a time that is none', acme, { ts: 'yesterday' }],
     ['and its key was changed afterwards', acme, { idempotency_key: 'k1', sig: 'A'.repeat(86) + '==' }],
     ['without a signature', acme, { sig: undefined }],
-    ['for a tenant that differs from the body\'s', acme, { tenant_id: 'globex' }],
+    ["for a tenant that differs from the body's", acme, { tenant_id: 'globex' }],
   ]
   for (const [how, event, options] of refused) {
     it(`is a dead letter BAD_SIGNATURE when signed ${how}`, async () => {
       const { deliver, table } = await setup()
-      const attributes = Object.fromEntries(Object.entries(signed(event, options)).filter(([, value]) => value !== undefined))
+      const attributes = Object.fromEntries(
+        Object.entries(signed(event, options)).filter(([, value]) => value !== undefined),
+      )
       expect(await code(deliver('run-requested', event, attributes))).to.equal('BAD_SIGNATURE')
       expect(table('run_ledger').filter(({ kind }) => kind !== 'TENANT')).to.deep.equal([])
     })
@@ -122,13 +237,23 @@ describe('run-requested', () => {
 
   it('is admitted under the old and the new key of a service while they are changed', async () => {
     const { deliver } = await setup({ auth: [platform.publicKey, stranger.publicKey] })
-    for (const [idempotency_key, key] of [['old', platform], ['new', stranger]] as const) expect(told(await deliver('run-requested', acme, signed(acme, { key, idempotency_key })))).to.deep.equal(['run-admitted'])
-    expect(await code(deliver('run-requested', acme, signed(acme, { key: globex, idempotency_key: 'other' })))).to.equal('BAD_SIGNATURE')
+    for (const [idempotency_key, key] of [
+      ['old', platform],
+      ['new', stranger],
+    ] as const)
+      expect(told(await deliver('run-requested', acme, signed(acme, { key, idempotency_key })))).to.deep.equal([
+        'run-admitted',
+      ])
+    expect(
+      await code(deliver('run-requested', acme, signed(acme, { key: globex, idempotency_key: 'other' }))),
+    ).to.equal('BAD_SIGNATURE')
   })
 
   it('is refused when its body was changed after signing', async () => {
     const { deliver } = await setup()
-    expect(await code(deliver('run-requested', { ...acme, pipeline: 'aws/cost/cur' }, signed(acme)))).to.equal('BAD_SIGNATURE')
+    expect(await code(deliver('run-requested', { ...acme, pipeline: 'aws/cost/cur' }, signed(acme)))).to.equal(
+      'BAD_SIGNATURE',
+    )
   })
 
   it('is refused when it brings another run id', async () => {
@@ -154,7 +279,8 @@ describe('run-requested', () => {
 
   it('is looked at again when its key was looked for a moment before it was registered', async () => {
     const { deliver, later, register } = await setup()
-    const request = (idempotency_key: string) => deliver('run-requested', ofGlobex, signed(ofGlobex, { kid: 'globex-2', key: globex, idempotency_key }))
+    const request = (idempotency_key: string) =>
+      deliver('run-requested', ofGlobex, signed(ofGlobex, { kid: 'globex-2', key: globex, idempotency_key }))
     expect(await code(request('a'))).to.equal('BAD_SIGNATURE')
     register('globex-2')
     later(500)
@@ -166,7 +292,9 @@ describe('run-requested', () => {
   it('that asks for an unknown pipeline is a rejected run with that code', async () => {
     const { deliver } = await setup()
     const event = { ...acme, pipeline: 'gcp/cost/nothing' }
-    expect(told(await deliver('run-requested', event, signed(event)))).to.deep.equal(['run-failed REJECTED PIPELINE_UNKNOWN'])
+    expect(told(await deliver('run-requested', event, signed(event)))).to.deep.equal([
+      'run-failed REJECTED PIPELINE_UNKNOWN',
+    ])
   })
 
   it('with a used key and other parameters is a dead letter and leaves the first run alone', async () => {
@@ -182,20 +310,33 @@ describe('run-requested', () => {
       const { deliver } = await setup()
       await deliver('run-requested', acme, signed(acme))
       const cancel: RunRequested = { tenant_id: 'acme', action: 'cancel', [name]: runId('acme', 'k1') }
-      expect(told(await deliver('run-requested', cancel, signed(cancel, { idempotency_key: 'cancel-1' })))).to.deep.equal(['run-failed CANCELLED CANCELLED'])
+      expect(
+        told(await deliver('run-requested', cancel, signed(cancel, { idempotency_key: 'cancel-1' }))),
+      ).to.deep.equal(['run-failed CANCELLED CANCELLED'])
     }
   })
 
   it('resumes as a new run that skips what its parent has done', async () => {
     const { deliver } = await setup()
-    const resume: RunRequested = { ...acme, action: 'resume', parent_run_id: runId('acme', 'k0'), skip: ['s0'], trigger_type: 'resume' }
+    const resume: RunRequested = {
+      ...acme,
+      action: 'resume',
+      parent_run_id: runId('acme', 'k0'),
+      skip: ['s0'],
+      trigger_type: 'resume',
+    }
     const admitted = await deliver('run-requested', resume, signed(resume, { idempotency_key: 'resume-1' }))
-    expect(runOf(admitted)).to.deep.include({ parent_run_id: runId('acme', 'k0'), skip: ['s0'], trigger_type: 'resume' })
+    expect(runOf(admitted)).to.deep.include({
+      parent_run_id: runId('acme', 'k0'),
+      skip: ['s0'],
+      trigger_type: 'resume',
+    })
   })
 
-  it('reads the publishers\' keys once in 30 seconds', async () => {
+  it("reads the publishers' keys once in 30 seconds", async () => {
     const { deliver, keyReads, later } = await setup()
-    for (const idempotency_key of ['a', 'b', 'c']) await deliver('run-requested', ofGlobex, signed(ofGlobex, { kid: 'globex-1', key: globex, idempotency_key }))
+    for (const idempotency_key of ['a', 'b', 'c'])
+      await deliver('run-requested', ofGlobex, signed(ofGlobex, { kid: 'globex-1', key: globex, idempotency_key }))
     expect(keyReads()).to.equal(1)
     later(30_000)
     await deliver('run-requested', ofGlobex, signed(ofGlobex, { kid: 'globex-1', key: globex, idempotency_key: 'a' }))
@@ -207,7 +348,9 @@ describe('step-completed', () => {
   it('ends the run when it was the last step', async () => {
     const { deliver } = await setup()
     const run = runOf(await deliver('run-requested', acme, signed(acme)))
-    expect(told(await deliver('step-completed', (ended(run) as Message & { kind: 'ended' }).event))).to.deep.equal(['run-completed COMPLETED'])
+    expect(told(await deliver('step-completed', (ended(run) as Message & { kind: 'ended' }).event))).to.deep.equal([
+      'run-completed COMPLETED',
+    ])
   })
 })
 
@@ -219,7 +362,11 @@ describe('a recreated ledger', () => {
     expect(await code(deliver('run-requested', acme, signed(acme)))).to.equal('UNAVAILABLE')
     await deliver('tenant-changed', (tenant('acme') as Message & { kind: 'tenant' }).event)
     expect(told(await deliver('run-requested', acme, signed(acme)))).to.deep.equal(['run-admitted'])
-    expect(table('run_ledger').slice(-2).map(({ epoch, seq }) => `${epoch} ${seq}`)).to.deep.equal(['e2 1', 'e2 2'])
+    expect(
+      table('run_ledger')
+        .slice(-2)
+        .map(({ epoch, seq }) => `${epoch} ${seq}`),
+    ).to.deep.equal(['e2 1', 'e2 2'])
   })
 })
 
@@ -227,20 +374,46 @@ describe('a dead letter', () => {
   it('is stored as it came, with reason, source and body', async () => {
     const { letDie, table } = await setup()
     const data = Buffer.from([0xff, 0x00, 0x7b])
-    await letDie({ subscription: 'notifier.run-failed', attributes: { run_id: 'r_x', tenant_id: 'acme', reason: 'EVENT_INVALID', detail: 'not JSON' }, data })
-    expect(table('dead_letters_rows')[0]).to.include({ subscription: 'notifier.run-failed', topic: 'run-failed', reason: 'EVENT_INVALID', detail: 'not JSON', body: data.toString('base64'), state: 'NEW', version: 1 })
+    await letDie({
+      subscription: 'notifier.run-failed',
+      attributes: { run_id: 'r_x', tenant_id: 'acme', reason: 'EVENT_INVALID', detail: 'not JSON' },
+      data,
+    })
+    expect(table('dead_letters_rows')[0]).to.include({
+      subscription: 'notifier.run-failed',
+      topic: 'run-failed',
+      reason: 'EVENT_INVALID',
+      detail: 'not JSON',
+      body: data.toString('base64'),
+      state: 'NEW',
+      version: 1,
+    })
   })
 
-  const admittedRun = async (world: Awaited<ReturnType<typeof setup>>) => runOf(await world.deliver('run-requested', acme, signed(acme))).run_id
-  for (const [subscription, attributes] of [['executor.run-admitted', { for_executor: '1' }], ['tenant.step-completed', { for_tenant: '1' }], ['scheduler.step-completed', { last: '1' }], ['executor.step-completed', {}]] as const) {
+  const admittedRun = async (world: Awaited<ReturnType<typeof setup>>) =>
+    runOf(await world.deliver('run-requested', acme, signed(acme))).run_id
+  for (const [subscription, attributes] of [
+    ['executor.run-admitted', { for_executor: '1' }],
+    ['tenant.step-completed', { for_tenant: '1' }],
+    ['scheduler.step-completed', { last: '1' }],
+    ['executor.step-completed', {}],
+  ] as const) {
     it(`of ${subscription} with ${JSON.stringify(attributes)} fails its run and frees the slot`, async () => {
       const world = await setup()
       const run_id = await admittedRun(world)
-      expect(told(await world.letDie({ subscription, attributes: { ...attributes, run_id } }))).to.deep.equal(['run-failed FAILED POISON'])
+      expect(told(await world.letDie({ subscription, attributes: { ...attributes, run_id } }))).to.deep.equal([
+        'run-failed FAILED POISON',
+      ])
       expect(world.service.state.running.size).to.equal(0)
     })
   }
-  for (const [subscription, attributes] of [['notifier.run-failed', {}], ['executor.run-failed', {}], ['executor.step-completed', { last: '1' }], ['executor.step-completed', { for_tenant: '1' }], ['auth.step-completed.r0', { for_auth: '1' }]] as const) {
+  for (const [subscription, attributes] of [
+    ['notifier.run-failed', {}],
+    ['executor.run-failed', {}],
+    ['executor.step-completed', { last: '1' }],
+    ['executor.step-completed', { for_tenant: '1' }],
+    ['auth.step-completed.r0', { for_auth: '1' }],
+  ] as const) {
     it(`of ${subscription} with ${JSON.stringify(attributes)} fails no run`, async () => {
       const world = await setup()
       const run_id = await admittedRun(world)
@@ -251,10 +424,18 @@ describe('a dead letter', () => {
 
   it('of a request that verifies rejects its run, also long after it was signed; of one that does not, nothing', async () => {
     const { letDie } = await setup()
-    const dead = { subscription: 'scheduler.run-requested', data: Buffer.from(JSON.stringify(acme)), published_at: at(60) }
+    const dead = {
+      subscription: 'scheduler.run-requested',
+      data: Buffer.from(JSON.stringify(acme)),
+      published_at: at(60),
+    }
     expect(told(await letDie({ ...dead, attributes: signed(acme) }))).to.deep.equal(['run-failed REJECTED POISON'])
-    expect(await letDie({ ...dead, attributes: signed(acme, { key: stranger, idempotency_key: 'k2' }) })).to.deep.equal([])
-    expect(await letDie({ ...dead, attributes: { ...signed(acme, { idempotency_key: 'k3' }), reason: 'BAD_SIGNATURE' } })).to.deep.equal([])
+    expect(await letDie({ ...dead, attributes: signed(acme, { key: stranger, idempotency_key: 'k2' }) })).to.deep.equal(
+      [],
+    )
+    expect(
+      await letDie({ ...dead, attributes: { ...signed(acme, { idempotency_key: 'k3' }), reason: 'BAD_SIGNATURE' } }),
+    ).to.deep.equal([])
     expect(await letDie({ ...dead, data: Buffer.from('{'), attributes: {} })).to.deep.equal([])
   })
 
@@ -265,4 +446,3 @@ describe('a dead letter', () => {
     expect(new Set(table('dead_letters_rows').map(({ event_id }) => event_id)).size).to.equal(1)
   })
 })
-

@@ -11,11 +11,21 @@ import { defaultRules, emptyState } from '../src/ledger/state.ts'
 import { at, ended, makeRun, request, tableOf, tenant } from './world.ts'
 
 const limits = { acme: { daily: 6, monthly: 9, concurrent: 2 }, globex: { daily: 50, monthly: 50, concurrent: 1 } }
-const one = fc.record({ tenant_id: fc.constantFrom('acme' as const, 'globex' as const), key: fc.integer({ min: 0, max: 15 }).map((k) => `k${k}`), minute: fc.integer({ min: 0, max: 15_000 }), priority: fc.integer({ min: 0, max: 9 }) })
+const one = fc.record({
+  tenant_id: fc.constantFrom('acme' as const, 'globex' as const),
+  key: fc.integer({ min: 0, max: 15 }).map((k) => `k${k}`),
+  minute: fc.integer({ min: 0, max: 15_000 }),
+  priority: fc.integer({ min: 0, max: 9 }),
+})
 const message: fc.Arbitrary<Message> = fc.oneof(
   { weight: 4, arbitrary: one.map(({ key, minute, ...options }): Message => request(key, options, at(minute))) },
   { weight: 3, arbitrary: one.map(({ key, minute, tenant_id }) => ended(makeRun(key, { tenant_id }), {}, at(minute))) },
-  one.map(({ key, minute, tenant_id }): Message => ({ kind: 'cancel', tenant_id, run_id: makeRun(key, { tenant_id }).run_id, at: at(minute) })),
+  one.map(({ key, minute, tenant_id }): Message => ({
+    kind: 'cancel',
+    tenant_id,
+    run_id: makeRun(key, { tenant_id }).run_id,
+    at: at(minute),
+  })),
   { weight: 3, arbitrary: one.map(({ minute }): Message => ({ kind: 'tick', at: at(minute) })) },
 )
 const rules = { ...defaultRules, snapshot_rows: 3 }
@@ -24,35 +34,62 @@ const play = async (groups: readonly (readonly Message[])[]) => {
   const log: LedgerRow[] = []
   const nothing = () => undefined
   const ledger = await openLedger({
-    epoch: 'e1', rules, log: { info: nothing, warn: nothing, error: nothing }, table: tableOf(log),
-    warehouse: { commit: (_table, _at, rows) => { log.push(...structuredClone(rows) as unknown as LedgerRow[]); return Promise.resolve('mine') } },
+    epoch: 'e1',
+    rules,
+    log: { info: nothing, warn: nothing, error: nothing },
+    table: tableOf(log),
+    warehouse: {
+      commit: (_table, _at, rows) => {
+        log.push(...(structuredClone(rows) as unknown as LedgerRow[]))
+        return Promise.resolve('mine')
+      },
+    },
   })
-  for (const group of [Object.entries(limits).map(([tenant_id, of]) => tenant(tenant_id, of)), ...groups]) await Promise.allSettled(group.map((message) => ledger.submit(message)))
+  for (const group of [Object.entries(limits).map(([tenant_id, of]) => tenant(tenant_id, of)), ...groups])
+    await Promise.allSettled(group.map((message) => ledger.submit(message)))
   return { state: ledger.state, log }
 }
 /** As `openLedger` does: the newest snapshot, then the rows behind it. */
 const restart = async (log: readonly LedgerRow[]) => {
   const table = tableOf(log)
   const snapshot = readSnapshot(await table.snapshot())
-  const state = restore('e1', rules, snapshot, await table.ofRuns(snapshot.run_ids, { from_seq: snapshot.from_seq, to_seq: snapshot.seq }))
+  const state = restore(
+    'e1',
+    rules,
+    snapshot,
+    await table.ofRuns(snapshot.run_ids, { from_seq: snapshot.from_seq, to_seq: snapshot.seq }),
+  )
   return fold(state, (await table.after(state)).rows)
 }
 
 describe('a snapshot of the ledger', () => {
   it('and the rows behind it are the same state as all rows, whatever messages came', async () => {
     let restarts = 0
-    await fc.assert(fc.asyncProperty(fc.array(fc.array(message, { minLength: 1, maxLength: 8 }), { maxLength: 30 }), async (groups) => {
-      const { state, log } = await play(groups)
-      if (!log.some(({ kind }) => kind === 'SNAPSHOT')) return
-      restarts += 1
-      expect(stateHash(await restart(log))).to.equal(stateHash(state))
-      expect(stateHash(fold(emptyState('e1', rules), log))).to.equal(stateHash(state))
-    }), { numRuns: 200 })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.array(message, { minLength: 1, maxLength: 8 }), { maxLength: 30 }),
+        async (groups) => {
+          const { state, log } = await play(groups)
+          if (!log.some(({ kind }) => kind === 'SNAPSHOT')) return
+          restarts += 1
+          expect(stateHash(await restart(log))).to.equal(stateHash(state))
+          expect(stateHash(fold(emptyState('e1', rules), log))).to.equal(stateHash(state))
+        },
+      ),
+      { numRuns: 200 },
+    )
     expect(restarts).to.be.greaterThan(100)
   })
 
   it('is written by the tick after so many rows, and not before', async () => {
-    const kinds = async (count: number) => (await play([...Array.from({ length: count }, (_, k) => [request(`k${k}`, { tenant_id: 'globex' })]), [{ kind: 'tick', at: at(1) }], [{ kind: 'tick', at: at(2) }]])).log.map(({ kind }) => kind)
+    const kinds = async (count: number) =>
+      (
+        await play([
+          ...Array.from({ length: count }, (_, k) => [request(`k${k}`, { tenant_id: 'globex' })]),
+          [{ kind: 'tick', at: at(1) }],
+          [{ kind: 'tick', at: at(2) }],
+        ])
+      ).log.map(({ kind }) => kind)
     expect(await kinds(0)).to.deep.equal(['TENANT', 'TENANT'])
     expect(await kinds(1)).to.deep.equal(['TENANT', 'TENANT', 'ADMIT', 'SNAPSHOT'])
   })
@@ -72,20 +109,36 @@ describe('a snapshot of the ledger', () => {
     const again = await restart(log)
     expect(stateHash(again)).to.equal(stateHash(state))
     expect([again.running.size, again.waiting.size]).to.deep.equal([3_000, 3_000])
-    await restart(log.filter(({ kind, idx }) => kind !== 'SNAPSHOT' || idx !== 1)).then(() => expect.fail('restored'), (error: Error) => expect(error.message).to.match(/part 0 of 2 is not as it was written/))
+    await restart(log.filter(({ kind, idx }) => kind !== 'SNAPSHOT' || idx !== 1)).then(
+      () => expect.fail('restored'),
+      (error: Error) => expect(error.message).to.match(/part 0 of 2 is not as it was written/),
+    )
   })
 
   it('is left out when it does not fit into one commit', () => {
     const state = emptyState('e1', rules)
-    fold(state, decide(state, Array.from({ length: 60_000 }, (_, k) => tenant(`tenant_with_a_long_name_${k}`))).rows)
+    fold(
+      state,
+      decide(
+        state,
+        Array.from({ length: 60_000 }, (_, k) => tenant(`tenant_with_a_long_name_${k}`)),
+      ).rows,
+    )
     expect(decide(state, [{ kind: 'tick', at: at(1) }]).rows).to.deep.equal([])
   })
 
   it('leaves nothing of a run that has ended and was announced but a number', async () => {
     const runs = Array.from({ length: 20 }, (_, k) => request(`k${k}`, { tenant_id: 'globex' }))
-    const { state } = await play([...runs.flatMap((message) => [[message], [ended(message.run)]]), [{ kind: 'tick', at: at(2) }]])
+    const { state } = await play([
+      ...runs.flatMap((message) => [[message], [ended(message.run)]]),
+      [{ kind: 'tick', at: at(2) }],
+    ])
     expect(state.runs.size).to.equal(0)
-    expect(runs.map(({ run }) => whereInPast(state.past, run.run_id)).every((place) => place !== undefined && place.from_seq > 0 && place.to_seq <= state.seq)).to.be.true
+    expect(
+      runs
+        .map(({ run }) => whereInPast(state.past, run.run_id))
+        .every((place) => place !== undefined && place.from_seq > 0 && place.to_seq <= state.seq),
+    ).to.be.true
     expect(whereInPast(state.past, makeRun('another').run_id)).to.be.undefined
   })
 })
@@ -93,7 +146,8 @@ describe('a snapshot of the ledger', () => {
 describe('the past', () => {
   it('is forgotten after 200 days', () => {
     const state = emptyState('e1')
-    for (const day of ['2025-08-21', '2025-08-22', '2026-03-10']) remember(state.past, makeRun(day).run_id, { day, from_seq: 1, to_seq: 2 })
+    for (const day of ['2025-08-21', '2025-08-22', '2026-03-10'])
+      remember(state.past, makeRun(day).run_id, { day, from_seq: 1, to_seq: 2 })
     forget(state, at(0))
     expect([...state.past.keys()]).to.deep.equal(['2025-08-22', '2026-03-10'])
   })
@@ -102,11 +156,19 @@ describe('the past', () => {
     const ids = Array.from({ length: 5_000 }, (_, k) => makeRun(`k${k}`).run_id)
     const [single, many]: [Past, Past] = [new Map(), new Map()]
     for (const id of ids) remember(single, id, { day: '2026-03-10', from_seq: 3, to_seq: 9 })
-    rememberAll(many, ids.map((id) => id.slice(2, 2 + rememberedDigits)).join(''), { day: '2026-03-10', from_seq: 3, to_seq: 9 })
+    rememberAll(many, ids.map((id) => id.slice(2, 2 + rememberedDigits)).join(''), {
+      day: '2026-03-10',
+      from_seq: 3,
+      to_seq: 9,
+    })
     for (const past of [single, many]) {
       expect(past.get('2026-03-10')?.ids.size).to.equal(5_000)
       expect(ids.every((id) => whereInPast(past, id)?.from_seq === 3)).to.be.true
-      expect(Array.from({ length: 5_000 }, (_, k) => makeRun(`other ${k}`).run_id).filter((id) => whereInPast(past, id) !== undefined)).to.deep.equal([])
+      expect(
+        Array.from({ length: 5_000 }, (_, k) => makeRun(`other ${k}`).run_id).filter(
+          (id) => whereInPast(past, id) !== undefined,
+        ),
+      ).to.deep.equal([])
     }
   })
 })

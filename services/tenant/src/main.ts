@@ -2,7 +2,10 @@
 import { runService, type ServiceMain } from '@convergence/service/run'
 
 export const main: ServiceMain = {
-  name: 'tenant', folder: import.meta.dirname, env: process.env, grace_seconds: 60,
+  name: 'tenant',
+  folder: import.meta.dirname,
+  env: process.env,
+  grace_seconds: 60,
   open: async (given) => (await import('./tenant.ts')).tenant(given),
 }
 

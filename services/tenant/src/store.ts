@@ -1,5 +1,6 @@
 /**
- * Profiles and subscriptions: what is in memory is what the views said at the start, and everything written here since. Rows are only
+ * Profiles and subscriptions: what is in memory is what the views said at the start, and everything written here since.
+ * Rows are only
  * added; each change has a version one higher than the last, and a name that makes the same change again the same row.
  */
 import { plans, type PlanName, type TenantChanged } from '@convergence/contracts'
@@ -34,14 +35,20 @@ export interface Store {
 }
 
 const isPlan = (name: string): name is PlanName => Object.hasOwn(plans, name)
-const optional = (value: unknown): string | undefined => value === null || value === undefined ? undefined : String(value)
+const optional = (value: unknown): string | undefined =>
+  value === null || value === undefined ? undefined : String(value)
 
 const readProfile = (row: Row): Profile => {
   const subscription_plan = String(row['subscription_plan'])
   const body_digest = optional(row['body_digest'])
   return {
-    tenant_id: String(row['tenant_id']), company_name: String(row['company_name']), admin_email: String(row['admin_email']), status: String(row['status']) as Profile['status'],
-    subscription_plan: isPlan(subscription_plan) ? subscription_plan : 'STARTER', ...(body_digest === undefined ? {} : { body_digest }), version: Number(row['version']),
+    tenant_id: String(row['tenant_id']),
+    company_name: String(row['company_name']),
+    admin_email: String(row['admin_email']),
+    status: String(row['status']) as Profile['status'],
+    subscription_plan: isPlan(subscription_plan) ? subscription_plan : 'STARTER',
+    ...(body_digest === undefined ? {} : { body_digest }),
+    version: Number(row['version']),
   }
 }
 const readSubscription = (row: Row): Subscription => {
@@ -49,17 +56,33 @@ const readSubscription = (row: Row): Subscription => {
   const trial_end_date = optional(row['trial_end_date'])
   const subscription_end_date = optional(row['subscription_end_date'])
   return {
-    tenant_id: String(row['tenant_id']), version: Number(row['version']), status: String(row['status']) as Subscription['status'], plan: isPlan(plan) ? plan : 'STARTER',
-    limits: { daily: Number(row['daily_limit']), monthly: Number(row['monthly_limit']), concurrent: Number(row['concurrent_limit']) },
-    ...(trial_end_date === undefined ? {} : { trial_end_date }), ...(subscription_end_date === undefined ? {} : { subscription_end_date }),
+    tenant_id: String(row['tenant_id']),
+    version: Number(row['version']),
+    status: String(row['status']) as Subscription['status'],
+    plan: isPlan(plan) ? plan : 'STARTER',
+    limits: {
+      daily: Number(row['daily_limit']),
+      monthly: Number(row['monthly_limit']),
+      concurrent: Number(row['concurrent_limit']),
+    },
+    ...(trial_end_date === undefined ? {} : { trial_end_date }),
+    ...(subscription_end_date === undefined ? {} : { subscription_end_date }),
   }
 }
 
-export const openStore = async ({ warehouse, now }: { warehouse: Pick<Warehouse, 'append' | 'query'>; now: () => Date }): Promise<Store> => {
-  const read = (view: string, tenant_id?: string) => warehouse.query({
-    query: `SELECT * FROM ${view}${tenant_id === undefined ? '' : ' WHERE tenant_id = @tenant_id'}`, default_dataset: 'tenants',
-    ...(tenant_id === undefined ? {} : { parameters: [{ name: 'tenant_id', type: 'STRING', value: tenant_id }] }),
-  })
+export const openStore = async ({
+  warehouse,
+  now,
+}: {
+  warehouse: Pick<Warehouse, 'append' | 'query'>
+  now: () => Date
+}): Promise<Store> => {
+  const read = (view: string, tenant_id?: string) =>
+    warehouse.query({
+      query: `SELECT * FROM ${view}${tenant_id === undefined ? '' : ' WHERE tenant_id = @tenant_id'}`,
+      default_dataset: 'tenants',
+      ...(tenant_id === undefined ? {} : { parameters: [{ name: 'tenant_id', type: 'STRING', value: tenant_id }] }),
+    })
   const profiles = new Map<string, Profile>()
   const subscriptions = new Map<string, Subscription>()
   const reload = async () => {
@@ -67,7 +90,8 @@ export const openStore = async ({ warehouse, now }: { warehouse: Pick<Warehouse,
     profiles.clear()
     subscriptions.clear()
     for (const profile of profileRows.map(readProfile)) profiles.set(profile.tenant_id, profile)
-    for (const subscription of subscriptionRows.map(readSubscription)) subscriptions.set(subscription.tenant_id, subscription)
+    for (const subscription of subscriptionRows.map(readSubscription))
+      subscriptions.set(subscription.tenant_id, subscription)
   }
   await reload()
   const queues = new Map<string, Promise<unknown>>()
@@ -85,29 +109,49 @@ export const openStore = async ({ warehouse, now }: { warehouse: Pick<Warehouse,
       return subscriptions.get(tenant_id)
     },
     putProfile: async (profile, event_id) => {
-      await warehouse.append('tenant_profiles_rows', [{ ...profile, body_digest: profile.body_digest ?? null, event_id, recorded_at: now().toISOString() }])
+      await warehouse.append('tenant_profiles_rows', [
+        { ...profile, body_digest: profile.body_digest ?? null, event_id, recorded_at: now().toISOString() },
+      ])
       profiles.set(profile.tenant_id, profile)
     },
     putSubscription: async (subscription, event_id) => {
       const { tenant_id, version, status, plan, limits, trial_end_date, subscription_end_date } = subscription
-      await warehouse.append('tenant_subscriptions_rows', [{
-        tenant_id, subscription_plan: plan, status, daily_limit: limits.daily, monthly_limit: limits.monthly, concurrent_limit: limits.concurrent,
-        trial_end_date: trial_end_date ?? null, subscription_end_date: subscription_end_date ?? null, version, event_id, recorded_at: now().toISOString(),
-      }])
+      await warehouse.append('tenant_subscriptions_rows', [
+        {
+          tenant_id,
+          subscription_plan: plan,
+          status,
+          daily_limit: limits.daily,
+          monthly_limit: limits.monthly,
+          concurrent_limit: limits.concurrent,
+          trial_end_date: trial_end_date ?? null,
+          subscription_end_date: subscription_end_date ?? null,
+          version,
+          event_id,
+          recorded_at: now().toISOString(),
+        },
+      ])
       subscriptions.set(tenant_id, subscription)
     },
     hasSubscriptionEvent: async (tenant_id, event_id) => {
       const rows = await warehouse.query({
-        query: 'SELECT event_id FROM tenant_subscriptions_rows WHERE tenant_id = @tenant_id AND event_id = @event_id LIMIT 1', default_dataset: 'tenants',
-        parameters: [{ name: 'tenant_id', type: 'STRING', value: tenant_id }, { name: 'event_id', type: 'STRING', value: event_id }],
+        query:
+          'SELECT event_id FROM tenant_subscriptions_rows WHERE tenant_id = @tenant_id AND event_id = @event_id LIMIT 1',
+        default_dataset: 'tenants',
+        parameters: [
+          { name: 'tenant_id', type: 'STRING', value: tenant_id },
+          { name: 'event_id', type: 'STRING', value: event_id },
+        ],
       })
       return rows.length > 0
     },
     exclusive: (tenant_id, body) => {
       const turn = (queues.get(tenant_id) ?? Promise.resolve()).then(body, body)
-      const settled = turn.catch(() => undefined).then(() => {
-        if (queues.get(tenant_id) === settled) queues.delete(tenant_id)
-      })
+      const settled = turn
+        .catch(() => undefined)
+        .then(() => {
+          if (queues.get(tenant_id) === settled) queues.delete(tenant_id)
+        })
       queues.set(tenant_id, settled)
       return turn
     },

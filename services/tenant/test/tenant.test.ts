@@ -11,28 +11,70 @@ import { tenant } from '../src/tenant.ts'
 /** Rows in memory; a query answers as the views would. */
 const fakeWarehouse = () => {
   const rows: Record<string, Row[]> = { tenant_profiles_rows: [], tenant_subscriptions_rows: [] }
-  const latest = (table: string) => Object.values(Object.fromEntries((rows[table] ?? []).map((row) => [String(row['tenant_id']), row])))
+  const latest = (table: string) =>
+    Object.values(Object.fromEntries((rows[table] ?? []).map((row) => [String(row['tenant_id']), row])))
   return {
     rows,
-    append: async (table: string, added: readonly Row[]) => { rows[table]?.push(...added) },
+    append: async (table: string, added: readonly Row[]) => {
+      rows[table]?.push(...added)
+    },
     query: async ({ query, parameters = [] }: Statement): Promise<Row[]> => {
       const wanted = Object.fromEntries(parameters.map(({ name, value }) => [name, value]))
       const table = /FROM (\w+)/.exec(query)?.[1] ?? ''
-      return (table.endsWith('_rows') ? rows[table] ?? [] : latest(`${table}_rows`)).filter((row) => Object.entries(wanted).every(([name, value]) => row[name] === value))
+      return (table.endsWith('_rows') ? (rows[table] ?? []) : latest(`${table}_rows`)).filter((row) =>
+        Object.entries(wanted).every(([name, value]) => row[name] === value),
+      )
     },
   }
 }
 const now = () => new Date('2026-01-02T00:00:00Z')
 const runOf = (run_id: string, more: Partial<Run> = {}): Run => ({
-  run_id, tenant_id: 'system', pipeline: 'setup/tenants/onboarding', pipeline_id: 'tenant_onboarding', trigger_type: 'api', parameters: {}, priority: 5, requested_at: '2026-01-02T00:00:00Z', sources: [], steps: [], notifications: [], ...more,
+  run_id,
+  tenant_id: 'system',
+  pipeline: 'setup/tenants/onboarding',
+  pipeline_id: 'tenant_onboarding',
+  trigger_type: 'api',
+  parameters: {},
+  priority: 5,
+  requested_at: '2026-01-02T00:00:00Z',
+  sources: [],
+  steps: [],
+  notifications: [],
+  ...more,
 })
-const body = { tenant_id: 'acme', company_name: 'Acme & Söhne', admin_email: 'admin@acme.example', subscription_plan: 'STARTER', body_digest: 'd1' }
+const body = {
+  tenant_id: 'acme',
+  company_name: 'Acme & Söhne',
+  admin_email: 'admin@acme.example',
+  subscription_plan: 'STARTER',
+  body_digest: 'd1',
+}
 
 const setup = async (warehouse = fakeWarehouse()) => {
   const store = await openStore({ warehouse, now })
   const run = (processor: ReturnType<typeof profile>, config: object, by: Run) => {
-    const step: CompiledStep = { step_id: processor.ps_type.split('.').at(-1) ?? '', name: '', ps_type: processor.ps_type, host: 'tenant', timeout_minutes: 1, retry_policy: { max_retries: 0, retry_delay_seconds: 0 }, config: { ...config } }
-    return processor.run({ run: by, step, chain: { run_id: by.run_id, step_id: step.step_id, max_retries: 0, retry_delay_seconds: 0, tenant_id: by.tenant_id }, signal: new AbortController().signal, now })
+    const step: CompiledStep = {
+      step_id: processor.ps_type.split('.').at(-1) ?? '',
+      name: '',
+      ps_type: processor.ps_type,
+      host: 'tenant',
+      timeout_minutes: 1,
+      retry_policy: { max_retries: 0, retry_delay_seconds: 0 },
+      config: { ...config },
+    }
+    return processor.run({
+      run: by,
+      step,
+      chain: {
+        run_id: by.run_id,
+        step_id: step.step_id,
+        max_retries: 0,
+        retry_delay_seconds: 0,
+        tenant_id: by.tenant_id,
+      },
+      signal: new AbortController().signal,
+      now,
+    })
   }
   const changed = (events: readonly Outgoing[] | undefined): TenantChanged => {
     const [event] = events ?? []
@@ -41,21 +83,29 @@ const setup = async (warehouse = fakeWarehouse()) => {
     return event.event
   }
   return {
-    warehouse, store,
+    warehouse,
+    store,
     profile: (config: object = {}, by = runOf('r_1')) => run(profile({ store }), { ...body, ...config }, by),
-    plan: async (plan: string, by = runOf('r_1'), tenant_id = 'acme') => changed((await run(subscription({ store }), { tenant_id, subscription_plan: plan }, by)).events),
+    plan: async (plan: string, by = runOf('r_1'), tenant_id = 'acme') =>
+      changed((await run(subscription({ store }), { tenant_id, subscription_plan: plan }, by)).events),
   }
 }
-const codeOf = (work: Promise<unknown>) => work.then(() => 'no error', (error: unknown) => error instanceof AppError ? error.code : String(error))
+const codeOf = (work: Promise<unknown>) =>
+  work.then(
+    () => 'no error',
+    (error: unknown) => (error instanceof AppError ? error.code : String(error)),
+  )
 const change = (run_id: string) => runOf(run_id, { pipeline: 'setup/tenants/subscription' })
 
-describe('a tenant\'s profile', () => {
+describe("a tenant's profile", () => {
   it('is made once; the same body again is the same tenant', async () => {
     const { profile, warehouse } = await setup()
     expect((await profile()).outputs).to.deep.equal({ tenant_id: 'acme', version: 1, created: true })
     expect((await profile({}, runOf('r_2'))).outputs).to.deep.equal({ tenant_id: 'acme', version: 1, created: false })
     expect(warehouse.rows['tenant_profiles_rows']).to.have.length(1)
-    expect(Object.keys(warehouse.rows['tenant_profiles_rows']![0]!)).to.have.members(tables['tenant_profiles_rows']!.columns.map(({ name }) => name))
+    expect(Object.keys(warehouse.rows['tenant_profiles_rows']![0]!)).to.have.members(
+      tables['tenant_profiles_rows']!.columns.map(({ name }) => name),
+    )
   })
 
   it('is refused with another body, and stays as it was', async () => {
@@ -67,7 +117,9 @@ describe('a tenant\'s profile', () => {
 
   it('is one profile when many ask at once', async () => {
     const { profile, warehouse } = await setup()
-    const answers = await Promise.all(Array.from({ length: 50 }, (_, k) => codeOf(profile({ body_digest: `d${k}` }, runOf(`r_${k}`)))))
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, k) => codeOf(profile({ body_digest: `d${k}` }, runOf(`r_${k}`)))),
+    )
     expect(answers.filter((code) => code === 'no error')).to.have.length(1)
     expect(warehouse.rows['tenant_profiles_rows']).to.have.length(1)
   })
@@ -87,21 +139,40 @@ describe('a tenant\'s profile', () => {
     expect(await codeOf((await setup(warehouse)).profile({ body_digest: 'd2' }))).to.equal('CONFLICT')
   })
 
-  it('takes no bad field and no tenant but the run\'s own', async () => {
+  it("takes no bad field and no tenant but the run's own", async () => {
     const { profile } = await setup()
-    for (const wrong of [{ tenant_id: 'system' }, { tenant_id: 'tenants' }, { tenant_id: 'Acme' }, { tenant_id: "a'b" }, { tenant_id: 'аcme' }, { company_name: '' }, { company_name: 'a\r\nb' }, { admin_email: 7 }, { subscription_plan: 'FREE' }, { subscription_plan: 'toString' }]) {
+    for (const wrong of [
+      { tenant_id: 'system' },
+      { tenant_id: 'tenants' },
+      { tenant_id: 'Acme' },
+      { tenant_id: "a'b" },
+      { tenant_id: 'аcme' },
+      { company_name: '' },
+      { company_name: 'a\r\nb' },
+      { admin_email: 7 },
+      { subscription_plan: 'FREE' },
+      { subscription_plan: 'toString' },
+    ]) {
       expect(await codeOf(profile(wrong)), JSON.stringify(wrong)).to.equal('PARAMETER_INVALID')
     }
     expect(await codeOf(profile({}, runOf('r_1', { tenant_id: 'globex' })))).to.equal('FORBIDDEN')
   })
 })
 
-describe('a tenant\'s subscription', () => {
+describe("a tenant's subscription", () => {
   it('has the limits of its plan and is told to the others', async () => {
     const { profile, plan, warehouse } = await setup()
     await profile()
-    expect(await plan('STARTER')).to.deep.equal({ tenant_id: 'acme', version: 1, status: 'ACTIVE', plan: 'STARTER', limits: plans.STARTER })
-    expect(Object.keys(warehouse.rows['tenant_subscriptions_rows']![0]!)).to.have.members(tables['tenant_subscriptions_rows']!.columns.map(({ name }) => name))
+    expect(await plan('STARTER')).to.deep.equal({
+      tenant_id: 'acme',
+      version: 1,
+      status: 'ACTIVE',
+      plan: 'STARTER',
+      limits: plans.STARTER,
+    })
+    expect(Object.keys(warehouse.rows['tenant_subscriptions_rows']![0]!)).to.have.members(
+      tables['tenant_subscriptions_rows']!.columns.map(({ name }) => name),
+    )
   })
 
   it('is told again, without a new version, when the same comes again', async () => {
@@ -137,17 +208,59 @@ describe('a tenant\'s subscription', () => {
 describe('the tenant service', () => {
   it('runs its steps and leaves the others alone', async () => {
     const handlers = new Map<string, (event: never, delivery: Delivery) => Promise<readonly Outgoing[] | undefined>>()
-    const bus = { consume: (service: string, topic: string, handler: never) => { handlers.set(`${service}.${topic}`, handler) } } as unknown as Bus
+    const bus = {
+      consume: (service: string, topic: string, handler: never) => {
+        handlers.set(`${service}.${topic}`, handler)
+      },
+    } as unknown as Bus
     const quiet = () => undefined
     const log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log }
     const warehouse = fakeWarehouse()
-    const service = await tenant({ bus, warehouse: warehouse as unknown as Warehouse, pipelines: { list: () => [], get: () => undefined, compile: () => { throw new Error('not here') } }, log, now, random: () => 0 })
-    const step = (step_id: string, ps_type: string, host: 'tenant' | 'executor'): CompiledStep =>
-      ({ step_id, name: '', ps_type, host, timeout_minutes: 1, retry_policy: { max_retries: 0, retry_delay_seconds: 0 }, config: body })
-    const run = runOf(`r_${'a'.repeat(26)}`, { steps: [step('profile', 'setup.tenants.profile', 'tenant'), step('dataset', 'setup.dataset', 'executor')] })
-    const delivery: Delivery = { message_id: '1', published_at: '2026-01-02T00:00:00Z', attributes: {}, data: new Uint8Array(), attempt: 1, beforeAck: () => undefined, signal: new AbortController().signal }
-    const [event] = await handlers.get('tenant.run-admitted')!({ run, next: [{ step_id: 'profile', host: 'tenant' }] } as never, delivery) ?? []
-    expect(event?.event).to.deep.include({ step_id: 'profile', conclusion: 'SUCCEEDED', next: [{ step_id: 'dataset', host: 'executor' }] })
+    const service = await tenant({
+      bus,
+      warehouse: warehouse as unknown as Warehouse,
+      pipelines: {
+        list: () => [],
+        get: () => undefined,
+        compile: () => {
+          throw new Error('not here')
+        },
+      },
+      log,
+      now,
+      random: () => 0,
+    })
+    const step = (step_id: string, ps_type: string, host: 'tenant' | 'executor'): CompiledStep => ({
+      step_id,
+      name: '',
+      ps_type,
+      host,
+      timeout_minutes: 1,
+      retry_policy: { max_retries: 0, retry_delay_seconds: 0 },
+      config: body,
+    })
+    const run = runOf(`r_${'a'.repeat(26)}`, {
+      steps: [step('profile', 'setup.tenants.profile', 'tenant'), step('dataset', 'setup.dataset', 'executor')],
+    })
+    const delivery: Delivery = {
+      message_id: '1',
+      published_at: '2026-01-02T00:00:00Z',
+      attributes: {},
+      data: new Uint8Array(),
+      attempt: 1,
+      beforeAck: () => undefined,
+      signal: new AbortController().signal,
+    }
+    const [event] =
+      (await handlers.get('tenant.run-admitted')!(
+        { run, next: [{ step_id: 'profile', host: 'tenant' }] } as never,
+        delivery,
+      )) ?? []
+    expect(event?.event).to.deep.include({
+      step_id: 'profile',
+      conclusion: 'SUCCEEDED',
+      next: [{ step_id: 'dataset', host: 'executor' }],
+    })
     expect(await handlers.get('tenant.step-completed')!(event?.event as never, delivery)).to.deep.equal([])
     await service.close()
   })

@@ -1,6 +1,8 @@
 /**
- * S3, Azure Blob and Cloud Storage over HTTP in front of the bucket folders: what the vendors' clients ask to list and to read, for the tests of the clients'
- * side of the door. Signatures are not checked. Loopback only; `npm start` does not open them, since locally the door reads the folders themselves.
+ * S3, Azure Blob and Cloud Storage over HTTP in front of the bucket folders: what the vendors' clients ask to list and
+ * to read, for the tests of the clients'
+ * side of the door. Signatures are not checked. Loopback only; `npm start` does not open them, since locally the door
+ * reads the folders themselves.
  */
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -13,41 +15,82 @@ export interface StoreFrontOptions {
   objects: Objects
   /** 0 takes a free one. */
   port: number
-  /** What goes wrong with a request, for tests: an answer with this status, or a connection that is cut after so many bytes of content. */
-  fault?: (request: { method: string; path: string; range: number }) => { status: number } | { cut_after: number } | undefined
+  /**
+   * What goes wrong with a request, for tests: an answer with this status, or a connection that is cut after so many
+   * bytes of content.
+   */
+  fault?: (request: {
+    method: string
+    path: string
+    range: number
+  }) => { status: number } | { cut_after: number } | undefined
 }
-export interface StoreFront { port: number; close(): Promise<void> }
+export interface StoreFront {
+  port: number
+  close(): Promise<void>
+}
 
 const mostKeys = 1_000
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;').replaceAll('\r', '&#13;')
+const escaped = (text: string): string =>
+  text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll('\r', '&#13;')
 /** Google numbers the versions of an object: microseconds, which a double holds. */
-const generationOf = (etag: string): string => String(createHash('sha256').update(etag).digest().readBigUInt64BE() >> 12n)
+const generationOf = (etag: string): string =>
+  String(createHash('sha256').update(etag).digest().readBigUInt64BE() >> 12n)
 
 /** Resolves when more may be written, or nobody reads any more. */
-const drained = (response: ServerResponse): Promise<void> => new Promise((resolve) => {
-  const done = () => {
-    response.off('drain', done).off('close', done)
-    resolve()
-  }
-  response.on('drain', done).on('close', done)
-})
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const done = () => {
+      response.off('drain', done).off('close', done)
+      resolve()
+    }
+    response.on('drain', done).on('close', done)
+  })
 
-interface Refusal { status: number; code: string; message: string }
+interface Refusal {
+  status: number
+  code: string
+  message: string
+}
 class Refused extends Error {
   readonly refusal: Refusal
-  constructor (refusal: Refusal) {
+  constructor(refusal: Refusal) {
     super(refusal.message)
     this.refusal = refusal
   }
 }
 
 export const openStoreFront = async ({ store, objects, port, fault }: StoreFrontOptions): Promise<StoreFront> => {
-  const errorBody = ({ status, code, message }: Refusal): { type: string; text: string } => store === 'gcs'
-    ? { type: 'application/json', text: JSON.stringify({ error: { code: status, message, errors: [{ domain: 'global', reason: code, message }] } }) }
-    : { type: 'application/xml', text: `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${escaped(message)}</Message></Error>` }
+  const errorBody = ({ status, code, message }: Refusal): { type: string; text: string } =>
+    store === 'gcs'
+      ? {
+          type: 'application/json',
+          text: JSON.stringify({
+            error: { code: status, message, errors: [{ domain: 'global', reason: code, message }] },
+          }),
+        }
+      : {
+          type: 'application/xml',
+          text: `<?xml version="1.0" encoding="utf-8"?><Error><Code>${code}</Code><Message>${escaped(message)}</Message></Error>`,
+        }
   const missing = (what: 'bucket' | 'object'): Refusal => ({
-    status: 404, message: `The specified ${what} does not exist.`,
-    code: store === 's3' ? (what === 'bucket' ? 'NoSuchBucket' : 'NoSuchKey') : store === 'azure' ? (what === 'bucket' ? 'ContainerNotFound' : 'BlobNotFound') : 'notFound',
+    status: 404,
+    message: `The specified ${what} does not exist.`,
+    code:
+      store === 's3'
+        ? what === 'bucket'
+          ? 'NoSuchBucket'
+          : 'NoSuchKey'
+        : store === 'azure'
+          ? what === 'bucket'
+            ? 'ContainerNotFound'
+            : 'BlobNotFound'
+          : 'notFound',
   })
   const versionOf = ({ etag }: ObjectInfo): string => (store === 'gcs' ? generationOf(etag) : etag)
   const exists = async (bucket: string): Promise<void> => {
@@ -57,7 +100,12 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
     for await (const each of objects.list(store, bucket, key)) if (each.key === key) return each
     throw new Refused(missing('object'))
   }
-  const page = async (bucket: string, prefix: string, after: string, most: number): Promise<{ found: ObjectInfo[]; next: string | undefined }> => {
+  const page = async (
+    bucket: string,
+    prefix: string,
+    after: string,
+    most: number,
+  ): Promise<{ found: ObjectInfo[]; next: string | undefined }> => {
     await exists(bucket)
     const found: ObjectInfo[] = []
     for await (const each of objects.list(store, bucket, prefix)) {
@@ -70,27 +118,79 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
   const list = async (bucket: string, query: URLSearchParams): Promise<{ type: string; text: string }> => {
     const asked = Number(query.get('max-keys') ?? query.get('maxresults') ?? query.get('maxResults') ?? mostKeys)
     const token = query.get('continuation-token') ?? query.get('marker') ?? query.get('pageToken') ?? ''
-    const { found, next } = await page(bucket, query.get('prefix') ?? '', Buffer.from(token, 'base64url').toString(), Math.min(asked, mostKeys))
+    const { found, next } = await page(
+      bucket,
+      query.get('prefix') ?? '',
+      Buffer.from(token, 'base64url').toString(),
+      Math.min(asked, mostKeys),
+    )
     const more = next === undefined ? '' : Buffer.from(next).toString('base64url')
     if (store === 'gcs') {
-      return { type: 'application/json', text: JSON.stringify({ kind: 'storage#objects', items: found.map(metadata(bucket)), ...more === '' ? {} : { nextPageToken: more } }) }
+      return {
+        type: 'application/json',
+        text: JSON.stringify({
+          kind: 'storage#objects',
+          items: found.map(metadata(bucket)),
+          ...(more === '' ? {} : { nextPageToken: more }),
+        }),
+      }
     }
     if (store === 's3') {
-      return { type: 'application/xml', text: `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>${bucket}</Name><KeyCount>${found.length}</KeyCount><IsTruncated>${String(more !== '')}</IsTruncated>${more === '' ? '' : `<NextContinuationToken>${more}</NextContinuationToken>`}${found.map((each) => `<Contents><Key>${escaped(each.key)}</Key><LastModified>${each.modified_at}</LastModified><ETag>&quot;${each.etag}&quot;</ETag><Size>${each.size_bytes}</Size></Contents>`).join('')}</ListBucketResult>` }
+      return {
+        type: 'application/xml',
+        text: `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>${bucket}</Name><KeyCount>${found.length}</KeyCount><IsTruncated>${String(more !== '')}</IsTruncated>${more === '' ? '' : `<NextContinuationToken>${more}</NextContinuationToken>`}${found.map((each) => `<Contents><Key>${escaped(each.key)}</Key><LastModified>${each.modified_at}</LastModified><ETag>&quot;${each.etag}&quot;</ETag><Size>${each.size_bytes}</Size></Contents>`).join('')}</ListBucketResult>`,
+      }
     }
-    return { type: 'application/xml', text: `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="http://127.0.0.1/" ContainerName="${bucket}"><Blobs>${found.map((each) => `<Blob><Name>${escaped(each.key)}</Name><Properties><Last-Modified>${new Date(each.modified_at).toUTCString()}</Last-Modified><Etag>${each.etag}</Etag><Content-Length>${each.size_bytes}</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`).join('')}</Blobs><NextMarker>${more}</NextMarker></EnumerationResults>` }
+    return {
+      type: 'application/xml',
+      text: `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="http://127.0.0.1/" ContainerName="${bucket}"><Blobs>${found.map((each) => `<Blob><Name>${escaped(each.key)}</Name><Properties><Last-Modified>${new Date(each.modified_at).toUTCString()}</Last-Modified><Etag>${each.etag}</Etag><Content-Length>${each.size_bytes}</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`).join('')}</Blobs><NextMarker>${more}</NextMarker></EnumerationResults>`,
+    }
   }
-  const metadata = (bucket: string) => (each: ObjectInfo) => ({ kind: 'storage#object', bucket, name: each.key, size: String(each.size_bytes), generation: versionOf(each), updated: each.modified_at, timeCreated: each.modified_at })
+  const metadata = (bucket: string) => (each: ObjectInfo) => ({
+    kind: 'storage#object',
+    bucket,
+    name: each.key,
+    size: String(each.size_bytes),
+    generation: versionOf(each),
+    updated: each.modified_at,
+    timeCreated: each.modified_at,
+  })
 
-  const send = async (request: IncomingMessage, response: ServerResponse, bucket: string, key: string, from: number, version: string | undefined, cut: number | undefined): Promise<void> => {
+  const send = async (
+    request: IncomingMessage,
+    response: ServerResponse,
+    bucket: string,
+    key: string,
+    from: number,
+    version: string | undefined,
+    cut: number | undefined,
+  ): Promise<void> => {
     await exists(bucket)
     const found = await find(bucket, key)
-    if (version !== undefined && version !== versionOf(found)) throw new Refused(store === 'gcs' ? missing('object') : { status: 412, code: store === 's3' ? 'PreconditionFailed' : 'ConditionNotMet', message: 'At least one of the pre-conditions you specified did not hold.' })
-    if (from > 0 && from >= found.size_bytes) throw new Refused({ status: 416, code: 'InvalidRange', message: 'The requested range is not satisfiable.' })
+    if (version !== undefined && version !== versionOf(found))
+      throw new Refused(
+        store === 'gcs'
+          ? missing('object')
+          : {
+              status: 412,
+              code: store === 's3' ? 'PreconditionFailed' : 'ConditionNotMet',
+              message: 'At least one of the pre-conditions you specified did not hold.',
+            },
+      )
+    if (from > 0 && from >= found.size_bytes)
+      throw new Refused({ status: 416, code: 'InvalidRange', message: 'The requested range is not satisfiable.' })
     const stream = await objects.read(store, bucket, key, { etag: found.etag })
     response.writeHead(from > 0 ? 206 : 200, {
-      'Content-Type': 'application/octet-stream', 'Content-Length': found.size_bytes - from, ETag: `"${found.etag}"`, 'Last-Modified': new Date(found.modified_at).toUTCString(), 'Accept-Ranges': 'bytes',
-      ...from > 0 ? { 'Content-Range': `bytes ${from}-${found.size_bytes - 1}/${found.size_bytes}` } : {}, ...store === 'azure' ? { 'x-ms-blob-type': 'BlockBlob', 'x-ms-version': '2025-01-05', 'x-ms-request-id': 'r1' } : {}, ...store === 's3' ? { 'x-amz-request-id': 'r1' } : {},
+      'Content-Type': 'application/octet-stream',
+      'Content-Length': found.size_bytes - from,
+      ETag: `"${found.etag}"`,
+      'Last-Modified': new Date(found.modified_at).toUTCString(),
+      'Accept-Ranges': 'bytes',
+      ...(from > 0 ? { 'Content-Range': `bytes ${from}-${found.size_bytes - 1}/${found.size_bytes}` } : {}),
+      ...(store === 'azure'
+        ? { 'x-ms-blob-type': 'BlockBlob', 'x-ms-version': '2025-01-05', 'x-ms-request-id': 'r1' }
+        : {}),
+      ...(store === 's3' ? { 'x-amz-request-id': 'r1' } : {}),
     })
     let [skip, left] = [from, cut ?? Infinity]
     try {
@@ -112,7 +212,13 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
   }
   /** Bucket and key of a path: S3 and Azure as they are, Azure below its account, Google below its API. */
   const placeOf = (path: string): { bucket: string; key: string; media: boolean } => {
-    const decoded = (text = '') => { try { return decodeURIComponent(text) } catch { return '' } }
+    const decoded = (text = '') => {
+      try {
+        return decodeURIComponent(text)
+      } catch {
+        return ''
+      }
+    }
     if (store === 'gcs') {
       const [, bucket, key] = /^\/(?:download\/)?storage\/v1\/b\/([^/]+)\/o(?:\/(.+))?$/.exec(path) ?? []
       return { bucket: decoded(bucket), key: decoded(key), media: path.startsWith('/download/') }
@@ -122,18 +228,45 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
   }
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const url = new URL(request.url ?? '/', 'http://127.0.0.1')
-    const from = Number(/^bytes=(\d+)-/.exec(String(request.headers['x-ms-range'] ?? request.headers.range ?? ''))?.[1] ?? 0)
+    const from = Number(
+      /^bytes=(\d+)-/.exec(String(request.headers['x-ms-range'] ?? request.headers.range ?? ''))?.[1] ?? 0,
+    )
     const wrong = fault?.({ method: request.method ?? '', path: url.pathname, range: from })
-    const reply = (status: number, type: string, text: string) => { response.writeHead(status, { 'Content-Type': type, 'Content-Length': Buffer.byteLength(text), ...store === 'azure' ? { 'x-ms-request-id': 'r1', 'x-ms-version': '2025-01-05' } : {} }).end(text) }
+    const reply = (status: number, type: string, text: string) => {
+      response
+        .writeHead(status, {
+          'Content-Type': type,
+          'Content-Length': Buffer.byteLength(text),
+          ...(store === 'azure' ? { 'x-ms-request-id': 'r1', 'x-ms-version': '2025-01-05' } : {}),
+        })
+        .end(text)
+    }
     const refuse = (refusal: Refusal) => {
       if (store === 'azure') response.setHeader('x-ms-error-code', refusal.code)
       const { type, text } = errorBody(refusal)
       reply(refusal.status, type, text)
     }
-    if (wrong !== undefined && 'status' in wrong) { refuse({ status: wrong.status, code: wrong.status === 403 ? (store === 'azure' ? 'AuthorizationFailure' : store === 's3' ? 'AccessDenied' : 'forbidden') : store === 's3' ? 'SlowDown' : 'ServerBusy', message: 'as the test wants it' }); return }
+    if (wrong !== undefined && 'status' in wrong) {
+      refuse({
+        status: wrong.status,
+        code:
+          wrong.status === 403
+            ? store === 'azure'
+              ? 'AuthorizationFailure'
+              : store === 's3'
+                ? 'AccessDenied'
+                : 'forbidden'
+            : store === 's3'
+              ? 'SlowDown'
+              : 'ServerBusy',
+        message: 'as the test wants it',
+      })
+      return
+    }
     const cut = wrong !== undefined && 'cut_after' in wrong ? wrong.cut_after : undefined
     try {
-      if (request.method !== 'GET') throw new Refused({ status: 405, code: 'MethodNotAllowed', message: 'only GET is answered' })
+      if (request.method !== 'GET')
+        throw new Refused({ status: 405, code: 'MethodNotAllowed', message: 'only GET is answered' })
       const { bucket, key, media } = placeOf(url.pathname)
       try {
         if (key === '') {
@@ -142,31 +275,40 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
           return
         }
         const match = request.headers['if-match']
-        const version = url.searchParams.get('generation') ?? (match === undefined ? undefined : match.replaceAll('"', ''))
-        if (store !== 'gcs' || media || url.searchParams.get('alt') === 'media') await send(request, response, bucket, key, from, version ?? undefined, cut)
+        const version =
+          url.searchParams.get('generation') ?? (match === undefined ? undefined : match.replaceAll('"', ''))
+        if (store !== 'gcs' || media || url.searchParams.get('alt') === 'media')
+          await send(request, response, bucket, key, from, version ?? undefined, cut)
         else {
           await exists(bucket)
           reply(200, 'application/json', JSON.stringify(metadata(bucket)(await find(bucket, key))))
         }
       } catch (error) {
-        if (error instanceof AppError && error.code === 'OBJECT_NOT_FOUND') throw new Refused(/ object /.test(error.message) ? missing('object') : missing('bucket'))
+        if (error instanceof AppError && error.code === 'OBJECT_NOT_FOUND')
+          throw new Refused(/ object /.test(error.message) ? missing('object') : missing('bucket'))
         throw error
       }
     } catch (error) {
       if (response.headersSent) request.socket.destroy()
-      else refuse(error instanceof Refused ? error.refusal : { status: 500, code: 'InternalError', message: 'it failed' })
+      else
+        refuse(error instanceof Refused ? error.refusal : { status: 500, code: 'InternalError', message: 'it failed' })
     }
   }
-  const server = createServer((request, response) => { void answer(request, response) })
+  const server = createServer((request, response) => {
+    void answer(request, response)
+  })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, '127.0.0.1', resolve)
   })
   return {
     port: (server.address() as AddressInfo).port,
-    close: () => new Promise((resolve) => {
-      server.close(() => { resolve() })
-      server.closeAllConnections()
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve()
+        })
+        server.closeAllConnections()
+      }),
   }
 }

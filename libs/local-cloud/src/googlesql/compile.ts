@@ -1,29 +1,85 @@
-/** Expressions and queries: names resolved against the catalog, types inferred upward, DuckDB text built for what is on the lists. */
+/**
+ * Expressions and queries: names resolved against the catalog, types inferred upward, DuckDB text built for what is on
+ * the lists.
+ */
 import type { AppError, Column } from '@convergence/contracts'
 import { AppError as Fault } from '@convergence/contracts'
 import type { TableRef } from '@convergence/warehouse'
 import { aggregates, functions, windowFunctions } from './functions.ts'
 import { invalid, positionOf, unsupported } from './lexer.ts'
-import { parseStatement, type Call, type DatePart, type Expr, type FromItem, type FrameBound, type Grouping, type Name, type OrderKey, type Query, type Select, type SelectItem, type WindowSpec } from './parser.ts'
+import {
+  parseStatement,
+  type Call,
+  type DatePart,
+  type Expr,
+  type FromItem,
+  type FrameBound,
+  type Grouping,
+  type Name,
+  type OrderKey,
+  type Query,
+  type Select,
+  type SelectItem,
+  type WindowSpec,
+} from './parser.ts'
 import { onceSuffix, reservedSchema } from './setup.ts'
 import {
-  arrayOf, BIGNUMERIC, bignumericScale, BOOL, BYTES, DATE, DATETIME, duckdbTypeOf, fieldName, FLOAT64, googlesqlType, ident, INT64, JSON_TYPE, NUMERIC, sameType, STRING, text, TIME, TIMESTAMP, typeName, typeOfColumn,
-  type Field, type Type,
+  arrayOf,
+  BIGNUMERIC,
+  bignumericScale,
+  BOOL,
+  BYTES,
+  DATE,
+  DATETIME,
+  duckdbTypeOf,
+  fieldName,
+  FLOAT64,
+  googlesqlType,
+  ident,
+  INT64,
+  JSON_TYPE,
+  NUMERIC,
+  sameType,
+  STRING,
+  text,
+  TIME,
+  TIMESTAMP,
+  typeName,
+  typeOfColumn,
+  type Field,
+  type Type,
 } from './types.ts'
 
-/** What a translation has to know about tables. Names are as in the statement; the catalog decides whether they exist. */
-export interface CatalogTable { kind: 'table' | 'view'; columns: readonly Column[]; /** GoogleSQL of a view. */ view_query?: string }
+/**
+ * What a translation has to know about tables. Names are as in the statement; the catalog decides whether they exist.
+ */
+export interface CatalogTable {
+  kind: 'table' | 'view'
+  columns: readonly Column[]
+  /** GoogleSQL of a view. */ view_query?: string
+}
 export interface Catalog {
   project_id: string
   /** Dataset of unqualified names. */
   default_dataset?: string
   table(ref: TableRef): CatalogTable | undefined
-  /** For INFORMATION_SCHEMA and CREATE: undefined when there is no such dataset. Without `tables` INFORMATION_SCHEMA is refused. */
-  dataset(ref: { project_id: string; dataset: string }): { tables?: readonly { table: string; kind: 'table' | 'view'; columns: readonly Column[]; view_query?: string }[] } | undefined
+  /**
+   * For INFORMATION_SCHEMA and CREATE: undefined when there is no such dataset. Without `tables` INFORMATION_SCHEMA is
+   * refused.
+   */
+  dataset(ref: {
+    project_id: string
+    dataset: string
+  }):
+    | { tables?: readonly { table: string; kind: 'table' | 'view'; columns: readonly Column[]; view_query?: string }[] }
+    | undefined
   /** For INFORMATION_SCHEMA.SCHEMATA. */
   datasets?(project_id: string): readonly string[]
 }
-export interface Parameter { name: string; type: Type }
+export interface Parameter {
+  name: string
+  type: Type
+}
 
 /** A compiled expression. */
 export interface E {
@@ -50,12 +106,33 @@ export interface E {
   open?: boolean
 }
 /** Names of an output: `sql` is the alias in the text, unique; `name` is missing for an unnamed column. */
-export interface Output { name?: string; sql: string; type: Type }
-export interface Compiled { sql: string; columns: Output[] }
+export interface Output {
+  name?: string
+  sql: string
+  type: Type
+}
+export interface Compiled {
+  sql: string
+  columns: Output[]
+}
 
-interface ItemColumn { name?: string; sql: string; type: Type; raw?: string }
-interface Item { alias?: string; columns: ItemColumn[]; /** UNNEST: the element itself. */ value?: ItemColumn; /** Columns hidden by USING. */ hidden: Set<string> }
-interface Cte { name: string; sql: string; columns: Output[] }
+interface ItemColumn {
+  name?: string
+  sql: string
+  type: Type
+  raw?: string
+}
+interface Item {
+  alias?: string
+  columns: ItemColumn[]
+  /** UNNEST: the element itself. */ value?: ItemColumn
+  /** Columns hidden by USING. */ hidden: Set<string>
+}
+interface Cte {
+  name: string
+  sql: string
+  columns: Output[]
+}
 export interface Scope {
   items: Item[]
   /** Columns that USING merged, in order. */
@@ -64,7 +141,10 @@ export interface Scope {
   ctes: readonly Cte[]
   /** Select list aliases, where they may be used. */
   aliases?: Map<string, E | 'ambiguous'>
-  /** Whether an alias goes before a column of the same name (ORDER BY), or must be the same thing (GROUP BY, HAVING, QUALIFY). */
+  /**
+   * Whether an alias goes before a column of the same name (ORDER BY), or must be the same thing (GROUP BY, HAVING,
+   * QUALIFY).
+   */
   aliasFirst?: boolean
   windows?: Map<string, WindowSpec>
   /** Inside an array subquery: aggregates are list functions over this array. */
@@ -98,7 +178,11 @@ export interface Compiler {
   orderKey(key: OrderKey, scope: Scope, single?: boolean): { sql: string; e: E }
   cast(e: E, type: Type, safe: boolean): E
   resolveTable(parts: readonly Name[]): TableRef
-  tableItem(ref: TableRef, pos: number, alias: string | undefined): { sql: string; item: Item; columns: readonly Column[] }
+  tableItem(
+    ref: TableRef,
+    pos: number,
+    alias: string | undefined,
+  ): { sql: string; item: Item; columns: readonly Column[] }
   fresh(): string
   invalid(pos: number, message: string): AppError
   unsupported(pos: number, what: string): AppError
@@ -119,7 +203,10 @@ const dateTypes = new Set(['DATE', 'TIME', 'DATETIME', 'TIMESTAMP'])
 const numberRank: Readonly<Record<string, number>> = { INT64: 1, NUMERIC: 2, BIGNUMERIC: 3, FLOAT64: 4 }
 export const isNumber = (type: Type): boolean => type.k in numberRank
 
-/** Gives each output a unique alias in the text: its name, or f0_, f1_ ... for unnamed ones; a repeated name gets _1, _2 ... */
+/**
+ * Gives each output a unique alias in the text: its name, or f0_, f1_ ... for unnamed ones; a repeated name gets _1, _2
+ * ...
+ */
 export const nameOutputs = (es: readonly { name?: string; type: Type }[]): Output[] => {
   const used = new Set<string>()
   let unnamed = 0
@@ -133,8 +220,15 @@ export const nameOutputs = (es: readonly { name?: string; type: Type }[]): Outpu
 }
 
 export const createCompiler = (
-  source: string, catalog: Catalog, parameters: readonly Parameter[],
-  shared: { referenced: Map<string, TableRef>; views: Map<string, TableRef>; counter: { n: number }; depth: number } = { referenced: new Map(), views: new Map(), counter: { n: 0 }, depth: 0 },
+  source: string,
+  catalog: Catalog,
+  parameters: readonly Parameter[],
+  shared: { referenced: Map<string, TableRef>; views: Map<string, TableRef>; counter: { n: number }; depth: number } = {
+    referenced: new Map(),
+    views: new Map(),
+    counter: { n: 0 },
+    depth: 0,
+  },
 ): Compiler => {
   const bad = (pos: number, message: string): AppError => invalid(source, pos, message)
   const refuse = (pos: number, what: string): AppError => unsupported(source, pos, what)
@@ -171,7 +265,12 @@ export const createCompiler = (
       if (yy < 1 || at.getUTCMonth() !== mm - 1 || at.getUTCDate() !== dd) return undefined
       return `${String(yy).padStart(4, '0')}-${String(mm).padStart(2, '0')}-${String(dd).padStart(2, '0')}`
     }
-    const time = (h: string | undefined, m: string | undefined, s: string | undefined, f: string | undefined): string | undefined => {
+    const time = (
+      h: string | undefined,
+      m: string | undefined,
+      s: string | undefined,
+      f: string | undefined,
+    ): string | undefined => {
       if (h === undefined) return '00:00:00'
       if (Number(h) > 23 || Number(m) > 59 || Number(s) > 59) return undefined
       return `${h.padStart(2, '0')}:${(m ?? '').padStart(2, '0')}:${(s ?? '').padStart(2, '0')}${f === undefined ? '' : `.${f}`}`
@@ -193,48 +292,70 @@ export const createCompiler = (
     const zone = match[8] ?? ''
     if (d === undefined || t === undefined) return undefined
     if (type.k === 'DATETIME') return zone === '' ? mk(pos, DATETIME, `TIMESTAMP '${d} ${t}'`) : undefined
-    if (zone === '' || zone.toUpperCase() === 'Z' || zone.toUpperCase() === 'UTC') return mk(pos, TIMESTAMP, `TIMESTAMPTZ '${d} ${t}+00'`)
+    if (zone === '' || zone.toUpperCase() === 'Z' || zone.toUpperCase() === 'UTC')
+      return mk(pos, TIMESTAMP, `TIMESTAMPTZ '${d} ${t}+00'`)
     const offset = /^([+-])(\d{1,2})(?::(\d{2}))?$/.exec(zone)
-    if (offset !== null) return Number(offset[2]) > 14 ? undefined : mk(pos, TIMESTAMP, `TIMESTAMPTZ '${d} ${t}${offset[1] ?? '+'}${(offset[2] ?? '').padStart(2, '0')}:${offset[3] ?? '00'}'`)
+    if (offset !== null)
+      return Number(offset[2]) > 14
+        ? undefined
+        : mk(
+            pos,
+            TIMESTAMP,
+            `TIMESTAMPTZ '${d} ${t}${offset[1] ?? '+'}${(offset[2] ?? '').padStart(2, '0')}:${offset[3] ?? '00'}'`,
+          )
     return isZoneName(zone) ? mk(pos, TIMESTAMP, `timezone(${text(zone)}, TIMESTAMP '${d} ${t}')`) : undefined
   }
   const decimalDigits = (value: string): number | undefined => {
     const match = /^-?\d*\.?(\d*)$/.exec(value)
     return match === null ? undefined : (match[1] ?? '').replace(/0+$/, '').length
   }
-  const castText = (type: Type, safe: boolean): string => `${G}.${safe ? 'try' : 'to'}_${({ INT64: 'int', FLOAT64: 'float', NUMERIC: 'num', BIGNUMERIC: 'bignum', BOOL: 'bool', DATE: 'date', TIME: 'time', DATETIME: 'datetime', TIMESTAMP: 'timestamp' } as Record<string, string>)[type.k] ?? ''}`
+  const castText = (type: Type, safe: boolean): string =>
+    `${G}.${safe ? 'try' : 'to'}_${({ INT64: 'int', FLOAT64: 'float', NUMERIC: 'num', BIGNUMERIC: 'bignum', BOOL: 'bool', DATE: 'date', TIME: 'time', DATETIME: 'datetime', TIMESTAMP: 'timestamp' } as Record<string, string>)[type.k] ?? ''}`
 
   const tryCoerce = (e: E, to: Type): E | undefined => {
-    if (e.type.k === 'NULL') return { ...mk(e.pos, to, `CAST(NULL AS ${duckdbTypeOf(to)})`, e), name: e.name, lit: e.lit }
+    if (e.type.k === 'NULL')
+      return { ...mk(e.pos, to, `CAST(NULL AS ${duckdbTypeOf(to)})`, e), name: e.name, lit: e.lit }
     if (e.items !== undefined && to.k === 'ARRAY') {
       const items = e.items.map((item) => tryCoerce(item, to.of))
-      if (items.every((item) => item !== undefined)) return { ...mk(e.pos, to, arraySql(items, to.of), ...items), items }
+      if (items.every((item) => item !== undefined))
+        return { ...mk(e.pos, to, arraySql(items, to.of), ...items), items }
       return undefined
     }
     if (e.items !== undefined && to.k === 'STRUCT') {
       const fields = to.fields
       if (fields.length !== e.items.length) return undefined
       const items = e.items.map((item, index) => tryCoerce(item, fields[index]?.type ?? item.type))
-      if (items.every((item) => item !== undefined)) return { ...mk(e.pos, to, structSql(fields, items), ...items), items }
+      if (items.every((item) => item !== undefined))
+        return { ...mk(e.pos, to, structSql(fields, items), ...items), items }
       return undefined
     }
     if (sameType(e.type, to)) return e
     if (e.lit?.kind === 'STRING' && dateTypes.has(to.k)) {
       const literal = temporalLiteral(to, e.lit.value, e.pos)
-      if (literal === undefined) throw bad(e.pos, `Could not cast literal ${JSON.stringify(e.lit.value)} to type ${typeName(to)}`)
+      if (literal === undefined)
+        throw bad(e.pos, `Could not cast literal ${JSON.stringify(e.lit.value)} to type ${typeName(to)}`)
       return literal
     }
-    if (e.param === true && e.type.k === 'STRING' && dateTypes.has(to.k)) return mk(e.pos, to, `${castText(to, false)}(${e.sql})`, e)
+    if (e.param === true && e.type.k === 'STRING' && dateTypes.has(to.k))
+      return mk(e.pos, to, `${castText(to, false)}(${e.sql})`, e)
     if (e.lit?.kind === 'FLOAT64' && (to.k === 'NUMERIC' || to.k === 'BIGNUMERIC')) {
       const digits = decimalDigits(e.lit.value)
-      if (digits === undefined || digits > (to.k === 'NUMERIC' ? 9 : bignumericScale)) throw refuse(e.pos, `The literal ${e.lit.value} as ${to.k} (write ${to.k} '...')`)
+      if (digits === undefined || digits > (to.k === 'NUMERIC' ? 9 : bignumericScale))
+        throw refuse(e.pos, `The literal ${e.lit.value} as ${to.k} (write ${to.k} '...')`)
       return mk(e.pos, to, `CAST('${e.lit.value}' AS ${duckdbTypeOf(to)})`)
     }
     const from = numberRank[e.type.k]
     const target = numberRank[to.k]
     if (from !== undefined && target !== undefined && from < target) {
       if (e.lit !== undefined && to.k === 'FLOAT64') return mk(e.pos, to, `CAST('${e.lit.value}' AS DOUBLE)`)
-      return mk(e.pos, to, e.type.k === 'INT64' || to.k === 'BIGNUMERIC' ? `CAST(${e.sql} AS ${duckdbTypeOf(to)})` : `${G}.num_to_float(${e.sql})`, e)
+      return mk(
+        e.pos,
+        to,
+        e.type.k === 'INT64' || to.k === 'BIGNUMERIC'
+          ? `CAST(${e.sql} AS ${duckdbTypeOf(to)})`
+          : `${G}.num_to_float(${e.sql})`,
+        e,
+      )
     }
     return undefined
   }
@@ -250,20 +371,29 @@ export const createCompiler = (
     let type: Type = first?.type ?? es.find((e) => e.items !== undefined)?.type ?? INT64
     if (typed.some((e) => !sameType(e.type, type))) {
       const strong = typed.filter((e) => e.lit === undefined && e.param !== true && e.items === undefined)
-      const candidates = [...(strong.length > 0 ? strong : typed).map((e) => e.type), ...typed.map((e) => e.type)].sort((a, b) => (numberRank[a.k] ?? 0) - (numberRank[b.k] ?? 0))
-      const found = candidates.find((candidate) => typed.every((e) => {
-        try {
-          return tryCoerce(e, candidate) !== undefined
-        } catch {
-          return false
-        }
-      }))
-      if (found === undefined) throw bad(pos, `No matching signature for ${what} for argument types: ${typed.map((e) => typeName(e.type)).join(', ')}`)
+      const candidates = [...(strong.length > 0 ? strong : typed).map((e) => e.type), ...typed.map((e) => e.type)].sort(
+        (a, b) => (numberRank[a.k] ?? 0) - (numberRank[b.k] ?? 0),
+      )
+      const found = candidates.find((candidate) =>
+        typed.every((e) => {
+          try {
+            return tryCoerce(e, candidate) !== undefined
+          } catch {
+            return false
+          }
+        }),
+      )
+      if (found === undefined)
+        throw bad(
+          pos,
+          `No matching signature for ${what} for argument types: ${typed.map((e) => typeName(e.type)).join(', ')}`,
+        )
       type = found
     }
     return { type, es: es.map((e) => coerce(e, type, what)) }
   }
-  const arraySql = (items: readonly E[], of: Type): string => items.length === 0 ? `CAST([] AS ${duckdbTypeOf(arrayOf(of))})` : `[${items.map((item) => item.sql).join(', ')}]`
+  const arraySql = (items: readonly E[], of: Type): string =>
+    items.length === 0 ? `CAST([] AS ${duckdbTypeOf(arrayOf(of))})` : `[${items.map((item) => item.sql).join(', ')}]`
   const structSql = (fields: readonly Field[], items: readonly E[]): string => {
     const names = fields.map((field, index) => fieldName(field, index))
     return `struct_pack(${items.map((item, index) => `${ident(names[index] ?? '')} := ${item.sql}`).join(', ')})`
@@ -300,60 +430,110 @@ export const createCompiler = (
     }
     if (to.k === 'STRING') {
       switch (from.k) {
-        case 'INT64': case 'DATE': return out(`CAST(${e.sql} AS VARCHAR)`)
-        case 'BOOL': return out(`CAST(${e.sql} AS VARCHAR)`)
-        case 'FLOAT64': return out(`${G}.float_text(${e.sql})`)
-        case 'NUMERIC': case 'BIGNUMERIC': return out(`${G}.decimal_text(${e.sql})`)
-        case 'TIMESTAMP': return out(`${G}.timestamp_text(${e.sql})`)
-        case 'DATETIME': return out(`${G}.datetime_text(${e.sql})`)
-        case 'TIME': return out(`${G}.time_text(${e.sql})`)
-        case 'BYTES': return safe ? out(`CASE WHEN TRY(decode(${e.sql})) IS NOT NULL THEN decode(${e.sql}) END`) : out(`decode(${e.sql})`)
-        default: throw no()
+        case 'INT64':
+        case 'DATE':
+          return out(`CAST(${e.sql} AS VARCHAR)`)
+        case 'BOOL':
+          return out(`CAST(${e.sql} AS VARCHAR)`)
+        case 'FLOAT64':
+          return out(`${G}.float_text(${e.sql})`)
+        case 'NUMERIC':
+        case 'BIGNUMERIC':
+          return out(`${G}.decimal_text(${e.sql})`)
+        case 'TIMESTAMP':
+          return out(`${G}.timestamp_text(${e.sql})`)
+        case 'DATETIME':
+          return out(`${G}.datetime_text(${e.sql})`)
+        case 'TIME':
+          return out(`${G}.time_text(${e.sql})`)
+        case 'BYTES':
+          return safe
+            ? out(`CASE WHEN TRY(decode(${e.sql})) IS NOT NULL THEN decode(${e.sql}) END`)
+            : out(`decode(${e.sql})`)
+        default:
+          throw no()
       }
     }
     switch (pair) {
-      case 'INT64>FLOAT64': case 'INT64>NUMERIC': case 'INT64>BIGNUMERIC': case 'NUMERIC>FLOAT64': case 'BIGNUMERIC>FLOAT64':
+      case 'INT64>FLOAT64':
+      case 'INT64>NUMERIC':
+      case 'INT64>BIGNUMERIC':
+      case 'NUMERIC>FLOAT64':
+      case 'BIGNUMERIC>FLOAT64':
         return safe && to.k !== 'FLOAT64' ? plain() : coerce(e, to, 'CAST')
-      case 'NUMERIC>BIGNUMERIC': return plain()
-      case 'BIGNUMERIC>NUMERIC': return plain()
-      case 'NUMERIC>INT64': case 'BIGNUMERIC>INT64': case 'INT64>BOOL': case 'BOOL>INT64': return plain()
-      case 'FLOAT64>INT64': return out(`${G}.${safe ? 'safe_' : ''}float_to_int(${e.sql})`)
+      case 'NUMERIC>BIGNUMERIC':
+        return plain()
+      case 'BIGNUMERIC>NUMERIC':
+        return plain()
+      case 'NUMERIC>INT64':
+      case 'BIGNUMERIC>INT64':
+      case 'INT64>BOOL':
+      case 'BOOL>INT64':
+        return plain()
+      case 'FLOAT64>INT64':
+        return out(`${G}.${safe ? 'safe_' : ''}float_to_int(${e.sql})`)
       case 'FLOAT64>NUMERIC':
         if (e.lit !== undefined && (decimalDigits(e.lit.value) ?? 10) <= 9) return coerce(e, to, 'CAST')
         return out(`${G}.${safe ? 'safe_' : ''}float_to_num(${e.sql})`)
       case 'FLOAT64>BIGNUMERIC':
         if (e.lit !== undefined && (decimalDigits(e.lit.value) ?? 99) <= bignumericScale) return coerce(e, to, 'CAST')
         throw refuse(e.pos, 'CAST from FLOAT64 to BIGNUMERIC')
-      case 'DATE>DATETIME': return out(`CAST(${e.sql} AS TIMESTAMP)`)
-      case 'DATE>TIMESTAMP': return out(`timezone('UTC', CAST(${e.sql} AS TIMESTAMP))`)
-      case 'DATETIME>DATE': return out(`CAST(${e.sql} AS DATE)`)
-      case 'DATETIME>TIME': return out(`CAST(${e.sql} AS TIME)`)
-      case 'DATETIME>TIMESTAMP': return out(`timezone('UTC', ${e.sql})`)
-      case 'TIMESTAMP>DATE': return out(`CAST(timezone('UTC', ${e.sql}) AS DATE)`)
-      case 'TIMESTAMP>DATETIME': return out(`timezone('UTC', ${e.sql})`)
-      case 'TIMESTAMP>TIME': return out(`CAST(timezone('UTC', ${e.sql}) AS TIME)`)
-      default: throw no()
+      case 'DATE>DATETIME':
+        return out(`CAST(${e.sql} AS TIMESTAMP)`)
+      case 'DATE>TIMESTAMP':
+        return out(`timezone('UTC', CAST(${e.sql} AS TIMESTAMP))`)
+      case 'DATETIME>DATE':
+        return out(`CAST(${e.sql} AS DATE)`)
+      case 'DATETIME>TIME':
+        return out(`CAST(${e.sql} AS TIME)`)
+      case 'DATETIME>TIMESTAMP':
+        return out(`timezone('UTC', ${e.sql})`)
+      case 'TIMESTAMP>DATE':
+        return out(`CAST(timezone('UTC', ${e.sql}) AS DATE)`)
+      case 'TIMESTAMP>DATETIME':
+        return out(`timezone('UTC', ${e.sql})`)
+      case 'TIMESTAMP>TIME':
+        return out(`CAST(timezone('UTC', ${e.sql}) AS TIME)`)
+      default:
+        throw no()
     }
   }
 
   // ---- names
 
-  const columnE = (column: ItemColumn, pos: number, name: string | undefined): E => ({ ...mk(pos, column.type, column.sql), name, raw: column.raw })
+  const columnE = (column: ItemColumn, pos: number, name: string | undefined): E => ({
+    ...mk(pos, column.type, column.sql),
+    name,
+    raw: column.raw,
+  })
   const wholeRow = (item: Item, pos: number): E => {
     if (item.value !== undefined) return columnE(item.value, pos, item.alias)
     const fields = item.columns.map((column) => ({ name: column.name, type: column.type }))
-    return { ...structOf(fields, item.columns.map((column) => columnE(column, pos, undefined)), pos), items: undefined, name: item.alias }
+    return {
+      ...structOf(
+        fields,
+        item.columns.map((column) => columnE(column, pos, undefined)),
+        pos,
+      ),
+      items: undefined,
+      name: item.alias,
+    }
   }
   const field = (base: E, name: Name): E => {
     if (base.type.k === 'STRUCT') {
-      const hits = base.type.fields.map((f, index) => ({ f, stored: fieldName(f, index) })).filter(({ f }) => sameName(f.name, name.text))
+      const hits = base.type.fields
+        .map((f, index) => ({ f, stored: fieldName(f, index) }))
+        .filter(({ f }) => sameName(f.name, name.text))
       const hit = hits[0]
       if (hit === undefined) throw bad(name.pos, `Field name ${name.text} does not exist in ${typeName(base.type)}`)
       return { ...mk(name.pos, hit.f.type, `struct_extract(${base.sql}, ${text(hit.stored)})`, base), name: name.text }
     }
     if (base.type.k === 'JSON') {
       if (name.text.includes('"') || name.text.includes('\\')) throw refuse(name.pos, 'This JSON field name')
-      return { ...mk(name.pos, JSON_TYPE, `json_extract(${base.sql}, ${text(`$."${name.text}"`)})`, base), name: name.text }
+      return {
+        ...mk(name.pos, JSON_TYPE, `json_extract(${base.sql}, ${text(`$."${name.text}"`)})`, base),
+        name: name.text,
+      }
     }
     throw bad(name.pos, `Cannot access field ${name.text} on a value of type ${typeName(base.type)}`)
   }
@@ -369,8 +549,10 @@ export const createCompiler = (
     const items = scope.items.filter((item) => sameName(item.alias, name.text))
     if (items.length > 1) throw bad(name.pos, `Table name ${name.text} is ambiguous`)
     const item = items[0]
-    if (item?.value !== undefined && columns.every((column) => column.sql === item.value?.sql)) return { column: item.value }
-    if (item !== undefined && columns.length > 0) throw refuse(name.pos, `The name ${name.text}, which is a table alias and a column,`)
+    if (item?.value !== undefined && columns.every((column) => column.sql === item.value?.sql))
+      return { column: item.value }
+    if (item !== undefined && columns.length > 0)
+      throw refuse(name.pos, `The name ${name.text}, which is a table alias and a column,`)
     if (columns.length > 1) throw bad(name.pos, `Column name ${name.text} is ambiguous`)
     const column = columns[0]
     if (column !== undefined) return { column }
@@ -386,7 +568,8 @@ export const createCompiler = (
         if (alias === 'ambiguous') throw bad(first.pos, `Column name ${first.text} is ambiguous`)
         if (hit !== undefined && at.aliasFirst !== true) {
           const direct = 'column' in hit ? hit.column.sql : undefined
-          if (direct !== alias.sql && (alias.raw === undefined || direct !== alias.sql)) throw refuse(first.pos, `The name ${first.text}, which is a column and another expression's alias,`)
+          if (direct !== alias.sql && (alias.raw === undefined || direct !== alias.sql))
+            throw refuse(first.pos, `The name ${first.text}, which is a column and another expression's alias,`)
         }
         return rest.reduce(field, { ...alias, pos: first.pos, name: first.text })
       }
@@ -413,31 +596,52 @@ export const createCompiler = (
     if (type.k === 'STRUCT' || type.k === 'JSON') throw refuse(pos, `Operator ${op} on ${type.k}`)
     const out = (sql: string): E => mk(pos, BOOL, sql, l, r)
     if (type.k === 'FLOAT64') {
-      const nan = (e: E): boolean => e.lit === undefined && !e.sql.startsWith(`${G}.fin(`) && !/^CAST\('-?[0-9.eE+-]+' AS DOUBLE\)$/.test(e.sql)
+      const nan = (e: E): boolean =>
+        e.lit === undefined && !e.sql.startsWith(`${G}.fin(`) && !/^CAST\('-?[0-9.eE+-]+' AS DOUBLE\)$/.test(e.sql)
       switch (op) {
-        case '=': return nan(l) && nan(r) ? out(`${G}.feq(${l.sql}, ${r.sql})`) : out(`(${l.sql} = ${r.sql})`)
-        case '<>': return nan(l) && nan(r) ? out(`${G}.fne(${l.sql}, ${r.sql})`) : out(`(${l.sql} <> ${r.sql})`)
-        case '>': return nan(l) ? out(`${G}.fgt(${l.sql}, ${r.sql})`) : out(`(${l.sql} > ${r.sql})`)
-        case '>=': return nan(l) ? out(`${G}.fge(${l.sql}, ${r.sql})`) : out(`(${l.sql} >= ${r.sql})`)
-        case '<': return nan(r) ? out(`${G}.fgt(${r.sql}, ${l.sql})`) : out(`(${l.sql} < ${r.sql})`)
-        default: return nan(r) ? out(`${G}.fge(${r.sql}, ${l.sql})`) : out(`(${l.sql} <= ${r.sql})`)
+        case '=':
+          return nan(l) && nan(r) ? out(`${G}.feq(${l.sql}, ${r.sql})`) : out(`(${l.sql} = ${r.sql})`)
+        case '<>':
+          return nan(l) && nan(r) ? out(`${G}.fne(${l.sql}, ${r.sql})`) : out(`(${l.sql} <> ${r.sql})`)
+        case '>':
+          return nan(l) ? out(`${G}.fgt(${l.sql}, ${r.sql})`) : out(`(${l.sql} > ${r.sql})`)
+        case '>=':
+          return nan(l) ? out(`${G}.fge(${l.sql}, ${r.sql})`) : out(`(${l.sql} >= ${r.sql})`)
+        case '<':
+          return nan(r) ? out(`${G}.fgt(${r.sql}, ${l.sql})`) : out(`(${l.sql} < ${r.sql})`)
+        default:
+          return nan(r) ? out(`${G}.fge(${r.sql}, ${l.sql})`) : out(`(${l.sql} <= ${r.sql})`)
       }
     }
     return out(`(${l.sql} ${op} ${r.sql})`)
   }
   const arithmetic = (op: string, l0: E, r0: E, pos: number): E => {
-    const days = (date: E, n: E, sign: string): E => mk(pos, DATE, `(${date.sql} ${sign} CAST(${n.sql} AS INTEGER))`, date, n)
-    if (op !== '*' && op !== '/' && l0.type.k === 'DATE' && (r0.type.k === 'INT64')) return days(l0, r0, op)
+    const days = (date: E, n: E, sign: string): E =>
+      mk(pos, DATE, `(${date.sql} ${sign} CAST(${n.sql} AS INTEGER))`, date, n)
+    if (op !== '*' && op !== '/' && l0.type.k === 'DATE' && r0.type.k === 'INT64') return days(l0, r0, op)
     if (op === '+' && r0.type.k === 'DATE' && l0.type.k === 'INT64') return days(r0, l0, '+')
-    if (dateTypes.has(l0.type.k) || dateTypes.has(r0.type.k)) throw refuse(pos, `Operator ${op} on ${typeName(l0.type)} and ${typeName(r0.type)}`)
-    if (op === '/' && (l0.type.k === 'INT64' || l0.type.k === 'NULL') && (r0.type.k === 'INT64' || r0.type.k === 'NULL')) {
+    if (dateTypes.has(l0.type.k) || dateTypes.has(r0.type.k))
+      throw refuse(pos, `Operator ${op} on ${typeName(l0.type)} and ${typeName(r0.type)}`)
+    if (
+      op === '/' &&
+      (l0.type.k === 'INT64' || l0.type.k === 'NULL') &&
+      (r0.type.k === 'INT64' || r0.type.k === 'NULL')
+    ) {
       return divide(coerce(l0, FLOAT64, 'operator /'), coerce(r0, FLOAT64, 'operator /'), pos)
     }
     // An exact product of a BIGNUMERIC and a whole number keeps its scale.
-    if (op === '*' && ((l0.type.k === 'BIGNUMERIC' && r0.type.k === 'INT64') || (l0.type.k === 'INT64' && r0.type.k === 'BIGNUMERIC'))) return mk(pos, BIGNUMERIC, `CAST(${l0.sql} * ${r0.sql} AS DECIMAL(38,18))`, l0, r0)
+    if (
+      op === '*' &&
+      ((l0.type.k === 'BIGNUMERIC' && r0.type.k === 'INT64') || (l0.type.k === 'INT64' && r0.type.k === 'BIGNUMERIC'))
+    )
+      return mk(pos, BIGNUMERIC, `CAST(${l0.sql} * ${r0.sql} AS DECIMAL(38,18))`, l0, r0)
     const { type, es } = unify([l0, r0], `operator ${op}`, pos)
     const [l, r] = es
-    if (l === undefined || r === undefined || !isNumber(type)) throw bad(pos, `No matching signature for operator ${op} for argument types: ${typeName(l0.type)}, ${typeName(r0.type)}`)
+    if (l === undefined || r === undefined || !isNumber(type))
+      throw bad(
+        pos,
+        `No matching signature for operator ${op} for argument types: ${typeName(l0.type)}, ${typeName(r0.type)}`,
+      )
     if (op === '/') return divide(l, r, pos)
     if (op === '*' && type.k === 'NUMERIC') return mk(pos, NUMERIC, `CAST(${l.sql} * ${r.sql} AS DECIMAL(38,9))`, l, r)
     if (op === '*' && type.k === 'BIGNUMERIC') throw refuse(pos, 'A product of BIGNUMERIC')
@@ -448,7 +652,15 @@ export const createCompiler = (
     if (l.type.k === 'BIGNUMERIC') throw refuse(pos, 'A quotient of BIGNUMERIC')
     if (l.type.k === 'NUMERIC') return mk(pos, NUMERIC, `${G}.num_div(${l.sql}, ${r.sql})`, l, r)
     const constant = /^CAST\('(-?[0-9.]+)' AS DOUBLE\)$/.exec(r.sql)
-    return mk(pos, FLOAT64, constant !== null && Math.abs(Number(constant[1])) >= 1 ? `(${l.sql} / ${r.sql})` : `${G}.div(${l.sql}, ${r.sql})`, l, r)
+    return mk(
+      pos,
+      FLOAT64,
+      constant !== null && Math.abs(Number(constant[1])) >= 1
+        ? `(${l.sql} / ${r.sql})`
+        : `${G}.div(${l.sql}, ${r.sql})`,
+      l,
+      r,
+    )
   }
   /** date or time +- INTERVAL n part */
   const addInterval = (base: E, n: E, part: DatePart, sign: '+' | '-', pos: number): E => {
@@ -460,23 +672,39 @@ export const createCompiler = (
     const months = part.part === 'MONTH' ? 1 : part.part === 'QUARTER' ? 3 : part.part === 'YEAR' ? 12 : undefined
     const days = part.part === 'DAY' ? 1 : part.part === 'WEEK' ? 7 : undefined
     if (type.k === 'DATE') {
-      if (days !== undefined) return out(DATE, `(${base.sql} ${sign} CAST(${days === 1 ? count.sql : `(${count.sql} * 7)`} AS INTEGER))`)
-      if (months !== undefined) return out(DATE, `CAST(${base.sql} ${sign} to_months(CAST(${months === 1 ? count.sql : `(${count.sql} * ${months})`} AS INTEGER)) AS DATE)`)
+      if (days !== undefined)
+        return out(DATE, `(${base.sql} ${sign} CAST(${days === 1 ? count.sql : `(${count.sql} * 7)`} AS INTEGER))`)
+      if (months !== undefined)
+        return out(
+          DATE,
+          `CAST(${base.sql} ${sign} to_months(CAST(${months === 1 ? count.sql : `(${count.sql} * ${months})`} AS INTEGER)) AS DATE)`,
+        )
       throw bad(part.pos, `A DATE takes no part ${part.part}`)
     }
     if (type.k === 'TIMESTAMP' || type.k === 'DATETIME' || type.k === 'TIME') {
-      if (type.k === 'TIME' && (days !== undefined || months !== undefined)) throw bad(part.pos, `A TIME takes no part ${part.part}`)
+      if (type.k === 'TIME' && (days !== undefined || months !== undefined))
+        throw bad(part.pos, `A TIME takes no part ${part.part}`)
       if (months !== undefined || part.part === 'WEEK') {
         if (type.k === 'TIMESTAMP') throw bad(part.pos, `A TIMESTAMP takes no part ${part.part}`)
-        if (months !== undefined) return out(DATETIME, `(${base.sql} ${sign} to_months(CAST(${months === 1 ? count.sql : `(${count.sql} * ${months})`} AS INTEGER)))`)
+        if (months !== undefined)
+          return out(
+            DATETIME,
+            `(${base.sql} ${sign} to_months(CAST(${months === 1 ? count.sql : `(${count.sql} * ${months})`} AS INTEGER)))`,
+          )
         return out(DATETIME, `(${base.sql} ${sign} to_days(CAST(${count.sql} * 7 AS INTEGER)))`)
       }
-      if (unit !== undefined) return out(type, `(${base.sql} ${sign} to_microseconds(${unit === 1 ? count.sql : `${count.sql} * ${unit}`}))`)
+      if (unit !== undefined)
+        return out(type, `(${base.sql} ${sign} to_microseconds(${unit === 1 ? count.sql : `${count.sql} * ${unit}`}))`)
     }
     throw bad(part.pos, `INTERVAL ${part.part} does not go with ${typeName(type)}`)
   }
 
-  const caseOf = (pos: number, whens: { when: string; then: E }[], otherwise: E | undefined, parts: (E | undefined)[]): E => {
+  const caseOf = (
+    pos: number,
+    whens: { when: string; then: E }[],
+    otherwise: E | undefined,
+    parts: (E | undefined)[],
+  ): E => {
     const results = [...whens.map(({ then }) => then), ...(otherwise === undefined ? [] : [otherwise])]
     const { type, es } = unify(results, 'CASE', pos)
     const branches = whens.map(({ when }, index) => `WHEN ${when} THEN ${es[index]?.sql ?? 'NULL'}`).join(' ')
@@ -488,18 +716,30 @@ export const createCompiler = (
   const expr = (ast: Expr, scope: Scope): E => {
     const e = unchecked(ast, scope)
     if (e.open !== true) return e
-    return { ...mk(e.pos, FLOAT64, `${G}.fin${(e.weight ?? 1) > 20 ? onceSuffix : ''}(${e.sql})`), agg: e.agg, win: e.win, sub: e.sub, weight: (e.weight ?? 1) * ((e.weight ?? 1) > 20 ? 1 : 2) }
+    return {
+      ...mk(e.pos, FLOAT64, `${G}.fin${(e.weight ?? 1) > 20 ? onceSuffix : ''}(${e.sql})`),
+      agg: e.agg,
+      win: e.win,
+      sub: e.sub,
+      weight: (e.weight ?? 1) * ((e.weight ?? 1) > 20 ? 1 : 2),
+    }
   }
-  const isArithmetic = (ast: Expr): boolean => ast.k === 'binary' && (ast.op === '+' || ast.op === '-' || ast.op === '*')
+  const isArithmetic = (ast: Expr): boolean =>
+    ast.k === 'binary' && (ast.op === '+' || ast.op === '-' || ast.op === '*')
   const unchecked = (ast: Expr, scope: Scope): E => {
     const pos = ast.pos
     switch (ast.k) {
-      case 'lit': return literal(ast.type, ast.text, pos)
+      case 'lit':
+        return literal(ast.type, ast.text, pos)
       case 'typed': {
         if (ast.type === 'NUMERIC' || ast.type === 'BIGNUMERIC') {
           const digits = decimalDigits(ast.text.trim().replace(/^\+/, ''))
-          if (digits === undefined || ast.text.trim() === '') throw bad(pos, `Invalid ${ast.type} literal: ${JSON.stringify(ast.text)}`)
-          if (digits > (ast.type === 'NUMERIC' ? 9 : bignumericScale)) throw ast.type === 'NUMERIC' ? bad(pos, `Invalid NUMERIC literal: ${JSON.stringify(ast.text)}`) : refuse(pos, `A BIGNUMERIC with more than ${bignumericScale} fractional digits`)
+          if (digits === undefined || ast.text.trim() === '')
+            throw bad(pos, `Invalid ${ast.type} literal: ${JSON.stringify(ast.text)}`)
+          if (digits > (ast.type === 'NUMERIC' ? 9 : bignumericScale))
+            throw ast.type === 'NUMERIC'
+              ? bad(pos, `Invalid NUMERIC literal: ${JSON.stringify(ast.text)}`)
+              : refuse(pos, `A BIGNUMERIC with more than ${bignumericScale} fractional digits`)
           return mk(pos, { k: ast.type }, `CAST(${text(ast.text.trim())} AS ${duckdbTypeOf({ k: ast.type })})`)
         }
         if (ast.type === 'JSON') {
@@ -518,26 +758,36 @@ export const createCompiler = (
         const parameter = parameters.find((candidate) => candidate.name.toLowerCase() === ast.name.toLowerCase())
         if (parameter === undefined) throw bad(pos, `Query parameter ${JSON.stringify(ast.name)} not found`)
         used.add(parameter.name)
-        return { ...mk(pos, parameter.type, `CAST($${parameter.name} AS ${duckdbTypeOf(parameter.type)})`), param: true }
+        return {
+          ...mk(pos, parameter.type, `CAST($${parameter.name} AS ${duckdbTypeOf(parameter.type)})`),
+          param: true,
+        }
       }
       case 'path': {
         const found = resolvePath(ast.parts, scope)
         const [head] = ast.parts
-        if (found === undefined && head !== undefined && pseudoColumns.has(head.text.toUpperCase())) throw refuse(pos, `Column ${head.text.toUpperCase()}`)
+        if (found === undefined && head !== undefined && pseudoColumns.has(head.text.toUpperCase()))
+          throw refuse(pos, `Column ${head.text.toUpperCase()}`)
         if (found === undefined) throw bad(pos, `Unrecognized name: ${ast.parts.map((part) => part.text).join('.')}`)
         return found
       }
-      case 'dot': return field(expr(ast.base, scope), ast.name)
-      case 'index': return index(expr(ast.base, scope), ast, scope)
-      case 'call': return call(ast, scope)
+      case 'dot':
+        return field(expr(ast.base, scope), ast.name)
+      case 'index':
+        return index(expr(ast.base, scope), ast, scope)
+      case 'call':
+        return call(ast, scope)
       case 'unary': {
         if (ast.op === 'NOT') {
           const x = bool(ast.x, scope, 'NOT')
           return mk(pos, BOOL, `(NOT ${x.sql})`, x)
         }
         const x = expr(ast.x, scope)
-        if (!isNumber(x.type) && x.type.k !== 'NULL') throw bad(pos, `Operator ${ast.op} is not defined for ${typeName(x.type)}`)
-        return ast.op === '-' ? mk(pos, x.type.k === 'NULL' ? INT64 : x.type, `(-${x.sql})`, x) : { ...x, name: undefined }
+        if (!isNumber(x.type) && x.type.k !== 'NULL')
+          throw bad(pos, `Operator ${ast.op} is not defined for ${typeName(x.type)}`)
+        return ast.op === '-'
+          ? mk(pos, x.type.k === 'NULL' ? INT64 : x.type, `(-${x.sql})`, x)
+          : { ...x, name: undefined }
       }
       case 'binary': {
         if (ast.op === 'AND' || ast.op === 'OR') {
@@ -550,7 +800,8 @@ export const createCompiler = (
           if (base.type.k === 'DATE') throw refuse(pos, 'DATE with INTERVAL (use DATE_ADD or DATE_SUB)')
           return addInterval(base, expr(ast.r.n, scope), ast.r.part, ast.op, pos)
         }
-        const operand = (side: Expr): E => isArithmetic(ast) && isArithmetic(side) ? unchecked(side, scope) : expr(side, scope)
+        const operand = (side: Expr): E =>
+          isArithmetic(ast) && isArithmetic(side) ? unchecked(side, scope) : expr(side, scope)
         const l = operand(ast.l)
         const r = operand(ast.r)
         if (ast.op === '||') return concat([l, r], pos, 'operator ||')
@@ -566,7 +817,8 @@ export const createCompiler = (
           if (ast.other === undefined) throw bad(pos, 'An operand is missing')
           const { type, es } = unify([expr(ast.x, scope), expr(ast.other, scope)], 'IS DISTINCT FROM', pos)
           const [l, r] = es
-          if (type.k === 'STRUCT' || type.k === 'ARRAY' || type.k === 'JSON') throw refuse(pos, `IS DISTINCT FROM on ${type.k}`)
+          if (type.k === 'STRUCT' || type.k === 'ARRAY' || type.k === 'JSON')
+            throw refuse(pos, `IS DISTINCT FROM on ${type.k}`)
           return mk(pos, BOOL, `(${l?.sql ?? ''} IS ${ast.not ? 'NOT ' : ''}DISTINCT FROM ${r?.sql ?? ''})`, l, r)
         }
         const x = bool(ast.x, scope, 'IS')
@@ -583,7 +835,8 @@ export const createCompiler = (
         if (type.k === 'STRUCT' || type.k === 'ARRAY' || type.k === 'JSON') throw refuse(pos, `BETWEEN on ${type.k}`)
         return mk(pos, BOOL, `(${x.sql} ${ast.not ? 'NOT ' : ''}BETWEEN ${lo.sql} AND ${hi.sql})`, x, lo, hi)
       }
-      case 'in': return inExpr(ast, scope)
+      case 'in':
+        return inExpr(ast, scope)
       case 'like': {
         const x = expr(ast.x, scope)
         const pattern = expr(ast.pattern, scope)
@@ -596,15 +849,19 @@ export const createCompiler = (
         const parts: E[] = []
         const subject = ast.subject === undefined ? undefined : expr(ast.subject, scope)
         const whens = ast.whens.map(({ when, then }) => {
-          const condition = subject === undefined ? bool(when, scope, 'CASE') : comparison('=', subject, expr(when, scope), when.pos)
+          const condition =
+            subject === undefined ? bool(when, scope, 'CASE') : comparison('=', subject, expr(when, scope), when.pos)
           parts.push(condition)
           return { when: condition.sql, then: expr(then, scope) }
         })
         return caseOf(pos, whens, ast.otherwise === undefined ? undefined : expr(ast.otherwise, scope), parts)
       }
-      case 'cast': return { ...cast(expr(ast.x, scope), ast.type, ast.safe), name: undefined, lit: undefined, pos }
-      case 'extract': return extract(ast.part, expr(ast.x, scope), ast.zone === undefined ? undefined : expr(ast.zone, scope), pos)
-      case 'interval': throw refuse(pos, 'INTERVAL outside of + and - or a date function')
+      case 'cast':
+        return { ...cast(expr(ast.x, scope), ast.type, ast.safe), name: undefined, lit: undefined, pos }
+      case 'extract':
+        return extract(ast.part, expr(ast.x, scope), ast.zone === undefined ? undefined : expr(ast.zone, scope), pos)
+      case 'interval':
+        throw refuse(pos, 'INTERVAL outside of + and - or a date function')
       case 'exists': {
         const simple = simpleArrayQuery(ast.query, scope, 'exists')
         if (simple !== undefined) return simple
@@ -643,13 +900,25 @@ export const createCompiler = (
         const items = ast.items.map(({ expr: item }) => expr(item, scope))
         if (ast.fields !== undefined) {
           const fields = ast.fields
-          if (fields.length !== items.length) throw bad(pos, 'STRUCT: the number of values differs from that of the fields')
-          return structOf([...fields], items.map((item, at) => coerce(item, fields[at]?.type ?? item.type, 'STRUCT')), pos)
+          if (fields.length !== items.length)
+            throw bad(pos, 'STRUCT: the number of values differs from that of the fields')
+          return structOf(
+            [...fields],
+            items.map((item, at) => coerce(item, fields[at]?.type ?? item.type, 'STRUCT')),
+            pos,
+          )
         }
-        return structOf(items.map((item, at) => ({ name: ast.items[at]?.name ?? item.name, type: item.type.k === 'NULL' ? INT64 : item.type })),
-          items.map((item) => item.type.k === 'NULL' ? { ...item, sql: 'CAST(NULL AS BIGINT)' } : item), pos)
+        return structOf(
+          items.map((item, at) => ({
+            name: ast.items[at]?.name ?? item.name,
+            type: item.type.k === 'NULL' ? INT64 : item.type,
+          })),
+          items.map((item) => (item.type.k === 'NULL' ? { ...item, sql: 'CAST(NULL AS BIGINT)' } : item)),
+          pos,
+        )
       }
-      case 'default': throw bad(pos, 'DEFAULT belongs to INSERT and UPDATE')
+      case 'default':
+        throw bad(pos, 'DEFAULT belongs to INSERT and UPDATE')
     }
   }
   /** Array elements: structs without names or with NULL take the first one's names and types. */
@@ -659,7 +928,14 @@ export const createCompiler = (
       const first = structs[0]
       const width = first?.items?.length ?? 0
       if (first?.type.k === 'STRUCT' && structs.every((item) => item.items?.length === width)) {
-        const fields = first.type.fields.map((f, at): Field => ({ name: f.name, type: unify(structs.map((item) => item.items?.[at]).filter((e) => e !== undefined), 'ARRAY', pos).type }))
+        const fields = first.type.fields.map((f, at): Field => ({
+          name: f.name,
+          type: unify(
+            structs.map((item) => item.items?.[at]).filter((e) => e !== undefined),
+            'ARRAY',
+            pos,
+          ).type,
+        }))
         const type: Type = { k: 'STRUCT', fields }
         return { type, es: structs.map((item) => coerce(item, type, 'ARRAY')) }
       }
@@ -671,7 +947,18 @@ export const createCompiler = (
       case 'INT64': {
         const n = value.startsWith('-') ? -BigInt(value.slice(1)) : BigInt(value)
         if (n > 9223372036854775807n || n < -9223372036854775808n) throw bad(pos, `Invalid integer literal: ${value}`)
-        return { ...mk(pos, INT64, n < 0n ? (n === -9223372036854775808n ? "CAST('-9223372036854775808' AS BIGINT)" : `CAST(${n} AS BIGINT)`) : `CAST(${n} AS BIGINT)`), lit: { kind: 'INT64', value: String(n) } }
+        return {
+          ...mk(
+            pos,
+            INT64,
+            n < 0n
+              ? n === -9223372036854775808n
+                ? "CAST('-9223372036854775808' AS BIGINT)"
+                : `CAST(${n} AS BIGINT)`
+              : `CAST(${n} AS BIGINT)`,
+          ),
+          lit: { kind: 'INT64', value: String(n) },
+        }
       }
       case 'FLOAT64': {
         if (!Number.isFinite(Number(value))) throw bad(pos, `Invalid floating point literal: ${value}`)
@@ -681,9 +968,12 @@ export const createCompiler = (
         if (value.includes('\0')) throw refuse(pos, 'A NUL character in a text literal')
         return { ...mk(pos, STRING, text(value)), lit: { kind: 'STRING', value } }
       }
-      case 'BYTES': return mk(pos, BYTES, `unhex('${value}')`)
-      case 'BOOL': return { ...mk(pos, BOOL, value.toLowerCase()), lit: { kind: 'BOOL', value } }
-      case 'NULL': return { ...mk(pos, { k: 'NULL' }, 'CAST(NULL AS BIGINT)'), lit: { kind: 'NULL', value } }
+      case 'BYTES':
+        return mk(pos, BYTES, `unhex('${value}')`)
+      case 'BOOL':
+        return { ...mk(pos, BOOL, value.toLowerCase()), lit: { kind: 'BOOL', value } }
+      case 'NULL':
+        return { ...mk(pos, { k: 'NULL' }, 'CAST(NULL AS BIGINT)'), lit: { kind: 'NULL', value } }
     }
   }
   const concat = (es: readonly E[], pos: number, what: string): E => {
@@ -692,24 +982,36 @@ export const createCompiler = (
       const arrays = unify(es, what, pos)
       return mk(pos, arrays.type, `(${arrays.es.map((e) => e.sql).join(' || ')})`, ...es)
     }
-    if (typed.k !== 'STRING' && typed.k !== 'BYTES') throw bad(pos, `No matching signature for ${what} for argument types: ${es.map((e) => typeName(e.type)).join(', ')}`)
+    if (typed.k !== 'STRING' && typed.k !== 'BYTES')
+      throw bad(
+        pos,
+        `No matching signature for ${what} for argument types: ${es.map((e) => typeName(e.type)).join(', ')}`,
+      )
     return mk(pos, typed, `(${es.map((e) => coerce(e, typed, what).sql).join(' || ')})`, ...es)
   }
   const bool = (ast: Expr, scope: Scope, where: string): E => {
     const e = expr(ast, scope)
-    if (e.type.k !== 'BOOL' && e.type.k !== 'NULL') throw bad(ast.pos, `${where} needs BOOL but got ${typeName(e.type)}`)
+    if (e.type.k !== 'BOOL' && e.type.k !== 'NULL')
+      throw bad(ast.pos, `${where} needs BOOL but got ${typeName(e.type)}`)
     return coerce(e, BOOL, where)
   }
   const index = (base: E, ast: Expr & { k: 'index' }, scope: Scope): E => {
     const at = expr(ast.index, scope)
     if (base.type.k === 'JSON' && ast.mode === 'PLAIN') {
       if (at.lit?.kind === 'STRING') return { ...field(base, { text: at.lit.value, pos: ast.pos }), name: undefined }
-      if (at.lit?.kind === 'INT64' && Number(at.lit.value) >= 0) return mk(ast.pos, JSON_TYPE, `json_extract(${base.sql}, '$[${at.lit.value}]')`, base)
+      if (at.lit?.kind === 'INT64' && Number(at.lit.value) >= 0)
+        return mk(ast.pos, JSON_TYPE, `json_extract(${base.sql}, '$[${at.lit.value}]')`, base)
       throw refuse(ast.pos, 'A JSON subscript that is no literal')
     }
     if (base.type.k !== 'ARRAY') throw bad(ast.pos, `A subscript is not defined for ${typeName(base.type)}`)
     const i = coerce(at, INT64, 'Array subscript')
-    const macro = { OFFSET: 'at_offset', PLAIN: 'at_offset', SAFE_OFFSET: 'safe_offset', ORDINAL: 'at_ordinal', SAFE_ORDINAL: 'safe_ordinal' }[ast.mode]
+    const macro = {
+      OFFSET: 'at_offset',
+      PLAIN: 'at_offset',
+      SAFE_OFFSET: 'safe_offset',
+      ORDINAL: 'at_ordinal',
+      SAFE_ORDINAL: 'safe_ordinal',
+    }[ast.mode]
     return mk(ast.pos, base.type.of, `${G}.${macro}(${base.raw ?? base.sql}, ${i.sql})`, base, i)
   }
   const inExpr = (ast: Expr & { k: 'in' }, scope: Scope): E => {
@@ -729,7 +1031,8 @@ export const createCompiler = (
     if (ast.query !== undefined) {
       const inner = query(ast.query, scope)
       const [column] = inner.columns
-      if (column === undefined || inner.columns.length !== 1) throw bad(ast.pos, 'A subquery of IN must have one column')
+      if (column === undefined || inner.columns.length !== 1)
+        throw bad(ast.pos, 'A subquery of IN must have one column')
       const element: E = mk(ast.pos, column.type, `_q.${ident(column.sql)}`)
       const { es } = unify([x, element], 'IN', ast.pos)
       const rows = es[1]?.sql === element.sql ? inner.sql : `SELECT ${es[1]?.sql ?? ''} FROM (${inner.sql}) AS _q`
@@ -748,27 +1051,58 @@ export const createCompiler = (
 
   const extract = (part: DatePart, x: E, zone: E | undefined, pos: number): E => {
     let base = x
-    if (x.type.k === 'TIMESTAMP') base = mk(pos, DATETIME, `timezone(${zone === undefined ? "'UTC'" : zoneSql(compiler, zone)}, ${x.sql})`, x, zone)
+    if (x.type.k === 'TIMESTAMP')
+      base = mk(pos, DATETIME, `timezone(${zone === undefined ? "'UTC'" : zoneSql(compiler, zone)}, ${x.sql})`, x, zone)
     else if (zone !== undefined) throw bad(pos, 'AT TIME ZONE belongs to a TIMESTAMP')
     const out = (sql: string, type: Type = INT64): E => mk(pos, type, sql, base)
     const type = base.type.k
-    if (type !== 'DATE' && type !== 'DATETIME' && type !== 'TIME') throw bad(pos, `EXTRACT is not defined for ${typeName(x.type)}`)
+    if (type !== 'DATE' && type !== 'DATETIME' && type !== 'TIME')
+      throw bad(pos, `EXTRACT is not defined for ${typeName(x.type)}`)
     const clock = type !== 'DATE'
     const day = type !== 'TIME'
     const date = type === 'DATE' ? base.sql : `CAST(${base.sql} AS DATE)`
     switch (part.part) {
-      case 'MICROSECOND': if (clock) return out(`CAST(date_part('microsecond', ${base.sql}) % 1000000 AS BIGINT)`); break
-      case 'MILLISECOND': if (clock) return out(`CAST(date_part('microsecond', ${base.sql}) % 1000000 // 1000 AS BIGINT)`); break
-      case 'SECOND': case 'MINUTE': case 'HOUR': if (clock) return out(`CAST(date_part('${part.part.toLowerCase()}', ${base.sql}) AS BIGINT)`); break
-      case 'DAYOFWEEK': if (day) return out(`CAST(dayofweek(${date}) + 1 AS BIGINT)`); break
-      case 'DAY': case 'MONTH': case 'QUARTER': case 'YEAR': case 'ISOYEAR': if (day) return out(`CAST(${part.part.toLowerCase()}(${date}) AS BIGINT)`); break
-      case 'DAYOFYEAR': if (day) return out(`CAST(dayofyear(${date}) AS BIGINT)`); break
-      case 'ISOWEEK': if (day) return out(`CAST(weekofyear(${date}) AS BIGINT)`); break
-      case 'WEEK': if (day) return out(`${G}.week_number(${date}, ${weekDay(compiler, part)})`); break
-      case 'DATE': if (type === 'DATETIME') return out(date, DATE); break
-      case 'TIME': if (type === 'DATETIME') return out(`CAST(${base.sql} AS TIME)`, TIME); break
-      case 'DATETIME': if (type === 'DATETIME' && x.type.k === 'TIMESTAMP') return out(base.sql, DATETIME); break
-      default: throw refuse(part.pos, `EXTRACT of ${part.part}`)
+      case 'MICROSECOND':
+        if (clock) return out(`CAST(date_part('microsecond', ${base.sql}) % 1000000 AS BIGINT)`)
+        break
+      case 'MILLISECOND':
+        if (clock) return out(`CAST(date_part('microsecond', ${base.sql}) % 1000000 // 1000 AS BIGINT)`)
+        break
+      case 'SECOND':
+      case 'MINUTE':
+      case 'HOUR':
+        if (clock) return out(`CAST(date_part('${part.part.toLowerCase()}', ${base.sql}) AS BIGINT)`)
+        break
+      case 'DAYOFWEEK':
+        if (day) return out(`CAST(dayofweek(${date}) + 1 AS BIGINT)`)
+        break
+      case 'DAY':
+      case 'MONTH':
+      case 'QUARTER':
+      case 'YEAR':
+      case 'ISOYEAR':
+        if (day) return out(`CAST(${part.part.toLowerCase()}(${date}) AS BIGINT)`)
+        break
+      case 'DAYOFYEAR':
+        if (day) return out(`CAST(dayofyear(${date}) AS BIGINT)`)
+        break
+      case 'ISOWEEK':
+        if (day) return out(`CAST(weekofyear(${date}) AS BIGINT)`)
+        break
+      case 'WEEK':
+        if (day) return out(`${G}.week_number(${date}, ${weekDay(compiler, part)})`)
+        break
+      case 'DATE':
+        if (type === 'DATETIME') return out(date, DATE)
+        break
+      case 'TIME':
+        if (type === 'DATETIME') return out(`CAST(${base.sql} AS TIME)`, TIME)
+        break
+      case 'DATETIME':
+        if (type === 'DATETIME' && x.type.k === 'TIMESTAMP') return out(base.sql, DATETIME)
+        break
+      default:
+        throw refuse(part.pos, `EXTRACT of ${part.part}`)
     }
     throw bad(part.pos, `${typeName(x.type)} has no part ${part.part}`)
   }
@@ -777,25 +1111,35 @@ export const createCompiler = (
 
   const orderKey = (key: OrderKey, scope: Scope, single = false): { sql: string; e: E } => {
     const e = expr(key.expr, scope)
-    if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON') throw bad(key.pos, `ORDER BY is not defined for ${typeName(e.type)}`)
+    if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON')
+      throw bad(key.pos, `ORDER BY is not defined for ${typeName(e.type)}`)
     return { sql: orderSql(e, key, single), e }
   }
   /** NULLs come first in ascending order, and NaN before every other number. */
   const orderSql = (e: E, key: OrderKey, single: boolean): string => {
     const nulls = key.nulls ?? (key.desc ? 'LAST' : 'FIRST')
     const main = `${e.sql} ${key.desc ? 'DESC' : 'ASC'} NULLS ${nulls}`
-    return e.type.k === 'FLOAT64' && !single ? `isnan(${e.sql}) ${key.desc ? 'ASC' : 'DESC'} NULLS ${nulls}, ${main}` : main
+    return e.type.k === 'FLOAT64' && !single
+      ? `isnan(${e.sql}) ${key.desc ? 'ASC' : 'DESC'} NULLS ${nulls}, ${main}`
+      : main
   }
-  const windowSql = (spec: WindowSpec, scope: Scope, kind: { frame: boolean; order: boolean }): { sql: string; parts: E[] } => {
+  const windowSql = (
+    spec: WindowSpec,
+    scope: Scope,
+    kind: { frame: boolean; order: boolean },
+  ): { sql: string; parts: E[] } => {
     const resolved = resolveWindow(spec, scope, new Set())
     const parts: E[] = []
     const partition = resolved.partition.map((item) => {
       const e = expr(item, scope)
-      if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON') throw bad(item.pos, `PARTITION BY is not defined for ${typeName(e.type)}`)
+      if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON')
+        throw bad(item.pos, `PARTITION BY is not defined for ${typeName(e.type)}`)
       parts.push(e)
       return e.sql
     })
-    const numeric = resolved.frame?.unit === 'RANGE' && [resolved.frame.from, resolved.frame.to].some((bound) => bound.expr !== undefined)
+    const numeric =
+      resolved.frame?.unit === 'RANGE' &&
+      [resolved.frame.from, resolved.frame.to].some((bound) => bound.expr !== undefined)
     const order = resolved.order.map((key) => {
       const { sql, e } = orderKey(key, scope, numeric)
       if (numeric && !isNumber(e.type)) throw bad(key.pos, 'A RANGE frame with an offset needs one numeric ORDER BY')
@@ -810,12 +1154,17 @@ export const createCompiler = (
       const bound = (b: FrameBound): string => {
         if (b.expr === undefined) return b.kind
         const n = expr(b.expr, scope)
-        if (!isNumber(n.type) || (n.lit === undefined && n.param !== true)) throw refuse(b.expr.pos, 'A frame offset that is no number or parameter')
+        if (!isNumber(n.type) || (n.lit === undefined && n.param !== true))
+          throw refuse(b.expr.pos, 'A frame offset that is no number or parameter')
         return `${n.sql} ${b.kind}`
       }
       frame = `${resolved.frame.unit} BETWEEN ${bound(resolved.frame.from)} AND ${bound(resolved.frame.to)}`
     }
-    const pieces = [partition.length > 0 ? `PARTITION BY ${partition.join(', ')}` : '', order.length > 0 ? `ORDER BY ${order.join(', ')}` : '', frame].filter((piece) => piece !== '')
+    const pieces = [
+      partition.length > 0 ? `PARTITION BY ${partition.join(', ')}` : '',
+      order.length > 0 ? `ORDER BY ${order.join(', ')}` : '',
+      frame,
+    ].filter((piece) => piece !== '')
     return { sql: ` OVER (${pieces.join(' ')})`, parts }
   }
   const resolveWindow = (spec: WindowSpec, scope: Scope, seen: Set<string>): WindowSpec => {
@@ -824,18 +1173,40 @@ export const createCompiler = (
     const base = scope.windows?.get(key)
     if (base === undefined || seen.has(key)) throw bad(spec.base.pos, `Unrecognized window alias ${spec.base.text}`)
     const under = resolveWindow(base, scope, new Set([...seen, key]))
-    if (spec.partition.length > 0 && under.partition.length > 0) throw bad(spec.pos, 'A window cannot override PARTITION BY')
+    if (spec.partition.length > 0 && under.partition.length > 0)
+      throw bad(spec.pos, 'A window cannot override PARTITION BY')
     if (spec.order.length > 0 && under.order.length > 0) throw bad(spec.pos, 'A window cannot override ORDER BY')
-    return { partition: [...under.partition, ...spec.partition], order: [...under.order, ...spec.order], frame: spec.frame ?? under.frame, pos: spec.pos }
+    return {
+      partition: [...under.partition, ...spec.partition],
+      order: [...under.order, ...spec.order],
+      frame: spec.frame ?? under.frame,
+      pos: spec.pos,
+    }
   }
   const call = (ast: Call, scope: Scope): E => {
     const plain = (): void => {
-      if (ast.star || ast.distinct || ast.nulls !== undefined || ast.having !== undefined || ast.order.length > 0 || ast.limit !== undefined) throw bad(ast.pos, `${ast.name} takes no such modifier`)
+      if (
+        ast.star ||
+        ast.distinct ||
+        ast.nulls !== undefined ||
+        ast.having !== undefined ||
+        ast.order.length > 0 ||
+        ast.limit !== undefined
+      )
+        throw bad(ast.pos, `${ast.name} takes no such modifier`)
     }
     const windowed = windowFunctions.get(ast.name)
     if (windowed !== undefined) {
       if (ast.over === undefined) throw bad(ast.pos, `${ast.name} needs OVER`)
-      if (ast.star || ast.distinct || ast.having !== undefined || ast.order.length > 0 || ast.limit !== undefined || (ast.nulls !== undefined && !windowed.nulls)) throw bad(ast.pos, `${ast.name} takes no such modifier`)
+      if (
+        ast.star ||
+        ast.distinct ||
+        ast.having !== undefined ||
+        ast.order.length > 0 ||
+        ast.limit !== undefined ||
+        (ast.nulls !== undefined && !windowed.nulls)
+      )
+        throw bad(ast.pos, `${ast.name} takes no such modifier`)
       arity(ast, windowed)
       const args = ast.args.map((arg) => expr(arg, scope))
       const { sql: over, parts } = windowSql(ast.over, scope, windowed)
@@ -851,16 +1222,25 @@ export const createCompiler = (
     }
     if (aggregate !== undefined) {
       arity(ast, aggregate)
-      if (ast.star !== (aggregate.star === true && ast.args.length === 0)) throw bad(ast.pos, `${ast.name}(*) is not a function`)
-      for (const [given, allowed, word] of [[ast.distinct, aggregate.distinct, 'DISTINCT'], [ast.nulls !== undefined, aggregate.nulls, 'IGNORE NULLS or RESPECT NULLS'], [ast.having !== undefined, aggregate.having, 'HAVING'], [ast.order.length > 0, aggregate.order, 'ORDER BY'], [ast.limit !== undefined, aggregate.order, 'LIMIT']] as const) {
+      if (ast.star !== (aggregate.star === true && ast.args.length === 0))
+        throw bad(ast.pos, `${ast.name}(*) is not a function`)
+      for (const [given, allowed, word] of [
+        [ast.distinct, aggregate.distinct, 'DISTINCT'],
+        [ast.nulls !== undefined, aggregate.nulls, 'IGNORE NULLS or RESPECT NULLS'],
+        [ast.having !== undefined, aggregate.having, 'HAVING'],
+        [ast.order.length > 0, aggregate.order, 'ORDER BY'],
+        [ast.limit !== undefined, aggregate.order, 'LIMIT'],
+      ] as const) {
         if (given && allowed !== true) throw refuse(ast.pos, `${word} in ${ast.name}`)
       }
       const args = ast.args.map((arg) => expr(arg, scope))
       for (const arg of args) {
-        if (arg.agg === true && ast.over === undefined) throw bad(arg.pos, 'Aggregations of aggregations are not allowed')
+        if (arg.agg === true && ast.over === undefined)
+          throw bad(arg.pos, 'Aggregations of aggregations are not allowed')
         if (arg.win === true) throw bad(arg.pos, 'An aggregate cannot contain a window function')
       }
-      if (ast.over !== undefined && (ast.order.length > 0 || ast.limit !== undefined || ast.having !== undefined)) throw refuse(ast.pos, `${ast.name} with ORDER BY, LIMIT or HAVING and OVER`)
+      if (ast.over !== undefined && (ast.order.length > 0 || ast.limit !== undefined || ast.having !== undefined))
+        throw refuse(ast.pos, `${ast.name} with ORDER BY, LIMIT or HAVING and OVER`)
       if (ast.over !== undefined && ast.distinct) throw refuse(ast.pos, `${ast.name} with DISTINCT and OVER`)
       const window = ast.over === undefined ? undefined : windowSql(ast.over, scope, { frame: true, order: false })
       const { type, sql } = aggregate.gen(compiler, ast, args, scope)
@@ -872,14 +1252,27 @@ export const createCompiler = (
     plain()
     if (ast.over !== undefined) throw bad(ast.pos, `${ast.name} is not a window function`)
     const fn = functions.get(ast.name)
-    if (fn === undefined) throw refuse(ast.pos, `${ast.name.startsWith('SAFE.') && (functions.has(ast.name.slice(5)) || aggregates.has(ast.name.slice(5))) ? 'The SAFE. prefix of' : 'Function'} ${ast.name.replace(/^SAFE\./, '')}`)
+    if (fn === undefined)
+      throw refuse(
+        ast.pos,
+        `${ast.name.startsWith('SAFE.') && (functions.has(ast.name.slice(5)) || aggregates.has(ast.name.slice(5))) ? 'The SAFE. prefix of' : 'Function'} ${ast.name.replace(/^SAFE\./, '')}`,
+      )
     arity(ast, fn)
-    return fn.gen({ ast, scope, c: compiler, arg: (at) => expr(argument(ast, at), scope), args: () => ast.args.map((arg) => expr(arg, scope)) })
+    return fn.gen({
+      ast,
+      scope,
+      c: compiler,
+      arg: (at) => expr(argument(ast, at), scope),
+      args: () => ast.args.map((arg) => expr(arg, scope)),
+    })
   }
   const arity = (ast: Call, fn: { min: number; max: number }): void => {
     if (ast.args.length < fn.min || ast.args.length > fn.max) {
       if (ast.star) return
-      throw bad(ast.pos, `${ast.name} takes ${fn.min === fn.max ? fn.min : fn.max > 100 ? `at least ${fn.min}` : `${fn.min} to ${fn.max}`} arguments, not ${ast.args.length}`)
+      throw bad(
+        ast.pos,
+        `${ast.name} takes ${fn.min === fn.max ? fn.min : fn.max > 100 ? `at least ${fn.min}` : `${fn.min} to ${fn.max}`} arguments, not ${ast.args.length}`,
+      )
     }
   }
   const argument = (ast: Call, at: number): Expr => {
@@ -891,19 +1284,41 @@ export const createCompiler = (
   // ---- array subqueries without a join
 
   /**
-   * (SELECT aggregate FROM UNNEST(array) AS x WHERE ...) and its relatives read one array of the current row; as list functions they run
+   * (SELECT aggregate FROM UNNEST(array) AS x WHERE ...) and its relatives read one array of the current row; as list
+   * functions they run
    * several times faster than as correlated subqueries. Undefined when the query is anything more.
    */
   const simpleArrayQuery = (q: Query, scope: Scope, kind: 'scalar' | 'exists' | 'array'): E | undefined => {
     const body = q.body
     if (q.ctes.length > 0 || q.order.length > 0 || q.offset !== undefined || body.k !== 'select') return undefined
-    if (body.distinct || body.groups !== undefined || body.having !== undefined || body.qualify !== undefined || body.windows.length > 0 || body.from === undefined) return undefined
+    if (
+      body.distinct ||
+      body.groups !== undefined ||
+      body.having !== undefined ||
+      body.qualify !== undefined ||
+      body.windows.length > 0 ||
+      body.from === undefined
+    )
+      return undefined
     const source = body.from
-    if (source.k !== 'unnest' || source.offset !== undefined || body.as === 'VALUE' || (body.as === 'STRUCT' && kind !== 'array')) return undefined
+    if (
+      source.k !== 'unnest' ||
+      source.offset !== undefined ||
+      body.as === 'VALUE' ||
+      (body.as === 'STRUCT' && kind !== 'array')
+    )
+      return undefined
     const one = q.limit !== undefined && q.limit.k === 'lit' && q.limit.text === '1'
     if (q.limit !== undefined && !(one && kind === 'scalar')) return undefined
     const array = expr(source.expr, scope)
-    if (array.type.k !== 'ARRAY' || array.sub === true || array.agg === true || array.win === true || (array.items !== undefined)) return undefined
+    if (
+      array.type.k !== 'ARRAY' ||
+      array.sub === true ||
+      array.agg === true ||
+      array.win === true ||
+      array.items !== undefined
+    )
+      return undefined
     const variable = fresh()
     const inner = unnestItem(array.type.of, variable, source.alias?.text)
     const lambdaScope: Scope = { ...emptyScope(scope.ctes), items: [inner], parent: scope }
@@ -918,9 +1333,15 @@ export const createCompiler = (
     if (body.items.length !== 1 || item?.k !== 'expr') {
       if (kind !== 'array' || body.as !== 'STRUCT') return undefined
     }
-    const mapped = (e: E): string => e.sql === variable ? list : `list_transform(${list}, lambda ${variable}: ${e.sql})`
+    const mapped = (e: E): string =>
+      e.sql === variable ? list : `list_transform(${list}, lambda ${variable}: ${e.sql})`
     if (kind === 'array') {
-      const value = body.as === 'STRUCT' ? structItem(body, lambdaScope) : item?.k === 'expr' ? expr(item.expr, lambdaScope) : undefined
+      const value =
+        body.as === 'STRUCT'
+          ? structItem(body, lambdaScope)
+          : item?.k === 'expr'
+            ? expr(item.expr, lambdaScope)
+            : undefined
       if (value === undefined || unfit(value) || value.type.k === 'ARRAY' || value.type.k === 'NULL') return undefined
       return mk(q.pos, arrayOf(value.type), `coalesce(${mapped(value)}, [])`, array)
     }
@@ -929,8 +1350,17 @@ export const createCompiler = (
     if (containsAggregate(target)) {
       if (one) return undefined
       const hidden = `_outside${variable}`
-      const listScope: ListScope = { element: lambdaScope, unfit: false, aggregate: (call, element) => listAggregate(call, element, { list, mapped, unfit }) }
-      const outside: Scope = { ...emptyScope(scope.ctes), items: [unnestItem(array.type.of, hidden, source.alias?.text)], parent: scope, list: listScope }
+      const listScope: ListScope = {
+        element: lambdaScope,
+        unfit: false,
+        aggregate: (call, element) => listAggregate(call, element, { list, mapped, unfit }),
+      }
+      const outside: Scope = {
+        ...emptyScope(scope.ctes),
+        items: [unnestItem(array.type.of, hidden, source.alias?.text)],
+        parent: scope,
+        list: listScope,
+      }
       let value: E
       try {
         value = expr(target, outside)
@@ -944,11 +1374,28 @@ export const createCompiler = (
     }
     const value = expr(target, lambdaScope)
     if (unfit(value) || value.type.k === 'NULL') return undefined
-    return mk(q.pos, value.type, one ? `list_extract(${mapped(value)}, 1)` : `${G}.only_element(${mapped(value)})`, array)
+    return mk(
+      q.pos,
+      value.type,
+      one ? `list_extract(${mapped(value)}, 1)` : `${G}.only_element(${mapped(value)})`,
+      array,
+    )
   }
-  const listAggregate = (call: Call, element: Scope, by: { list: string; mapped(e: E): string; unfit(e: E | undefined): boolean }): E | undefined => {
+  const listAggregate = (
+    call: Call,
+    element: Scope,
+    by: { list: string; mapped(e: E): string; unfit(e: E | undefined): boolean },
+  ): E | undefined => {
     if (!['SUM', 'COUNT', 'MIN', 'MAX'].includes(call.name)) return undefined
-    if (call.distinct || call.over !== undefined || call.nulls !== undefined || call.having !== undefined || call.order.length > 0 || call.limit !== undefined) return undefined
+    if (
+      call.distinct ||
+      call.over !== undefined ||
+      call.nulls !== undefined ||
+      call.having !== undefined ||
+      call.order.length > 0 ||
+      call.limit !== undefined
+    )
+      return undefined
     const out = (type: Type, sql: string): E => mk(call.pos, type, sql)
     if (call.star) return call.name === 'COUNT' ? out(INT64, `coalesce(len(${by.list}), 0)`) : undefined
     const [only] = call.args
@@ -958,10 +1405,19 @@ export const createCompiler = (
     if (call.name === 'COUNT') return out(INT64, `coalesce(list_count(${by.mapped(value)}), 0)`)
     if (call.name === 'SUM') {
       if (!isNumber(value.type)) return undefined
-      return out(value.type, value.type.k === 'FLOAT64' ? `list_sum(${by.mapped(value)})` : `CAST(list_sum(${by.mapped(value)}) AS ${duckdbTypeOf(value.type)})`)
+      return out(
+        value.type,
+        value.type.k === 'FLOAT64'
+          ? `list_sum(${by.mapped(value)})`
+          : `CAST(list_sum(${by.mapped(value)}) AS ${duckdbTypeOf(value.type)})`,
+      )
     }
     // NaN is smaller than every number for GoogleSQL, larger for DuckDB.
-    if (value.type.k === 'FLOAT64' || (!isNumber(value.type) && value.type.k !== 'STRING' && !dateTypes.has(value.type.k))) return undefined
+    if (
+      value.type.k === 'FLOAT64' ||
+      (!isNumber(value.type) && value.type.k !== 'STRING' && !dateTypes.has(value.type.k))
+    )
+      return undefined
     return out(value.type, `list_${call.name.toLowerCase()}(${by.mapped(value)})`)
   }
   /** Whether an expression aggregates, outside of its own subqueries. */
@@ -975,35 +1431,61 @@ export const createCompiler = (
   }
   const structItem = (body: Select, scope: Scope): E => {
     const list = selectList(body.items, scope)
-    return { ...structOf(list.map(({ name, e }) => ({ name, type: e.type.k === 'NULL' ? INT64 : e.type })), list.map(({ e }) => e), body.pos), items: undefined }
+    return {
+      ...structOf(
+        list.map(({ name, e }) => ({ name, type: e.type.k === 'NULL' ? INT64 : e.type })),
+        list.map(({ e }) => e),
+        body.pos,
+      ),
+      items: undefined,
+    }
   }
 
   // ---- FROM
 
   const unnestItem = (of: Type, sql: string, alias: string | undefined): Item => {
     const value: ItemColumn = { name: alias, sql, type: of }
-    const columns: ItemColumn[] = of.k === 'STRUCT'
-      ? of.fields.map((f, at) => ({ name: f.name, sql: `struct_extract(${sql}, ${text(fieldName(f, at))})`, type: f.type }))
-      : [value]
+    const columns: ItemColumn[] =
+      of.k === 'STRUCT'
+        ? of.fields.map((f, at) => ({
+            name: f.name,
+            sql: `struct_extract(${sql}, ${text(fieldName(f, at))})`,
+            type: f.type,
+          }))
+        : [value]
     return { alias, columns, value, hidden: new Set() }
   }
   const outputItem = (columns: readonly Output[], sqlAlias: string, alias: string | undefined): Item => ({
-    alias, columns: columns.map((column) => ({ name: column.name, sql: `${sqlAlias}.${ident(column.sql)}`, type: column.type })), hidden: new Set(),
+    alias,
+    columns: columns.map((column) => ({
+      name: column.name,
+      sql: `${sqlAlias}.${ident(column.sql)}`,
+      type: column.type,
+    })),
+    hidden: new Set(),
   })
   const resolveTable = (parts: readonly Name[]): TableRef => {
     const names = parts.map((part) => part.text)
     const pos = parts[0]?.pos ?? 0
     const [a, b, c, ...more] = names
     if (a !== undefined && b === undefined) {
-      if (catalog.default_dataset === undefined) throw bad(pos, `Table ${JSON.stringify(a)} must be qualified with a dataset (e.g. dataset.table)`)
+      if (catalog.default_dataset === undefined)
+        throw bad(pos, `Table ${JSON.stringify(a)} must be qualified with a dataset (e.g. dataset.table)`)
       return { project_id: catalog.project_id, dataset: catalog.default_dataset, table: a }
     }
-    if (a !== undefined && b !== undefined && c === undefined) return { project_id: catalog.project_id, dataset: a, table: b }
-    if (a !== undefined && b !== undefined && c !== undefined && more.length === 0) return { project_id: a, dataset: b, table: c }
+    if (a !== undefined && b !== undefined && c === undefined)
+      return { project_id: catalog.project_id, dataset: a, table: b }
+    if (a !== undefined && b !== undefined && c !== undefined && more.length === 0)
+      return { project_id: a, dataset: b, table: c }
     throw bad(pos, `Invalid table name ${names.join('.')}`)
   }
-  const notFound = (ref: TableRef, pos: number): AppError => new Fault('TABLE_NOT_FOUND', `Table ${keyOf(ref)} was not found at ${positionOf(source, pos)}`)
-  const tableItem = (ref: TableRef, pos: number, alias: string | undefined): { sql: string; item: Item; columns: readonly Column[] } => {
+  const notFound = (ref: TableRef, pos: number): AppError =>
+    new Fault('TABLE_NOT_FOUND', `Table ${keyOf(ref)} was not found at ${positionOf(source, pos)}`)
+  const tableItem = (
+    ref: TableRef,
+    pos: number,
+    alias: string | undefined,
+  ): { sql: string; item: Item; columns: readonly Column[] } => {
     const table = catalog.table(ref)
     if (table === undefined || ref.dataset.toLowerCase() === reservedSchema) throw notFound(ref, pos)
     const sqlAlias = fresh()
@@ -1015,23 +1497,44 @@ export const createCompiler = (
       try {
         const parsed = parseStatement(table.view_query)
         if (parsed.k !== 'select') throw refuse(pos, `The definition of the view ${keyOf(ref)}`)
-        const inner = createCompiler(table.view_query, { ...viewCatalog(catalog), project_id: ref.project_id }, [], { ...shared, depth: shared.depth + 1 })
+        const inner = createCompiler(table.view_query, { ...viewCatalog(catalog), project_id: ref.project_id }, [], {
+          ...shared,
+          depth: shared.depth + 1,
+        })
         compiled = inner.query(parsed.query, undefined)
       } catch (error) {
-        if (error instanceof Fault) throw new Fault(error.code, `in the view ${keyOf(ref)}: ${error.message}`, { cause: error })
+        if (error instanceof Fault)
+          throw new Fault(error.code, `in the view ${keyOf(ref)}: ${error.message}`, { cause: error })
         throw error
       }
-      return { sql: `(${compiled.sql}) AS ${sqlAlias}`, item: outputItem(compiled.columns.map((column) => ({ ...column, name: column.sql })), sqlAlias, alias), columns: table.columns }
+      return {
+        sql: `(${compiled.sql}) AS ${sqlAlias}`,
+        item: outputItem(
+          compiled.columns.map((column) => ({ ...column, name: column.sql })),
+          sqlAlias,
+          alias,
+        ),
+        columns: table.columns,
+      }
     }
     shared.referenced.set(keyOf(ref), ref)
     const columns = table.columns.map((column): ItemColumn => {
       const raw = `${sqlAlias}.${ident(column.name)}`
       // A stored NULL is an empty array.
-      return column.mode === 'REPEATED' ? { name: column.name, sql: `coalesce(${raw}, [])`, raw, type: typeOfColumn(column) } : { name: column.name, sql: raw, type: typeOfColumn(column) }
+      return column.mode === 'REPEATED'
+        ? { name: column.name, sql: `coalesce(${raw}, [])`, raw, type: typeOfColumn(column) }
+        : { name: column.name, sql: raw, type: typeOfColumn(column) }
     })
-    return { sql: `${tableSql(ref)} AS ${sqlAlias}`, item: { alias, columns, hidden: new Set() }, columns: table.columns }
+    return {
+      sql: `${tableSql(ref)} AS ${sqlAlias}`,
+      item: { alias, columns, hidden: new Set() },
+      columns: table.columns,
+    }
   }
-  const informationSchema = (parts: readonly Name[], alias: string | undefined): { sql: string; item: Item } | undefined => {
+  const informationSchema = (
+    parts: readonly Name[],
+    alias: string | undefined,
+  ): { sql: string; item: Item } | undefined => {
     const at = parts.findIndex((part) => part.text.toUpperCase() === 'INFORMATION_SCHEMA')
     if (at < 0) return undefined
     const pos = parts[0]?.pos ?? 0
@@ -1039,31 +1542,86 @@ export const createCompiler = (
     const before = parts.slice(0, at).map((part) => part.text)
     if (what === undefined || parts.length !== at + 2) throw refuse(pos, 'This INFORMATION_SCHEMA name')
     const sqlAlias = fresh()
-    const make = (columns: readonly [string, Type][], rows: readonly (string | number | null)[][]): { sql: string; item: Item } => {
+    const make = (
+      columns: readonly [string, Type][],
+      rows: readonly (string | number | null)[][],
+    ): { sql: string; item: Item } => {
       const outputs = columns.map(([name, type]): Output => ({ name, sql: name, type }))
-      const values = rows.map((row) => `(${row.map((value, index) => value === null ? `CAST(NULL AS ${duckdbTypeOf(columns[index]?.[1] ?? STRING)})` : typeof value === 'number' ? `CAST(${value} AS BIGINT)` : text(value)).join(', ')})`)
+      const values = rows.map(
+        (row) =>
+          `(${row.map((value, index) => (value === null ? `CAST(NULL AS ${duckdbTypeOf(columns[index]?.[1] ?? STRING)})` : typeof value === 'number' ? `CAST(${value} AS BIGINT)` : text(value))).join(', ')})`,
+      )
       const empty = `(${columns.map(([, type]) => `CAST(NULL AS ${duckdbTypeOf(type)})`).join(', ')})`
       const names = columns.map(([name]) => ident(name)).join(', ')
-      return { sql: `(SELECT * FROM (VALUES ${values.length > 0 ? values.join(', ') : empty}) AS _v(${names})${values.length > 0 ? '' : ' WHERE false'}) AS ${sqlAlias}`, item: outputItem(outputs, sqlAlias, alias ?? what) }
+      return {
+        sql: `(SELECT * FROM (VALUES ${values.length > 0 ? values.join(', ') : empty}) AS _v(${names})${values.length > 0 ? '' : ' WHERE false'}) AS ${sqlAlias}`,
+        item: outputItem(outputs, sqlAlias, alias ?? what),
+      }
     }
     if (what === 'SCHEMATA') {
       const project_id = before[0] ?? catalog.project_id
       if (before.length > 1 || catalog.datasets === undefined) throw refuse(pos, 'This INFORMATION_SCHEMA name')
-      return make([['catalog_name', STRING], ['schema_name', STRING]], catalog.datasets(project_id).map((dataset) => [project_id, dataset]))
+      return make(
+        [
+          ['catalog_name', STRING],
+          ['schema_name', STRING],
+        ],
+        catalog.datasets(project_id).map((dataset) => [project_id, dataset]),
+      )
     }
     const dataset = before.at(-1) ?? catalog.default_dataset
-    const project_id = before.length > 1 ? before[0] ?? catalog.project_id : catalog.project_id
+    const project_id = before.length > 1 ? (before[0] ?? catalog.project_id) : catalog.project_id
     if (before.length > 2 || dataset === undefined) throw refuse(pos, 'This INFORMATION_SCHEMA name')
     const found = catalog.dataset({ project_id, dataset })
-    if (found === undefined) throw new Fault('TABLE_NOT_FOUND', `Dataset ${project_id}.${dataset} was not found at ${positionOf(source, pos)}`)
+    if (found === undefined)
+      throw new Fault('TABLE_NOT_FOUND', `Dataset ${project_id}.${dataset} was not found at ${positionOf(source, pos)}`)
     if (found.tables === undefined) throw refuse(pos, 'INFORMATION_SCHEMA')
-    const key: [string, Type][] = [['table_catalog', STRING], ['table_schema', STRING], ['table_name', STRING]]
+    const key: [string, Type][] = [
+      ['table_catalog', STRING],
+      ['table_schema', STRING],
+      ['table_name', STRING],
+    ]
     switch (what) {
-      case 'TABLES': return make([...key, ['table_type', STRING]], found.tables.map((table) => [project_id, dataset, table.table, table.kind === 'view' ? 'VIEW' : 'BASE TABLE']))
-      case 'VIEWS': return make([...key, ['view_definition', STRING]], found.tables.filter((table) => table.kind === 'view').map((table) => [project_id, dataset, table.table, table.view_query ?? null]))
-      case 'COLUMNS': return make([...key, ['column_name', STRING], ['ordinal_position', INT64], ['is_nullable', STRING], ['data_type', STRING]],
-        found.tables.flatMap((table) => table.columns.map((column, index) => [project_id, dataset, table.table, column.name, index + 1, column.mode === 'REQUIRED' ? 'NO' : 'YES', googlesqlType(column)])))
-      default: throw refuse(pos, `INFORMATION_SCHEMA.${what}`)
+      case 'TABLES':
+        return make(
+          [...key, ['table_type', STRING]],
+          found.tables.map((table) => [
+            project_id,
+            dataset,
+            table.table,
+            table.kind === 'view' ? 'VIEW' : 'BASE TABLE',
+          ]),
+        )
+      case 'VIEWS':
+        return make(
+          [...key, ['view_definition', STRING]],
+          found.tables
+            .filter((table) => table.kind === 'view')
+            .map((table) => [project_id, dataset, table.table, table.view_query ?? null]),
+        )
+      case 'COLUMNS':
+        return make(
+          [
+            ...key,
+            ['column_name', STRING],
+            ['ordinal_position', INT64],
+            ['is_nullable', STRING],
+            ['data_type', STRING],
+          ],
+          found.tables.flatMap((table) =>
+            table.columns.map((column, index) => [
+              project_id,
+              dataset,
+              table.table,
+              column.name,
+              index + 1,
+              column.mode === 'REQUIRED' ? 'NO' : 'YES',
+              googlesqlType(column),
+            ]),
+          ),
+        )
+      default:
+        throw refuse(pos, `INFORMATION_SCHEMA.${what}`)
     }
   }
 
@@ -1080,7 +1638,16 @@ export const createCompiler = (
             scope.items.push(outputItem(cte.columns, sqlAlias, alias))
             return `${cte.sql} AS ${sqlAlias}`
           }
-        } else if (first !== undefined && isArrayPath(item.path, scope)) return from({ k: 'unnest', expr: { k: 'path', parts: item.path, pos: item.pos }, alias: item.alias ?? item.path.at(-1), pos: item.pos }, scope)
+        } else if (first !== undefined && isArrayPath(item.path, scope))
+          return from(
+            {
+              k: 'unnest',
+              expr: { k: 'path', parts: item.path, pos: item.pos },
+              alias: item.alias ?? item.path.at(-1),
+              pos: item.pos,
+            },
+            scope,
+          )
         const information = informationSchema(item.path, item.alias?.text)
         if (information !== undefined) {
           scope.items.push(information.item)
@@ -1102,9 +1669,12 @@ export const createCompiler = (
         if (offset !== undefined) scope.items.push(offset)
         return `${sql} AS ${sqlAlias}`
       }
-      case 'join': return join(item, scope)
-      case 'pivot': return pivot(item, scope)
-      case 'unpivot': return unpivot(item, scope)
+      case 'join':
+        return join(item, scope)
+      case 'pivot':
+        return pivot(item, scope)
+      case 'unpivot':
+        return unpivot(item, scope)
     }
   }
   const isArrayPath = (path: readonly Name[], scope: Scope): boolean => {
@@ -1115,7 +1685,10 @@ export const createCompiler = (
     }
     return false
   }
-  const unnest = (item: FromItem & { k: 'unnest' }, scope: Scope): { sql: string; sqlAlias: string; item: Item; offset?: Item } => {
+  const unnest = (
+    item: FromItem & { k: 'unnest' },
+    scope: Scope,
+  ): { sql: string; sqlAlias: string; item: Item; offset?: Item } => {
     const array = expr(item.expr, scope)
     if (array.type.k !== 'ARRAY') throw bad(item.expr.pos, `UNNEST needs an array but got ${typeName(array.type)}`)
     const sqlAlias = fresh()
@@ -1123,10 +1696,16 @@ export const createCompiler = (
     const alias = item.alias?.text
     const position = `${sqlAlias}._o`
     return {
-      sql: item.offset === undefined ? `LATERAL (SELECT unnest(${raw}) AS _v)` : `LATERAL (SELECT unnest(${raw}) AS _v, CAST(generate_subscripts(${raw}, 1) - 1 AS BIGINT) AS _o)`,
+      sql:
+        item.offset === undefined
+          ? `LATERAL (SELECT unnest(${raw}) AS _v)`
+          : `LATERAL (SELECT unnest(${raw}) AS _v, CAST(generate_subscripts(${raw}, 1) - 1 AS BIGINT) AS _o)`,
       sqlAlias,
       item: unnestItem(array.type.of, `${sqlAlias}._v`, alias),
-      offset: item.offset === undefined ? undefined : { alias: undefined, columns: [{ name: item.offset.text, sql: position, type: INT64 }], hidden: new Set() },
+      offset:
+        item.offset === undefined
+          ? undefined
+          : { alias: undefined, columns: [{ name: item.offset.text, sql: position, type: INT64 }], hidden: new Set() },
     }
   }
   const join = (item: FromItem & { k: 'join' }, scope: Scope): string => {
@@ -1134,7 +1713,17 @@ export const createCompiler = (
     const { right } = item
     const leftCount = scope.items.length
     const arrayPath = right.k === 'table' && right.path.length > 1 && isArrayPath(right.path, scope)
-    const asUnnest = right.k === 'unnest' ? right : arrayPath && right.k === 'table' ? { k: 'unnest' as const, expr: { k: 'path' as const, parts: right.path, pos: right.pos }, alias: right.alias ?? right.path.at(-1), pos: right.pos } : undefined
+    const asUnnest =
+      right.k === 'unnest'
+        ? right
+        : arrayPath && right.k === 'table'
+          ? {
+              k: 'unnest' as const,
+              expr: { k: 'path' as const, parts: right.path, pos: right.pos },
+              alias: right.alias ?? right.path.at(-1),
+              pos: right.pos,
+            }
+          : undefined
     if (asUnnest !== undefined) {
       if (item.using !== undefined) throw refuse(item.pos, 'USING with UNNEST')
       if (item.kind === 'RIGHT' || item.kind === 'FULL') throw refuse(item.pos, `${item.kind} JOIN with UNNEST`)
@@ -1142,21 +1731,30 @@ export const createCompiler = (
       scope.items.push(unnested.item)
       if (unnested.offset !== undefined) scope.items.push(unnested.offset)
       const condition = item.on === undefined ? undefined : bool(item.on, scope, 'ON')
-      if (condition?.agg === true || condition?.win === true) throw bad(item.pos, 'ON cannot contain an aggregate or a window function')
+      if (condition?.agg === true || condition?.win === true)
+        throw bad(item.pos, 'ON cannot contain an aggregate or a window function')
       if (item.kind === 'LEFT') {
         // The condition goes inside, where it may refer to both sides.
-        const inside = condition === undefined ? unnested.sql : `LATERAL (SELECT * FROM (${unnested.sql.slice('LATERAL ('.length, -1)}) AS ${unnested.sqlAlias} WHERE ${condition.sql})`
+        const inside =
+          condition === undefined
+            ? unnested.sql
+            : `LATERAL (SELECT * FROM (${unnested.sql.slice('LATERAL ('.length, -1)}) AS ${unnested.sqlAlias} WHERE ${condition.sql})`
         return `${left} LEFT JOIN ${inside} AS ${unnested.sqlAlias} ON TRUE`
       }
-      return condition === undefined ? `${left} CROSS JOIN ${unnested.sql} AS ${unnested.sqlAlias}` : `${left} JOIN ${unnested.sql} AS ${unnested.sqlAlias} ON ${condition.sql}`
+      return condition === undefined
+        ? `${left} CROSS JOIN ${unnested.sql} AS ${unnested.sqlAlias}`
+        : `${left} JOIN ${unnested.sql} AS ${unnested.sqlAlias} ON ${condition.sql}`
     }
-    if (item.kind !== 'CROSS' && item.kind !== 'COMMA' && item.on === undefined && item.using === undefined) throw bad(item.pos, 'JOIN needs ON or USING')
+    if (item.kind !== 'CROSS' && item.kind !== 'COMMA' && item.on === undefined && item.using === undefined)
+      throw bad(item.pos, 'JOIN needs ON or USING')
     const rightScope: Scope = { ...emptyScope(scope.ctes), parent: scope.parent }
     const rightSql = from(right, rightScope)
     const wrapped = right.k === 'join' ? `(${rightSql})` : rightSql
     const leftMerged = [...scope.merged]
     const leftItems = scope.items.slice(0, leftCount)
-    for (const added of rightScope.items) if (added.alias !== undefined && scope.items.some((other) => sameName(other.alias, added.alias ?? ''))) throw bad(item.pos, `Duplicate table alias ${added.alias} in the same FROM clause`)
+    for (const added of rightScope.items)
+      if (added.alias !== undefined && scope.items.some((other) => sameName(other.alias, added.alias ?? '')))
+        throw bad(item.pos, `Duplicate table alias ${added.alias} in the same FROM clause`)
     if (item.using === undefined) {
       scope.items.push(...rightScope.items)
       scope.merged.push(...rightScope.merged)
@@ -1174,7 +1772,10 @@ export const createCompiler = (
       conditions.push(comparison('=', l, r, name.pos).sql)
       if (!sameType(l.type, r.type)) throw refuse(name.pos, 'USING with different types')
       const sql = item.kind === 'RIGHT' ? r.sql : item.kind === 'FULL' ? `coalesce(${l.sql}, ${r.sql})` : l.sql
-      scope.merged = [...scope.merged.filter((column) => !sameName(column.name, name.text)), { name: name.text, sql, type: l.type }]
+      scope.merged = [
+        ...scope.merged.filter((column) => !sameName(column.name, name.text)),
+        { name: name.text, sql, type: l.type },
+      ]
       for (const side of [...leftItems, ...rightScope.items]) side.hidden.add(name.text.toLowerCase())
     }
     scope.items.push(...rightScope.items)
@@ -1192,25 +1793,41 @@ export const createCompiler = (
     const note = (ast: Expr): void => {
       if (ast.k === 'path') used.add((ast.parts[0]?.text ?? '').toLowerCase())
       else if (ast.k === 'call') ast.args.forEach(note)
-      else if (ast.k === 'binary') { note(ast.l); note(ast.r) } else if (ast.k === 'cast' || ast.k === 'unary') note(ast.x)
-      else if (ast.k !== 'lit' && ast.k !== 'typed' && ast.k !== 'param') throw refuse(ast.pos, 'This expression in PIVOT')
+      else if (ast.k === 'binary') {
+        note(ast.l)
+        note(ast.r)
+      } else if (ast.k === 'cast' || ast.k === 'unary') note(ast.x)
+      else if (ast.k !== 'lit' && ast.k !== 'typed' && ast.k !== 'param')
+        throw refuse(ast.pos, 'This expression in PIVOT')
     }
     note(item.by)
     const keys = columns.filter((column) => column.name !== undefined)
     if (keys.length < columns.length) throw refuse(item.pos, 'PIVOT of an unnamed column')
     for (const { call: aggregate } of item.aggregates) note(aggregate)
     const groups = keys.filter((column) => !used.has((column.name ?? '').toLowerCase()))
-    for (const column of groups) if (column.type.k === 'STRUCT' || column.type.k === 'ARRAY' || column.type.k === 'JSON') throw refuse(item.pos, `PIVOT that groups by ${typeName(column.type)}`)
-    const list: { name?: string; type: Type; sql: string }[] = groups.map((column) => ({ name: column.name, type: column.type, sql: column.sql }))
+    for (const column of groups)
+      if (column.type.k === 'STRUCT' || column.type.k === 'ARRAY' || column.type.k === 'JSON')
+        throw refuse(item.pos, `PIVOT that groups by ${typeName(column.type)}`)
+    const list: { name?: string; type: Type; sql: string }[] = groups.map((column) => ({
+      name: column.name,
+      type: column.type,
+      sql: column.sql,
+    }))
     for (const value of item.values) {
       const v = expr(value.expr, inner)
       if (v.lit === undefined) throw refuse(value.expr.pos, 'A PIVOT value that is no literal')
-      const valueName = value.alias?.text ?? (v.lit.kind === 'STRING' && /^[A-Za-z_][A-Za-z0-9_]*$/.test(v.lit.value) ? v.lit.value : undefined)
+      const valueName =
+        value.alias?.text ??
+        (v.lit.kind === 'STRING' && /^[A-Za-z_][A-Za-z0-9_]*$/.test(v.lit.value) ? v.lit.value : undefined)
       if (valueName === undefined) throw refuse(value.expr.pos, 'A PIVOT value without alias that is no identifier')
       const condition = `(${by.sql} IS NOT DISTINCT FROM ${coerce(v, by.type, 'PIVOT').sql})`
       for (const aggregate of item.aggregates) {
-        if (item.aggregates.length > 1 && aggregate.alias === undefined) throw bad(aggregate.call.pos, 'PIVOT with several aggregates needs their aliases')
-        list.push({ name: aggregate.alias === undefined ? valueName : `${aggregate.alias.text}_${valueName}`, ...pivotAggregate(aggregate.call, condition, inner) })
+        if (item.aggregates.length > 1 && aggregate.alias === undefined)
+          throw bad(aggregate.call.pos, 'PIVOT with several aggregates needs their aliases')
+        list.push({
+          name: aggregate.alias === undefined ? valueName : `${aggregate.alias.text}_${valueName}`,
+          ...pivotAggregate(aggregate.call, condition, inner),
+        })
       }
     }
     const outputs = nameOutputs(list)
@@ -1220,13 +1837,24 @@ export const createCompiler = (
     scope.items.push(outputItem(outputs, sqlAlias, item.alias?.text))
     return `(${body}) AS ${sqlAlias}`
   }
-  /** The aggregate over the rows of one pivot value: its argument is NULL elsewhere, which every allowed aggregate leaves out. */
+  /**
+   * The aggregate over the rows of one pivot value: its argument is NULL elsewhere, which every allowed aggregate
+   * leaves out.
+   */
   const pivotAggregate = (ast: Expr, condition: string, scope: Scope): { type: Type; sql: string } => {
-    if (ast.k !== 'call' || !['SUM', 'COUNT', 'MIN', 'MAX', 'AVG', 'COUNTIF'].includes(ast.name) || ast.distinct || ast.over !== undefined) throw refuse(ast.pos, 'This aggregate in PIVOT')
+    if (
+      ast.k !== 'call' ||
+      !['SUM', 'COUNT', 'MIN', 'MAX', 'AVG', 'COUNTIF'].includes(ast.name) ||
+      ast.distinct ||
+      ast.over !== undefined
+    )
+      throw refuse(ast.pos, 'This aggregate in PIVOT')
     const aggregate = aggregates.get(ast.name)
     if (aggregate === undefined) throw refuse(ast.pos, 'This aggregate in PIVOT')
     if (ast.star) return { type: INT64, sql: `count(CASE WHEN ${condition} THEN 1 END)` }
-    const args = ast.args.map((arg) => expr(arg, scope)).map((arg) => ({ ...arg, lit: undefined, sql: `(CASE WHEN ${condition} THEN ${arg.sql} END)` }))
+    const args = ast.args
+      .map((arg) => expr(arg, scope))
+      .map((arg) => ({ ...arg, lit: undefined, sql: `(CASE WHEN ${condition} THEN ${arg.sql} END)` }))
     const { type, sql } = aggregate.gen(compiler, ast, args, scope)
     return { type, sql: sql('') }
   }
@@ -1241,7 +1869,11 @@ export const createCompiler = (
     })
     const type = inputs[0]?.e.type ?? INT64
     if (inputs.some(({ e }) => !sameType(e.type, type))) throw bad(item.pos, 'UNPIVOT columns must have the same type')
-    const labels = unify(inputs.map(({ label }) => label), 'UNPIVOT', item.pos)
+    const labels = unify(
+      inputs.map(({ label }) => label),
+      'UNPIVOT',
+      item.pos,
+    )
     const rest = columns.filter((column) => !inputs.some(({ name }) => sameName(column.name, name)))
     const rows = fresh()
     const outputs = nameOutputs([...rest, { name: item.value.text, type }, { name: item.name.text, type: labels.type }])
@@ -1257,36 +1889,51 @@ export const createCompiler = (
 
   const starColumns = (scope: Scope): ItemColumn[] => [
     ...scope.merged,
-    ...scope.items.flatMap((item) => item.columns.filter((column) => column.name === undefined || !item.hidden.has(column.name.toLowerCase()))),
+    ...scope.items.flatMap((item) =>
+      item.columns.filter((column) => column.name === undefined || !item.hidden.has(column.name.toLowerCase())),
+    ),
   ]
-  const selectList = (items: readonly SelectItem[], scope: Scope): { name?: string; e: E; explicit?: boolean }[] => items.flatMap((item) => {
-    if (item.k === 'expr') {
-      const e = expr(item.expr, scope)
-      return [{ name: item.alias?.text ?? e.name, e, explicit: item.alias !== undefined }]
-    }
-    let columns: ItemColumn[]
-    if (item.base === undefined) {
-      if (scope.items.length === 0) throw bad(item.pos, 'SELECT * must have a FROM clause')
-      columns = starColumns(scope)
-    } else {
-      const variable = item.base.k === 'path' && item.base.parts.length === 1 ? rangeVariable(scope, item.base.parts[0]) : undefined
-      if (variable !== undefined) columns = variable.columns
-      else {
-        const base = expr(item.base, scope)
-        if (base.type.k !== 'STRUCT') throw bad(item.pos, `.* is not defined for ${typeName(base.type)}`)
-        columns = base.type.fields.map((f, at) => ({ name: f.name, sql: `struct_extract(${base.sql}, ${text(fieldName(f, at))})`, type: f.type }))
+  const selectList = (items: readonly SelectItem[], scope: Scope): { name?: string; e: E; explicit?: boolean }[] =>
+    items.flatMap((item) => {
+      if (item.k === 'expr') {
+        const e = expr(item.expr, scope)
+        return [{ name: item.alias?.text ?? e.name, e, explicit: item.alias !== undefined }]
       }
-    }
-    for (const name of [...item.except, ...item.replace.map((replaced) => replaced.name)]) {
-      if (!columns.some((column) => sameName(column.name, name.text))) throw bad(name.pos, `Column ${name.text} in EXCEPT or REPLACE does not exist`)
-    }
-    const kept = columns.filter((column) => !item.except.some((name) => sameName(column.name, name.text)))
-    if (kept.length === 0) throw bad(item.pos, 'SELECT * EXCEPT leaves no column')
-    return kept.map((column) => {
-      const replaced = item.replace.find((candidate) => sameName(column.name, candidate.name.text))
-      return { name: column.name, e: replaced === undefined ? columnE(column, item.pos, column.name) : { ...expr(replaced.expr, scope), name: column.name } }
+      let columns: ItemColumn[]
+      if (item.base === undefined) {
+        if (scope.items.length === 0) throw bad(item.pos, 'SELECT * must have a FROM clause')
+        columns = starColumns(scope)
+      } else {
+        const variable =
+          item.base.k === 'path' && item.base.parts.length === 1 ? rangeVariable(scope, item.base.parts[0]) : undefined
+        if (variable !== undefined) columns = variable.columns
+        else {
+          const base = expr(item.base, scope)
+          if (base.type.k !== 'STRUCT') throw bad(item.pos, `.* is not defined for ${typeName(base.type)}`)
+          columns = base.type.fields.map((f, at) => ({
+            name: f.name,
+            sql: `struct_extract(${base.sql}, ${text(fieldName(f, at))})`,
+            type: f.type,
+          }))
+        }
+      }
+      for (const name of [...item.except, ...item.replace.map((replaced) => replaced.name)]) {
+        if (!columns.some((column) => sameName(column.name, name.text)))
+          throw bad(name.pos, `Column ${name.text} in EXCEPT or REPLACE does not exist`)
+      }
+      const kept = columns.filter((column) => !item.except.some((name) => sameName(column.name, name.text)))
+      if (kept.length === 0) throw bad(item.pos, 'SELECT * EXCEPT leaves no column')
+      return kept.map((column) => {
+        const replaced = item.replace.find((candidate) => sameName(column.name, candidate.name.text))
+        return {
+          name: column.name,
+          e:
+            replaced === undefined
+              ? columnE(column, item.pos, column.name)
+              : { ...expr(replaced.expr, scope), name: column.name },
+        }
+      })
     })
-  })
   const rangeVariable = (scope: Scope, name: Name | undefined): Item | undefined => {
     if (name === undefined) return undefined
     for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
@@ -1297,7 +1944,12 @@ export const createCompiler = (
     }
     return undefined
   }
-  const select = (body: Select, order: readonly OrderKey[], parent: Scope | undefined, ctes: readonly Cte[]): { sql: string; columns: Output[] } => {
+  const select = (
+    body: Select,
+    order: readonly OrderKey[],
+    parent: Scope | undefined,
+    ctes: readonly Cte[],
+  ): { sql: string; columns: Output[] } => {
     const scope: Scope = { ...emptyScope(ctes), parent }
     scope.windows = new Map(body.windows.map(({ name, spec }) => [name.text.toLowerCase(), spec]))
     const fromSql = body.from === undefined ? '' : ` FROM ${from(body.from, scope)}`
@@ -1307,11 +1959,26 @@ export const createCompiler = (
       return e
     }
     const where = body.where === undefined ? '' : ` WHERE ${noAggregate(bool(body.where, scope, 'WHERE'), 'WHERE').sql}`
-    let list: { name?: string; e: E; explicit?: boolean }[] = selectList(body.items, scope).map((item) => item.e.type.k === 'NULL' ? { ...item, e: { ...coerce(item.e, INT64, 'SELECT'), agg: item.e.agg, win: item.e.win } } : item)
+    let list: { name?: string; e: E; explicit?: boolean }[] = selectList(body.items, scope).map((item) =>
+      item.e.type.k === 'NULL'
+        ? { ...item, e: { ...coerce(item.e, INT64, 'SELECT'), agg: item.e.agg, win: item.e.win } }
+        : item,
+    )
     if (body.as === 'STRUCT') {
       if (order.length > 0 && body.distinct) throw refuse(body.pos, 'SELECT DISTINCT AS STRUCT with ORDER BY')
       const parts = list
-      list = [{ e: { ...structOf(parts.map(({ name, e }) => ({ name, type: e.type })), parts.map(({ e }) => e), body.pos), items: undefined } }]
+      list = [
+        {
+          e: {
+            ...structOf(
+              parts.map(({ name, e }) => ({ name, type: e.type })),
+              parts.map(({ e }) => e),
+              body.pos,
+            ),
+            items: undefined,
+          },
+        },
+      ]
     }
     if (body.as === 'VALUE' && list.length !== 1) throw bad(body.pos, 'SELECT AS VALUE needs one column')
     const aliases = new Map<string, E | 'ambiguous'>()
@@ -1321,11 +1988,14 @@ export const createCompiler = (
       const other = aliases.get(key)
       aliases.set(key, other === undefined || (other !== 'ambiguous' && other.sql === e.sql) ? e : 'ambiguous')
     }
-    const outputs = nameOutputs(list.map(({ name, e }) => ({ name: body.as === 'VALUE' ? undefined : name, type: e.type })))
+    const outputs = nameOutputs(
+      list.map(({ name, e }) => ({ name: body.as === 'VALUE' ? undefined : name, type: e.type })),
+    )
     const selected = `SELECT ${body.distinct ? 'DISTINCT ' : ''}${list.map(({ e }, at) => `${e.sql} AS ${ident(outputs[at]?.sql ?? '')}`).join(', ')}`
     const withAliases: Scope = { ...scope, aliases, aliasFirst: false }
     const groupable = (e: E): E => {
-      if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON') throw refuse(e.pos, `Grouping by ${typeName(e.type)}`)
+      if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON')
+        throw refuse(e.pos, `Grouping by ${typeName(e.type)}`)
       return noAggregate(e, 'GROUP BY')
     }
     const groupKey = (ast: Expr, ordinals: boolean): string => {
@@ -1343,34 +2013,53 @@ export const createCompiler = (
     }
     const grouping = (g: Grouping): string => {
       switch (g.k) {
-        case 'expr': return groupKey(g.expr, false)
-        case 'tuple': return `(${g.exprs.map((e) => groupKey(e, false)).join(', ')})`
-        case 'rollup': return `ROLLUP (${g.exprs.map((e) => groupKey(e, false)).join(', ')})`
-        case 'cube': return `CUBE (${g.exprs.map((e) => groupKey(e, false)).join(', ')})`
-        case 'sets': return `GROUPING SETS (${g.sets.map((set) => grouping(set)).join(', ')})`
+        case 'expr':
+          return groupKey(g.expr, false)
+        case 'tuple':
+          return `(${g.exprs.map((e) => groupKey(e, false)).join(', ')})`
+        case 'rollup':
+          return `ROLLUP (${g.exprs.map((e) => groupKey(e, false)).join(', ')})`
+        case 'cube':
+          return `CUBE (${g.exprs.map((e) => groupKey(e, false)).join(', ')})`
+        case 'sets':
+          return `GROUPING SETS (${g.sets.map((set) => grouping(set)).join(', ')})`
       }
     }
     let groups = ''
     if (body.groups === 'ALL') {
-      const keys = list.map(({ e }, at) => ({ e, at })).filter(({ e }) => e.agg !== true && e.win !== true && e.lit === undefined)
+      const keys = list
+        .map(({ e }, at) => ({ e, at }))
+        .filter(({ e }) => e.agg !== true && e.win !== true && e.lit === undefined)
       keys.forEach(({ e }) => groupable(e))
       if (keys.length > 0) groups = ` GROUP BY ${keys.map(({ at }) => at + 1).join(', ')}`
     } else if (body.groups !== undefined) {
       const simple = body.groups.every((g) => g.k === 'expr')
-      groups = ` GROUP BY ${body.groups.map((g) => g.k === 'expr' ? groupKey(g.expr, simple) : grouping(g)).join(', ')}`
+      groups = ` GROUP BY ${body.groups.map((g) => (g.k === 'expr' ? groupKey(g.expr, simple) : grouping(g))).join(', ')}`
     }
-    if (body.distinct) list.forEach(({ e }) => { if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON') throw refuse(e.pos, `SELECT DISTINCT of ${typeName(e.type)}`) })
-    const having = body.having === undefined ? '' : (() => {
-      const e = bool(body.having, withAliases, 'HAVING')
-      if (e.win === true) throw bad(e.pos, 'Window function not allowed in HAVING')
-      if (groups === '' && e.agg !== true && !list.some((item) => item.e.agg === true)) throw bad(body.having.pos, 'HAVING needs GROUP BY or an aggregate')
-      return ` HAVING ${e.sql}`
-    })()
-    const qualify = body.qualify === undefined ? '' : (() => {
-      const e = bool(body.qualify, withAliases, 'QUALIFY')
-      if (e.win !== true && !list.some((item) => item.e.win === true)) throw bad(body.qualify.pos, 'QUALIFY needs a window function')
-      return ` QUALIFY ${e.sql}`
-    })()
+    if (body.distinct)
+      list.forEach(({ e }) => {
+        if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON')
+          throw refuse(e.pos, `SELECT DISTINCT of ${typeName(e.type)}`)
+      })
+    const having =
+      body.having === undefined
+        ? ''
+        : (() => {
+            const e = bool(body.having, withAliases, 'HAVING')
+            if (e.win === true) throw bad(e.pos, 'Window function not allowed in HAVING')
+            if (groups === '' && e.agg !== true && !list.some((item) => item.e.agg === true))
+              throw bad(body.having.pos, 'HAVING needs GROUP BY or an aggregate')
+            return ` HAVING ${e.sql}`
+          })()
+    const qualify =
+      body.qualify === undefined
+        ? ''
+        : (() => {
+            const e = bool(body.qualify, withAliases, 'QUALIFY')
+            if (e.win !== true && !list.some((item) => item.e.win === true))
+              throw bad(body.qualify.pos, 'QUALIFY needs a window function')
+            return ` QUALIFY ${e.sql}`
+          })()
     const core = `${selected}${fromSql}${where}${groups}${having}${qualify}`
     if (order.length === 0) return { sql: core, columns: outputs }
     const ordering: Scope = { ...scope, aliases, aliasFirst: true }
@@ -1381,13 +2070,16 @@ export const createCompiler = (
         if (e === undefined) throw bad(key.pos, `ORDER BY position ${key.expr.text} is not in the SELECT list`)
         return { at, e }
       }
-      if (key.expr.k === 'lit' || key.expr.k === 'typed' || key.expr.k === 'param') throw bad(key.pos, 'Cannot ORDER BY a constant')
+      if (key.expr.k === 'lit' || key.expr.k === 'typed' || key.expr.k === 'param')
+        throw bad(key.pos, 'Cannot ORDER BY a constant')
       const e = expr(key.expr, ordering)
       const at = list.findIndex((item) => item.e.sql === e.sql)
       return at < 0 ? { e } : { at, e }
     }
     const keys = order.map((key) => ({ key, ...find(key) }))
-    for (const { e, key } of keys) if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON') throw bad(key.pos, `ORDER BY is not defined for ${typeName(e.type)}`)
+    for (const { e, key } of keys)
+      if (e.type.k === 'STRUCT' || e.type.k === 'ARRAY' || e.type.k === 'JSON')
+        throw bad(key.pos, `ORDER BY is not defined for ${typeName(e.type)}`)
     if (body.distinct) {
       const sqlAlias = fresh()
       const sorted = keys.map(({ key, at, e }) => {
@@ -1396,7 +2088,10 @@ export const createCompiler = (
       })
       return { sql: `SELECT * FROM (${core}) AS ${sqlAlias} ORDER BY ${sorted.join(', ')}`, columns: outputs }
     }
-    return { sql: `${core} ORDER BY ${keys.map(({ key, at, e }) => orderSql(at !== undefined && e.type.k !== 'FLOAT64' ? { ...e, sql: String(at + 1) } : e, key, false)).join(', ')}`, columns: outputs }
+    return {
+      sql: `${core} ORDER BY ${keys.map(({ key, at, e }) => orderSql(at !== undefined && e.type.k !== 'FLOAT64' ? { ...e, sql: String(at + 1) } : e, key, false)).join(', ')}`,
+      columns: outputs,
+    }
   }
 
   // ---- queries
@@ -1404,18 +2099,35 @@ export const createCompiler = (
   const limitSql = (q: Query): string => {
     const bound = (ast: Expr): string => {
       const e = expr(ast, emptyScope())
-      if (e.type.k !== 'INT64' || (e.lit === undefined && e.param !== true) || (e.lit !== undefined && Number(e.lit.value) < 0)) throw bad(ast.pos, 'LIMIT and OFFSET need a whole number or a parameter')
+      if (
+        e.type.k !== 'INT64' ||
+        (e.lit === undefined && e.param !== true) ||
+        (e.lit !== undefined && Number(e.lit.value) < 0)
+      )
+        throw bad(ast.pos, 'LIMIT and OFFSET need a whole number or a parameter')
       return e.sql
     }
     return `${q.limit === undefined ? '' : ` LIMIT ${bound(q.limit)}`}${q.offset === undefined ? '' : ` OFFSET ${bound(q.offset)}`}`
   }
-  const body = (b: Query['body'], order: readonly OrderKey[], parent: Scope | undefined, ctes: readonly Cte[]): Compiled => {
+  const body = (
+    b: Query['body'],
+    order: readonly OrderKey[],
+    parent: Scope | undefined,
+    ctes: readonly Cte[],
+  ): Compiled => {
     if (b.k === 'select') return select(b, order, parent, ctes)
     if (b.k === 'query' && order.length === 0) {
       const inner = query(b.query, parent, ctes)
       return { sql: `SELECT * FROM (${inner.sql}) AS ${fresh()}`, columns: inner.columns }
     }
-    const inner = b.k === 'query' ? query(b.query, parent, ctes) : setOperation(b.op, b.items.map((item) => body(item, [], parent, ctes)), b.pos)
+    const inner =
+      b.k === 'query'
+        ? query(b.query, parent, ctes)
+        : setOperation(
+            b.op,
+            b.items.map((item) => body(item, [], parent, ctes)),
+            b.pos,
+          )
     if (order.length === 0) return inner
     const sqlAlias = fresh()
     const scope: Scope = { ...emptyScope(ctes), items: [outputItem(inner.columns, sqlAlias, undefined)], parent }
@@ -1432,31 +2144,58 @@ export const createCompiler = (
   const setOperation = (op: string, parts: readonly Compiled[], pos: number): Compiled => {
     const [first] = parts
     if (first === undefined) throw bad(pos, 'A set operation needs queries')
-    if (parts.some((part) => part.columns.length !== first.columns.length)) throw bad(pos, `Queries in ${op} have mismatched column count`)
-    const types = first.columns.map((_, at) => unify(parts.map((part) => mk(pos, part.columns[at]?.type ?? INT64, '_')), op, pos).type)
-    types.forEach((type) => { if (op !== 'UNION ALL' && (type.k === 'STRUCT' || type.k === 'ARRAY' || type.k === 'JSON')) throw refuse(pos, `${op} of ${typeName(type)}`) })
+    if (parts.some((part) => part.columns.length !== first.columns.length))
+      throw bad(pos, `Queries in ${op} have mismatched column count`)
+    const types = first.columns.map(
+      (_, at) =>
+        unify(
+          parts.map((part) => mk(pos, part.columns[at]?.type ?? INT64, '_')),
+          op,
+          pos,
+        ).type,
+    )
+    types.forEach((type) => {
+      if (op !== 'UNION ALL' && (type.k === 'STRUCT' || type.k === 'ARRAY' || type.k === 'JSON'))
+        throw refuse(pos, `${op} of ${typeName(type)}`)
+    })
     const columns = first.columns.map((column, at): Output => ({ ...column, type: types[at] ?? column.type }))
     const sqls = parts.map((part) => {
       if (part.columns.every((column, at) => sameType(column.type, types[at] ?? column.type))) return part.sql
       const sqlAlias = fresh()
       return `SELECT ${part.columns.map((column, at) => `${coerce(mk(pos, column.type, `${sqlAlias}.${ident(column.sql)}`), types[at] ?? column.type, op).sql} AS ${ident(columns[at]?.sql ?? '')}`).join(', ')} FROM (${part.sql}) AS ${sqlAlias}`
     })
-    return { sql: sqls.map((sql) => `(${sql})`).join(` ${op === 'UNION ALL' ? op : op.replace(' DISTINCT', '')} `), columns }
+    return {
+      sql: sqls.map((sql) => `(${sql})`).join(` ${op === 'UNION ALL' ? op : op.replace(' DISTINCT', '')} `),
+      columns,
+    }
   }
   const query = (q: Query, parent: Scope | undefined, outer: readonly Cte[] = parent?.ctes ?? []): Compiled => {
     const ctes: Cte[] = [...outer]
     const withs: string[] = []
     for (const { name, query: inner } of q.ctes) {
       const sqlName = `_c${++shared.counter.n}`
-      if (q.recursive && inner.body.k === 'setop' && inner.order.length === 0 && inner.limit === undefined && mentions(inner, name.text)) {
+      if (
+        q.recursive &&
+        inner.body.k === 'setop' &&
+        inner.order.length === 0 &&
+        inner.limit === undefined &&
+        mentions(inner, name.text)
+      ) {
         const { op, items, pos } = inner.body
         const [base, ...steps] = items
-        if (base === undefined || steps.length !== 1 || inner.ctes.length > 0 || (op !== 'UNION ALL' && op !== 'UNION DISTINCT')) throw refuse(pos, 'This form of a recursive query')
+        if (
+          base === undefined ||
+          steps.length !== 1 ||
+          inner.ctes.length > 0 ||
+          (op !== 'UNION ALL' && op !== 'UNION DISTINCT')
+        )
+          throw refuse(pos, 'This form of a recursive query')
         const first = body(base, [], undefined, ctes)
         const self: Cte = { name: name.text, sql: sqlName, columns: first.columns }
         const step = body(steps[0] ?? base, [], undefined, [...ctes, self])
         const whole = setOperation(op, [first, step], pos)
-        if (!whole.columns.every((column, at) => sameType(column.type, first.columns[at]?.type ?? column.type))) throw refuse(pos, 'A recursive query whose types change')
+        if (!whole.columns.every((column, at) => sameType(column.type, first.columns[at]?.type ?? column.type)))
+          throw refuse(pos, 'A recursive query whose types change')
         withs.push(`${sqlName}(${first.columns.map((column) => ident(column.sql)).join(', ')}) AS (${whole.sql})`)
         ctes.push(self)
         continue
@@ -1467,14 +2206,44 @@ export const createCompiler = (
     }
     const inner = body(q.body, q.order, parent, ctes)
     const limits = limitSql(q)
-    const limited = limits === '' ? inner.sql : q.order.length > 0 || q.body.k === 'select' ? `${inner.sql}${limits}` : `SELECT * FROM (${inner.sql}) AS ${fresh()}${limits}`
-    return { sql: withs.length === 0 ? limited : `WITH ${q.recursive ? 'RECURSIVE ' : ''}${withs.join(', ')} ${limited}`, columns: inner.columns }
+    const limited =
+      limits === ''
+        ? inner.sql
+        : q.order.length > 0 || q.body.k === 'select'
+          ? `${inner.sql}${limits}`
+          : `SELECT * FROM (${inner.sql}) AS ${fresh()}${limits}`
+    return {
+      sql: withs.length === 0 ? limited : `WITH ${q.recursive ? 'RECURSIVE ' : ''}${withs.join(', ')} ${limited}`,
+      columns: inner.columns,
+    }
   }
   /** Whether the query reads a table of this one-part name: only then it is recursive. */
-  const mentions = (q: Query, name: string): boolean => JSON.stringify(q, (key, value: unknown) => key === 'type' ? undefined : value).toLowerCase().includes(`"path":[{"text":${JSON.stringify(name.toLowerCase())}`)
+  const mentions = (q: Query, name: string): boolean =>
+    JSON.stringify(q, (key, value: unknown) => (key === 'type' ? undefined : value))
+      .toLowerCase()
+      .includes(`"path":[{"text":${JSON.stringify(name.toLowerCase())}`)
 
   const compiler: Compiler = {
-    sql: source, catalog, referenced: shared.referenced, views: shared.views, used, expr, bool, query, from, coerce, tryCoerce, unify, orderKey, cast, resolveTable, tableItem, fresh, invalid: bad, unsupported: refuse, mk,
+    sql: source,
+    catalog,
+    referenced: shared.referenced,
+    views: shared.views,
+    used,
+    expr,
+    bool,
+    query,
+    from,
+    coerce,
+    tryCoerce,
+    unify,
+    orderKey,
+    cast,
+    resolveTable,
+    tableItem,
+    fresh,
+    invalid: bad,
+    unsupported: refuse,
+    mk,
   }
   const extras: CompilerExtras = { addInterval, concat, comparison, arithmetic, temporalLiteral, caseOf }
   extrasOf.set(compiler, extras)
@@ -1482,7 +2251,9 @@ export const createCompiler = (
 }
 
 const viewCatalog = (catalog: Catalog): Catalog => ({
-  project_id: catalog.project_id, table: (ref) => catalog.table(ref), dataset: (ref) => catalog.dataset(ref),
+  project_id: catalog.project_id,
+  table: (ref) => catalog.table(ref),
+  dataset: (ref) => catalog.dataset(ref),
   ...(catalog.datasets === undefined ? {} : { datasets: (project_id: string) => catalog.datasets?.(project_id) ?? [] }),
 })
 
@@ -1503,7 +2274,14 @@ export const extras = (compiler: Compiler): CompilerExtras => {
 }
 
 /** Microseconds of a part with a fixed length. */
-export const microseconds: Readonly<Record<string, number>> = { MICROSECOND: 1, MILLISECOND: 1_000, SECOND: 1_000_000, MINUTE: 60_000_000, HOUR: 3_600_000_000, DAY: 86_400_000_000 }
+export const microseconds: Readonly<Record<string, number>> = {
+  MICROSECOND: 1,
+  MILLISECOND: 1_000,
+  SECOND: 1_000_000,
+  MINUTE: 60_000_000,
+  HOUR: 3_600_000_000,
+  DAY: 86_400_000_000,
+}
 const weekDays = ['SUNDAY', 'MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY']
 /** Number of the weekday that WEEK or WEEK(day) starts with; Sunday is 0. */
 export const weekDay = (c: Compiler, part: DatePart): number => {

@@ -1,4 +1,7 @@
-/** GoogleSQL text to tokens. Offsets are UTF-16 positions in the text; line and column are computed from them only for errors. */
+/**
+ * GoogleSQL text to tokens. Offsets are UTF-16 positions in the text; line and column are computed from them only for
+ * errors.
+ */
 import { AppError } from '@convergence/contracts'
 
 export type TokenKind = 'word' | 'quoted' | 'int' | 'float' | 'string' | 'bytes' | 'param' | 'op' | 'end'
@@ -6,7 +9,10 @@ export interface Token {
   kind: TokenKind
   /** The value: identifiers without quotes, strings without escapes, bytes as hex, parameters without @. */
   text: string
-  /** Upper case of a plain word or the operator itself; empty for everything that is quoted, so that `\`select\`` is no keyword. */
+  /**
+   * Upper case of a plain word or the operator itself; empty for everything that is quoted, so that `\`select\`` is no
+   * keyword.
+   */
   up: string
   start: number
   end: number
@@ -20,12 +26,64 @@ export const positionOf = (sql: string, offset: number): string => {
 export const invalid = (sql: string, offset: number, message: string): AppError =>
   new AppError('QUERY_INVALID', `${message} at ${positionOf(sql, offset)}`)
 export const unsupported = (sql: string, offset: number, what: string): AppError =>
-  new AppError('QUERY_UNSUPPORTED', `${what} is not supported by the local warehouse at ${positionOf(sql, offset)}; see docs/LOCAL.md`)
+  new AppError(
+    'QUERY_UNSUPPORTED',
+    `${what} is not supported by the local warehouse at ${positionOf(sql, offset)}; see docs/LOCAL.md`,
+  )
 
 const wordStart = /[A-Za-z_]/
 const wordRest = /[A-Za-z0-9_]/
-const operators = ['||', '|>', '<=', '>=', '<>', '!=', '<<', '=>', '->', '@@', '(', ')', '[', ']', ',', '.', ';', '+', '-', '*', '/', '=', '<', '>', '&', '|', '^', '~', '@', ':', '$', '{', '}', '%', '!']
-const simpleEscapes: Record<string, string> = { a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v', '\\': '\\', '?': '?', '"': '"', "'": "'", '`': '`' }
+const operators = [
+  '||',
+  '|>',
+  '<=',
+  '>=',
+  '<>',
+  '!=',
+  '<<',
+  '=>',
+  '->',
+  '@@',
+  '(',
+  ')',
+  '[',
+  ']',
+  ',',
+  '.',
+  ';',
+  '+',
+  '-',
+  '*',
+  '/',
+  '=',
+  '<',
+  '>',
+  '&',
+  '|',
+  '^',
+  '~',
+  '@',
+  ':',
+  '$',
+  '{',
+  '}',
+  '%',
+  '!',
+]
+const simpleEscapes: Record<string, string> = {
+  a: '\x07',
+  b: '\b',
+  f: '\f',
+  n: '\n',
+  r: '\r',
+  t: '\t',
+  v: '\v',
+  '\\': '\\',
+  '?': '?',
+  '"': '"',
+  "'": "'",
+  '`': '`',
+}
 
 /** The k-th `?` of a statement, from 1, reads the parameter of this name. */
 export const positionalName = (k: number): string => `_positional_${k}`
@@ -36,10 +94,15 @@ export const tokenize = (sql: string, from = 0, questionsBefore = 0): Token[] =>
   let questions = questionsBefore
   const tokens: Token[] = []
   let i = from
-  const push = (kind: TokenKind, text: string, start: number, up = ''): void => { tokens.push({ kind, text, up, start, end: i }) }
+  const push = (kind: TokenKind, text: string, start: number, up = ''): void => {
+    tokens.push({ kind, text, up, start, end: i })
+  }
   while (i < sql.length) {
     const c = sql.charAt(i)
-    if (/\s/.test(c)) { i++; continue }
+    if (/\s/.test(c)) {
+      i++
+      continue
+    }
     if (c === '#' || (c === '-' && sql[i + 1] === '-')) {
       while (i < sql.length && sql[i] !== '\n') i++
       continue
@@ -106,10 +169,20 @@ export const tokenize = (sql: string, from = 0, questionsBefore = 0): Token[] =>
 /** `a.1` is a path, not the number .1 after a name. */
 const afterPath = (tokens: readonly Token[], start: number): boolean => {
   const last = tokens.at(-1)
-  return last !== undefined && last.end === start && (last.kind === 'word' || last.kind === 'quoted' || last.up === ')' || last.up === ']')
+  return (
+    last !== undefined &&
+    last.end === start &&
+    (last.kind === 'word' || last.kind === 'quoted' || last.up === ')' || last.up === ']')
+  )
 }
 
-const readQuoted = (sql: string, from: number, start: number, quote: string, how: { raw: boolean; bytes: boolean }): { value: string; end: number } => {
+const readQuoted = (
+  sql: string,
+  from: number,
+  start: number,
+  quote: string,
+  how: { raw: boolean; bytes: boolean },
+): { value: string; end: number } => {
   let i = from
   let out = ''
   const bytes: number[] = []
@@ -118,7 +191,12 @@ const readQuoted = (sql: string, from: number, start: number, quote: string, how
     else out += text
   }
   for (;;) {
-    if (i >= sql.length) throw invalid(sql, start, quote === '`' ? 'Syntax error: unclosed identifier' : 'Syntax error: unclosed string literal')
+    if (i >= sql.length)
+      throw invalid(
+        sql,
+        start,
+        quote === '`' ? 'Syntax error: unclosed identifier' : 'Syntax error: unclosed string literal',
+      )
     if (sql.startsWith(quote, i)) break
     const c = sql.charAt(i)
     if (c === '\n' && quote.length === 1) throw invalid(sql, start, 'Syntax error: unclosed string literal')
@@ -140,11 +218,15 @@ const readQuoted = (sql: string, from: number, start: number, quote: string, how
       i += 2
       continue
     }
-    const coded = /^\\(?:([0-3][0-7]{2})|[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/.exec(sql.slice(i, i + 10))
+    const coded = /^\\(?:([0-3][0-7]{2})|[xX]([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8}))/.exec(
+      sql.slice(i, i + 10),
+    )
     if (coded === null) throw invalid(sql, i, `Syntax error: illegal escape sequence \\${next}`)
     const value = coded[1] !== undefined ? parseInt(coded[1], 8) : parseInt(coded[2] ?? coded[3] ?? coded[4] ?? '0', 16)
-    if (how.bytes && coded[1] === undefined && coded[2] === undefined) throw invalid(sql, i, 'Syntax error: a bytes literal has no Unicode escapes')
-    if (value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff)) throw invalid(sql, i, 'Syntax error: illegal Unicode code point')
+    if (how.bytes && coded[1] === undefined && coded[2] === undefined)
+      throw invalid(sql, i, 'Syntax error: a bytes literal has no Unicode escapes')
+    if (value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+      throw invalid(sql, i, 'Syntax error: illegal Unicode code point')
     if (how.bytes) bytes.push(value)
     else out += String.fromCodePoint(value)
     i += coded[0].length

@@ -3,11 +3,28 @@ import { AppError } from '@convergence/contracts'
 import { invalid, tokenize, unsupported, isPositional, type Token } from './lexer.ts'
 import { arrayOf, scalarNames, type Field, type Type } from './types.ts'
 
-export interface Name { text: string; pos: number }
-interface At { pos: number }
-export interface OrderKey extends At { expr: Expr; desc: boolean; nulls?: 'FIRST' | 'LAST' }
-export interface FrameBound { kind: 'UNBOUNDED PRECEDING' | 'UNBOUNDED FOLLOWING' | 'CURRENT ROW' | 'PRECEDING' | 'FOLLOWING'; expr?: Expr }
-export interface WindowSpec extends At { base?: Name; partition: Expr[]; order: OrderKey[]; frame?: { unit: 'ROWS' | 'RANGE'; from: FrameBound; to: FrameBound } }
+export interface Name {
+  text: string
+  pos: number
+}
+interface At {
+  pos: number
+}
+export interface OrderKey extends At {
+  expr: Expr
+  desc: boolean
+  nulls?: 'FIRST' | 'LAST'
+}
+export interface FrameBound {
+  kind: 'UNBOUNDED PRECEDING' | 'UNBOUNDED FOLLOWING' | 'CURRENT ROW' | 'PRECEDING' | 'FOLLOWING'
+  expr?: Expr
+}
+export interface WindowSpec extends At {
+  base?: Name
+  partition: Expr[]
+  order: OrderKey[]
+  frame?: { unit: 'ROWS' | 'RANGE'; from: FrameBound; to: FrameBound }
+}
 export interface Call extends At {
   k: 'call'
   /** Upper case, with prefix: SUM, SAFE.PARSE_DATE, NET.HOST. */
@@ -21,11 +38,18 @@ export interface Call extends At {
   limit?: Expr
   over?: WindowSpec
 }
-export interface DatePart extends At { part: string; day?: string }
+export interface DatePart extends At {
+  part: string
+  day?: string
+}
 export type IndexMode = 'OFFSET' | 'SAFE_OFFSET' | 'ORDINAL' | 'SAFE_ORDINAL' | 'PLAIN'
 export type Expr =
   | (At & { k: 'lit'; type: 'INT64' | 'FLOAT64' | 'STRING' | 'BYTES' | 'BOOL' | 'NULL'; text: string })
-  | (At & { k: 'typed'; type: 'DATE' | 'TIME' | 'DATETIME' | 'TIMESTAMP' | 'NUMERIC' | 'BIGNUMERIC' | 'JSON'; text: string })
+  | (At & {
+      k: 'typed'
+      type: 'DATE' | 'TIME' | 'DATETIME' | 'TIMESTAMP' | 'NUMERIC' | 'BIGNUMERIC' | 'JSON'
+      text: string
+    })
   | (At & { k: 'param'; name: string })
   | (At & { k: 'path'; parts: Name[] })
   | (At & { k: 'dot'; base: Expr; name: Name })
@@ -52,13 +76,39 @@ export type FromItem =
   | (At & { k: 'table'; path: Name[]; alias?: Name })
   | (At & { k: 'unnest'; expr: Expr; alias?: Name; offset?: Name })
   | (At & { k: 'sub'; query: Query; alias?: Name })
-  | (At & { k: 'join'; kind: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL' | 'CROSS' | 'COMMA'; left: FromItem; right: FromItem; on?: Expr; using?: Name[] })
-  | (At & { k: 'pivot'; input: FromItem; aggregates: { call: Expr; alias?: Name }[]; by: Expr; values: { expr: Expr; alias?: Name }[]; alias?: Name })
-  | (At & { k: 'unpivot'; input: FromItem; value: Name; name: Name; columns: { column: Name; label?: Expr }[]; nulls: boolean; alias?: Name })
+  | (At & {
+      k: 'join'
+      kind: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL' | 'CROSS' | 'COMMA'
+      left: FromItem
+      right: FromItem
+      on?: Expr
+      using?: Name[]
+    })
+  | (At & {
+      k: 'pivot'
+      input: FromItem
+      aggregates: { call: Expr; alias?: Name }[]
+      by: Expr
+      values: { expr: Expr; alias?: Name }[]
+      alias?: Name
+    })
+  | (At & {
+      k: 'unpivot'
+      input: FromItem
+      value: Name
+      name: Name
+      columns: { column: Name; label?: Expr }[]
+      nulls: boolean
+      alias?: Name
+    })
 export type SelectItem =
   | (At & { k: 'expr'; expr: Expr; alias?: Name })
   | (At & { k: 'star'; base?: Expr; except: Name[]; replace: { expr: Expr; name: Name }[] })
-export type Grouping = { k: 'expr'; expr: Expr } | { k: 'rollup' | 'cube'; exprs: Expr[] } | { k: 'sets'; sets: Grouping[] } | { k: 'tuple'; exprs: Expr[] }
+export type Grouping =
+  | { k: 'expr'; expr: Expr }
+  | { k: 'rollup' | 'cube'; exprs: Expr[] }
+  | { k: 'sets'; sets: Grouping[] }
+  | { k: 'tuple'; exprs: Expr[] }
 export interface Select extends At {
   k: 'select'
   distinct: boolean
@@ -71,19 +121,51 @@ export interface Select extends At {
   qualify?: Expr
   windows: { name: Name; spec: WindowSpec }[]
 }
-export interface SetOp extends At { k: 'setop'; op: 'UNION ALL' | 'UNION DISTINCT' | 'INTERSECT DISTINCT' | 'EXCEPT DISTINCT'; items: Body[] }
+export interface SetOp extends At {
+  k: 'setop'
+  op: 'UNION ALL' | 'UNION DISTINCT' | 'INTERSECT DISTINCT' | 'EXCEPT DISTINCT'
+  items: Body[]
+}
 export type Body = Select | SetOp | (At & { k: 'query'; query: Query })
-export interface Query extends At { recursive: boolean; ctes: { name: Name; query: Query }[]; body: Body; order: OrderKey[]; limit?: Expr; offset?: Expr }
+export interface Query extends At {
+  recursive: boolean
+  ctes: { name: Name; query: Query }[]
+  body: Body
+  order: OrderKey[]
+  limit?: Expr
+  offset?: Expr
+}
 
-export interface ColumnDef extends At { name: Name; type: Type; not_null: boolean; max_length?: number; decimal?: { precision: number; scale: number }; default?: Expr; options: OptionDef[] }
-export interface OptionDef extends At { name: string; value: Expr }
-export interface Path extends At { parts: Name[]; alias?: Name }
+export interface ColumnDef extends At {
+  name: Name
+  type: Type
+  not_null: boolean
+  max_length?: number
+  decimal?: { precision: number; scale: number }
+  default?: Expr
+  options: OptionDef[]
+}
+export interface OptionDef extends At {
+  name: string
+  value: Expr
+}
+export interface Path extends At {
+  parts: Name[]
+  alias?: Name
+}
 export interface MergeWhen extends At {
   match: 'MATCHED' | 'NOT MATCHED BY TARGET' | 'NOT MATCHED BY SOURCE'
   condition?: Expr
-  action: { k: 'delete' } | { k: 'update'; sets: SetItem[] } | { k: 'insert'; columns?: Name[]; values: Expr[] } | { k: 'insert-row' }
+  action:
+    | { k: 'delete' }
+    | { k: 'update'; sets: SetItem[] }
+    | { k: 'insert'; columns?: Name[]; values: Expr[] }
+    | { k: 'insert-row' }
 }
-export interface SetItem extends At { path: Name[]; value: Expr }
+export interface SetItem extends At {
+  path: Name[]
+  value: Expr
+}
 export type Statement =
   | (At & { k: 'select'; query: Query })
   | (At & { k: 'insert'; target: Path; columns?: Name[]; rows?: Expr[][]; query?: Query })
@@ -91,23 +173,66 @@ export type Statement =
   | (At & { k: 'delete'; target: Path; where: Expr })
   | (At & { k: 'merge'; target: Path; source: FromItem; on: Expr; whens: MergeWhen[] })
   | (At & { k: 'truncate'; target: Path })
-  | (At & { k: 'create-table'; target: Path; replace: boolean; if_not_exists: boolean; columns?: ColumnDef[]; primary_key?: Name[]; like?: Path; partition?: Expr; cluster: Name[]; options: OptionDef[]; query?: Query })
-  | (At & { k: 'create-view'; target: Path; replace: boolean; if_not_exists: boolean; materialized: boolean; columns?: { name: Name; options: OptionDef[] }[]; options: OptionDef[]; query: Query; query_start: number; query_end: number })
+  | (At & {
+      k: 'create-table'
+      target: Path
+      replace: boolean
+      if_not_exists: boolean
+      columns?: ColumnDef[]
+      primary_key?: Name[]
+      like?: Path
+      partition?: Expr
+      cluster: Name[]
+      options: OptionDef[]
+      query?: Query
+    })
+  | (At & {
+      k: 'create-view'
+      target: Path
+      replace: boolean
+      if_not_exists: boolean
+      materialized: boolean
+      columns?: { name: Name; options: OptionDef[] }[]
+      options: OptionDef[]
+      query: Query
+      query_start: number
+      query_end: number
+    })
   | (At & { k: 'create-schema'; target: Path; if_not_exists: boolean; options: OptionDef[] })
-  | (At & { k: 'drop'; what: 'TABLE' | 'VIEW' | 'MATERIALIZED VIEW' | 'SCHEMA'; target: Path; if_exists: boolean; cascade: boolean })
+  | (At & {
+      k: 'drop'
+      what: 'TABLE' | 'VIEW' | 'MATERIALIZED VIEW' | 'SCHEMA'
+      target: Path
+      if_exists: boolean
+      cascade: boolean
+    })
   | (At & { k: 'alter-table'; target: Path; if_exists: boolean; actions: AlterAction[] })
 export type AlterAction =
   | (At & { k: 'add'; column: ColumnDef; if_not_exists: boolean })
   | (At & { k: 'drop'; name: Name; if_exists: boolean })
   | (At & { k: 'options'; options: OptionDef[] })
 
-const reserved = new Set(('ALL AND ANY ARRAY AS ASC ASSERT_ROWS_MODIFIED AT BETWEEN BY CASE CAST COLLATE CONTAINS CREATE CROSS CUBE CURRENT DEFAULT DEFINE DESC DISTINCT ELSE END ENUM ESCAPE ' +
-  'EXCEPT EXCLUDE EXISTS EXTRACT FALSE FETCH FOLLOWING FOR FROM FULL GROUP GROUPING GROUPS HASH HAVING IF IGNORE IN INNER INTERSECT INTERVAL INTO IS JOIN LATERAL LEFT LIKE LIMIT LOOKUP ' +
-  'MERGE NATURAL NEW NO NOT NULL NULLS OF ON OR ORDER OUTER OVER PARTITION PRECEDING PROTO QUALIFY RANGE RECURSIVE RESPECT RIGHT ROLLUP ROWS SELECT SET SOME STRUCT TABLESAMPLE THEN TO TREAT ' +
-  'TRUE UNBOUNDED UNION UNNEST USING WHEN WHERE WINDOW WITH WITHIN').split(' '))
+const reserved = new Set(
+  (
+    'ALL AND ANY ARRAY AS ASC ASSERT_ROWS_MODIFIED AT BETWEEN BY CASE CAST COLLATE CONTAINS CREATE CROSS CUBE CURRENT DEFAULT DEFINE DESC DISTINCT ELSE END ENUM ESCAPE ' +
+    'EXCEPT EXCLUDE EXISTS EXTRACT FALSE FETCH FOLLOWING FOR FROM FULL GROUP GROUPING GROUPS HASH HAVING IF IGNORE IN INNER INTERSECT INTERVAL INTO IS JOIN LATERAL LEFT LIKE LIMIT LOOKUP ' +
+    'MERGE NATURAL NEW NO NOT NULL NULLS OF ON OR ORDER OUTER OVER PARTITION PRECEDING PROTO QUALIFY RANGE RECURSIVE RESPECT RIGHT ROLLUP ROWS SELECT SET SOME STRUCT TABLESAMPLE THEN TO TREAT ' +
+    'TRUE UNBOUNDED UNION UNNEST USING WHEN WHERE WINDOW WITH WITHIN'
+  ).split(' '),
+)
 /** Reserved words that are also functions. */
 const callable = new Set(['IF', 'LEFT', 'RIGHT', 'GROUPING', 'ANY', 'ARRAY', 'COALESCE'])
-const literalTypes = { DATE: 'DATE', TIME: 'TIME', DATETIME: 'DATETIME', TIMESTAMP: 'TIMESTAMP', NUMERIC: 'NUMERIC', DECIMAL: 'NUMERIC', BIGNUMERIC: 'BIGNUMERIC', BIGDECIMAL: 'BIGNUMERIC', JSON: 'JSON' } as const
+const literalTypes = {
+  DATE: 'DATE',
+  TIME: 'TIME',
+  DATETIME: 'DATETIME',
+  TIMESTAMP: 'TIMESTAMP',
+  NUMERIC: 'NUMERIC',
+  DECIMAL: 'NUMERIC',
+  BIGNUMERIC: 'BIGNUMERIC',
+  BIGDECIMAL: 'BIGNUMERIC',
+  JSON: 'JSON',
+} as const
 const isLiteralType = (word: string): word is keyof typeof literalTypes => Object.hasOwn(literalTypes, word)
 /** Constants that need no parentheses. */
 const bareCalls = new Set(['CURRENT_DATE', 'CURRENT_TIMESTAMP', 'CURRENT_DATETIME', 'CURRENT_TIME'])
@@ -122,7 +247,14 @@ export const parseStatement = (sql: string): Statement => {
 
   // ---- tokens
 
-  const peek = (ahead = 0): Token => tokens[Math.min(at + ahead, tokens.length - 1)] ?? { kind: 'end', text: '', up: '', start: sql.length, end: sql.length }
+  const peek = (ahead = 0): Token =>
+    tokens[Math.min(at + ahead, tokens.length - 1)] ?? {
+      kind: 'end',
+      text: '',
+      up: '',
+      start: sql.length,
+      end: sql.length,
+    }
   const pos = (): number => peek().start
   const next = (): Token => {
     const token = peek()
@@ -135,8 +267,14 @@ export const parseStatement = (sql: string): Statement => {
     at += words.length
     return true
   }
-  const shown = (token: Token): string => token.kind === 'end' ? 'end of statement' : JSON.stringify(sql.slice(token.start, token.end))
-  const unexpected = (expected?: string): AppError => invalid(sql, pos(), `Syntax error: ${expected === undefined ? 'unexpected' : `expected ${expected} but got`} ${shown(peek())}`)
+  const shown = (token: Token): string =>
+    token.kind === 'end' ? 'end of statement' : JSON.stringify(sql.slice(token.start, token.end))
+  const unexpected = (expected?: string): AppError =>
+    invalid(
+      sql,
+      pos(),
+      `Syntax error: ${expected === undefined ? 'unexpected' : `expected ${expected} but got`} ${shown(peek())}`,
+    )
   const expect = (...words: string[]): void => {
     for (const word of words) if (!take(word)) throw unexpected(word)
   }
@@ -173,7 +311,8 @@ export const parseStatement = (sql: string): Statement => {
     if (take('AS')) return name()
     const token = peek()
     if (token.kind === 'quoted' || (token.kind === 'word' && !reserved.has(token.up) && !words.includes(token.up))) {
-      if (before !== undefined && before.end === token.start && (before.kind === 'int' || before.kind === 'float')) throw invalid(sql, token.start, 'Syntax error: missing whitespace between literal and alias')
+      if (before !== undefined && before.end === token.start && (before.kind === 'int' || before.kind === 'float'))
+        throw invalid(sql, token.start, 'Syntax error: missing whitespace between literal and alias')
       return name()
     }
     return undefined
@@ -185,7 +324,11 @@ export const parseStatement = (sql: string): Statement => {
       const dashed = /^[A-Za-z_][A-Za-z0-9_]*(?:-[A-Za-z0-9_]+)+(?=\.)/.exec(sql.slice(first.start))
       if (dashed !== null) {
         const end = first.start + dashed[0].length
-        tokens = [...tokens.slice(0, at), { kind: 'quoted', text: dashed[0], up: '', start: first.start, end }, ...tokenize(sql, end, tokens.slice(0, at).filter(isPositional).length)]
+        tokens = [
+          ...tokens.slice(0, at),
+          { kind: 'quoted', text: dashed[0], up: '', start: first.start, end },
+          ...tokenize(sql, end, tokens.slice(0, at).filter(isPositional).length),
+        ]
       }
     }
     const parts: Name[] = []
@@ -210,30 +353,31 @@ export const parseStatement = (sql: string): Statement => {
 
   // ---- types
 
-  const type = (): Type => nest(() => {
-    const where = pos()
-    if (take('ARRAY')) {
-      expect('<')
-      const of = type()
-      expect('>')
-      if (of.k === 'ARRAY') throw invalid(sql, where, 'An array of arrays is not a type')
-      return arrayOf(of)
-    }
-    if (take('STRUCT')) {
-      expect('<')
-      const fields = list((): Field => {
-        const named = (peek().kind === 'word' || peek().kind === 'quoted') && (peek(1).kind === 'word')
-        if (!named) return { type: type() }
-        return { name: name(true).text, type: type() }
-      })
-      expect('>')
-      return { k: 'STRUCT', fields }
-    }
-    const word = next()
-    const scalarName = word.kind === 'word' ? scalarNames[word.up] : undefined
-    if (scalarName === undefined) throw refuse(`Type ${word.text === '' ? shown(word) : word.text}`, where)
-    return { k: scalarName }
-  })
+  const type = (): Type =>
+    nest(() => {
+      const where = pos()
+      if (take('ARRAY')) {
+        expect('<')
+        const of = type()
+        expect('>')
+        if (of.k === 'ARRAY') throw invalid(sql, where, 'An array of arrays is not a type')
+        return arrayOf(of)
+      }
+      if (take('STRUCT')) {
+        expect('<')
+        const fields = list((): Field => {
+          const named = (peek().kind === 'word' || peek().kind === 'quoted') && peek(1).kind === 'word'
+          if (!named) return { type: type() }
+          return { name: name(true).text, type: type() }
+        })
+        expect('>')
+        return { k: 'STRUCT', fields }
+      }
+      const word = next()
+      const scalarName = word.kind === 'word' ? scalarNames[word.up] : undefined
+      if (scalarName === undefined) throw refuse(`Type ${word.text === '' ? shown(word) : word.text}`, where)
+      return { k: scalarName }
+    })
   /** A type in a column definition, where it may have parameters. */
   const columnType = (): { type: Type; max_length?: number; decimal?: { precision: number; scale: number } } => {
     const base = type()
@@ -242,9 +386,17 @@ export const parseStatement = (sql: string): Statement => {
     const numbers = list(() => Number(next().text))
     expect(')')
     const [first, second = 0] = numbers
-    if (first === undefined || !numbers.every((n) => Number.isInteger(n) && n >= 0)) throw invalid(sql, where, 'Type parameters are whole numbers')
+    if (first === undefined || !numbers.every((n) => Number.isInteger(n) && n >= 0))
+      throw invalid(sql, where, 'Type parameters are whole numbers')
     if (base.k === 'STRING' && numbers.length === 1) return { type: base, max_length: first }
-    if (base.k === 'NUMERIC' && numbers.length <= 2 && second <= 9 && first >= Math.max(1, second) && first <= 29 + second) return { type: base, decimal: { precision: first, scale: second } }
+    if (
+      base.k === 'NUMERIC' &&
+      numbers.length <= 2 &&
+      second <= 9 &&
+      first >= Math.max(1, second) &&
+      first <= 29 + second
+    )
+      return { type: base, decimal: { precision: first, scale: second } }
     throw refuse(`A parameter of type ${base.k}`, where)
   }
 
@@ -280,7 +432,8 @@ export const parseStatement = (sql: string): Statement => {
       if (comparisons.has(peek().up)) {
         if (peek().up === '>' && peek(1).up === '>' && peek(1).start === peek().end) throw refuse('Operator >>')
         const op = next().up
-        if (l.k === 'binary' && comparisons.has(l.op) && tokens[at - 2]?.up !== ')') throw invalid(sql, where, 'Syntax error: comparisons do not chain')
+        if (l.k === 'binary' && comparisons.has(l.op) && tokens[at - 2]?.up !== ')')
+          throw invalid(sql, where, 'Syntax error: comparisons do not chain')
         l = { k: 'binary', op: op === '!=' ? '<>' : op, l, r: bitOr(), pos: where }
       } else if (is('IS')) {
         next()
@@ -369,7 +522,10 @@ export const parseStatement = (sql: string): Statement => {
         const word = peek().up
         let mode: IndexMode = 'PLAIN'
         let index: Expr
-        if ((word === 'OFFSET' || word === 'SAFE_OFFSET' || word === 'ORDINAL' || word === 'SAFE_ORDINAL') && peek(1).up === '(') {
+        if (
+          (word === 'OFFSET' || word === 'SAFE_OFFSET' || word === 'ORDINAL' || word === 'SAFE_ORDINAL') &&
+          peek(1).up === '('
+        ) {
           mode = word
           next()
           expect('(')
@@ -395,12 +551,23 @@ export const parseStatement = (sql: string): Statement => {
     const token = peek()
     const where = token.start
     switch (token.kind) {
-      case 'int': case 'float': next(); return { k: 'lit', type: token.kind === 'int' ? 'INT64' : 'FLOAT64', text: token.text, pos: where }
-      case 'string': next(); return { k: 'lit', type: 'STRING', text: token.text, pos: where }
-      case 'bytes': next(); return { k: 'lit', type: 'BYTES', text: token.text, pos: where }
-      case 'param': next(); return { k: 'param', name: token.text, pos: where }
-      case 'quoted': return pathOrCall()
-      case 'end': throw unexpected()
+      case 'int':
+      case 'float':
+        next()
+        return { k: 'lit', type: token.kind === 'int' ? 'INT64' : 'FLOAT64', text: token.text, pos: where }
+      case 'string':
+        next()
+        return { k: 'lit', type: 'STRING', text: token.text, pos: where }
+      case 'bytes':
+        next()
+        return { k: 'lit', type: 'BYTES', text: token.text, pos: where }
+      case 'param':
+        next()
+        return { k: 'param', name: token.text, pos: where }
+      case 'quoted':
+        return pathOrCall()
+      case 'end':
+        throw unexpected()
       case 'op': {
         if (take('(')) {
           const inner = closedQuery()
@@ -419,7 +586,8 @@ export const parseStatement = (sql: string): Statement => {
         if (token.up === '@@') throw refuse('A system variable')
         throw unexpected()
       }
-      case 'word': break
+      case 'word':
+        break
     }
     const word = token.up
     const literal = peek(1)
@@ -427,13 +595,23 @@ export const parseStatement = (sql: string): Statement => {
       at += 2
       return { k: 'typed', type: literalTypes[word], text: literal.text, pos: where }
     }
-    if ((word === 'RANGE' || word === 'INTERVAL') && literal.kind === 'string') throw refuse(`A literal of type ${word}`)
+    if ((word === 'RANGE' || word === 'INTERVAL') && literal.kind === 'string')
+      throw refuse(`A literal of type ${word}`)
     switch (word) {
-      case 'TRUE': case 'FALSE': next(); return { k: 'lit', type: 'BOOL', text: word, pos: where }
-      case 'NULL': next(); return { k: 'lit', type: 'NULL', text: 'NULL', pos: where }
-      case 'CASE': return caseExpr()
-      case 'DEFAULT': next(); return { k: 'default', pos: where }
-      case 'CAST': case 'SAFE_CAST': {
+      case 'TRUE':
+      case 'FALSE':
+        next()
+        return { k: 'lit', type: 'BOOL', text: word, pos: where }
+      case 'NULL':
+        next()
+        return { k: 'lit', type: 'NULL', text: 'NULL', pos: where }
+      case 'CASE':
+        return caseExpr()
+      case 'DEFAULT':
+        next()
+        return { k: 'default', pos: where }
+      case 'CAST':
+      case 'SAFE_CAST': {
         if (literal.up !== '(') break
         at += 2
         const x = expr()
@@ -492,15 +670,18 @@ export const parseStatement = (sql: string): Statement => {
           if (declared.k === 'STRUCT') fields = declared.fields
         }
         expect('(')
-        const items = is(')') ? [] : list(() => {
-          const item = expr()
-          const alias = take('AS') ? name(true).text : undefined
-          return { expr: item, name: alias }
-        })
+        const items = is(')')
+          ? []
+          : list(() => {
+              const item = expr()
+              const alias = take('AS') ? name(true).text : undefined
+              return { expr: item, name: alias }
+            })
         expect(')')
         return { k: 'struct', fields, items, pos: where }
       }
-      default: break
+      default:
+        break
     }
     if (reserved.has(word) && !(callable.has(word) && literal.up === '(')) {
       if (word === 'NEW') throw refuse('NEW')
@@ -537,12 +718,22 @@ export const parseStatement = (sql: string): Statement => {
     const head: Name = { text: first.text, pos: where }
     if (first.kind === 'word') {
       if (is('(')) return call(first.up, where)
-      if ((first.up === 'SAFE' || first.up === 'NET' || first.up === 'HLL_COUNT' || first.up === 'KEYS' || first.up === 'AEAD' || first.up === 'ML') && is('.') && peek(2).up === '(') {
+      if (
+        (first.up === 'SAFE' ||
+          first.up === 'NET' ||
+          first.up === 'HLL_COUNT' ||
+          first.up === 'KEYS' ||
+          first.up === 'AEAD' ||
+          first.up === 'ML') &&
+        is('.') &&
+        peek(2).up === '('
+      ) {
         next()
         const inner = name(true)
         return call(`${first.up}.${inner.text.toUpperCase()}`, where)
       }
-      if (bareCalls.has(first.up) && !is('.')) return { k: 'call', name: first.up, args: [], star: false, distinct: false, order: [], pos: where }
+      if (bareCalls.has(first.up) && !is('.'))
+        return { k: 'call', name: first.up, args: [], star: false, distinct: false, order: [], pos: where }
     }
     return { k: 'path', parts: [head], pos: where }
   }
@@ -647,7 +838,10 @@ export const parseStatement = (sql: string): Statement => {
     if (ahead === 0 && word === 'FROM') throw refuse('Pipe syntax (FROM first)')
     return word === 'SELECT' || (word === 'WITH' && ahead === 0)
   }
-  /** After an opening parenthesis: a query and the closing one. With more parentheses first it may turn out to be an expression: undefined then. */
+  /**
+   * After an opening parenthesis: a query and the closing one. With more parentheses first it may turn out to be an
+   * expression: undefined then.
+   */
   const closedQuery = (): Query | undefined => {
     if (!startsQuery()) return undefined
     if (!is('(')) {
@@ -668,40 +862,46 @@ export const parseStatement = (sql: string): Statement => {
       return undefined
     }
   }
-  const query = (): Query => nest(() => {
-    const where = pos()
-    let recursive = false
-    const ctes: { name: Name; query: Query }[] = []
-    if (take('WITH')) {
-      recursive = take('RECURSIVE')
-      do {
-        const cte = name()
-        if (is('(')) throw refuse('Column names after the name of a WITH entry')
-        expect('AS', '(')
-        ctes.push({ name: cte, query: query() })
-        expect(')')
-      } while (take(','))
-    }
-    const body = setOperation()
-    const result: Query = { recursive, ctes, body, order: [], pos: where }
-    if (take('ORDER')) {
-      expect('BY')
-      result.order = list(orderKey)
-    }
-    if (take('LIMIT')) {
-      result.limit = expr()
-      if (take('OFFSET')) result.offset = expr()
-    }
-    if (is('|>')) throw refuse('Pipe syntax')
-    if (is('FOR')) throw refuse('FOR after a query')
-    return result
-  })
+  const query = (): Query =>
+    nest(() => {
+      const where = pos()
+      let recursive = false
+      const ctes: { name: Name; query: Query }[] = []
+      if (take('WITH')) {
+        recursive = take('RECURSIVE')
+        do {
+          const cte = name()
+          if (is('(')) throw refuse('Column names after the name of a WITH entry')
+          expect('AS', '(')
+          ctes.push({ name: cte, query: query() })
+          expect(')')
+        } while (take(','))
+      }
+      const body = setOperation()
+      const result: Query = { recursive, ctes, body, order: [], pos: where }
+      if (take('ORDER')) {
+        expect('BY')
+        result.order = list(orderKey)
+      }
+      if (take('LIMIT')) {
+        result.limit = expr()
+        if (take('OFFSET')) result.offset = expr()
+      }
+      if (is('|>')) throw refuse('Pipe syntax')
+      if (is('FOR')) throw refuse('FOR after a query')
+      return result
+    })
   const setOperation = (): Body => {
     const where = pos()
     const first = queryTerm()
     let op: SetOp['op'] | undefined
     const items = [first]
-    while (is('UNION') || is('INTERSECT') || is('EXCEPT') || ((is('FULL') || is('LEFT') || is('INNER')) && (peek(1).up === 'UNION' || peek(2).up === 'UNION'))) {
+    while (
+      is('UNION') ||
+      is('INTERSECT') ||
+      is('EXCEPT') ||
+      ((is('FULL') || is('LEFT') || is('INNER')) && (peek(1).up === 'UNION' || peek(2).up === 'UNION'))
+    ) {
       if (is('FULL') || is('LEFT') || is('INNER')) throw refuse('A set operation BY NAME')
       const opPos = pos()
       const word = next().up
@@ -718,7 +918,8 @@ export const parseStatement = (sql: string): Statement => {
         kind = word === 'INTERSECT' ? 'INTERSECT DISTINCT' : 'EXCEPT DISTINCT'
       }
       if (is('BY') || is('CORRESPONDING') || is('STRICT')) throw refuse('A set operation BY NAME')
-      if (op !== undefined && op !== kind) throw invalid(sql, opPos, 'Syntax error: different set operations need parentheses')
+      if (op !== undefined && op !== kind)
+        throw invalid(sql, opPos, 'Syntax error: different set operations need parentheses')
       op = kind
       items.push(queryTerm())
     }
@@ -831,38 +1032,43 @@ export const parseStatement = (sql: string): Statement => {
 
   // ---- FROM
 
-  const fromClause = (): FromItem => nest(() => {
-    let left = fromPrimary()
-    let comma = false
-    for (let count = 0; ; chained(++count)) {
-      const where = pos()
-      if (take(',')) {
-        comma = true
-        left = { k: 'join', kind: 'COMMA', left, right: fromPrimary(), pos: where }
-        continue
+  const fromClause = (): FromItem =>
+    nest(() => {
+      let left = fromPrimary()
+      let comma = false
+      for (let count = 0; ; chained(++count)) {
+        const where = pos()
+        if (take(',')) {
+          comma = true
+          left = { k: 'join', kind: 'COMMA', left, right: fromPrimary(), pos: where }
+          continue
+        }
+        if (is('NATURAL')) throw refuse('NATURAL JOIN')
+        let kind: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL' | 'CROSS' | undefined
+        if (is('JOIN')) kind = 'INNER'
+        else if ((is('INNER') || is('CROSS')) && peek(1).up === 'JOIN') kind = next().up as 'INNER' | 'CROSS'
+        else if (
+          (is('LEFT') || is('RIGHT') || is('FULL')) &&
+          (peek(1).up === 'JOIN' || (peek(1).up === 'OUTER' && peek(2).up === 'JOIN'))
+        ) {
+          kind = next().up as 'LEFT' | 'RIGHT' | 'FULL'
+          take('OUTER')
+        }
+        if (kind === undefined) return left
+        expect('JOIN')
+        if (is('@')) throw refuse('A hint')
+        if (comma && (kind === 'RIGHT' || kind === 'FULL'))
+          throw invalid(sql, where, `Syntax error: ${kind} JOIN after a comma join needs parentheses`)
+        const right = fromPrimary()
+        const join: FromItem = { k: 'join', kind, left, right, pos: where }
+        if (kind !== 'CROSS') {
+          if (take('ON')) join.on = expr()
+          else if (take('USING')) join.using = parenthesized(() => name())
+          else if (right.k !== 'unnest' && right.k !== 'table') throw unexpected('ON or USING')
+        }
+        left = join
       }
-      if (is('NATURAL')) throw refuse('NATURAL JOIN')
-      let kind: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL' | 'CROSS' | undefined
-      if (is('JOIN')) kind = 'INNER'
-      else if ((is('INNER') || is('CROSS')) && peek(1).up === 'JOIN') kind = next().up as 'INNER' | 'CROSS'
-      else if ((is('LEFT') || is('RIGHT') || is('FULL')) && (peek(1).up === 'JOIN' || (peek(1).up === 'OUTER' && peek(2).up === 'JOIN'))) {
-        kind = next().up as 'LEFT' | 'RIGHT' | 'FULL'
-        take('OUTER')
-      }
-      if (kind === undefined) return left
-      expect('JOIN')
-      if (is('@')) throw refuse('A hint')
-      if (comma && (kind === 'RIGHT' || kind === 'FULL')) throw invalid(sql, where, `Syntax error: ${kind} JOIN after a comma join needs parentheses`)
-      const right = fromPrimary()
-      const join: FromItem = { k: 'join', kind, left, right, pos: where }
-      if (kind !== 'CROSS') {
-        if (take('ON')) join.on = expr()
-        else if (take('USING')) join.using = parenthesized(() => name())
-        else if (right.k !== 'unnest' && right.k !== 'table') throw unexpected('ON or USING')
-      }
-      left = join
-    }
-  })
+    })
   const fromPrimary = (): FromItem => {
     const where = pos()
     let item: FromItem
@@ -888,7 +1094,8 @@ export const parseStatement = (sql: string): Statement => {
       if (is('FOR')) throw refuse('FOR SYSTEM_TIME AS OF')
       item = { k: 'table', path: parts, alias: optionalAlias(['PIVOT', 'UNPIVOT']), pos: where }
       if (is('FOR')) throw refuse('FOR SYSTEM_TIME AS OF')
-      if (is('WITH', 'OFFSET')) item = unnestTail({ k: 'unnest', expr: { k: 'path', parts, pos: where }, alias: item.alias, pos: where })
+      if (is('WITH', 'OFFSET'))
+        item = unnestTail({ k: 'unnest', expr: { k: 'path', parts, pos: where }, alias: item.alias, pos: where })
     }
     for (;;) {
       if (is('TABLESAMPLE')) throw refuse('TABLESAMPLE')
@@ -943,11 +1150,13 @@ export const parseStatement = (sql: string): Statement => {
     expect('(')
     const options: OptionDef[] = []
     if (!is(')')) {
-      options.push(...list(() => {
-        const option = name(true)
-        expect('=')
-        return { name: option.text.toLowerCase(), value: expr(), pos: option.pos }
-      }))
+      options.push(
+        ...list(() => {
+          const option = name(true)
+          expect('=')
+          return { name: option.text.toLowerCase(), value: expr(), pos: option.pos }
+        }),
+      )
     }
     expect(')')
     return options
@@ -969,19 +1178,21 @@ export const parseStatement = (sql: string): Statement => {
     }
   }
   const nameList = (): Name[] => parenthesized(() => name(true))
-  const setItems = (): SetItem[] => list(() => {
-    const where = pos()
-    const target = [name()]
-    while (take('.')) target.push(name(true))
-    if (is('[')) throw refuse('SET of an array element')
-    expect('=')
-    return { path: target, value: expr(), pos: where }
-  })
+  const setItems = (): SetItem[] =>
+    list(() => {
+      const where = pos()
+      const target = [name()]
+      while (take('.')) target.push(name(true))
+      if (is('[')) throw refuse('SET of an array element')
+      expect('=')
+      return { path: target, value: expr(), pos: where }
+    })
   const insert = (where: number): Statement => {
     if (is('OR')) throw refuse('INSERT OR')
     take('INTO')
     const target = path()
-    const columns = is('(') && peek(1).up !== 'SELECT' && peek(1).up !== 'WITH' && peek(1).up !== '(' ? nameList() : undefined
+    const columns =
+      is('(') && peek(1).up !== 'SELECT' && peek(1).up !== 'WITH' && peek(1).up !== '(' ? nameList() : undefined
     if (take('VALUES')) {
       return { k: 'insert', target, columns, rows: list(() => parenthesized(expr)), pos: where }
     }
@@ -1025,7 +1236,12 @@ export const parseStatement = (sql: string): Statement => {
           if (take('ROW')) whens.push({ match, condition, action: { k: 'insert-row' }, pos: whenPos })
           else {
             expect('VALUES')
-            whens.push({ match, condition, action: { k: 'insert', columns, values: parenthesized(expr) }, pos: whenPos })
+            whens.push({
+              match,
+              condition,
+              action: { k: 'insert', columns, values: parenthesized(expr) },
+              pos: whenPos,
+            })
           }
         }
       }
@@ -1055,11 +1271,31 @@ export const parseStatement = (sql: string): Statement => {
       expect('AS')
       const query_start = pos()
       const inner = query()
-      return { k: 'create-view', target, replace, if_not_exists, materialized, columns, options, query: inner, query_start, query_end: tokens[at - 1]?.end ?? query_start, pos: where }
+      return {
+        k: 'create-view',
+        target,
+        replace,
+        if_not_exists,
+        materialized,
+        columns,
+        options,
+        query: inner,
+        query_start,
+        query_end: tokens[at - 1]?.end ?? query_start,
+        pos: where,
+      }
     }
     if (!take('TABLE')) throw refuse(`CREATE ${peek().text.toUpperCase()}`)
     if (is('FUNCTION')) throw refuse('CREATE TABLE FUNCTION')
-    const result: Statement & { k: 'create-table' } = { k: 'create-table', target: { parts: [], pos: where }, replace, if_not_exists: ifNotExists(), cluster: [], options: [], pos: where }
+    const result: Statement & { k: 'create-table' } = {
+      k: 'create-table',
+      target: { parts: [], pos: where },
+      replace,
+      if_not_exists: ifNotExists(),
+      cluster: [],
+      options: [],
+      pos: where,
+    }
     result.target = path()
     if (take('(')) {
       result.columns = []
@@ -1094,7 +1330,8 @@ export const parseStatement = (sql: string): Statement => {
     const materialized = take('MATERIALIZED')
     const word = next()
     const what = materialized && word.up === 'VIEW' ? 'MATERIALIZED VIEW' : word.up
-    if (what !== 'TABLE' && what !== 'VIEW' && what !== 'SCHEMA' && what !== 'MATERIALIZED VIEW') throw refuse(`DROP ${word.text.toUpperCase()}`, where)
+    if (what !== 'TABLE' && what !== 'VIEW' && what !== 'SCHEMA' && what !== 'MATERIALIZED VIEW')
+      throw refuse(`DROP ${word.text.toUpperCase()}`, where)
     if (is('FUNCTION')) throw refuse('DROP TABLE FUNCTION')
     const if_exists = take('IF', 'EXISTS')
     const target = path()
@@ -1130,7 +1367,8 @@ export const parseStatement = (sql: string): Statement => {
     if (word.kind !== 'word') throw unexpected()
     next()
     switch (word.up) {
-      case 'INSERT': return insert(where)
+      case 'INSERT':
+        return insert(where)
       case 'UPDATE': {
         const target = dmlTarget([])
         expect('SET')
@@ -1147,12 +1385,19 @@ export const parseStatement = (sql: string): Statement => {
         expect('WHERE')
         return { k: 'delete', target, where: expr(), pos: where }
       }
-      case 'MERGE': return merge(where)
-      case 'TRUNCATE': expect('TABLE'); return { k: 'truncate', target: path(), pos: where }
-      case 'CREATE': return create(where)
-      case 'DROP': return drop(where)
-      case 'ALTER': return alter(where)
-      default: throw scriptWords.has(word.up) ? refuse(`${word.up} (a script)`, where) : refuse(`Statement ${word.up}`, where)
+      case 'MERGE':
+        return merge(where)
+      case 'TRUNCATE':
+        expect('TABLE')
+        return { k: 'truncate', target: path(), pos: where }
+      case 'CREATE':
+        return create(where)
+      case 'DROP':
+        return drop(where)
+      case 'ALTER':
+        return alter(where)
+      default:
+        throw scriptWords.has(word.up) ? refuse(`${word.up} (a script)`, where) : refuse(`Statement ${word.up}`, where)
     }
   }
   const result = statement()
@@ -1161,4 +1406,25 @@ export const parseStatement = (sql: string): Statement => {
   if (peek().kind !== 'end') throw unexpected()
   return result
 }
-const scriptWords = new Set(['DECLARE', 'SET', 'IF', 'LOOP', 'WHILE', 'REPEAT', 'FOR', 'BEGIN', 'COMMIT', 'ROLLBACK', 'EXECUTE', 'ASSERT', 'CALL', 'RAISE', 'RETURN', 'BREAK', 'CONTINUE', 'LEAVE', 'ITERATE', 'CASE'])
+const scriptWords = new Set([
+  'DECLARE',
+  'SET',
+  'IF',
+  'LOOP',
+  'WHILE',
+  'REPEAT',
+  'FOR',
+  'BEGIN',
+  'COMMIT',
+  'ROLLBACK',
+  'EXECUTE',
+  'ASSERT',
+  'CALL',
+  'RAISE',
+  'RETURN',
+  'BREAK',
+  'CONTINUE',
+  'LEAVE',
+  'ITERATE',
+  'CASE',
+])

@@ -2,7 +2,10 @@
 import type { Column, ColumnType } from '@convergence/contracts'
 
 export type ScalarName = Exclude<ColumnType, 'STRUCT'>
-export interface Field { name?: string; type: Type }
+export interface Field {
+  name?: string
+  type: Type
+}
 export type Type =
   | { k: ScalarName }
   /** The literal NULL before it takes the type of its surroundings. */
@@ -26,17 +29,45 @@ export const JSON_TYPE = scalar('JSON')
 export const arrayOf = (of: Type): Type => ({ k: 'ARRAY', of })
 
 const duckdbScalars: Readonly<Record<ScalarName, string>> = {
-  STRING: 'VARCHAR', BYTES: 'BLOB', INT64: 'BIGINT', FLOAT64: 'DOUBLE', NUMERIC: 'DECIMAL(38,9)', BIGNUMERIC: 'DECIMAL(38,18)', BOOL: 'BOOLEAN',
-  DATE: 'DATE', TIME: 'TIME', DATETIME: 'TIMESTAMP', TIMESTAMP: 'TIMESTAMPTZ', JSON: 'JSON',
+  STRING: 'VARCHAR',
+  BYTES: 'BLOB',
+  INT64: 'BIGINT',
+  FLOAT64: 'DOUBLE',
+  NUMERIC: 'DECIMAL(38,9)',
+  BIGNUMERIC: 'DECIMAL(38,18)',
+  BOOL: 'BOOLEAN',
+  DATE: 'DATE',
+  TIME: 'TIME',
+  DATETIME: 'TIMESTAMP',
+  TIMESTAMP: 'TIMESTAMPTZ',
+  JSON: 'JSON',
 }
 /** Fractional digits that the local BIGNUMERIC keeps; more is an error, never a rounding. */
 export const bignumericScale = 18
 
 /** Other names of the types, as a statement may write them. */
 export const scalarNames: Readonly<Record<string, ScalarName>> = {
-  STRING: 'STRING', BYTES: 'BYTES', INT64: 'INT64', INT: 'INT64', INTEGER: 'INT64', BIGINT: 'INT64', SMALLINT: 'INT64', TINYINT: 'INT64', BYTEINT: 'INT64',
-  FLOAT64: 'FLOAT64', NUMERIC: 'NUMERIC', DECIMAL: 'NUMERIC', BIGNUMERIC: 'BIGNUMERIC', BIGDECIMAL: 'BIGNUMERIC', BOOL: 'BOOL', BOOLEAN: 'BOOL',
-  DATE: 'DATE', TIME: 'TIME', DATETIME: 'DATETIME', TIMESTAMP: 'TIMESTAMP', JSON: 'JSON',
+  STRING: 'STRING',
+  BYTES: 'BYTES',
+  INT64: 'INT64',
+  INT: 'INT64',
+  INTEGER: 'INT64',
+  BIGINT: 'INT64',
+  SMALLINT: 'INT64',
+  TINYINT: 'INT64',
+  BYTEINT: 'INT64',
+  FLOAT64: 'FLOAT64',
+  NUMERIC: 'NUMERIC',
+  DECIMAL: 'NUMERIC',
+  BIGNUMERIC: 'BIGNUMERIC',
+  BIGDECIMAL: 'BIGNUMERIC',
+  BOOL: 'BOOL',
+  BOOLEAN: 'BOOL',
+  DATE: 'DATE',
+  TIME: 'TIME',
+  DATETIME: 'DATETIME',
+  TIMESTAMP: 'TIMESTAMP',
+  JSON: 'JSON',
 }
 
 /** A quoted identifier of DuckDB. */
@@ -48,40 +79,62 @@ export const text = (value: string): string => `'${value.replaceAll("'", "''")}'
 export const fieldName = (field: Field, index: number): string => field.name ?? `_field_${index + 1}`
 
 export const duckdbTypeOf = (type: Type): string =>
-  type.k === 'NULL' ? 'BIGINT'
-    : type.k === 'ARRAY' ? `${duckdbTypeOf(type.of)}[]`
-      : type.k === 'STRUCT' ? `STRUCT(${type.fields.map((field, index) => `${ident(fieldName(field, index))} ${duckdbTypeOf(field.type)}`).join(', ')})`
+  type.k === 'NULL'
+    ? 'BIGINT'
+    : type.k === 'ARRAY'
+      ? `${duckdbTypeOf(type.of)}[]`
+      : type.k === 'STRUCT'
+        ? `STRUCT(${type.fields.map((field, index) => `${ident(fieldName(field, index))} ${duckdbTypeOf(field.type)}`).join(', ')})`
         : duckdbScalars[type.k]
 
 /** The type as GoogleSQL writes it, such as ARRAY<STRUCT<key STRING, value STRING>>. */
 export const typeName = (type: Type): string =>
-  type.k === 'NULL' ? 'INT64'
-    : type.k === 'ARRAY' ? `ARRAY<${typeName(type.of)}>`
-      : type.k === 'STRUCT' ? `STRUCT<${type.fields.map((field) => `${field.name === undefined ? '' : `${field.name} `}${typeName(field.type)}`).join(', ')}>`
+  type.k === 'NULL'
+    ? 'INT64'
+    : type.k === 'ARRAY'
+      ? `ARRAY<${typeName(type.of)}>`
+      : type.k === 'STRUCT'
+        ? `STRUCT<${type.fields.map((field) => `${field.name === undefined ? '' : `${field.name} `}${typeName(field.type)}`).join(', ')}>`
         : type.k
 
 export const sameType = (a: Type, b: Type): boolean => {
   if (a.k !== b.k) return false
   if (a.k === 'ARRAY' && b.k === 'ARRAY') return sameType(a.of, b.of)
   if (a.k === 'STRUCT' && b.k === 'STRUCT') {
-    return a.fields.length === b.fields.length && a.fields.every((field, index) => {
-      const other = b.fields[index]
-      return other !== undefined && fieldName(field, index).toLowerCase() === fieldName(other, index).toLowerCase() && sameType(field.type, other.type)
-    })
+    return (
+      a.fields.length === b.fields.length &&
+      a.fields.every((field, index) => {
+        const other = b.fields[index]
+        return (
+          other !== undefined &&
+          fieldName(field, index).toLowerCase() === fieldName(other, index).toLowerCase() &&
+          sameType(field.type, other.type)
+        )
+      })
+    )
   }
   return true
 }
 
 /** The GoogleSQL type of a column as the catalog has it. */
 export const typeOfColumn = (column: Column): Type => {
-  const inner: Type = column.type === 'STRUCT' ? { k: 'STRUCT', fields: (column.fields ?? []).map((field) => ({ name: field.name, type: typeOfColumn(field) })) } : { k: column.type }
+  const inner: Type =
+    column.type === 'STRUCT'
+      ? { k: 'STRUCT', fields: (column.fields ?? []).map((field) => ({ name: field.name, type: typeOfColumn(field) })) }
+      : { k: column.type }
   return column.mode === 'REPEATED' ? arrayOf(inner) : inner
 }
 
 /** The column that holds a value of the type. An array of arrays has none. */
 export const columnOfType = (name: string, type: Type): Column => {
   if (type.k === 'ARRAY') return { ...columnOfType(name, type.of), mode: 'REPEATED' }
-  if (type.k === 'STRUCT') return { name, type: 'STRUCT', mode: 'NULLABLE', fields: type.fields.map((field, index) => columnOfType(fieldName(field, index), field.type)) }
+  if (type.k === 'STRUCT')
+    return {
+      name,
+      type: 'STRUCT',
+      mode: 'NULLABLE',
+      fields: type.fields.map((field, index) => columnOfType(fieldName(field, index), field.type)),
+    }
   return { name, type: type.k === 'NULL' ? 'INT64' : type.k, mode: 'NULLABLE' }
 }
 
@@ -90,7 +143,10 @@ export const duckdbType = (column: Column): string => duckdbTypeOf(typeOfColumn(
 /** The column's type as GoogleSQL writes it. */
 export const googlesqlType = (column: Column): string => typeName(typeOfColumn(column))
 
-/** A GoogleSQL type from its text: STRING, ARRAY<DATE>, STRUCT<a INT64>; undefined when it is none that the local warehouse has. */
+/**
+ * A GoogleSQL type from its text: STRING, ARRAY<DATE>, STRUCT<a INT64>; undefined when it is none that the local
+ * warehouse has.
+ */
 export const parseTypeName = (source: string): Type | undefined => {
   let rest = source.trim()
   const eat = (pattern: RegExp): string | undefined => {
@@ -126,7 +182,8 @@ export const parseTypeName = (source: string): Type | undefined => {
 }
 
 /**
- * The column of DuckDB's type text, as duckdb_columns() or a result prints it. Integers of any width are INT64, DECIMAL(p,s) is NUMERIC up to
+ * The column of DuckDB's type text, as duckdb_columns() or a result prints it. Integers of any width are INT64,
+ * DECIMAL(p,s) is NUMERIC up to
  * scale 9 and BIGNUMERIC beyond it. Undefined for what GoogleSQL does not have.
  */
 export const columnFromDuckdb = (name: string, duckdb: string): Column | undefined => {
@@ -135,9 +192,26 @@ export const columnFromDuckdb = (name: string, duckdb: string): Column | undefin
 }
 
 const fromDuckdb: Readonly<Record<string, ScalarName>> = {
-  VARCHAR: 'STRING', UUID: 'STRING', BLOB: 'BYTES', TINYINT: 'INT64', SMALLINT: 'INT64', INTEGER: 'INT64', BIGINT: 'INT64', HUGEINT: 'INT64', UTINYINT: 'INT64',
-  USMALLINT: 'INT64', UINTEGER: 'INT64', FLOAT: 'FLOAT64', DOUBLE: 'FLOAT64', BOOLEAN: 'BOOL', DATE: 'DATE', TIME: 'TIME', TIMESTAMP: 'DATETIME',
-  'TIMESTAMP WITH TIME ZONE': 'TIMESTAMP', TIMESTAMPTZ: 'TIMESTAMP', JSON: 'JSON',
+  VARCHAR: 'STRING',
+  UUID: 'STRING',
+  BLOB: 'BYTES',
+  TINYINT: 'INT64',
+  SMALLINT: 'INT64',
+  INTEGER: 'INT64',
+  BIGINT: 'INT64',
+  HUGEINT: 'INT64',
+  UTINYINT: 'INT64',
+  USMALLINT: 'INT64',
+  UINTEGER: 'INT64',
+  FLOAT: 'FLOAT64',
+  DOUBLE: 'FLOAT64',
+  BOOLEAN: 'BOOL',
+  DATE: 'DATE',
+  TIME: 'TIME',
+  TIMESTAMP: 'DATETIME',
+  'TIMESTAMP WITH TIME ZONE': 'TIMESTAMP',
+  TIMESTAMPTZ: 'TIMESTAMP',
+  JSON: 'JSON',
 }
 const typeFromDuckdb = (source: string): Type | undefined => {
   if (source.endsWith('[]')) {
@@ -145,7 +219,8 @@ const typeFromDuckdb = (source: string): Type | undefined => {
     return of === undefined ? undefined : arrayOf(of)
   }
   const decimal = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(source)
-  if (decimal !== null) return Number(decimal[2]) <= 9 ? NUMERIC : Number(decimal[2]) <= bignumericScale ? BIGNUMERIC : undefined
+  if (decimal !== null)
+    return Number(decimal[2]) <= 9 ? NUMERIC : Number(decimal[2]) <= bignumericScale ? BIGNUMERIC : undefined
   const struct = /^STRUCT\((.*)\)$/s.exec(source)
   if (struct !== null) {
     const fields: Field[] = []

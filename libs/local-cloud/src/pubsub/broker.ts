@@ -1,8 +1,12 @@
 /**
- * A durable Pub/Sub broker in one process, in terms of Google's API: at least once, ack deadlines, backoff, delivery attempts, dead letters,
- * filters, ordering keys, retention. What one turn of the event loop does is one transaction; a publish is handed to its subscribers as soon
- * as it is durable. Leases live in memory: after a restart whatever was not acknowledged is available again, with its attempts counted.
- * Memory holds what is leased and a window of each backlog; the rest stays in the file. A snapshot, and the retention of a
+ * A durable Pub/Sub broker in one process, in terms of Google's API: at least once, ack deadlines, backoff, delivery
+ * attempts, dead letters,
+ * filters, ordering keys, retention. What one turn of the event loop does is one transaction; a publish is handed to
+ * its subscribers as soon
+ * as it is durable. Leases live in memory: after a restart whatever was not acknowledged is available again, with its
+ * attempts counted.
+ * Memory holds what is leased and a window of each backlog; the rest stays in the file. A snapshot, and the retention
+ * of a
  * topic, is a subscription that nobody sees and nobody reads; to seek is to copy what it holds. Not there: push.
  */
 import type { BusPort, PortMessage, PortOutgoing, SubscriptionConfig } from '@convergence/bus'
@@ -23,7 +27,10 @@ export interface BrokerOptions {
   alarm?: Alarm
   /** Messages of one subscription that are kept in memory beside what is leased; default 2,000. */
   window?: number
-  /** What is not acknowledged for so long is dropped and counted in `expired`, where a subscription says nothing else; default 7 days. */
+  /**
+   * What is not acknowledged for so long is dropped and counted in `expired`, where a subscription says nothing else;
+   * default 7 days.
+   */
   retentionMs?: number
   /** The file grows no larger; default: as the disk allows. */
   max_bytes?: number
@@ -47,7 +54,12 @@ export interface TopicConfig {
   /** Messages stay so long for `seek`, whoever acknowledged them; 10 minutes to 31 days. */
   retentionMs?: number
 }
-export interface Snapshot { name: string; topic: string; labels: Readonly<Record<string, string>>; expires_ms: number }
+export interface Snapshot {
+  name: string
+  topic: string
+  labels: Readonly<Record<string, string>>
+  expires_ms: number
+}
 export interface Broker extends BusPort {
   /** Throws CONFLICT when it exists, BODY_INVALID for a bad name or value. */
   createTopic(name: string, config?: TopicConfig): Promise<void>
@@ -60,29 +72,49 @@ export interface Broker extends BusPort {
   deleteSubscription(name: string): Promise<void>
   getSubscription(name: string): Promise<BrokerSubscriptionConfig | undefined>
   /** At most max_messages, as soon as there is one; none when none came within wait_ms, default 1,000. */
-  pull(subscription: string, options: { max_messages: number; wait_ms?: number; /** Whoever asked is gone: nothing is handed out any more, and what was comes again. */ signal?: AbortSignal }): Promise<PortMessage[]>
+  pull(
+    subscription: string,
+    options: {
+      max_messages: number
+      wait_ms?: number
+      /** Whoever asked is gone: nothing is handed out any more, and what was comes again. */ signal?: AbortSignal
+    },
+  ): Promise<PortMessage[]>
   getTopic(name: string): TopicConfig | undefined
   /** Throws NOT_FOUND, BODY_INVALID. */
   updateTopic(name: string, config: TopicConfig): Promise<void>
   /** Lets go of its topic: its backlog is dropped and nothing comes any more. */
   detachSubscription(name: string): Promise<void>
-  /** What the subscription has not acknowledged now, and whatever is published from now on. Throws CONFLICT, NOT_FOUND, SETTING_INVALID when it would expire within the hour. */
+  /**
+   * What the subscription has not acknowledged now, and whatever is published from now on. Throws CONFLICT, NOT_FOUND,
+   * SETTING_INVALID when it would expire within the hour.
+   */
   createSnapshot(name: string, subscription: string, labels?: Readonly<Record<string, string>>): Promise<Snapshot>
   getSnapshot(name: string): Snapshot | undefined
   /** Of a topic, or all, by name. */
   listSnapshots(topic?: string): Snapshot[]
-  updateSnapshot(name: string, change: { labels?: Readonly<Record<string, string>>; expires_ms?: number }): Promise<Snapshot>
+  updateSnapshot(
+    name: string,
+    change: { labels?: Readonly<Record<string, string>>; expires_ms?: number },
+  ): Promise<Snapshot>
   deleteSnapshot(name: string): Promise<void>
   /**
-   * To a time: what was published before is acknowledged, what was published since and is retained comes again. To a snapshot: as it was then. Ends all
+   * To a time: what was published before is acknowledged, what was published since and is retained comes again. To a
+   * snapshot: as it was then. Ends all
    * leases. Throws NOT_FOUND; SETTING_INVALID for a snapshot of another topic.
    */
   seek(subscription: string, target: { time_ms: number } | { snapshot: string }): Promise<void>
   /** Counts from its arrival; 0 is a nack. Nothing happens when the lease is over. */
   modifyAckDeadline(ack_id: string, seconds: number): void
-  /** Changes what may be changed: not the topic, the filter or the ordering. Throws BODY_INVALID, NOT_FOUND: for a dead-letter topic too, unless it was named before. */
+  /**
+   * Changes what may be changed: not the topic, the filter or the ordering. Throws BODY_INVALID, NOT_FOUND: for a
+   * dead-letter topic too, unless it was named before.
+   */
   updateSubscription(name: string, config: BrokerSubscriptionConfig): Promise<void>
-  /** As `subscribe`, for a reader at the other end of a wire: at most so many bytes outstanding (one message at least), and it can be told to wait. */
+  /**
+   * As `subscribe`, for a reader at the other end of a wire: at most so many bytes outstanding (one message at least),
+   * and it can be told to wait.
+   */
   stream(subscription: string, options: StreamOptions, onMessage: (message: PortMessage) => void): Stream
   /** Whether an ack id is of a lease that is not over. */
   /** The subscription whose lease this is; undefined when it is over. */
@@ -95,7 +127,11 @@ export interface Broker extends BusPort {
   wake(): void
 }
 
-export interface StreamOptions { max_outstanding: number; max_bytes: number; lease_ms: number }
+export interface StreamOptions {
+  max_outstanding: number
+  max_bytes: number
+  lease_ms: number
+}
 export interface Stream {
   /** Hands out nothing more until `resume`. */
   pause(): void
@@ -116,9 +152,28 @@ interface Message {
   open: number
 }
 /** `marked`: the file says that this attempt was handed out. */
-interface Entry { message: Message; attempt: number; marked: boolean; /** Of the subscription when the entry came into memory: a seek begins another. */ life: number }
-interface Consumer { max_outstanding: number; outstanding: number; max_bytes: number; bytes: number; paused: boolean; lease_ms: number; on_message: (message: PortMessage) => void; closed: boolean }
-interface Lease { subscription: Subscription; entry: Entry; consumer: Consumer; due: Due }
+interface Entry {
+  message: Message
+  attempt: number
+  marked: boolean
+  /** Of the subscription when the entry came into memory: a seek begins another. */ life: number
+}
+interface Consumer {
+  max_outstanding: number
+  outstanding: number
+  max_bytes: number
+  bytes: number
+  paused: boolean
+  lease_ms: number
+  on_message: (message: PortMessage) => void
+  closed: boolean
+}
+interface Lease {
+  subscription: Subscription
+  entry: Entry
+  consumer: Consumer
+  due: Due
+}
 interface Subscription {
   id: number
   name: string
@@ -167,12 +222,20 @@ const hourMs = 3_600_000
 const atOnceMs = 1_000
 
 export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
-  const { now = Date.now, random = Math.random, window = 2_000, retentionMs = sevenDaysMs, project_id = 'local-convergence' } = options
+  const {
+    now = Date.now,
+    random = Math.random,
+    window = 2_000,
+    retentionMs = sevenDaysMs,
+    project_id = 'local-convergence',
+  } = options
   const store = await openStore(options)
   const { opened } = store
   const agenda = openAgenda(now, options.alarm)
   const topics = new Map<string, Subscription[]>(opened.topics.map(({ name }) => [name, []]))
-  const topicConfigs = new Map<string, TopicConfig>(opened.topics.flatMap(({ name, config }) => (config === null ? [] : [[name, JSON.parse(config) as TopicConfig]])))
+  const topicConfigs = new Map<string, TopicConfig>(
+    opened.topics.flatMap(({ name, config }) => (config === null ? [] : [[name, JSON.parse(config) as TopicConfig]])),
+  )
   const subscriptions = new Map<string, Subscription>()
   const leases = new Map<string, Lease>()
   const prefix = opened.epoch.toString(36)
@@ -183,13 +246,37 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   let expired = 0
   let closing: Promise<void> | undefined
 
-  // ---- topics and subscriptions -----------------------------------------------------------------------------------------------------
+  // ---- topics and subscriptions
 
-  const addSubscription = (id: number, name: string, config: BrokerSubscriptionConfig, cursor: number): Subscription => {
+  const addSubscription = (
+    id: number,
+    name: string,
+    config: BrokerSubscriptionConfig,
+    cursor: number,
+  ): Subscription => {
     const subscription: Subscription = {
       // One that nobody reads keeps nothing in memory: its cursor never reaches the end.
-      id, name, config, filter: config.filter === undefined || config.filter === '' ? undefined : parseFilter(config.filter), ready: [], head: 0, held: 0, delayed: 0, keys: new Map(), cursor: isHidden(name) ? -1 : cursor, tail: lastId,
-      loading: false, overdue: false, nextDue: undefined, consumers: [], turn: 0, reserved: 0, pumping: false, gone: false, life: 0, expiry: undefined,
+      id,
+      name,
+      config,
+      filter: config.filter === undefined || config.filter === '' ? undefined : parseFilter(config.filter),
+      ready: [],
+      head: 0,
+      held: 0,
+      delayed: 0,
+      keys: new Map(),
+      cursor: isHidden(name) ? -1 : cursor,
+      tail: lastId,
+      loading: false,
+      overdue: false,
+      nextDue: undefined,
+      consumers: [],
+      turn: 0,
+      reserved: 0,
+      pumping: false,
+      gone: false,
+      life: 0,
+      expiry: undefined,
     }
     subscriptions.set(name, subscription)
     if (config.detached !== true) topics.get(config.topic)?.push(subscription)
@@ -200,9 +287,18 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   const watchExpiry = (subscription: Subscription) => {
     if (subscription.expiry !== undefined) agenda.cancel(subscription.expiry)
     const { expirationMs, snapshot_expires_ms } = subscription.config as StoredConfig
-    if (snapshot_expires_ms !== undefined && !subscription.gone) subscription.expiry = agenda.add(snapshot_expires_ms, () => { removeSubscription(subscription).catch(() => { watchExpiry(subscription) }) })
+    if (snapshot_expires_ms !== undefined && !subscription.gone)
+      subscription.expiry = agenda.add(snapshot_expires_ms, () => {
+        removeSubscription(subscription).catch(() => {
+          watchExpiry(subscription)
+        })
+      })
     if (expirationMs === undefined || subscription.consumers.length > 0 || subscription.gone) return
-    subscription.expiry = agenda.add(now() + expirationMs, () => { removeSubscription(subscription).catch(() => { watchExpiry(subscription) }) })
+    subscription.expiry = agenda.add(now() + expirationMs, () => {
+      removeSubscription(subscription).catch(() => {
+        watchExpiry(subscription)
+      })
+    })
   }
   const removeSubscription = async (subscription: Subscription): Promise<void> => {
     subscription.gone = true
@@ -222,16 +318,32 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   const checkConfig = (name: string, config: BrokerSubscriptionConfig, before?: BrokerSubscriptionConfig) => {
     const { topic, deadLetterPolicy, retryPolicy, ackDeadlineSeconds, filter, messageRetentionMs } = config
     const wrong = (what: string) => new AppError('BODY_INVALID', `subscription ${name}: ${what}`)
-    if (topic !== before?.topic && !topics.has(topic)) throw new AppError('NOT_FOUND', `subscription ${name}: topic ${topic} does not exist; make it first`)
+    if (topic !== before?.topic && !topics.has(topic))
+      throw new AppError('NOT_FOUND', `subscription ${name}: topic ${topic} does not exist; make it first`)
     if (deadLetterPolicy !== undefined) {
-      if (deadLetterPolicy.topic !== before?.deadLetterPolicy?.topic && !topics.has(deadLetterPolicy.topic)) throw new AppError('NOT_FOUND', `subscription ${name}: dead-letter topic ${deadLetterPolicy.topic} does not exist; make it first`)
-      if (!within(deadLetterPolicy.maxDeliveryAttempts, 5, 100)) throw wrong(`maxDeliveryAttempts: expected 5 to 100, got ${deadLetterPolicy.maxDeliveryAttempts}`)
+      if (deadLetterPolicy.topic !== before?.deadLetterPolicy?.topic && !topics.has(deadLetterPolicy.topic))
+        throw new AppError(
+          'NOT_FOUND',
+          `subscription ${name}: dead-letter topic ${deadLetterPolicy.topic} does not exist; make it first`,
+        )
+      if (!within(deadLetterPolicy.maxDeliveryAttempts, 5, 100))
+        throw wrong(`maxDeliveryAttempts: expected 5 to 100, got ${deadLetterPolicy.maxDeliveryAttempts}`)
     }
-    if (retryPolicy !== undefined && !(within(retryPolicy.minimumBackoffMs, 0, 600_000) && within(retryPolicy.maximumBackoffMs, retryPolicy.minimumBackoffMs, 600_000))) {
-      throw wrong(`retryPolicy: expected 0 to 600,000 ms, the minimum not above the maximum, got ${retryPolicy.minimumBackoffMs} and ${retryPolicy.maximumBackoffMs}`)
+    if (
+      retryPolicy !== undefined &&
+      !(
+        within(retryPolicy.minimumBackoffMs, 0, 600_000) &&
+        within(retryPolicy.maximumBackoffMs, retryPolicy.minimumBackoffMs, 600_000)
+      )
+    ) {
+      throw wrong(
+        `retryPolicy: expected 0 to 600,000 ms, the minimum not above the maximum, got ${retryPolicy.minimumBackoffMs} and ${retryPolicy.maximumBackoffMs}`,
+      )
     }
-    if (ackDeadlineSeconds !== undefined && !within(ackDeadlineSeconds, 10, 600)) throw wrong(`ackDeadlineSeconds: expected 10 to 600, got ${ackDeadlineSeconds}`)
-    if (messageRetentionMs !== undefined && !within(messageRetentionMs, leastRetentionMs, mostRetentionMs)) throw wrong(`message retention: expected 10 minutes to 31 days, got ${messageRetentionMs / 1000} seconds`)
+    if (ackDeadlineSeconds !== undefined && !within(ackDeadlineSeconds, 10, 600))
+      throw wrong(`ackDeadlineSeconds: expected 10 to 600, got ${ackDeadlineSeconds}`)
+    if (messageRetentionMs !== undefined && !within(messageRetentionMs, leastRetentionMs, mostRetentionMs))
+      throw wrong(`message retention: expected 10 minutes to 31 days, got ${messageRetentionMs / 1000} seconds`)
     if (filter !== undefined && filter !== '') parseFilter(filter)
   }
   const create = async (name: string, config: BrokerSubscriptionConfig): Promise<void> => {
@@ -250,7 +362,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     return subscription
   }
 
-  // ---- what is in memory --------------------------------------------------------------------------------------------------------------
+  // ---- what is in memory
 
   const readyCount = (subscription: Subscription) => subscription.ready.length - subscription.head
   const peek = (subscription: Subscription) => subscription.ready[subscription.head]
@@ -265,7 +377,8 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       subscription.head = 0
     }
   }
-  const keyOf = ({ config }: Subscription, { message }: Entry) => (config.enableMessageOrdering === true ? message.ordering_key : '')
+  const keyOf = ({ config }: Subscription, { message }: Entry) =>
+    config.enableMessageOrdering === true ? message.ordering_key : ''
   /** A message that comes into memory: behind its ordering key while an earlier one is on its way. */
   const admit = (subscription: Subscription, entry: Entry) => {
     if (subscription.gone || entry.life !== subscription.life) return
@@ -319,7 +432,12 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   const fromFile = (row: StoredMessage, life: number): Entry => ({
     life,
     message: {
-      id: row.id, data: row.data, attributes: JSON.parse(row.attributes) as Record<string, string>, ordering_key: row.ordering_key, published_ms: row.published_ms, open: row.open,
+      id: row.id,
+      data: row.data,
+      attributes: JSON.parse(row.attributes) as Record<string, string>,
+      ordering_key: row.ordering_key,
+      published_ms: row.published_ms,
+      open: row.open,
     },
     // What was handed out when the process died has used up that attempt.
     attempt: row.attempt + (row.handed > 0 && row.handed !== opened.epoch ? 1 : 0),
@@ -339,8 +457,12 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       },
       () => {
         subscription.loading = false
-        if (closing === undefined) agenda.add(now() + retryMs, () => { pump(subscription) })
-      })
+        if (closing === undefined)
+          agenda.add(now() + retryMs, () => {
+            pump(subscription)
+          })
+      },
+    )
   }
   const loadPage = async (subscription: Subscription, limit: number) => {
     const { cursor, tail, life } = subscription
@@ -360,7 +482,15 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       if (key !== '' && subscription.keys.has(key)) admit(subscription, entry)
       else {
         if (key !== '') subscription.keys.set(key, [])
-        if (later(subscription, entry, row.due_ms) === 'file') moved.push({ op: 'delivery', sub: subscription.id, id: row.id, attempt: entry.attempt, due_ms: row.due_ms, handed: outOfMemory })
+        if (later(subscription, entry, row.due_ms) === 'file')
+          moved.push({
+            op: 'delivery',
+            sub: subscription.id,
+            id: row.id,
+            attempt: entry.attempt,
+            due_ms: row.due_ms,
+            handed: outOfMemory,
+          })
       }
     }
     if (rows.length < limit) subscription.cursor = Math.max(subscription.cursor, tail)
@@ -369,23 +499,27 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
   const loadDue = async (subscription: Subscription, limit: number) => {
     const { life } = subscription
     subscription.overdue = false
-    const { rows, next_ms } = await store.write([]).then(() => store.due(subscription.id, now(), limit)).catch((error: unknown) => {
-      // Still due: whoever tries again must find it so.
-      subscription.overdue = true
-      throw error
-    })
+    const { rows, next_ms } = await store
+      .write([])
+      .then(() => store.due(subscription.id, now(), limit))
+      .catch((error: unknown) => {
+        // Still due: whoever tries again must find it so.
+        subscription.overdue = true
+        throw error
+      })
     for (const row of rows) readmit(subscription, fromFile(row, life))
     if (next_ms === undefined) return
     if (next_ms <= now()) subscription.overdue = true
     else wakeFor(subscription, next_ms)
   }
 
-  // ---- delivery ---------------------------------------------------------------------------------------------------------------------
+  // ---- delivery
 
   /** Deliveries that consumers have room for. */
   const room = ({ consumers, reserved }: Subscription): number => {
     let free = -reserved
-    for (const { closed, paused, max_outstanding, outstanding, max_bytes, bytes } of consumers) if (!closed && !paused && bytes < max_bytes) free += Math.max(0, max_outstanding - outstanding)
+    for (const { closed, paused, max_outstanding, outstanding, max_bytes, bytes } of consumers)
+      if (!closed && !paused && bytes < max_bytes) free += Math.max(0, max_outstanding - outstanding)
     return free
   }
   const pickConsumer = (subscription: Subscription): Consumer | undefined => {
@@ -393,16 +527,30 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     for (let tried = 0; tried < consumers.length; tried += 1) {
       subscription.turn = (subscription.turn + 1) % consumers.length
       const consumer = consumers[subscription.turn]
-      if (consumer !== undefined && !consumer.closed && !consumer.paused && consumer.bytes < consumer.max_bytes && consumer.outstanding < consumer.max_outstanding) return consumer
+      if (
+        consumer !== undefined &&
+        !consumer.closed &&
+        !consumer.paused &&
+        consumer.bytes < consumer.max_bytes &&
+        consumer.outstanding < consumer.max_outstanding
+      )
+        return consumer
     }
     return undefined
   }
-  /** With a dead-letter policy an attempt is in the file before it is made: else a message that kills its consumer would come for ever. */
+  /**
+   * With a dead-letter policy an attempt is in the file before it is made: else a message that kills its consumer would
+   * come for ever.
+   */
   const needsMark = ({ config }: Subscription) => config.deadLetterPolicy !== undefined
   const isUsedUp = ({ config: { deadLetterPolicy } }: Subscription, attempts: number) =>
-    deadLetterPolicy !== undefined && attempts >= deadLetterPolicy.maxDeliveryAttempts && topics.has(deadLetterPolicy.topic)
+    deadLetterPolicy !== undefined &&
+    attempts >= deadLetterPolicy.maxDeliveryAttempts &&
+    topics.has(deadLetterPolicy.topic)
 
-  /** Hands out what can be. A consumer may acknowledge while it is called; then this goes on in the loop, not deeper. */
+  /**
+   * Hands out what can be. A consumer may acknowledge while it is called; then this goes on in the loop, not deeper.
+   */
   const pump = (subscription: Subscription): void => {
     if (subscription.pumping || subscription.gone || closing !== undefined) return
     subscription.pumping = true
@@ -446,36 +594,65 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       if (subscription.life !== life) return
       for (const entry of batch) readmit(subscription, { ...entry, marked })
       // Marked ones go first: their places are free.
-      if (marked) subscription.ready = [...subscription.ready.slice(-batch.length), ...subscription.ready.slice(subscription.head, -batch.length)]
+      if (marked)
+        subscription.ready = [
+          ...subscription.ready.slice(-batch.length),
+          ...subscription.ready.slice(subscription.head, -batch.length),
+        ]
       if (marked) subscription.head = 0
     }
-    store.write(batch.map(({ message, attempt }) => ({ op: 'delivery', sub: subscription.id, id: message.id, attempt, due_ms: 0, handed: opened.epoch }))).then(
-      () => {
-        if (subscription.gone) return
-        back(true)
-        pump(subscription)
-      },
-      () => {
-        if (subscription.gone || closing !== undefined) return
-        agenda.add(now() + retryMs, () => {
-          back(false)
+    store
+      .write(
+        batch.map(({ message, attempt }) => ({
+          op: 'delivery',
+          sub: subscription.id,
+          id: message.id,
+          attempt,
+          due_ms: 0,
+          handed: opened.epoch,
+        })),
+      )
+      .then(
+        () => {
+          if (subscription.gone) return
+          back(true)
           pump(subscription)
-        })
-      })
+        },
+        () => {
+          if (subscription.gone || closing !== undefined) return
+          agenda.add(now() + retryMs, () => {
+            back(false)
+            pump(subscription)
+          })
+        },
+      )
   }
   const lease = (subscription: Subscription, entry: Entry, consumer: Consumer) => {
     const ack_id = `${prefix}.${(lastLease += 1).toString(36)}`
     const { message, attempt } = entry
-    leases.set(ack_id, { subscription, entry, consumer, due: agenda.add(now() + consumer.lease_ms, () => { giveBack(ack_id) }) })
+    leases.set(ack_id, {
+      subscription,
+      entry,
+      consumer,
+      due: agenda.add(now() + consumer.lease_ms, () => {
+        giveBack(ack_id)
+      }),
+    })
     consumer.outstanding += 1
     consumer.bytes += message.data.byteLength
     try {
       consumer.on_message({
-        ack_id, message_id: String(message.id), data: message.data, attributes: message.attributes, published_at: new Date(message.published_ms).toISOString(), attempt,
+        ack_id,
+        message_id: String(message.id),
+        data: message.data,
+        attributes: message.attributes,
+        published_at: new Date(message.published_ms).toISOString(),
+        attempt,
         ordering_key: message.ordering_key,
       })
     } catch {
-      // A consumer that throws has not taken it; the publisher, in whose turn this may run, has nothing to do with that.
+      // A consumer that throws has not taken it; the publisher, in whose turn this may run, has nothing to do with
+      // that.
       giveBack(ack_id)
     }
   }
@@ -502,34 +679,70 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     const pause = backoffMs(subscription.config.retryPolicy, attempt, random)
     const due_ms = pause === 0 ? 0 : Math.ceil(now() + pause)
     const place = pause === 0 ? undefined : later(subscription, next, due_ms)
-    const written = store.write([{ op: 'delivery', sub: subscription.id, id: message.id, attempt: next.attempt, due_ms, handed: place === 'file' ? outOfMemory : 0 }])
+    const written = store.write([
+      {
+        op: 'delivery',
+        sub: subscription.id,
+        id: message.id,
+        attempt: next.attempt,
+        due_ms,
+        handed: place === 'file' ? outOfMemory : 0,
+      },
+    ])
     const ready = () => {
       readmit(subscription, next)
       pump(subscription)
     }
     written.then(
-      () => { if (place === undefined) ready() },
-      () => { if (place !== 'memory' && closing === undefined) agenda.add(now() + retryMs, ready) })
+      () => {
+        if (place === undefined) ready()
+      },
+      () => {
+        if (place !== 'memory' && closing === undefined) agenda.add(now() + retryMs, ready)
+      },
+    )
   }
   /** To the dead letters; if that cannot be written, back into the subscription. */
   const bury = (subscription: Subscription, entry: Entry, attempts: number) => {
     forward(subscription, entry, attempts, {}).catch(() => {
-      if (closing === undefined && !subscription.gone) agenda.add(now() + retryMs, () => { readmit(subscription, entry); pump(subscription) })
+      if (closing === undefined && !subscription.gone)
+        agenda.add(now() + retryMs, () => {
+          readmit(subscription, entry)
+          pump(subscription)
+        })
     })
   }
   /** Publishes to the dead-letter topic and removes from the subscription, in one transaction. */
-  const forward = async (subscription: Subscription, entry: Entry, attempts: number, attributes: Readonly<Record<string, string>>): Promise<void> => {
+  const forward = async (
+    subscription: Subscription,
+    entry: Entry,
+    attempts: number,
+    attributes: Readonly<Record<string, string>>,
+  ): Promise<void> => {
     const policy = subscription.config.deadLetterPolicy
-    if (policy === undefined) throw new AppError('SETTING_INVALID', `subscription ${subscription.name} has no dead-letter policy`)
+    if (policy === undefined)
+      throw new AppError('SETTING_INVALID', `subscription ${subscription.name} has no dead-letter policy`)
     const { message } = entry
-    await publishWith([{
-      topic: policy.topic, data: message.data, ordering_key: message.ordering_key,
-      attributes: {
-        ...message.attributes, ...attributes,
-        CloudPubSubDeadLetterSourceDeliveryCount: String(attempts), CloudPubSubDeadLetterSourceSubscription: subscription.name,
-        CloudPubSubDeadLetterSourceSubscriptionProject: project_id, CloudPubSubDeadLetterSourceTopicPublishTime: new Date(message.published_ms).toISOString().replace('Z', '+00:00'),
-      },
-    }], [gone(subscription, entry)])
+    await publishWith(
+      [
+        {
+          topic: policy.topic,
+          data: message.data,
+          ordering_key: message.ordering_key,
+          attributes: {
+            ...message.attributes,
+            ...attributes,
+            CloudPubSubDeadLetterSourceDeliveryCount: String(attempts),
+            CloudPubSubDeadLetterSourceSubscription: subscription.name,
+            CloudPubSubDeadLetterSourceSubscriptionProject: project_id,
+            CloudPubSubDeadLetterSourceTopicPublishTime: new Date(message.published_ms)
+              .toISOString()
+              .replace('Z', '+00:00'),
+          },
+        },
+      ],
+      [gone(subscription, entry)],
+    )
     freeKey(subscription, entry)
     pump(subscription)
   }
@@ -540,7 +753,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     return { op: 'ack', sub: subscription.id, id: message.id, only }
   }
 
-  // ---- publishing -------------------------------------------------------------------------------------------------------------------
+  // ---- publishing
 
   const publishWith = async (outgoing: readonly PortOutgoing[], more: readonly Write[]): Promise<string[]> => {
     if (closing !== undefined) throw new AppError('UNAVAILABLE', 'the broker is closed')
@@ -564,13 +777,30 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
         }
         subscription.cursor = message.id
         promised.set(subscription, coming + 1)
-        // To be handed out the moment it is durable, so the attempt is written along. A key that is busy has to wait for its turn.
-        const at_once = readyCount(subscription) === 0 && room(subscription) > 0 && !(ordering_key !== '' && subscription.config.enableMessageOrdering === true)
+        // To be handed out the moment it is durable, so the attempt is written along. A key that is busy has to wait
+        // for its turn.
+        const at_once =
+          readyCount(subscription) === 0 &&
+          room(subscription) > 0 &&
+          !(ordering_key !== '' && subscription.config.enableMessageOrdering === true)
         if (at_once) subscription.reserved += 1
         to.push(subscription.id, at_once && needsMark(subscription) ? opened.epoch : 0)
-        fresh.push({ subscription, entry: { message, attempt: 1, marked: at_once, life: subscription.life }, reserved: at_once })
+        fresh.push({
+          subscription,
+          entry: { message, attempt: 1, marked: at_once, life: subscription.life },
+          reserved: at_once,
+        })
       }
-      if (to.length > 0) writes.push({ op: 'message', id: message.id, data, attributes: JSON.stringify(attributes), ordering_key, published_ms, to })
+      if (to.length > 0)
+        writes.push({
+          op: 'message',
+          id: message.id,
+          data,
+          attributes: JSON.stringify(attributes),
+          ordering_key,
+          published_ms,
+          to,
+        })
       return String(message.id)
     })
     if (lastId > reservedId) {
@@ -592,7 +822,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     return ids
   }
 
-  // ---- seek and snapshots -----------------------------------------------------------------------------------------------------------
+  // ---- seek and snapshots
 
   /** Forgets what is in memory; what the file says then is read anew. */
   const restart = (subscription: Subscription) => {
@@ -606,7 +836,12 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     subscription.tail = lastId
     subscription.overdue = false
   }
-  const snapshotOf = ({ name, config }: Subscription): Snapshot => ({ name: name.slice('snapshot:'.length), topic: config.topic, labels: config.labels ?? {}, expires_ms: (config as StoredConfig).snapshot_expires_ms ?? 0 })
+  const snapshotOf = ({ name, config }: Subscription): Snapshot => ({
+    name: name.slice('snapshot:'.length),
+    topic: config.topic,
+    labels: config.labels ?? {},
+    expires_ms: (config as StoredConfig).snapshot_expires_ms ?? 0,
+  })
   const snapshotNamed = (name: string): Subscription => {
     const found = subscriptions.get(hiddenFor.snapshot(name))
     if (found === undefined) throw new AppError('NOT_FOUND', `snapshot ${name} does not exist`)
@@ -621,14 +856,23 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     const ids: number[] = []
     for (let after = 0; ;) {
       const rows = await store.page(kept.id, after, 1_000)
-      for (const { id, published_ms, attributes } of rows) if (published_ms >= from_ms && (filter === undefined || filter(JSON.parse(attributes) as Record<string, string>))) ids.push(id)
+      for (const { id, published_ms, attributes } of rows)
+        if (
+          published_ms >= from_ms &&
+          (filter === undefined || filter(JSON.parse(attributes) as Record<string, string>))
+        )
+          ids.push(id)
       const last = rows.at(-1)
       if (last === undefined) return ids
       after = last.id
     }
   }
   const checkTopicConfig = (name: string, { retentionMs }: TopicConfig) => {
-    if (retentionMs !== undefined && !within(retentionMs, leastRetentionMs, mostRetentionMs)) throw new AppError('BODY_INVALID', `topic ${name}: message retention: expected 10 minutes to 31 days, got ${retentionMs / 1000} seconds`)
+    if (retentionMs !== undefined && !within(retentionMs, leastRetentionMs, mostRetentionMs))
+      throw new AppError(
+        'BODY_INVALID',
+        `topic ${name}: message retention: expected 10 minutes to 31 days, got ${retentionMs / 1000} seconds`,
+      )
   }
   const configureTopic = async (name: string, config: TopicConfig): Promise<void> => {
     checkTopicConfig(name, config)
@@ -640,12 +884,17 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     if (retentionMs === undefined && kept !== undefined) await removeSubscription(kept)
   }
 
-  // ---- retention --------------------------------------------------------------------------------------------------------------------
+  // ---- retention
 
   const expire = async () => {
     const at = now()
-    const keptMs = ({ name, config }: Subscription): number => (name === hiddenFor.topic(config.topic) ? topicConfigs.get(config.topic)?.retentionMs : config.messageRetentionMs) ?? retentionMs
-    const { up_to, dropped } = await store.expire([...subscriptions.values()].map((each) => ({ sub: each.id, before_ms: at - keptMs(each) })))
+    const keptMs = ({ name, config }: Subscription): number =>
+      (name === hiddenFor.topic(config.topic)
+        ? topicConfigs.get(config.topic)?.retentionMs
+        : config.messageRetentionMs) ?? retentionMs
+    const { up_to, dropped } = await store.expire(
+      [...subscriptions.values()].map((each) => ({ sub: each.id, before_ms: at - keptMs(each) })),
+    )
     expired += dropped
     if (dropped === 0) return
     const ends = new Map(up_to.map(({ sub, id }) => [sub, id]))
@@ -660,17 +909,24 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     }
   }
   const hourly = () => {
-    expire().catch(() => undefined).finally(() => { if (closing === undefined) agenda.add(now() + 3_600_000, hourly) })
+    expire()
+      .catch(() => undefined)
+      .finally(() => {
+        if (closing === undefined) agenda.add(now() + 3_600_000, hourly)
+      })
   }
 
-  for (const { id, name, config } of opened.subscriptions) addSubscription(id, name, JSON.parse(config) as BrokerSubscriptionConfig, 0)
+  for (const { id, name, config } of opened.subscriptions)
+    addSubscription(id, name, JSON.parse(config) as BrokerSubscriptionConfig, 0)
   await expire().catch(() => undefined)
   agenda.add(now() + 3_600_000, hourly)
 
   const consume = (subscription: Subscription, consumer: Consumer): (() => void) => {
     subscription.consumers.push(consumer)
     if (subscription.expiry !== undefined) agenda.cancel(subscription.expiry)
-    setImmediate(() => { pump(subscription) })
+    setImmediate(() => {
+      pump(subscription)
+    })
     return () => {
       if (consumer.closed) return
       consumer.closed = true
@@ -689,7 +945,7 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       await store.write([{ op: 'topic', name }])
       if (Object.keys(config).length > 0) await configureTopic(name, config)
     },
-    getTopic: (name) => (topics.has(name) ? topicConfigs.get(name) ?? {} : undefined),
+    getTopic: (name) => (topics.has(name) ? (topicConfigs.get(name) ?? {}) : undefined),
     updateTopic: async (name, config) => {
       if (!topics.has(name)) throw new AppError('NOT_FOUND', `topic ${name} does not exist`)
       await configureTopic(name, config)
@@ -701,24 +957,40 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       if (siblings?.includes(subscription) === true) siblings.splice(siblings.indexOf(subscription), 1)
       subscription.config = { ...subscription.config, detached: true }
       restart(subscription)
-      await store.write([{ op: 'clear', sub: subscription.id }, { op: 'subscription', id: subscription.id, name, config: JSON.stringify(subscription.config) }])
+      await store.write([
+        { op: 'clear', sub: subscription.id },
+        { op: 'subscription', id: subscription.id, name, config: JSON.stringify(subscription.config) },
+      ])
     },
     createSnapshot: async (name, from, labels = {}) => {
       checkName('snapshot', name)
       const subscription = named(from)
       if (subscriptions.has(hiddenFor.snapshot(name))) throw new AppError('CONFLICT', `snapshot ${name} exists already`)
-      if (subscription.config.topic === deletedTopic || subscription.config.detached === true) throw new AppError('SETTING_INVALID', `snapshot ${name}: subscription ${from} has no topic any more`)
+      if (subscription.config.topic === deletedTopic || subscription.config.detached === true)
+        throw new AppError('SETTING_INVALID', `snapshot ${name}: subscription ${from} has no topic any more`)
       // It lives as long as the oldest message in it is kept.
       await store.write([])
       const [oldest] = await store.page(subscription.id, 0, 1)
       const expires_ms = (oldest?.published_ms ?? now()) + retentionMs
-      if (expires_ms - now() < hourMs) throw new AppError('SETTING_INVALID', `snapshot ${name}: the oldest message of ${from} goes within the hour, and the snapshot with it; acknowledge or seek first`)
+      if (expires_ms - now() < hourMs)
+        throw new AppError(
+          'SETTING_INVALID',
+          `snapshot ${name}: the oldest message of ${from} goes within the hour, and the snapshot with it; acknowledge or seek first`,
+        )
       if (subscriptions.has(hiddenFor.snapshot(name))) throw new AppError('CONFLICT', `snapshot ${name} exists already`)
       const { topic, filter } = subscription.config
-      const config: StoredConfig = { topic, labels, snapshot_expires_ms: expires_ms, ...filter === undefined ? {} : { filter } }
+      const config: StoredConfig = {
+        topic,
+        labels,
+        snapshot_expires_ms: expires_ms,
+        ...(filter === undefined ? {} : { filter }),
+      }
       const made = addSubscription((lastSubscription += 1), hiddenFor.snapshot(name), config, 0)
       try {
-        await store.write([{ op: 'subscription', id: made.id, name: made.name, config: JSON.stringify(config) }, { op: 'copy', from_sub: subscription.id, to_sub: made.id }])
+        await store.write([
+          { op: 'subscription', id: made.id, name: made.name, config: JSON.stringify(config) },
+          { op: 'copy', from_sub: subscription.id, to_sub: made.id },
+        ])
       } catch (error) {
         await removeSubscription(made).catch(() => undefined)
         throw error
@@ -729,30 +1001,50 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       const found = subscriptions.get(hiddenFor.snapshot(name))
       return found === undefined ? undefined : snapshotOf(found)
     },
-    listSnapshots: (topic) => [...subscriptions.values()].filter(({ name, config }) => name.startsWith('snapshot:') && (topic === undefined || config.topic === topic)).map(snapshotOf).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    listSnapshots: (topic) =>
+      [...subscriptions.values()]
+        .filter(({ name, config }) => name.startsWith('snapshot:') && (topic === undefined || config.topic === topic))
+        .map(snapshotOf)
+        .sort((a, b) => (a.name < b.name ? -1 : 1)),
     updateSnapshot: async (name, { labels, expires_ms }) => {
       const found = snapshotNamed(name)
-      if (expires_ms !== undefined && !within(expires_ms, now(), now() + sevenDaysMs)) throw new AppError('BODY_INVALID', `snapshot ${name}: expire_time: expected within the next 7 days`)
-      found.config = { ...found.config, ...labels === undefined ? {} : { labels }, ...expires_ms === undefined ? {} : { snapshot_expires_ms: expires_ms } } as StoredConfig
+      if (expires_ms !== undefined && !within(expires_ms, now(), now() + sevenDaysMs))
+        throw new AppError('BODY_INVALID', `snapshot ${name}: expire_time: expected within the next 7 days`)
+      found.config = {
+        ...found.config,
+        ...(labels === undefined ? {} : { labels }),
+        ...(expires_ms === undefined ? {} : { snapshot_expires_ms: expires_ms }),
+      } as StoredConfig
       watchExpiry(found)
       await store.write([{ op: 'subscription', id: found.id, name: found.name, config: JSON.stringify(found.config) }])
       return snapshotOf(found)
     },
-    deleteSnapshot: async (name) => { await removeSubscription(snapshotNamed(name)) },
+    deleteSnapshot: async (name) => {
+      await removeSubscription(snapshotNamed(name))
+    },
     seek: async (name, target) => {
       const subscription = named(name)
       const retain = subscription.config.retainAckedMessages === true
       if ('snapshot' in target) {
         const snapshot = snapshotNamed(target.snapshot)
-        if (snapshot.config.topic !== subscription.config.topic) throw new AppError('SETTING_INVALID', `snapshot ${target.snapshot} is of topic ${snapshot.config.topic}, subscription ${name} of ${subscription.config.topic}; a seek stays on its topic`)
+        if (snapshot.config.topic !== subscription.config.topic)
+          throw new AppError(
+            'SETTING_INVALID',
+            `snapshot ${target.snapshot} is of topic ${snapshot.config.topic}, subscription ${name} of ${subscription.config.topic}; a seek stays on its topic`,
+          )
         restart(subscription)
         // What is kept stays for a later seek to a time.
-        const emptied: Write = retain ? { op: 'seek', sub: subscription.id, to_ms: Number.MAX_SAFE_INTEGER, retain } : { op: 'clear', sub: subscription.id }
+        const emptied: Write = retain
+          ? { op: 'seek', sub: subscription.id, to_ms: Number.MAX_SAFE_INTEGER, retain }
+          : { op: 'clear', sub: subscription.id }
         await store.write([emptied, { op: 'copy', from_sub: snapshot.id, to_sub: subscription.id }])
       } else {
         const ids = await keptByTopic(subscription, target.time_ms)
         restart(subscription)
-        await store.write([{ op: 'seek', sub: subscription.id, to_ms: target.time_ms, retain }, { op: 'deliver', sub: subscription.id, ids }])
+        await store.write([
+          { op: 'seek', sub: subscription.id, to_ms: target.time_ms, retain },
+          { op: 'deliver', sub: subscription.id, ids },
+        ])
       }
       pump(subscription)
     },
@@ -771,7 +1063,15 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       topicConfigs.delete(name)
       const kept = readers.findIndex((each) => each.name === hiddenFor.topic(name))
       for (const each of kept < 0 ? [] : readers.splice(kept, 1)) await removeSubscription(each)
-      await store.write([{ op: 'drop-topic', name }, ...readers.map(({ id, name: reader, config }): Write => ({ op: 'subscription', id, name: reader, config: JSON.stringify(config) }))])
+      await store.write([
+        { op: 'drop-topic', name },
+        ...readers.map(({ id, name: reader, config }): Write => ({
+          op: 'subscription',
+          id,
+          name: reader,
+          config: JSON.stringify(config),
+        })),
+      ])
     },
     createSubscription: async (name, config) => {
       checkName('subscription', name)
@@ -785,8 +1085,14 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
         await create(name, config)
         return
       }
-      const [was, wanted] = [known.config, config].map(({ topic, filter = '', enableMessageOrdering = false }) => JSON.stringify({ topic, filter, enableMessageOrdering }))
-      if (was !== wanted) throw new AppError('CONFLICT', `subscription ${name} exists as ${String(was)}, expected ${String(wanted)}: these cannot change; delete it, or use another name`)
+      const [was, wanted] = [known.config, config].map(({ topic, filter = '', enableMessageOrdering = false }) =>
+        JSON.stringify({ topic, filter, enableMessageOrdering }),
+      )
+      if (was !== wanted)
+        throw new AppError(
+          'CONFLICT',
+          `subscription ${name} exists as ${String(was)}, expected ${String(wanted)}: these cannot change; delete it, or use another name`,
+        )
       if (JSON.stringify(known.config) === JSON.stringify(config)) return
       checkConfig(name, config)
       known.config = config
@@ -794,14 +1100,24 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     },
     updateSubscription: async (name, config) => {
       const known = named(name)
-      const fixed = ({ topic, filter = '', enableMessageOrdering = false }: SubscriptionConfig) => JSON.stringify([topic, filter, enableMessageOrdering])
-      if (fixed(known.config) !== fixed(config)) throw new AppError('BODY_INVALID', `subscription ${name}: topic, filter and enableMessageOrdering cannot change; delete it and make another`)
+      const fixed = ({ topic, filter = '', enableMessageOrdering = false }: SubscriptionConfig) =>
+        JSON.stringify([topic, filter, enableMessageOrdering])
+      if (fixed(known.config) !== fixed(config))
+        throw new AppError(
+          'BODY_INVALID',
+          `subscription ${name}: topic, filter and enableMessageOrdering cannot change; delete it and make another`,
+        )
       const before = known.config
       checkConfig(name, config, before)
       known.config = config
       watchExpiry(known)
       try {
-        await store.write([{ op: 'subscription', id: known.id, name, config: JSON.stringify(config) }, ...before.retainAckedMessages === true && config.retainAckedMessages !== true ? [{ op: 'release' as const, sub: known.id }] : []])
+        await store.write([
+          { op: 'subscription', id: known.id, name, config: JSON.stringify(config) },
+          ...(before.retainAckedMessages === true && config.retainAckedMessages !== true
+            ? [{ op: 'release' as const, sub: known.id }]
+            : []),
+        ])
       } catch (error) {
         known.config = before
         throw error
@@ -809,14 +1125,27 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       pump(known)
     },
     getSubscription: (name) => Promise.resolve(isHidden(name) ? undefined : subscriptions.get(name)?.config),
-    listSubscriptions: (topic) => [...subscriptions.values()].filter(({ name, config }) => !isHidden(name) && (topic === undefined || (config.topic === topic && config.detached !== true))).map(({ name }) => name).sort(),
-    deleteSubscription: async (name) => { await removeSubscription(named(name)) },
+    listSubscriptions: (topic) =>
+      [...subscriptions.values()]
+        .filter(
+          ({ name, config }) =>
+            !isHidden(name) && (topic === undefined || (config.topic === topic && config.detached !== true)),
+        )
+        .map(({ name }) => name)
+        .sort(),
+    deleteSubscription: async (name) => {
+      await removeSubscription(named(name))
+    },
     backlog: async (name) => {
       const { id } = named(name)
       await store.write([])
       return store.count(id)
     },
-    stats: () => ({ leased: leases.size, in_memory: [...subscriptions.values()].reduce((sum, { held, delayed }) => sum + held + delayed, 0), expired }),
+    stats: () => ({
+      leased: leases.size,
+      in_memory: [...subscriptions.values()].reduce((sum, { held, delayed }) => sum + held + delayed, 0),
+      expired,
+    }),
     publish: (outgoing) => publishWith(outgoing, []),
     subscribe: (name, { max_outstanding, max_extension_ms }, on_message) => {
       const close = consume(named(name), { ...endless, max_outstanding, lease_ms: max_extension_ms, on_message })
@@ -827,45 +1156,65 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       const consumer: Consumer = { ...endless, max_outstanding, max_bytes, lease_ms, on_message }
       const close = consume(subscription, consumer)
       return {
-        pause: () => { consumer.paused = true },
+        pause: () => {
+          consumer.paused = true
+        },
         resume: () => {
           consumer.paused = false
           pump(subscription)
         },
-        setLease: (ms) => { consumer.lease_ms = ms },
+        setLease: (ms) => {
+          consumer.lease_ms = ms
+        },
         close,
       }
     },
     leasedBy: (ack_id) => leases.get(ack_id)?.subscription.name,
-    pull: (name, { max_messages, wait_ms = 1_000, signal }) => new Promise((resolve) => {
-      const subscription = named(name)
-      const messages: PortMessage[] = []
-      let finished = false
-      const finish = () => {
-        if (finished) return
-        finished = true
-        if (tooLate !== undefined) agenda.cancel(tooLate)
-        signal?.removeEventListener('abort', finish)
-        close()
-        if (signal?.aborted === true) for (const { ack_id } of messages.splice(0)) giveBack(ack_id)
-        resolve(messages)
-      }
-      const on_message = (message: PortMessage) => {
-        messages.push(message)
-        if (messages.length === 1) setImmediate(finish)
-      }
-      // Not to wait is not to look no further than memory: what is being read or written for it still counts.
-      const began = performance.now()
-      const atOnce = () => {
-        if (performance.now() - began < atOnceMs && closing === undefined && !subscription.gone && (subscription.loading || subscription.reserved > 0 || subscription.cursor < subscription.tail) && messages.length === 0) setImmediate(atOnce)
-        else finish()
-      }
-      const tooLate = wait_ms === 0 ? undefined : agenda.add(now() + wait_ms, finish)
-      const close = consume(subscription, { ...endless, max_outstanding: max_messages, lease_ms: (subscription.config.ackDeadlineSeconds ?? 10) * 1000, on_message })
-      if (tooLate === undefined) setImmediate(() => { setImmediate(atOnce) })
-      if (signal?.aborted === true) finish()
-      else signal?.addEventListener('abort', finish)
-    }),
+    pull: (name, { max_messages, wait_ms = 1_000, signal }) =>
+      new Promise((resolve) => {
+        const subscription = named(name)
+        const messages: PortMessage[] = []
+        let finished = false
+        const finish = () => {
+          if (finished) return
+          finished = true
+          if (tooLate !== undefined) agenda.cancel(tooLate)
+          signal?.removeEventListener('abort', finish)
+          close()
+          if (signal?.aborted === true) for (const { ack_id } of messages.splice(0)) giveBack(ack_id)
+          resolve(messages)
+        }
+        const on_message = (message: PortMessage) => {
+          messages.push(message)
+          if (messages.length === 1) setImmediate(finish)
+        }
+        // Not to wait is not to look no further than memory: what is being read or written for it still counts.
+        const began = performance.now()
+        const atOnce = () => {
+          if (
+            performance.now() - began < atOnceMs &&
+            closing === undefined &&
+            !subscription.gone &&
+            (subscription.loading || subscription.reserved > 0 || subscription.cursor < subscription.tail) &&
+            messages.length === 0
+          )
+            setImmediate(atOnce)
+          else finish()
+        }
+        const tooLate = wait_ms === 0 ? undefined : agenda.add(now() + wait_ms, finish)
+        const close = consume(subscription, {
+          ...endless,
+          max_outstanding: max_messages,
+          lease_ms: (subscription.config.ackDeadlineSeconds ?? 10) * 1000,
+          on_message,
+        })
+        if (tooLate === undefined)
+          setImmediate(() => {
+            setImmediate(atOnce)
+          })
+        if (signal?.aborted === true) finish()
+        else signal?.addEventListener('abort', finish)
+      }),
     ack: async (ack_id) => {
       const held = end(ack_id)
       if (held === undefined || held.subscription.gone) return
@@ -877,13 +1226,18 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
         await durable
       } catch (error) {
         // It is still in the file, so it comes again.
-        if (closing === undefined) agenda.add(now() + retryMs, () => { admit(subscription, { ...entry, attempt: entry.attempt + 1, marked: false }); pump(subscription) })
+        if (closing === undefined)
+          agenda.add(now() + retryMs, () => {
+            admit(subscription, { ...entry, attempt: entry.attempt + 1, marked: false })
+            pump(subscription)
+          })
         throw error
       }
     },
     nack: giveBack,
     modifyAckDeadline: (ack_id, seconds) => {
-      if (!within(seconds, 0, 600)) throw new AppError('BODY_INVALID', `ack deadline: expected 0 to 600 seconds, got ${seconds}`)
+      if (!within(seconds, 0, 600))
+        throw new AppError('BODY_INVALID', `ack deadline: expected 0 to 600 seconds, got ${seconds}`)
       if (seconds === 0) {
         giveBack(ack_id)
         return
@@ -891,7 +1245,9 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
       const held = leases.get(ack_id)
       if (held === undefined) return
       agenda.cancel(held.due)
-      held.due = agenda.add(now() + seconds * 1000, () => { giveBack(ack_id) })
+      held.due = agenda.add(now() + seconds * 1000, () => {
+        giveBack(ack_id)
+      })
     },
     deadLetter: async (ack_id, attributes) => {
       const held = end(ack_id)
@@ -906,15 +1262,27 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
     wake: agenda.wake,
     healthy: () => closing === undefined && store.healthy(),
     receiving: () => true,
-    close: () => closing ??= (async () => {
-      agenda.close()
-      // What was promised a consumer and never reached it has not used up an attempt.
-      const unused = [...subscriptions.values()].flatMap((subscription) => subscription.ready.slice(subscription.head).filter(({ marked }) => marked && needsMark(subscription))
-        .map(({ message, attempt }): Write => ({ op: 'delivery', sub: subscription.id, id: message.id, attempt, due_ms: 0, handed: 0 })))
-      if (unused.length > 0) await store.write(unused).catch(() => undefined)
-      leases.clear()
-      await store.close()
-    })(),
+    close: () =>
+      (closing ??= (async () => {
+        agenda.close()
+        // What was promised a consumer and never reached it has not used up an attempt.
+        const unused = [...subscriptions.values()].flatMap((subscription) =>
+          subscription.ready
+            .slice(subscription.head)
+            .filter(({ marked }) => marked && needsMark(subscription))
+            .map(({ message, attempt }): Write => ({
+              op: 'delivery',
+              sub: subscription.id,
+              id: message.id,
+              attempt,
+              due_ms: 0,
+              handed: 0,
+            })),
+        )
+        if (unused.length > 0) await store.write(unused).catch(() => undefined)
+        leases.clear()
+        await store.close()
+      })()),
   }
 }
 
@@ -922,24 +1290,38 @@ export const openBroker = async (options: BrokerOptions): Promise<Broker> => {
 const endless = { outstanding: 0, max_bytes: Infinity, bytes: 0, paused: false, closed: false }
 const within = (value: number, least: number, most: number) => value >= least && value <= most
 
-/** Exponential by attempt, up to a quarter more at random, never above the maximum: from 10, 20, 40 ... 600 s with Google's defaults. */
+/**
+ * Exponential by attempt, up to a quarter more at random, never above the maximum: from 10, 20, 40 ... 600 s with
+ * Google's defaults.
+ */
 const backoffMs = (policy: SubscriptionConfig['retryPolicy'], attempt: number, random: () => number): number =>
-  policy === undefined ? 0 : Math.min(policy.maximumBackoffMs, policy.minimumBackoffMs * 2 ** Math.min(attempt - 1, 30) * (1 + random() / 4))
+  policy === undefined
+    ? 0
+    : Math.min(policy.maximumBackoffMs, policy.minimumBackoffMs * 2 ** Math.min(attempt - 1, 30) * (1 + random() / 4))
 
 const checkName = (kind: string, name: string) => {
-  if (!namePattern.test(name) || name.startsWith('goog')) throw new AppError('BODY_INVALID', `${kind} ${JSON.stringify(name)}: expected 3 to 255 letters, digits or -_.~+%, beginning with a letter and not with goog`)
+  if (!namePattern.test(name) || name.startsWith('goog'))
+    throw new AppError(
+      'BODY_INVALID',
+      `${kind} ${JSON.stringify(name)}: expected 3 to 255 letters, digits or -_.~+%, beginning with a letter and not with goog`,
+    )
 }
 const largestMessage = 10_000_000
 const fits = (text: string, most: number) => text.length * 3 <= most || Buffer.byteLength(text) <= most
-const checkMessage = ({ topic, data, attributes, ordering_key }: PortOutgoing, topics: ReadonlyMap<string, unknown>) => {
-  if (!topics.has(topic)) throw new AppError('NOT_FOUND', `topic ${topic} does not exist; make it before publishing to it`)
+const checkMessage = (
+  { topic, data, attributes, ordering_key }: PortOutgoing,
+  topics: ReadonlyMap<string, unknown>,
+) => {
+  if (!topics.has(topic))
+    throw new AppError('NOT_FOUND', `topic ${topic} does not exist; make it before publishing to it`)
   const wrong = (what: string) => new AppError('BODY_INVALID', `message to ${topic}: ${what}`)
   if (data.byteLength > largestMessage) throw wrong(`at most 10 MB, got ${data.byteLength} bytes`)
   let count = 0
   for (const key in attributes) {
     count += 1
     if (key === '' || !fits(key, 256)) throw wrong('an attribute key has 1 to 256 bytes')
-    if (!fits(attributes[key] ?? '', 1024)) throw wrong(`attribute ${key} has at most 1,024 bytes, got ${Buffer.byteLength(attributes[key] ?? '')}`)
+    if (!fits(attributes[key] ?? '', 1024))
+      throw wrong(`attribute ${key} has at most 1,024 bytes, got ${Buffer.byteLength(attributes[key] ?? '')}`)
   }
   if (count > 100) throw wrong(`at most 100 attributes, got ${count}`)
   if (count === 0 && data.byteLength === 0) throw wrong('expected data or an attribute')

@@ -1,8 +1,13 @@
 /**
- * Things to be done at a time: a heap of due times and one timer, so that a hundred thousand leases cost one timer, and taking one out
+ * Things to be done at a time: a heap of due times and one timer, so that a hundred thousand leases cost one timer, and
+ * taking one out
  * costs a logarithm, not a scan.
  */
-export interface Due { due_ms: number; run: () => void; /** Place in the heap; -1 when it is not in it. */ at: number }
+export interface Due {
+  due_ms: number
+  run: () => void
+  /** Place in the heap; -1 when it is not in it. */ at: number
+}
 export interface Agenda {
   add(due_ms: number, run: () => void): Due
   cancel(due: Due): void
@@ -18,7 +23,9 @@ const longestPauseMs = 2 ** 31 - 1
 export const realAlarm: Alarm = (pauseMs, wake) => {
   const timer = setTimeout(wake, pauseMs)
   timer.unref()
-  return () => { clearTimeout(timer) }
+  return () => {
+    clearTimeout(timer)
+  }
 }
 
 export const openAgenda = (now: () => number, alarm: Alarm = realAlarm): Agenda => {

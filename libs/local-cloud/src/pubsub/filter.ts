@@ -1,12 +1,17 @@
 /**
- * Pub/Sub's filter language over attributes: `attributes:key`, `attributes.key = "v"`, `!=`, `hasPrefix(attributes.key, "v")`, AND, OR, NOT, parentheses.
+ * Pub/Sub's filter language over attributes: `attributes:key`, `attributes.key = "v"`, `!=`, `hasPrefix(attributes.key,
+ * "v")`, AND, OR, NOT, parentheses.
  * AND and OR do not mix without parentheses. Parsed once into a function; a fault names its column.
  */
 import { AppError } from '@convergence/contracts'
 
 export type Filter = (attributes: Readonly<Record<string, string>>) => boolean
 
-interface Token { text: string; column: number; kind: 'word' | 'string' | 'sign' | 'end' }
+interface Token {
+  text: string
+  column: number
+  kind: 'word' | 'string' | 'sign' | 'end'
+}
 
 const tokenize = (text: string): Token[] => {
   const tokens: Token[] = []
@@ -27,7 +32,8 @@ const invalid = (text: string, column: number, expected: string): AppError =>
   new AppError('BODY_INVALID', `subscription filter ${JSON.stringify(text)}, column ${column}: expected ${expected}`)
 
 export const parseFilter = (text: string): Filter => {
-  if (Buffer.byteLength(text) > 256) throw new AppError('BODY_INVALID', `subscription filter: at most 256 bytes, got ${Buffer.byteLength(text)}`)
+  if (Buffer.byteLength(text) > 256)
+    throw new AppError('BODY_INVALID', `subscription filter: at most 256 bytes, got ${Buffer.byteLength(text)}`)
   const tokens = tokenize(text)
   let at = 0
   const peek = (): Token => tokens[at] ?? { text: '', column: text.length + 1, kind: 'end' }
@@ -90,8 +96,11 @@ export const parseFilter = (text: string): Filter => {
       at += 1
       terms.push(term())
     }
-    if (isWord('AND') || isWord('OR')) throw invalid(text, peek().column, 'parentheses: AND and OR do not mix without them')
-    return joiner === 'OR' ? (attributes) => terms.some((each) => each(attributes)) : (attributes) => terms.every((each) => each(attributes))
+    if (isWord('AND') || isWord('OR'))
+      throw invalid(text, peek().column, 'parentheses: AND and OR do not mix without them')
+    return joiner === 'OR'
+      ? (attributes) => terms.some((each) => each(attributes))
+      : (attributes) => terms.every((each) => each(attributes))
   }
   const filter = expression()
   if (peek().kind !== 'end') throw invalid(text, peek().column, 'AND, OR or the end')

@@ -1,22 +1,35 @@
 /**
- * The broker's file as the broker sees it: `write` resolves when its operations are durable. Operations of one turn become one
+ * The broker's file as the broker sees it: `write` resolves when its operations are durable. Operations of one turn
+ * become one
  * transaction (group commit); while it is being written the next group gathers. Faults are told in one sentence.
  */
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { AppError } from '@convergence/contracts'
-import type { Answer, DuePage, Expired, ExpiringOf, Failed, Op, Opened, Request, StoredMessage } from './store-worker.ts'
+import type {
+  Answer,
+  DuePage,
+  Expired,
+  ExpiringOf,
+  Failed,
+  Op,
+  Opened,
+  Request,
+  StoredMessage,
+} from './store-worker.ts'
 
 /** `handed` of a delivery that waits for its time in the file only. */
 export const outOfMemory = -1
 
 /** An operation before its bytes have a place in the request. */
-export type Write = Exclude<Op, { op: 'message' }> | (Omit<Extract<Op, { op: 'message' }>, 'from' | 'size'> & { data: Uint8Array })
+export type Write =
+  Exclude<Op, { op: 'message' }> | (Omit<Extract<Op, { op: 'message' }>, 'from' | 'size'> & { data: Uint8Array })
 
 export interface Store {
   opened: Opened
   /**
-   * All of one call in one transaction. `soon`: may wait up to 2 ms for a group that is written anyway, for what nobody waits for.
+   * All of one call in one transaction. `soon`: may wait up to 2 ms for a group that is written anyway, for what nobody
+   * waits for.
    * Throws DISK_FULL or UNAVAILABLE; then none of it is there.
    */
   write(operations: readonly Write[], soon?: boolean): Promise<void>
@@ -35,7 +48,13 @@ const groupsInFlight = 2
 const largestGroup = 1_000
 const soonMs = 2
 
-export const openStore = async ({ file, max_bytes }: { file: string; max_bytes?: number | undefined }): Promise<Store> => {
+export const openStore = async ({
+  file,
+  max_bytes,
+}: {
+  file: string
+  max_bytes?: number | undefined
+}): Promise<Store> => {
   const worker = new Worker(join(import.meta.dirname, 'store-worker.ts'), { workerData: { file, max_bytes } })
   let ended: AppError | undefined
   let well = true
@@ -44,12 +63,21 @@ export const openStore = async ({ file, max_bytes }: { file: string; max_bytes?:
 
   const fault = ({ message, errcode }: Failed): AppError =>
     (errcode ?? 0) % 256 === 13 || /ENOSPC/.test(message)
-      ? new AppError('DISK_FULL', `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`)
+      ? new AppError(
+          'DISK_FULL',
+          `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`,
+        )
       : new AppError('UNAVAILABLE', `${file}: cannot be read or written (${message}); see to the disk and start again`)
   const cannotOpen = ({ message, held_by }: Failed): AppError =>
     held_by === undefined
-      ? new AppError('SETTING_INVALID', `${file} cannot be opened (${message}): expected a broker's file, or none yet, in a folder where this user may write`)
-      : new AppError('SETTING_INVALID', `${file} is in use by ${held_by}: stop that one, or give this one another data folder`)
+      ? new AppError(
+          'SETTING_INVALID',
+          `${file} cannot be opened (${message}): expected a broker's file, or none yet, in a folder where this user may write`,
+        )
+      : new AppError(
+          'SETTING_INVALID',
+          `${file} is in use by ${held_by}: stop that one, or give this one another data folder`,
+        )
   const settle = ({ n: number, result, failed }: Answer) => {
     const entry = waiting.get(number)
     waiting.delete(number)
@@ -63,8 +91,12 @@ export const openStore = async ({ file, max_bytes }: { file: string; max_bytes?:
     waiting.clear()
   }
   worker.on('message', settle)
-  worker.on('error', (error) => { end(`the thread that writes it failed (${error.message}); start again`) })
-  worker.on('exit', () => { end('the thread that writes it has ended; start again') })
+  worker.on('error', (error) => {
+    end(`the thread that writes it failed (${error.message}); start again`)
+  })
+  worker.on('exit', () => {
+    end('the thread that writes it has ended; start again')
+  })
   // Distributes over the union, so that each kind keeps its own fields.
   type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'n'> : never) : never
   const ask = <T>(request: Asked, transfer: ArrayBuffer[] = []): Promise<T> =>
@@ -79,7 +111,9 @@ export const openStore = async ({ file, max_bytes }: { file: string; max_bytes?:
       worker.postMessage({ ...request, n }, transfer)
     })
 
-  const opened = await new Promise<Opened>((resolve, reject) => { waiting.set(0, { resolve: resolve as (value: unknown) => void, reject }) })
+  const opened = await new Promise<Opened>((resolve, reject) => {
+    waiting.set(0, { resolve: resolve as (value: unknown) => void, reject })
+  })
 
   let operations: Write[] = []
   let callers: { resolve(): void; reject(error: Error): void }[] = []
@@ -110,9 +144,12 @@ export const openStore = async ({ file, max_bytes }: { file: string; max_bytes?:
         inFlight -= 1
         for (const { reject } of answered) reject(error)
         if (urgent) schedule()
-      })
+      },
+    )
   }
-  const schedule = () => { scheduled ??= setImmediate(flush) }
+  const schedule = () => {
+    scheduled ??= setImmediate(flush)
+  }
   const write = (added: readonly Write[], soon = false): Promise<void> =>
     new Promise((resolve, reject) => {
       if (ended !== undefined) {
@@ -133,7 +170,8 @@ export const openStore = async ({ file, max_bytes }: { file: string; max_bytes?:
     })
 
   return {
-    opened, write,
+    opened,
+    write,
     page: (sub, after, limit) => ask({ kind: 'page', sub, after, limit }),
     due: (sub, by_ms, limit) => ask({ kind: 'due', sub, by_ms, limit }),
     count: (sub) => ask({ kind: 'count', sub }),
@@ -148,7 +186,10 @@ export const openStore = async ({ file, max_bytes }: { file: string; max_bytes?:
   }
 }
 
-/** Bodies of a group in one buffer that is moved to the worker, not copied again: a small Buffer would take its whole pool along. */
+/**
+ * Bodies of a group in one buffer that is moved to the worker, not copied again: a small Buffer would take its whole
+ * pool along.
+ */
 const pack = (group: readonly Write[]): { ops: Op[]; bytes: ArrayBuffer } => {
   let size = 0
   for (const write of group) if (write.op === 'message') size += write.data.byteLength

@@ -1,6 +1,8 @@
 /**
- * What the warehouse has: datasets, tables, views, with what GoogleSQL says of them and DuckDB does not know. Kept in a schema of the
- * project that no statement can name, changed in the same transaction as the thing itself, and in memory, where it is true once the
+ * What the warehouse has: datasets, tables, views, with what GoogleSQL says of them and DuckDB does not know. Kept in a
+ * schema of the
+ * project that no statement can name, changed in the same transaction as the thing itself, and in memory, where it is
+ * true once the
  * transaction is done: the engine calls `...Is` then.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
@@ -8,14 +10,29 @@ import type { Column, TimePartitioning } from '@convergence/contracts'
 import { quoted, typeOf } from './values.ts'
 
 /** What BigQuery remembers of a thing beside what it is. Things that were made by older versions have no times. */
-export interface Remembered { created_ms?: number; modified_ms?: number; friendly_name?: string; labels?: Record<string, string> }
+export interface Remembered {
+  created_ms?: number
+  modified_ms?: number
+  friendly_name?: string
+  labels?: Record<string, string>
+}
 export interface StoredTable extends Remembered {
-  columns: readonly Column[]; time_partitioning?: TimePartitioning; clustering_fields?: readonly string[]; description?: string
+  columns: readonly Column[]
+  time_partitioning?: TimePartitioning
+  clustering_fields?: readonly string[]
+  description?: string
   /** The table goes by itself then. */
   expires_ms?: number
 }
-export interface StoredView extends Remembered { query: string; description?: string }
-export interface StoredDataset extends Omit<Remembered, 'labels'> { labels: Record<string, string>; description?: string; location?: string }
+export interface StoredView extends Remembered {
+  query: string
+  description?: string
+}
+export interface StoredDataset extends Omit<Remembered, 'labels'> {
+  labels: Record<string, string>
+  description?: string
+  location?: string
+}
 
 export type Catalog = Awaited<ReturnType<typeof openCatalog>>
 
@@ -27,7 +44,9 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
   const path = (dataset: string, table: string): string => `${project}.${quoted(dataset)}.${quoted(table)}`
   await control.run(`CREATE SCHEMA IF NOT EXISTS ${project}.${quoted(reservedSchema)}`)
   // kind: dataset (name is empty), table or view; spec is JSON.
-  await control.run(`CREATE TABLE IF NOT EXISTS ${reserved('things')} (kind VARCHAR NOT NULL, dataset VARCHAR NOT NULL, name VARCHAR NOT NULL, spec VARCHAR NOT NULL)`)
+  await control.run(
+    `CREATE TABLE IF NOT EXISTS ${reserved('things')} (kind VARCHAR NOT NULL, dataset VARCHAR NOT NULL, name VARCHAR NOT NULL, spec VARCHAR NOT NULL)`,
+  )
 
   const datasets = new Map<string, StoredDataset>()
   const tables = new Map<string, Map<string, StoredTable>>()
@@ -38,15 +57,32 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
     if (own === undefined) all.set(dataset, new Map([[name, spec]]))
     else own.set(name, spec)
   }
-  for (const [kind, dataset, name, spec] of (await control.runAndReadAll(`SELECT kind, dataset, name, spec FROM ${reserved('things')}`)).getRows()) {
+  for (const [kind, dataset, name, spec] of (
+    await control.runAndReadAll(`SELECT kind, dataset, name, spec FROM ${reserved('things')}`)
+  ).getRows()) {
     const value = JSON.parse(String(spec)) as unknown
     if (kind === 'dataset') datasets.set(String(dataset), value as StoredDataset)
     else if (kind === 'table') into(tables, String(dataset), String(name), value as StoredTable)
     else into(views, String(dataset), String(name), value as StoredView)
   }
-  const put = async (connection: DuckDBConnection, kind: string, dataset: string, name: string, spec: unknown): Promise<void> => {
-    await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = $1 AND dataset = $2 AND name = $3`, [kind, dataset, name])
-    await connection.run(`INSERT INTO ${reserved('things')} VALUES ($1, $2, $3, $4)`, [kind, dataset, name, JSON.stringify(spec)])
+  const put = async (
+    connection: DuckDBConnection,
+    kind: string,
+    dataset: string,
+    name: string,
+    spec: unknown,
+  ): Promise<void> => {
+    await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = $1 AND dataset = $2 AND name = $3`, [
+      kind,
+      dataset,
+      name,
+    ])
+    await connection.run(`INSERT INTO ${reserved('things')} VALUES ($1, $2, $3, $4)`, [
+      kind,
+      dataset,
+      name,
+      JSON.stringify(spec),
+    ])
   }
   return {
     reserved,
@@ -55,7 +91,8 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
     version: () => version,
     hasDataset: (dataset: string): boolean => datasets.has(dataset),
     datasets: (): ReadonlyMap<string, StoredDataset> => datasets,
-    tables: (dataset: string): ReadonlyMap<string, StoredTable> => tables.get(dataset) ?? new Map<string, StoredTable>(),
+    tables: (dataset: string): ReadonlyMap<string, StoredTable> =>
+      tables.get(dataset) ?? new Map<string, StoredTable>(),
     views: (dataset: string): ReadonlyMap<string, StoredView> => views.get(dataset) ?? new Map<string, StoredView>(),
     dataset: (dataset: string): { labels: Record<string, string> } | undefined => {
       const found = datasets.get(dataset)
@@ -68,25 +105,48 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
       await connection.run(`CREATE SCHEMA IF NOT EXISTS ${project}.${quoted(dataset)}`)
       await put(connection, 'dataset', dataset, '', spec)
     },
-    createTable: async (connection: DuckDBConnection, dataset: string, table: string, spec: StoredTable): Promise<void> => {
-      await connection.run(`CREATE TABLE ${path(dataset, table)} (${spec.columns.map((column) => `${quoted(column.name)} ${typeOf(column)}${column.mode === 'REQUIRED' ? ' NOT NULL' : ''}`).join(', ')})`)
+    createTable: async (
+      connection: DuckDBConnection,
+      dataset: string,
+      table: string,
+      spec: StoredTable,
+    ): Promise<void> => {
+      await connection.run(
+        `CREATE TABLE ${path(dataset, table)} (${spec.columns.map((column) => `${quoted(column.name)} ${typeOf(column)}${column.mode === 'REQUIRED' ? ' NOT NULL' : ''}`).join(', ')})`,
+      )
       await put(connection, 'table', dataset, table, spec)
     },
     /** `spec` is the table as it is afterwards. */
-    addColumns: async (connection: DuckDBConnection, dataset: string, table: string, spec: StoredTable, added: readonly Column[]): Promise<void> => {
-      for (const column of added) await connection.run(`ALTER TABLE ${path(dataset, table)} ADD COLUMN ${quoted(column.name)} ${typeOf(column)}`)
+    addColumns: async (
+      connection: DuckDBConnection,
+      dataset: string,
+      table: string,
+      spec: StoredTable,
+      added: readonly Column[],
+    ): Promise<void> => {
+      for (const column of added)
+        await connection.run(`ALTER TABLE ${path(dataset, table)} ADD COLUMN ${quoted(column.name)} ${typeOf(column)}`)
       await put(connection, 'table', dataset, table, spec)
     },
-    createView: (connection: DuckDBConnection, dataset: string, view: string, spec: StoredView): Promise<void> => put(connection, 'view', dataset, view, spec),
+    createView: (connection: DuckDBConnection, dataset: string, view: string, spec: StoredView): Promise<void> =>
+      put(connection, 'view', dataset, view, spec),
     /** Remembers a table that the caller makes or has made. */
-    putTable: (connection: DuckDBConnection, dataset: string, table: string, spec: StoredTable): Promise<void> => put(connection, 'table', dataset, table, spec),
-    putDataset: (connection: DuckDBConnection, dataset: string, spec: StoredDataset): Promise<void> => put(connection, 'dataset', dataset, '', spec),
+    putTable: (connection: DuckDBConnection, dataset: string, table: string, spec: StoredTable): Promise<void> =>
+      put(connection, 'table', dataset, table, spec),
+    putDataset: (connection: DuckDBConnection, dataset: string, spec: StoredDataset): Promise<void> =>
+      put(connection, 'dataset', dataset, '', spec),
     dropTable: async (connection: DuckDBConnection, dataset: string, table: string): Promise<void> => {
       await connection.run(`DROP TABLE IF EXISTS ${path(dataset, table)}`)
-      await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = 'table' AND dataset = $1 AND name = $2`, [dataset, table])
+      await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = 'table' AND dataset = $1 AND name = $2`, [
+        dataset,
+        table,
+      ])
     },
     dropView: async (connection: DuckDBConnection, dataset: string, view: string): Promise<void> => {
-      await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = 'view' AND dataset = $1 AND name = $2`, [dataset, view])
+      await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = 'view' AND dataset = $1 AND name = $2`, [
+        dataset,
+        view,
+      ])
     },
     dropDataset: async (connection: DuckDBConnection, dataset: string): Promise<void> => {
       await connection.run(`DROP SCHEMA IF EXISTS ${project}.${quoted(dataset)} CASCADE`)
@@ -115,15 +175,29 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
     forStatements: (default_dataset: string | undefined, information = false) => ({
       project_id,
       ...(default_dataset === undefined ? {} : { default_dataset }),
-      dataset: ({ project_id: of, dataset }: { project_id: string; dataset: string }) => of !== project_id || !datasets.has(dataset) ? undefined : !information ? {} : {
-        tables: [
-          ...[...tables.get(dataset) ?? []].map(([table, { columns }]) => ({ table, kind: 'table' as const, columns })),
-          ...[...views.get(dataset) ?? []].map(([table, { query }]) => ({ table, kind: 'view' as const, columns: [], view_query: query })),
-        ],
-      },
+      dataset: ({ project_id: of, dataset }: { project_id: string; dataset: string }) =>
+        of !== project_id || !datasets.has(dataset)
+          ? undefined
+          : !information
+            ? {}
+            : {
+                tables: [
+                  ...[...(tables.get(dataset) ?? [])].map(([table, { columns }]) => ({
+                    table,
+                    kind: 'table' as const,
+                    columns,
+                  })),
+                  ...[...(views.get(dataset) ?? [])].map(([table, { query }]) => ({
+                    table,
+                    kind: 'view' as const,
+                    columns: [],
+                    view_query: query,
+                  })),
+                ],
+              },
       ...(information ? { datasets: () => [...datasets.keys()] } : {}),
-      tables: (dataset: string) => [...tables.get(dataset) ?? []].map(([table, { columns }]) => ({ table, columns })),
-      views: (dataset: string) => [...views.get(dataset) ?? []].map(([view, { query }]) => ({ view, query })),
+      tables: (dataset: string) => [...(tables.get(dataset) ?? [])].map(([table, { columns }]) => ({ table, columns })),
+      views: (dataset: string) => [...(views.get(dataset) ?? [])].map(([view, { query }]) => ({ view, query })),
       table: (ref: { project_id?: string; dataset: string; table: string }) => {
         if (ref.project_id !== undefined && ref.project_id !== project_id) return undefined
         const table = tables.get(ref.dataset)?.get(ref.table)

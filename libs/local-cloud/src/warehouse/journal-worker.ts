@@ -1,23 +1,44 @@
 /**
- * The journal's file, on a thread of its own, so that a slow fsync delays durable answers and nothing else. Each request is a group of
- * entries that become one transaction. A commit's job id is unique in this file for as long as jobs are kept: that is the whole guard.
- * The file is locked by the operating system while this thread lives; `<file>.owner` only tells a second opener who it is.
+ * The journal's file, on a thread of its own, so that a slow fsync delays durable answers and nothing else. Each
+ * request is a group of
+ * entries that become one transaction. A commit's job id is unique in this file for as long as jobs are kept: that is
+ * the whole guard.
+ * The file is locked by the operating system while this thread lives; `<file>.owner` only tells a second opener who it
+ * is.
  */
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
 
-export interface StoredJob { job_id: string; labels: string; rows_written: number; created_ms: number }
+export interface StoredJob {
+  job_id: string
+  labels: string
+  rows_written: number
+  created_ms: number
+}
 /** Rows of one table, as the inside of a JSON array; with a job they are written only if its id is new. */
-export interface Entry { position: number; table: string; rows: string; count: number; job?: StoredJob }
+export interface Entry {
+  position: number
+  table: string
+  rows: string
+  count: number
+  job?: StoredJob
+}
 export type Request =
   /** `applied`: entries up to this position are in the warehouse and may go. */
   | { n: number; kind: 'write'; entries: Entry[]; applied: number }
   | { n: number; kind: 'get'; job_id: string }
   | { n: number; kind: 'close' }
-export interface Answer { n: number; result?: unknown; failed?: { message: string; errcode: number | undefined; held_by?: string } }
-export interface Opened { entries: Entry[]; last: number }
+export interface Answer {
+  n: number
+  result?: unknown
+  failed?: { message: string; errcode: number | undefined; held_by?: string }
+}
+export interface Opened {
+  entries: Entry[]
+  last: number
+}
 
 const port = parentPort
 if (port === null) throw new Error('runs as a worker only')
@@ -33,7 +54,9 @@ const failedOf = (error: unknown) => {
 const open = (): DatabaseSync => {
   closeSync(openSync(file, 'a', 0o600))
   const made = new DatabaseSync(file)
-  made.exec('PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY')
+  made.exec(
+    'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY',
+  )
   made.exec('BEGIN IMMEDIATE')
   const version = Number(made.prepare('PRAGMA user_version').get()?.['user_version'])
   if (version > layout) throw new Error(`its layout is ${version}, newer than this program's ${layout}`)
@@ -60,14 +83,19 @@ try {
   db = open()
 } catch (error) {
   const failed = failedOf(error)
-  port.postMessage({ n: 0, failed: failed.errcode === busy ? { ...failed, held_by: whoHolds() } : failed } satisfies Answer)
+  port.postMessage({
+    n: 0,
+    failed: failed.errcode === busy ? { ...failed, held_by: whoHolds() } : failed,
+  } satisfies Answer)
   process.exit(0)
 }
 
 const statement = {
   insert: db.prepare('INSERT INTO journal (position, table_name, row_texts, row_count) VALUES (?, ?, ?, ?)'),
   // Positions never come again, not even when the journal is empty: the warehouse remembers the last one it has.
-  last: db.prepare(`INSERT INTO meta (key, value) VALUES ('last', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`),
+  last: db.prepare(
+    `INSERT INTO meta (key, value) VALUES ('last', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
+  ),
   drop: db.prepare('DELETE FROM journal WHERE position <= ?'),
   take: db.prepare('INSERT OR IGNORE INTO jobs (job_id, labels, rows_written, created_ms) VALUES (?, ?, ?, ?)'),
   get: db.prepare('SELECT job_id, labels, rows_written, created_ms FROM jobs WHERE job_id = ?'),
@@ -78,7 +106,11 @@ const write = (entries: readonly Entry[], applied: number): boolean[] => {
   db.exec('BEGIN IMMEDIATE')
   try {
     const written = entries.map(({ position, table, rows, count, job }) => {
-      if (job !== undefined && statement.take.run(job.job_id, job.labels, job.rows_written, job.created_ms).changes === 0) return false
+      if (
+        job !== undefined &&
+        statement.take.run(job.job_id, job.labels, job.rows_written, job.created_ms).changes === 0
+      )
+        return false
       if (count > 0) statement.insert.run(position, table, rows, count)
       return true
     })
@@ -109,8 +141,10 @@ const checkpoint = () => {
 }
 const answer = (request: Request): unknown => {
   switch (request.kind) {
-    case 'write': return write(request.entries, request.applied)
-    case 'get': return statement.get.get(request.job_id)
+    case 'write':
+      return write(request.entries, request.applied)
+    case 'get':
+      return statement.get.get(request.job_id)
     case 'close':
       clearTimeout(idle)
       db.close()
@@ -138,7 +172,11 @@ port.on('message', (request: Request) => {
 port.postMessage({
   n: 0,
   result: {
-    entries: db.prepare('SELECT position, table_name AS "table", row_texts AS rows, row_count AS count FROM journal ORDER BY position').all() as unknown as Entry[],
+    entries: db
+      .prepare(
+        'SELECT position, table_name AS "table", row_texts AS rows, row_count AS count FROM journal ORDER BY position',
+      )
+      .all() as unknown as Entry[],
     last: Number(db.prepare(`SELECT value FROM meta WHERE key = 'last'`).get()?.['value'] ?? 0),
   } satisfies Opened,
 } satisfies Answer)

@@ -1,6 +1,8 @@
 /**
- * Small rows, durable before they reach DuckDB: `write` resolves when the rows, and the job id they may carry, are in the file. What is
- * asked for while a group is being written becomes the next group. The journal knows nothing of tables; the engine takes what is pending,
+ * Small rows, durable before they reach DuckDB: `write` resolves when the rows, and the job id they may carry, are in
+ * the file. What is
+ * asked for while a group is being written becomes the next group. The journal knows nothing of tables; the engine
+ * takes what is pending,
  * puts it into DuckDB together with its position, and says so.
  */
 import { join } from 'node:path'
@@ -23,16 +25,27 @@ export interface Journal {
   close(): Promise<void>
 }
 
-interface Waiting { entry: Entry; resolve(written: boolean): void; reject(error: unknown): void }
-type WithoutNumber = Request extends infer R ? R extends Request ? Omit<R, 'n'> : never : never
+interface Waiting {
+  entry: Entry
+  resolve(written: boolean): void
+  reject(error: unknown): void
+}
+type WithoutNumber = Request extends infer R ? (R extends Request ? Omit<R, 'n'> : never) : never
 
 const largestGroup = 2_000
 /** Groups on their way at a time: one is written while the next is carried over. */
 const groupsInFlight = 2
 const dropSoonMs = 1_000
 
-/** `forget_before_ms`: job ids that are older may go. `onPending` hears of entries as they became durable, before whoever wrote them. */
-export const openJournal = async (file: string, forget_before_ms: number, onPending: (entries: readonly Entry[]) => void): Promise<Journal> => {
+/**
+ * `forget_before_ms`: job ids that are older may go. `onPending` hears of entries as they became durable, before
+ * whoever wrote them.
+ */
+export const openJournal = async (
+  file: string,
+  forget_before_ms: number,
+  onPending: (entries: readonly Entry[]) => void,
+): Promise<Journal> => {
   const worker = new Worker(join(import.meta.dirname, 'journal-worker.ts'), { workerData: { file, forget_before_ms } })
   const calls = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>()
   let n = 0
@@ -41,12 +54,21 @@ export const openJournal = async (file: string, forget_before_ms: number, onPend
 
   const fault = ({ message, errcode }: NonNullable<Answer['failed']>): AppError =>
     (errcode ?? 0) % 256 === 13 || /ENOSPC/.test(message)
-      ? new AppError('DISK_FULL', `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`)
+      ? new AppError(
+          'DISK_FULL',
+          `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`,
+        )
       : new AppError('UNAVAILABLE', `${file}: cannot be read or written (${message}); see to the disk and start again`)
   const cannotOpen = ({ message, held_by }: NonNullable<Answer['failed']>): AppError =>
     held_by === undefined
-      ? new AppError('SETTING_INVALID', `${file} cannot be opened (${message}): expected a journal, or none yet, in a folder where this user may write`)
-      : new AppError('SETTING_INVALID', `${file} is in use by ${held_by}: stop that one, or give this one another data folder`)
+      ? new AppError(
+          'SETTING_INVALID',
+          `${file} cannot be opened (${message}): expected a journal, or none yet, in a folder where this user may write`,
+        )
+      : new AppError(
+          'SETTING_INVALID',
+          `${file} is in use by ${held_by}: stop that one, or give this one another data folder`,
+        )
   const end = (why: string) => {
     ended ??= new AppError('UNAVAILABLE', `${file}: ${why}`)
     for (const { reject } of calls.values()) reject(ended)
@@ -58,14 +80,19 @@ export const openJournal = async (file: string, forget_before_ms: number, onPend
     if (failed === undefined) entry?.resolve(result)
     else entry?.reject(number === 0 ? cannotOpen(failed) : fault(failed))
   })
-  worker.on('error', (error) => { end(`the thread that writes it failed (${error.message}); start again`) })
+  worker.on('error', (error) => {
+    end(`the thread that writes it failed (${error.message}); start again`)
+  })
   const exited = new Promise<void>((resolve) => {
     worker.on('exit', () => {
       end('is closed')
       resolve()
     })
   })
-  const answered = (number: number) => new Promise<unknown>((resolve, reject) => { calls.set(number, { resolve, reject }) })
+  const answered = (number: number) =>
+    new Promise<unknown>((resolve, reject) => {
+      calls.set(number, { resolve, reject })
+    })
   const ask = (request: WithoutNumber): Promise<unknown> => {
     if (ended !== undefined) return Promise.reject(ended)
     n += 1
@@ -74,7 +101,7 @@ export const openJournal = async (file: string, forget_before_ms: number, onPend
     return answer
   }
 
-  const opened = await answered(0) as Opened
+  const opened = (await answered(0)) as Opened
   const pending: Entry[] = opened.entries
   let position = Math.max(opened.last, pending.at(-1)?.position ?? 0)
   let applied = 0
@@ -90,34 +117,46 @@ export const openJournal = async (file: string, forget_before_ms: number, onPend
       const group = gathered.splice(0, largestGroup)
       inFlight += 1
       const upTo = applied
-      ask({ kind: 'write', entries: group.map(({ entry }) => entry), applied: upTo }).then((result) => {
-        well = true
-        dropped = Math.max(dropped, upTo)
-        const written = result as boolean[]
-        const fresh = group.map(({ entry }) => entry).filter(({ count }, k) => written[k] === true && count > 0)
-        pending.push(...fresh)
-        onPending(fresh)
-        group.forEach(({ resolve }, k) => { resolve(written[k] === true) })
-      }, (error: unknown) => {
-        well = false
-        for (const { reject } of group) reject(error)
-      }).finally(() => {
-        inFlight -= 1
-        send()
-      })
+      ask({ kind: 'write', entries: group.map(({ entry }) => entry), applied: upTo })
+        .then(
+          (result) => {
+            well = true
+            dropped = Math.max(dropped, upTo)
+            const written = result as boolean[]
+            const fresh = group.map(({ entry }) => entry).filter(({ count }, k) => written[k] === true && count > 0)
+            pending.push(...fresh)
+            onPending(fresh)
+            group.forEach(({ resolve }, k) => {
+              resolve(written[k] === true)
+            })
+          },
+          (error: unknown) => {
+            well = false
+            for (const { reject } of group) reject(error)
+          },
+        )
+        .finally(() => {
+          inFlight -= 1
+          send()
+        })
     }
   }
   return {
     pending,
-    write: (table, rows, count, job) => new Promise((resolve, reject) => {
-      if (ended !== undefined) return reject(ended)
-      position += 1
-      gathered.push({ entry: { position, table, rows, count, ...(job === undefined ? {} : { job }) }, resolve, reject })
-      if (scheduled) return
-      scheduled = true
-      setImmediate(send)
-    }),
-    job: async (job_id) => await ask({ kind: 'get', job_id }) as StoredJob | undefined,
+    write: (table, rows, count, job) =>
+      new Promise((resolve, reject) => {
+        if (ended !== undefined) return reject(ended)
+        position += 1
+        gathered.push({
+          entry: { position, table, rows, count, ...(job === undefined ? {} : { job }) },
+          resolve,
+          reject,
+        })
+        if (scheduled) return
+        scheduled = true
+        setImmediate(send)
+      }),
+    job: async (job_id) => (await ask({ kind: 'get', job_id })) as StoredJob | undefined,
     applied: (upTo) => {
       applied = Math.max(applied, upTo)
       position = Math.max(position, upTo)
@@ -129,7 +168,14 @@ export const openJournal = async (file: string, forget_before_ms: number, onPend
         drop = undefined
         if (ended !== undefined || applied <= dropped) return
         const now = applied
-        ask({ kind: 'write', entries: [], applied: now }).then(() => { dropped = Math.max(dropped, now) }, () => { well = false })
+        ask({ kind: 'write', entries: [], applied: now }).then(
+          () => {
+            dropped = Math.max(dropped, now)
+          },
+          () => {
+            well = false
+          },
+        )
       }, dropSoonMs)
       drop.unref()
     },

@@ -11,7 +11,10 @@ export interface WorkDestination extends Destination {
   replace_table?: boolean
 }
 /** What a statement gave. */
-export interface Result { columns: readonly Column[]; rows: readonly WireRow[] }
+export interface Result {
+  columns: readonly Column[]
+  rows: readonly WireRow[]
+}
 export interface StatementWork {
   kind: 'statement'
   statement: Statement
@@ -25,7 +28,11 @@ export interface LoadWork extends Omit<LoadSpec, 'destination'> {
   /** Makes the files, and may settle the columns; what it throws is the job's failure. */
   prepare?(): Promise<Pick<LoadSpec, 'files' | 'columns'> & { destination: WorkDestination }>
 }
-export interface CopyWork { kind: 'copy'; sources: readonly TableRef[]; destination: WorkDestination }
+export interface CopyWork {
+  kind: 'copy'
+  sources: readonly TableRef[]
+  destination: WorkDestination
+}
 export type Work = StatementWork | LoadWork | CopyWork
 
 /** What came of a job, beside what the door tells. */
@@ -41,7 +48,11 @@ export interface Outcome {
   target?: TableRef
 }
 /** A job with what its caller asked to remember of it. */
-export interface KeptJob extends Job { detail?: unknown; outcome?: Outcome; ended_ms?: number }
+export interface KeptJob extends Job {
+  detail?: unknown
+  outcome?: Outcome
+  ended_ms?: number
+}
 export type Described =
   | { kind: 'table'; table: StoredTable; rows: number; bytes: number }
   | { kind: 'view'; view: StoredView; columns: readonly Column[] }
@@ -49,14 +60,27 @@ export type Described =
 export interface Engine extends WarehousePort {
   /** Absolute; loads may read what is below its `scratch/`. */
   readonly folder: string
-  /** Runs BigQuery's job; `detail` is kept with it. With `keep` false only this process knows the id: for ids that nobody will use again. */
-  submit(job_id: string, work: Work, options: { labels: Readonly<Record<string, string>>; detail: unknown; keep: boolean }): Promise<KeptJob | 'exists'>
+  /**
+   * Runs BigQuery's job; `detail` is kept with it. With `keep` false only this process knows the id: for ids that
+   * nobody will use again.
+   */
+  submit(
+    job_id: string,
+    work: Work,
+    options: { labels: Readonly<Record<string, string>>; detail: unknown; keep: boolean },
+  ): Promise<KeptJob | 'exists'>
   /** As `get`, with what is kept. */
   job(job_id: string): Promise<KeptJob | undefined>
   /** Ended jobs, the last one first. */
   jobs(limit: number): Promise<KeptJob[]>
   /** INFORMATION_SCHEMA included. */
-  plan(statement: Statement): Promise<{ statement_type: string; referenced_tables: readonly TableRef[]; columns: readonly Column[]; bytes: number; target?: TableRef }>
+  plan(statement: Statement): Promise<{
+    statement_type: string
+    referenced_tables: readonly TableRef[]
+    columns: readonly Column[]
+    bytes: number
+    target?: TableRef
+  }>
 
   /** Of a table; undefined when there is none. */
   columns(dataset: string, name: string): readonly Column[] | undefined
@@ -75,7 +99,9 @@ export interface Engine extends WarehousePort {
   /** Throws NOT_FOUND, and CONFLICT when it has tables and `contents` is false. */
   deleteDataset(dataset: string, contents: boolean): Promise<void>
   /** Tables and views by name. Throws NOT_FOUND. */
-  things(dataset: string): Promise<({ name: string; kind: 'table'; table: StoredTable } | { name: string; kind: 'view'; view: StoredView })[]>
+  things(
+    dataset: string,
+  ): Promise<({ name: string; kind: 'table'; table: StoredTable } | { name: string; kind: 'view'; view: StoredView })[]>
   describe(dataset: string, name: string): Promise<Described | undefined>
   /** Throws ALREADY_EXISTS and NOT_FOUND. */
   createTable(dataset: string, name: string, spec: StoredTable): Promise<void>
@@ -86,7 +112,11 @@ export interface Engine extends WarehousePort {
   /** Throws NOT_FOUND. */
   deleteThing(dataset: string, name: string): Promise<void>
   /** Rows in the order in which they came. Throws NOT_FOUND. */
-  read(dataset: string, name: string, options: { offset: number; limit: number; fields?: readonly string[] }): Promise<Result & { total: number }>
+  read(
+    dataset: string,
+    name: string,
+    options: { offset: number; limit: number; fields?: readonly string[] },
+  ): Promise<Result & { total: number }>
   /** Throws QUERY_INVALID for rows that the table does not take: all or none. */
   insertRows(dataset: string, name: string, rows: readonly Record<string, unknown>[]): Promise<void>
 }

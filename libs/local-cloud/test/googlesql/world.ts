@@ -1,7 +1,14 @@
 /** An in-memory DuckDB with a project's catalog, and translation over it. */
 import { DuckDBInstance, listValue, type DuckDBConnection, type DuckDBValue, type Json } from '@duckdb/node-api'
 import type { Column } from '@convergence/contracts'
-import { columnFromDuckdb, engineError, setupSql, translate, type Catalog, type Translated } from '../../src/googlesql/googlesql.ts'
+import {
+  columnFromDuckdb,
+  engineError,
+  setupSql,
+  translate,
+  type Catalog,
+  type Translated,
+} from '../../src/googlesql/googlesql.ts'
 
 export const project = 'gac-prod-471220'
 export interface World {
@@ -10,7 +17,10 @@ export interface World {
   /** Runs DuckDB text. */
   run(sql: string): Promise<void>
   /** Translates and runs; an error of the engine that no rule maps is thrown as it is. */
-  query(sql: string, parameters?: Record<string, { type: string; value: unknown }>): Promise<{ translated: Translated; names: string[]; rows: unknown[][] }>
+  query(
+    sql: string,
+    parameters?: Record<string, { type: string; value: unknown }>,
+  ): Promise<{ translated: Translated; names: string[]; rows: unknown[][] }>
   /** One value of the first row. */
   value(sql: string, parameters?: Record<string, { type: string; value: unknown }>): Promise<unknown>
   rows(sql: string): Promise<unknown[][]>
@@ -28,12 +38,19 @@ export const makeWorld = async (statements: readonly string[] = []): Promise<Wor
   const reload = async (): Promise<void> => {
     tables = new Map()
     schemas = new Set()
-    for (const [schema, table, column, type, nullable] of await all(`SELECT schema_name, table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE database_name = '${project}' AND schema_name <> '_gsql' ORDER BY column_index`)) {
+    for (const [schema, table, column, type, nullable] of await all(
+      `SELECT schema_name, table_name, column_name, data_type, is_nullable FROM duckdb_columns() WHERE database_name = '${project}' AND schema_name <> '_gsql' ORDER BY column_index`,
+    )) {
       const key = `${String(schema)}.${String(table)}`
       const parsed = columnFromDuckdb(String(column), String(type))
-      if (parsed !== undefined) tables.set(key, [...(tables.get(key) ?? []), { ...parsed, mode: parsed.mode === 'REPEATED' ? 'REPEATED' : nullable === true ? 'NULLABLE' : 'REQUIRED' }])
+      if (parsed !== undefined)
+        tables.set(key, [
+          ...(tables.get(key) ?? []),
+          { ...parsed, mode: parsed.mode === 'REPEATED' ? 'REPEATED' : nullable === true ? 'NULLABLE' : 'REQUIRED' },
+        ])
     }
-    for (const [schema] of await all(`SELECT schema_name FROM duckdb_schemas() WHERE database_name = '${project}'`)) schemas.add(String(schema))
+    for (const [schema] of await all(`SELECT schema_name FROM duckdb_schemas() WHERE database_name = '${project}'`))
+      schemas.add(String(schema))
   }
   const all = async (sql: string): Promise<Json[][]> => (await connection.runAndReadAll(sql)).getRowsJson()
   const catalog: Catalog = {
@@ -45,9 +62,14 @@ export const makeWorld = async (statements: readonly string[] = []): Promise<Wor
       const columns = tables.get(`${dataset}.${table}`)
       return columns === undefined ? undefined : { kind: 'table', columns }
     },
-    dataset: ({ project_id, dataset }) => project_id !== project || !schemas.has(dataset) ? undefined : {
-      tables: [...tables].filter(([key]) => key.startsWith(`${dataset}.`)).map(([key, columns]) => ({ table: key.slice(dataset.length + 1), kind: 'table' as const, columns })),
-    },
+    dataset: ({ project_id, dataset }) =>
+      project_id !== project || !schemas.has(dataset)
+        ? undefined
+        : {
+            tables: [...tables]
+              .filter(([key]) => key.startsWith(`${dataset}.`))
+              .map(([key, columns]) => ({ table: key.slice(dataset.length + 1), kind: 'table' as const, columns })),
+          },
   }
   await connection.run(`ATTACH ':memory:' AS "${project}"`)
   await connection.run(`USE "${project}"`)
@@ -62,12 +84,21 @@ export const makeWorld = async (statements: readonly string[] = []): Promise<Wor
       await reload()
     },
     query: async (sql, parameters = {}) => {
-      const translated = translate(sql, { catalog, parameters: Object.entries(parameters).map(([name, { type }]) => ({ name, type })) })
-      const values = Object.fromEntries(translated.parameters.map((name) => {
-        const value = parameters[name]?.value
-        const bound: DuckDBValue = Array.isArray(value) ? listValue(value.map(String)) : value === null || value === undefined ? null : String(value)
-        return [name, bound]
-      }))
+      const translated = translate(sql, {
+        catalog,
+        parameters: Object.entries(parameters).map(([name, { type }]) => ({ name, type })),
+      })
+      const values = Object.fromEntries(
+        translated.parameters.map((name) => {
+          const value = parameters[name]?.value
+          const bound: DuckDBValue = Array.isArray(value)
+            ? listValue(value.map(String))
+            : value === null || value === undefined
+              ? null
+              : String(value)
+          return [name, bound]
+        }),
+      )
       try {
         for (const check of translated.checks) {
           if ((await all(check.sql)).length > 0) throw new Error(`Invalid Input Error: googlesql: ${check.message}`)
@@ -75,7 +106,10 @@ export const makeWorld = async (statements: readonly string[] = []): Promise<Wor
         let names: string[] = []
         let rows: unknown[][] = []
         for (const statement of translated.statements) {
-          const result = await connection.runAndReadAll(statement, translated.parameters.length > 0 ? values : undefined)
+          const result = await connection.runAndReadAll(
+            statement,
+            translated.parameters.length > 0 ? values : undefined,
+          )
           names = result.columnNames()
           rows = result.getRowsJson()
         }
@@ -86,7 +120,9 @@ export const makeWorld = async (statements: readonly string[] = []): Promise<Wor
     },
     value: async (sql, parameters) => (await world.query(sql, parameters)).rows[0]?.[0],
     rows: all,
-    addView: (dataset, view, view_query) => { views.set(`${dataset}.${view}`, { columns: [], view_query }) },
+    addView: (dataset, view, view_query) => {
+      views.set(`${dataset}.${view}`, { columns: [], view_query })
+    },
     reset: reload,
     close: () => {
       connection.closeSync()

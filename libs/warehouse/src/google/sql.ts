@@ -1,34 +1,52 @@
-/** The few statements that this side of the door writes. A user's SELECT is put into them whole, in parentheses, once a dry run has shown that it is one SELECT. */
+/**
+ * The few statements that this side of the door writes. A user's SELECT is put into them whole, in parentheses, once a
+ * dry run has shown that it is one SELECT.
+ */
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import type { LoadSpec, QueryParameter, TableRef } from '../warehouse.ts'
 import { raisedText } from './faults.ts'
 import { quoted, sameName, typeText } from './values.ts'
 
-const escaped = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\'', '\\\'').replaceAll('\n', '\\n').replaceAll('\r', '\\r')
-export const pathOf = ({ project_id, dataset, table }: TableRef): string => [project_id, dataset, table].map((part) => quoted(part)).join('.')
-
-/** Pieces of a text that are neither string, quoted name nor comment, with their positions: what is left of it is code. */
-const tokens = /r?b?("""|''')(?:\\[^]|(?!\1)[^])*\1|b?r?"(?:\\[^]|[^"\\\n])*"|b?r?'(?:\\[^]|[^'\\\n])*'|`(?:\\[^]|[^`\\])*`|--[^\n]*|#[^\n]*|\/\*[^]*?\*\//gi
-const blanked = (text: string): string => text.replace(tokens, (piece) => (/^(--|#|\/\*)/.test(piece) ? ' ' : 'x').padEnd(piece.length))
+const escaped = (text: string): string =>
+  text.replaceAll('\\', '\\\\').replaceAll("'", "\\'").replaceAll('\n', '\\n').replaceAll('\r', '\\r')
+export const pathOf = ({ project_id, dataset, table }: TableRef): string =>
+  [project_id, dataset, table].map((part) => quoted(part)).join('.')
 
 /**
- * The statement without the semicolon that may end it. Throws QUERY_INVALID when there is anything after it, or when it is no SELECT: on
- * BigQuery whatever comes in by the door for reading would run. This keeps an honest mistake from writing; what tenants may read is the
+ * Pieces of a text that are neither string, quoted name nor comment, with their positions: what is left of it is code.
+ */
+const tokens =
+  /r?b?("""|''')(?:\\[^]|(?!\1)[^])*\1|b?r?"(?:\\[^]|[^"\\\n])*"|b?r?'(?:\\[^]|[^'\\\n])*'|`(?:\\[^]|[^`\\])*`|--[^\n]*|#[^\n]*|\/\*[^]*?\*\//gi
+const blanked = (text: string): string =>
+  text.replace(tokens, (piece) => (/^(--|#|\/\*)/.test(piece) ? ' ' : 'x').padEnd(piece.length))
+
+/**
+ * The statement without the semicolon that may end it. Throws QUERY_INVALID when there is anything after it, or when it
+ * is no SELECT: on
+ * BigQuery whatever comes in by the door for reading would run. This keeps an honest mistake from writing; what tenants
+ * may read is the
  * dry run's business.
  */
 export const oneSelect = (query: string): string => {
   const code = blanked(query)
   const end = code.indexOf(';')
-  if (end >= 0 && code.slice(end + 1).trim() !== '') throw new AppError('QUERY_INVALID', 'expected one SELECT statement, got several')
+  if (end >= 0 && code.slice(end + 1).trim() !== '')
+    throw new AppError('QUERY_INVALID', 'expected one SELECT statement, got several')
   const [word = ''] = /[A-Za-z]+/.exec(code.trim().replace(/^[\s(]+/, '')) ?? []
-  if (!/^(select|with)$/i.test(word)) throw new AppError('QUERY_INVALID', `expected one SELECT statement, got ${word === '' ? 'none' : word.toUpperCase()}; tables are written by jobs`)
-  if (code.includes('|>')) throw new AppError('QUERY_UNSUPPORTED', 'pipe syntax (|>) is not supported: it may write; use SELECT')
+  if (!/^(select|with)$/i.test(word))
+    throw new AppError(
+      'QUERY_INVALID',
+      `expected one SELECT statement, got ${word === '' ? 'none' : word.toUpperCase()}; tables are written by jobs`,
+    )
+  if (code.includes('|>'))
+    throw new AppError('QUERY_UNSUPPORTED', 'pipe syntax (|>) is not supported: it may write; use SELECT')
   return end < 0 ? query : query.slice(0, end)
 }
 
 /** Strings and comments blanked, names in backticks kept: whatever names something is in it. */
-const named = (text: string): string => text.replace(tokens, (piece) => piece.startsWith('`') ? piece : ' '.repeat(piece.length))
+const named = (text: string): string =>
+  text.replace(tokens, (piece) => (piece.startsWith('`') ? piece : ' '.repeat(piece.length)))
 /** What reads something that a dry run does not list among its tables, or that is no business of a pipeline. */
 const unlisted: readonly (readonly [RegExp, string])[] = [
   [/\bINFORMATION_SCHEMA\b/i, 'INFORMATION_SCHEMA shows what belongs to others'],
@@ -37,7 +55,8 @@ const unlisted: readonly (readonly [RegExp, string])[] = [
   [/\b(?:ML|AI)`?\s*\.\s*`?\w+`?\s*\(/i, 'models are read past the list of tables'],
 ]
 /**
- * A dry run says which tables a statement reads, and that is what isolation rests on; so what it would not list is refused here. Throws
+ * A dry run says which tables a statement reads, and that is what isolation rests on; so what it would not list is
+ * refused here. Throws
  * QUERY_UNSUPPORTED.
  */
 export const assertListed = (query: string, routines: readonly object[] = []): void => {
@@ -46,25 +65,51 @@ export const assertListed = (query: string, routines: readonly object[] = []): v
     const at = pattern.exec(text)
     if (at === null) continue
     const before = query.slice(0, at.index).split('\n')
-    throw new AppError('QUERY_UNSUPPORTED', `${reason}; it is not allowed in a pipeline at [${before.length}:${(before.at(-1)?.length ?? 0) + 1}]`)
+    throw new AppError(
+      'QUERY_UNSUPPORTED',
+      `${reason}; it is not allowed in a pipeline at [${before.length}:${(before.at(-1)?.length ?? 0) + 1}]`,
+    )
   }
-  if (routines.length > 0) throw new AppError('QUERY_UNSUPPORTED', 'functions and procedures of a dataset are not allowed in a pipeline: what they read is not listed')
+  if (routines.length > 0)
+    throw new AppError(
+      'QUERY_UNSUPPORTED',
+      'functions and procedures of a dataset are not allowed in a pipeline: what they read is not listed',
+    )
 }
 
-export interface Written { query: string; parameters: QueryParameter[] }
-export interface PeriodColumn { column: Column; value: string }
+export interface Written {
+  query: string
+  parameters: QueryParameter[]
+}
+export interface PeriodColumn {
+  column: Column
+  value: string
+}
 
 /** Names of our own parameters; a user's statement must not have them. */
 const periodName = (k: number): string => `convergence_period_${k}`
-const parametersOfPeriod = (period: readonly PeriodColumn[]): QueryParameter[] => period.map(({ column, value }, k) => ({ name: periodName(k), type: column.type, value }))
+const parametersOfPeriod = (period: readonly PeriodColumn[]): QueryParameter[] =>
+  period.map(({ column, value }, k) => ({ name: periodName(k), type: column.type, value }))
 
-/** `columns` of the source, cast to the table's types, NULL where it has none; with a period every row outside of it fails the statement, with the value that it has. */
-const sourceOf = (select: string, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[], target: TableRef): string => {
+/**
+ * `columns` of the source, cast to the table's types, NULL where it has none; with a period every row outside of it
+ * fails the statement, with the value that it has.
+ */
+const sourceOf = (
+  select: string,
+  columns: readonly Column[],
+  given: readonly Column[],
+  period: readonly PeriodColumn[],
+  target: TableRef,
+): string => {
   const values = columns.map((column) => {
     const from = given.find((one) => sameName(one, column))
-    if (from === undefined) return `CAST(${column.mode === 'REPEATED' ? '[]' : 'NULL'} AS ${typeText(column)}) AS ${quoted(column.name)}`
+    if (from === undefined)
+      return `CAST(${column.mode === 'REPEATED' ? '[]' : 'NULL'} AS ${typeText(column)}) AS ${quoted(column.name)}`
     const value = `s.${quoted(from.name)}`
-    return typeText(from) === typeText(column) || column.type === 'STRUCT' ? `${value} AS ${quoted(column.name)}` : `CAST(${value} AS ${typeText(column)}) AS ${quoted(column.name)}`
+    return typeText(from) === typeText(column) || column.type === 'STRUCT'
+      ? `${value} AS ${quoted(column.name)}`
+      : `CAST(${value} AS ${typeText(column)}) AS ${quoted(column.name)}`
   })
   const rules = period.map(({ column }, k) => {
     const from = given.find((one) => sameName(one, column))
@@ -77,29 +122,61 @@ const sourceOf = (select: string, columns: readonly Column[], given: readonly Co
 }
 const names = (columns: readonly Column[]): string => columns.map(({ name }) => quoted(name)).join(', ')
 
-/** The SELECT of a job whose destination BigQuery itself writes: with all columns of the table, for the result must have its schema. */
-export const selectFor = (target: TableRef, select: Written, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[]): Written =>
-  ({ query: sourceOf(select.query, columns, given, period, target), parameters: [...select.parameters, ...parametersOfPeriod(period)] })
+/**
+ * The SELECT of a job whose destination BigQuery itself writes: with all columns of the table, for the result must have
+ * its schema.
+ */
+export const selectFor = (
+  target: TableRef,
+  select: Written,
+  columns: readonly Column[],
+  given: readonly Column[],
+  period: readonly PeriodColumn[],
+): Written => ({
+  query: sourceOf(select.query, columns, given, period, target),
+  parameters: [...select.parameters, ...parametersOfPeriod(period)],
+})
 
-export const insertOf = (target: TableRef, select: Written, columns: readonly Column[], given: readonly Column[]): Written =>
-  ({ query: `INSERT INTO ${pathOf(target)} (${names(columns)}) ${sourceOf(select.query, columns, given, [], target)}`, parameters: select.parameters })
+export const insertOf = (
+  target: TableRef,
+  select: Written,
+  columns: readonly Column[],
+  given: readonly Column[],
+): Written => ({
+  query: `INSERT INTO ${pathOf(target)} (${names(columns)}) ${sourceOf(select.query, columns, given, [], target)}`,
+  parameters: select.parameters,
+})
 
 /**
- * Deletes the period (or everything) and inserts the rows, as one statement: with a join condition that is constantly false every row of the
+ * Deletes the period (or everything) and inserts the rows, as one statement: with a join condition that is constantly
+ * false every row of the
  * target is "not matched by source" and every new row "not matched by target".
  */
-export const replaceOf = (target: TableRef, select: Written, columns: readonly Column[], given: readonly Column[], period: readonly PeriodColumn[]): Written => {
+export const replaceOf = (
+  target: TableRef,
+  select: Written,
+  columns: readonly Column[],
+  given: readonly Column[],
+  period: readonly PeriodColumn[],
+): Written => {
   const inside = period.map(({ column }, k) => ` AND t.${quoted(column.name)} = @${periodName(k)}`).join('')
   return {
-    query: `MERGE ${pathOf(target)} AS t USING (${sourceOf(select.query, columns, given, period, target)}) AS n ON FALSE`
-      + ` WHEN NOT MATCHED BY SOURCE${inside} THEN DELETE`
-      + ` WHEN NOT MATCHED BY TARGET THEN INSERT (${names(columns)}) VALUES (${columns.map(({ name }) => `n.${quoted(name)}`).join(', ')})`,
+    query:
+      `MERGE ${pathOf(target)} AS t USING (${sourceOf(select.query, columns, given, period, target)}) AS n ON FALSE` +
+      ` WHEN NOT MATCHED BY SOURCE${inside} THEN DELETE` +
+      ` WHEN NOT MATCHED BY TARGET THEN INSERT (${names(columns)}) VALUES (${columns.map(({ name }) => `n.${quoted(name)}`).join(', ')})`,
     parameters: [...select.parameters, ...parametersOfPeriod(period)],
   }
 }
 
-/** The columns of a load from those that Parquet files came with. Throws EXPORT_INVALID for one that they do not have. */
-export const parquetSelect = (staging: TableRef, found: readonly Column[], { files, columns = [] }: LoadSpec): Written => {
+/**
+ * The columns of a load from those that Parquet files came with. Throws EXPORT_INVALID for one that they do not have.
+ */
+export const parquetSelect = (
+  staging: TableRef,
+  found: readonly Column[],
+  { files, columns = [] }: LoadSpec,
+): Written => {
   const parameters: QueryParameter[] = []
   const has = (source: string) => found.find(({ name }) => name === source)
   const values = columns.map((column, k) => {
@@ -112,16 +189,31 @@ export const parquetSelect = (staging: TableRef, found: readonly Column[], { fil
       const pairs = Object.entries(column.object_of).filter(([, source]) => has(source) !== undefined)
       if (pairs.length === 0) return `PARSE_JSON('{}')${as}`
       // ARRAY_TO_STRING passes NULL over.
-      const members = pairs.map(([key, source]) => `IF(${quoted(source)} IS NULL, NULL, CONCAT('${escaped(`${JSON.stringify(key)}:`)}', TO_JSON_STRING(CAST(${quoted(source)} AS STRING))))`)
+      const members = pairs.map(
+        ([key, source]) =>
+          `IF(${quoted(source)} IS NULL, NULL, CONCAT('${escaped(`${JSON.stringify(key)}:`)}', TO_JSON_STRING(CAST(${quoted(source)} AS STRING))))`,
+      )
       return `PARSE_JSON(CONCAT('{', ARRAY_TO_STRING([${members.join(', ')}], ','), '}'))${as}`
     }
     const from = has(column.source)
     if (from === undefined && column.optional !== true) {
-      throw new AppError('EXPORT_INVALID', `${files.map(({ name }) => name).slice(0, 3).join(', ')}: has no column ${column.source}, which ${column.name} is read from; it has ${found.slice(0, 12).map(({ name }) => name).join(', ')}${found.length > 12 ? ` and ${found.length - 12} more` : ''}`)
+      throw new AppError(
+        'EXPORT_INVALID',
+        `${files
+          .map(({ name }) => name)
+          .slice(0, 3)
+          .join(', ')}: has no column ${column.source}, which ${column.name} is read from; it has ${found
+          .slice(0, 12)
+          .map(({ name }) => name)
+          .join(', ')}${found.length > 12 ? ` and ${found.length - 12} more` : ''}`,
+      )
     }
     if (from === undefined) return `CAST(NULL AS ${typeText(column)})${as}`
     if (typeText(from) === typeText(column)) return `${quoted(column.source)}${as}`
-    if (column.type === 'JSON') return from.type === 'STRING' ? `PARSE_JSON(${quoted(column.source)})${as}` : `PARSE_JSON(TO_JSON_STRING(${quoted(column.source)}))${as}`
+    if (column.type === 'JSON')
+      return from.type === 'STRING'
+        ? `PARSE_JSON(${quoted(column.source)})${as}`
+        : `PARSE_JSON(TO_JSON_STRING(${quoted(column.source)}))${as}`
     return `CAST(${quoted(column.source)} AS ${typeText(column)})${as}`
   })
   return { query: `SELECT ${values.join(', ')} FROM ${pathOf(staging)}`, parameters }
@@ -133,20 +225,39 @@ const fromJson = (r: string, path: string, column: Column): string => {
     const one = fromJson('x', '$', { ...column, mode: 'NULLABLE' })
     return column.type === 'STRUCT' || column.type === 'JSON' || column.type === 'BYTES'
       ? `ARRAY(SELECT ${one} FROM UNNEST(JSON_QUERY_ARRAY(${r}, '${path}')) AS x WITH OFFSET AS o ORDER BY o)`
-      : column.type === 'STRING' ? `JSON_VALUE_ARRAY(${r}, '${path}')` : `ARRAY(SELECT CAST(x AS ${column.type}) FROM UNNEST(JSON_VALUE_ARRAY(${r}, '${path}')) AS x WITH OFFSET AS o ORDER BY o)`
+      : column.type === 'STRING'
+        ? `JSON_VALUE_ARRAY(${r}, '${path}')`
+        : `ARRAY(SELECT CAST(x AS ${column.type}) FROM UNNEST(JSON_VALUE_ARRAY(${r}, '${path}')) AS x WITH OFFSET AS o ORDER BY o)`
   }
   switch (column.type) {
-    case 'STRING': return `JSON_VALUE(${r}, '${path}')`
-    case 'BYTES': return `FROM_BASE64(JSON_VALUE(${r}, '${path}'))`
-    case 'JSON': return `PARSE_JSON(JSON_QUERY(${r}, '${path}'))`
-    case 'STRUCT': return `IF(JSON_QUERY(${r}, '${path}') IS NULL, NULL, STRUCT(${(column.fields ?? []).map((field) => `${fromJson(r, `${path}.${field.name}`, field)} AS ${quoted(field.name)}`).join(', ')}))`
-    default: return `CAST(JSON_VALUE(${r}, '${path}') AS ${column.type})`
+    case 'STRING':
+      return `JSON_VALUE(${r}, '${path}')`
+    case 'BYTES':
+      return `FROM_BASE64(JSON_VALUE(${r}, '${path}'))`
+    case 'JSON':
+      return `PARSE_JSON(JSON_QUERY(${r}, '${path}'))`
+    case 'STRUCT':
+      return `IF(JSON_QUERY(${r}, '${path}') IS NULL, NULL, STRUCT(${(column.fields ?? []).map((field) => `${fromJson(r, `${path}.${field.name}`, field)} AS ${quoted(field.name)}`).join(', ')}))`
+    default:
+      return `CAST(JSON_VALUE(${r}, '${path}') AS ${column.type})`
   }
 }
-/** Rows as one INSERT of bound JSON texts: DML, because a table takes 1,500 load jobs a day and any number of these (bigquery/quotas). */
-export const insertRowsOf = (target: TableRef, columns: readonly Column[], rows: readonly Readonly<Record<string, unknown>>[]): Written => {
+/**
+ * Rows as one INSERT of bound JSON texts: DML, because a table takes 1,500 load jobs a day and any number of these
+ * (bigquery/quotas).
+ */
+export const insertRowsOf = (
+  target: TableRef,
+  columns: readonly Column[],
+  rows: readonly Readonly<Record<string, unknown>>[],
+): Written => {
   const used = columns.filter(({ name }) => rows.some((row) => row[name] !== undefined && row[name] !== null))
-  for (const { name } of used) if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new AppError('QUERY_INVALID', `${target.dataset}.${target.table}: column ${JSON.stringify(name)} cannot be committed; expected letters, digits and _`)
+  for (const { name } of used)
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      throw new AppError(
+        'QUERY_INVALID',
+        `${target.dataset}.${target.table}: column ${JSON.stringify(name)} cannot be committed; expected letters, digits and _`,
+      )
   return {
     query: `INSERT INTO ${pathOf(target)} (${names(used)}) SELECT ${used.map((column) => fromJson('r', `$.${column.name}`, column)).join(', ')} FROM UNNEST(@rows) AS r`,
     parameters: [{ name: 'rows', type: 'ARRAY<STRING>', value: rows.map((row) => JSON.stringify(row)) }],

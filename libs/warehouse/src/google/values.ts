@@ -7,29 +7,54 @@ import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, Row } from '../warehouse.ts'
 
 /** A column as REST has it. BigQuery answers some types by their older names: INTEGER, FLOAT, BOOLEAN, RECORD. */
-export interface Field { name: string; type: string; mode?: string; description?: string; fields?: Field[] }
+export interface Field {
+  name: string
+  type: string
+  mode?: string
+  description?: string
+  fields?: Field[]
+}
 
-const olderNames: Readonly<Record<string, ColumnType>> = { INTEGER: 'INT64', FLOAT: 'FLOAT64', BOOLEAN: 'BOOL', RECORD: 'STRUCT', DECIMAL: 'NUMERIC', BIGDECIMAL: 'BIGNUMERIC' }
-const newerNames: Readonly<Partial<Record<ColumnType, string>>> = { INT64: 'INTEGER', FLOAT64: 'FLOAT', BOOL: 'BOOLEAN', STRUCT: 'RECORD' }
+const olderNames: Readonly<Record<string, ColumnType>> = {
+  INTEGER: 'INT64',
+  FLOAT: 'FLOAT64',
+  BOOLEAN: 'BOOL',
+  RECORD: 'STRUCT',
+  DECIMAL: 'NUMERIC',
+  BIGDECIMAL: 'BIGNUMERIC',
+}
+const newerNames: Readonly<Partial<Record<ColumnType, string>>> = {
+  INT64: 'INTEGER',
+  FLOAT64: 'FLOAT',
+  BOOL: 'BOOLEAN',
+  STRUCT: 'RECORD',
+}
 
 export const columnOf = ({ name, type, mode, description, fields }: Field): Column => ({
   name,
-  type: olderNames[type.toUpperCase()] ?? type.toUpperCase() as ColumnType,
+  type: olderNames[type.toUpperCase()] ?? (type.toUpperCase() as ColumnType),
   ...(mode === 'REQUIRED' || mode === 'REPEATED' ? { mode } : {}),
   ...(description === undefined ? {} : { description }),
   ...(fields === undefined ? {} : { fields: fields.map(columnOf) }),
 })
 export const fieldOf = ({ name, type, mode, description, fields }: Column): Field => ({
-  name, type: newerNames[type] ?? type, mode: mode ?? 'NULLABLE',
+  name,
+  type: newerNames[type] ?? type,
+  mode: mode ?? 'NULLABLE',
   ...(description === undefined ? {} : { description }),
   ...(fields === undefined ? {} : { fields: fields.map(fieldOf) }),
 })
 /** A column that is added later has no values in the rows that are there. */
-export const withoutRequired = (column: Column): Column => column.mode === 'REQUIRED' ? { ...column, mode: 'NULLABLE' } : column
-export const sameName = (one: { name: string }, other: { name: string }): boolean => one.name.toLowerCase() === other.name.toLowerCase()
+export const withoutRequired = (column: Column): Column =>
+  column.mode === 'REQUIRED' ? { ...column, mode: 'NULLABLE' } : column
+export const sameName = (one: { name: string }, other: { name: string }): boolean =>
+  one.name.toLowerCase() === other.name.toLowerCase()
 /** The type of a column in GoogleSQL. */
 export const typeText = (column: Column): string => {
-  const one = column.type === 'STRUCT' ? `STRUCT<${(column.fields ?? []).map((field) => `${quoted(field.name)} ${typeText(field)}`).join(', ')}>` : column.type
+  const one =
+    column.type === 'STRUCT'
+      ? `STRUCT<${(column.fields ?? []).map((field) => `${quoted(field.name)} ${typeText(field)}`).join(', ')}>`
+      : column.type
   return column.mode === 'REPEATED' ? `ARRAY<${one}>` : one
 }
 /** One name in backticks, safe in any statement. Throws QUERY_INVALID for what no name of BigQuery has. */
@@ -38,7 +63,7 @@ export const quoted = (name: string): string => {
   return `\`${name}\``
 }
 
-// ---- what a value may be ----------------------------------------------------------------------------------------------------------
+// ---- what a value may be
 
 const dateText = /^\d{4}-\d\d-\d\d$/
 export const decimalText = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
@@ -46,16 +71,22 @@ const integerText = /^[+-]?\d{1,19}$/
 export const timestampText = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$/i
 const timeText = /^\d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,6})?)?$/
 const base64Text = /^[A-Za-z0-9+/]*={0,2}$/
-export const isDate = (text: string): boolean => dateText.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text)
-export const isInt64 = (text: string): boolean => integerText.test(text) && BigInt(text) >= -(2n ** 63n) && BigInt(text) < 2n ** 63n
-const isNumber = (value: unknown): boolean => (typeof value === 'number' && Number.isFinite(value)) || typeof value === 'bigint' || (typeof value === 'string' && decimalText.test(value))
+export const isDate = (text: string): boolean =>
+  dateText.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text)
+export const isInt64 = (text: string): boolean =>
+  integerText.test(text) && BigInt(text) >= -(2n ** 63n) && BigInt(text) < 2n ** 63n
+const isNumber = (value: unknown): boolean =>
+  (typeof value === 'number' && Number.isFinite(value)) ||
+  typeof value === 'bigint' ||
+  (typeof value === 'string' && decimalText.test(value))
 const isInstant = (text: string): boolean => timestampText.test(text) && isDate(text.slice(0, 10))
 
 /** Whether one element of a column of this type may have this value of JSON. */
 export const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
   STRING: (value) => typeof value === 'string',
   BYTES: (value) => typeof value === 'string' && base64Text.test(value),
-  INT64: (value) => Number.isSafeInteger(value) || typeof value === 'bigint' || (typeof value === 'string' && isInt64(value)),
+  INT64: (value) =>
+    Number.isSafeInteger(value) || typeof value === 'bigint' || (typeof value === 'string' && isInt64(value)),
   FLOAT64: isNumber,
   NUMERIC: isNumber,
   BIGNUMERIC: isNumber,
@@ -67,7 +98,11 @@ export const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
   JSON: () => true,
   STRUCT: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
 }
-export interface Misfit { path: string; expected: string; got: unknown }
+export interface Misfit {
+  path: string
+  expected: string
+  got: unknown
+}
 /** The first value of a JSON object that these columns do not take. Fields that they do not know are passed over. */
 export const misfitOf = (columns: readonly Column[], row: unknown, path = ''): Misfit | undefined => {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) return { path, expected: 'an object', got: row }
@@ -78,98 +113,170 @@ export const misfitOf = (columns: readonly Column[], row: unknown, path = ''): M
       if (column.mode === 'REQUIRED') return { path: own, expected: column.type, got: null }
       continue
     }
-    if (column.mode === 'REPEATED' && !Array.isArray(value)) return { path: own, expected: `an array of ${column.type}`, got: value }
-    for (const one of column.mode === 'REPEATED' ? value as unknown[] : [value]) {
+    if (column.mode === 'REPEATED' && !Array.isArray(value))
+      return { path: own, expected: `an array of ${column.type}`, got: value }
+    for (const one of column.mode === 'REPEATED' ? (value as unknown[]) : [value]) {
       if (one === null) return { path: own, expected: `an array of ${column.type}`, got: null }
-      const inner = column.type === 'STRUCT' ? misfitOf(column.fields ?? [], one, own) : fits[column.type](one) ? undefined : { path: own, expected: column.type, got: one }
+      const inner =
+        column.type === 'STRUCT'
+          ? misfitOf(column.fields ?? [], one, own)
+          : fits[column.type](one)
+            ? undefined
+            : { path: own, expected: column.type, got: one }
       if (inner !== undefined) return inner
     }
   }
   return undefined
 }
-const kindOf = (value: unknown): string => value === null ? 'nothing' : Array.isArray(value) ? 'an array' : typeof value
+const kindOf = (value: unknown): string =>
+  value === null ? 'nothing' : Array.isArray(value) ? 'an array' : typeof value
 /** Throws QUERY_INVALID unless the table takes each of the rows: column and type are named, a value never. */
 export const assertRows = (table: string, columns: readonly Column[], rows: readonly Row[]): void => {
   const names = new Set(columns.map(({ name }) => name))
   for (const row of rows) {
     const wrong = misfitOf(columns, row)
     if (wrong !== undefined) {
-      throw new AppError('QUERY_INVALID', wrong.got === null ? `${table}: a row has no ${wrong.path}, which is required` : `${table}.${wrong.path}: expected ${wrong.expected}, got ${kindOf(wrong.got)}`)
+      throw new AppError(
+        'QUERY_INVALID',
+        wrong.got === null
+          ? `${table}: a row has no ${wrong.path}, which is required`
+          : `${table}.${wrong.path}: expected ${wrong.expected}, got ${kindOf(wrong.got)}`,
+      )
     }
     const unknown = Object.keys(row).find((name) => row[name] !== undefined && !names.has(name))
     if (unknown !== undefined) throw new AppError('QUERY_INVALID', `${table}: has no column ${unknown}`)
   }
 }
 
-// ---- parameters -------------------------------------------------------------------------------------------------------------------
+// ---- parameters
 
 export interface RestParameter {
   name: string
   parameterType: { type: string; arrayType?: { type: string } }
   parameterValue: { value?: string | null; arrayValues?: { value: string | null }[] }
 }
-const parameterTypes = new Set<string>(['STRING', 'BYTES', 'INT64', 'FLOAT64', 'NUMERIC', 'BIGNUMERIC', 'BOOL', 'DATE', 'TIME', 'TIMESTAMP', 'DATETIME', 'JSON'])
+const parameterTypes = new Set<string>([
+  'STRING',
+  'BYTES',
+  'INT64',
+  'FLOAT64',
+  'NUMERIC',
+  'BIGNUMERIC',
+  'BOOL',
+  'DATE',
+  'TIME',
+  'TIMESTAMP',
+  'DATETIME',
+  'JSON',
+])
 const parameterText = (type: string, value: unknown): string | undefined => {
   if (type === 'JSON') return typeof value === 'string' ? value : JSON.stringify(value)
-  if (type === 'BYTES') return value instanceof Uint8Array ? Buffer.from(value).toString('base64') : typeof value === 'string' && base64Text.test(value) ? value : undefined
+  if (type === 'BYTES')
+    return value instanceof Uint8Array
+      ? Buffer.from(value).toString('base64')
+      : typeof value === 'string' && base64Text.test(value)
+        ? value
+        : undefined
   if (type === 'TIMESTAMP' && value instanceof Date) return value.toISOString()
   if (type === 'STRING') return typeof value === 'object' ? undefined : String(value)
-  if (type === 'BOOL') return value === true || value === 'true' ? 'true' : value === false || value === 'false' ? 'false' : undefined
+  if (type === 'BOOL')
+    return value === true || value === 'true' ? 'true' : value === false || value === 'false' ? 'false' : undefined
   if (type === 'FLOAT64' && (value === 'NaN' || Number.isNaN(value))) return 'NaN'
   return fits[type as ColumnType](value) ? String(value) : undefined
 }
-/** Parameters by name, each with its type, so that NULL has one too. Throws QUERY_INVALID with name, type and what came. */
-export const parametersOf = (parameters: readonly QueryParameter[]): RestParameter[] => parameters.map(({ name, type, value }) => {
-  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name)) throw new AppError('QUERY_INVALID', `query parameter ${JSON.stringify(name)}: expected a name of letters, digits and _`)
-  const [, of] = /^ARRAY<(.+)>$/i.exec(type.trim()) ?? []
-  const element = (of ?? type).trim().toUpperCase()
-  const kind = olderNames[element] ?? element
-  if (!parameterTypes.has(kind)) throw new AppError('QUERY_UNSUPPORTED', `parameter @${name}: type ${type} is not supported; scalars and arrays of them are`)
-  const read = (one: unknown): string | null => {
-    if (one === null || one === undefined) return null
-    const text = parameterText(kind, one)
-    if (text === undefined) throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof one}${typeof one === 'string' && one.length <= 40 ? ` '${one}'` : ''}`)
-    return text
-  }
-  if (of === undefined) {
-    const text = read(value)
-    return { name, parameterType: { type: kind }, parameterValue: text === null ? { value: null } : { value: text } }
-  }
-  if (!Array.isArray(value)) throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof value}`)
-  return { name, parameterType: { type: 'ARRAY', arrayType: { type: kind } }, parameterValue: { arrayValues: value.map((one) => ({ value: read(one) })) } }
-})
+/**
+ * Parameters by name, each with its type, so that NULL has one too. Throws QUERY_INVALID with name, type and what came.
+ */
+export const parametersOf = (parameters: readonly QueryParameter[]): RestParameter[] =>
+  parameters.map(({ name, type, value }) => {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      throw new AppError(
+        'QUERY_INVALID',
+        `query parameter ${JSON.stringify(name)}: expected a name of letters, digits and _`,
+      )
+    const [, of] = /^ARRAY<(.+)>$/i.exec(type.trim()) ?? []
+    const element = (of ?? type).trim().toUpperCase()
+    const kind = olderNames[element] ?? element
+    if (!parameterTypes.has(kind))
+      throw new AppError(
+        'QUERY_UNSUPPORTED',
+        `parameter @${name}: type ${type} is not supported; scalars and arrays of them are`,
+      )
+    const read = (one: unknown): string | null => {
+      if (one === null || one === undefined) return null
+      const text = parameterText(kind, one)
+      if (text === undefined)
+        throw new AppError(
+          'QUERY_INVALID',
+          `parameter @${name}: expected ${type}, got ${typeof one}${typeof one === 'string' && one.length <= 40 ? ` '${one}'` : ''}`,
+        )
+      return text
+    }
+    if (of === undefined) {
+      const text = read(value)
+      return { name, parameterType: { type: kind }, parameterValue: text === null ? { value: null } : { value: text } }
+    }
+    if (!Array.isArray(value))
+      throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof value}`)
+    return {
+      name,
+      parameterType: { type: 'ARRAY', arrayType: { type: kind } },
+      parameterValue: { arrayValues: value.map((one) => ({ value: read(one) })) },
+    }
+  })
 
-// ---- rows out ---------------------------------------------------------------------------------------------------------------------
+// ---- rows out
 
-/** RFC 3339 in UTC with milliseconds, as Date has it; with microseconds where there are some. `text` is microseconds, or seconds with a point. */
+/**
+ * RFC 3339 in UTC with milliseconds, as Date has it; with microseconds where there are some. `text` is microseconds, or
+ * seconds with a point.
+ */
 const instantOf = (text: string): string => {
   const micros = /^-?\d+$/.test(text) ? BigInt(text) : BigInt(Math.round(Number(text) * 1e6))
   const rest = ((micros % 1000n) + 1000n) % 1000n
   const iso = new Date(Number((micros - rest) / 1000n)).toISOString()
   return rest === 0n ? iso : `${iso.slice(0, -1)}${String(rest).padStart(3, '0')}Z`
 }
-const trimmed = (text: string): string => text.includes('.') && !/e/i.test(text) ? text.replace(/\.?0+$/, '') : text
+const trimmed = (text: string): string => (text.includes('.') && !/e/i.test(text) ? text.replace(/\.?0+$/, '') : text)
 
-interface Cell { v: unknown }
+interface Cell {
+  v: unknown
+}
 const valueOf = (field: Column, v: unknown): unknown => {
-  if (field.mode === 'REPEATED') return v === null || v === undefined ? [] : (v as Cell[]).map((cell) => valueOf({ ...field, mode: 'NULLABLE' }, cell.v))
+  if (field.mode === 'REPEATED')
+    return v === null || v === undefined
+      ? []
+      : (v as Cell[]).map((cell) => valueOf({ ...field, mode: 'NULLABLE' }, cell.v))
   if (v === null || v === undefined) return null
   if (field.type === 'STRUCT') return objectOf(field.fields ?? [], v as { f: Cell[] })
   const text = String(v)
   switch (field.type) {
-    case 'INT64': return Number.isSafeInteger(Number(text)) ? Number(text) : text
-    case 'FLOAT64': return Number(text)
-    case 'BOOL': return text === 'true'
-    case 'NUMERIC': case 'BIGNUMERIC': return trimmed(text)
-    case 'TIMESTAMP': return instantOf(text)
+    case 'INT64':
+      return Number.isSafeInteger(Number(text)) ? Number(text) : text
+    case 'FLOAT64':
+      return Number(text)
+    case 'BOOL':
+      return text === 'true'
+    case 'NUMERIC':
+    case 'BIGNUMERIC':
+      return trimmed(text)
+    case 'TIMESTAMP':
+      return instantOf(text)
     // As an instant: with milliseconds, or with microseconds where there are some.
-    case 'DATETIME': return text.replace(/\.(\d+)$/, (_, digits: string) => /^0*$/.test(digits) ? '' : `.${digits.padEnd(6, '0').replace(/000$/, '')}`)
-    case 'TIME': return text.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '')
-    case 'JSON': return JSON.parse(text) as unknown
-    default: return text
+    case 'DATETIME':
+      return text.replace(/\.(\d+)$/, (_, digits: string) =>
+        /^0*$/.test(digits) ? '' : `.${digits.padEnd(6, '0').replace(/000$/, '')}`,
+      )
+    case 'TIME':
+      return text.replace(/(\.\d*?)0+$/, '$1').replace(/\.$/, '')
+    case 'JSON':
+      return JSON.parse(text) as unknown
+    default:
+      return text
   }
 }
-const objectOf = (fields: readonly Column[], { f }: { f: Cell[] }): Row => Object.fromEntries(fields.map((field, k) => [field.name, valueOf(field, f[k]?.v ?? null)]))
+const objectOf = (fields: readonly Column[], { f }: { f: Cell[] }): Row =>
+  Object.fromEntries(fields.map((field, k) => [field.name, valueOf(field, f[k]?.v ?? null)]))
 /** Rows as the door has them, of rows in the API's f/v form with timestamps as microseconds. */
 export const rowsOf = (fields: readonly Field[], rows: readonly { f: Cell[] }[]): Row[] => {
   const columns = fields.map(columnOf)

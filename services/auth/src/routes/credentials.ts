@@ -5,7 +5,8 @@ import type { Route } from '../route.ts'
 
 const providers = ['gcp', 'aws', 'azure', 'slack', 'smtp'] as const
 /** Webhooks and mail passwords are the notifier's to open, the others the executor's. */
-const purposeOf = (provider: string) => (provider === 'slack' || provider === 'smtp' ? 'notify-targets' : 'tenant-credentials')
+const purposeOf = (provider: string) =>
+  provider === 'slack' || provider === 'smtp' ? 'notify-targets' : 'tenant-credentials'
 const slackUrl = /^https:\/\/hooks\.slack\.com\/services\/T[A-Z0-9]{1,20}\/B[A-Z0-9]{1,20}\/[A-Za-z0-9]{1,50}$/
 
 /** A credential is sealed here and never given back; what travels is its name. */
@@ -13,34 +14,67 @@ export const credentials = ({ deps, store }: Parts): Route[] => {
   /** One change of a credential at a time, so that versions rise. */
   const last = new Map<string, Promise<unknown>>()
   const put = async (tenant_id: string, provider: string, credential_ref: string, plaintext: string) => {
-    const version = await store.credentialVersion(tenant_id, credential_ref) + 1
-    const sealed = await deps.secrets.seal(purposeOf(provider), plaintext, `tenant_cloud_credentials|${tenant_id}|${credential_ref}|${version}`)
-    await store.writeCredential({ credential_ref, tenant_id, provider, sealed, version, recorded_at: deps.now().toISOString() })
+    const version = (await store.credentialVersion(tenant_id, credential_ref)) + 1
+    const sealed = await deps.secrets.seal(
+      purposeOf(provider),
+      plaintext,
+      `tenant_cloud_credentials|${tenant_id}|${credential_ref}|${version}`,
+    )
+    await store.writeCredential({
+      credential_ref,
+      tenant_id,
+      provider,
+      sealed,
+      version,
+      recorded_at: deps.now().toISOString(),
+    })
     return { status: 200, body: { tenant_id, provider, credential_ref, version, is_active: true } }
   }
-  return [{
-    method: 'PUT', path: '/api/v1/tenants/:tenant_id/credentials/:provider', summary: 'Store a credential, encrypted; it is never given back', scope: 'configs:write', tenant: 'tenant_id', rate: 'admin', answers: [200],
-    body: object({
-      credential: text('The secret as text; JSON as text for keys of several parts; the webhook URL for slack', { minLength: 1, maxLength: 65_536 }),
-      credential_ref: text('Name that pipelines use; default the provider', { pattern: '^[a-z][a-z0-9_]{0,63}$', maxLength: 64 }),
-    }, ['credential']),
-    handle: async ({ principal, params, body }) => {
-      const provider = params['provider'] ?? ''
-      if (!providers.some((known) => known === provider)) throw new AppError('NOT_FOUND', `no provider ${provider}; expected one of ${providers.join(', ')}`)
-      const { credential, credential_ref = provider } = body as { credential: string; credential_ref?: string }
-      if (provider === 'slack' && !slackUrl.test(credential)) throw new AppError('BODY_INVALID', 'body.credential: expected a webhook URL https://hooks.slack.com/services/T.../B.../...')
-      const name = `${principal.tenant_id} ${credential_ref}`
-      const before = last.get(name)
-      const mine = (async () => {
-        await before?.catch(() => undefined)
-        return put(principal.tenant_id, provider, credential_ref, credential)
-      })()
-      last.set(name, mine)
-      try {
-        return await mine
-      } finally {
-        if (last.get(name) === mine) last.delete(name)
-      }
+  return [
+    {
+      method: 'PUT',
+      path: '/api/v1/tenants/:tenant_id/credentials/:provider',
+      summary: 'Store a credential, encrypted; it is never given back',
+      scope: 'configs:write',
+      tenant: 'tenant_id',
+      rate: 'admin',
+      answers: [200],
+      body: object(
+        {
+          credential: text('The secret as text; JSON as text for keys of several parts; the webhook URL for slack', {
+            minLength: 1,
+            maxLength: 65_536,
+          }),
+          credential_ref: text('Name that pipelines use; default the provider', {
+            pattern: '^[a-z][a-z0-9_]{0,63}$',
+            maxLength: 64,
+          }),
+        },
+        ['credential'],
+      ),
+      handle: async ({ principal, params, body }) => {
+        const provider = params['provider'] ?? ''
+        if (!providers.some((known) => known === provider))
+          throw new AppError('NOT_FOUND', `no provider ${provider}; expected one of ${providers.join(', ')}`)
+        const { credential, credential_ref = provider } = body as { credential: string; credential_ref?: string }
+        if (provider === 'slack' && !slackUrl.test(credential))
+          throw new AppError(
+            'BODY_INVALID',
+            'body.credential: expected a webhook URL https://hooks.slack.com/services/T.../B.../...',
+          )
+        const name = `${principal.tenant_id} ${credential_ref}`
+        const before = last.get(name)
+        const mine = (async () => {
+          await before?.catch(() => undefined)
+          return put(principal.tenant_id, provider, credential_ref, credential)
+        })()
+        last.set(name, mine)
+        try {
+          return await mine
+        } finally {
+          if (last.get(name) === mine) last.delete(name)
+        }
+      },
     },
-  }]
+  ]
 }

@@ -3,7 +3,8 @@ import type { Parts } from '../parts.ts'
 import type { Route } from '../route.ts'
 
 const policy = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
-const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
+const escaped = (text: string): string =>
+  text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('"', '&quot;')
 
 const style = `:root { color-scheme: light dark }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem }
@@ -13,9 +14,13 @@ code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
 `
 
 const line = (route: Route): string => {
-  const fields = Object.entries(route.body?.properties ?? {}).map(([name, { description }]) =>
-    `<code>${escaped(name)}</code>${route.body?.required?.includes(name) === true ? '' : '?'} ${escaped(description ?? '')}`)
-  const query = Object.entries(route.query ?? {}).map(([name, { description }]) => `<code>?${escaped(name)}=</code> ${escaped(description ?? '')}`)
+  const fields = Object.entries(route.body?.properties ?? {}).map(
+    ([name, { description }]) =>
+      `<code>${escaped(name)}</code>${route.body?.required?.includes(name) === true ? '' : '?'} ${escaped(description ?? '')}`,
+  )
+  const query = Object.entries(route.query ?? {}).map(
+    ([name, { description }]) => `<code>?${escaped(name)}=</code> ${escaped(description ?? '')}`,
+  )
   return `<tr><td><code>${route.method} ${escaped(templated(route.path))}</code></td><td>${escaped(route.scope)}</td><td>${escaped(route.summary)}${[...query, ...fields].map((text) => `<br>${text}`).join('')}</td></tr>`
 }
 
@@ -23,19 +28,32 @@ const line = (route: Route): string => {
 export const docs = (parts: Parts): Route[] => {
   const open = { method: 'GET', scope: 'public', tenant: 'none', rate: 'public', answers: [200] } as const
   return [
-    { ...open, path: '/api/v1/openapi.json', summary: 'This description, OpenAPI 3.1', handle: () => ({ status: 200, body: openapi(parts.routes()) }) },
     {
-      ...open, path: '/docs', summary: 'This description as a page',
+      ...open,
+      path: '/api/v1/openapi.json',
+      summary: 'This description, OpenAPI 3.1',
+      handle: () => ({ status: 200, body: openapi(parts.routes()) }),
+    },
+    {
+      ...open,
+      path: '/docs',
+      summary: 'This description as a page',
       handle: () => ({
         status: 200,
         text: {
-          type: 'text/html; charset=utf-8', policy,
+          type: 'text/html; charset=utf-8',
+          policy,
           content: `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Convergence API</title><link rel="stylesheet" href="/docs/style.css"></head>
 <body><h1>Convergence API</h1><p>Keys go into <code>X-API-Key</code>, the admin's into <code>X-Admin-Key</code>. Errors are <code>application/problem+json</code>. The same for programs: <a href="/api/v1/openapi.json">openapi.json</a>.</p>
 <table><thead><tr><th>Request</th><th>Who</th><th>What</th></tr></thead><tbody>${parts.routes().map(line).join('\n')}</tbody></table></body></html>`,
         },
       }),
     },
-    { ...open, path: '/docs/style.css', summary: 'How that page looks', handle: () => ({ status: 200, text: { type: 'text/css; charset=utf-8', content: style } }) },
+    {
+      ...open,
+      path: '/docs/style.css',
+      summary: 'How that page looks',
+      handle: () => ({ status: 200, text: { type: 'text/css; charset=utf-8', content: style } }),
+    },
   ]
 }

@@ -6,36 +6,62 @@ import type { Route } from '../route.ts'
 
 /** A pipeline's parameters as JSON Schema. */
 export const parameterSchema = (parameters: readonly ParameterSpec[]): Field =>
-  object(Object.fromEntries(parameters.map((parameter) => [parameter.name, fieldOf(parameter)])), parameters.filter(({ required }) => required).map(({ name }) => name))
+  object(
+    Object.fromEntries(parameters.map((parameter) => [parameter.name, fieldOf(parameter)])),
+    parameters.filter(({ required }) => required).map(({ name }) => name),
+  )
 
 const fieldOf = (parameter: ParameterSpec): Field => ({
-  type: parameter.type === 'int' ? 'integer' : parameter.type === 'boolean' ? 'boolean' : 'string', description: parameter.description,
-  ...parameter.type === 'date' ? { format: 'date' } : {}, ...parameter.values === undefined ? {} : { enum: parameter.values }, ...parameter.pattern === undefined ? {} : { pattern: `^(?:${parameter.pattern})$` },
-  ...parameter.max_length === undefined ? {} : { maxLength: parameter.max_length }, ...parameter.default === undefined ? {} : { default: parameter.default },
+  type: parameter.type === 'int' ? 'integer' : parameter.type === 'boolean' ? 'boolean' : 'string',
+  description: parameter.description,
+  ...(parameter.type === 'date' ? { format: 'date' } : {}),
+  ...(parameter.values === undefined ? {} : { enum: parameter.values }),
+  ...(parameter.pattern === undefined ? {} : { pattern: `^(?:${parameter.pattern})$` }),
+  ...(parameter.max_length === undefined ? {} : { maxLength: parameter.max_length }),
+  ...(parameter.default === undefined ? {} : { default: parameter.default }),
 })
 
 const entry = (pipeline: Pipeline) => ({
-  pipeline: pipeline.path, pipeline_id: pipeline.pipeline_id, description: pipeline.description, schedule: pipeline.schedule ?? null,
-  steps: pipeline.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })), parameters: parameterSchema(pipeline.parameters),
+  pipeline: pipeline.path,
+  pipeline_id: pipeline.pipeline_id,
+  description: pipeline.description,
+  schedule: pipeline.schedule ?? null,
+  steps: pipeline.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
+  parameters: parameterSchema(pipeline.parameters),
 })
 
 /** The platform's own pipelines are not offered and not found. */
 export const offered = (parts: Pick<Parts, 'deps'>, path: string): Pipeline => {
   const pipeline = isSystemPipeline(path) ? undefined : parts.deps.pipelines.get(path)
-  if (pipeline === undefined) throw new AppError('PIPELINE_UNKNOWN', `no pipeline ${path}; list them: GET /api/v1/pipelines`)
+  if (pipeline === undefined)
+    throw new AppError('PIPELINE_UNKNOWN', `no pipeline ${path}; list them: GET /api/v1/pipelines`)
   return pipeline
 }
-export const pipelinePath = (params: Readonly<Record<string, string>>): string => [params['provider'], params['domain'], params['template']].join('/')
+export const pipelinePath = (params: Readonly<Record<string, string>>): string =>
+  [params['provider'], params['domain'], params['template']].join('/')
 
 export const pipelines = (parts: Parts): Route[] => {
   const common = { method: 'GET', scope: 'pipelines:read', tenant: 'own', rate: 'read', answers: [200] } as const
   return [
     {
-      ...common, path: '/api/v1/pipelines', summary: 'All pipelines that can be run',
-      handle: () => ({ status: 200, body: { items: parts.deps.pipelines.list().filter(({ path }) => !isSystemPipeline(path)).map(entry), next_cursor: null } }),
+      ...common,
+      path: '/api/v1/pipelines',
+      summary: 'All pipelines that can be run',
+      handle: () => ({
+        status: 200,
+        body: {
+          items: parts.deps.pipelines
+            .list()
+            .filter(({ path }) => !isSystemPipeline(path))
+            .map(entry),
+          next_cursor: null,
+        },
+      }),
     },
     {
-      ...common, path: '/api/v1/pipelines/:provider/:domain/:template', summary: 'A pipeline and the schema of its parameters',
+      ...common,
+      path: '/api/v1/pipelines/:provider/:domain/:template',
+      summary: 'A pipeline and the schema of its parameters',
       handle: ({ params }) => ({ status: 200, body: entry(offered(parts, pipelinePath(params))) }),
     },
   ]

@@ -4,14 +4,33 @@ import type { Route } from '../route.ts'
 
 /** The three jobs of the scheduler, asked for by hand; each is a run of the platform. */
 export const scheduler = ({ deps, runs }: Parts): Route[] =>
-  ([
-    ['/api/v1/scheduler/trigger', 'setup/scheduler/trigger', 'Ask for every run that is due'],
-    ['/api/v1/scheduler/process-queue', 'setup/scheduler/process_queue', 'Start queued runs as far as limits allow'],
-    ['/api/v1/scheduler/reset-daily-quotas', 'setup/scheduler/reset_daily_quotas', 'Report use; counters are counted by UTC day and need no reset'],
-  ] as const).map(([path, pipeline, summary]): Route => ({
-    method: 'POST', path, summary, scope: 'admin', tenant: 'none', rate: 'admin', body: { type: 'object', properties: {}, additionalProperties: false }, answers: [200, 202],
+  (
+    [
+      ['/api/v1/scheduler/trigger', 'setup/scheduler/trigger', 'Ask for every run that is due'],
+      ['/api/v1/scheduler/process-queue', 'setup/scheduler/process_queue', 'Start queued runs as far as limits allow'],
+      [
+        '/api/v1/scheduler/reset-daily-quotas',
+        'setup/scheduler/reset_daily_quotas',
+        'Report use; counters are counted by UTC day and need no reset',
+      ],
+    ] as const
+  ).map(([path, pipeline, summary]): Route => ({
+    method: 'POST',
+    path,
+    summary,
+    scope: 'admin',
+    tenant: 'none',
+    rate: 'admin',
+    body: { type: 'object', properties: {}, additionalProperties: false },
+    answers: [200, 202],
     handle: async ({ idempotency_key, user_id }) => {
-      const { run_id, ended } = await runs.system({ pipeline, parameters: {}, idempotency_key: idempotency_key ?? randomDigits(22, deps.random_bytes), trigger_by: 'admin', user_id })
+      const { run_id, ended } = await runs.system({
+        pipeline,
+        parameters: {},
+        idempotency_key: idempotency_key ?? randomDigits(22, deps.random_bytes),
+        trigger_by: 'admin',
+        user_id,
+      })
       return ended === undefined
         ? { status: 202, body: { status: 'RUNNING', pipeline_logging_id: run_id } }
         : { status: 200, body: { status: 'SUCCESS', pipeline_logging_id: run_id, ...ended.outputs } }

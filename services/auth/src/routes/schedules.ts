@@ -7,17 +7,36 @@ import type { ScheduleRow } from '../store.ts'
 import { offered } from './pipelines.ts'
 
 const pipeline = 'setup/tenants/schedule'
-const scheduleBody: Field = object({
-  pipeline: text('Path of the pipeline, such as gcp/cost/billing', { pattern: '^[a-z][a-z0-9_]{0,63}(/[a-z][a-z0-9_]{0,63}){2}$' }),
-  cron: text('Five fields', { pattern: '^[-0-9A-Za-z*/,#? ]{9,100}$', maxLength: 100 }),
-  timezone: text('IANA name', { pattern: '^[A-Za-z0-9_+/-]{1,64}$', default: 'UTC' }),
-  parameters: { type: 'object', description: 'Parameters of each run', properties: {}, additionalProperties: { type: ['string', 'integer', 'number', 'boolean', 'null'] } },
-  priority: { type: 'integer', description: '0 first, 9 last', minimum: 0, maximum: 9, default: 5 },
-  is_active: { type: 'boolean', description: 'Whether it fires', default: true },
-  missed: text('What becomes of times that were missed', { enum: ['skip', 'latest', 'all'], default: 'latest' }),
-  overlap: text('Whether it fires while its last run goes on', { enum: ['allow', 'skip'], default: 'allow' }),
-}, ['pipeline', 'cron'])
-interface ScheduleBody { pipeline: string; cron: string; timezone?: string; parameters?: Run['parameters']; priority?: number; is_active?: boolean; missed?: string; overlap?: string }
+const scheduleBody: Field = object(
+  {
+    pipeline: text('Path of the pipeline, such as gcp/cost/billing', {
+      pattern: '^[a-z][a-z0-9_]{0,63}(/[a-z][a-z0-9_]{0,63}){2}$',
+    }),
+    cron: text('Five fields', { pattern: '^[-0-9A-Za-z*/,#? ]{9,100}$', maxLength: 100 }),
+    timezone: text('IANA name', { pattern: '^[A-Za-z0-9_+/-]{1,64}$', default: 'UTC' }),
+    parameters: {
+      type: 'object',
+      description: 'Parameters of each run',
+      properties: {},
+      additionalProperties: { type: ['string', 'integer', 'number', 'boolean', 'null'] },
+    },
+    priority: { type: 'integer', description: '0 first, 9 last', minimum: 0, maximum: 9, default: 5 },
+    is_active: { type: 'boolean', description: 'Whether it fires', default: true },
+    missed: text('What becomes of times that were missed', { enum: ['skip', 'latest', 'all'], default: 'latest' }),
+    overlap: text('Whether it fires while its last run goes on', { enum: ['allow', 'skip'], default: 'allow' }),
+  },
+  ['pipeline', 'cron'],
+)
+interface ScheduleBody {
+  pipeline: string
+  cron: string
+  timezone?: string
+  parameters?: Run['parameters']
+  priority?: number
+  is_active?: boolean
+  missed?: string
+  overlap?: string
+}
 
 const scheduleAnswer = (tenant_id: string, row: ScheduleRow) => ({ tenant_id, ...row })
 
@@ -25,28 +44,63 @@ const scheduleAnswer = (tenant_id: string, row: ScheduleRow) => ({ tenant_id, ..
 export const schedules = (parts: Parts): Route[] => {
   const { deps, store, runs } = parts
   const path = '/api/v1/tenants/:tenant_id/schedules/:name'
-  const noSchedule = (name: string | undefined) => new AppError('NOT_FOUND', `no schedule ${name ?? ''}; list them: GET /api/v1/tenants/{tenant_id}/schedules`)
+  const noSchedule = (name: string | undefined) =>
+    new AppError('NOT_FOUND', `no schedule ${name ?? ''}; list them: GET /api/v1/tenants/{tenant_id}/schedules`)
 
-  const change = async ({ params, principal, user_id, idempotency_key }: Call, action: 'put' | 'delete', body: ScheduleBody) => {
+  const change = async (
+    { params, principal, user_id, idempotency_key }: Call,
+    action: 'put' | 'delete',
+    body: ScheduleBody,
+  ) => {
     const tenant_id = params['tenant_id'] ?? ''
     // The run is the platform's own, so it costs the tenant no quota.
     const parameters: Run['parameters'] = {
-      for_tenant_id: tenant_id, schedule_name: params['name'] ?? '', action, pipeline: body.pipeline, cron: body.cron, timezone: body.timezone ?? 'UTC', schedule_parameters: JSON.stringify(body.parameters ?? {}),
-      priority: body.priority ?? 5, is_active: body.is_active ?? true, missed: body.missed ?? 'latest', overlap: body.overlap ?? 'allow',
+      for_tenant_id: tenant_id,
+      schedule_name: params['name'] ?? '',
+      action,
+      pipeline: body.pipeline,
+      cron: body.cron,
+      timezone: body.timezone ?? 'UTC',
+      schedule_parameters: JSON.stringify(body.parameters ?? {}),
+      priority: body.priority ?? 5,
+      is_active: body.is_active ?? true,
+      missed: body.missed ?? 'latest',
+      overlap: body.overlap ?? 'allow',
     }
     return runs.system({
-      pipeline, parameters, trigger_by: principal.key_id, user_id,
+      pipeline,
+      parameters,
+      trigger_by: principal.key_id,
+      user_id,
       idempotency_key: `schedule:${tenant_id}:${params['name'] ?? ''}:${idempotency_key ?? randomDigits(22, deps.random_bytes)}`,
     })
   }
 
   return [
     {
-      method: 'GET', path: '/api/v1/tenants/:tenant_id/schedules', summary: 'Schedules of the tenant', scope: 'pipelines:read', tenant: 'tenant_id', rate: 'read', answers: [200],
-      handle: async ({ principal }) => ({ status: 200, body: { items: (await store.schedules(principal.tenant_id)).map((row) => scheduleAnswer(principal.tenant_id, row)), next_cursor: null } }),
+      method: 'GET',
+      path: '/api/v1/tenants/:tenant_id/schedules',
+      summary: 'Schedules of the tenant',
+      scope: 'pipelines:read',
+      tenant: 'tenant_id',
+      rate: 'read',
+      answers: [200],
+      handle: async ({ principal }) => ({
+        status: 200,
+        body: {
+          items: (await store.schedules(principal.tenant_id)).map((row) => scheduleAnswer(principal.tenant_id, row)),
+          next_cursor: null,
+        },
+      }),
     },
     {
-      method: 'GET', path, summary: 'A schedule', scope: 'pipelines:read', tenant: 'tenant_id', rate: 'read', answers: [200],
+      method: 'GET',
+      path,
+      summary: 'A schedule',
+      scope: 'pipelines:read',
+      tenant: 'tenant_id',
+      rate: 'read',
+      answers: [200],
       handle: async ({ principal, params }) => {
         const [row] = await store.schedules(principal.tenant_id, params['name'])
         if (row === undefined) throw noSchedule(params['name'])
@@ -54,26 +108,47 @@ export const schedules = (parts: Parts): Route[] => {
       },
     },
     {
-      method: 'PUT', path, summary: 'Make or change a schedule', scope: 'configs:write', tenant: 'tenant_id', rate: 'admin', body: scheduleBody, answers: [200, 202],
+      method: 'PUT',
+      path,
+      summary: 'Make or change a schedule',
+      scope: 'configs:write',
+      tenant: 'tenant_id',
+      rate: 'admin',
+      body: scheduleBody,
+      answers: [200, 202],
       handle: async (call) => {
         const body = call.body as ScheduleBody
         const wanted = offered(parts, body.pipeline)
         const { run_id, ended } = await change(call, 'put', { ...body, pipeline: wanted.path })
         const { tenant_id } = call.principal
-        if (ended === undefined) return { status: 202, body: { tenant_id, name: call.params['name'], status: 'RUNNING', pipeline_logging_id: run_id } }
+        if (ended === undefined)
+          return {
+            status: 202,
+            body: { tenant_id, name: call.params['name'], status: 'RUNNING', pipeline_logging_id: run_id },
+          }
         const [row] = await store.schedules(tenant_id, call.params['name'])
-        if (row === undefined) throw new AppError('UNAVAILABLE', 'the schedule was stored and cannot be read yet; read it again')
+        if (row === undefined)
+          throw new AppError('UNAVAILABLE', 'the schedule was stored and cannot be read yet; read it again')
         return { status: 200, body: { ...scheduleAnswer(tenant_id, row), pipeline_logging_id: run_id } }
       },
     },
     {
-      method: 'DELETE', path, summary: 'Remove a schedule', scope: 'configs:write', tenant: 'tenant_id', rate: 'admin', answers: [200, 202],
+      method: 'DELETE',
+      path,
+      summary: 'Remove a schedule',
+      scope: 'configs:write',
+      tenant: 'tenant_id',
+      rate: 'admin',
+      answers: [200, 202],
       handle: async (call) => {
         const { tenant_id } = call.principal
         const [row] = await store.schedules(tenant_id, call.params['name'])
         if (row === undefined) throw noSchedule(call.params['name'])
         const { run_id, ended } = await change(call, 'delete', { pipeline: row.pipeline, cron: row.cron })
-        return { status: ended === undefined ? 202 : 200, body: { tenant_id, name: row.name, deleted: ended !== undefined, pipeline_logging_id: run_id } }
+        return {
+          status: ended === undefined ? 202 : 200,
+          body: { tenant_id, name: row.name, deleted: ended !== undefined, pipeline_logging_id: run_id },
+        }
       },
     },
   ]

@@ -6,49 +6,96 @@ import type { Parts } from '../parts.ts'
 import type { Route } from '../route.ts'
 import type { Tenant } from '../store.ts'
 
-const onboardBody = object({
-  tenant_id: text('3 to 50 of a-z, 0-9 and _, beginning with a letter; also the name of the dataset', { pattern: '^[a-z][a-z0-9_]{2,49}$', maxLength: 50 }),
-  company_name: text('Name of the company', { minLength: 1, pattern: '^[^\\p{Cc}]+$' }),
-  admin_email: text('Where mails go', { format: 'email', maxLength: 254 }),
-  subscription_plan: text('Plan', { enum: Object.keys(plans) }),
-}, ['tenant_id', 'company_name', 'admin_email', 'subscription_plan'])
+const onboardBody = object(
+  {
+    tenant_id: text('3 to 50 of a-z, 0-9 and _, beginning with a letter; also the name of the dataset', {
+      pattern: '^[a-z][a-z0-9_]{2,49}$',
+      maxLength: 50,
+    }),
+    company_name: text('Name of the company', { minLength: 1, pattern: '^[^\\p{Cc}]+$' }),
+    admin_email: text('Where mails go', { format: 'email', maxLength: 254 }),
+    subscription_plan: text('Plan', { enum: Object.keys(plans) }),
+  },
+  ['tenant_id', 'company_name', 'admin_email', 'subscription_plan'],
+)
 
 const tenantAnswer = (tenant: Tenant) => ({
-  tenant_id: tenant.tenant_id, company_name: tenant.company_name, admin_email: tenant.admin_email, status: tenant.status, subscription_plan: tenant.plan, limits: tenant.limits,
-  trial_end_date: tenant.trial_end_date, subscription_end_date: tenant.subscription_end_date,
+  tenant_id: tenant.tenant_id,
+  company_name: tenant.company_name,
+  admin_email: tenant.admin_email,
+  status: tenant.status,
+  subscription_plan: tenant.plan,
+  limits: tenant.limits,
+  trial_end_date: tenant.trial_end_date,
+  subscription_end_date: tenant.subscription_end_date,
 })
 
 export const tenants = (parts: Parts): Route[] => {
   const { deps, store } = parts
   const onboard = openOnboarding(parts)
   const onboarding = {
-    method: 'POST', summary: 'Onboard a tenant: profile, plan, dataset, first key. The same body again is the same tenant, without a key', tenant: 'none', rate: 'admin', body: onboardBody, answers: [201, 200, 202],
-    handle: async ({ body, principal, user_id }) => onboard(body as OnboardBody, { trigger_by: principal.kind === 'admin' ? 'admin' : 'local', user_id }),
+    method: 'POST',
+    summary:
+      'Onboard a tenant: profile, plan, dataset, first key. The same body again is the same tenant, without a key',
+    tenant: 'none',
+    rate: 'admin',
+    body: onboardBody,
+    answers: [201, 200, 202],
+    handle: async ({ body, principal, user_id }) =>
+      onboard(body as OnboardBody, { trigger_by: principal.kind === 'admin' ? 'admin' : 'local', user_id }),
   } satisfies Partial<Route>
   return [
     { ...onboarding, path: '/api/v1/tenants/onboard', scope: 'admin or local' },
     { ...onboarding, path: '/api/v1/admin/tenants', scope: 'admin' },
     {
-      method: 'GET', path: '/api/v1/admin/tenants', summary: 'All tenants, by id', scope: 'admin', tenant: 'none', rate: 'admin', query: { cursor: cursorField, limit: limitField }, answers: [200],
+      method: 'GET',
+      path: '/api/v1/admin/tenants',
+      summary: 'All tenants, by id',
+      scope: 'admin',
+      tenant: 'none',
+      rate: 'admin',
+      query: { cursor: cursorField, limit: limitField },
+      answers: [200],
       handle: async ({ query }) => {
         const limit = limitOf(query)
         const found = await store.tenants(readCursor(query['cursor'], 1)?.[0] ?? '', limit + 1)
         const items = found.slice(0, limit)
-        return { status: 200, body: { items: items.map(tenantAnswer), next_cursor: found.length > limit ? writeCursor([items.at(-1)?.tenant_id ?? '']) : null } }
+        return {
+          status: 200,
+          body: {
+            items: items.map(tenantAnswer),
+            next_cursor: found.length > limit ? writeCursor([items.at(-1)?.tenant_id ?? '']) : null,
+          },
+        }
       },
     },
     {
-      method: 'GET', path: '/api/v1/tenants/:tenant_id', summary: 'Profile, plan, limits and use of a tenant', scope: 'pipelines:read', tenant: 'tenant_id', admin_too: true, rate: 'read', answers: [200],
+      method: 'GET',
+      path: '/api/v1/tenants/:tenant_id',
+      summary: 'Profile, plan, limits and use of a tenant',
+      scope: 'pipelines:read',
+      tenant: 'tenant_id',
+      admin_too: true,
+      rate: 'read',
+      answers: [200],
       handle: async ({ params }) => {
         const tenant_id = params['tenant_id'] ?? ''
-        const [tenant, usage] = await Promise.all([store.tenant(tenant_id), store.usage(tenant_id, deps.now().toISOString().slice(0, 10))])
-        if (tenant === undefined) throw new AppError('NOT_FOUND', 'no such thing, or not yours; check the path and the tenant of the key')
+        const [tenant, usage] = await Promise.all([
+          store.tenant(tenant_id),
+          store.usage(tenant_id, deps.now().toISOString().slice(0, 10)),
+        ])
+        if (tenant === undefined)
+          throw new AppError('NOT_FOUND', 'no such thing, or not yours; check the path and the tenant of the key')
         const { limits } = tenant
         return {
           status: 200,
           body: {
             ...tenantAnswer(tenant),
-            usage: { daily: { used: usage.daily, limit: limits.daily }, monthly: { used: usage.monthly, limit: limits.monthly }, concurrent: { used: usage.concurrent, limit: limits.concurrent } },
+            usage: {
+              daily: { used: usage.daily, limit: limits.daily },
+              monthly: { used: usage.monthly, limit: limits.monthly },
+              concurrent: { used: usage.concurrent, limit: limits.concurrent },
+            },
           },
         }
       },

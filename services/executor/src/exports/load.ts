@@ -43,30 +43,65 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
       const target = destinationOf(destination)
       await assertWritable(where, warehouse, run, target)
       const { columns } = destination
-      if (columns === undefined || columns.length === 0) throw new AppError('CONFIG_INVALID', `${where}: destination.schema_template: expected the name of a file in schemas/, which says what columns the table has, got none`)
+      if (columns === undefined || columns.length === 0)
+        throw new AppError(
+          'CONFIG_INVALID',
+          `${where}: destination.schema_template: expected the name of a file in schemas/, which says what columns the table has, got none`,
+        )
       return { target, columns }
     },
-    run: async ({ chain, signal, step }: StepContext, { target, columns: table }: { target: ReturnType<typeof destinationOf>; columns: readonly Column[] }, { store, bucket, delivery, plan }: Loading): Promise<StepResult> => {
+    run: async (
+      { chain, signal, step }: StepContext,
+      { target, columns: table }: { target: ReturnType<typeof destinationOf>; columns: readonly Column[] },
+      { store, bucket, delivery, plan }: Loading,
+    ): Promise<StepResult> => {
       let not_taken: readonly string[] = []
       const { rows_written, bytes_processed, attempt } = await spool.with({
-        store, bucket, files: delivery.files, signal, count_rows: delivery.counted !== undefined && [...delivery.counted.files, delivery.counted.all].some(({ rows }) => rows !== undefined),
+        store,
+        bucket,
+        files: delivery.files,
+        signal,
+        count_rows:
+          delivery.counted !== undefined &&
+          [...delivery.counted.files, delivery.counted.all].some(({ rows }) => rows !== undefined),
         work: async (files) => {
           const { source_file, manifest_etag } = delivery
-          if (manifest_etag !== undefined && (await listAll(objects, store, bucket, source_file)).find(({ key }) => key === source_file)?.etag !== manifest_etag) {
-            throw new AppError('OBJECT_CHANGED', `${store} object ${bucket}/${source_file} was replaced while its files were read, which may be of two deliveries`)
+          if (
+            manifest_etag !== undefined &&
+            (await listAll(objects, store, bucket, source_file)).find(({ key }) => key === source_file)?.etag !==
+              manifest_etag
+          ) {
+            throw new AppError(
+              'OBJECT_CHANGED',
+              `${store} object ${bucket}/${source_file} was replaced while its files were read, which may be of two deliveries`,
+            )
           }
           assertCounted(delivery, files)
           const planned = plan(table, files)
           not_taken = planned.not_taken
-          return warehouse.runJob(chain, { kind: 'load', format: 'csv', files: files.map(({ path, name }) => ({ path, name })), columns: planned.columns, destination: target })
+          return warehouse.runJob(chain, {
+            kind: 'load',
+            format: 'csv',
+            files: files.map(({ path, name }) => ({ path, name })),
+            columns: planned.columns,
+            destination: target,
+          })
         },
       })
-      if (not_taken.length > 0) log?.info({ step_id: step.step_id, columns: not_taken.length }, 'columns of the export are not in the table')
+      if (not_taken.length > 0)
+        log?.info({ step_id: step.step_id, columns: not_taken.length }, 'columns of the export are not in the table')
       return {
-        rows_written, bytes_processed, attempt,
+        rows_written,
+        bytes_processed,
+        attempt,
         outputs: {
-          table: `${target.dataset}.${target.table}`, files: delivery.files.length, manifest_id: delivery.id, source_file: delivery.source_file, rows_written,
-          columns_not_taken: not_taken.length, ...(not_taken.length === 0 ? {} : { columns_not_taken_names: not_taken.slice(0, mostNamed) }),
+          table: `${target.dataset}.${target.table}`,
+          files: delivery.files.length,
+          manifest_id: delivery.id,
+          source_file: delivery.source_file,
+          rows_written,
+          columns_not_taken: not_taken.length,
+          ...(not_taken.length === 0 ? {} : { columns_not_taken_names: not_taken.slice(0, mostNamed) }),
         },
       }
     },

@@ -1,5 +1,6 @@
 /**
- * Objects on their way into the warehouse: streamed to the scratch folder, looked at, loaded, and removed. Memory does not grow with them. What a
+ * Objects on their way into the warehouse: streamed to the scratch folder, looked at, loaded, and removed. Memory does
+ * not grow with them. What a
  * killed process left behind is removed by the next one.
  */
 import { createReadStream, createWriteStream } from 'node:fs'
@@ -18,12 +19,23 @@ export interface SpoolLimits {
   file_bytes: number
   /** Of one file unpacked; default 200 GiB. */
   unpacked_bytes: number
-  /** Unpacked over packed, looked at beyond 64 MiB; default 250. Reports pack 5 to 30 times, the worst that gzip can is 1032. */
+  /**
+   * Unpacked over packed, looked at beyond 64 MiB; default 250. Reports pack 5 to 30 times, the worst that gzip can is
+   * 1032.
+   */
   ratio: number
-  /** Archives up to here are put down unpacked, which loads faster and takes more space; larger ones stay packed. Default 256 MiB. */
+  /**
+   * Archives up to here are put down unpacked, which loads faster and takes more space; larger ones stay packed.
+   * Default 256 MiB.
+   */
   unpack_bytes: number
 }
-const defaults: SpoolLimits = { file_bytes: 20 * 1024 ** 3, unpacked_bytes: 200 * 1024 ** 3, ratio: 250, unpack_bytes: 256 * 1024 ** 2 }
+const defaults: SpoolLimits = {
+  file_bytes: 20 * 1024 ** 3,
+  unpacked_bytes: 200 * 1024 ** 3,
+  ratio: 250,
+  unpack_bytes: 256 * 1024 ** 2,
+}
 const ratioFromBytes = 64 * 1024 ** 2
 const headBytes = 1024 ** 2
 const manifestBytes = 16 * 1024 ** 2
@@ -46,17 +58,29 @@ export interface SpoolInput<T> {
   /** What happens with them as local files; they are gone afterwards. */
   work(files: readonly Spooled[]): Promise<T>
 }
-export interface Spool { with<T>(input: SpoolInput<T>): Promise<T> }
+export interface Spool {
+  with<T>(input: SpoolInput<T>): Promise<T>
+}
 
-const codeOf = (error: unknown): string | undefined => (error instanceof Error && 'code' in error ? String(error.code) : undefined)
+const codeOf = (error: unknown): string | undefined =>
+  error instanceof Error && 'code' in error ? String(error.code) : undefined
 /** A full disk, told; anything else as it is. */
 const worded = (error: unknown): unknown =>
-  codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT' ? new AppError('DISK_FULL', 'no space left in the scratch folder, where exports are put before they are loaded; free some, the step is tried again', { cause: error }) : error
+  codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
+    ? new AppError(
+        'DISK_FULL',
+        'no space left in the scratch folder, where exports are put before they are loaded; free some, the step is tried again',
+        { cause: error },
+      )
+    : error
 
 const isGzip = (key: string): boolean => /\.gz$/i.test(key)
 
 /** Passes on and tells how many bytes there were so far. */
-const counted = async function* (source: AsyncIterable<Buffer>, onBytes: (total: number) => void): AsyncGenerator<Buffer> {
+const counted = async function* (
+  source: AsyncIterable<Buffer>,
+  onBytes: (total: number) => void,
+): AsyncGenerator<Buffer> {
   let total = 0
   for await (const chunk of source) {
     total += chunk.length
@@ -64,26 +88,63 @@ const counted = async function* (source: AsyncIterable<Buffer>, onBytes: (total:
     yield chunk
   }
 }
-const nowhere = (): Writable => new Writable({ write(_chunk, _encoding, done) { done() } })
+const nowhere = (): Writable =>
+  new Writable({
+    write(_chunk, _encoding, done) {
+      done()
+    },
+  })
 
-/** One object into one local file. It is read to its end on the way: a broken or endless archive is found before there is a job. */
-const putDown = async (folder: string, k: number, { objects, store, bucket, object, limits, signal, count_rows, place }: {
-  objects: Objects; store: Store; bucket: string; object: ObjectInfo; limits: SpoolLimits; signal: AbortSignal; count_rows: boolean; place: Place
-}): Promise<Spooled> => {
+/**
+ * One object into one local file. It is read to its end on the way: a broken or endless archive is found before there
+ * is a job.
+ */
+const putDown = async (
+  folder: string,
+  k: number,
+  {
+    objects,
+    store,
+    bucket,
+    object,
+    limits,
+    signal,
+    count_rows,
+    place,
+  }: {
+    objects: Objects
+    store: Store
+    bucket: string
+    object: ObjectInfo
+    limits: SpoolLimits
+    signal: AbortSignal
+    count_rows: boolean
+    place: Place
+  },
+): Promise<Spooled> => {
   const { key } = object
   let [size_bytes, unpacked_bytes, kept] = [0, 0, 0]
   const head: Buffer[] = []
   const counter = count_rows ? openRecordCount() : undefined
-  const packed = (chunks: AsyncIterable<Buffer>) => counted(chunks, (total) => {
-    size_bytes = total
-    if (total > limits.file_bytes) throw new AppError('EXPORT_INVALID', `${key}: expected a file of at most ${gib(limits.file_bytes)}, got more`)
-  })
+  const packed = (chunks: AsyncIterable<Buffer>) =>
+    counted(chunks, (total) => {
+      size_bytes = total
+      if (total > limits.file_bytes)
+        throw new AppError('EXPORT_INVALID', `${key}: expected a file of at most ${gib(limits.file_bytes)}, got more`)
+    })
   const plain = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
       unpacked_bytes += chunk.length
-      if (unpacked_bytes > limits.unpacked_bytes) throw new AppError('EXPORT_INVALID', `${key}: expected at most ${gib(limits.unpacked_bytes)} unpacked, got more`)
+      if (unpacked_bytes > limits.unpacked_bytes)
+        throw new AppError(
+          'EXPORT_INVALID',
+          `${key}: expected at most ${gib(limits.unpacked_bytes)} unpacked, got more`,
+        )
       if (unpacked_bytes > ratioFromBytes && unpacked_bytes > size_bytes * limits.ratio) {
-        throw new AppError('EXPORT_INVALID', `${key}: expected a report that packs up to ${limits.ratio} times, got ${gib(unpacked_bytes)} and more from ${gib(size_bytes)}; nothing of it is loaded`)
+        throw new AppError(
+          'EXPORT_INVALID',
+          `${key}: expected a report that packs up to ${limits.ratio} times, got ${gib(unpacked_bytes)} and more from ${gib(size_bytes)}; nothing of it is loaded`,
+        )
       }
       if (kept < headBytes) {
         const part = chunk.subarray(0, headBytes - kept)
@@ -97,11 +158,12 @@ const putDown = async (folder: string, k: number, { objects, store, bucket, obje
   const file = (name: string) => createWriteStream(name, { mode: 0o600, highWaterMark: headBytes })
   let room = object.size_bytes
   /** Before it is written: what it takes beyond its listing. */
-  const roomed = (chunks: AsyncIterable<Buffer>) => counted(chunks, (total) => {
-    if (total <= room) return
-    place.grow(total - room)
-    room = total
-  })
+  const roomed = (chunks: AsyncIterable<Buffer>) =>
+    counted(chunks, (total) => {
+      if (total <= room) return
+      place.grow(total - room)
+      room = total
+    })
   const unpacked = () => createGunzip({ chunkSize: headBytes })
   const source = await objects.read(store, bucket, key, { etag: object.etag, signal })
   const staysPacked = isGzip(key) && object.size_bytes > limits.unpack_bytes
@@ -114,11 +176,23 @@ const putDown = async (folder: string, k: number, { objects, store, bucket, obje
       await pipeline(createReadStream(path, { highWaterMark: headBytes }), unpacked(), plain, nowhere(), { signal })
     }
   } catch (error) {
-    if (codeOf(error)?.startsWith('Z_') === true) throw new AppError('EXPORT_INVALID', `${key}: expected a whole gzip file, got one that does not unpack (${String(codeOf(error))})`, { cause: error })
+    if (codeOf(error)?.startsWith('Z_') === true)
+      throw new AppError(
+        'EXPORT_INVALID',
+        `${key}: expected a whole gzip file, got one that does not unpack (${String(codeOf(error))})`,
+        { cause: error },
+      )
     throw error
   }
-  if (size_bytes !== object.size_bytes) throw new AppError('OBJECT_CHANGED', `${key}: expected ${object.size_bytes} bytes as listed, got ${size_bytes}`)
-  return { path, size_bytes, unpacked_bytes, ...(counter === undefined ? {} : { data_rows: Math.max(0, counter.records() - 1) }), ...inspectCsv(key, Buffer.concat(head), { whole: unpacked_bytes <= headBytes }) }
+  if (size_bytes !== object.size_bytes)
+    throw new AppError('OBJECT_CHANGED', `${key}: expected ${object.size_bytes} bytes as listed, got ${size_bytes}`)
+  return {
+    path,
+    size_bytes,
+    unpacked_bytes,
+    ...(counter === undefined ? {} : { data_rows: Math.max(0, counter.records() - 1) }),
+    ...inspectCsv(key, Buffer.concat(head), { whole: unpacked_bytes <= headBytes }),
+  }
 }
 
 const isAlive = (pid: number): boolean => {
@@ -130,8 +204,21 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-/** `scratch_folder` is made if it is missing. Nothing is opened before the first use. `room`: shared by all spools of the folder; default: one without a bound of space. */
-export const openSpool = ({ objects, scratch_folder, limits: given = {}, room = openRoom() }: { objects: Objects; scratch_folder: string; limits?: Partial<SpoolLimits>; room?: Room }): Spool => {
+/**
+ * `scratch_folder` is made if it is missing. Nothing is opened before the first use. `room`: shared by all spools of
+ * the folder; default: one without a bound of space.
+ */
+export const openSpool = ({
+  objects,
+  scratch_folder,
+  limits: given = {},
+  room = openRoom(),
+}: {
+  objects: Objects
+  scratch_folder: string
+  limits?: Partial<SpoolLimits>
+  room?: Room
+}): Spool => {
   const limits = { ...defaults, ...given }
   // The time tells this process from an earlier one of the same number, which in a container all are.
   const own = `load-${process.pid}-${Math.round(performance.timeOrigin)}-`
@@ -141,7 +228,8 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {}, room = 
     for (const name of await readdir(scratch_folder)) {
       const pid = /^load-(\d+)-\d+-/.exec(name)?.[1]
       if (pid === undefined || name.startsWith(own)) continue
-      if (Number(pid) === process.pid || !isAlive(Number(pid))) await rm(join(scratch_folder, name), { recursive: true, force: true })
+      if (Number(pid) === process.pid || !isAlive(Number(pid)))
+        await rm(join(scratch_folder, name), { recursive: true, force: true })
     }
   }
 
@@ -149,8 +237,15 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {}, room = 
     with: async ({ store, bucket, files, signal, count_rows = false, work }) => {
       // Known before a byte is moved.
       const large = files.find(({ size_bytes }) => size_bytes > limits.file_bytes)
-      if (large !== undefined) throw new AppError('EXPORT_INVALID', `${large.key}: expected a file of at most ${gib(limits.file_bytes)}, got ${gib(large.size_bytes)}`)
-      const place = await room.enter(files.reduce((total, { size_bytes }) => total + size_bytes, 0), signal)
+      if (large !== undefined)
+        throw new AppError(
+          'EXPORT_INVALID',
+          `${large.key}: expected a file of at most ${gib(limits.file_bytes)}, got ${gib(large.size_bytes)}`,
+        )
+      const place = await room.enter(
+        files.reduce((total, { size_bytes }) => total + size_bytes, 0),
+        signal,
+      )
       let folder: string | undefined
       let handedOver = false
       try {
@@ -167,15 +262,29 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {}, room = 
         const one = async () => {
           for (let k = next++; k < files.length; k = next++) {
             const file = files[k]
-            if (file !== undefined) spooled[k] = await putDown(into, k, { objects, store, bucket, object: file, limits, signal: either, count_rows, place })
+            if (file !== undefined)
+              spooled[k] = await putDown(into, k, {
+                objects,
+                store,
+                bucket,
+                object: file,
+                limits,
+                signal: either,
+                count_rows,
+                place,
+              })
           }
         }
         // The first failure stops the others, and all have let go of the folder before it is removed.
         let failure: { error: unknown } | undefined
-        await Promise.all(Array.from({ length: Math.min(atATime, files.length) }, () => one().catch((error: unknown) => {
-          failure ??= { error }
-          stop.abort()
-        })))
+        await Promise.all(
+          Array.from({ length: Math.min(atATime, files.length) }, () =>
+            one().catch((error: unknown) => {
+              failure ??= { error }
+              stop.abort()
+            }),
+          ),
+        )
         signal.throwIfAborted()
         if (failure !== undefined) throw failure.error
         handedOver = true
@@ -183,9 +292,13 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {}, room = 
       } catch (error) {
         throw worded(error)
       } finally {
-        // At shutdown the job may go on without us and still read: then the next process removes the files. Cancelled and timed out jobs have ended here.
+        // At shutdown the job may go on without us and still read: then the next process removes the files. Cancelled
+        // and timed out jobs have ended here.
         const reason: unknown = signal.aborted ? signal.reason : undefined
-        const goesOn = handedOver && signal.aborted && !(reason instanceof AppError && (reason.code === 'CANCELLED' || reason.code === 'TIMED_OUT'))
+        const goesOn =
+          handedOver &&
+          signal.aborted &&
+          !(reason instanceof AppError && (reason.code === 'CANCELLED' || reason.code === 'TIMED_OUT'))
         try {
           if (folder !== undefined && !goesOn) await rm(folder, { recursive: true, force: true })
         } finally {
@@ -197,17 +310,33 @@ export const openSpool = ({ objects, scratch_folder, limits: given = {}, room = 
 }
 
 /** A manifest's text. With the etag of its listing, so that one which is just being replaced is OBJECT_CHANGED. */
-export const readText = async (objects: Objects, store: Store, bucket: string, object: ObjectInfo, signal: AbortSignal): Promise<string> => {
+export const readText = async (
+  objects: Objects,
+  store: Store,
+  bucket: string,
+  object: ObjectInfo,
+  signal: AbortSignal,
+): Promise<string> => {
   const chunks: Buffer[] = []
   const stream = await objects.read(store, bucket, object.key, { etag: object.etag, signal })
   for await (const chunk of counted(stream as AsyncIterable<Buffer>, (total) => {
-    if (total > manifestBytes) throw new AppError('EXPORT_INVALID', `${object.key}: expected a manifest of at most ${manifestBytes} bytes, got more`)
-  })) chunks.push(chunk)
+    if (total > manifestBytes)
+      throw new AppError(
+        'EXPORT_INVALID',
+        `${object.key}: expected a manifest of at most ${manifestBytes} bytes, got more`,
+      )
+  }))
+    chunks.push(chunk)
   return Buffer.concat(chunks).toString('utf8')
 }
 
 /** A whole listing. */
-export const listAll = async (objects: Objects, store: Store, bucket: string, prefix: string): Promise<ObjectInfo[]> => {
+export const listAll = async (
+  objects: Objects,
+  store: Store,
+  bucket: string,
+  prefix: string,
+): Promise<ObjectInfo[]> => {
   const found: ObjectInfo[] = []
   for await (const object of objects.list(store, bucket, prefix)) found.push(object)
   return found

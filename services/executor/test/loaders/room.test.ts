@@ -10,13 +10,26 @@ import type { Objects } from '@convergence/objects'
 import { openRoom, type RoomOptions } from '../../src/exports/room.ts'
 import { openSpool } from '../../src/exports/spool.ts'
 import { codeOf, errorOf } from '../fakes.ts'
-import { awsFolder, awsHeader, awsLine, awsManifest, azureFolder, azureHeader, azureLine, azureManifest, csvOf, inWorld } from './world.ts'
+import {
+  awsFolder,
+  awsHeader,
+  awsLine,
+  awsManifest,
+  azureFolder,
+  azureHeader,
+  azureLine,
+  azureManifest,
+  csvOf,
+  inWorld,
+} from './world.ts'
 
 const never = new AbortController().signal
 /** Whether it has happened by now. */
 const settled = async (promise: Promise<unknown>): Promise<boolean> => {
   let is = false
-  const on = () => { is = true }
+  const on = () => {
+    is = true
+  }
   promise.then(on, on)
   await turn()
   return is
@@ -66,7 +79,11 @@ describe('room in the scratch folder', () => {
     const other = openRoom({ scratch_bytes: 10 })
     ;(await other.enter(6, never)).leave({ stays: true })
     const beside = await other.enter(4, never)
-    expect(() => { beside.grow(1) }).to.throw(AppError).with.property('code', 'DISK_FULL')
+    expect(() => {
+      beside.grow(1)
+    })
+      .to.throw(AppError)
+      .with.property('code', 'DISK_FULL')
   })
 })
 
@@ -74,23 +91,52 @@ describe('the scratch folder of many loads', () => {
   const setup = (options: RoomOptions) => {
     const folder = mkdtempSync(join(tmpdir(), 'convergence-room-'))
     const packed = gzipSync(`a,b\n${'1,2\n'.repeat(1000)}`)
-    const content: Record<string, Buffer> = { 'plain.csv': Buffer.from(`a,b\n${'1,2\n'.repeat(24)}`), 'packed.csv.gz': packed }
-    const objects: Objects = { list: async function* () { /* nothing asks */ }, read: async (_store, _bucket, key) => Readable.from([content[key]]), close: async () => undefined }
+    const content: Record<string, Buffer> = {
+      'plain.csv': Buffer.from(`a,b\n${'1,2\n'.repeat(24)}`),
+      'packed.csv.gz': packed,
+    }
+    const objects: Objects = {
+      list: async function* () {
+        /* nothing asks */
+      },
+      read: async (_store, _bucket, key) => Readable.from([content[key]]),
+      close: async () => undefined,
+    }
     const spool = openSpool({ objects, scratch_folder: folder, room: openRoom(options) })
     return {
-      packed: packed.length, names: () => readdirSync(folder),
-      run: async (key: string, { signal = never, work = async () => undefined }: { signal?: AbortSignal; work?: () => Promise<unknown> } = {}) =>
-        spool.with({ store: 's3', bucket: 'b', files: [{ key, size_bytes: content[key]?.length ?? 0, etag: 'e', modified_at: '' }], signal, work }),
-      end: () => { rmSync(folder, { recursive: true }) },
+      packed: packed.length,
+      names: () => readdirSync(folder),
+      run: async (
+        key: string,
+        { signal = never, work = async () => undefined }: { signal?: AbortSignal; work?: () => Promise<unknown> } = {},
+      ) =>
+        spool.with({
+          store: 's3',
+          bucket: 'b',
+          files: [{ key, size_bytes: content[key]?.length ?? 0, etag: 'e', modified_at: '' }],
+          signal,
+          work,
+        }),
+      end: () => {
+        rmSync(folder, { recursive: true })
+      },
     }
   }
   /** A load that has its files and goes on until it is let. */
   const holding = async ({ run }: ReturnType<typeof setup>, key: string): Promise<() => Promise<unknown>> => {
     const { promise: until, resolve: let_go } = Promise.withResolvers<undefined>()
     const { promise: there, resolve: arrived } = Promise.withResolvers<undefined>()
-    const load = run(key, { work: async () => { arrived(undefined); await until } })
+    const load = run(key, {
+      work: async () => {
+        arrived(undefined)
+        await until
+      },
+    })
     await Promise.race([there, load])
-    return async () => { let_go(undefined); return load }
+    return async () => {
+      let_go(undefined)
+      return load
+    }
   }
 
   it('refuses what is larger than all of it, naming how large it is and the setting', async () => {
@@ -114,7 +160,15 @@ describe('the scratch folder of many loads', () => {
     expect(await codeOf(third)).to.equal('TIMED_OUT')
     await release()
     await second
-    expect(await codeOf(world.run('plain.csv', { work: async () => { throw new AppError('EXPORT_INVALID', 'no') } }))).to.equal('EXPORT_INVALID')
+    expect(
+      await codeOf(
+        world.run('plain.csv', {
+          work: async () => {
+            throw new AppError('EXPORT_INVALID', 'no')
+          },
+        }),
+      ),
+    ).to.equal('EXPORT_INVALID')
     await world.run('plain.csv')
     expect(world.names()).to.deep.equal([])
     world.end()
@@ -137,16 +191,38 @@ describe('the scratch folder of many loads', () => {
     world.end()
   })
 
-  it('is one for the loaders of AWS and of Azure', inWorld(async (world) => {
-    const room = openRoom({ scratch_bytes: 1000 })
-    world.put('s3', 'acme-cur', `${awsFolder}/daily-1.csv`, csvOf(awsHeader, [awsLine('1')]))
-    world.put('s3', 'acme-cur', `${awsFolder}/daily-Manifest.json`, awsManifest([`${awsFolder}/daily-1.csv`]))
-    world.put('azure', 'acme-exports', `${azureFolder}/r/part_0.csv`, csvOf(azureHeader, [azureLine('1')]))
-    world.put('azure', 'acme-exports', `${azureFolder}/r/manifest.json`, azureManifest([`${azureFolder}/r/part_0.csv`]))
-    const other = await room.enter(900, never)
-    const loads = [world.load('aws', { s3_bucket: 'acme-cur', s3_prefix: 'cur', report_name: 'daily', month: '2025-11' }, { deps: { room } }), world.load('azure', { container: 'acme-exports', prefix: 'cost/daily', month: '2025-11' }, { deps: { room } })]
-    expect(await Promise.race([...loads, new Promise((resolve) => { setTimeout(resolve, 200, 'both wait') })])).to.equal('both wait')
-    other.leave()
-    expect((await Promise.all(loads)).map(({ rows_written }) => rows_written)).to.deep.equal([1, 1])
-  })).timeout(20_000)
+  it(
+    'is one for the loaders of AWS and of Azure',
+    inWorld(async (world) => {
+      const room = openRoom({ scratch_bytes: 1000 })
+      world.put('s3', 'acme-cur', `${awsFolder}/daily-1.csv`, csvOf(awsHeader, [awsLine('1')]))
+      world.put('s3', 'acme-cur', `${awsFolder}/daily-Manifest.json`, awsManifest([`${awsFolder}/daily-1.csv`]))
+      world.put('azure', 'acme-exports', `${azureFolder}/r/part_0.csv`, csvOf(azureHeader, [azureLine('1')]))
+      world.put(
+        'azure',
+        'acme-exports',
+        `${azureFolder}/r/manifest.json`,
+        azureManifest([`${azureFolder}/r/part_0.csv`]),
+      )
+      const other = await room.enter(900, never)
+      const loads = [
+        world.load(
+          'aws',
+          { s3_bucket: 'acme-cur', s3_prefix: 'cur', report_name: 'daily', month: '2025-11' },
+          { deps: { room } },
+        ),
+        world.load('azure', { container: 'acme-exports', prefix: 'cost/daily', month: '2025-11' }, { deps: { room } }),
+      ]
+      expect(
+        await Promise.race([
+          ...loads,
+          new Promise((resolve) => {
+            setTimeout(resolve, 200, 'both wait')
+          }),
+        ]),
+      ).to.equal('both wait')
+      other.leave()
+      expect((await Promise.all(loads)).map(({ rows_written }) => rows_written)).to.deep.equal([1, 1])
+    }),
+  ).timeout(20_000)
 })

@@ -1,5 +1,17 @@
-/** What the loaders' tests share: a warehouse on the real engine, bucket folders, and sums taken from raw files without any of the code under test. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+/**
+ * What the loaders' tests share: a warehouse on the real engine, bucket folders, and sums taken from raw files without
+ * any of the code under test.
+ */
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Column } from '@convergence/contracts'
@@ -17,7 +29,10 @@ import { contextOf, makeRun, makeStep } from '../fakes.ts'
 
 const repository = join(import.meta.dirname, '../../../..')
 export const tableColumns = (provider: 'aws' | 'azure'): Column[] => {
-  const path = provider === 'aws' ? 'aws/s3_data_loader/schemas/aws_cost_cur.json' : 'azure/blob_data_loader/schemas/azure_cost_exports.json'
+  const path =
+    provider === 'aws'
+      ? 'aws/s3_data_loader/schemas/aws_cost_cur.json'
+      : 'azure/blob_data_loader/schemas/azure_cost_exports.json'
   return JSON.parse(readFileSync(join(repository, 'ps_templates', path), 'utf8')) as Column[]
 }
 export const realAws = join(repository, '../shared/samples/aws/sample-anonymous-aws-export-dataset.csv')
@@ -27,7 +42,8 @@ export const realAzure = join(repository, '../shared/samples/azure/sample-anonym
 export const exactSum = (values: readonly string[]): string => {
   const scale = 30
   const sum = values.reduce((total, text) => {
-    const [, sign, whole = '', fraction = '', exponent = '0'] = /^(-?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? []
+    const [, sign, whole = '', fraction = '', exponent = '0'] =
+      /^(-?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(text) ?? []
     if (sign === undefined || whole + fraction === '') throw new Error(`${text} is no number`)
     const units = BigInt(whole + fraction) * 10n ** BigInt(scale - fraction.length + Number(exponent))
     return sign === '-' ? total - units : total + units
@@ -35,10 +51,22 @@ export const exactSum = (values: readonly string[]): string => {
   const digits = (sum < 0n ? -sum : sum).toString().padStart(scale + 1, '0')
   return `${sum < 0n ? '-' : ''}${digits.slice(0, -scale)}.${digits.slice(-scale)}`.replace(/\.?0+$/, '')
 }
-/** One column of CSV text: its quotes are undone by splitting at them, which is enough for files without quotes inside the column. */
+/**
+ * One column of CSV text: its quotes are undone by splitting at them, which is enough for files without quotes inside
+ * the column.
+ */
 export const rawColumn = (text: string, name: string): string[] => {
-  const [header = [], ...rows] = text.replace(/^\uFEFF/, '').split(/\r?\n/).filter((line) => line !== '')
-    .map((line) => line.split('"').map((part, k) => (k % 2 === 0 ? part : part.replaceAll(',', ';'))).join('').split(','))
+  const [header = [], ...rows] = text
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+    .filter((line) => line !== '')
+    .map((line) =>
+      line
+        .split('"')
+        .map((part, k) => (k % 2 === 0 ? part : part.replaceAll(',', ';')))
+        .join('')
+        .split(','),
+    )
   return rows.map((row) => row[header.indexOf(name)] ?? '')
 }
 
@@ -54,24 +82,51 @@ export interface World {
   one(query: string): Promise<Record<string, unknown>>
   end(): Promise<void>
 }
-export interface LoadOptions { period?: Record<string, string>; columns?: Column[]; deps?: Partial<LoaderDeps>; context?: Partial<StepContext>; write_mode?: string; tenant?: string }
+export interface LoadOptions {
+  period?: Record<string, string>
+  columns?: Column[]
+  deps?: Partial<LoaderDeps>
+  context?: Partial<StepContext>
+  write_mode?: string
+  tenant?: string
+}
 
 /** The same folders, read by the vendors' own clients over HTTP: OBJECTS_FORM=clouds runs the same tests so. */
 const overHttp = async (buckets: Objects): Promise<{ objects: Objects; close(): Promise<void> }> => {
-  const [s3, azure] = [await openStoreFront({ store: 's3', objects: buckets, port: 0 }), await openStoreFront({ store: 'azure', objects: buckets, port: 0 })]
+  const [s3, azure] = [
+    await openStoreFront({ store: 's3', objects: buckets, port: 0 }),
+    await openStoreFront({ store: 'azure', objects: buckets, port: 0 }),
+  ]
   const objects = openClouds({
-    s3: { region: 'eu-central-1', endpoint: `http://127.0.0.1:${s3.port}`, credentials: { accessKeyId: 'test', secretAccessKey: 'test' } },
-    azure: { connection_string: `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=dGVzdA==;BlobEndpoint=http://127.0.0.1:${azure.port}/account;` },
+    s3: {
+      region: 'eu-central-1',
+      endpoint: `http://127.0.0.1:${s3.port}`,
+      credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
+    },
+    azure: {
+      connection_string: `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=dGVzdA==;BlobEndpoint=http://127.0.0.1:${azure.port}/account;`,
+    },
   })
-  return { objects, close: async () => { for (const each of [objects, s3, azure, buckets]) await each.close() } }
+  return {
+    objects,
+    close: async () => {
+      for (const each of [objects, s3, azure, buckets]) await each.close()
+    },
+  }
 }
 
 export const setup = async (): Promise<World> => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-loaders-'))
-  const warehouse = openWarehouse({ engine: await openEngine({ folder, project_id: 'local-convergence' }), random: () => 0 })
+  const warehouse = openWarehouse({
+    engine: await openEngine({ folder, project_id: 'local-convergence' }),
+    random: () => 0,
+  })
   await warehouse.ensureDataset('acme')
   const buckets = openBuckets({ folder: join(folder, 'buckets') })
-  const { objects, close } = process.env['OBJECTS_FORM'] === 'clouds' ? await overHttp(buckets) : { objects: buckets, close: () => buckets.close() }
+  const { objects, close } =
+    process.env['OBJECTS_FORM'] === 'clouds'
+      ? await overHttp(buckets)
+      : { objects: buckets, close: () => buckets.close() }
   const scratch_folder = join(folder, 'scratch')
   let runs = 0
   const put: World['put'] = (store, bucket, key, content, modified) => {
@@ -81,9 +136,23 @@ export const setup = async (): Promise<World> => {
     if (modified !== undefined) utimesSync(path, new Date(modified), new Date(modified))
   }
   return {
-    folder, warehouse, objects, put,
+    folder,
+    warehouse,
+    objects,
+    put,
     scratch: () => (existsSync(scratch_folder) ? readdirSync(scratch_folder) : []),
-    load: async (provider, source, { period, columns = tableColumns(provider), deps = {}, context = {}, write_mode = 'truncate', tenant = 'acme' } = {}) => {
+    load: async (
+      provider,
+      source,
+      {
+        period,
+        columns = tableColumns(provider),
+        deps = {},
+        context = {},
+        write_mode = 'truncate',
+        tenant = 'acme',
+      } = {},
+    ) => {
       runs += 1
       const month = typeof source['month'] === 'string' ? source['month'] : '2025-11'
       const aws = provider === 'aws'
@@ -92,8 +161,20 @@ export const setup = async (): Promise<World> => {
         config: {
           source,
           destination: {
-            bq_project_id: 'local-convergence', dataset_type: 'acme', table: aws ? 'aws_cost_cur' : 'azure_cost_exports', write_mode, columns,
-            ...(write_mode === 'truncate' ? { period: period ?? (aws ? { billing_period: `${month}-01`, report_name: 'daily' } : { billing_period: `${month}-01`, export_name: 'cost/daily' }) } : {}),
+            bq_project_id: 'local-convergence',
+            dataset_type: 'acme',
+            table: aws ? 'aws_cost_cur' : 'azure_cost_exports',
+            write_mode,
+            columns,
+            ...(write_mode === 'truncate'
+              ? {
+                  period:
+                    period ??
+                    (aws
+                      ? { billing_period: `${month}-01`, report_name: 'daily' }
+                      : { billing_period: `${month}-01`, export_name: 'cost/daily' }),
+                }
+              : {}),
             table_config: { time_partitioning: { field: 'billing_period', type: 'MONTH' } },
           },
         },
@@ -121,16 +202,32 @@ export const inWorld = (body: (world: World) => Promise<void>) => async (): Prom
   }
 }
 
-// ---- small exports --------------------------------------------------------------------------------------------------------------
+// ---- small exports
 
-export const awsHeader = 'identity/LineItemId,bill/BillingPeriodStartDate,lineItem/UsageAccountId,lineItem/UsageStartDate,lineItem/ProductCode,lineItem/UnblendedCost,product/ProductName,product/vcpu,resourceTags/user:env,costCategory/Team'
-export const awsLine = (cost: string, { id = 'x', month = '2025-11', env = 'prod', category = 'core' } = {}): string => `${id},${month}-01T00:00:00.000Z,012345678901,${month}-05T01:00:00Z,AmazonEC2,${cost},"Amazon, Inc.",4,${env},${category}`
-export const csvOf = (header: string, lines: readonly string[], newline = '\n'): string => `${[header, ...lines].join(newline)}${newline}`
+export const awsHeader =
+  'identity/LineItemId,bill/BillingPeriodStartDate,lineItem/UsageAccountId,lineItem/UsageStartDate,lineItem/ProductCode,lineItem/UnblendedCost,product/ProductName,product/vcpu,resourceTags/user:env,costCategory/Team'
+export const awsLine = (cost: string, { id = 'x', month = '2025-11', env = 'prod', category = 'core' } = {}): string =>
+  `${id},${month}-01T00:00:00.000Z,012345678901,${month}-05T01:00:00Z,AmazonEC2,${cost},"Amazon, Inc.",4,${env},${category}`
+export const csvOf = (header: string, lines: readonly string[], newline = '\n'): string =>
+  `${[header, ...lines].join(newline)}${newline}`
 export const awsFolder = 'cur/daily/20251101-20251201'
 export const awsManifest = (reportKeys: readonly string[], more: Record<string, unknown> = {}): string =>
-  JSON.stringify({ assemblyId: 'a-1', reportName: 'daily', compression: 'GZIP', contentType: 'text/csv', billingPeriod: { start: '20251101T000000.000Z', end: '20251201T000000.000Z' }, reportKeys, ...more })
+  JSON.stringify({
+    assemblyId: 'a-1',
+    reportName: 'daily',
+    compression: 'GZIP',
+    contentType: 'text/csv',
+    billingPeriod: { start: '20251101T000000.000Z', end: '20251201T000000.000Z' },
+    reportKeys,
+    ...more,
+  })
 
 export const azureFolder = 'cost/daily/20251101-20251130'
-export const azureHeader = 'SubscriptionId,Date,MeterCategory,CostInBillingCurrency,BillingCurrencyCode,BillingPeriodStartDate,Tags,AdditionalInfo'
-export const azureLine = (cost: string, { day = '11/5/2025', tags = '"""env"": ""prod"""', start = '11/1/2025' } = {}): string => `sub-1,${day},Storage,${cost},USD,${start},${tags},"{""a"": 1}"`
-export const azureManifest = (names: readonly string[], more: Record<string, unknown> = {}): string => JSON.stringify({ manifestVersion: '2024-04-01', blobs: names.map((blobName) => ({ blobName })), ...more })
+export const azureHeader =
+  'SubscriptionId,Date,MeterCategory,CostInBillingCurrency,BillingCurrencyCode,BillingPeriodStartDate,Tags,AdditionalInfo'
+export const azureLine = (
+  cost: string,
+  { day = '11/5/2025', tags = '"""env"": ""prod"""', start = '11/1/2025' } = {},
+): string => `sub-1,${day},Storage,${cost},USD,${start},${tags},"{""a"": 1}"`
+export const azureManifest = (names: readonly string[], more: Record<string, unknown> = {}): string =>
+  JSON.stringify({ manifestVersion: '2024-04-01', blobs: names.map((blobName) => ({ blobName })), ...more })

@@ -2,7 +2,9 @@ import type { Handler } from '@convergence/bus'
 import type { Ended } from '../text.ts'
 
 /** Tells whom the pipeline names. A repeat finds the rows of the first time and tells nobody again. */
-export const onRunCompleted = ({ notify }: { notify: (event: Ended, signal: AbortSignal) => Promise<void> }): Handler<'run-completed'> => async (event, delivery) => {
-  await notify(event, delivery.signal)
-  return undefined
-}
+export const onRunCompleted =
+  ({ notify }: { notify: (event: Ended, signal: AbortSignal) => Promise<void> }): Handler<'run-completed'> =>
+  async (event, delivery) => {
+    await notify(event, delivery.signal)
+    return undefined
+  }

@@ -1,5 +1,6 @@
 /**
- * Messages that nobody could handle, of every subscription. Stores them raw and refuses none; frees the slot of a run that cannot go on.
+ * Messages that nobody could handle, of every subscription. Stores them raw and refuses none; frees the slot of a run
+ * that cannot go on.
  */
 import { metrics } from '@opentelemetry/api'
 import type { Bus, DeadDelivery } from '@convergence/bus'
@@ -12,26 +13,51 @@ import type { Message } from '../ledger/decide.ts'
 import type { PublisherKey } from './run-requested.ts'
 import { compileRequest, verifyRequest } from './run-requested.ts'
 
-interface Deps { ledger: Ledger; pipelines: Pipelines; publisherKey(kid: string): Promise<PublisherKey | undefined>; warehouse: Pick<Warehouse, 'append'>; log: Pick<Log, 'error'> }
+interface Deps {
+  ledger: Ledger
+  pipelines: Pipelines
+  publisherKey(kid: string): Promise<PublisherKey | undefined>
+  warehouse: Pick<Warehouse, 'append'>
+  log: Pick<Log, 'error'>
+}
 
 /** Bytes of a body that are kept. */
 const keptBytes = 1_000_000
 
 export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => {
-  const dead_letters = metrics.getMeter('convergence').createCounter('dead_letters', { description: 'Messages that nobody could handle' })
+  const dead_letters = metrics
+    .getMeter('convergence')
+    .createCounter('dead_letters', { description: 'Messages that nobody could handle' })
   return async (dead) => {
     const { subscription, attributes, data } = dead
     const [, topic = 'unknown'] = subscription.split('.')
     const reason = attributes['reason'] ?? 'POISON'
     const detail = (attributes['detail'] ?? `failed at each of ${dead.delivery_attempts} deliveries`).slice(0, 4000)
     const dead_letter_id = `d_${digestOf([subscription, dead.message_id]).slice(0, 26)}`
-    await deps.warehouse.append('dead_letters_rows', [{
-      dead_letter_id, subscription, topic, tenant_id: attributes['tenant_id'] ?? null, run_id: attributes['run_id'] ?? null, reason, detail, attributes: { ...attributes },
-      body: Buffer.from(data.subarray(0, keptBytes)).toString('base64'), delivery_attempts: dead.delivery_attempts, state: 'NEW', version: 1, event_id: `${dead_letter_id}-1`, recorded_at: new Date(dead.published_at).toISOString(),
-    }])
+    await deps.warehouse.append('dead_letters_rows', [
+      {
+        dead_letter_id,
+        subscription,
+        topic,
+        tenant_id: attributes['tenant_id'] ?? null,
+        run_id: attributes['run_id'] ?? null,
+        reason,
+        detail,
+        attributes: { ...attributes },
+        body: Buffer.from(data.subarray(0, keptBytes)).toString('base64'),
+        delivery_attempts: dead.delivery_attempts,
+        state: 'NEW',
+        version: 1,
+        event_id: `${dead_letter_id}-1`,
+        recorded_at: new Date(dead.published_at).toISOString(),
+      },
+    ])
     // Whoever published it may have put any reason into it.
     dead_letters.add(1, { subscription, reason: isErrorCode(reason) ? reason : 'POISON' })
-    deps.log.error({ dead_letter_id, subscription, reason, run_id: attributes['run_id'], tenant_id: attributes['tenant_id'] }, 'dead letter')
+    deps.log.error(
+      { dead_letter_id, subscription, reason, run_id: attributes['run_id'], tenant_id: attributes['tenant_id'] },
+      'dead letter',
+    )
     const poison = await poisonOf(deps, dead, `${reason}, dead letter ${dead_letter_id}`)
     return poison === undefined ? undefined : deps.ledger.submit(poison)
   }
@@ -43,14 +69,19 @@ const poisonOf = async (deps: Deps, dead: DeadDelivery, detail: string): Promise
   const at = new Date(dead.published_at).toISOString()
   if (subscription === 'scheduler.run-requested') {
     const request = await verified(deps, dead)
-    return request === undefined ? undefined : { kind: 'poison', run_id: request.run.run_id, subscription, detail, at, request }
+    return request === undefined
+      ? undefined
+      : { kind: 'poison', run_id: request.run.run_id, subscription, detail, at, request }
   }
   const run_id = attributes['run_id']
-  return run_id !== undefined && isHosting(subscription, attributes) ? { kind: 'poison', run_id, subscription, detail, at } : undefined
+  return run_id !== undefined && isHosting(subscription, attributes)
+    ? { kind: 'poison', run_id, subscription, detail, at }
+    : undefined
 }
 
 /**
- * Whether the service was to run a step, or to decide an end, because of the message: one that only recorded or showed it fails no run.
+ * Whether the service was to run a step, or to decide an end, because of the message: one that only recorded or showed
+ * it fails no run.
  * In a run with depends_on the executor resolves what follows, so there the message names neither.
  */
 const isHosting = (subscription: string, attributes: Readonly<Record<string, string>>): boolean => {
@@ -69,10 +100,18 @@ const verified = async (deps: Deps, dead: DeadDelivery): Promise<ReturnType<type
     assertEvent('run-requested', event)
     if (event.action === 'cancel') return undefined
     // A dead letter is published anew, long after it was signed: its age was checked when it was first consumed.
-    const request = await verifyRequest(deps, event, { attributes: dead.attributes, data: dead.data, published_at: dead.attributes['ts'] ?? dead.published_at })
+    const request = await verifyRequest(deps, event, {
+      attributes: dead.attributes,
+      data: dead.data,
+      published_at: dead.attributes['ts'] ?? dead.published_at,
+    })
     return compileRequest(deps.pipelines, event, request, new Date(dead.published_at).toISOString())
   } catch (error) {
-    if (error instanceof SyntaxError || (error instanceof AppError && (error.code === 'BAD_SIGNATURE' || error.code === 'EVENT_INVALID'))) return undefined
+    if (
+      error instanceof SyntaxError ||
+      (error instanceof AppError && (error.code === 'BAD_SIGNATURE' || error.code === 'EVENT_INVALID'))
+    )
+      return undefined
     throw error
   }
 }

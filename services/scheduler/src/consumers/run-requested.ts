@@ -1,6 +1,8 @@
 /**
- * A request for a run, its cancellation or its resumption. Nothing about it is believed before its signature is verified: who may ask, for
- * which tenant, for which pipelines. What a verified request asks for wrongly is a rejected run; an unverified one is a dead letter.
+ * A request for a run, its cancellation or its resumption. Nothing about it is believed before its signature is
+ * verified: who may ask, for
+ * which tenant, for which pipelines. What a verified request asks for wrongly is a rejected run; an unverified one is a
+ * dead letter.
  */
 import type { KeyObject } from 'node:crypto'
 import type { Delivery, Handler } from '@convergence/bus'
@@ -23,7 +25,12 @@ export interface PublisherKey {
   expires_at?: string
 }
 
-interface Deps { ledger: Ledger; pipelines: Pipelines; publisherKey(kid: string): Promise<PublisherKey | undefined>; now(): Date }
+interface Deps {
+  ledger: Ledger
+  pipelines: Pipelines
+  publisherKey(kid: string): Promise<PublisherKey | undefined>
+  now(): Date
+}
 
 /** Greatest difference between a signature's time and the broker's clock. */
 const skewMs = 5 * 60_000
@@ -32,27 +39,60 @@ const unknownMs = 2 * 60_000
 /** And how often it is looked at, at least: by Pub/Sub's backoff, from 10 s doubled, that is ten minutes. */
 const unknownAttempts = 7
 
-export const onRunRequested = (deps: Deps): Handler<'run-requested'> => async (event, delivery) => {
-  const request = await verifyRequest(deps, event, delivery)
-  const at = new Date(delivery.published_at).toISOString()
-  try {
-    if (event.action === 'cancel') return await deps.ledger.submit({ kind: 'cancel', tenant_id: event.tenant_id, run_id: request.target, by: event.user_id ?? event.trigger_by, at })
-    return await deps.ledger.submit({ kind: 'request', at, ...compileRequest(deps.pipelines, event, request, at) })
-  } catch (error) {
-    const unknown = error instanceof AppError && (error.code === 'TENANT_UNKNOWN' || (error.code === 'NOT_FOUND' && event.action === 'cancel'))
-    // What it waits for may have been given back like itself, and comes later and later.
-    if (unknown && (deps.now().getTime() - Date.parse(delivery.published_at) < unknownMs || delivery.attempt < unknownAttempts)) throw new AppError('UNAVAILABLE', `not known yet, tried again: ${error.message}`, { cause: error })
-    throw error
+export const onRunRequested =
+  (deps: Deps): Handler<'run-requested'> =>
+  async (event, delivery) => {
+    const request = await verifyRequest(deps, event, delivery)
+    const at = new Date(delivery.published_at).toISOString()
+    try {
+      if (event.action === 'cancel')
+        return await deps.ledger.submit({
+          kind: 'cancel',
+          tenant_id: event.tenant_id,
+          run_id: request.target,
+          by: event.user_id ?? event.trigger_by,
+          at,
+        })
+      return await deps.ledger.submit({ kind: 'request', at, ...compileRequest(deps.pipelines, event, request, at) })
+    } catch (error) {
+      const unknown =
+        error instanceof AppError &&
+        (error.code === 'TENANT_UNKNOWN' || (error.code === 'NOT_FOUND' && event.action === 'cancel'))
+      // What it waits for may have been given back like itself, and comes later and later.
+      if (
+        unknown &&
+        (deps.now().getTime() - Date.parse(delivery.published_at) < unknownMs || delivery.attempt < unknownAttempts)
+      )
+        throw new AppError('UNAVAILABLE', `not known yet, tried again: ${error.message}`, { cause: error })
+      throw error
+    }
   }
+
+export interface Verified {
+  kid: string
+  run_id: string
+  /** The run that a cancellation is about. */ target: string
+  platform: boolean
 }
 
-export interface Verified { kid: string; run_id: string; /** The run that a cancellation is about. */ target: string; platform: boolean }
-
 /** Throws BAD_SIGNATURE, or EVENT_INVALID when the request contradicts itself: both are dead letters at once. */
-export const verifyRequest = async ({ publisherKey }: Pick<Deps, 'publisherKey'>, event: RunRequested, delivery: Pick<Delivery, 'attributes' | 'data' | 'published_at'>): Promise<Verified> => {
+export const verifyRequest = async (
+  { publisherKey }: Pick<Deps, 'publisherKey'>,
+  event: RunRequested,
+  delivery: Pick<Delivery, 'attributes' | 'data' | 'published_at'>,
+): Promise<Verified> => {
   const { kid, tenant_id, idempotency_key, ts, sig } = delivery.attributes
-  if (kid === undefined || tenant_id === undefined || idempotency_key === undefined || ts === undefined || sig === undefined) {
-    throw new AppError('BAD_SIGNATURE', 'run-requested: expected the attributes kid, tenant_id, idempotency_key, ts and sig; sign the request')
+  if (
+    kid === undefined ||
+    tenant_id === undefined ||
+    idempotency_key === undefined ||
+    ts === undefined ||
+    sig === undefined
+  ) {
+    throw new AppError(
+      'BAD_SIGNATURE',
+      'run-requested: expected the attributes kid, tenant_id, idempotency_key, ts and sig; sign the request',
+    )
   }
   const key = await publisherKey(kid)
   const published = Date.parse(delivery.published_at)
@@ -66,41 +106,74 @@ export const verifyRequest = async ({ publisherKey }: Pick<Deps, 'publisherKey'>
   const platform = key.tenant_id === '*'
   if (event.tenant_id !== tenant_id) return refuse('tenant_id differs between body and attributes')
   if (!platform && key.tenant_id !== tenant_id) return refuse('the key is of another tenant')
-  if (!(Math.abs(Date.parse(ts) - published) <= skewMs)) return refuse('ts is more than five minutes from the time of publishing')
-  if (!key.public_keys.some((public_key) => verifySignature(public_key, delivery.attributes, delivery.data))) return refuse('the signature does not fit key, attributes and body')
-  if (!platform && (tenant_id === 'system' || (event.pipeline !== undefined && isSystemPipeline(event.pipeline)))) return refuse('pipelines under setup/ are for the platform alone')
-  if (key.pipelines.length > 0 && event.action !== 'cancel' && !key.pipelines.includes(event.pipeline ?? '')) return refuse(`the key may not ask for pipeline ${event.pipeline ?? '(none)'}`)
+  if (!(Math.abs(Date.parse(ts) - published) <= skewMs))
+    return refuse('ts is more than five minutes from the time of publishing')
+  if (!key.public_keys.some((public_key) => verifySignature(public_key, delivery.attributes, delivery.data)))
+    return refuse('the signature does not fit key, attributes and body')
+  if (!platform && (tenant_id === 'system' || (event.pipeline !== undefined && isSystemPipeline(event.pipeline))))
+    return refuse('pipelines under setup/ are for the platform alone')
+  if (key.pipelines.length > 0 && event.action !== 'cancel' && !key.pipelines.includes(event.pipeline ?? ''))
+    return refuse(`the key may not ask for pipeline ${event.pipeline ?? '(none)'}`)
 
   const run_id = runId(tenant_id, idempotency_key)
   const target = event.parent_run_id ?? event.run_id
   if (event.action === 'cancel') {
-    if (target === undefined) throw new AppError('EVENT_INVALID', 'run-requested: a cancellation names the run in parent_run_id')
+    if (target === undefined)
+      throw new AppError('EVENT_INVALID', 'run-requested: a cancellation names the run in parent_run_id')
     return { kid, run_id, target, platform }
   }
-  if (event.pipeline === undefined) throw new AppError('EVENT_INVALID', 'run-requested: pipeline is missing; expected a path such as gcp/cost/billing')
+  if (event.pipeline === undefined)
+    throw new AppError('EVENT_INVALID', 'run-requested: pipeline is missing; expected a path such as gcp/cost/billing')
   for (const copy of [event.run_id, delivery.attributes['run_id']]) {
-    if (copy !== undefined && copy !== run_id) throw new AppError('EVENT_INVALID', `run-requested: run_id ${copy} is not the one of tenant ${tenant_id} and this idempotency key, ${run_id}; leave it out`)
+    if (copy !== undefined && copy !== run_id)
+      throw new AppError(
+        'EVENT_INVALID',
+        `run-requested: run_id ${copy} is not the one of tenant ${tenant_id} and this idempotency key, ${run_id}; leave it out`,
+      )
   }
   return { kid, run_id, target: run_id, platform }
 }
 
 /** The run as data; what cannot be compiled keeps its name and the fault. */
-export const compileRequest = (pipelines: Pipelines, event: RunRequested, { kid, run_id, platform }: Verified, requested_at: string): { run: Run; digest: string; refused?: Fault } => {
+export const compileRequest = (
+  pipelines: Pipelines,
+  event: RunRequested,
+  { kid, run_id, platform }: Verified,
+  requested_at: string,
+): { run: Run; digest: string; refused?: Fault } => {
   const digest = requestDigest(event)
-  const trigger_type: Run['trigger_type'] = platform ? event.trigger_type ?? 'api' : 'publisher'
+  const trigger_type: Run['trigger_type'] = platform ? (event.trigger_type ?? 'api') : 'publisher'
   const facts = {
-    run_id, tenant_id: event.tenant_id, pipeline: event.pipeline ?? '', parameters: event.parameters ?? {}, trigger_type, requested_at, priority: event.priority ?? 5,
-    trigger_by: platform ? event.trigger_by ?? kid : kid,
-    ...event.user_id === undefined ? {} : { user_id: event.user_id },
-    ...event.parent_run_id === undefined ? {} : { parent_run_id: event.parent_run_id },
-    ...event.skip === undefined ? {} : { skip: event.skip },
+    run_id,
+    tenant_id: event.tenant_id,
+    pipeline: event.pipeline ?? '',
+    parameters: event.parameters ?? {},
+    trigger_type,
+    requested_at,
+    priority: event.priority ?? 5,
+    trigger_by: platform ? (event.trigger_by ?? kid) : kid,
+    ...(event.user_id === undefined ? {} : { user_id: event.user_id }),
+    ...(event.parent_run_id === undefined ? {} : { parent_run_id: event.parent_run_id }),
+    ...(event.skip === undefined ? {} : { skip: event.skip }),
   }
   try {
-    return { run: pipelines.compile({ ...facts, ...trigger_type !== 'schedule' || event.scheduled_time === undefined ? {} : { scheduled_time: event.scheduled_time } }), digest }
+    return {
+      run: pipelines.compile({
+        ...facts,
+        ...(trigger_type !== 'schedule' || event.scheduled_time === undefined
+          ? {}
+          : { scheduled_time: event.scheduled_time }),
+      }),
+      digest,
+    }
   } catch (error) {
-    if (!(error instanceof AppError) || (error.code !== 'PIPELINE_UNKNOWN' && error.code !== 'PARAMETER_INVALID')) throw error
+    if (!(error instanceof AppError) || (error.code !== 'PIPELINE_UNKNOWN' && error.code !== 'PARAMETER_INVALID'))
+      throw error
     const pipeline_id = pipelines.get(facts.pipeline)?.pipeline_id ?? facts.pipeline
-    return { run: { ...facts, pipeline_id, sources: [], steps: [], notifications: [] }, digest, refused: faultOf(error) }
+    return {
+      run: { ...facts, pipeline_id, sources: [], steps: [], notifications: [] },
+      digest,
+      refused: faultOf(error),
+    }
   }
 }
-

@@ -1,6 +1,8 @@
 /**
- * What to answer to a group of messages, and which rows make it so. Pure: no I/O, no clock, no random numbers; the state is left as it was.
- * A message about something known gets its known answer again, so redelivery is harmless. Each row is tried on the state by the same
+ * What to answer to a group of messages, and which rows make it so. Pure: no I/O, no clock, no random numbers; the
+ * state is left as it was.
+ * A message about something known gets its known answer again, so redelivery is harmless. Each row is tried on the
+ * state by the same
  * `apply` that fold uses, and taken back at the end: what a decision saw is what its commit makes.
  */
 import { AppError } from '@convergence/contracts'
@@ -13,17 +15,40 @@ import { snapshotOf } from './snapshot.ts'
 import type { Account, LedgerRow, Outcome, RowKind, RunEntry, State } from './state.ts'
 import { accountOf, undo } from './state.ts'
 
-/** `at` is always the publish time of the message that caused it, RFC 3339: the broker's clock, the same at each delivery. */
+/**
+ * `at` is always the publish time of the message that caused it, RFC 3339: the broker's clock, the same at each
+ * delivery.
+ */
 export type Message =
-  | { kind: 'request'; run: Run; digest: string; at: string; /** The request is refused for what it asks. */ refused?: Fault }
+  | {
+      kind: 'request'
+      run: Run
+      digest: string
+      at: string
+      /** The request is refused for what it asks. */ refused?: Fault
+    }
   | { kind: 'ended'; event: StepCompleted; at: string }
   | { kind: 'tenant'; event: TenantChanged; at: string }
   | { kind: 'cancel'; tenant_id: string; run_id: string; by?: string; at: string }
-  | { kind: 'tick'; at: string; /** Last recorded event of silent runs, by run id. */ heard?: ReadonlyMap<string, string> }
-  | { kind: 'poison'; run_id: string; subscription: string; detail: string; at: string; /** A dead request that verifies: rejected if its run is in no row. */ request?: { run: Run; digest: string } }
+  | {
+      kind: 'tick'
+      at: string
+      /** Last recorded event of silent runs, by run id. */ heard?: ReadonlyMap<string, string>
+    }
+  | {
+      kind: 'poison'
+      run_id: string
+      subscription: string
+      detail: string
+      at: string
+      /** A dead request that verifies: rejected if its run is in no row. */ request?: { run: Run; digest: string }
+    }
 
 /** `answers[k]` belongs to messages[k]; an error is for its sender alone and is never a run's end. */
-export interface Decision { rows: LedgerRow[]; answers: (Outgoing[] | AppError)[] }
+export interface Decision {
+  rows: LedgerRow[]
+  answers: (Outgoing[] | AppError)[]
+}
 
 export const decide = (state: State, messages: readonly Message[]): Decision => {
   const rows: LedgerRow[] = []
@@ -33,8 +58,24 @@ export const decide = (state: State, messages: readonly Message[]): Decision => 
     state,
     write: (kind, tenant_id, at, fields) => {
       const row: LedgerRow = {
-        epoch: state.epoch, shard: 0, seq, idx: rows.length, kind, tenant_id, run_id: null, pipeline: null, period_day: null, period_month: null, digest: null,
-        outcome: null, reason: null, message: null, priority: null, decided_at: new Date(at).toISOString(), body: null, ...fields,
+        epoch: state.epoch,
+        shard: 0,
+        seq,
+        idx: rows.length,
+        kind,
+        tenant_id,
+        run_id: null,
+        pipeline: null,
+        period_day: null,
+        period_month: null,
+        digest: null,
+        outcome: null,
+        reason: null,
+        message: null,
+        priority: null,
+        decided_at: new Date(at).toISOString(),
+        body: null,
+        ...fields,
       }
       apply(state, row)
       rows.push(row)
@@ -49,32 +90,48 @@ export const decide = (state: State, messages: readonly Message[]): Decision => 
   }
 }
 
-interface Draft { state: State; write(kind: RowKind, tenant_id: string, at: string, fields: Partial<LedgerRow>): LedgerRow }
+interface Draft {
+  state: State
+  write(kind: RowKind, tenant_id: string, at: string, fields: Partial<LedgerRow>): LedgerRow
+}
 
 const answer = (draft: Draft, message: Message): Outgoing[] | AppError => {
   switch (message.kind) {
-    case 'request': return onRequest(draft, message)
-    case 'ended': return onEnded(draft, message)
-    case 'tenant': return onTenant(draft, message)
-    case 'cancel': return onCancel(draft, message)
-    case 'tick': return onTick(draft, message)
-    case 'poison': return onPoison(draft, message)
+    case 'request':
+      return onRequest(draft, message)
+    case 'ended':
+      return onEnded(draft, message)
+    case 'tenant':
+      return onTenant(draft, message)
+    case 'cancel':
+      return onCancel(draft, message)
+    case 'tick':
+      return onTick(draft, message)
+    case 'poison':
+      return onPoison(draft, message)
   }
 }
 
-// ---- a request ------------------------------------------------------------------------------------------------------------------
+// ---- a request
 
-const onRequest = (draft: Draft, { run, digest, at, refused }: Message & { kind: 'request' }): Outgoing[] | AppError => {
+const onRequest = (
+  draft: Draft,
+  { run, digest, at, refused }: Message & { kind: 'request' },
+): Outgoing[] | AppError => {
   const { state } = draft
   const known = state.runs.get(run.run_id)
   if (known !== undefined) {
     return known.digest === digest
       ? knownAnswer(known, run)
-      : new AppError('IDEMPOTENCY_MISMATCH', `run ${run.run_id}: its idempotency key was used with another pipeline, action or parameters; use a new key`)
+      : new AppError(
+          'IDEMPOTENCY_MISMATCH',
+          `run ${run.run_id}: its idempotency key was used with another pipeline, action or parameters; use a new key`,
+        )
   }
   if (refused !== undefined) return reject(draft, run, digest, at, refused)
   const owner = accountOf(state, run.tenant_id, run.pipeline)
-  if (owner === undefined) return new AppError('TENANT_UNKNOWN', `tenant ${run.tenant_id}: no such tenant in the ledger; onboard it first`)
+  if (owner === undefined)
+    return new AppError('TENANT_UNKNOWN', `tenant ${run.tenant_id}: no such tenant in the ledger; onboard it first`)
   const day = at.slice(0, 10)
   const counted = owner !== state.system
   if (counted) {
@@ -97,55 +154,115 @@ const started = (draft: Draft, run: Run, at: string): Outgoing[] => {
   const next = firstSteps(run)
   const admitted: Outgoing = { topic: 'run-admitted', event: { run, next } }
   const entry = draft.state.runs.get(run.run_id)
-  return next.length > 0 || entry === undefined ? [admitted] : [admitted, ...release(draft, entry, at, { outcome: 'COMPLETED', run })]
+  return next.length > 0 || entry === undefined
+    ? [admitted]
+    : [admitted, ...release(draft, entry, at, { outcome: 'COMPLETED', run })]
 }
 
-const reject = (draft: Draft, run: Run, digest: string, at: string, fault: Fault & { resets_at?: string }): Outgoing[] => {
+const reject = (
+  draft: Draft,
+  run: Run,
+  digest: string,
+  at: string,
+  fault: Fault & { resets_at?: string },
+): Outgoing[] => {
   const { trigger_type, trigger_by, requested_at } = run
-  const body = { trigger_type, ...trigger_by === undefined ? {} : { trigger_by }, requested_at, ...fault.resets_at === undefined ? {} : { resets_at: fault.resets_at } }
-  draft.write('REJECT', run.tenant_id, at, { run_id: run.run_id, pipeline: run.pipeline, digest, priority: run.priority, reason: fault.code, message: fault.message, body })
+  const body = {
+    trigger_type,
+    ...(trigger_by === undefined ? {} : { trigger_by }),
+    requested_at,
+    ...(fault.resets_at === undefined ? {} : { resets_at: fault.resets_at }),
+  }
+  draft.write('REJECT', run.tenant_id, at, {
+    run_id: run.run_id,
+    pipeline: run.pipeline,
+    digest,
+    priority: run.priority,
+    reason: fault.code,
+    message: fault.message,
+    body,
+  })
   const entry = draft.state.runs.get(run.run_id)
   return entry === undefined ? [] : knownAnswer(entry, run)
 }
 
 const inactive = (owner: Account, day: string): Fault | undefined => {
-  if (owner.status !== 'ACTIVE') return { code: 'SUBSCRIPTION_INACTIVE', message: `tenant ${owner.tenant_id} is ${owner.status.toLowerCase()}; renew the subscription` }
-  if (owner.last_day !== undefined && owner.last_day < day) return { code: 'SUBSCRIPTION_INACTIVE', message: `the subscription of tenant ${owner.tenant_id} ended on ${owner.last_day}; renew it` }
+  if (owner.status !== 'ACTIVE')
+    return {
+      code: 'SUBSCRIPTION_INACTIVE',
+      message: `tenant ${owner.tenant_id} is ${owner.status.toLowerCase()}; renew the subscription`,
+    }
+  if (owner.last_day !== undefined && owner.last_day < day)
+    return {
+      code: 'SUBSCRIPTION_INACTIVE',
+      message: `the subscription of tenant ${owner.tenant_id} ended on ${owner.last_day}; renew it`,
+    }
   return undefined
 }
 const overQuota = (owner: Account, day: string): (Fault & { resets_at: string }) | undefined => {
   const month = day.slice(0, 7)
-  const used = (limit: number, period: string, resets_at: string): Fault & { resets_at: string } =>
-    ({ code: 'QUOTA_EXCEEDED', message: `tenant ${owner.tenant_id} has used its ${limit} runs of ${period}; it resets at ${resets_at}, or change the plan`, resets_at })
+  const used = (limit: number, period: string, resets_at: string): Fault & { resets_at: string } => ({
+    code: 'QUOTA_EXCEEDED',
+    message: `tenant ${owner.tenant_id} has used its ${limit} runs of ${period}; it resets at ${resets_at}, or change the plan`,
+    resets_at,
+  })
   if ((owner.months.get(month) ?? 0) >= owner.limits.monthly) return used(owner.limits.monthly, month, nextMonth(day))
   if ((owner.days.get(day) ?? 0) >= owner.limits.daily) return used(owner.limits.daily, day, nextDay(day))
   return undefined
 }
 const nextDay = (day: string): string => new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString()
-const nextMonth = (day: string): string => new Date(Date.UTC(Number(day.slice(0, 4)), Number(day.slice(5, 7)), 1)).toISOString()
+const nextMonth = (day: string): string =>
+  new Date(Date.UTC(Number(day.slice(0, 4)), Number(day.slice(5, 7)), 1)).toISOString()
 
 /** What was answered before, from the record; `run` stands in for the one that the record no longer holds. */
 const knownAnswer = (entry: RunEntry, run: Run, outputs?: Record<string, unknown>): Outgoing[] => {
   if (entry.phase === 'QUEUED') return []
-  if (entry.phase === 'RUNNING') return entry.run === undefined ? [] : [{ topic: 'run-admitted', event: { run: entry.run, next: firstSteps(entry.run) } }]
+  if (entry.phase === 'RUNNING')
+    return entry.run === undefined
+      ? []
+      : [{ topic: 'run-admitted', event: { run: entry.run, next: firstSteps(entry.run) } }]
   return [endOf(entry, run, outputs)]
 }
 
 const endOf = (entry: RunEntry, run: Run, outputs = entry.outputs): Outgoing => {
   const ended_at = entry.ended_at ?? run.requested_at
-  const duration = entry.admitted_at === undefined ? {} : { started_at: entry.admitted_at, duration_ms: Math.max(0, Date.parse(ended_at) - Date.parse(entry.admitted_at)) }
+  const duration =
+    entry.admitted_at === undefined
+      ? {}
+      : {
+          started_at: entry.admitted_at,
+          duration_ms: Math.max(0, Date.parse(ended_at) - Date.parse(entry.admitted_at)),
+        }
   const whole = entry.admitted_at === undefined ? run : { ...run, admitted_at: entry.admitted_at }
   if (entry.outcome === 'COMPLETED') {
-    return { topic: 'run-completed', event: { run: whole, status: 'COMPLETED', started_at: ended_at, duration_ms: 0, ...duration, ended_at, ...outputs === undefined ? {} : { outputs } } }
+    return {
+      topic: 'run-completed',
+      event: {
+        run: whole,
+        status: 'COMPLETED',
+        started_at: ended_at,
+        duration_ms: 0,
+        ...duration,
+        ended_at,
+        ...(outputs === undefined ? {} : { outputs }),
+      },
+    }
   }
   const event: RunFailed = {
-    run: whole, status: entry.phase === 'REJECTED' ? 'REJECTED' : entry.outcome ?? 'FAILED', error: { code: entry.reason ?? 'INTERNAL', message: (entry.message ?? '').slice(0, 4000) }, ...duration, ended_at,
-    ...entry.step_id === undefined ? {} : { step_id: entry.step_id },
+    run: whole,
+    status: entry.phase === 'REJECTED' ? 'REJECTED' : (entry.outcome ?? 'FAILED'),
+    error: { code: entry.reason ?? 'INTERNAL', message: (entry.message ?? '').slice(0, 4000) },
+    ...duration,
+    ended_at,
+    ...(entry.step_id === undefined ? {} : { step_id: entry.step_id }),
   }
-  return { topic: 'run-failed', event: entry.resets_at === undefined ? event : { ...event, resets_at: entry.resets_at } }
+  return {
+    topic: 'run-failed',
+    event: entry.resets_at === undefined ? event : { ...event, resets_at: entry.resets_at },
+  }
 }
 
-// ---- an end ---------------------------------------------------------------------------------------------------------------------
+// ---- an end
 
 const onEnded = (draft: Draft, { event, at }: Message & { kind: 'ended' }): Outgoing[] => {
   const entry = draft.state.runs.get(event.run.run_id)
@@ -160,33 +277,76 @@ const onEnded = (draft: Draft, { event, at }: Message & { kind: 'ended' }): Outg
   return release(draft, entry, at, { ...end, run: entry.run ?? event.run })
 }
 
-interface End { outcome: Outcome; fault?: Fault; step_id?: string; outputs?: Record<string, unknown> }
+interface End {
+  outcome: Outcome
+  fault?: Fault
+  step_id?: string
+  outputs?: Record<string, unknown>
+}
 const endBy = ({ conclusion, error, outputs, step_id }: StepCompleted): End => {
   switch (conclusion) {
     case 'SUCCEEDED':
-    case 'SKIPPED': return error === undefined ? { outcome: 'COMPLETED', outputs } : { outcome: 'FAILED', step_id, fault: error }
-    case 'CANCELLED': return { outcome: 'CANCELLED', step_id, fault: error ?? { code: 'CANCELLED', message: `step ${step_id} was cancelled` } }
-    case 'TIMED_OUT': return { outcome: 'FAILED', step_id, fault: { code: 'TIMED_OUT', message: error?.message ?? `step ${step_id} took longer than its timeout_minutes` } }
-    case 'FAILED': return { outcome: 'FAILED', step_id, fault: error ?? { code: 'INTERNAL', message: `step ${step_id} failed and did not say why` } }
+    case 'SKIPPED':
+      return error === undefined ? { outcome: 'COMPLETED', outputs } : { outcome: 'FAILED', step_id, fault: error }
+    case 'CANCELLED':
+      return {
+        outcome: 'CANCELLED',
+        step_id,
+        fault: error ?? { code: 'CANCELLED', message: `step ${step_id} was cancelled` },
+      }
+    case 'TIMED_OUT':
+      return {
+        outcome: 'FAILED',
+        step_id,
+        fault: { code: 'TIMED_OUT', message: error?.message ?? `step ${step_id} took longer than its timeout_minutes` },
+      }
+    case 'FAILED':
+      return {
+        outcome: 'FAILED',
+        step_id,
+        fault: error ?? { code: 'INTERNAL', message: `step ${step_id} failed and did not say why` },
+      }
   }
 }
 
-/** The end of a run, and in the same commit the next ones that its slot lets start. `tell`: its message does not bring the run along, so the row keeps it. */
-const release = (draft: Draft, entry: RunEntry, at: string, { outcome, fault, step_id, outputs, run, tell }: End & { run: Run; tell?: boolean }): Outgoing[] => {
+/**
+ * The end of a run, and in the same commit the next ones that its slot lets start. `tell`: its message does not bring
+ * the run along, so the row keeps it.
+ */
+const release = (
+  draft: Draft,
+  entry: RunEntry,
+  at: string,
+  { outcome, fault, step_id, outputs, run, tell }: End & { run: Run; tell?: boolean },
+): Outgoing[] => {
   const { state } = draft
   const freed = entry.phase === 'RUNNING'
   const owner = accountOf(state, entry.tenant_id, entry.pipeline)
   const wasFull = state.running_tenants >= state.rules.max_running
-  const body: EndBody = { ...step_id === undefined ? {} : { step_id }, ...outputs === undefined || owner !== state.system ? {} : { outputs }, ...tell === true ? { run } : {} }
-  draft.write('RELEASE', entry.tenant_id, at, { run_id: entry.run_id, pipeline: entry.pipeline, outcome, reason: fault?.code ?? null, message: fault?.message ?? null, body: Object.keys(body).length === 0 ? null : body })
+  const body: EndBody = {
+    ...(step_id === undefined ? {} : { step_id }),
+    ...(outputs === undefined || owner !== state.system ? {} : { outputs }),
+    ...(tell === true ? { run } : {}),
+  }
+  draft.write('RELEASE', entry.tenant_id, at, {
+    run_id: entry.run_id,
+    pipeline: entry.pipeline,
+    outcome,
+    reason: fault?.code ?? null,
+    message: fault?.message ?? null,
+    body: Object.keys(body).length === 0 ? null : body,
+  })
   const told = endOf(entry, run, outputs)
-  return freed && owner !== undefined ? [told, ...promoteFrom(draft, wasFull && owner !== state.system ? undefined : owner, at)] : [told]
+  return freed && owner !== undefined
+    ? [told, ...promoteFrom(draft, wasFull && owner !== state.system ? undefined : owner, at)]
+    : [told]
 }
 
-// ---- who is next ----------------------------------------------------------------------------------------------------------------
+// ---- who is next
 
 /**
- * Lets queued runs start while there is room: of one account, or of all when the whole platform was full. Between tenants the one that uses the
+ * Lets queued runs start while there is room: of one account, or of all when the whole platform was full. Between
+ * tenants the one that uses the
  * smallest part of its limit comes first, then the one served longest ago; within a tenant priority, then time.
  */
 const promoteFrom = (draft: Draft, only: Account | undefined, at: string): Outgoing[] => {
@@ -203,7 +363,8 @@ const hasRoom = (state: State, owner: Account): boolean =>
   owner.running < owner.limits.concurrent && (owner === state.system || state.running_tenants < state.rules.max_running)
 const neediest = (state: State): Account | undefined => {
   let best: Account | undefined
-  for (const owner of state.waiting) if (hasRoom(state, owner) && (best === undefined || before(owner, best))) best = owner
+  for (const owner of state.waiting)
+    if (hasRoom(state, owner) && (best === undefined || before(owner, best))) best = owner
   return best
 }
 const before = (a: Account, b: Account): boolean => {
@@ -216,36 +377,65 @@ const promote = (draft: Draft, owner: Account, entry: RunEntry, at: string): Out
   const facts = { run_id: entry.run_id, pipeline: entry.pipeline }
   const fault = owner === state.system ? undefined : inactive(owner, at.slice(0, 10))
   if (fault !== undefined || run === undefined) {
-    draft.write('REJECT', entry.tenant_id, at, { ...facts, reason: fault?.code ?? 'INTERNAL', message: fault?.message ?? 'the queued run is not in its row', body: run === undefined ? null : { run } })
+    draft.write('REJECT', entry.tenant_id, at, {
+      ...facts,
+      reason: fault?.code ?? 'INTERNAL',
+      message: fault?.message ?? 'the queued run is not in its row',
+      body: run === undefined ? null : { run },
+    })
     return run === undefined ? [] : [endOf(entry, run)]
   }
   // A redelivered message may be older than the run that it lets start.
-  const admitted = { ...run, admitted_at: new Date(Math.max(Date.parse(at), Date.parse(run.requested_at))).toISOString() }
-  draft.write('ADMIT', entry.tenant_id, admitted.admitted_at, { ...facts, priority: entry.priority, digest: entry.digest, period_day: entry.period_day ?? null, period_month: entry.period_month ?? null, body: admitted })
+  const admitted = {
+    ...run,
+    admitted_at: new Date(Math.max(Date.parse(at), Date.parse(run.requested_at))).toISOString(),
+  }
+  draft.write('ADMIT', entry.tenant_id, admitted.admitted_at, {
+    ...facts,
+    priority: entry.priority,
+    digest: entry.digest,
+    period_day: entry.period_day ?? null,
+    period_month: entry.period_month ?? null,
+    body: admitted,
+  })
   return started(draft, admitted, at)
 }
 
-// ---- tenants, cancellation, poison -----------------------------------------------------------------------------------------------
+// ---- tenants, cancellation, poison
 
 const onTenant = (draft: Draft, { event, at }: Message & { kind: 'tenant' }): Outgoing[] => {
   const { state } = draft
   const known = state.accounts.get(event.tenant_id)
   if (known !== undefined && known.version >= event.version) return []
   const { version, status, plan, limits, trial_end_date, subscription_end_date } = event
-  draft.write('TENANT', event.tenant_id, at, { body: { version, status, plan, limits, ...trial_end_date === undefined ? {} : { trial_end_date }, ...subscription_end_date === undefined ? {} : { subscription_end_date } } })
+  draft.write('TENANT', event.tenant_id, at, {
+    body: {
+      version,
+      status,
+      plan,
+      limits,
+      ...(trial_end_date === undefined ? {} : { trial_end_date }),
+      ...(subscription_end_date === undefined ? {} : { subscription_end_date }),
+    },
+  })
   return promoteFrom(draft, state.accounts.get(event.tenant_id), at)
 }
 
 /**
- * A cancelled run ends in the ledger at once, queued or running, and its slot is free. The executor sees run-failed{CANCELLED}, stops what is
+ * A cancelled run ends in the ledger at once, queued or running, and its slot is free. The executor sees
+ * run-failed{CANCELLED}, stops what is
  * at work and starts nothing more; whatever a step still says, that it failed or that it finished, is SUPERSEDED.
  */
 const onCancel = (draft: Draft, { tenant_id, run_id, by, at }: Message & { kind: 'cancel' }): Outgoing[] | AppError => {
   const entry = draft.state.runs.get(run_id)
-  if (entry === undefined || entry.tenant_id !== tenant_id) return new AppError('NOT_FOUND', `run ${run_id}: tenant ${tenant_id} has no such run to cancel`)
+  if (entry === undefined || entry.tenant_id !== tenant_id)
+    return new AppError('NOT_FOUND', `run ${run_id}: tenant ${tenant_id} has no such run to cancel`)
   const run = entry.run
   if (run === undefined) return entry.outcome === 'CANCELLED' ? toldAgain(draft.state, entry) : []
-  const fault: Fault = { code: 'CANCELLED', message: by === undefined ? 'the run was cancelled' : `the run was cancelled by ${by}` }
+  const fault: Fault = {
+    code: 'CANCELLED',
+    message: by === undefined ? 'the run was cancelled' : `the run was cancelled by ${by}`,
+  }
   draft.write('CANCEL', tenant_id, at, { run_id, pipeline: entry.pipeline, message: fault.message })
   return release(draft, entry, at, { outcome: 'CANCELLED', fault, run, tell: true })
 }
@@ -256,9 +446,19 @@ const toldAgain = (state: State, entry: RunEntry): Outgoing[] => {
   return end === undefined ? [] : [endOf(entry, end.run)]
 }
 
-const onPoison = (draft: Draft, { run_id, subscription, detail, at, request }: Message & { kind: 'poison' }): Outgoing[] => {
+const onPoison = (
+  draft: Draft,
+  { run_id, subscription, detail, at, request }: Message & { kind: 'poison' },
+): Outgoing[] => {
   const entry = draft.state.runs.get(run_id)
-  const fault: Fault = { code: 'POISON', message: `a message of ${subscription} failed at every delivery: ${detail}; see the dead letter; after the fix resume the run, or ask for it again`.slice(0, 4000) }
+  const fault: Fault = {
+    code: 'POISON',
+    message:
+      `a message of ${subscription} failed at every delivery: ${detail}; see the dead letter; after the fix resume the run, or ask for it again`.slice(
+        0,
+        4000,
+      ),
+  }
   if (request !== undefined) {
     if (entry === undefined) return reject(draft, request.run, request.digest, at, fault)
     return entry.phase === 'REJECTED' && entry.reason === 'POISON' ? knownAnswer(entry, request.run) : []
@@ -268,30 +468,42 @@ const onPoison = (draft: Draft, { run_id, subscription, detail, at, request }: M
   return release(draft, entry, at, { outcome: 'FAILED', fault, run: entry.run, tell: true })
 }
 
-// ---- the tick: sweeper and outbox ------------------------------------------------------------------------------------------------
+// ---- the tick: sweeper and outbox
 
 /** How often run-admitted is published again before a silent run is LOST. */
 const resends = 5
 /** Extra silence before resend n, n from 0, in minutes: 0, 1, 2, 4, 8, and 16 before LOST. */
-const backoffMs = (n: number): number => n === 0 ? 0 : 60_000 * 2 ** (n - 1)
+const backoffMs = (n: number): number => (n === 0 ? 0 : 60_000 * 2 ** (n - 1))
 const outboxMs = 60_000
 
-/** Silence of a running run after which it is started again: the longest of its steps' timeouts and two minutes, in milliseconds. */
-export const patienceMs = (run: Run): number => Math.max(0, ...run.steps.map((step) => step.timeout_minutes)) * 60_000 + 120_000
+/**
+ * Silence of a running run after which it is started again: the longest of its steps' timeouts and two minutes, in
+ * milliseconds.
+ */
+export const patienceMs = (run: Run): number =>
+  Math.max(0, ...run.steps.map((step) => step.timeout_minutes)) * 60_000 + 120_000
 
 const dueAt = (entry: RunEntry, run: Run, heard: string | undefined): number => {
-  const last = Math.max(...[entry.admitted_at, entry.resent_at, heard].map((time) => (time === undefined ? 0 : Date.parse(time))))
+  const last = Math.max(
+    ...[entry.admitted_at, entry.resent_at, heard].map((time) => (time === undefined ? 0 : Date.parse(time))),
+  )
   return last + patienceMs(run) + backoffMs(entry.resent)
 }
-/** Runs that seem silent at a tick, as far as the ledger knows: of these the record is asked when something was last heard. */
+/**
+ * Runs that seem silent at a tick, as far as the ledger knows: of these the record is asked when something was last
+ * heard.
+ */
 export const silent = (state: State, at: string): string[] =>
-  [...state.running.values()].filter((entry) => entry.run !== undefined && dueAt(entry, entry.run, undefined) <= Date.parse(at)).map((entry) => entry.run_id)
+  [...state.running.values()]
+    .filter((entry) => entry.run !== undefined && dueAt(entry, entry.run, undefined) <= Date.parse(at))
+    .map((entry) => entry.run_id)
 
 const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoing[] => {
   const { state } = draft
   const now = Date.parse(at)
   const told: Outgoing[] = []
-  const again = (entry: RunEntry): Outgoing[] => entry.run === undefined ? [] : [{ topic: 'run-admitted', event: { run: entry.run, next: firstSteps(entry.run) } }]
+  const again = (entry: RunEntry): Outgoing[] =>
+    entry.run === undefined ? [] : [{ topic: 'run-admitted', event: { run: entry.run, next: firstSteps(entry.run) } }]
   for (const [run_id, end] of state.unannounced) {
     const entry = state.runs.get(run_id)
     if (entry === undefined) continue
@@ -308,10 +520,17 @@ const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoi
       told.push(...again(entry)) // this tick, delivered again
     } else if (dueAt(entry, entry.run, heard?.get(entry.run_id)) <= now) {
       if (entry.resent >= resends) {
-        const fault: Fault = { code: 'LOST', message: `nothing was heard of the run although it was started ${resends} times again; resume it` }
+        const fault: Fault = {
+          code: 'LOST',
+          message: `nothing was heard of the run although it was started ${resends} times again; resume it`,
+        }
         told.push(...release(draft, entry, at, { outcome: 'FAILED', fault, run: entry.run, tell: true }))
       } else {
-        draft.write('TIMER', entry.tenant_id, at, { run_id: entry.run_id, pipeline: entry.pipeline, body: { fire: 'resend' } })
+        draft.write('TIMER', entry.tenant_id, at, {
+          run_id: entry.run_id,
+          pipeline: entry.pipeline,
+          body: { fire: 'resend' },
+        })
         told.push(...again(entry))
       }
     } else if (isPromoted(entry) && entry.resent === 0 && isFirstTickAfter(entry.admitted_at, now)) {
@@ -319,10 +538,12 @@ const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoi
     }
   }
   told.push(...promoteFrom(draft, undefined, at), ...promoteFrom(draft, state.system, at))
-  if (state.unsaved >= state.rules.snapshot_rows) for (const body of snapshotOf(state)) draft.write('SNAPSHOT', 'system', at, { body })
+  if (state.unsaved >= state.rules.snapshot_rows)
+    for (const body of snapshotOf(state)) draft.write('SNAPSHOT', 'system', at, { body })
   return told
 }
-const isPromoted = (entry: RunEntry): boolean => entry.admitted_at !== undefined && Date.parse(entry.admitted_at) !== entry.requested_ms
+const isPromoted = (entry: RunEntry): boolean =>
+  entry.admitted_at !== undefined && Date.parse(entry.admitted_at) !== entry.requested_ms
 /** Ticks come each minute: the first two that are a minute late or later catch it, without a row. */
 const isFirstTickAfter = (admitted_at: string | undefined, now: number): boolean => {
   const age = now - Date.parse(admitted_at ?? '')

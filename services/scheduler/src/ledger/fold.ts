@@ -1,6 +1,8 @@
 /**
- * State is the fold of the ledger: rows in, state changed. Rows may come twice and in any order within one call; rows of another epoch
- * are ignored. A row that cannot follow from the state means that the log is damaged or a bug wrote it: fold throws, the ledger stops.
+ * State is the fold of the ledger: rows in, state changed. Rows may come twice and in any order within one call; rows
+ * of another epoch
+ * are ignored. A row that cannot follow from the state means that the log is damaged or a bug wrote it: fold throws,
+ * the ledger stops.
  */
 import { digestOf } from '@convergence/contracts'
 import type { Limits, Run, TenantChanged } from '@convergence/contracts'
@@ -8,15 +10,34 @@ import { remember } from './past.ts'
 import type { Account, LedgerRow, RunEntry, State } from './state.ts'
 import { accountOf, change, dequeue, drop, enqueue, openAccount, put } from './state.ts'
 
-/** Bodies by kind: ADMIT and QUEUE carry the run, RELEASE and REJECT how it ended, TENANT the event, TIMER what was fired. */
-export interface EndBody { step_id?: string; outputs?: Record<string, unknown>; /** The run, where no later message brings it along. */ run?: Run; requested_at?: string; resets_at?: string }
-export interface TimerBody { fire: 'resend' | 'announce' }
-type TenantBody = Pick<TenantChanged, 'version' | 'status' | 'plan' | 'limits' | 'trial_end_date' | 'subscription_end_date'>
+/**
+ * Bodies by kind: ADMIT and QUEUE carry the run, RELEASE and REJECT how it ended, TENANT the event, TIMER what was
+ * fired.
+ */
+export interface EndBody {
+  step_id?: string
+  outputs?: Record<string, unknown>
+  /** The run, where no later message brings it along. */ run?: Run
+  requested_at?: string
+  resets_at?: string
+}
+export interface TimerBody {
+  fire: 'resend' | 'announce'
+}
+type TenantBody = Pick<
+  TenantChanged,
+  'version' | 'status' | 'plan' | 'limits' | 'trial_end_date' | 'subscription_end_date'
+>
 
-/** Applies rows that follow the state's last one; those that it has already are skipped. Throws on a gap and on an impossible row. Returns the state. */
+/**
+ * Applies rows that follow the state's last one; those that it has already are skipped. Throws on a gap and on an
+ * impossible row. Returns the state.
+ */
 export const fold = (state: State, rows: readonly LedgerRow[]): State => {
   let left = false
-  const own = rows.filter((row) => row.epoch === state.epoch && (row.seq > state.seq || (row.seq === state.seq && row.idx > state.idx)))
+  const own = rows.filter(
+    (row) => row.epoch === state.epoch && (row.seq > state.seq || (row.seq === state.seq && row.idx > state.idx)),
+  )
   for (const row of sorted(own)) {
     if (row.seq === state.seq && row.idx === state.idx) continue
     const follows = row.seq === state.seq ? row.idx === state.idx + 1 : row.seq === state.seq + 1 && row.idx === 0
@@ -32,7 +53,8 @@ const sorted = (rows: readonly LedgerRow[]): readonly LedgerRow[] => {
   for (let k = 1; k < rows.length; k++) {
     const before = rows[k - 1]
     const row = rows[k]
-    if (before !== undefined && row !== undefined && (before.seq - row.seq || before.idx - row.idx) > 0) return rows.toSorted((a, b) => a.seq - b.seq || a.idx - b.idx)
+    if (before !== undefined && row !== undefined && (before.seq - row.seq || before.idx - row.idx) > 0)
+      return rows.toSorted((a, b) => a.seq - b.seq || a.idx - b.idx)
   }
   return rows
 }
@@ -42,21 +64,32 @@ export const apply = (state: State, row: LedgerRow): void => {
   change(state, state, { seq: row.seq, idx: row.idx, unsaved: state.unsaved + 1 })
   const known = row.run_id === null ? undefined : state.runs.get(row.run_id)
   switch (row.kind) {
-    case 'TENANT': return applyTenant(state, row)
-    case 'ADMIT': return known === undefined ? start(state, row) : promote(state, row, known)
-    case 'QUEUE': return known === undefined ? wait(state, row) : refuse(row, known)
-    case 'REJECT': return applyReject(state, row, known)
-    case 'RELEASE': return applyRelease(state, row, known)
-    case 'CANCEL': return
-    case 'TIMER': return applyTimer(state, row, known)
-    case 'SNAPSHOT': return afterSnapshot(state, row.decided_at)
+    case 'TENANT':
+      return applyTenant(state, row)
+    case 'ADMIT':
+      return known === undefined ? start(state, row) : promote(state, row, known)
+    case 'QUEUE':
+      return known === undefined ? wait(state, row) : refuse(row, known)
+    case 'REJECT':
+      return applyReject(state, row, known)
+    case 'RELEASE':
+      return applyRelease(state, row, known)
+    case 'CANCEL':
+      return
+    case 'TIMER':
+      return applyTimer(state, row, known)
+    case 'SNAPSHOT':
+      return afterSnapshot(state, row.decided_at)
   }
 }
 
 const applyTenant = (state: State, row: LedgerRow): void => {
   const body = row.body as TenantBody
   const owner = state.accounts.get(row.tenant_id) ?? openAccount(state, row.tenant_id, body.limits)
-  const last_day = [body.trial_end_date, body.subscription_end_date].filter((day) => day !== undefined && day !== null).sort().at(-1)
+  const last_day = [body.trial_end_date, body.subscription_end_date]
+    .filter((day) => day !== undefined && day !== null)
+    .sort()
+    .at(-1)
   change(state, owner, { version: body.version, status: body.status, limits: body.limits, last_day })
 }
 
@@ -74,7 +107,10 @@ const promote = (state: State, row: LedgerRow, entry: RunEntry): void => {
 const run = (state: State, row: LedgerRow, entry: RunEntry, owner: Account): void => {
   change(state, entry, { phase: 'RUNNING', admitted_at: row.decided_at, run: (row.body as Run | null) ?? undefined })
   put(state, state.running, entry.run_id, entry)
-  change(state, state, { served: state.served + 1, running_tenants: state.running_tenants + (owner === state.system ? 0 : 1) })
+  change(state, state, {
+    served: state.served + 1,
+    running_tenants: state.running_tenants + (owner === state.system ? 0 : 1),
+  })
   change(state, owner, { running: owner.running + 1, served: state.served })
 }
 const wait = (state: State, row: LedgerRow): void => {
@@ -87,13 +123,25 @@ const applyReject = (state: State, row: LedgerRow, known: RunEntry | undefined):
   const body = row.body as EndBody | null
   if (known === undefined) {
     const { entry } = enter(state, row, 'REJECTED', row.tenant_id)
-    change(state, entry, { ended_at: row.decided_at, reason: row.reason ?? undefined, message: row.message ?? undefined, resets_at: body?.resets_at })
+    change(state, entry, {
+      ended_at: row.decided_at,
+      reason: row.reason ?? undefined,
+      message: row.message ?? undefined,
+      resets_at: body?.resets_at,
+    })
     return
   }
   if (known.phase !== 'QUEUED') return refuse(row, known)
   dequeue(state, ownerOf(state, row), known)
-  change(state, known, { phase: 'REJECTED', ended_at: row.decided_at, reason: row.reason ?? undefined, message: row.message ?? undefined, run: undefined })
-  if (body?.run !== undefined) put(state, state.unannounced, known.run_id, { run: body.run, at: row.decided_at, announced_at: undefined })
+  change(state, known, {
+    phase: 'REJECTED',
+    ended_at: row.decided_at,
+    reason: row.reason ?? undefined,
+    message: row.message ?? undefined,
+    run: undefined,
+  })
+  if (body?.run !== undefined)
+    put(state, state.unannounced, known.run_id, { run: body.run, at: row.decided_at, announced_at: undefined })
 }
 
 const applyRelease = (state: State, row: LedgerRow, known: RunEntry | undefined): void => {
@@ -108,10 +156,17 @@ const applyRelease = (state: State, row: LedgerRow, known: RunEntry | undefined)
     if (owner !== state.system) change(state, state, { running_tenants: state.running_tenants - 1 })
   }
   change(state, known, {
-    phase: 'ENDED', run: undefined, ended_at: row.decided_at, outcome: row.outcome ?? undefined, reason: row.reason ?? undefined, message: row.message ?? undefined,
-    step_id: body?.step_id, outputs: owner === state.system ? body?.outputs : undefined,
+    phase: 'ENDED',
+    run: undefined,
+    ended_at: row.decided_at,
+    outcome: row.outcome ?? undefined,
+    reason: row.reason ?? undefined,
+    message: row.message ?? undefined,
+    step_id: body?.step_id,
+    outputs: owner === state.system ? body?.outputs : undefined,
   })
-  if (body?.run !== undefined) put(state, state.unannounced, known.run_id, { run: body.run, at: row.decided_at, announced_at: row.decided_at })
+  if (body?.run !== undefined)
+    put(state, state.unannounced, known.run_id, { run: body.run, at: row.decided_at, announced_at: row.decided_at })
 }
 
 const applyTimer = (state: State, row: LedgerRow, known: RunEntry | undefined): void => {
@@ -141,10 +196,13 @@ export const afterSnapshot = (state: State, at: string): void => {
     for (const month of owner.months.keys()) if (month < oldest_month) drop(state, owner.months, month)
   }
   for (const [run_id, { announced_at }] of state.unannounced) {
-    if (announced_at !== undefined && now - Date.parse(announced_at) > daysKeptMs) drop(state, state.unannounced, run_id)
+    if (announced_at !== undefined && now - Date.parse(announced_at) > daysKeptMs)
+      drop(state, state.unannounced, run_id)
   }
 }
-/** Runs that ended become numbers. Only when rows are folded, never while they are tried: a decision sees what it saw. */
+/**
+ * Runs that ended become numbers. Only when rows are folded, never while they are tried: a decision sees what it saw.
+ */
 const leaveBehind = (state: State): void => {
   for (const [run_id, { phase, ended_at, seq }] of state.runs) {
     if (phase === 'QUEUED' || phase === 'RUNNING' || state.unannounced.has(run_id)) continue
@@ -158,18 +216,39 @@ export const forget = (state: State, at: string): void => {
   for (const day of state.past.keys()) if (day < oldest) state.past.delete(day)
 }
 
-const enter = (state: State, row: LedgerRow, phase: RunEntry['phase'], tenant_id?: string): { entry: RunEntry; owner: Account } => {
+const enter = (
+  state: State,
+  row: LedgerRow,
+  phase: RunEntry['phase'],
+  tenant_id?: string,
+): { entry: RunEntry; owner: Account } => {
   const { run_id, pipeline, digest } = row
   if (run_id === null || pipeline === null || digest === null) throw damaged(row, 'no run_id, pipeline or digest')
   // A rejected request may be of a tenant that is unknown; it needs no account.
   const owner = tenant_id === undefined ? ownerOf(state, row) : state.system
   const body = row.body as Run | EndBody | null
   const entry: RunEntry = {
-    run_id, tenant_id: intern(row.tenant_id), pipeline: intern(pipeline), seq: row.seq, phase, digest, priority: row.priority ?? 5,
+    run_id,
+    tenant_id: intern(row.tenant_id),
+    pipeline: intern(pipeline),
+    seq: row.seq,
+    phase,
+    digest,
+    priority: row.priority ?? 5,
     requested_ms: Date.parse(body?.requested_at ?? row.decided_at),
-    period_day: row.period_day === null ? undefined : intern(row.period_day), period_month: row.period_month === null ? undefined : intern(row.period_month),
-    run: phase === 'REJECTED' ? undefined : (body as Run | null) ?? undefined,
-    admitted_at: undefined, ended_at: undefined, outcome: undefined, reason: undefined, message: undefined, step_id: undefined, resets_at: undefined, outputs: undefined, resent: 0, resent_at: undefined,
+    period_day: row.period_day === null ? undefined : intern(row.period_day),
+    period_month: row.period_month === null ? undefined : intern(row.period_month),
+    run: phase === 'REJECTED' ? undefined : ((body as Run | null) ?? undefined),
+    admitted_at: undefined,
+    ended_at: undefined,
+    outcome: undefined,
+    reason: undefined,
+    message: undefined,
+    step_id: undefined,
+    resets_at: undefined,
+    outputs: undefined,
+    resent: 0,
+    resent_at: undefined,
   }
   put(state, state.runs, run_id, entry)
   return { entry, owner }
@@ -188,7 +267,9 @@ const refuse = (row: LedgerRow, known: RunEntry | undefined): never => {
   throw damaged(row, known === undefined ? 'a run that no row began' : `a run that is ${known.phase}`)
 }
 const damaged = (row: LedgerRow, found: string): Error =>
-  new Error(`run_ledger epoch ${row.epoch} seq ${row.seq} idx ${row.idx}: ${row.kind} of ${row.run_id ?? row.tenant_id} meets ${found}; nothing is decided until the log is repaired`)
+  new Error(
+    `run_ledger epoch ${row.epoch} seq ${row.seq} idx ${row.idx}: ${row.kind} of ${row.run_id ?? row.tenant_id} meets ${found}; nothing is decided until the log is repaired`,
+  )
 
 // The same few ids stand in every row: one copy each.
 const interned = new Map<string, string>()
@@ -200,14 +281,29 @@ const intern = (text: string): string => {
   return text
 }
 
-/** Equal states have equal hashes, however they came about. Of runs that are over and announced it does not matter which are in memory. */
-export const stateHash = (state: State): string => digestOf({
-  seq: state.seq, idx: state.idx, served: state.served, running_tenants: state.running_tenants, unsaved: state.unsaved,
-  runs: [...state.runs.values()].filter(({ phase, run_id }) => phase === 'QUEUED' || phase === 'RUNNING' || state.unannounced.has(run_id)).sort((a, b) => (a.run_id < b.run_id ? -1 : 1)),
-  running: [...state.running.keys()].sort(),
-  unannounced: [...state.unannounced.keys()].sort(),
-  waiting: [...state.waiting].map((owner) => owner.tenant_id).sort(),
-  accounts: [...state.accounts.values(), state.system].map(accountHash).sort(),
-})
+/**
+ * Equal states have equal hashes, however they came about. Of runs that are over and announced it does not matter which
+ * are in memory.
+ */
+export const stateHash = (state: State): string =>
+  digestOf({
+    seq: state.seq,
+    idx: state.idx,
+    served: state.served,
+    running_tenants: state.running_tenants,
+    unsaved: state.unsaved,
+    runs: [...state.runs.values()]
+      .filter(({ phase, run_id }) => phase === 'QUEUED' || phase === 'RUNNING' || state.unannounced.has(run_id))
+      .sort((a, b) => (a.run_id < b.run_id ? -1 : 1)),
+    running: [...state.running.keys()].sort(),
+    unannounced: [...state.unannounced.keys()].sort(),
+    waiting: [...state.waiting].map((owner) => owner.tenant_id).sort(),
+    accounts: [...state.accounts.values(), state.system].map(accountHash).sort(),
+  })
 const accountHash = (owner: Account & { limits: Limits }): string =>
-  JSON.stringify({ ...owner, days: [...owner.days].sort(), months: [...owner.months].sort(), queue: owner.queue.map((entry) => entry.run_id) })
+  JSON.stringify({
+    ...owner,
+    days: [...owner.days].sort(),
+    months: [...owner.months].sort(),
+    queue: owner.queue.map((entry) => entry.run_id),
+  })

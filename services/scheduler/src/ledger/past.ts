@@ -1,11 +1,17 @@
 /**
- * Runs that ended before the last snapshot. Of each there is one number in memory; a message about one of them, which is rare, reads its
- * rows again. The number may be another run's (1 in 10^15): then there are no rows, and the run is what it seemed to be, a new one.
+ * Runs that ended before the last snapshot. Of each there is one number in memory; a message about one of them, which
+ * is rare, reads its
+ * rows again. The number may be another run's (1 in 10^15): then there are no rows, and the run is what it seemed to
+ * be, a new one.
  */
 
 /** By the UTC day of their end. The rows of a day's runs are between from_seq and to_seq. */
 export type Past = Map<string, PastDay>
-export interface PastDay { from_seq: number; to_seq: number; ids: Set<number> }
+export interface PastDay {
+  from_seq: number
+  to_seq: number
+  ids: Set<number>
+}
 
 /** Characters of a run id after r_ that are remembered: 50 bits, as many as a number holds exactly. */
 export const rememberedDigits = 10
@@ -20,12 +26,20 @@ const numberOf = (digits: string, at: number): number => {
   return value
 }
 
-export const remember = (past: Past, run_id: string, ended: { day: string; from_seq: number; to_seq: number }): void => {
+export const remember = (
+  past: Past,
+  run_id: string,
+  ended: { day: string; from_seq: number; to_seq: number },
+): void => {
   const day = dayOf(past, ended)
   day.ids.add(numberOf(run_id, 2))
 }
 /** Many at once: `digits` are the remembered digits of each run, one behind the other. */
-export const rememberAll = (past: Past, digits: string, ended: { day: string; from_seq: number; to_seq: number }): void => {
+export const rememberAll = (
+  past: Past,
+  digits: string,
+  ended: { day: string; from_seq: number; to_seq: number },
+): void => {
   const day = dayOf(past, ended)
   for (let at = 0; at + rememberedDigits <= digits.length; at += rememberedDigits) day.ids.add(numberOf(digits, at))
 }
@@ -46,7 +60,11 @@ export const whereInPast = (past: Past, run_id: string): { from_seq: number; to_
   const id = numberOf(run_id, 2)
   let found: { from_seq: number; to_seq: number } | undefined
   for (const { ids, from_seq, to_seq } of past.values()) {
-    if (ids.has(id)) found = { from_seq: Math.min(from_seq, found?.from_seq ?? from_seq), to_seq: Math.max(to_seq, found?.to_seq ?? to_seq) }
+    if (ids.has(id))
+      found = {
+        from_seq: Math.min(from_seq, found?.from_seq ?? from_seq),
+        to_seq: Math.max(to_seq, found?.to_seq ?? to_seq),
+      }
   }
   return found
 }

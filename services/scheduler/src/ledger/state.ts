@@ -1,6 +1,8 @@
 /**
- * What the ledger's rows mean, held in memory: the runs of now, each tenant's limits and use, who waits and who runs. Changed by fold alone.
- * It is mutable, so that a decision costs the same with a hundred thousand runs of history as with none. While a journal is open every
+ * What the ledger's rows mean, held in memory: the runs of now, each tenant's limits and use, who waits and who runs.
+ * Changed by fold alone.
+ * It is mutable, so that a decision costs the same with a hundred thousand runs of history as with none. While a
+ * journal is open every
  * change notes its inverse; that is how decide may try rows on the state and leave it exactly as it was.
  */
 import type { Limits, Run } from '@convergence/contracts'
@@ -98,7 +100,10 @@ export interface State {
   idx: number
   /** Rows since the last snapshot. */
   unsaved: number
-  /** Runs that wait, run, or ended since the last snapshot; others are in `past` and come back when a message is about them. */
+  /**
+   * Runs that wait, run, or ended since the last snapshot; others are in `past` and come back when a message is about
+   * them.
+   */
   runs: Map<string, RunEntry>
   past: Past
   running: Map<string, RunEntry>
@@ -110,16 +115,35 @@ export interface State {
   /** Runs of tenants that run now, of all accounts but system. */
   running_tenants: number
   served: number
-  /** Ends whose run no later message brings along. The tick announces those that nobody will be asked about again: rejections at promotion. */
+  /**
+   * Ends whose run no later message brings along. The tick announces those that nobody will be asked about again:
+   * rejections at promotion.
+   */
   unannounced: Map<string, Unannounced>
   /** Inverses of the changes made since it was opened. */
   journal: (() => void)[] | undefined
 }
-/** `announced_at`: the tick that announced it, or when it ended where its own message, delivered again, announces it. */
-export interface Unannounced { run: Run; at: string; announced_at: string | undefined }
+/**
+ * `announced_at`: the tick that announced it, or when it ended where its own message, delivered again, announces it.
+ */
+export interface Unannounced {
+  run: Run
+  at: string
+  announced_at: string | undefined
+}
 
-const account = (tenant_id: string, limits: Limits): Account =>
-  ({ tenant_id, version: 0, status: 'ACTIVE', limits, last_day: undefined, running: 0, served: 0, days: new Map(), months: new Map(), queue: [] })
+const account = (tenant_id: string, limits: Limits): Account => ({
+  tenant_id,
+  version: 0,
+  status: 'ACTIVE',
+  limits,
+  last_day: undefined,
+  running: 0,
+  served: 0,
+  days: new Map(),
+  months: new Map(),
+  queue: [],
+})
 
 export const emptyState = (epoch: string, rules: Rules = defaultRules): State => ({
   epoch,
@@ -149,7 +173,7 @@ export const openAccount = (state: State, tenant_id: string, limits: Limits): Ac
   return opened
 }
 
-// ---- changes that can be taken back ---------------------------------------------------------------------------------------------
+// ---- changes that can be taken back
 
 export const put = <K, V>(state: State, map: Map<K, V>, key: K, value: V): void => {
   if (state.journal !== undefined) {

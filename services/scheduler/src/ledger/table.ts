@@ -4,20 +4,46 @@ import type { LedgerRow } from './state.ts'
 import { rememberedDigits } from './past.ts'
 
 export interface LedgerTable {
-  /** Rows after this place, in order, at most a page of them; `more` when there may be others. Bodies of runs that have ended may be missing. */
+  /**
+   * Rows after this place, in order, at most a page of them; `more` when there may be others. Bodies of runs that have
+   * ended may be missing.
+   */
   after(place: { seq: number; idx: number }): Promise<{ rows: LedgerRow[]; more: boolean }>
   /** The rows of the newest snapshot, in order; none when there is none. */
   snapshot(): Promise<LedgerRow[]>
   /** All rows of these runs between two commits. */
   ofRuns(run_ids: readonly string[], between: { from_seq: number; to_seq: number }): Promise<LedgerRow[]>
-  /** Of the runs that ended up to this commit, not before `since`: the remembered digits of each, by the UTC day of their end. */
+  /**
+   * Of the runs that ended up to this commit, not before `since`: the remembered digits of each, by the UTC day of
+   * their end.
+   */
   ended(up_to: { seq: number; since: string }): Promise<EndedDay[]>
 }
-export interface EndedDay { day: string; from_seq: number; to_seq: number; digits: string }
+export interface EndedDay {
+  day: string
+  from_seq: number
+  to_seq: number
+  digits: string
+}
 
 export const openTable = (warehouse: Pick<Warehouse, 'query'>, epoch: string): LedgerTable => {
-  const read = (query: string, parameters: Record<string, string | number | readonly string[]>, options?: { max_rows?: number }): Promise<Row[]> =>
-    warehouse.query({ query, default_dataset: 'tenants', parameters: Object.entries({ epoch, ...parameters }).map(([name, value]) => ({ name, value, type: typeof value === 'number' ? 'INT64' : typeof value === 'string' ? 'STRING' : 'ARRAY<STRING>' })) }, options)
+  const read = (
+    query: string,
+    parameters: Record<string, string | number | readonly string[]>,
+    options?: { max_rows?: number },
+  ): Promise<Row[]> =>
+    warehouse.query(
+      {
+        query,
+        default_dataset: 'tenants',
+        parameters: Object.entries({ epoch, ...parameters }).map(([name, value]) => ({
+          name,
+          value,
+          type: typeof value === 'number' ? 'INT64' : typeof value === 'string' ? 'STRING' : 'ARRAY<STRING>',
+        })),
+      },
+      options,
+    )
   return {
     after: async ({ seq, idx }) => {
       const to_seq = seq + pageRows
@@ -28,31 +54,57 @@ export const openTable = (warehouse: Pick<Warehouse, 'query'>, epoch: string): L
     snapshot: async () => (await read(snapshotQuery, {})).map(readRow),
     ofRuns: async (run_ids, { from_seq, to_seq }) => {
       const rows: LedgerRow[] = []
-      for (let at = 0; at < run_ids.length; at += runsOfOneQuery) rows.push(...(await read(ofRunsQuery, { run_ids: run_ids.slice(at, at + runsOfOneQuery), from_seq, to_seq })).map(readRow))
+      for (let at = 0; at < run_ids.length; at += runsOfOneQuery)
+        rows.push(
+          ...(await read(ofRunsQuery, { run_ids: run_ids.slice(at, at + runsOfOneQuery), from_seq, to_seq })).map(
+            readRow,
+          ),
+        )
       return rows
     },
-    ended: async ({ seq, since }) => (await read(endedQuery, { seq, since })).map((row) => ({ day: String(row['day']), from_seq: Number(row['from_seq']), to_seq: Number(row['to_seq']), digits: String(row['digits']) })),
+    ended: async ({ seq, since }) =>
+      (await read(endedQuery, { seq, since })).map((row) => ({
+        day: String(row['day']),
+        from_seq: Number(row['from_seq']),
+        to_seq: Number(row['to_seq']),
+        digits: String(row['digits']),
+      })),
   }
 }
 
 /** A row as the warehouse returns it, with exact types. */
 const readRow = (row: Row): LedgerRow => {
-  const text = (name: string): string | null => typeof row[name] === 'string' ? row[name] : null
+  const text = (name: string): string | null => (typeof row[name] === 'string' ? row[name] : null)
   const priority = row['priority']
   return {
-    epoch: String(row['epoch']), shard: Number(row['shard']), seq: Number(row['seq']), idx: Number(row['idx']), kind: String(row['kind']) as LedgerRow['kind'], tenant_id: String(row['tenant_id']),
-    run_id: text('run_id'), pipeline: text('pipeline'), period_day: text('period_day'), period_month: text('period_month'), digest: text('digest'),
-    outcome: text('outcome') as LedgerRow['outcome'], reason: text('reason'), message: text('message'), priority: priority === null || priority === undefined ? null : Number(priority),
-    decided_at: new Date(String(row['decided_at'])).toISOString(), body: row['body'] ?? null,
+    epoch: String(row['epoch']),
+    shard: Number(row['shard']),
+    seq: Number(row['seq']),
+    idx: Number(row['idx']),
+    kind: String(row['kind']) as LedgerRow['kind'],
+    tenant_id: String(row['tenant_id']),
+    run_id: text('run_id'),
+    pipeline: text('pipeline'),
+    period_day: text('period_day'),
+    period_month: text('period_month'),
+    digest: text('digest'),
+    outcome: text('outcome') as LedgerRow['outcome'],
+    reason: text('reason'),
+    message: text('message'),
+    priority: priority === null || priority === undefined ? null : Number(priority),
+    decided_at: new Date(String(row['decided_at'])).toISOString(),
+    body: row['body'] ?? null,
   }
 }
 
 const pageRows = 50_000
 const runsOfOneQuery = 5_000
-const columns = 'epoch, shard, seq, idx, kind, tenant_id, run_id, pipeline, period_day, period_month, digest, outcome, reason, message, priority, decided_at'
+const columns =
+  'epoch, shard, seq, idx, kind, tenant_id, run_id, pipeline, period_day, period_month, digest, outcome, reason, message, priority, decided_at'
 
 /**
- * Bodies of ADMIT and QUEUE rows are the runs: of those that end in the same page they are not needed, and they are most of the bytes. Bounded by
+ * Bodies of ADMIT and QUEUE rows are the runs: of those that end in the same page they are not needed, and they are
+ * most of the bytes. Bounded by
  * seq on both sides, so that a log is read in time that grows with its length.
  */
 const afterQuery = `
@@ -69,7 +121,10 @@ ORDER BY idx`
 const ofRunsQuery = `
 SELECT ${columns}, body FROM run_ledger
 WHERE epoch = @epoch AND shard = 0 AND seq BETWEEN @from_seq AND @to_seq AND run_id IN UNNEST(@run_ids)`
-/** Narrow columns alone: some 100 bytes for each row. A run whose first row is older than what is remembered is forgotten: only a first row has a digest. */
+/**
+ * Narrow columns alone: some 100 bytes for each row. A run whose first row is older than what is remembered is
+ * forgotten: only a first row has a digest.
+ */
 const endedQuery = `
 SELECT FORMAT_DATE('%Y-%m-%d', DATE(ended_at)) AS day, MIN(first_seq) AS from_seq, MAX(last_seq) AS to_seq, STRING_AGG(SUBSTR(run_id, 3, ${rememberedDigits}), '') AS digits
 FROM (

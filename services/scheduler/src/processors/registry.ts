@@ -7,7 +7,10 @@ import { resetDailyQuotas } from './scheduler/reset_daily_quotas.ts'
 import { schedule } from './scheduler/schedule.ts'
 import { trigger } from './scheduler/trigger.ts'
 
-export interface ProcessorDeps { ledger: Ledger; schedules: Schedules }
+export interface ProcessorDeps {
+  ledger: Ledger
+  schedules: Schedules
+}
 
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => ({
   'scheduler.process_queue': processQueue(deps),

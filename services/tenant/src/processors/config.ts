@@ -7,19 +7,43 @@ const reserved = new Set(['tenants', 'system', 'admin', 'public', 'information_s
 
 /** The tenant that a step is about. Throws unless the run is the platform's own or the tenant's. */
 export const tenantOf = (run: Run, step_id: string, tenant_id: unknown): string => {
-  if (typeof tenant_id !== 'string' || !tenantPattern.test(tenant_id) || reserved.has(tenant_id) || tenant_id.startsWith('region_')) {
-    throw new AppError('PARAMETER_INVALID', `step ${step_id}: tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter and not reserved`)
+  if (
+    typeof tenant_id !== 'string' ||
+    !tenantPattern.test(tenant_id) ||
+    reserved.has(tenant_id) ||
+    tenant_id.startsWith('region_')
+  ) {
+    throw new AppError(
+      'PARAMETER_INVALID',
+      `step ${step_id}: tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter and not reserved`,
+    )
   }
-  if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id) throw new AppError('FORBIDDEN', `step ${step_id}: a run of tenant ${run.tenant_id} may not change tenant ${tenant_id}`)
+  if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id)
+    throw new AppError(
+      'FORBIDDEN',
+      `step ${step_id}: a run of tenant ${run.tenant_id} may not change tenant ${tenant_id}`,
+    )
   return tenant_id
 }
 
 export const planOf = (step_id: string, name: unknown): PlanName => {
   if (typeof name === 'string' && Object.hasOwn(plans, name)) return name as PlanName
-  throw new AppError('PARAMETER_INVALID', `step ${step_id}: subscription_plan: expected one of ${Object.keys(plans).join(', ')}`)
+  throw new AppError(
+    'PARAMETER_INVALID',
+    `step ${step_id}: subscription_plan: expected one of ${Object.keys(plans).join(', ')}`,
+  )
 }
 
 export const textOf = (step_id: string, field: string, value: unknown, longest: number): string => {
-  if (typeof value === 'string' && value.trim() !== '' && value.length <= longest && !/[\u0000-\u001f\u007f]/.test(value)) return value
-  throw new AppError('PARAMETER_INVALID', `step ${step_id}: ${field}: expected text of at most ${longest} characters in one line`)
+  if (
+    typeof value === 'string' &&
+    value.trim() !== '' &&
+    value.length <= longest &&
+    !/[\u0000-\u001f\u007f]/.test(value)
+  )
+    return value
+  throw new AppError(
+    'PARAMETER_INVALID',
+    `step ${step_id}: ${field}: expected text of at most ${longest} characters in one line`,
+  )
 }

@@ -4,7 +4,9 @@ import type { Store } from '../store.ts'
 import { profile } from './setup/tenants/profile.ts'
 import { subscription } from './setup/tenants/subscription.ts'
 
-export interface ProcessorDeps { store: Store }
+export interface ProcessorDeps {
+  store: Store
+}
 
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => ({
   'setup.tenants.profile': profile(deps),

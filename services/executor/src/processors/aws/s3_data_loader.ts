@@ -1,16 +1,31 @@
-/** A month of a Cost and Usage Report: the newest manifest says which files; all of them replace the month as one job. */
+/**
+ * A month of a Cost and Usage Report: the newest manifest says which files; all of them replace the month as one job.
+ */
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo } from '@convergence/objects'
 import type { Processor } from '@convergence/service/steps'
 import { awsColumns } from '../../exports/columns.ts'
 import { valuesOf, type Inspected } from '../../exports/csv.ts'
-import { awsDelivery, isMonth, monthOfKey, newestAwsManifest, parseManifest, type Delivery } from '../../exports/deliveries.ts'
+import {
+  awsDelivery,
+  isMonth,
+  monthOfKey,
+  newestAwsManifest,
+  parseManifest,
+  type Delivery,
+} from '../../exports/deliveries.ts'
 import { openLoader, type LoaderDeps } from '../../exports/load.ts'
 import { listAll, readText } from '../../exports/spool.ts'
 import type { DestinationConfig } from '../gcp/bq_etl.ts'
 
 interface Config {
-  source: { s3_bucket: string; s3_prefix?: string; report_name?: string; /** YYYY-MM */ month?: string; /** One object instead of a report with its manifest. */ s3_key?: string }
+  source: {
+    s3_bucket: string
+    s3_prefix?: string
+    report_name?: string
+    /** YYYY-MM */ month?: string
+    /** One object instead of a report with its manifest. */ s3_key?: string
+  }
   destination: DestinationConfig
 }
 
@@ -18,8 +33,14 @@ interface Config {
 const monthOfFile = ({ key }: ObjectInfo, files: readonly Inspected[]): string => {
   const [file] = files
   const start = file?.header.find((name) => /^bill.?billing.?period.?start.?date$/i.test(name))
-  const month = monthOfKey(key) ?? (file === undefined || start === undefined ? undefined : valuesOf(file, start)[0]?.value.slice(0, 7))
-  if (!isMonth(month)) throw new AppError('EXPORT_INVALID', `${key}: expected a billing period in its folder or in bill/BillingPeriodStartDate, got none; give source.month`)
+  const month =
+    monthOfKey(key) ??
+    (file === undefined || start === undefined ? undefined : valuesOf(file, start)[0]?.value.slice(0, 7))
+  if (!isMonth(month))
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${key}: expected a billing period in its folder or in bill/BillingPeriodStartDate, got none; give source.month`,
+    )
   return month
 }
 
@@ -33,33 +54,60 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
       const step = `step ${context.step.step_id}`
       const into = await loader.target(context, destination)
       const { s3_bucket: bucket, s3_prefix = '', report_name = '', month, s3_key } = source
-      if (month !== undefined && !isMonth(month)) throw new AppError('CONFIG_INVALID', `${step}: source.month: expected YYYY-MM, got ${JSON.stringify(month)}`)
-      const root = [s3_prefix, report_name].map((part) => part.replace(/^\/+|\/+$/g, '')).filter((part) => part !== '').join('/')
+      if (month !== undefined && !isMonth(month))
+        throw new AppError('CONFIG_INVALID', `${step}: source.month: expected YYYY-MM, got ${JSON.stringify(month)}`)
+      const root = [s3_prefix, report_name]
+        .map((part) => part.replace(/^\/+|\/+$/g, ''))
+        .filter((part) => part !== '')
+        .join('/')
       const where = `${step}: s3 bucket ${bucket}`
 
       let delivery: Delivery
       if (s3_key !== undefined) {
         const object = (await listAll(objects, 's3', bucket, s3_key)).find(({ key }) => key === s3_key)
-        if (object === undefined) throw new AppError('OBJECT_NOT_FOUND', `${where}: expected the object ${s3_key}, got no such object`)
-        if (!/\.csv(\.gz)?$/i.test(s3_key)) throw new AppError('EXPORT_INVALID', `${s3_key}: expected a file .csv or .csv.gz, got another format`)
+        if (object === undefined)
+          throw new AppError('OBJECT_NOT_FOUND', `${where}: expected the object ${s3_key}, got no such object`)
+        if (!/\.csv(\.gz)?$/i.test(s3_key))
+          throw new AppError('EXPORT_INVALID', `${s3_key}: expected a file .csv or .csv.gz, got another format`)
         delivery = { id: '', source_file: s3_key, files: [object] }
       } else {
-        if (month === undefined) throw new AppError('CONFIG_INVALID', `${step}: source.month: expected the billing period as YYYY-MM, or s3_key with one object, got neither`)
+        if (month === undefined)
+          throw new AppError(
+            'CONFIG_INVALID',
+            `${step}: source.month: expected the billing period as YYYY-MM, or s3_key with one object, got neither`,
+          )
         const prefix = root === '' ? '' : `${root}/`
         const listed = await listAll(objects, 's3', bucket, prefix)
         const manifest = newestAwsManifest(where, prefix, month, listed)
         const content = parseManifest(manifest.key, await readText(objects, 's3', bucket, manifest, context.signal))
-        delivery = { ...awsDelivery({ where, bucket, manifest_key: manifest.key, manifest: content, month, objects: listed }), manifest_etag: manifest.etag }
+        delivery = {
+          ...awsDelivery({ where, bucket, manifest_key: manifest.key, manifest: content, month, objects: listed }),
+          manifest_etag: manifest.etag,
+        }
       }
 
       let billing_period = ''
       const result = await loader.run(context, into, {
-        store: 's3', bucket, delivery,
+        store: 's3',
+        bucket,
+        delivery,
         plan: (table, files) => {
-          const billed = month ?? monthOfFile(delivery.files[0] ?? { key: '', size_bytes: 0, etag: '', modified_at: '' }, files)
+          const billed =
+            month ?? monthOfFile(delivery.files[0] ?? { key: '', size_bytes: 0, etag: '', modified_at: '' }, files)
           billing_period = `${billed}-01`
-          const name = destination.period?.['report_name'] ?? (report_name === '' ? root.split('/').at(-1) ?? '' : report_name)
-          return awsColumns({ table, files, month: billed, provenance: { billing_period, report_name: name, manifest_id: delivery.id, source_file: delivery.source_file } })
+          const name =
+            destination.period?.['report_name'] ?? (report_name === '' ? (root.split('/').at(-1) ?? '') : report_name)
+          return awsColumns({
+            table,
+            files,
+            month: billed,
+            provenance: {
+              billing_period,
+              report_name: name,
+              manifest_id: delivery.id,
+              source_file: delivery.source_file,
+            },
+          })
         },
       })
       return { ...result, outputs: { ...result.outputs, billing_period } }

@@ -22,23 +22,43 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
       const step = `step ${context.step.step_id}`
       const into = await loader.target(context, destination)
       const { container, prefix: given = '', month } = source
-      if (!isMonth(month)) throw new AppError('CONFIG_INVALID', `${step}: source.month: expected the billing period as YYYY-MM, got ${month === undefined ? 'none' : JSON.stringify(month)}`)
+      if (!isMonth(month))
+        throw new AppError(
+          'CONFIG_INVALID',
+          `${step}: source.month: expected the billing period as YYYY-MM, got ${month === undefined ? 'none' : JSON.stringify(month)}`,
+        )
       const prefix = given.replace(/^\/+|\/+$/g, '')
       const root = prefix === '' ? '' : `${prefix}/`
       const where = `${step}: azure container ${container}`
 
       const listed = await listAll(objects, 'azure', container, root)
       const run = newestAzureRun(where, root, month, listed)
-      const manifest = run.manifest === undefined ? undefined : parseManifest(run.manifest.key, await readText(objects, 'azure', container, run.manifest, context.signal))
-      const delivery: Delivery = { ...azureDelivery({ where, container, run, manifest, month, objects: listed }), manifest_etag: run.manifest?.etag }
+      const manifest =
+        run.manifest === undefined
+          ? undefined
+          : parseManifest(run.manifest.key, await readText(objects, 'azure', container, run.manifest, context.signal))
+      const delivery: Delivery = {
+        ...azureDelivery({ where, container, run, manifest, month, objects: listed }),
+        manifest_etag: run.manifest?.etag,
+      }
 
       const billing_period = `${month}-01`
       const result = await loader.run(context, into, {
-        store: 'azure', bucket: container, delivery,
-        plan: (table, files) => azureColumns({
-          table, files, month,
-          provenance: { billing_period, export_name: destination.period?.['export_name'] ?? prefix, export_run_id: delivery.id, source_file: delivery.source_file },
-        }),
+        store: 'azure',
+        bucket: container,
+        delivery,
+        plan: (table, files) =>
+          azureColumns({
+            table,
+            files,
+            month,
+            provenance: {
+              billing_period,
+              export_name: destination.period?.['export_name'] ?? prefix,
+              export_run_id: delivery.id,
+              source_file: delivery.source_file,
+            },
+          }),
       })
       return { ...result, outputs: { ...result.outputs, billing_period } }
     },

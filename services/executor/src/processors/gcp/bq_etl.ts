@@ -6,7 +6,10 @@ import { assertReadable, assertWritable, tenantDataset } from '../isolation.ts'
 import type { ProcessorDeps } from '../registry.ts'
 import { runChecks, type Check } from './checks.ts'
 
-/** The `destination` of every step that writes a table of a tenant. `dataset_type` is the dataset's name by the time the step runs. */
+/**
+ * The `destination` of every step that writes a table of a tenant. `dataset_type` is the dataset's name by the time the
+ * step runs.
+ */
 export interface DestinationConfig {
   bq_project_id: string
   dataset_type: string
@@ -14,7 +17,10 @@ export interface DestinationConfig {
   write_mode: Destination['write_mode']
   period?: Record<string, string | number>
   columns?: Column[]
-  table_config?: { time_partitioning?: { field?: string; type?: TimePartitioning['type'] }; clustering_fields?: string[] }
+  table_config?: {
+    time_partitioning?: { field?: string; type?: TimePartitioning['type'] }
+    clustering_fields?: string[]
+  }
 }
 interface Config {
   source: { bq_project_id: string; query: string; parameters?: QueryParameter[] }
@@ -22,37 +28,79 @@ interface Config {
   checks?: Check[]
 }
 
-export const destinationOf = ({ bq_project_id, dataset_type, table, write_mode, period, columns, table_config }: DestinationConfig): Destination => ({
-  project_id: bq_project_id, dataset: dataset_type, table, write_mode,
+export const destinationOf = ({
+  bq_project_id,
+  dataset_type,
+  table,
+  write_mode,
+  period,
+  columns,
+  table_config,
+}: DestinationConfig): Destination => ({
+  project_id: bq_project_id,
+  dataset: dataset_type,
+  table,
+  write_mode,
   ...(period === undefined ? {} : { period }),
   ...(columns === undefined ? {} : { columns }),
-  ...(table_config?.time_partitioning === undefined ? {} : { time_partitioning: { type: 'DAY' as const, ...table_config.time_partitioning } }),
+  ...(table_config?.time_partitioning === undefined
+    ? {}
+    : { time_partitioning: { type: 'DAY' as const, ...table_config.time_partitioning } }),
   ...(table_config?.clustering_fields === undefined ? {} : { clustering_fields: table_config.clustering_fields }),
 })
 
 /** One SELECT into one table of the tenant. What it may read and write is settled before there is a job. */
-export const bqEtl = ({ warehouse, store }: Pick<ProcessorDeps, 'store'> & { warehouse: Pick<Warehouse, 'dryRun' | 'runJob' | 'query' | 'getDataset' | 'project_id'> }): Processor => ({
+export const bqEtl = ({
+  warehouse,
+  store,
+}: Pick<ProcessorDeps, 'store'> & {
+  warehouse: Pick<Warehouse, 'dryRun' | 'runJob' | 'query' | 'getDataset' | 'project_id'>
+}): Processor => ({
   ps_type: 'gcp.bq_etl',
   run: async ({ run, step, chain, signal }) => {
     const { source, destination, checks = [] } = step.config as unknown as Config
     const target = destinationOf(destination)
     const where = `step ${step.step_id}`
     await assertWritable(where, warehouse, run, target)
-    const statement = { query: source.query, parameters: source.parameters ?? [], default_dataset: tenantDataset(run, target) }
+    const statement = {
+      query: source.query,
+      parameters: source.parameters ?? [],
+      default_dataset: tenantDataset(run, target),
+    }
     const { statement_type, referenced_tables } = await warehouse.dryRun(statement)
-    if (statement_type !== 'SELECT') throw new AppError('QUERY_INVALID', `${where}: source.query: expected exactly one SELECT, came ${statement_type}; the destination says where its rows go`)
+    if (statement_type !== 'SELECT')
+      throw new AppError(
+        'QUERY_INVALID',
+        `${where}: source.query: expected exactly one SELECT, came ${statement_type}; the destination says where its rows go`,
+      )
     assertReadable(where, warehouse.project_id, run, target, referenced_tables)
-    const { rows_written, bytes_processed, attempt } = await warehouse.runJob(chain, { kind: 'query', ...statement, destination: target })
+    const { rows_written, bytes_processed, attempt } = await warehouse.runJob(chain, {
+      kind: 'query',
+      ...statement,
+      destination: target,
+    })
     if (checks.length > 0) {
       const results = await runChecks(warehouse, target, checks, signal, run.requested_at)
       await store.recordChecks(run, step.step_id, results)
       const broken = results.filter(({ status }) => status === 'FAILED')
       if (broken.length > 0) {
-        throw new AppError('EXPORT_INVALID', `${where}: ${broken.length} of ${results.length} checks of ${target.dataset}.${target.table} failed`, {
-          faults: broken.map(({ check_name, column_name, expected, actual }) => `${check_name}${column_name === undefined ? '' : ` (${column_name})`}: expected ${expected}, came ${actual}`),
-        })
+        throw new AppError(
+          'EXPORT_INVALID',
+          `${where}: ${broken.length} of ${results.length} checks of ${target.dataset}.${target.table} failed`,
+          {
+            faults: broken.map(
+              ({ check_name, column_name, expected, actual }) =>
+                `${check_name}${column_name === undefined ? '' : ` (${column_name})`}: expected ${expected}, came ${actual}`,
+            ),
+          },
+        )
       }
     }
-    return { rows_written, bytes_processed, attempt, outputs: { table: `${target.dataset}.${target.table}`, rows_written } }
+    return {
+      rows_written,
+      bytes_processed,
+      attempt,
+      outputs: { table: `${target.dataset}.${target.table}`, rows_written },
+    }
   },
 })

@@ -11,21 +11,51 @@ const validationColumns: Column[] = [
   { name: 'tenant_id', type: 'STRING', description: 'Tenant' },
 ]
 
-/** The dataset of a tenant, with the view of its runs. A dataset that is not labelled as a tenant's belongs to somebody else and is left alone. */
-export const dataset = ({ warehouse }: { warehouse: Pick<Warehouse, 'project_id' | 'ensureDataset' | 'ensureTable' | 'ensureView' | 'getDataset'> }): Processor => ({
+/**
+ * The dataset of a tenant, with the view of its runs. A dataset that is not labelled as a tenant's belongs to somebody
+ * else and is left alone.
+ */
+export const dataset = ({
+  warehouse,
+}: {
+  warehouse: Pick<Warehouse, 'project_id' | 'ensureDataset' | 'ensureTable' | 'ensureView' | 'getDataset'>
+}): Processor => ({
   ps_type: 'setup.dataset',
   run: async ({ run, step }) => {
     const { tenant_id } = step.config as { tenant_id?: unknown }
-    if (typeof tenant_id !== 'string' || !tenantPattern.test(tenant_id)) throw new AppError('PARAMETER_INVALID', `step ${step.step_id}: tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter`)
-    if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id) throw new AppError('FORBIDDEN', `step ${step.step_id}: a run of tenant ${run.tenant_id} may not make the dataset of ${tenant_id}`)
-    const dataset_created = await warehouse.ensureDataset(tenant_id, { labels: { owner: 'tenant', tenant: tenant_id }, description: `Tenant ${tenant_id}` }) === 'created'
+    if (typeof tenant_id !== 'string' || !tenantPattern.test(tenant_id))
+      throw new AppError(
+        'PARAMETER_INVALID',
+        `step ${step.step_id}: tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter`,
+      )
+    if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id)
+      throw new AppError(
+        'FORBIDDEN',
+        `step ${step.step_id}: a run of tenant ${run.tenant_id} may not make the dataset of ${tenant_id}`,
+      )
+    const dataset_created =
+      (await warehouse.ensureDataset(tenant_id, {
+        labels: { owner: 'tenant', tenant: tenant_id },
+        description: `Tenant ${tenant_id}`,
+      })) === 'created'
     // Read after, not before: between a look and a creation somebody else may have made it.
-    if ((await warehouse.getDataset(tenant_id))?.labels['owner'] !== 'tenant') throw new AppError('CONFLICT', `a dataset ${tenant_id} exists and belongs to no tenant; choose another tenant id`)
-    await warehouse.ensureTable({ dataset: tenant_id, table: 'onboarding_validation_test', columns: validationColumns, description: 'Written by the validation run at onboarding' })
+    if ((await warehouse.getDataset(tenant_id))?.labels['owner'] !== 'tenant')
+      throw new AppError('CONFLICT', `a dataset ${tenant_id} exists and belongs to no tenant; choose another tenant id`)
+    await warehouse.ensureTable({
+      dataset: tenant_id,
+      table: 'onboarding_validation_test',
+      columns: validationColumns,
+      description: 'Written by the validation run at onboarding',
+    })
     const query = views['tenant_comprehensive_view']
-    if (query === undefined) throw new AppError('CONFIG_INVALID', 'schemas/views/tenant_comprehensive_view.sql is missing')
+    if (query === undefined)
+      throw new AppError('CONFIG_INVALID', 'schemas/views/tenant_comprehensive_view.sql is missing')
     // The id stands in the view as a literal; the pattern above leaves nothing in it that could end one.
-    await warehouse.ensureView({ dataset: tenant_id, view: 'tenant_comprehensive_view', query: query.replaceAll('{project_id}', warehouse.project_id).replaceAll('{tenant_id}', tenant_id) })
+    await warehouse.ensureView({
+      dataset: tenant_id,
+      view: 'tenant_comprehensive_view',
+      query: query.replaceAll('{project_id}', warehouse.project_id).replaceAll('{tenant_id}', tenant_id),
+    })
     return { outputs: { tenant_id, dataset: tenant_id, dataset_created } }
   },
 })

@@ -8,7 +8,10 @@ export const initial = ({ warehouse }: { warehouse: Builder }): Processor => ({
   ps_type: 'setup.initial',
   run: async ({ step }) => {
     const { force_recreate_dataset, force_recreate_tables } = step.config as BootstrapOptions
-    const { dataset_created, tables_created, tables_existing } = await bootstrap(warehouse, { force_recreate_dataset, force_recreate_tables })
+    const { dataset_created, tables_created, tables_existing } = await bootstrap(warehouse, {
+      force_recreate_dataset,
+      force_recreate_tables,
+    })
     return { outputs: { dataset: 'tenants', dataset_created, tables_created, tables_existing } }
   },
 })

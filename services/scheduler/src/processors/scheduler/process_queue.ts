@@ -1,7 +1,10 @@
 import type { Processor } from '@convergence/service/steps'
 import type { ProcessorDeps } from '../registry.ts'
 
-/** Starts queued runs as far as limits allow. The ledger does so at every release; what this finds was left by a change of limits or a lost message. */
+/**
+ * Starts queued runs as far as limits allow. The ledger does so at every release; what this finds was left by a change
+ * of limits or a lost message.
+ */
 export const processQueue = ({ ledger }: ProcessorDeps): Processor => ({
   ps_type: 'scheduler.process_queue',
   run: async ({ run }) => {

@@ -5,7 +5,9 @@ import type { ProcessorDeps } from '../registry.ts'
 export const trigger = ({ ledger, schedules }: ProcessorDeps): Processor => ({
   ps_type: 'scheduler.trigger',
   run: async ({ run }) => {
-    const events = schedules.due(run.requested_at, (run_id) => ['QUEUED', 'RUNNING'].includes(ledger.state.runs.get(run_id)?.phase ?? ''))
+    const events = schedules.due(run.requested_at, (run_id) =>
+      ['QUEUED', 'RUNNING'].includes(ledger.state.runs.get(run_id)?.phase ?? ''),
+    )
     return { events, outputs: { schedules: schedules.list().length, triggered: events.length } }
   },
 })

@@ -3,7 +3,10 @@ import type { Processor } from '@convergence/service/steps'
 import { planOf, tenantOf, textOf } from '../../config.ts'
 import type { ProcessorDeps } from '../../registry.ts'
 
-/** The first step of onboarding: the tenant exists from here on. The same body again is the same tenant, another one is CONFLICT. */
+/**
+ * The first step of onboarding: the tenant exists from here on. The same body again is the same tenant, another one is
+ * CONFLICT.
+ */
 export const profile = ({ store }: ProcessorDeps): Processor => ({
   ps_type: 'setup.tenants.profile',
   run: async ({ run, step }) => {
@@ -13,14 +16,24 @@ export const profile = ({ store }: ProcessorDeps): Processor => ({
     const admin_email = textOf(step_id, 'admin_email', config['admin_email'], 254)
     const subscription_plan = planOf(step_id, config['subscription_plan'])
     const given = config['body_digest'] ?? ''
-    const body_digest = given === '' ? digestOf({ company_name, admin_email, subscription_plan }) : textOf(step_id, 'body_digest', given, 128)
+    const body_digest =
+      given === ''
+        ? digestOf({ company_name, admin_email, subscription_plan })
+        : textOf(step_id, 'body_digest', given, 128)
     return store.exclusive(tenant_id, async () => {
       const known = await store.profile(tenant_id)
       if (known === undefined) {
-        await store.putProfile({ tenant_id, company_name, admin_email, status: 'ACTIVE', subscription_plan, body_digest, version: 1 }, `${run.run_id}-${step_id}`)
+        await store.putProfile(
+          { tenant_id, company_name, admin_email, status: 'ACTIVE', subscription_plan, body_digest, version: 1 },
+          `${run.run_id}-${step_id}`,
+        )
         return { rows_written: 1, outputs: { tenant_id, version: 1, created: true } }
       }
-      if (known.body_digest !== body_digest) throw new AppError('CONFLICT', `tenant ${tenant_id} exists with other values; choose another tenant id, or send exactly what was sent first`)
+      if (known.body_digest !== body_digest)
+        throw new AppError(
+          'CONFLICT',
+          `tenant ${tenant_id} exists with other values; choose another tenant id, or send exactly what was sent first`,
+        )
       return { rows_written: 0, outputs: { tenant_id, version: known.version, created: false } }
     })
   },

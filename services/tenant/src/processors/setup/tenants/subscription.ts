@@ -5,7 +5,8 @@ import { planOf, tenantOf } from '../../config.ts'
 import type { ProcessorDeps } from '../../registry.ts'
 
 /**
- * Plan and limits of a tenant, and tenant-changed for those who keep them in memory. Onboarding gives a plan to a tenant that has none and
+ * Plan and limits of a tenant, and tenant-changed for those who keep them in memory. Onboarding gives a plan to a
+ * tenant that has none and
  * leaves another alone: repeated later, it must not take back a change of plan. Each run changes a plan once.
  */
 export const subscription = ({ store }: ProcessorDeps): Processor => ({
@@ -16,13 +17,31 @@ export const subscription = ({ store }: ProcessorDeps): Processor => ({
     const plan = planOf(step_id, config['subscription_plan'])
     const event_id = `${run.run_id}-${step_id}`
     return store.exclusive(tenant_id, async () => {
-      if (await store.profile(tenant_id) === undefined) throw new AppError('TENANT_UNKNOWN', `tenant ${tenant_id} has no profile; onboard it first`)
+      if ((await store.profile(tenant_id)) === undefined)
+        throw new AppError('TENANT_UNKNOWN', `tenant ${tenant_id} has no profile; onboard it first`)
       const known = await store.subscription(tenant_id)
-      const stays = known !== undefined && (known.plan === plan || run.pipeline === 'setup/tenants/onboarding' || await store.hasSubscriptionEvent(tenant_id, event_id))
-      const current: Subscription = stays ? known : { ...known, tenant_id, version: (known?.version ?? 0) + 1, status: known?.status ?? 'ACTIVE', plan, limits: plans[plan] }
+      const stays =
+        known !== undefined &&
+        (known.plan === plan ||
+          run.pipeline === 'setup/tenants/onboarding' ||
+          (await store.hasSubscriptionEvent(tenant_id, event_id)))
+      const current: Subscription = stays
+        ? known
+        : {
+            ...known,
+            tenant_id,
+            version: (known?.version ?? 0) + 1,
+            status: known?.status ?? 'ACTIVE',
+            plan,
+            limits: plans[plan],
+          }
       if (!stays) await store.putSubscription(current, event_id)
       // Told again even when nothing changed: whoever asks again may do so because it was not heard.
-      return { rows_written: stays ? 0 : 1, outputs: { tenant_id, subscription_plan: current.plan, version: current.version, limits: current.limits }, events: [{ topic: 'tenant-changed' as const, event: current }] }
+      return {
+        rows_written: stays ? 0 : 1,
+        outputs: { tenant_id, subscription_plan: current.plan, version: current.version, limits: current.limits },
+        events: [{ topic: 'tenant-changed' as const, event: current }],
+      }
     })
   },
 })
