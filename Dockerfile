@@ -21,7 +21,7 @@ COPY ps_templates ps_templates
 COPY libs libs
 COPY services/${SERVICE} services/${SERVICE}
 # Workspaces stay links: Node strips no types below a real node_modules. Nobody imports a service, so its folder may get one name for all.
-RUN rm -rf libs/local-cloud libs/*/test && mv services/${SERVICE} services/service && rm -rf services/service/test
+RUN rm -rf libs/local-* libs/*/test && mv services/${SERVICE} services/service && rm -rf services/service/test
 
 FROM ${RUN_IMAGE} AS service
 WORKDIR /app

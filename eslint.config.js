@@ -5,8 +5,8 @@ import tseslint from 'typescript-eslint'
 
 /** Which folder may import which SDK: everybody else goes through the door. */
 const doors = {
-  '@duckdb/node-api': 'libs/local-cloud/ (and the bench, which measures it)',
-  'node:sqlite': 'libs/local-cloud/',
+  '@duckdb/node-api': 'libs/local-warehouse/ (and the bench, which measures it)',
+  'node:sqlite': 'libs/local-pubsub/ and libs/local-warehouse/',
   '@google-cloud/pubsub': 'libs/bus/ (and what stands for an upstream system, or counts from outside)',
   '@google-cloud/bigquery': 'libs/warehouse/',
   '@google-cloud/bigquery-storage': 'libs/warehouse/',
@@ -22,7 +22,8 @@ const doors = {
   yaml: 'libs/pipeline/ and libs/contracts/ (and tools/k8s/, for manifests)',
 }
 const allowedIn = {
-  'libs/local-cloud': ['@duckdb/node-api', 'node:sqlite'],
+  'libs/local-pubsub': ['node:sqlite'],
+  'libs/local-warehouse': ['@duckdb/node-api', 'node:sqlite'],
   'tools/bench': ['@duckdb/node-api'],
   'tools/cost': ['@google-cloud/pubsub'],
   'tools/k8s': ['yaml'],
@@ -74,7 +75,8 @@ export default tseslint.config(
           depConstraints: [
             { sourceTag: 'type:contract', onlyDependOnLibsWithTags: ['type:contract'] },
             { sourceTag: 'type:lib', onlyDependOnLibsWithTags: ['type:contract', 'type:lib'] },
-            { sourceTag: 'type:engine', onlyDependOnLibsWithTags: ['type:contract', 'type:lib'] },
+            { sourceTag: 'type:wire', onlyDependOnLibsWithTags: ['type:contract', 'type:lib'] },
+            { sourceTag: 'type:engine', onlyDependOnLibsWithTags: ['type:contract', 'type:lib', 'type:wire'] },
             { sourceTag: 'type:service', onlyDependOnLibsWithTags: ['type:contract', 'type:lib', 'type:engine'] },
             { sourceTag: 'type:tool', onlyDependOnLibsWithTags: ['*'] },
           ],

@@ -20,9 +20,9 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { ensureTopology, openBus } from '@convergence/bus'
 import { AppError } from '@convergence/contracts'
-import { openKeyring, type Keyring } from '@convergence/local-cloud/keyring'
-import { openBroker, type Broker } from '@convergence/local-cloud/pubsub'
-import { openEngine } from '@convergence/local-cloud/warehouse'
+import { openKeyring, type Keyring } from '@convergence/local-kms'
+import { openBroker, type Broker } from '@convergence/local-pubsub'
+import { openEngine } from '@convergence/local-warehouse'
 import { bootstrap, closeAll, openLog, type Log } from '@convergence/service'
 import { openWarehouse } from '@convergence/warehouse'
 import { readSettings } from './settings.ts'
@@ -201,19 +201,19 @@ const openFronts = async (
   const env: Record<string, string> = {}
   try {
     if (pubsub !== undefined) {
-      const { openPubSubFront } = await import('@convergence/local-cloud/pubsub-front')
+      const { openPubSubFront } = await import('@convergence/local-pubsub/front')
       const front = await openPubSubFront({ broker, project_id, host, port: pubsub, log })
       opened.push(front)
       env['PUBSUB_EMULATOR_HOST'] = `${host}:${front.port}`
     }
     if (bigquery !== undefined) {
-      const { openBigQueryFront } = await import('@convergence/local-cloud/bigquery-front')
+      const { openBigQueryFront } = await import('@convergence/local-warehouse/front')
       const front = await openBigQueryFront({ engine, host, port: bigquery, log })
       opened.push(front)
       env['BIGQUERY_EMULATOR_HOST'] = `http://${host}:${front.port}`
     }
     if (kms !== undefined) {
-      const { openKmsFront } = await import('@convergence/local-cloud/kms-front')
+      const { openKmsFront } = await import('@convergence/local-kms/front')
       const front = await openKmsFront({ keyring, project_id, host, port: kms, log })
       opened.push(front)
       env['KMS_EMULATOR_HOST'] = `${host}:${front.port}`

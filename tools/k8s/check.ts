@@ -217,7 +217,7 @@ export const dockerfileFaults = (text: string): string[] => {
     else if (!/^USER [1-9]\d*(:[1-9]\d*)?$/.test(lines.findLast((each) => each.startsWith('USER')) ?? ''))
       faults.push(`Dockerfile: stage ${target}: expected USER with a number that is not 0`)
   }
-  if (!/^RUN rm -rf libs\/local-cloud/m.test(text))
+  if (!/^RUN rm -rf libs\/local-\*/m.test(text))
     faults.push('Dockerfile: expected the engines of the local cloud to be removed from what is deployed')
   return faults
 }

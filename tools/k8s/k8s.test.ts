@@ -385,7 +385,7 @@ describe('manifests', function () {
       [dockerfile.replace('CMD ["services/service/src/main.ts"]', 'CMD node services/service/src/main.ts'), /form/],
       [`${dockerfile}ADD https://example.com/x /x\n`, /ADD/],
       [`${dockerfile}ENV API_KEY=x\n`, /no secret/],
-      [dockerfile.replace('rm -rf libs/local-cloud libs/*/test && ', ''), /local cloud/],
+      [dockerfile.replace('rm -rf libs/local-* libs/*/test && ', ''), /local cloud/],
     ] as const)
       expect(dockerfileFaults(bad).join('\n')).to.match(said)
     const compose = read('docker-compose.yml')
@@ -431,7 +431,12 @@ describe('what is deployed when something changes', function () {
     expect(affected('@convergence/ps_templates')).to.include.members(['auth', 'scheduler', 'executor'])
     expect(affected('@convergence/schemas')).to.have.length(5)
     expect(affected('@convergence/objects')).to.include('executor')
-    for (const tool of ['@convergence/local-cloud', '@convergence/tools', '@convergence/e2e'])
+    for (const tool of [
+      '@convergence/local-warehouse',
+      '@convergence/local-pubsub',
+      '@convergence/tools',
+      '@convergence/e2e',
+    ])
       expect(affected(tool), tool).to.deep.equal([])
   })
   it('has nothing of the engines among what a service names: they would be installed into its image', () => {
@@ -464,7 +469,7 @@ describe('what is deployed when something changes', function () {
         follow(each)
     }
     for (const service of services) follow(service)
-    expect([...seen].filter((name) => /local-cloud|duckdb/.test(name))).to.deep.equal([])
+    expect([...seen].filter((name) => /\/local-|duckdb/.test(name))).to.deep.equal([])
     expect(seen).to.include('@google-cloud/pubsub')
   })
 })

@@ -33,6 +33,13 @@ export type {
 export const schemasFolder = dirname(createRequire(import.meta.url).resolve('@convergence/schemas/package.json'))
 const readJson = (path: string): unknown => JSON.parse(readFileSync(join(schemasFolder, path), 'utf8'))
 
+/** A table or view by its whole name. */
+export interface TableRef {
+  project_id: string
+  dataset: string
+  table: string
+}
+
 // ---- errors
 
 export type ErrorCode = keyof typeof errors

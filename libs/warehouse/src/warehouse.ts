@@ -5,9 +5,10 @@
  * afterwards.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Column, ErrorCode, TimePartitioning } from '@convergence/contracts'
+import type { Column, ErrorCode, TableRef, TimePartitioning } from '@convergence/contracts'
 import { cancelChain, commitRows, walkChain, type Pace } from './chain.ts'
 
+export type { TableRef } from '@convergence/contracts'
 export { cancelChain, commitRows, retryPauseMs, walkChain } from './chain.ts'
 
 export type Scalar = string | number | boolean | null | Uint8Array
@@ -29,12 +30,6 @@ export interface Statement {
   parameters?: readonly QueryParameter[]
   /** Default dataset of unqualified names. */
   default_dataset?: string
-}
-
-export interface TableRef {
-  project_id: string
-  dataset: string
-  table: string
 }
 
 export interface Destination extends TableRef {

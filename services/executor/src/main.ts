@@ -14,7 +14,7 @@ export const main: ServiceMain = {
     // One name for ever: what a killed process left in a volume that outlives it, the next one finds and removes.
     const scratch_folder = join(settings['TMPDIR'] ?? tmpdir(), `convergence-scratch-${process.getuid?.() ?? 'user'}`)
     const objects: Objects = embedded
-      ? (await import('@convergence/local-cloud/buckets')).openBuckets({ folder: localFile('buckets') })
+      ? (await import('@convergence/local-objects')).openBuckets({ folder: localFile('buckets') })
       : (await import('@convergence/objects/clouds')).openClouds({
           gcs: { project_id: settings['GCP_PROJECT_ID'] ?? '' },
           log: shared.log,

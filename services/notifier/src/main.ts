@@ -13,7 +13,7 @@ export const main: ServiceMain = {
       ...shared,
       mail:
         smtp === undefined
-          ? (await import('@convergence/local-cloud/mail')).openMailFolder({ folder: localFile('mail') })
+          ? (await import('@convergence/notifier/mail-folder')).openMailFolder({ folder: localFile('mail') })
           : openSmtp({ url: smtp }),
       secrets: await secrets({ opens: ['notify-targets'] }),
       ...(settings['MAIL_FROM'] === undefined ? {} : { from: settings['MAIL_FROM'] }),

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { expect } from 'chai'
 import { simpleParser, type AddressObject, type ParsedMail } from 'mailparser'
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server'
-import { openMailFolder } from '@convergence/local-cloud/mail'
+import { openMailFolder } from '@convergence/notifier/mail-folder'
 import type { MailMessage, Outcome } from '../src/channel.ts'
 import { openSmtp } from '../src/smtp.ts'
 

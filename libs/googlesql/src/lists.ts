@@ -1,0 +1,150 @@
+/** The two lists of docs/LOCAL.md, from the tables that the translation itself uses. */
+import { aggregates, functions, windowFunctions } from './functions.ts'
+import { knownOptions } from './statements.ts'
+
+/** Refused by name, with the reason; `example` is a statement that is refused for it. The tests run each. */
+export const refused: readonly { construct: string; reason: string; example: string }[] = [
+  {
+    construct: 'several statements, scripts (DECLARE, SET, IF, LOOP, BEGIN, EXECUTE IMMEDIATE, ASSERT, CALL)',
+    reason: 'what must be atomic is a job of the engine',
+    example: 'DECLARE x INT64; SELECT x',
+  },
+  { construct: 'transactions', reason: 'as above', example: 'BEGIN TRANSACTION' },
+  {
+    construct: 'CREATE FUNCTION, PROCEDURE, TEMP tables and functions',
+    reason: 'nothing in the platform needs them',
+    example: 'CREATE TEMP FUNCTION f(x INT64) AS (x)',
+  },
+  {
+    construct: 'FOR SYSTEM_TIME AS OF',
+    reason: 'no time travel',
+    example: 'SELECT 1 FROM d.t FOR SYSTEM_TIME AS OF CURRENT_TIMESTAMP()',
+  },
+  {
+    construct: 'wildcard tables, partition decorators, _PARTITIONTIME, _TABLE_SUFFIX',
+    reason: 'no ingestion-time tables',
+    example: 'SELECT 1 FROM `d.t_*`',
+  },
+  { construct: 'pipe syntax', reason: 'not done', example: 'FROM d.t |> WHERE TRUE' },
+  {
+    construct: 'TABLESAMPLE, hints, table functions, LATERAL, NATURAL JOIN',
+    reason: 'not done',
+    example: 'SELECT 1 FROM d.t TABLESAMPLE SYSTEM (1 PERCENT)',
+  },
+  {
+    construct: 'set operations BY NAME, INTERSECT ALL, EXCEPT ALL',
+    reason: 'not done',
+    example: 'SELECT 1 INTERSECT ALL SELECT 1',
+  },
+  {
+    construct: 'UNNEST of several arrays, UNPIVOT of several columns, PIVOT values that are no literals',
+    reason: 'not done',
+    example: 'SELECT 1 FROM UNNEST([1], [2])',
+  },
+  {
+    construct: 'GROUP BY, DISTINCT and comparison of STRUCT, ARRAY and JSON',
+    reason: 'the engine has other rules',
+    example: 'SELECT STRUCT(1 AS a) = STRUCT(1 AS a)',
+  },
+  {
+    construct: 'a name in GROUP BY or HAVING that is a column and the alias of another expression',
+    reason: 'which one is meant was not verified',
+    example: 'SELECT LOWER(x) AS x, COUNT(*) FROM (SELECT "a" AS x) GROUP BY x',
+  },
+  { construct: 'operators on bits (&, |, ^, ~, <<, >>)', reason: 'not done', example: 'SELECT 1 & 2' },
+  {
+    construct: 'DATE + INTERVAL (use DATE_ADD), DATE - DATE, INTERVAL values',
+    reason: 'no INTERVAL type',
+    example: "SELECT DATE '2025-01-01' - DATE '2025-01-02'",
+  },
+  {
+    construct: 'types GEOGRAPHY, INTERVAL, RANGE',
+    reason: 'no counterpart',
+    example: 'SELECT CAST(NULL AS GEOGRAPHY)',
+  },
+  {
+    construct: 'BIGNUMERIC with more than 18 fractional digits, its products, quotients and averages',
+    reason: '38 digits instead of 76',
+    example: "SELECT BIGNUMERIC '1.5' * BIGNUMERIC '2.5'",
+  },
+  {
+    construct: 'CAST from FLOAT64 to BIGNUMERIC, CAST with FORMAT, parameterized types in CAST',
+    reason: 'not done',
+    example: 'SELECT CAST(x AS BIGNUMERIC) FROM UNNEST([1.5, 2.5]) AS x WHERE x > 2',
+  },
+  {
+    construct: 'the SAFE. prefix, except SAFE.PARSE_DATE, SAFE.PARSE_DATETIME, SAFE.PARSE_TIMESTAMP, SAFE.PARSE_TIME',
+    reason: 'one function at a time',
+    example: "SELECT SAFE.SUBSTR('a', 1)",
+  },
+  {
+    construct: 'format elements outside of the lists; formats, regular expressions and JSON paths that are no literals',
+    reason: 'they cannot be checked',
+    example: "SELECT FORMAT_DATE('%x', DATE '2025-01-01')",
+  },
+  { construct: 'system variables', reason: 'there are no sessions', example: 'SELECT @@project_id' },
+  { construct: 'collation', reason: 'not done', example: "SELECT 'a' ORDER BY 1 COLLATE 'und:ci'" },
+  {
+    construct: 'DDL and DML in another project',
+    reason: 'one transaction writes one project',
+    example: 'DELETE FROM other.d.t WHERE TRUE',
+  },
+  {
+    construct: 'ALTER TABLE other than ADD COLUMN, DROP COLUMN, SET OPTIONS; ALTER VIEW, ALTER SCHEMA',
+    reason: 'not done',
+    example: 'ALTER TABLE d.t RENAME TO u',
+  },
+  {
+    construct: 'every function that is not on the list above',
+    reason: 'some have another meaning in DuckDB',
+    example: 'SELECT FARM_FINGERPRINT("abc")',
+  },
+]
+
+const names = (table: ReadonlyMap<string, { min: number; max: number }>): string =>
+  [...table]
+    .map(([name, { min, max }]) => `${name}(${min === max ? min : max > 100 ? `${min}+` : `${min}-${max}`})`)
+    .sort()
+    .join(', ')
+
+export const beginMark = '<!-- googlesql lists: made from libs/googlesql/src; do not edit -->'
+export const endMark = '<!-- end of the googlesql lists -->'
+/** The marked section. A number after a function is that of its arguments. */
+export const listsMarkdown = (): string => `${beginMark}
+### Supported
+
+- Statements: SELECT, INSERT (VALUES, SELECT), UPDATE (also FROM, fields of a STRUCT), DELETE, MERGE, TRUNCATE TABLE, CREATE TABLE (columns, LIKE, AS SELECT), CREATE VIEW,
+  CREATE MATERIALIZED VIEW (kept as a view), CREATE SCHEMA, DROP TABLE, DROP VIEW, DROP SCHEMA, ALTER TABLE (ADD COLUMN, DROP COLUMN, SET OPTIONS).
+- Queries: WITH (also RECURSIVE with one step), joins with ON and USING, comma joins, UNNEST (WITH OFFSET, LEFT JOIN), subqueries (scalar, EXISTS, IN, ARRAY), GROUP BY (ALL, ROLLUP, CUBE,
+  GROUPING SETS), HAVING, QUALIFY, windows (ROWS, RANGE, named), UNION ALL and DISTINCT, INTERSECT DISTINCT, EXCEPT DISTINCT, PIVOT, UNPIVOT, \`* EXCEPT\` and \`* REPLACE\`, ORDER BY, LIMIT,
+  INFORMATION_SCHEMA (TABLES, COLUMNS, VIEWS, SCHEMATA).
+- Types: STRING, BYTES, INT64, FLOAT64, NUMERIC, BIGNUMERIC, BOOL, DATE, TIME, DATETIME, TIMESTAMP, JSON, STRUCT, ARRAY.
+- Functions: ${names(functions)}.
+- Aggregates: ${names(aggregates)}.
+- Window functions: ${names(windowFunctions)}, and the aggregates.
+- Options: ${Object.entries(knownOptions)
+  .map(([kind, options]) => `of a ${kind}: ${options.join(', ')}`)
+  .join('; ')}.
+
+### Refused
+
+| construct | reason |
+|---|---|
+${refused.map(({ construct, reason }) => `| ${construct.replaceAll('|', '\\|')} | ${reason} |`).join('\n')}
+
+### Known differences
+
+- FLOAT64 arithmetic fails when it overflows, as in BigQuery, and also on infinity and NaN, where BigQuery goes on. SUM and AVG of FLOAT64 that overflow give infinity.
+- A NUMERIC product, quotient or average fails when a step of it needs more than 38 digits.
+- Approximate aggregates are exact.
+- Two output columns of one name: the second is called name_1.
+- FLOAT64 as text is the shortest of 15, 16 or 17 digits that reads back the same.
+- Dates outside of the years 1 to 9999 are not an error everywhere.
+${endMark}`
+/** The page with its section replaced; the section is put at the end of a page without marks. */
+export const withLists = (page: string): string => {
+  const [from, to] = [page.indexOf(beginMark), page.indexOf(endMark)]
+  return from < 0 || to < 0
+    ? `${page.trimEnd()}\n\n${listsMarkdown()}\n`
+    : `${page.slice(0, from)}${listsMarkdown()}${page.slice(to + endMark.length)}`
+}

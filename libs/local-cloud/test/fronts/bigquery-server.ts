@@ -1,7 +1,0 @@
-/** A process of its own with the front, for a test that kills it: folder as argument, the port on stdout. */
-import { openBigQueryFront } from '../../src/fronts/bigquery.ts'
-import { openEngine } from '../../src/warehouse/engine.ts'
-
-const engine = await openEngine({ folder: process.argv[2] ?? '', project_id: 'local-convergence' })
-const front = await openBigQueryFront({ engine, host: '127.0.0.1', port: 0 })
-console.log(front.port)
