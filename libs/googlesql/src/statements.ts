@@ -4,7 +4,7 @@ import { AppError } from '@convergence/contracts'
 import type { TableRef } from '@convergence/contracts'
 import { emptyScope, tableSql, type Compiled, type Compiler, type E, type Output, type Scope } from './compile.ts'
 import { positionOf } from './lexer.ts'
-import type { ColumnDef, Expr, MergeWhen, Name, OptionDef, Path, Query, SetItem, Statement } from './parser.ts'
+import type { ColumnDef, Expr, MergeWhen, Name, OptionDef, Path, Query, SetItem, Statement } from './ast.ts'
 import {
   columnOfType,
   duckdbType,
