@@ -109,6 +109,12 @@ const examples: Record<string, () => Environment> = {
     broken('production', (find) => {
       delete pod(find)['topologySpreadConstraints']
     }),
+  'pods are spread among their own kind': () =>
+    broken('production', (find) => {
+      pod(find)['topologySpreadConstraints'] = [
+        { topologyKey: 'kubernetes.io/hostname', matchLabelKeys: ['pod-template-hash'] },
+      ]
+    }),
   'an identity of its own': () =>
     broken('production', (find) => {
       pod(find)['serviceAccountName'] = 'default'

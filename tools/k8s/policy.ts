@@ -45,7 +45,10 @@ interface Pod {
   hostIPC?: boolean
   terminationGracePeriodSeconds?: number
   securityContext?: { runAsNonRoot?: boolean; runAsUser?: number; seccompProfile?: { type: string } }
-  topologySpreadConstraints?: { topologyKey: string }[]
+  topologySpreadConstraints?: {
+    topologyKey: string
+    labelSelector?: { matchLabels?: Record<string, string> }
+  }[]
   containers: Container[]
   volumes?: {
     name: string
@@ -228,6 +231,17 @@ export const rules: Readonly<Record<string, Rule>> = {
       ? undefined
       : 'topologySpreadConstraints: expected zone and hostname',
   ),
+  // Kubernetes refuses `matchLabelKeys` without a selector; with the selector of all, services would push each other away.
+  'pods are spread among their own kind': each(({ labels, pod: { topologySpreadConstraints = [] } }) => {
+    const own = labels['app.kubernetes.io/name'] ?? ''
+    const other = topologySpreadConstraints.find(
+      ({ labelSelector }) => labelSelector?.matchLabels?.['app.kubernetes.io/name'] !== own,
+    )
+    return other === undefined
+      ? undefined
+      : `topologySpreadConstraints ${other.topologyKey}: labelSelector: expected app.kubernetes.io/name ${own}, ` +
+          `got ${JSON.stringify(other.labelSelector ?? 'none')}`
+  }),
   'an identity of its own': (environment) =>
     workloads(environment).flatMap(({ name, pod: { serviceAccountName } }) =>
       serviceAccountName === undefined || serviceAccountName === 'default'
