@@ -173,6 +173,11 @@ const examples: Record<string, () => Environment> = {
     broken('platform-production', (find) => {
       find('PubSubSubscription', 'executor.run-admitted').spec['expirationPolicy'] = { ttl: '2678400s' }
     }),
+  'Pub/Sub may use the key that a topic names': () =>
+    broken('platform-production', (find) => {
+      find('IAMPolicyMember', 'key-messages-cryptokeyencrypterdecrypter-pubsub').spec['member'] =
+        'principal://iam.googleapis.com/x/sa/auth'
+    }),
   'members are identities of the cluster': () =>
     broken('platform-production', (find) => {
       find('IAMPolicyMember', 'project-jobuser-auth').spec['member'] = 'user:somebody@example.com'

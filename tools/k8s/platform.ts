@@ -25,6 +25,9 @@ export const principal = (service: ServiceName): string =>
 /** Pub/Sub itself, which forwards dead letters. */
 export const pubsubAgent = `serviceAccount:service-${placeholders.number}@gcp-sa-pubsub.iam.gserviceaccount.com`
 
+/** Encrypts what topics keep. */
+const topicKey = 'messages'
+
 export interface Grant {
   resource: { kind: string; name: string }
   role: string
@@ -97,6 +100,12 @@ export const grants = (): Grant[] => {
     })),
     { resource: key('tenant-credentials'), role: 'roles/cloudkms.cryptoKeyDecrypter', member: principal('executor') },
     { resource: key('notify-targets'), role: 'roles/cloudkms.cryptoKeyDecrypter', member: principal('notifier') },
+    // What a topic keeps is encrypted by Pub/Sub itself; without this no topic that names a key can be made.
+    {
+      resource: key(topicKey),
+      role: 'roles/cloudkms.cryptoKeyEncrypterDecrypter',
+      member: pubsubAgent,
+    },
   ]
 }
 
@@ -114,7 +123,7 @@ const topicOf = (name: string): KubeObject => ({
   apiVersion: pubsub,
   kind: 'PubSubTopic',
   metadata: { name },
-  spec: { messageRetentionDuration: retention.week, kmsKeyRef: { name: 'messages' } },
+  spec: { messageRetentionDuration: retention.week, kmsKeyRef: { name: topicKey } },
 })
 const subscriptionOf = (name: string, topic: string, more: object): KubeObject => ({
   apiVersion: pubsub,
@@ -200,7 +209,7 @@ export const platformFiles = (): Record<string, KubeObject[]> => {
     ],
     'kms.yaml': [
       { apiVersion: kms, kind: 'KMSKeyRing', metadata: { name: 'convergence' }, spec: { location: 'europe' } },
-      ...[...purposes, 'messages'].map((name): KubeObject => ({
+      ...[...purposes, topicKey].map((name): KubeObject => ({
         apiVersion: kms,
         kind: 'KMSCryptoKey',
         metadata: { name, annotations: { 'cnrm.cloud.google.com/deletion-policy': 'abandon' } },

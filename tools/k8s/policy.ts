@@ -436,6 +436,29 @@ export const rules: Readonly<Record<string, Rule>> = {
           : [`${label(object)}: dead-letter topic ${topic}: expected a subscription, else nobody has what goes there`]),
       ]
     }),
+  'Pub/Sub may use the key that a topic names': (environment) => {
+    const usable = of(environment, 'IAMPolicyMember').flatMap(({ spec }) => {
+      const { member, role, resourceRef } = spec as {
+        member: string
+        role: string
+        resourceRef: { kind: string; name?: string }
+      }
+      return resourceRef.kind === 'KMSCryptoKey' &&
+        role === 'roles/cloudkms.cryptoKeyEncrypterDecrypter' &&
+        member.endsWith('@gcp-sa-pubsub.iam.gserviceaccount.com')
+        ? [resourceRef.name]
+        : []
+    })
+    return of(environment, 'PubSubTopic').flatMap((object) => {
+      const key = (object.spec as { kmsKeyRef?: { name: string } }).kmsKeyRef?.name
+      return key === undefined || usable.includes(key)
+        ? []
+        : [
+            `${label(object)}: kmsKeyRef: expected roles/cloudkms.cryptoKeyEncrypterDecrypter on ${key} ` +
+              `for Pub/Sub's own account, got no such IAMPolicyMember`,
+          ]
+    })
+  },
   'members are identities of the cluster': (environment) =>
     of(environment, 'IAMPolicyMember').flatMap((object) => {
       const { member } = object.spec as { member: string }
