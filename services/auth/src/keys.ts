@@ -4,6 +4,7 @@ import { hashOf, issueKey, randomDigits } from './issue-key.ts'
 import type { Parts } from './parts.ts'
 import { scopes as allScopes } from './principal.ts'
 import type { KeyRow } from './store.ts'
+import { decideAnew } from './versions.ts'
 
 const dayMs = 86_400_000
 export const defaultDays = 365
@@ -52,7 +53,8 @@ const newKey = async ({ deps }: KeyParts, wanted: NewKey): Promise<{ api_key: st
 
 export const createKey = async (parts: KeyParts, wanted: NewKey): Promise<{ api_key: string; row: KeyRow }> => {
   const made = await newKey(parts, wanted)
-  await parts.store.writeKey(made.row, made.row.created_at)
+  if (!(await parts.store.writeKey(made.row, made.row.created_at)))
+    throw new AppError('CONFLICT', `API key ${made.row.key_id} was made by somebody else; send the request again`)
   parts.keys.changed(made.row)
   return made
 }
@@ -71,13 +73,53 @@ export const createFirstKey = async (
   return made.api_key
 }
 
-export const changeKey = async (
-  { deps, store, keys }: KeyParts,
-  row: KeyRow,
-  change: Partial<KeyRow>,
-): Promise<KeyRow> => {
-  const changed = { ...row, ...change, version: row.version + 1 }
-  await store.writeKey(changed, deps.now().toISOString())
-  keys.changed(changed)
-  return changed
+const existingKey = async ({ store }: KeyParts, key_id: string): Promise<KeyRow> => {
+  const row = await store.keyById(key_id)
+  if (row === undefined) throw new AppError('NOT_FOUND', `no API key ${key_id}; list them: GET /api/v1/admin/api-keys`)
+  return row
 }
+
+/** Revokes a key for good, whatever else happens to it at the same moment. Throws NOT_FOUND. */
+export const revokeKey = (parts: KeyParts, key_id: string): Promise<KeyRow> =>
+  decideAnew(`API key ${key_id}`, async () => {
+    const row = await existingKey(parts, key_id)
+    if (!row.is_active) return row
+    const now = parts.deps.now().toISOString()
+    const revoked = { ...row, is_active: false, revoked_at: now, version: row.version + 1 }
+    if (!(await parts.store.writeKey(revoked, now))) return undefined
+    parts.keys.changed(revoked)
+    return revoked
+  })
+
+/**
+ * Makes a successor; the old key works for `overlap_hours` more, at most to its own end. Both rows are one commit, so
+ * a key has one successor, and there is none that its predecessor does not name. Throws NOT_FOUND, CONFLICT.
+ */
+export const rotateKey = (
+  parts: KeyParts,
+  key_id: string,
+  { overlap_hours, created_by }: { overlap_hours: number; created_by: string },
+): Promise<{ api_key: string; row: KeyRow; replaced: KeyRow }> =>
+  decideAnew(`API key ${key_id}`, async () => {
+    const row = await existingKey(parts, key_id)
+    if (!row.is_active || row.replaced_by !== null)
+      throw new AppError('CONFLICT', `API key ${key_id} is revoked or has a successor; make a new key`)
+    const next = await newKey(parts, {
+      tenant_id: row.tenant_id,
+      scopes: row.scopes,
+      created_by,
+      ...(row.description === null ? {} : { description: row.description }),
+    })
+    const now = parts.deps.now()
+    const end = now.getTime() + overlap_hours * 3_600_000
+    const replaced = {
+      ...row,
+      replaced_by: next.row.key_id,
+      expires_at: new Date(row.expires_at === null ? end : Math.min(end, Date.parse(row.expires_at))).toISOString(),
+      version: row.version + 1,
+    }
+    if (!(await parts.store.writeKey(replaced, now.toISOString(), next.row))) return undefined
+    parts.keys.changed(next.row)
+    parts.keys.changed(replaced)
+    return { ...next, replaced }
+  })

@@ -60,7 +60,15 @@ export const openKeys = ({ store, now }: { store: Store; now: () => Date }): Key
   const looking = new Map<string, Promise<KeyRow | undefined>>()
   const dummy = Buffer.alloc(32, 1)
 
-  const remember = (hash: string, row: KeyRow | undefined) => {
+  const remember = (hash: string, found: KeyRow | undefined) => {
+    const known = cache.get(hash)?.row
+    // A look-up may have begun before a change that was heard meanwhile: the newer row stays, and a revoked one for good.
+    const isNewer =
+      known !== undefined &&
+      found !== undefined &&
+      (!known.is_active || known.version > found.version) &&
+      found.is_active
+    const row = isNewer ? known : found
     cache.delete(hash)
     if (cache.size >= mostKeys) cache.delete(cache.keys().next().value ?? '')
     cache.set(hash, { row, at: now().getTime() })

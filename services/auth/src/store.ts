@@ -1,9 +1,9 @@
 /** Every read and write of the warehouse that this service makes. Values are bound, never written into a statement. */
-import { createHash } from 'node:crypto'
 import { AppError, isRetryable, plans, type PlanName, type Limits, type TenantChanged } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { QueryParameter, Row, Warehouse } from '@convergence/warehouse'
 import type { RunRecord, RunStatus, StepRecord } from './record.ts'
+import { writeVersion } from './versions.ts'
 
 export interface KeyRow {
   key_id: string
@@ -93,7 +93,8 @@ export interface Store {
   keyByHash(hash: string): Promise<KeyRow | undefined>
   keyById(key_id: string): Promise<KeyRow | undefined>
   keysOf(tenant_id: string | undefined): Promise<KeyRow[]>
-  writeKey(row: KeyRow, recorded_at: string): Promise<void>
+  /** The next version of a key, and with it a key that it calls into life; false when another writer was first. */
+  writeKey(row: KeyRow, recorded_at: string, successor?: KeyRow): Promise<boolean>
   /**
    * The tenant's first key, or nothing: false when there is one already, whichever replica made it. `tenant_since`
    * tells a tenant from an earlier one of the same name.
@@ -110,6 +111,7 @@ export interface Store {
   audit(entry: AuditEntry): Promise<void>
   schedules(tenant_id: string, name?: string): Promise<ScheduleRow[]>
   credentialVersion(tenant_id: string, credential_ref: string): Promise<number>
+  /** False when another writer was first. */
   writeCredential(row: {
     credential_ref: string
     tenant_id: string
@@ -117,10 +119,11 @@ export interface Store {
     sealed: string
     version: number
     recorded_at: string
-  }): Promise<void>
+  }): Promise<boolean>
   publisherKey(kid: string): Promise<PublisherKeyRow | undefined>
   publisherKeys(): Promise<PublisherKeyRow[]>
-  writePublisherKey(row: PublisherKeyRow, recorded_at: string): Promise<void>
+  /** False when another writer was first. */
+  writePublisherKey(row: PublisherKeyRow, recorded_at: string): Promise<boolean>
 }
 
 const keyColumns =
@@ -139,7 +142,7 @@ const publisherColumns =
 const guarded = (
   central: Warehouse,
   log: Pick<Log, 'error'>,
-): Pick<Warehouse, 'project_id' | 'query' | 'append' | 'commit'> => {
+): Pick<Warehouse, 'project_id' | 'query' | 'append' | 'commit' | 'getDataset'> => {
   const hidden = (error: unknown): never => {
     if (!(error instanceof AppError) || isRetryable(error)) throw error
     log.error({ code: error.code, error: error.message }, 'the central tables cannot be used')
@@ -150,6 +153,7 @@ const guarded = (
     query: (statement, options) => central.query(statement, options).catch(hidden),
     append: (table, rows) => central.append(table, rows).catch(hidden),
     commit: (table, at, rows) => central.commit(table, at, rows).catch(hidden),
+    getDataset: (dataset) => central.getDataset(dataset).catch(hidden),
   }
 }
 
@@ -191,15 +195,21 @@ export const openStore = ({ warehouse: central, log }: { warehouse: Warehouse; l
           { tenant_id },
         )
       ).flatMap((row) => keyRow(row) ?? []),
-    writeKey: (row, recorded_at) => warehouse.append('tenant_api_keys_rows', [keyEntry(row, recorded_at)]),
-    // An append would take both keys of two replicas, and only the later one would open anything: so this is a commit,
-    // which one of them wins.
-    writeFirstKey: async (row, recorded_at, tenant_since) =>
-      (await warehouse.commit(
-        'tenant_api_keys_rows',
-        { epoch: `first-key-${row.tenant_id}-${Date.parse(tenant_since)}`, shard: 0, seq: 1 },
+    writeKey: (row, recorded_at, successor) =>
+      writeVersion(
+        warehouse,
+        'tenant_api_keys',
+        { id: row.key_id, version: row.version },
+        [row, ...(successor === undefined ? [] : [successor])].map((one) => keyEntry(one, recorded_at)),
+      ),
+    // A tenant of this name may have had a first key in an earlier life.
+    writeFirstKey: (row, recorded_at, tenant_since) =>
+      writeVersion(
+        warehouse,
+        'tenant_api_keys',
+        { id: row.key_id, version: 1, epoch: String(Date.parse(tenant_since)) },
         [keyEntry(row, recorded_at)],
-      )) === 'mine',
+      ),
 
     tenant: async (tenant_id) => {
       const row = await first(`${profiles} WHERE p.tenant_id = @tenant_id LIMIT 1`, { tenant_id })
@@ -344,13 +354,12 @@ export const openStore = ({ warehouse: central, log }: { warehouse: Warehouse; l
         )?.['version'] ?? 0,
       ),
     writeCredential: (row) =>
-      warehouse.append('tenant_cloud_credentials_rows', [
-        {
-          ...row,
-          is_active: true,
-          event_id: `${row.tenant_id}:${row.credential_ref}:v${row.version}:${createHash('sha256').update(row.sealed).digest('hex').slice(0, 16)}`,
-        },
-      ]),
+      writeVersion(
+        warehouse,
+        'tenant_cloud_credentials',
+        { id: `${row.tenant_id}/${row.credential_ref}`, version: row.version },
+        [{ ...row, is_active: true, event_id: `${row.tenant_id}:${row.credential_ref}:v${row.version}` }],
+      ),
     publisherKey: async (kid) =>
       publisherKeyOf(
         await first(`SELECT ${publisherColumns} FROM ${name('publisher_keys')} WHERE kid = @kid LIMIT 1`, { kid }),
@@ -360,7 +369,9 @@ export const openStore = ({ warehouse: central, log }: { warehouse: Warehouse; l
         (row) => publisherKeyOf(row) ?? [],
       ),
     writePublisherKey: (row, recorded_at) =>
-      warehouse.append('publisher_keys_rows', [{ ...row, event_id: `${row.kid}:v${row.version}`, recorded_at }]),
+      writeVersion(warehouse, 'publisher_keys', { id: row.kid, version: row.version }, [
+        { ...row, event_id: `${row.kid}:v${row.version}`, recorded_at },
+      ]),
   }
 }
 

@@ -69,8 +69,12 @@ export interface FakeWarehouse extends Warehouse {
 }
 const latest = (rows: readonly Row[], key: string) => {
   const found = new Map<unknown, Row>()
-  for (const row of rows)
-    if (Number(row['version'] ?? 0) >= Number(found.get(row[key])?.['version'] ?? 0)) found.set(row[key], row)
+  for (const row of rows) {
+    const known = found.get(row[key])
+    // A revoked key is final; a credential's name may be used again.
+    if (known?.['is_active'] === false && key !== 'credential_ref') continue
+    if (Number(row['version'] ?? 0) >= Number(known?.['version'] ?? 0)) found.set(row[key], row)
+  }
   return [...found.values()]
 }
 /** Answers the few statements of the store: the view by its name, filters by the parameters that are given. */

@@ -1,9 +1,10 @@
 import { createPublicKey } from 'node:crypto'
 import { AppError } from '@convergence/contracts'
 import { object, text, type Field } from '../fields.ts'
-import { changeKey, createKey, mostDays } from '../keys.ts'
+import { createKey, mostDays, revokeKey, rotateKey } from '../keys.ts'
 import type { Parts } from '../parts.ts'
 import { scopes } from '../principal.ts'
+import { registerPublisher, revokePublisher } from '../publishers.ts'
 import type { Route } from '../route.ts'
 import type { KeyRow, PublisherKeyRow } from '../store.ts'
 
@@ -23,14 +24,8 @@ const tenantField: Field = text('Tenant', { pattern: '^[a-z][a-z0-9_]{1,49}$', m
 const whenField = (description: string): Field => ({ type: 'string', description, format: 'date-time', maxLength: 40 })
 
 export const apiKeys = (parts: Parts): Route[] => {
-  const { deps, store } = parts
+  const { store } = parts
   const common = { scope: 'admin', tenant: 'none', rate: 'admin' } as const
-  const keyOf = async (key_id: string | undefined): Promise<KeyRow> => {
-    const row = await store.keyById(key_id ?? '')
-    if (row === undefined)
-      throw new AppError('NOT_FOUND', `no API key ${key_id ?? ''}; list them: GET /api/v1/admin/api-keys`)
-    return row
-  }
   return [
     {
       method: 'POST',
@@ -103,13 +98,10 @@ export const apiKeys = (parts: Parts): Route[] => {
       summary: 'Revoke an API key: at once here, within 30 s everywhere',
       ...common,
       answers: [200],
-      handle: async ({ params }) => {
-        const row = await keyOf(params['key_id'])
-        const revoked = row.is_active
-          ? await changeKey(parts, row, { is_active: false, revoked_at: deps.now().toISOString() })
-          : row
-        return { status: 200, body: keyAnswer(revoked) }
-      },
+      handle: async ({ params }) => ({
+        status: 200,
+        body: keyAnswer(await revokeKey(parts, params['key_id'] ?? '')),
+      }),
     },
     {
       method: 'POST',
@@ -121,31 +113,21 @@ export const apiKeys = (parts: Parts): Route[] => {
         overlap_hours: { type: 'integer', description: 'Hours that both work', minimum: 0, maximum: 168, default: 24 },
       }),
       handle: async ({ params, body }) => {
-        const row = await keyOf(params['key_id'])
-        if (!row.is_active || row.replaced_by !== null)
-          throw new AppError('CONFLICT', `API key ${row.key_id} is revoked or has a successor; make a new key`)
         const { overlap_hours = 24 } = body as { overlap_hours?: number }
-        const { api_key, row: next } = await createKey(parts, {
-          tenant_id: row.tenant_id,
-          scopes: row.scopes,
+        const { api_key, row, replaced } = await rotateKey(parts, params['key_id'] ?? '', {
+          overlap_hours,
           created_by: 'admin',
-          ...(row.description === null ? {} : { description: row.description }),
         })
-        const end = deps.now().getTime() + overlap_hours * 3_600_000
-        const expires_at = new Date(
-          row.expires_at === null ? end : Math.min(end, Date.parse(row.expires_at)),
-        ).toISOString()
-        await changeKey(parts, row, { replaced_by: next.key_id, expires_at })
         return {
           status: 201,
           body: {
-            tenant_id: next.tenant_id,
+            tenant_id: row.tenant_id,
             api_key,
-            key_id: next.key_id,
-            scopes: next.scopes,
-            expires_at: next.expires_at,
-            replaces: row.key_id,
-            old_expires_at: expires_at,
+            key_id: row.key_id,
+            scopes: row.scopes,
+            expires_at: row.expires_at,
+            replaces: replaced.key_id,
+            old_expires_at: replaced.expires_at,
           },
         }
       },
@@ -165,7 +147,8 @@ const publisherAnswer = (row: PublisherKeyRow) => ({
 })
 
 /** Public keys of those who ask for runs over Pub/Sub. */
-export const publisherKeys = ({ deps, store }: Parts): Route[] => {
+export const publisherKeys = (parts: Parts): Route[] => {
+  const { store } = parts
   const common = { scope: 'admin', tenant: 'none', rate: 'admin' } as const
   return [
     {
@@ -210,8 +193,7 @@ export const publisherKeys = ({ deps, store }: Parts): Route[] => {
           throw new AppError('BODY_INVALID', 'body.public_key: expected an Ed25519 public key as SPKI in base64')
         if ((await store.tenant(wanted.tenant_id)) === undefined)
           throw new AppError('TENANT_UNKNOWN', `tenant ${wanted.tenant_id} is not known; onboard it first`)
-        const known = await store.publisherKey(wanted.kid)
-        const row: PublisherKeyRow = {
+        const { row, created } = await registerPublisher(parts, {
           kid: wanted.kid,
           tenant_id: wanted.tenant_id,
           public_key: wanted.public_key,
@@ -220,15 +202,8 @@ export const publisherKeys = ({ deps, store }: Parts): Route[] => {
           not_before: wanted.not_before ?? null,
           expires_at: wanted.expires_at ?? null,
           description: wanted.description ?? null,
-          version: (known?.version ?? 0) + 1,
-        }
-        if (known !== undefined && (known.public_key !== row.public_key || known.tenant_id !== row.tenant_id))
-          throw new AppError(
-            'CONFLICT',
-            `publisher key ${row.kid} exists with another key or tenant; register it under a new kid`,
-          )
-        await store.writePublisherKey(row, deps.now().toISOString())
-        return { status: known === undefined ? 201 : 200, body: publisherAnswer(row) }
+        })
+        return { status: created ? 201 : 200, body: publisherAnswer(row) }
       },
     },
     {
@@ -248,13 +223,10 @@ export const publisherKeys = ({ deps, store }: Parts): Route[] => {
       summary: 'Revoke a publisher',
       ...common,
       answers: [200],
-      handle: async ({ params }) => {
-        const row = await store.publisherKey(params['kid'] ?? '')
-        if (row === undefined) throw new AppError('NOT_FOUND', `no publisher key ${params['kid'] ?? ''}`)
-        const revoked = { ...row, is_active: false, version: row.version + 1 }
-        if (row.is_active) await store.writePublisherKey(revoked, deps.now().toISOString())
-        return { status: 200, body: publisherAnswer(revoked) }
-      },
+      handle: async ({ params }) => ({
+        status: 200,
+        body: publisherAnswer(await revokePublisher(parts, params['kid'] ?? '')),
+      }),
     },
   ]
 }

@@ -2,6 +2,7 @@ import { AppError } from '@convergence/contracts'
 import { object, text } from '../fields.ts'
 import type { Parts } from '../parts.ts'
 import type { Route } from '../route.ts'
+import { decideAnew } from '../versions.ts'
 
 const providers = ['gcp', 'aws', 'azure', 'slack', 'smtp'] as const
 /** Webhooks and mail passwords are the notifier's to open, the others the executor's. */
@@ -11,25 +12,19 @@ const slackUrl = /^https:\/\/hooks\.slack\.com\/services\/T[A-Z0-9]{1,20}\/B[A-Z
 
 /** A credential is sealed here and never given back; what travels is its name. */
 export const credentials = ({ deps, store }: Parts): Route[] => {
-  /** One change of a credential at a time, so that versions rise. */
-  const last = new Map<string, Promise<unknown>>()
-  const put = async (tenant_id: string, provider: string, credential_ref: string, plaintext: string) => {
-    const version = (await store.credentialVersion(tenant_id, credential_ref)) + 1
-    const sealed = await deps.secrets.seal(
-      purposeOf(provider),
-      plaintext,
-      `tenant_cloud_credentials|${tenant_id}|${credential_ref}|${version}`,
-    )
-    await store.writeCredential({
-      credential_ref,
-      tenant_id,
-      provider,
-      sealed,
-      version,
-      recorded_at: deps.now().toISOString(),
+  const put = (tenant_id: string, provider: string, credential_ref: string, plaintext: string) =>
+    decideAnew(`credential ${credential_ref}`, async () => {
+      const version = (await store.credentialVersion(tenant_id, credential_ref)) + 1
+      const sealed = await deps.secrets.seal(
+        purposeOf(provider),
+        plaintext,
+        `tenant_cloud_credentials|${tenant_id}|${credential_ref}|${version}`,
+      )
+      const recorded_at = deps.now().toISOString()
+      if (!(await store.writeCredential({ credential_ref, tenant_id, provider, sealed, version, recorded_at })))
+        return undefined
+      return { status: 200, body: { tenant_id, provider, credential_ref, version, is_active: true } }
     })
-    return { status: 200, body: { tenant_id, provider, credential_ref, version, is_active: true } }
-  }
   return [
     {
       method: 'PUT',
@@ -62,18 +57,7 @@ export const credentials = ({ deps, store }: Parts): Route[] => {
             'BODY_INVALID',
             'body.credential: expected a webhook URL https://hooks.slack.com/services/T.../B.../...',
           )
-        const name = `${principal.tenant_id} ${credential_ref}`
-        const before = last.get(name)
-        const mine = (async () => {
-          await before?.catch(() => undefined)
-          return put(principal.tenant_id, provider, credential_ref, credential)
-        })()
-        last.set(name, mine)
-        try {
-          return await mine
-        } finally {
-          if (last.get(name) === mine) last.delete(name)
-        }
+        return put(principal.tenant_id, provider, credential_ref, credential)
       },
     },
   ]
