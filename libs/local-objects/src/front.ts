@@ -9,6 +9,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects, Store } from '@convergence/objects'
+import { openChecksum, type ChecksumAlgorithm } from '@convergence/objects/checksum'
 
 export interface StoreFrontOptions {
   store: Store
@@ -16,15 +17,17 @@ export interface StoreFrontOptions {
   /** 0 takes a free one. */
   port: number
   /**
-   * What goes wrong with a request, for tests: an answer with this status, or a connection that is cut after so many
-   * bytes of content.
+   * How S3 keeps an object's checksum, which its uploader chose: default crc64nvme, as AWS does by itself. `composite`:
+   * of an upload in parts, that is none of the whole. `etag`: an older upload, whose ETag is its MD5.
    */
-  fault?: (request: {
-    method: string
-    path: string
-    range: number
-  }) => { status: number } | { cut_after: number } | undefined
+  s3_checksum?: ChecksumAlgorithm | 'composite' | 'etag' | 'none'
+  /**
+   * What goes wrong with a request, for tests: an answer with this status, or a connection that is cut after so many
+   * bytes of content, or one bit of this byte of the object changed on its way.
+   */
+  fault?: (request: { method: string; path: string; range: number }) => RequestFault | undefined
 }
+export type RequestFault = { status: number } | { cut_after?: number; flip_at?: number }
 export interface StoreFront {
   port: number
   close(): Promise<void>
@@ -65,7 +68,53 @@ class Refused extends Error {
   }
 }
 
-export const openStoreFront = async ({ store, objects, port, fault }: StoreFrontOptions): Promise<StoreFront> => {
+export const openStoreFront = async ({
+  store,
+  objects,
+  port,
+  s3_checksum = 'crc64nvme',
+  fault,
+}: StoreFrontOptions): Promise<StoreFront> => {
+  /** As a store does once, when an object is put. */
+  const counted = new Map<string, Promise<string>>()
+  const checksumOf = (bucket: string, { key, etag }: ObjectInfo, algorithm: ChecksumAlgorithm): Promise<string> => {
+    const name = JSON.stringify([bucket, key, etag, algorithm])
+    const known = counted.get(name)
+    if (known !== undefined) return known
+    const count = async () => {
+      const counter = await openChecksum(algorithm)
+      for await (const chunk of await objects.read(store, bucket, key, { etag })) counter.update(chunk as Buffer)
+      return counter.digest()
+    }
+    const made = count()
+    counted.set(name, made)
+    made.catch(() => counted.delete(name))
+    return made
+  }
+  const md5Etag = async (bucket: string, found: ObjectInfo): Promise<string> =>
+    Buffer.from(await checksumOf(bucket, found, 'md5'), 'base64').toString('hex')
+  const checksumHeaders = async (
+    request: IncomingMessage,
+    bucket: string,
+    found: ObjectInfo,
+    from: number,
+  ): Promise<Record<string, string>> => {
+    if (store === 'azure') {
+      const md5 = await checksumOf(bucket, found, 'md5')
+      return from === 0 ? { 'Content-MD5': md5 } : { 'x-ms-blob-content-md5': md5 }
+    }
+    if (store === 'gcs' || from > 0 || request.headers['x-amz-checksum-mode'] !== 'ENABLED') return {}
+    if (s3_checksum === 'none' || s3_checksum === 'etag') return {}
+    if (s3_checksum === 'composite')
+      return {
+        'x-amz-checksum-crc32': `${await checksumOf(bucket, found, 'crc32')}-2`,
+        'x-amz-checksum-type': 'COMPOSITE',
+      }
+    return {
+      [`x-amz-checksum-${s3_checksum}`]: await checksumOf(bucket, found, s3_checksum),
+      'x-amz-checksum-type': 'FULL_OBJECT',
+    }
+  }
   const errorBody = ({ status, code, message }: Refusal): { type: string; text: string } =>
     store === 'gcs'
       ? {
@@ -92,7 +141,10 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
             : 'BlobNotFound'
           : 'notFound',
   })
-  const versionOf = ({ etag }: ObjectInfo): string => (store === 'gcs' ? generationOf(etag) : etag)
+  const versionOf = (bucket: string, found: ObjectInfo): Promise<string> => {
+    if (store === 's3' && s3_checksum === 'etag') return md5Etag(bucket, found)
+    return Promise.resolve(store === 'gcs' ? generationOf(found.etag) : found.etag)
+  }
   const exists = async (bucket: string): Promise<void> => {
     for await (const _ of objects.list(store, bucket, '')) return
   }
@@ -130,15 +182,16 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
         type: 'application/json',
         text: JSON.stringify({
           kind: 'storage#objects',
-          items: found.map(metadata(bucket)),
+          items: await Promise.all(found.map((each) => metadata(bucket, each))),
           ...(more === '' ? {} : { nextPageToken: more }),
         }),
       }
     }
     if (store === 's3') {
+      const etags = await Promise.all(found.map((each) => versionOf(bucket, each)))
       return {
         type: 'application/xml',
-        text: `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>${bucket}</Name><KeyCount>${found.length}</KeyCount><IsTruncated>${String(more !== '')}</IsTruncated>${more === '' ? '' : `<NextContinuationToken>${more}</NextContinuationToken>`}${found.map((each) => `<Contents><Key>${escaped(each.key)}</Key><LastModified>${each.modified_at}</LastModified><ETag>&quot;${each.etag}&quot;</ETag><Size>${each.size_bytes}</Size></Contents>`).join('')}</ListBucketResult>`,
+        text: `<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Name>${bucket}</Name><KeyCount>${found.length}</KeyCount><IsTruncated>${String(more !== '')}</IsTruncated>${more === '' ? '' : `<NextContinuationToken>${more}</NextContinuationToken>`}${found.map((each, k) => `<Contents><Key>${escaped(each.key)}</Key><LastModified>${each.modified_at}</LastModified><ETag>&quot;${etags[k] ?? ''}&quot;</ETag><Size>${each.size_bytes}</Size></Contents>`).join('')}</ListBucketResult>`,
       }
     }
     return {
@@ -146,12 +199,15 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
       text: `<?xml version="1.0" encoding="utf-8"?><EnumerationResults ServiceEndpoint="http://127.0.0.1/" ContainerName="${bucket}"><Blobs>${found.map((each) => `<Blob><Name>${escaped(each.key)}</Name><Properties><Last-Modified>${new Date(each.modified_at).toUTCString()}</Last-Modified><Etag>${each.etag}</Etag><Content-Length>${each.size_bytes}</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>`).join('')}</Blobs><NextMarker>${more}</NextMarker></EnumerationResults>`,
     }
   }
-  const metadata = (bucket: string) => (each: ObjectInfo) => ({
+  const metadata = async (bucket: string, each: ObjectInfo, checksums = false) => ({
     kind: 'storage#object',
     bucket,
     name: each.key,
     size: String(each.size_bytes),
-    generation: versionOf(each),
+    generation: generationOf(each.etag),
+    ...(checksums
+      ? { crc32c: await checksumOf(bucket, each, 'crc32c'), md5Hash: await checksumOf(bucket, each, 'md5') }
+      : {}),
     updated: each.modified_at,
     timeCreated: each.modified_at,
   })
@@ -163,11 +219,12 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
     key: string,
     from: number,
     version: string | undefined,
-    cut: number | undefined,
+    { cut_after, flip_at = -1 }: { cut_after?: number; flip_at?: number },
   ): Promise<void> => {
     await exists(bucket)
     const found = await find(bucket, key)
-    if (version !== undefined && version !== versionOf(found))
+    const current = await versionOf(bucket, found)
+    if (version !== undefined && version !== current)
       throw new Refused(
         store === 'gcs'
           ? missing('object')
@@ -179,11 +236,13 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
       )
     if (from > 0 && from >= found.size_bytes)
       throw new Refused({ status: 416, code: 'InvalidRange', message: 'The requested range is not satisfiable.' })
+    const checksums = await checksumHeaders(request, bucket, found, from)
     const stream = await objects.read(store, bucket, key, { etag: found.etag })
     response.writeHead(from > 0 ? 206 : 200, {
       'Content-Type': 'application/octet-stream',
       'Content-Length': found.size_bytes - from,
-      ETag: `"${found.etag}"`,
+      ETag: `"${store === 'gcs' ? found.etag : current}"`,
+      ...checksums,
       'Last-Modified': new Date(found.modified_at).toUTCString(),
       'Accept-Ranges': 'bytes',
       ...(from > 0 ? { 'Content-Range': `bytes ${from}-${found.size_bytes - 1}/${found.size_bytes}` } : {}),
@@ -192,9 +251,13 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
         : {}),
       ...(store === 's3' ? { 'x-amz-request-id': 'r1' } : {}),
     })
-    let [skip, left] = [from, cut ?? Infinity]
+    let [skip, left, at] = [from, cut_after ?? Infinity, 0]
     try {
       for await (const chunk of stream) {
+        const flipped = flip_at - at
+        at += (chunk as Buffer).length
+        if (flipped >= 0 && flipped < (chunk as Buffer).length)
+          (chunk as Buffer)[flipped] = ((chunk as Buffer)[flipped] ?? 0) ^ 1
         const part = (chunk as Buffer).subarray(Math.min(skip, (chunk as Buffer).length)).subarray(0, left)
         skip = Math.max(0, skip - (chunk as Buffer).length)
         left -= part.length
@@ -263,7 +326,7 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
       })
       return
     }
-    const cut = wrong !== undefined && 'cut_after' in wrong ? wrong.cut_after : undefined
+    const onTheWay = wrong !== undefined && !('status' in wrong) ? wrong : {}
     try {
       if (request.method !== 'GET')
         throw new Refused({ status: 405, code: 'MethodNotAllowed', message: 'only GET is answered' })
@@ -278,10 +341,10 @@ export const openStoreFront = async ({ store, objects, port, fault }: StoreFront
         const version =
           url.searchParams.get('generation') ?? (match === undefined ? undefined : match.replaceAll('"', ''))
         if (store !== 'gcs' || media || url.searchParams.get('alt') === 'media')
-          await send(request, response, bucket, key, from, version ?? undefined, cut)
+          await send(request, response, bucket, key, from, version ?? undefined, onTheWay)
         else {
           await exists(bucket)
-          reply(200, 'application/json', JSON.stringify(metadata(bucket)(await find(bucket, key))))
+          reply(200, 'application/json', JSON.stringify(await metadata(bucket, await find(bucket, key), true)))
         }
       } catch (error) {
         if (error instanceof AppError && error.code === 'OBJECT_NOT_FOUND')

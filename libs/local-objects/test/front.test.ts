@@ -32,10 +32,21 @@ const settingsOf = (store: Store, port: number): CloudsOptions => ({
         }
       : { gcs: { project_id: 'local-convergence', endpoint: `http://127.0.0.1:${port}` } }),
 })
-const setup = async (store: Store, fault?: StoreFrontOptions['fault']) => {
+const setup = async (
+  store: Store,
+  fault?: StoreFrontOptions['fault'],
+  s3_checksum?: StoreFrontOptions['s3_checksum'],
+) => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-stores-'))
   const buckets = openBuckets({ folder })
-  const front = await openStoreFront({ store, objects: buckets, port: 0, ...(fault === undefined ? {} : { fault }) })
+  let damaged: { cut_after?: number; flip_at?: number } | undefined
+  const front = await openStoreFront({
+    store,
+    objects: buckets,
+    port: 0,
+    fault: fault ?? (() => damaged),
+    ...(s3_checksum === undefined ? {} : { s3_checksum }),
+  })
   const warned: object[] = []
   const objects = openClouds({ ...settingsOf(store, front.port), log: { warn: (fields) => warned.push(fields) } })
   const makeBucket = async (bucket: string) => {
@@ -45,6 +56,9 @@ const setup = async (store: Store, fault?: StoreFrontOptions['fault']) => {
     objects,
     warned,
     makeBucket,
+    damage: (flip_at: number, cut_after?: number) => {
+      damaged = { flip_at, ...(cut_after === undefined ? {} : { cut_after }) }
+    },
     /** As a store does: the whole object at once. */
     put: async (bucket: string, key: string, content: Buffer) => {
       const path = join(folder, store, bucket, key)
@@ -216,6 +230,33 @@ for (const store of ['s3', 'azure', 'gcs'] as const) {
     )
   })
 }
+
+describe('objects: the checksum of an object in S3', function () {
+  this.timeout(60_000)
+  const content = Buffer.from('000000000042,1.50\n'.repeat(20_000))
+  const outcome = async (s3_checksum: StoreFrontOptions['s3_checksum'], byte: number | undefined) => {
+    const { put, read, damage, end } = await setup('s3', undefined, s3_checksum)
+    try {
+      await put('reports', 'a.csv', content)
+      if (byte !== undefined) damage(byte)
+      return (await read('reports', 'a.csv')).equals(content) ? 'same' : 'other'
+    } catch (error) {
+      return error instanceof AppError ? error.code : String(error)
+    } finally {
+      await end()
+    }
+  }
+  for (const kind of ['crc32', 'crc32c', 'crc64nvme', 'sha1', 'sha256', 'etag'] as const)
+    it(`tells a changed bit by ${kind === 'etag' ? 'the ETag of an older upload, which is an MD5' : kind}`, async () => {
+      expect(await outcome(kind, undefined)).to.equal('same')
+      expect(await outcome(kind, 15)).to.equal('SOURCE_UNAVAILABLE')
+    })
+  it('of an upload in parts is none of the whole: its length alone is checked', async () => {
+    expect(await outcome('composite', undefined)).to.equal('same')
+    expect(await outcome('composite', 15)).to.equal('other')
+    expect(await outcome('none', undefined)).to.equal('same')
+  })
+})
 
 describe('objects: clouds', () => {
   it('name the setting that is missing when a store is asked that was not set up', async () => {

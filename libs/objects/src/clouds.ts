@@ -7,7 +7,10 @@
  */
 import { Readable } from 'node:stream'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { GetObjectCommandOutput } from '@aws-sdk/client-s3'
+import type { BlobDownloadResponseParsed } from '@azure/storage-blob'
 import { AppError } from '@convergence/contracts'
+import { openChecksum, type Checksum } from './checksum.ts'
 import type { ObjectInfo, Objects, Store } from './objects.ts'
 
 export interface CloudsOptions {
@@ -30,7 +33,7 @@ export interface CloudsOptions {
 
 /** What a vendor's client said, in the terms of the door. */
 export interface Fault {
-  kind: 'bucket missing' | 'object missing' | 'denied' | 'changed' | 'passing' | 'other'
+  kind: 'bucket missing' | 'object missing' | 'denied' | 'changed' | 'damaged' | 'passing' | 'other'
   reason: string
   request_id: string | undefined
 }
@@ -38,6 +41,8 @@ interface Opened {
   body: Readable
   etag: string
   size: number
+  /** Of the whole object, whatever part of it is read; undefined where the store states none. */
+  checksum: Checksum | undefined
 }
 interface Remote {
   page(
@@ -77,6 +82,31 @@ const textOf = (error: unknown): string =>
 
 // ---- S3
 
+/**
+ * The checksum of a whole object. One of an upload in parts is made of the parts' own (`COMPOSITE`, or ending in their
+ * number) and says nothing of the whole: then only the length is checked. An ETag is the MD5 of an object that was put
+ * at once, unless it is encrypted with a key of its own or lies in a directory bucket.
+ */
+const checksumOfS3 = (bucket: string, answer: GetObjectCommandOutput): Checksum | undefined => {
+  const stated = [
+    ['crc32', answer.ChecksumCRC32],
+    ['sha256', answer.ChecksumSHA256],
+    ['sha1', answer.ChecksumSHA1],
+    ['crc32c', answer.ChecksumCRC32C],
+    ['crc64nvme', answer.ChecksumCRC64NVME],
+  ] as const
+  if (answer.ChecksumType !== 'COMPOSITE')
+    for (const [algorithm, value] of stated)
+      if (value !== undefined && !value.includes('-')) return { algorithm, value }
+  const md5 = /^"?([0-9a-f]{32})"?$/.exec(answer.ETag ?? '')?.[1]
+  const isMd5 =
+    (answer.ServerSideEncryption ?? 'AES256') === 'AES256' &&
+    answer.SSECustomerAlgorithm === undefined &&
+    !bucket.endsWith('--x-s3')
+  if (md5 === undefined || !isMd5) return undefined
+  return { algorithm: 'md5', value: Buffer.from(md5, 'hex').toString('base64') }
+}
+
 const openS3 = async ({ region, endpoint, credentials }: NonNullable<CloudsOptions['s3']>): Promise<Remote> => {
   const { GetObjectCommand, ListObjectsV2Command, S3Client } = await import('@aws-sdk/client-s3')
   const client = new S3Client({
@@ -87,6 +117,16 @@ const openS3 = async ({ region, endpoint, credentials }: NonNullable<CloudsOptio
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
     ...(credentials === undefined ? {} : { credentials }),
   })
+  // Asked for by its header: by its parameter the client would count the checksum a second time.
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      (args) => {
+        if (commandName === 'GetObjectCommand')
+          (args.request as { headers: Record<string, string> }).headers['x-amz-checksum-mode'] = 'ENABLED'
+        return next(args)
+      },
+    { step: 'build', name: 'askForChecksum' },
+  )
   return {
     page: async (bucket, prefix, token) => {
       const answer = await client.send(
@@ -116,7 +156,12 @@ const openS3 = async ({ region, endpoint, credentials }: NonNullable<CloudsOptio
         }),
         signal === undefined ? {} : { abortSignal: signal },
       )
-      return { body: answer.Body as Readable, etag: answer.ETag ?? '', size: from + (answer.ContentLength ?? 0) }
+      return {
+        body: answer.Body as Readable,
+        etag: answer.ETag ?? '',
+        size: from + (answer.ContentLength ?? 0),
+        checksum: from === 0 ? checksumOfS3(bucket, answer) : undefined,
+      }
     },
     faultOf: (error) => {
       const { name = '', $metadata } = error as {
@@ -144,6 +189,13 @@ const openS3 = async ({ region, endpoint, credentials }: NonNullable<CloudsOptio
 }
 
 // ---- Azure Blob
+
+/** An MD5 is kept where the uploader gave one, a CRC64 (least significant byte first) where the service counted one. */
+const checksumOfAzure = ({ contentMD5, contentCrc64 }: BlobDownloadResponseParsed): Checksum | undefined => {
+  if (contentMD5 !== undefined) return { algorithm: 'md5', value: Buffer.from(contentMD5).toString('base64') }
+  if (contentCrc64 === undefined) return undefined
+  return { algorithm: 'crc64nvme', value: Buffer.from(contentCrc64.toReversed()).toString('base64') }
+}
 
 const openAzure = async (account: NonNullable<CloudsOptions['azure']>): Promise<Remote> => {
   const { BlobServiceClient } = await import('@azure/storage-blob')
@@ -193,6 +245,7 @@ const openAzure = async (account: NonNullable<CloudsOptions['azure']>): Promise<
         body: answer.readableStreamBody as Readable,
         etag: (answer.etag ?? '').replaceAll('"', ''),
         size: from + (answer.contentLength ?? 0),
+        checksum: from === 0 ? checksumOfAzure(answer) : undefined,
       }
     },
     faultOf: (error) => {
@@ -258,11 +311,14 @@ const openGcs = async ({ project_id, endpoint }: NonNullable<CloudsOptions['gcs'
       }
     },
     open: async (bucket, key, from, etag, signal) => {
-      const [{ generation = '', size = 0 }] = await client.bucket(bucket).file(key).getMetadata()
+      const [{ generation = '', size = 0, md5Hash, crc32c }] = await client.bucket(bucket).file(key).getMetadata()
       if (etag !== undefined && String(generation) !== etag)
         throw Object.assign(new Error('another generation is there'), { code: 412 })
       const total = Number(size)
-      if (from >= total) return { body: Readable.from([]), etag: String(generation), size: total }
+      // Of the bytes as they are stored. An object that was composed of others has no MD5.
+      const ofMd5 = md5Hash === undefined ? undefined : ({ algorithm: 'md5', value: md5Hash } as const)
+      const checksum = ofMd5 ?? (crc32c === undefined ? undefined : ({ algorithm: 'crc32c', value: crc32c } as const))
+      if (from >= total) return { body: Readable.from([]), etag: String(generation), size: total, checksum }
       // As it is stored: what is packed stays packed, as from the other stores.
       const body = client
         .bucket(bucket)
@@ -275,7 +331,7 @@ const openGcs = async ({ project_id, endpoint }: NonNullable<CloudsOptions['gcs'
         },
         { once: true },
       )
-      return { body, etag: String(generation), size: total }
+      return { body, etag: String(generation), size: total, checksum }
     },
     faultOf: (error) => {
       const { code, errors = [] } = error as { code?: number | string; errors?: { reason?: string }[] }
@@ -356,6 +412,8 @@ export const openClouds = ({ s3, azure, gcs, log, tries = 4, pause_ms = 200 }: C
         )
       case 'changed':
         return new AppError('OBJECT_CHANGED', `${what} was replaced while it was read (${said})`, { cause })
+      case 'damaged':
+        return new AppError('SOURCE_UNAVAILABLE', `${what} changed on its way (${said}); it is read again`, { cause })
       case 'passing':
         return new AppError('SOURCE_UNAVAILABLE', `${what} cannot be read now (${said}); it is tried again`, { cause })
       case 'other':
@@ -420,6 +478,14 @@ export const openClouds = ({ s3, azure, gcs, log, tries = 4, pause_ms = 200 }: C
 
       const content = async function* (): AsyncGenerator<Buffer> {
         let { body } = first
+        const { checksum } = first
+        const counter = checksum === undefined ? undefined : await openChecksum(checksum.algorithm)
+        const assertUnchanged = async () => {
+          const value = await counter?.digest()
+          if (value === checksum?.value) return
+          const reason = `expected checksum ${checksum?.algorithm ?? ''} ${checksum?.value ?? ''}, got ${value ?? ''}`
+          throw worded({ kind: 'damaged', reason, request_id: undefined }, store, bucket, key, undefined)
+        }
         let sent = 0
         let barren = 0
         try {
@@ -430,6 +496,7 @@ export const openClouds = ({ s3, azure, gcs, log, tries = 4, pause_ms = 200 }: C
               for await (const chunk of body) {
                 signal?.throwIfAborted()
                 sent += (chunk as Buffer).length
+                counter?.update(chunk as Buffer)
                 yield chunk as Buffer
               }
             } catch (error) {
@@ -437,7 +504,7 @@ export const openClouds = ({ s3, azure, gcs, log, tries = 4, pause_ms = 200 }: C
             }
             signal?.throwIfAborted()
             // A connection that was cut may look like an end: only the whole length is one.
-            if (sent === first.size) return
+            if (sent === first.size) return await assertUnchanged()
             if (sent > first.size)
               throw worded(
                 { kind: 'changed', reason: `${sent} bytes came, ${first.size} were announced`, request_id: undefined },

@@ -18,7 +18,8 @@ export interface Objects {
   list(store: Store, bucket: string, prefix: string): AsyncIterable<ObjectInfo>
   /**
    * The content as a stream with back-pressure. With `etag`, an object that was replaced meanwhile is OBJECT_CHANGED. A
-   * stream that breaks is an error, never a short file.
+   * stream that breaks, or whose bytes are not those of the checksum that the store keeps, ends with an error: what came
+   * before it is not the object. Never a short or another file.
    */
   read(store: Store, bucket: string, key: string, options?: { etag?: string; signal?: AbortSignal }): Promise<Readable>
   close(): Promise<void>

@@ -11,10 +11,14 @@ export interface ObjectsWorld {
   /** Makes the bucket if it is missing; replaces the object. */
   put(bucket: string, key: string, content: Buffer): Promise<void>
   makeBucket(bucket: string): Promise<void>
+  /** From now on one bit of this byte changes on its way to the reader, and a connection ends after `cut_after`. */
+  damage?(byte: number, cut_after?: number): void
   end(): Promise<void>
 }
 export interface ObjectsTarget {
   store: Store
+  /** No wire lies between the store and its reader: nothing can change on the way. */
+  lacks?: readonly 'a wire'[]
   open(): Promise<ObjectsWorld>
 }
 
@@ -29,7 +33,7 @@ const codeOf = (work: Promise<unknown>): Promise<string> =>
     (error: unknown) => (error instanceof AppError ? error.code : String(error)),
   )
 
-export const objectsConformance = ({ open, store }: ObjectsTarget): void => {
+export const objectsConformance = ({ open, store, lacks = [] }: ObjectsTarget): void => {
   const inStore = (body: (world: ObjectsWorld) => Promise<void>) => async () => {
     const world = await open()
     try {
@@ -161,6 +165,32 @@ export const objectsConformance = ({ open, store }: ObjectsTarget): void => {
       }
     }),
   )
+
+  if (!lacks.includes('a wire'))
+    for (const [what, byte, cut_after] of [
+      ['changed', 700_123, undefined],
+      ['changed in its last byte', 999_999, undefined],
+      ['changed before it was continued', 12, 400_000],
+      ['changed after it was continued', 900_000, 400_000],
+    ] as const)
+      it(
+        `ends a stream that ${what} on its way with an error`,
+        inStore(async ({ objects, put, damage }) => {
+          await put('reports', 'a.csv', Buffer.alloc(1_000_000, '0123456789\n'))
+          expect(await content(objects, 'reports', 'a.csv')).to.have.length(1_000_000)
+          damage?.(byte, cut_after)
+          const fault = await content(objects, 'reports', 'a.csv').then(
+            () => undefined,
+            (error: unknown) => error,
+          )
+          expect(fault, 'the changed bytes were taken for the object').to.be.instanceOf(AppError)
+          expect((fault as AppError).code).to.equal('SOURCE_UNAVAILABLE')
+          expect((fault as AppError).message)
+            .to.contain('reports')
+            .and.contain('a.csv')
+            .and.contain('checksum')
+        }),
+      )
 
   it(
     'ends a stream with an error when its signal aborts',

@@ -165,9 +165,14 @@ const putDown = async (
       room = total
     })
   const unpacked = () => createGunzip({ chunkSize: headBytes })
-  const source = await objects.read(store, bucket, key, { etag: object.etag, signal })
+  const read = () => objects.read(store, bucket, key, { etag: object.etag, signal })
+  const source = await read()
   const staysPacked = isGzip(key) && object.size_bytes > limits.unpack_bytes
   const path = join(folder, `part-${k}.csv${staysPacked ? '.gz' : ''}`)
+  /** An archive that does not unpack may have changed on its way, which only its whole checksum says. */
+  const assertArrived = async (): Promise<void> => {
+    for await (const _ of await read()) signal.throwIfAborted()
+  }
   try {
     if (!isGzip(key)) await pipeline(source, packed, plain, roomed, file(path), { signal })
     else if (!staysPacked) await pipeline(source, packed, unpacked(), plain, roomed, file(path), { signal })
@@ -176,12 +181,14 @@ const putDown = async (
       await pipeline(createReadStream(path, { highWaterMark: headBytes }), unpacked(), plain, nowhere(), { signal })
     }
   } catch (error) {
-    if (codeOf(error)?.startsWith('Z_') === true)
+    if (codeOf(error)?.startsWith('Z_') === true) {
+      await assertArrived()
       throw new AppError(
         'EXPORT_INVALID',
         `${key}: expected a whole gzip file, got one that does not unpack (${String(codeOf(error))})`,
         { cause: error },
       )
+    }
     throw error
   }
   if (size_bytes !== object.size_bytes)
