@@ -1,0 +1,141 @@
+/** Expressions, from the operator that binds least to what follows an operand. */
+import type { Expr, IndexMode } from '../ast.ts'
+import { identifier } from './names.ts'
+import { primary } from './primary.ts'
+import type { Parser } from './tokens.ts'
+
+export const expression = (p: Parser): Expr => p.nest(() => orExpr(p))
+const orExpr = (p: Parser): Expr => {
+  let l = andExpr(p)
+  for (let count = 0; p.is('OR'); p.chained(++count)) {
+    const where = p.next().start
+    l = { k: 'binary', op: 'OR', l, r: andExpr(p), pos: where }
+  }
+  return l
+}
+const andExpr = (p: Parser): Expr => {
+  let l = notExpr(p)
+  for (let count = 0; p.is('AND'); p.chained(++count)) {
+    const where = p.next().start
+    l = { k: 'binary', op: 'AND', l, r: notExpr(p), pos: where }
+  }
+  return l
+}
+const notExpr = (p: Parser): Expr => {
+  if (!p.is('NOT')) return comparison(p)
+  const where = p.next().start
+  return { k: 'unary', op: 'NOT', x: p.nest(() => notExpr(p)), pos: where }
+}
+const comparisons = new Set(['=', '<', '>', '<=', '>=', '!=', '<>'])
+const comparison = (p: Parser): Expr => {
+  let l = bitOr(p)
+  for (let count = 0; ; p.chained(++count)) {
+    const where = p.pos()
+    if (comparisons.has(p.peek().up)) {
+      if (p.peek().up === '>' && p.peek(1).up === '>' && p.peek(1).start === p.peek().end) throw p.refuse('Operator >>')
+      const op = p.next().up
+      if (l.k === 'binary' && comparisons.has(l.op) && p.previous(2)?.up !== ')')
+        throw p.invalid(where, 'Syntax error: comparisons do not chain')
+      l = { k: 'binary', op: op === '!=' ? '<>' : op, l, r: bitOr(p), pos: where }
+    } else if (p.is('IS')) {
+      p.next()
+      const not = p.take('NOT')
+      if (p.take('NULL')) l = { k: 'is', x: l, what: 'NULL', not, pos: where }
+      else if (p.take('TRUE')) l = { k: 'is', x: l, what: 'TRUE', not, pos: where }
+      else if (p.take('FALSE')) l = { k: 'is', x: l, what: 'FALSE', not, pos: where }
+      else if (p.take('DISTINCT', 'FROM')) l = { k: 'is', x: l, what: 'DISTINCT', not, other: bitOr(p), pos: where }
+      else throw p.refuse('This form of IS')
+    } else if (p.is('BETWEEN') || p.is('NOT', 'BETWEEN')) {
+      const not = p.take('NOT')
+      p.next()
+      const lo = bitOr(p)
+      p.expect('AND')
+      l = { k: 'between', x: l, lo, hi: bitOr(p), not, pos: where }
+    } else if (p.is('LIKE') || p.is('NOT', 'LIKE')) {
+      const not = p.take('NOT')
+      p.next()
+      if (p.is('ANY') || p.is('ALL') || p.is('SOME')) throw p.refuse(`LIKE ${p.peek().up}`)
+      l = { k: 'like', x: l, pattern: bitOr(p), not, pos: where }
+    } else if (p.is('IN') || p.is('NOT', 'IN')) {
+      const not = p.take('NOT')
+      p.next()
+      if (p.take('UNNEST')) {
+        p.expect('(')
+        const unnest = p.expression()
+        p.expect(')')
+        l = { k: 'in', x: l, not, unnest, pos: where }
+      } else {
+        p.expect('(')
+        const inner = p.closedQuery()
+        if (inner !== undefined) l = { k: 'in', x: l, not, query: inner, pos: where }
+        else {
+          l = { k: 'in', x: l, not, list: p.list(p.expression), pos: where }
+          p.expect(')')
+        }
+      }
+    } else return l
+  }
+}
+export const bitOr = (p: Parser): Expr => {
+  const l = additive(p)
+  for (const op of ['|', '&', '^', '<<']) if (p.is(op)) throw p.refuse(`Operator ${op}`)
+  return l
+}
+const additive = (p: Parser): Expr => {
+  let l = multiplicative(p)
+  for (let count = 0; p.is('+') || p.is('-'); p.chained(++count)) {
+    const op = p.next()
+    l = { k: 'binary', op: op.up, l, r: multiplicative(p), pos: op.start }
+  }
+  return l
+}
+const multiplicative = (p: Parser): Expr => {
+  let l = unary(p)
+  for (let count = 0; p.is('*') || p.is('/') || p.is('||'); p.chained(++count)) {
+    const op = p.next()
+    l = { k: 'binary', op: op.up, l, r: unary(p), pos: op.start }
+  }
+  if (p.is('%')) throw p.invalid(p.pos(), 'Syntax error: there is no operator %; use MOD')
+  return l
+}
+const unary = (p: Parser): Expr => {
+  const where = p.pos()
+  if (p.take('-')) {
+    const token = p.peek()
+    if ((token.kind === 'int' || token.kind === 'float') && p.peek(1).up !== '[' && p.peek(1).up !== '.') {
+      p.next()
+      return { k: 'lit', type: token.kind === 'int' ? 'INT64' : 'FLOAT64', text: `-${token.text}`, pos: where }
+    }
+    return { k: 'unary', op: '-', x: p.nest(() => unary(p)), pos: where }
+  }
+  if (p.take('+')) return { k: 'unary', op: '+', x: p.nest(() => unary(p)), pos: where }
+  if (p.take('~')) throw p.refuse('Operator ~', where)
+  return postfix(p)
+}
+const postfix = (p: Parser): Expr => {
+  let x = primary(p)
+  for (let count = 0; ; p.chained(++count)) {
+    const where = p.pos()
+    if (p.is('.') && p.peek(1).up !== '*') {
+      p.next()
+      const field = identifier(p, true)
+      x = x.k === 'path' ? { ...x, parts: [...x.parts, field] } : { k: 'dot', base: x, name: field, pos: where }
+    } else if (p.take('[')) {
+      const word = p.peek().up
+      let mode: IndexMode = 'PLAIN'
+      let index: Expr
+      if (
+        (word === 'OFFSET' || word === 'SAFE_OFFSET' || word === 'ORDINAL' || word === 'SAFE_ORDINAL') &&
+        p.peek(1).up === '('
+      ) {
+        mode = word
+        p.next()
+        p.expect('(')
+        index = p.expression()
+        p.expect(')')
+      } else index = p.expression()
+      p.expect(']')
+      x = { k: 'index', base: x, mode, index, pos: where }
+    } else return x
+  }
+}
