@@ -9,14 +9,15 @@
  */
 import { AppError, type Column } from '@convergence/contracts'
 import type { TableRef } from '@convergence/contracts'
-import { createCompiler, type Catalog } from './compile.ts'
+import { createCompiler } from './compile.ts'
+import type { Catalog } from './compile/compiler.ts'
 import { positionalName } from './lexer.ts'
 import { parseStatement } from './parser.ts'
 import { raised, reservedSchema, setupSql } from './setup.ts'
 import { plan, type Check, type Ddl, type JsonRows, type StatementType } from './statements.ts'
 import { columnFromDuckdb, duckdbType, googlesqlType, parseTypeName } from './types.ts'
 
-export type { Catalog, CatalogTable } from './compile.ts'
+export type { Catalog, CatalogTable } from './compile/compiler.ts'
 export type { Check, Ddl, JsonRows, OptionValue, StatementType } from './statements.ts'
 export { columnFromDuckdb, positionalName, duckdbType, googlesqlType, reservedSchema, setupSql }
 

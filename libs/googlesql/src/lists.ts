@@ -1,5 +1,7 @@
 /** The two lists of docs/LOCAL.md, from the tables that the translation itself uses. */
-import { aggregates, functions, windowFunctions } from './functions.ts'
+import { aggregates } from './functions/aggregates.ts'
+import { windowFunctions } from './functions/windows.ts'
+import { functions } from './functions.ts'
 import { knownOptions } from './statements.ts'
 
 /** Refused by name, with the reason; `example` is a statement that is refused for it. The tests run each. */

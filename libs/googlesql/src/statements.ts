@@ -2,7 +2,15 @@
 import type { Column, TimePartitioning } from '@convergence/contracts'
 import { AppError } from '@convergence/contracts'
 import type { TableRef } from '@convergence/contracts'
-import { emptyScope, tableSql, type Compiled, type Compiler, type E, type Output, type Scope } from './compile.ts'
+import {
+  emptyScope,
+  type Compiled,
+  type Compiler,
+  type Expression,
+  type Output,
+  type Scope,
+} from './compile/compiler.ts'
+import { tableSql } from './compile/tables.ts'
 import { positionOf } from './lexer.ts'
 import type { ColumnDef, Expr, MergeWhen, Name, OptionDef, Path, Query, SetItem, Statement } from './ast.ts'
 import {
@@ -134,7 +142,7 @@ const storedOutputs = (c: Compiler, outputs: readonly Output[], pos: number): Ou
 }
 
 /** Rebuilds a value for a column whose struct fields have other names; undefined when types do not fit. */
-const assign = (c: Compiler, e: E, to: Type): E | undefined => {
+const assign = (c: Compiler, e: Expression, to: Type): Expression | undefined => {
   const direct = c.tryCoerce(e, to)
   if (direct !== undefined) return direct
   if (e.type.k === 'STRUCT' && to.k === 'STRUCT' && e.type.fields.length === to.fields.length) {
@@ -143,10 +151,14 @@ const assign = (c: Compiler, e: E, to: Type): E | undefined => {
       const source = from[at]
       return source === undefined
         ? undefined
-        : assign(c, c.mk(e.pos, source.type, `struct_extract(${e.sql}, ${text(fieldName(source, at))})`, e), field.type)
+        : assign(
+            c,
+            c.build(e.pos, source.type, `struct_extract(${e.sql}, ${text(fieldName(source, at))})`, e),
+            field.type,
+          )
     })
     if (!parts.every((part) => part !== undefined)) return undefined
-    return c.mk(
+    return c.build(
       e.pos,
       to,
       `CASE WHEN ${e.sql} IS NOT NULL THEN struct_pack(${to.fields.map((field, at) => `${ident(fieldName(field, at))} := ${parts[at]?.sql ?? ''}`).join(', ')}) END`,
@@ -155,18 +167,18 @@ const assign = (c: Compiler, e: E, to: Type): E | undefined => {
   }
   if (e.type.k === 'ARRAY' && to.k === 'ARRAY') {
     const variable = c.fresh()
-    const element = assign(c, c.mk(e.pos, e.type.of, variable), to.of)
+    const element = assign(c, c.build(e.pos, e.type.of, variable), to.of)
     return element === undefined
       ? undefined
-      : c.mk(e.pos, to, `list_transform(${e.sql}, lambda ${variable}: ${element.sql})`, e)
+      : c.build(e.pos, to, `list_transform(${e.sql}, lambda ${variable}: ${element.sql})`, e)
   }
   return undefined
 }
 const value = (c: Compiler, ast: Expr, scope: Scope, column: Column): string => {
   if (ast.k === 'default') return 'DEFAULT'
-  return stored(c, c.expr(ast, scope), column)
+  return stored(c, c.expression(ast, scope), column)
 }
-const stored = (c: Compiler, e: E, column: Column): string => {
+const stored = (c: Compiler, e: Expression, column: Column): string => {
   if (e.agg === true || e.win === true) throw c.invalid(e.pos, 'An aggregate or window function is not allowed here')
   const type = typeOfColumn(column)
   const fitting = assign(c, e, type)
@@ -302,7 +314,7 @@ const insert = (c: Compiler, ast: Statement & { k: 'insert' }): Plan => {
     )
   const alias = c.fresh()
   const cells = compiled.columns.map((column, at) =>
-    stored(c, c.mk(ast.query?.pos ?? ast.pos, column.type, `${alias}.${ident(column.sql)}`), given[at] as Column),
+    stored(c, c.build(ast.query?.pos ?? ast.pos, column.type, `${alias}.${ident(column.sql)}`), given[at] as Column),
   )
   const parts = jsonRows(ast.query, given)
   return {
@@ -467,7 +479,7 @@ const merge = (c: Compiler, ast: Statement & { k: 'merge' }): Plan => {
             when.pos,
             'INSERT ROW from a source whose columns are not those of the target in the same order',
           )
-        return `${head}INSERT (${t.columns.map((column) => ident(column.name)).join(', ')}) VALUES (${t.columns.map((column, at) => stored(c, c.mk(when.pos, columns[at]?.type ?? INT64, columns[at]?.sql ?? ''), column)).join(', ')})`
+        return `${head}INSERT (${t.columns.map((column) => ident(column.name)).join(', ')}) VALUES (${t.columns.map((column, at) => stored(c, c.build(when.pos, columns[at]?.type ?? INT64, columns[at]?.sql ?? ''), column)).join(', ')})`
       }
     }
   })
@@ -635,7 +647,7 @@ const createTable = (c: Compiler, ast: Statement & { k: 'create-table' }): Plan 
       throw c.invalid(ast.query.pos, `The query gives ${outputs.length} columns, the table has ${columns.length}`)
     const cells = columns.map((column, at) => {
       const output = outputs[at] as Output
-      const cell = stored(c, c.mk(ast.query?.pos ?? ast.pos, output.type, `${alias}.${ident(output.sql)}`), column)
+      const cell = stored(c, c.build(ast.query?.pos ?? ast.pos, output.type, `${alias}.${ident(output.sql)}`), column)
       return `CAST(${cell} AS ${duckdbType(column)}) AS ${ident(column.name)}`
     })
     const select = `SELECT ${cells.join(', ')} FROM (${compiled.sql}) AS ${alias}`

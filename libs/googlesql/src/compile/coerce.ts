@@ -1,0 +1,121 @@
+/** Implicit conversions: literals, parameters and numbers, and the common type of several expressions. */
+import { arraySql, structSql } from './build.ts'
+import { type Compiler, type Expression, dateTypes, numberRank } from './compiler.ts'
+import { decimalDigits, temporalLiteral } from './literals.ts'
+import { reservedSchema as MACROS } from '../setup.ts'
+import { type Field, INT64, type Type, bignumericScale, duckdbTypeOf, sameType, typeName } from '../types.ts'
+
+export const castText = (type: Type, safe: boolean): string =>
+  `${MACROS}.${safe ? 'try' : 'to'}_${({ INT64: 'int', FLOAT64: 'float', NUMERIC: 'num', BIGNUMERIC: 'bignum', BOOL: 'bool', DATE: 'date', TIME: 'time', DATETIME: 'datetime', TIMESTAMP: 'timestamp' } as Record<string, string>)[type.k] ?? ''}`
+
+export const tryCoerce = (compiler: Compiler, e: Expression, to: Type): Expression | undefined => {
+  if (e.type.k === 'NULL')
+    return { ...compiler.build(e.pos, to, `CAST(NULL AS ${duckdbTypeOf(to)})`, e), name: e.name, lit: e.lit }
+  if (e.items !== undefined && to.k === 'ARRAY') {
+    const items = e.items.map((item) => compiler.tryCoerce(item, to.of))
+    if (items.every((item) => item !== undefined))
+      return { ...compiler.build(e.pos, to, arraySql(items, to.of), ...items), items }
+    return undefined
+  }
+  if (e.items !== undefined && to.k === 'STRUCT') {
+    const fields = to.fields
+    if (fields.length !== e.items.length) return undefined
+    const items = e.items.map((item, index) => compiler.tryCoerce(item, fields[index]?.type ?? item.type))
+    if (items.every((item) => item !== undefined))
+      return { ...compiler.build(e.pos, to, structSql(fields, items), ...items), items }
+    return undefined
+  }
+  if (sameType(e.type, to)) return e
+  if (e.lit?.kind === 'STRING' && dateTypes.has(to.k)) {
+    const literal = temporalLiteral(compiler, to, e.lit.value, e.pos)
+    if (literal === undefined)
+      throw compiler.invalid(e.pos, `Could not cast literal ${JSON.stringify(e.lit.value)} to type ${typeName(to)}`)
+    return literal
+  }
+  if (e.param === true && e.type.k === 'STRING' && dateTypes.has(to.k))
+    return compiler.build(e.pos, to, `${castText(to, false)}(${e.sql})`, e)
+  if (e.lit?.kind === 'FLOAT64' && (to.k === 'NUMERIC' || to.k === 'BIGNUMERIC')) {
+    const digits = decimalDigits(e.lit.value)
+    if (digits === undefined || digits > (to.k === 'NUMERIC' ? 9 : bignumericScale))
+      throw compiler.unsupported(e.pos, `The literal ${e.lit.value} as ${to.k} (write ${to.k} '...')`)
+    return compiler.build(e.pos, to, `CAST('${e.lit.value}' AS ${duckdbTypeOf(to)})`)
+  }
+  const from = numberRank[e.type.k]
+  const target = numberRank[to.k]
+  if (from !== undefined && target !== undefined && from < target) {
+    if (e.lit !== undefined && to.k === 'FLOAT64') return compiler.build(e.pos, to, `CAST('${e.lit.value}' AS DOUBLE)`)
+    return compiler.build(
+      e.pos,
+      to,
+      e.type.k === 'INT64' || to.k === 'BIGNUMERIC'
+        ? `CAST(${e.sql} AS ${duckdbTypeOf(to)})`
+        : `${MACROS}.num_to_float(${e.sql})`,
+      e,
+    )
+  }
+  return undefined
+}
+export const coerce = (compiler: Compiler, e: Expression, to: Type, what: string): Expression => {
+  const result = compiler.tryCoerce(e, to)
+  if (result === undefined)
+    throw compiler.invalid(e.pos, `${what}: expected ${typeName(to)} but got ${typeName(e.type)}`)
+  return result
+}
+/** The common type of several expressions, and the expressions in it. */
+export const unify = (
+  compiler: Compiler,
+  es: readonly Expression[],
+  what: string,
+  pos: number,
+): { type: Type; es: Expression[] } => {
+  const typed = es.filter((e) => e.type.k !== 'NULL' && !(e.items?.length === 0))
+  const first = typed[0]
+  let type: Type = first?.type ?? es.find((e) => e.items !== undefined)?.type ?? INT64
+  if (typed.some((e) => !sameType(e.type, type))) {
+    const strong = typed.filter((e) => e.lit === undefined && e.param !== true && e.items === undefined)
+    const candidates = [...(strong.length > 0 ? strong : typed).map((e) => e.type), ...typed.map((e) => e.type)].sort(
+      (a, b) => (numberRank[a.k] ?? 0) - (numberRank[b.k] ?? 0),
+    )
+    const found = candidates.find((candidate) =>
+      typed.every((e) => {
+        try {
+          return compiler.tryCoerce(e, candidate) !== undefined
+        } catch {
+          return false
+        }
+      }),
+    )
+    if (found === undefined)
+      throw compiler.invalid(
+        pos,
+        `No matching signature for ${what} for argument types: ${typed.map((e) => typeName(e.type)).join(', ')}`,
+      )
+    type = found
+  }
+  return { type, es: es.map((e) => compiler.coerce(e, type, what)) }
+}
+/** Array elements: structs without names or with NULL take the first one's names and types. */
+export const unifyItems = (
+  compiler: Compiler,
+  items: readonly Expression[],
+  pos: number,
+): { type: Type; es: Expression[] } => {
+  const structs = items.filter((item) => item.type.k === 'STRUCT')
+  if (structs.length > 1 && structs.length === items.length && structs.every((item) => item.items !== undefined)) {
+    const first = structs[0]
+    const width = first?.items?.length ?? 0
+    if (first?.type.k === 'STRUCT' && structs.every((item) => item.items?.length === width)) {
+      const fields = first.type.fields.map((f, at): Field => ({
+        name: f.name,
+        type: compiler.unify(
+          structs.map((item) => item.items?.[at]).filter((e) => e !== undefined),
+          'ARRAY',
+          pos,
+        ).type,
+      }))
+      const type: Type = { k: 'STRUCT', fields }
+      return { type, es: structs.map((item) => compiler.coerce(item, type, 'ARRAY')) }
+    }
+  }
+  return compiler.unify(items, 'ARRAY', pos)
+}

@@ -1,0 +1,145 @@
+/** Parts of dates and times, INTERVAL arithmetic and time zones. */
+import type { Compiler, Expression } from './compiler.ts'
+import { isZoneName } from './literals.ts'
+import type { DatePart } from '../parser.ts'
+import { reservedSchema as MACROS } from '../setup.ts'
+import { DATE, DATETIME, INT64, TIME, type Type, typeName } from '../types.ts'
+
+/** date or time +- INTERVAL n part */
+export const addInterval = (
+  compiler: Compiler,
+  base: Expression,
+  n: Expression,
+  part: DatePart,
+  sign: '+' | '-',
+  pos: number,
+): Expression => {
+  const count = compiler.coerce(n, INT64, 'INTERVAL')
+  const unit = microseconds[part.part]
+  const type = base.type
+  if (part.day !== undefined) throw compiler.invalid(part.pos, 'INTERVAL has no WEEK(day)')
+  const out = (of: Type, sql: string): Expression => compiler.build(pos, of, sql, base, count)
+  const months = part.part === 'MONTH' ? 1 : part.part === 'QUARTER' ? 3 : part.part === 'YEAR' ? 12 : undefined
+  const days = part.part === 'DAY' ? 1 : part.part === 'WEEK' ? 7 : undefined
+  if (type.k === 'DATE') {
+    if (days !== undefined)
+      return out(DATE, `(${base.sql} ${sign} CAST(${days === 1 ? count.sql : `(${count.sql} * 7)`} AS INTEGER))`)
+    if (months !== undefined)
+      return out(
+        DATE,
+        `CAST(${base.sql} ${sign} to_months(CAST(${months === 1 ? count.sql : `(${count.sql} * ${months})`} AS INTEGER)) AS DATE)`,
+      )
+    throw compiler.invalid(part.pos, `A DATE takes no part ${part.part}`)
+  }
+  if (type.k === 'TIMESTAMP' || type.k === 'DATETIME' || type.k === 'TIME') {
+    if (type.k === 'TIME' && (days !== undefined || months !== undefined))
+      throw compiler.invalid(part.pos, `A TIME takes no part ${part.part}`)
+    if (months !== undefined || part.part === 'WEEK') {
+      if (type.k === 'TIMESTAMP') throw compiler.invalid(part.pos, `A TIMESTAMP takes no part ${part.part}`)
+      if (months !== undefined)
+        return out(
+          DATETIME,
+          `(${base.sql} ${sign} to_months(CAST(${months === 1 ? count.sql : `(${count.sql} * ${months})`} AS INTEGER)))`,
+        )
+      return out(DATETIME, `(${base.sql} ${sign} to_days(CAST(${count.sql} * 7 AS INTEGER)))`)
+    }
+    if (unit !== undefined)
+      return out(type, `(${base.sql} ${sign} to_microseconds(${unit === 1 ? count.sql : `${count.sql} * ${unit}`}))`)
+  }
+  throw compiler.invalid(part.pos, `INTERVAL ${part.part} does not go with ${typeName(type)}`)
+}
+
+export const extractPart = (
+  compiler: Compiler,
+  part: DatePart,
+  x: Expression,
+  zone: Expression | undefined,
+  pos: number,
+): Expression => {
+  let base = x
+  if (x.type.k === 'TIMESTAMP')
+    base = compiler.build(
+      pos,
+      DATETIME,
+      `timezone(${zone === undefined ? "'UTC'" : zoneSql(compiler, zone)}, ${x.sql})`,
+      x,
+      zone,
+    )
+  else if (zone !== undefined) throw compiler.invalid(pos, 'AT TIME ZONE belongs to a TIMESTAMP')
+  const out = (sql: string, type: Type = INT64): Expression => compiler.build(pos, type, sql, base)
+  const type = base.type.k
+  if (type !== 'DATE' && type !== 'DATETIME' && type !== 'TIME')
+    throw compiler.invalid(pos, `EXTRACT is not defined for ${typeName(x.type)}`)
+  const clock = type !== 'DATE'
+  const day = type !== 'TIME'
+  const date = type === 'DATE' ? base.sql : `CAST(${base.sql} AS DATE)`
+  switch (part.part) {
+    case 'MICROSECOND':
+      if (clock) return out(`CAST(date_part('microsecond', ${base.sql}) % 1000000 AS BIGINT)`)
+      break
+    case 'MILLISECOND':
+      if (clock) return out(`CAST(date_part('microsecond', ${base.sql}) % 1000000 // 1000 AS BIGINT)`)
+      break
+    case 'SECOND':
+    case 'MINUTE':
+    case 'HOUR':
+      if (clock) return out(`CAST(date_part('${part.part.toLowerCase()}', ${base.sql}) AS BIGINT)`)
+      break
+    case 'DAYOFWEEK':
+      if (day) return out(`CAST(dayofweek(${date}) + 1 AS BIGINT)`)
+      break
+    case 'DAY':
+    case 'MONTH':
+    case 'QUARTER':
+    case 'YEAR':
+    case 'ISOYEAR':
+      if (day) return out(`CAST(${part.part.toLowerCase()}(${date}) AS BIGINT)`)
+      break
+    case 'DAYOFYEAR':
+      if (day) return out(`CAST(dayofyear(${date}) AS BIGINT)`)
+      break
+    case 'ISOWEEK':
+      if (day) return out(`CAST(weekofyear(${date}) AS BIGINT)`)
+      break
+    case 'WEEK':
+      if (day) return out(`${MACROS}.week_number(${date}, ${weekDay(compiler, part)})`)
+      break
+    case 'DATE':
+      if (type === 'DATETIME') return out(date, DATE)
+      break
+    case 'TIME':
+      if (type === 'DATETIME') return out(`CAST(${base.sql} AS TIME)`, TIME)
+      break
+    case 'DATETIME':
+      if (type === 'DATETIME' && x.type.k === 'TIMESTAMP') return out(base.sql, DATETIME)
+      break
+    default:
+      throw compiler.unsupported(part.pos, `EXTRACT of ${part.part}`)
+  }
+  throw compiler.invalid(part.pos, `${typeName(x.type)} has no part ${part.part}`)
+}
+/** Microseconds of a part with a fixed length. */
+export const microseconds: Readonly<Record<string, number>> = {
+  MICROSECOND: 1,
+  MILLISECOND: 1_000,
+  SECOND: 1_000_000,
+  MINUTE: 60_000_000,
+  HOUR: 3_600_000_000,
+  DAY: 86_400_000_000,
+}
+const weekDays = ['SUNDAY', 'MONDAY', 'TUESDAY', 'WEDNESDAY', 'THURSDAY', 'FRIDAY', 'SATURDAY']
+/** Number of the weekday that WEEK or WEEK(day) starts with; Sunday is 0. */
+export const weekDay = (compiler: Compiler, part: DatePart): number => {
+  const day = part.day === undefined ? 0 : weekDays.indexOf(part.day)
+  if (day < 0) throw compiler.invalid(part.pos, `${part.day ?? ''} is no day of the week`)
+  return day
+}
+/** A time zone argument: a literal name or a parameter. DuckDB fails on names that it does not know. */
+export const zoneSql = (compiler: Compiler, zone: Expression): string => {
+  if (zone.type.k !== 'STRING') throw compiler.invalid(zone.pos, 'A time zone is text')
+  if (zone.lit?.kind === 'STRING') {
+    if (/^[+-]\d/.test(zone.lit.value)) throw compiler.unsupported(zone.pos, 'A time zone given as an offset')
+    if (!isZoneName(zone.lit.value)) throw compiler.invalid(zone.pos, `Invalid time zone: ${zone.lit.value}`)
+  } else if (zone.param !== true) throw compiler.unsupported(zone.pos, 'A time zone that is no literal or parameter')
+  return zone.sql
+}

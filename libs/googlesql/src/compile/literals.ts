@@ -1,0 +1,99 @@
+/** Literals of GoogleSQL as DuckDB text. */
+import type { Compiler, Expression } from './compiler.ts'
+import { BOOL, BYTES, DATE, DATETIME, FLOAT64, INT64, STRING, TIME, TIMESTAMP, type Type, text } from '../types.ts'
+
+export const temporalLiteral = (compiler: Compiler, type: Type, value: string, pos: number): Expression | undefined => {
+  const date = /^\s*(\d{4})-(\d{1,2})-(\d{1,2})\s*$/
+  const clock = String.raw`(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?`
+  const day = (y: string | undefined, m: string | undefined, d: string | undefined): string | undefined => {
+    const [yy, mm, dd] = [Number(y), Number(m), Number(d)]
+    const at = new Date(Date.UTC(2000, mm - 1, dd))
+    at.setUTCFullYear(yy, mm - 1, dd)
+    if (yy < 1 || at.getUTCMonth() !== mm - 1 || at.getUTCDate() !== dd) return undefined
+    return `${String(yy).padStart(4, '0')}-${String(mm).padStart(2, '0')}-${String(dd).padStart(2, '0')}`
+  }
+  const time = (
+    h: string | undefined,
+    m: string | undefined,
+    s: string | undefined,
+    f: string | undefined,
+  ): string | undefined => {
+    if (h === undefined) return '00:00:00'
+    if (Number(h) > 23 || Number(m) > 59 || Number(s) > 59) return undefined
+    return `${h.padStart(2, '0')}:${(m ?? '').padStart(2, '0')}:${(s ?? '').padStart(2, '0')}${f === undefined ? '' : `.${f}`}`
+  }
+  if (type.k === 'DATE') {
+    const match = date.exec(value)
+    const d = match === null ? undefined : day(match[1], match[2], match[3])
+    return d === undefined ? undefined : compiler.build(pos, DATE, `DATE '${d}'`)
+  }
+  if (type.k === 'TIME') {
+    const match = new RegExp(`^\\s*${clock}\\s*$`).exec(value)
+    const t = match === null ? undefined : time(match[1], match[2], match[3], match[4])
+    return t === undefined ? undefined : compiler.build(pos, TIME, `TIME '${t}'`)
+  }
+  const match = new RegExp(String.raw`^\s*(\d{4})-(\d{1,2})-(\d{1,2})(?:[ Tt]${clock})?\s*(.*?)\s*$`).exec(value)
+  if (match === null) return undefined
+  const d = day(match[1], match[2], match[3])
+  const t = time(match[4], match[5], match[6], match[7])
+  const zone = match[8] ?? ''
+  if (d === undefined || t === undefined) return undefined
+  if (type.k === 'DATETIME') return zone === '' ? compiler.build(pos, DATETIME, `TIMESTAMP '${d} ${t}'`) : undefined
+  if (zone === '' || zone.toUpperCase() === 'Z' || zone.toUpperCase() === 'UTC')
+    return compiler.build(pos, TIMESTAMP, `TIMESTAMPTZ '${d} ${t}+00'`)
+  const offset = /^([+-])(\d{1,2})(?::(\d{2}))?$/.exec(zone)
+  if (offset !== null)
+    return Number(offset[2]) > 14
+      ? undefined
+      : compiler.build(
+          pos,
+          TIMESTAMP,
+          `TIMESTAMPTZ '${d} ${t}${offset[1] ?? '+'}${(offset[2] ?? '').padStart(2, '0')}:${offset[3] ?? '00'}'`,
+        )
+  return isZoneName(zone) ? compiler.build(pos, TIMESTAMP, `timezone(${text(zone)}, TIMESTAMP '${d} ${t}')`) : undefined
+}
+export const decimalDigits = (value: string): number | undefined => {
+  const match = /^-?\d*\.?(\d*)$/.exec(value)
+  return match === null ? undefined : (match[1] ?? '').replace(/0+$/, '').length
+}
+export const compileLiteral = (
+  compiler: Compiler,
+  type: 'INT64' | 'FLOAT64' | 'STRING' | 'BYTES' | 'BOOL' | 'NULL',
+  value: string,
+  pos: number,
+): Expression => {
+  switch (type) {
+    case 'INT64': {
+      const n = value.startsWith('-') ? -BigInt(value.slice(1)) : BigInt(value)
+      if (n > 9223372036854775807n || n < -9223372036854775808n)
+        throw compiler.invalid(pos, `Invalid integer literal: ${value}`)
+      return {
+        ...compiler.build(
+          pos,
+          INT64,
+          n < 0n
+            ? n === -9223372036854775808n
+              ? "CAST('-9223372036854775808' AS BIGINT)"
+              : `CAST(${n} AS BIGINT)`
+            : `CAST(${n} AS BIGINT)`,
+        ),
+        lit: { kind: 'INT64', value: String(n) },
+      }
+    }
+    case 'FLOAT64': {
+      if (!Number.isFinite(Number(value))) throw compiler.invalid(pos, `Invalid floating point literal: ${value}`)
+      return { ...compiler.build(pos, FLOAT64, `CAST('${value}' AS DOUBLE)`), lit: { kind: 'FLOAT64', value } }
+    }
+    case 'STRING': {
+      if (value.includes('\0')) throw compiler.unsupported(pos, 'A NUL character in a text literal')
+      return { ...compiler.build(pos, STRING, text(value)), lit: { kind: 'STRING', value } }
+    }
+    case 'BYTES':
+      return compiler.build(pos, BYTES, `unhex('${value}')`)
+    case 'BOOL':
+      return { ...compiler.build(pos, BOOL, value.toLowerCase()), lit: { kind: 'BOOL', value } }
+    case 'NULL':
+      return { ...compiler.build(pos, { k: 'NULL' }, 'CAST(NULL AS BIGINT)'), lit: { kind: 'NULL', value } }
+  }
+}
+export const isZoneName = (zone: string): boolean => /^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(zone)

@@ -1,0 +1,188 @@
+/** Operators over compiled operands. */
+import { type Compiler, type Expression, type Scope, dateTypes, isNumber } from './compiler.ts'
+import { fieldOf } from './names.ts'
+import type { Expr } from '../parser.ts'
+import { reservedSchema as MACROS } from '../setup.ts'
+import {
+  BIGNUMERIC,
+  BOOL,
+  DATE,
+  FLOAT64,
+  INT64,
+  JSON_TYPE,
+  NUMERIC,
+  STRING,
+  arrayOf,
+  ident,
+  sameType,
+  typeName,
+} from '../types.ts'
+
+export const compareOperands = (
+  compiler: Compiler,
+  op: string,
+  l0: Expression,
+  r0: Expression,
+  pos: number,
+): Expression => {
+  const { type, es } = compiler.unify([l0, r0], `operator ${op}`, pos)
+  const [l, r] = es
+  if (l === undefined || r === undefined) throw compiler.invalid(pos, 'An operand is missing')
+  if (type.k === 'ARRAY') throw compiler.invalid(pos, `Operator ${op} is not defined for ${typeName(type)}`)
+  if (type.k === 'STRUCT' || type.k === 'JSON') throw compiler.unsupported(pos, `Operator ${op} on ${type.k}`)
+  const out = (sql: string): Expression => compiler.build(pos, BOOL, sql, l, r)
+  if (type.k === 'FLOAT64') {
+    const nan = (e: Expression): boolean =>
+      e.lit === undefined && !e.sql.startsWith(`${MACROS}.fin(`) && !/^CAST\('-?[0-9.eE+-]+' AS DOUBLE\)$/.test(e.sql)
+    switch (op) {
+      case '=':
+        return nan(l) && nan(r) ? out(`${MACROS}.feq(${l.sql}, ${r.sql})`) : out(`(${l.sql} = ${r.sql})`)
+      case '<>':
+        return nan(l) && nan(r) ? out(`${MACROS}.fne(${l.sql}, ${r.sql})`) : out(`(${l.sql} <> ${r.sql})`)
+      case '>':
+        return nan(l) ? out(`${MACROS}.fgt(${l.sql}, ${r.sql})`) : out(`(${l.sql} > ${r.sql})`)
+      case '>=':
+        return nan(l) ? out(`${MACROS}.fge(${l.sql}, ${r.sql})`) : out(`(${l.sql} >= ${r.sql})`)
+      case '<':
+        return nan(r) ? out(`${MACROS}.fgt(${r.sql}, ${l.sql})`) : out(`(${l.sql} < ${r.sql})`)
+      default:
+        return nan(r) ? out(`${MACROS}.fge(${r.sql}, ${l.sql})`) : out(`(${l.sql} <= ${r.sql})`)
+    }
+  }
+  return out(`(${l.sql} ${op} ${r.sql})`)
+}
+export const arithmetic = (compiler: Compiler, op: string, l0: Expression, r0: Expression, pos: number): Expression => {
+  const days = (date: Expression, n: Expression, sign: string): Expression =>
+    compiler.build(pos, DATE, `(${date.sql} ${sign} CAST(${n.sql} AS INTEGER))`, date, n)
+  if (op !== '*' && op !== '/' && l0.type.k === 'DATE' && r0.type.k === 'INT64') return days(l0, r0, op)
+  if (op === '+' && r0.type.k === 'DATE' && l0.type.k === 'INT64') return days(r0, l0, '+')
+  if (dateTypes.has(l0.type.k) || dateTypes.has(r0.type.k))
+    throw compiler.unsupported(pos, `Operator ${op} on ${typeName(l0.type)} and ${typeName(r0.type)}`)
+  if (
+    op === '/' &&
+    (l0.type.k === 'INT64' || l0.type.k === 'NULL') &&
+    (r0.type.k === 'INT64' || r0.type.k === 'NULL')
+  ) {
+    return divide(compiler, compiler.coerce(l0, FLOAT64, 'operator /'), compiler.coerce(r0, FLOAT64, 'operator /'), pos)
+  }
+  // An exact product of a BIGNUMERIC and a whole number keeps its scale.
+  if (
+    op === '*' &&
+    ((l0.type.k === 'BIGNUMERIC' && r0.type.k === 'INT64') || (l0.type.k === 'INT64' && r0.type.k === 'BIGNUMERIC'))
+  )
+    return compiler.build(pos, BIGNUMERIC, `CAST(${l0.sql} * ${r0.sql} AS DECIMAL(38,18))`, l0, r0)
+  const { type, es } = compiler.unify([l0, r0], `operator ${op}`, pos)
+  const [l, r] = es
+  if (l === undefined || r === undefined || !isNumber(type))
+    throw compiler.invalid(
+      pos,
+      `No matching signature for operator ${op} for argument types: ${typeName(l0.type)}, ${typeName(r0.type)}`,
+    )
+  if (op === '/') return divide(compiler, l, r, pos)
+  if (op === '*' && type.k === 'NUMERIC')
+    return compiler.build(pos, NUMERIC, `CAST(${l.sql} * ${r.sql} AS DECIMAL(38,9))`, l, r)
+  if (op === '*' && type.k === 'BIGNUMERIC') throw compiler.unsupported(pos, 'A product of BIGNUMERIC')
+  const result = compiler.build(pos, type, `(${l.sql} ${op} ${r.sql})`, l, r)
+  return type.k === 'FLOAT64' ? { ...result, open: true } : result
+}
+export const divide = (compiler: Compiler, l: Expression, r: Expression, pos: number): Expression => {
+  if (l.type.k === 'BIGNUMERIC') throw compiler.unsupported(pos, 'A quotient of BIGNUMERIC')
+  if (l.type.k === 'NUMERIC') return compiler.build(pos, NUMERIC, `${MACROS}.num_div(${l.sql}, ${r.sql})`, l, r)
+  const constant = /^CAST\('(-?[0-9.]+)' AS DOUBLE\)$/.exec(r.sql)
+  return compiler.build(
+    pos,
+    FLOAT64,
+    constant !== null && Math.abs(Number(constant[1])) >= 1
+      ? `(${l.sql} / ${r.sql})`
+      : `${MACROS}.div(${l.sql}, ${r.sql})`,
+    l,
+    r,
+  )
+}
+export const caseExpression = (
+  compiler: Compiler,
+  pos: number,
+  whens: { when: string; then: Expression }[],
+  otherwise: Expression | undefined,
+  parts: (Expression | undefined)[],
+): Expression => {
+  const results = [...whens.map(({ then }) => then), ...(otherwise === undefined ? [] : [otherwise])]
+  const { type, es } = compiler.unify(results, 'CASE', pos)
+  const branches = whens.map(({ when }, index) => `WHEN ${when} THEN ${es[index]?.sql ?? 'NULL'}`).join(' ')
+  const last = otherwise === undefined ? '' : ` ELSE ${es.at(-1)?.sql ?? 'NULL'}`
+  return compiler.build(pos, type, `CASE ${branches}${last} END`, ...parts, ...results)
+}
+
+export const concatenate = (compiler: Compiler, es: readonly Expression[], pos: number, what: string): Expression => {
+  const typed = es.find((e) => e.type.k !== 'NULL')?.type ?? STRING
+  if (typed.k === 'ARRAY') {
+    const arrays = compiler.unify(es, what, pos)
+    return compiler.build(pos, arrays.type, `(${arrays.es.map((e) => e.sql).join(' || ')})`, ...es)
+  }
+  if (typed.k !== 'STRING' && typed.k !== 'BYTES')
+    throw compiler.invalid(
+      pos,
+      `No matching signature for ${what} for argument types: ${es.map((e) => typeName(e.type)).join(', ')}`,
+    )
+  return compiler.build(pos, typed, `(${es.map((e) => compiler.coerce(e, typed, what).sql).join(' || ')})`, ...es)
+}
+export const subscript = (
+  compiler: Compiler,
+  base: Expression,
+  ast: Expr & { k: 'index' },
+  scope: Scope,
+): Expression => {
+  const at = compiler.expression(ast.index, scope)
+  if (base.type.k === 'JSON' && ast.mode === 'PLAIN') {
+    if (at.lit?.kind === 'STRING')
+      return { ...fieldOf(compiler, base, { text: at.lit.value, pos: ast.pos }), name: undefined }
+    if (at.lit?.kind === 'INT64' && Number(at.lit.value) >= 0)
+      return compiler.build(ast.pos, JSON_TYPE, `json_extract(${base.sql}, '$[${at.lit.value}]')`, base)
+    throw compiler.unsupported(ast.pos, 'A JSON subscript that is no literal')
+  }
+  if (base.type.k !== 'ARRAY') throw compiler.invalid(ast.pos, `A subscript is not defined for ${typeName(base.type)}`)
+  const i = compiler.coerce(at, INT64, 'Array subscript')
+  const macro = {
+    OFFSET: 'at_offset',
+    PLAIN: 'at_offset',
+    SAFE_OFFSET: 'safe_offset',
+    ORDINAL: 'at_ordinal',
+    SAFE_ORDINAL: 'safe_ordinal',
+  }[ast.mode]
+  return compiler.build(ast.pos, base.type.of, `${MACROS}.${macro}(${base.raw ?? base.sql}, ${i.sql})`, base, i)
+}
+export const inOperator = (compiler: Compiler, ast: Expr & { k: 'in' }, scope: Scope): Expression => {
+  const x = compiler.expression(ast.x, scope)
+  const no = ast.not ? 'NOT ' : ''
+  if (x.type.k === 'STRUCT' || x.type.k === 'ARRAY' || x.type.k === 'JSON')
+    throw compiler.unsupported(ast.pos, `IN on ${x.type.k}`)
+  if (ast.unnest !== undefined) {
+    const array = compiler.expression(ast.unnest, scope)
+    if (array.type.k !== 'ARRAY') throw compiler.invalid(ast.unnest.pos, 'IN UNNEST needs an array')
+    const of = array.type.of
+    const element: Expression = { ...compiler.build(ast.pos, of, ''), param: array.param }
+    const { type } = compiler.unify([x, element], 'IN UNNEST', ast.pos)
+    const typed = sameType(type, of) ? array : compiler.coerce(array, arrayOf(type), 'IN UNNEST')
+    const e = compiler.coerce(x, type, 'IN UNNEST')
+    return compiler.build(ast.pos, BOOL, `(${no}${MACROS}.in_array(${e.sql}, ${typed.raw ?? typed.sql}))`, e, typed)
+  }
+  if (ast.query !== undefined) {
+    const inner = compiler.query(ast.query, scope)
+    const [column] = inner.columns
+    if (column === undefined || inner.columns.length !== 1)
+      throw compiler.invalid(ast.pos, 'A subquery of IN must have one column')
+    const element: Expression = compiler.build(ast.pos, column.type, `_q.${ident(column.sql)}`)
+    const { es } = compiler.unify([x, element], 'IN', ast.pos)
+    const rows = es[1]?.sql === element.sql ? inner.sql : `SELECT ${es[1]?.sql ?? ''} FROM (${inner.sql}) AS _q`
+    return { ...compiler.build(ast.pos, BOOL, `(${es[0]?.sql ?? ''} ${no}IN (${rows}))`, x), sub: true }
+  }
+  const list = (ast.list ?? []).map((item) => compiler.expression(item, scope))
+  const { type, es } = compiler.unify([x, ...list], 'IN', ast.pos)
+  const [first, ...rest] = es
+  if (first === undefined) throw compiler.invalid(ast.pos, 'An operand is missing')
+  if (type.k === 'FLOAT64') {
+    const any = `(${rest.map((e) => compareOperands(compiler, '=', first, e, ast.pos).sql).join(' OR ')})`
+    return compiler.build(ast.pos, BOOL, ast.not ? `(NOT ${any})` : any, ...rest, ...rest.map(() => first))
+  }
+  return compiler.build(ast.pos, BOOL, `(${first.sql} ${no}IN (${rest.map((e) => e.sql).join(', ')}))`, ...es)
+}

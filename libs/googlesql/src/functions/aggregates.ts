@@ -1,0 +1,229 @@
+/** Aggregate functions. */
+import { type Compiler, type Expression, type Scope, isNumber } from '../compile/compiler.ts'
+import { arrayArg } from './arrays.ts'
+import { type AggregateFunction, noMatch } from './signature.ts'
+import type { Call } from '../parser.ts'
+import { reservedSchema as MACROS } from '../setup.ts'
+import { BOOL, FLOAT64, INT64, NUMERIC, STRING, arrayOf, duckdbTypeOf, typeName } from '../types.ts'
+
+export const one = (args: readonly Expression[]): Expression => {
+  const [x] = args
+  if (x === undefined) throw new Error('googlesql: an aggregate without argument')
+  return x
+}
+const orderOf = (compiler: Compiler, ast: Call, scope: Scope): string => {
+  const keys = ast.order.map((key) => compiler.orderKey(key, scope, ast.distinct).sql)
+  return keys.length === 0 ? '' : ` ORDER BY ${keys.join(', ')}`
+}
+const groupable = (compiler: Compiler, ast: Call, x: Expression): void => {
+  if (ast.distinct && (x.type.k === 'STRUCT' || x.type.k === 'ARRAY' || x.type.k === 'JSON'))
+    throw compiler.unsupported(ast.pos, `${ast.name} DISTINCT of ${typeName(x.type)}`)
+}
+const limitOf = (compiler: Compiler, ast: Call, scope: Scope): string | undefined => {
+  if (ast.limit === undefined) return undefined
+  const n = compiler.expression(ast.limit, scope)
+  if (n.type.k !== 'INT64' || (n.lit === undefined && n.param !== true))
+    throw compiler.invalid(ast.limit.pos, 'LIMIT needs a whole number')
+  return n.sql
+}
+const minMax = (fn: 'min' | 'max'): AggregateFunction => ({
+  min: 1,
+  max: 1,
+  distinct: true,
+  gen: (compiler, ast, args) => {
+    const x = one(args)
+    if (x.type.k === 'STRUCT' || x.type.k === 'ARRAY' || x.type.k === 'JSON') throw noMatch(compiler, ast, args)
+    const type = x.type.k === 'NULL' ? INT64 : x.type
+    if (type.k === 'FLOAT64')
+      return {
+        type,
+        sql: (over) =>
+          `CASE WHEN bool_or(isnan(${x.sql}))${over} THEN CAST('nan' AS DOUBLE) ELSE ${fn}(${x.sql})${over} END`,
+      }
+    return { type, sql: (over) => `${fn}(${x.sql})${over}` }
+  },
+})
+const statistic = (fn: string, count: number): AggregateFunction => ({
+  min: count,
+  max: count,
+  gen: (compiler, ast, args) => {
+    const es = args.map((e) => compiler.coerce(e, FLOAT64, ast.name).sql).join(', ')
+    return { type: FLOAT64, sql: (over) => `${fn}(${es})${over}` }
+  },
+})
+export const by = (max: boolean): AggregateFunction => ({
+  min: 2,
+  max: 2,
+  gen: (_c, _ast, args) => ({
+    type: args[0]?.type.k === 'NULL' ? INT64 : one(args).type,
+    sql: (over) => `arg_${max ? 'max' : 'min'}_null(${args.map((e) => e.sql).join(', ')})${over}`,
+  }),
+})
+const logical = (fn: string): AggregateFunction => ({
+  min: 1,
+  max: 1,
+  gen: (compiler, ast, args) => {
+    const x = compiler.coerce(one(args), BOOL, ast.name)
+    return { type: BOOL, sql: (over) => `${fn}(${x.sql})${over}` }
+  },
+})
+
+/** Aggregate functions by upper-case name. */
+export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
+  Object.entries({
+    COUNT: {
+      min: 1,
+      max: 1,
+      star: true,
+      distinct: true,
+      gen: (compiler, ast, args) => {
+        if (ast.star) return { type: INT64, sql: (over) => `count(*)${over}` }
+        const x = one(args)
+        groupable(compiler, ast, x)
+        return { type: INT64, sql: (over) => `count(${ast.distinct ? 'DISTINCT ' : ''}${x.sql})${over}` }
+      },
+    },
+    COUNTIF: {
+      min: 1,
+      max: 1,
+      gen: (compiler, ast, args) => {
+        const x = compiler.coerce(one(args), BOOL, ast.name)
+        return { type: INT64, sql: (over) => `count(CASE WHEN ${x.sql} THEN 1 END)${over}` }
+      },
+    },
+    SUM: {
+      min: 1,
+      max: 1,
+      distinct: true,
+      gen: (compiler, ast, args) => {
+        const x = one(args).type.k === 'NULL' ? compiler.coerce(one(args), INT64, ast.name) : one(args)
+        if (!isNumber(x.type)) throw noMatch(compiler, ast, args)
+        const inner = `sum(${ast.distinct ? 'DISTINCT ' : ''}${x.sql})`
+        const target = x.type.k === 'FLOAT64' ? undefined : duckdbTypeOf(x.type)
+        return {
+          type: x.type,
+          sql: (over) => (target === undefined ? `${inner}${over}` : `CAST(${inner}${over} AS ${target})`),
+        }
+      },
+    },
+    AVG: {
+      min: 1,
+      max: 1,
+      distinct: true,
+      gen: (compiler, ast, args) => {
+        const x = one(args).type.k === 'NULL' ? compiler.coerce(one(args), FLOAT64, ast.name) : one(args)
+        if (!isNumber(x.type)) throw noMatch(compiler, ast, args)
+        if (x.type.k === 'BIGNUMERIC') throw compiler.unsupported(ast.pos, 'AVG of BIGNUMERIC')
+        const value = `${ast.distinct ? 'DISTINCT ' : ''}${x.sql}`
+        if (x.type.k === 'NUMERIC')
+          return {
+            type: NUMERIC,
+            sql: (over) => `${MACROS}.num_safe_div(sum(${value})${over}, count(${value})${over})`,
+          }
+        return { type: FLOAT64, sql: (over) => `avg(${value})${over}` }
+      },
+    },
+    MIN: minMax('min'),
+    MAX: minMax('max'),
+    ANY_VALUE: {
+      min: 1,
+      max: 1,
+      having: true,
+      gen: (compiler, ast, args, scope) => {
+        const x = one(args)
+        const type = x.type.k === 'NULL' ? INT64 : x.type
+        if (ast.having === undefined) return { type, sql: (over) => `any_value(${x.sql})${over}` }
+        const key = compiler.expression(ast.having.expr, scope)
+        return { type, sql: () => `arg_${ast.having?.max === true ? 'max' : 'min'}_null(${x.sql}, ${key.sql})` }
+      },
+    },
+    MAX_BY: by(true),
+    MIN_BY: by(false),
+    ARRAY_AGG: {
+      min: 1,
+      max: 1,
+      distinct: true,
+      nulls: true,
+      order: true,
+      gen: (compiler, ast, args, scope) => {
+        const x = one(args)
+        if (x.type.k === 'ARRAY') throw compiler.invalid(ast.pos, 'ARRAY_AGG cannot give an array of arrays')
+        groupable(compiler, ast, x)
+        const filter = ast.nulls === 'IGNORE' ? ` FILTER (WHERE ${x.sql} IS NOT NULL)` : ''
+        const inner = `list(${ast.distinct ? 'DISTINCT ' : ''}${x.sql}${orderOf(compiler, ast, scope)})${filter}`
+        const limit = limitOf(compiler, ast, scope)
+        return {
+          type: arrayOf(x.type.k === 'NULL' ? INT64 : x.type),
+          sql: (over) => (limit === undefined ? `${inner}${over}` : `list_slice(${inner}${over}, 1, ${limit})`),
+        }
+      },
+    },
+    ARRAY_CONCAT_AGG: {
+      min: 1,
+      max: 1,
+      order: true,
+      gen: (compiler, ast, args, scope) => {
+        const x = arrayArg(compiler, ast, one(args))
+        if (ast.limit !== undefined) throw compiler.unsupported(ast.pos, 'LIMIT in ARRAY_CONCAT_AGG')
+        return { type: x.type, sql: (over) => `flatten(list(${x.sql}${orderOf(compiler, ast, scope)})${over})` }
+      },
+    },
+    STRING_AGG: {
+      min: 1,
+      max: 2,
+      distinct: true,
+      order: true,
+      gen: (compiler, ast, args, scope) => {
+        const x = compiler.coerce(one(args), STRING, ast.name)
+        const separator = args[1] === undefined ? "','" : compiler.coerce(args[1], STRING, ast.name).sql
+        if (args[1] !== undefined && args[1].lit === undefined && args[1].param !== true)
+          throw compiler.invalid(args[1].pos, 'The separator of STRING_AGG must be a literal or a parameter')
+        const limit = limitOf(compiler, ast, scope)
+        const list = `list(${ast.distinct ? 'DISTINCT ' : ''}${x.sql}${orderOf(compiler, ast, scope)}) FILTER (WHERE ${x.sql} IS NOT NULL)`
+        return {
+          type: STRING,
+          sql: (over) =>
+            `array_to_string(${limit === undefined ? `${list}${over}` : `list_slice(${list}${over}, 1, ${limit})`}, ${separator})`,
+        }
+      },
+    },
+    LOGICAL_AND: logical('bool_and'),
+    LOGICAL_OR: logical('bool_or'),
+    STDDEV: statistic('stddev_samp', 1),
+    STDDEV_SAMP: statistic('stddev_samp', 1),
+    STDDEV_POP: statistic('stddev_pop', 1),
+    VARIANCE: statistic('var_samp', 1),
+    VAR_SAMP: statistic('var_samp', 1),
+    VAR_POP: statistic('var_pop', 1),
+    CORR: statistic('corr', 2),
+    COVAR_POP: statistic('covar_pop', 2),
+    COVAR_SAMP: statistic('covar_samp', 2),
+    APPROX_COUNT_DISTINCT: {
+      min: 1,
+      max: 1,
+      gen: (compiler, ast, args) => {
+        groupable(compiler, { ...ast, distinct: true }, one(args))
+        return { type: INT64, sql: (over) => `count(DISTINCT ${one(args).sql})${over}` }
+      },
+    },
+    APPROX_QUANTILES: {
+      min: 2,
+      max: 2,
+      gen: (compiler, ast, args) => {
+        const x = one(args)
+        const n = Number(args[1]?.lit?.value)
+        if (!Number.isInteger(n) || n < 1 || n > 1000)
+          throw compiler.unsupported(ast.pos, 'APPROX_QUANTILES with this number of quantiles')
+        if (x.type.k === 'STRUCT' || x.type.k === 'ARRAY' || x.type.k === 'JSON' || x.type.k === 'NULL')
+          throw noMatch(compiler, ast, args)
+        const points = Array.from({ length: n + 1 }, (_, at) => (at === n ? '1.0' : (at / n).toFixed(12)))
+        return { type: arrayOf(x.type), sql: (over) => `quantile_disc(${x.sql}, [${points.join(', ')}])${over}` }
+      },
+    },
+    GROUPING: {
+      min: 1,
+      max: 1,
+      gen: (_c, _ast, args) => ({ type: INT64, sql: () => `CAST(grouping(${one(args).sql}) AS BIGINT)` }),
+    },
+  } satisfies Record<string, AggregateFunction>),
+)

@@ -1,0 +1,136 @@
+/** Array functions. */
+import type { Compiler, Expression } from '../compile/compiler.ts'
+import { microseconds } from '../compile/dates.ts'
+import { concatenate } from '../compile/operators.ts'
+import { type ScalarFunction, many, noMatch } from './signature.ts'
+import type { Call } from '../parser.ts'
+import { reservedSchema as MACROS } from '../setup.ts'
+import { INT64, STRING, type Type, arrayOf } from '../types.ts'
+
+const generated = (kind: 'DATE' | 'TIMESTAMP'): ScalarFunction => ({
+  min: kind === 'DATE' ? 2 : 3,
+  max: 3,
+  gen: ({ compiler, ast, scope, arg }) => {
+    const type: Type = { k: kind }
+    const [from, to] = [compiler.coerce(arg(0), type, ast.name), compiler.coerce(arg(1), type, ast.name)]
+    const interval = ast.args[2]
+    if (interval !== undefined && interval.k !== 'interval')
+      throw compiler.invalid(interval.pos, `${ast.name} needs INTERVAL n part`)
+    const n =
+      interval === undefined ? undefined : compiler.coerce(compiler.expression(interval.n, scope), INT64, ast.name)
+    const part = interval?.part.part ?? 'DAY'
+    const months = part === 'MONTH' ? 1 : part === 'QUARTER' ? 3 : part === 'YEAR' ? 12 : undefined
+    const days = part === 'DAY' ? 1 : part === 'WEEK' ? 7 : undefined
+    const unit = microseconds[part]
+    const count = n?.sql ?? 'CAST(1 AS BIGINT)'
+    if (n !== undefined && n.lit === undefined && n.param !== true)
+      throw compiler.unsupported(n.pos, `A step of ${ast.name} that is no literal or parameter`)
+    if (n?.lit !== undefined && Number(n.lit.value) === 0)
+      throw compiler.invalid(n.pos, `${ast.name}: the step is zero`)
+    const list = (step: string): Expression => {
+      const series = `generate_series(${kind === 'DATE' ? `CAST(${from.sql} AS TIMESTAMP)` : from.sql}, ${kind === 'DATE' ? `CAST(${to.sql} AS TIMESTAMP)` : to.sql}, ${step})`
+      const sql = kind === 'DATE' ? `CAST(${series} AS DATE[])` : series
+      return compiler.build(
+        ast.pos,
+        arrayOf(type),
+        `CASE WHEN ${from.sql} IS NOT NULL AND ${to.sql} IS NOT NULL THEN ${sql} END`,
+        from,
+        to,
+      )
+    }
+    if (kind === 'DATE') {
+      if (days !== undefined) return list(`to_days(CAST(${count} * ${days} AS INTEGER))`)
+      // Month steps count from the start, so that a short month does not move the following ones.
+      if (months !== undefined && n?.lit !== undefined && Number(n.lit.value) > 0) {
+        const each = Number(n.lit.value) * months
+        const variable = compiler.fresh()
+        return compiler.build(
+          ast.pos,
+          arrayOf(type),
+          `list_filter(list_transform(range(0, CASE WHEN ${from.sql} > ${to.sql} THEN 0 ELSE (${MACROS}.month_number(${to.sql}) - ${MACROS}.month_number(${from.sql})) // ${each} + 1 END), lambda ${variable}: CAST(${from.sql} + to_months(CAST(${variable} * ${each} AS INTEGER)) AS DATE)), lambda ${variable}: ${variable} <= ${to.sql})`,
+          from,
+          to,
+        )
+      }
+    } else if (unit !== undefined) return list(`to_microseconds(${count} * ${unit})`)
+    throw compiler.unsupported(interval?.pos ?? ast.pos, `${ast.name} with steps of ${part}`)
+  },
+})
+export const arrayArg = (
+  compiler: Compiler,
+  ast: Call,
+  e: Expression,
+): Expression & { type: Type & { k: 'ARRAY' } } => {
+  if (e.type.k !== 'ARRAY') throw noMatch(compiler, ast, [e])
+  return e as Expression & { type: Type & { k: 'ARRAY' } }
+}
+
+/** By upper-case name. */
+export const arrayFunctions = {
+  ARRAY_LENGTH: {
+    min: 1,
+    max: 1,
+    gen: ({ compiler, ast, arg }) => {
+      const x = arrayArg(compiler, ast, arg(0))
+      return compiler.build(ast.pos, INT64, `len(${x.sql})`, x)
+    },
+  },
+  ARRAY_CONCAT: {
+    min: 1,
+    max: many,
+    gen: ({ compiler, ast, args }) =>
+      concatenate(
+        compiler,
+        args().map((e) => arrayArg(compiler, ast, e)),
+        ast.pos,
+        'function ARRAY_CONCAT',
+      ),
+  },
+  ARRAY_REVERSE: {
+    min: 1,
+    max: 1,
+    gen: ({ compiler, ast, arg }) => {
+      const x = arrayArg(compiler, ast, arg(0))
+      return compiler.build(ast.pos, x.type, `list_reverse(${x.sql})`, x)
+    },
+  },
+  ARRAY_TO_STRING: {
+    min: 2,
+    max: 2,
+    gen: ({ compiler, ast, args }) => {
+      const [x, y] = args()
+      if (x === undefined || y === undefined || x.type.k !== 'ARRAY' || x.type.of.k !== 'STRING')
+        throw noMatch(compiler, ast, args())
+      const v = compiler.fresh()
+      return compiler.build(
+        ast.pos,
+        STRING,
+        `coalesce(array_to_string(list_filter(${x.sql}, lambda ${v}: ${v} IS NOT NULL), ${compiler.coerce(y, STRING, ast.name).sql}), CASE WHEN ${x.sql} IS NOT NULL AND ${y.sql} IS NOT NULL THEN '' END)`,
+        x,
+        y,
+      )
+    },
+  },
+  GENERATE_ARRAY: {
+    min: 2,
+    max: 3,
+    gen: ({ compiler, ast, args }) => {
+      const es = args().map((e) => compiler.coerce(e, INT64, ast.name))
+      const [from, to, step] = es.map((e) => e.sql)
+      if (es[2]?.lit !== undefined && es[2].lit.value === '0')
+        throw compiler.invalid(es[2].pos, 'GENERATE_ARRAY: the step is zero')
+      return compiler.build(
+        ast.pos,
+        arrayOf(INT64),
+        `CASE WHEN ${[from, to, step]
+          .filter((sql) => sql !== undefined)
+          .map((sql) => `${sql} IS NOT NULL`)
+          .join(' AND ')} THEN generate_series(${[from, to, step].filter((sql) => sql !== undefined).join(', ')}) END`,
+        ...es,
+        ...es,
+      )
+    },
+  },
+  GENERATE_DATE_ARRAY: generated('DATE'),
+  GENERATE_TIMESTAMP_ARRAY: generated('TIMESTAMP'),
+} satisfies Record<string, ScalarFunction>

@@ -1,0 +1,215 @@
+/** Format elements of dates and times, and FORMAT. */
+import type { Compiler, Expression } from '../compile/compiler.ts'
+import { zoneSql } from '../compile/dates.ts'
+import { type ScalarFunction, literalText, many } from './signature.ts'
+import { DATE, FLOAT64, INT64, STRING, text } from '../types.ts'
+
+export type Temporal = 'DATE' | 'TIME' | 'DATETIME' | 'TIMESTAMP'
+const dateElements = new Set('Y m d b B h a A j y G V u w U W F D e Q'.split(' '))
+const timeElements = new Set('H M S I p T R'.split(' '))
+/** Elements of a format literal; what is not on the lists is refused by name. */
+const formatPieces = (
+  compiler: Compiler,
+  pos: number,
+  name: string,
+  format: string,
+  kind: Temporal,
+): { literal?: string; element?: string }[] => {
+  const pieces: { literal?: string; element?: string }[] = []
+  for (let i = 0; i < format.length; i++) {
+    const ch = format.charAt(i)
+    if (ch !== '%') {
+      pieces.push({ literal: ch })
+      continue
+    }
+    const long = ['E4Y', 'E3S', 'E6S', 'E*S'].find((element) => format.startsWith(element, i + 1))
+    const element = long ?? format.charAt(i + 1)
+    i += element.length
+    if (element === '%') {
+      pieces.push({ literal: '%' })
+      continue
+    }
+    const day = dateElements.has(element) || element === 'E4Y'
+    const clock =
+      timeElements.has(element) || (element.startsWith('E') && element.endsWith('S') && element.length === 3)
+    if (!(day && kind !== 'TIME') && !(clock && kind !== 'DATE'))
+      throw compiler.unsupported(pos, `Format element %${element} in ${name}`)
+    pieces.push({ element })
+  }
+  return pieces
+}
+const direct: Readonly<Record<string, string>> = {
+  Y: '%Y',
+  E4Y: '%Y',
+  m: '%m',
+  d: '%d',
+  b: '%b',
+  h: '%b',
+  B: '%B',
+  a: '%a',
+  A: '%A',
+  j: '%j',
+  y: '%y',
+  G: '%G',
+  V: '%V',
+  u: '%u',
+  w: '%w',
+  U: '%U',
+  W: '%W',
+  F: '%Y-%m-%d',
+  D: '%m/%d/%y',
+  H: '%H',
+  M: '%M',
+  S: '%S',
+  I: '%I',
+  p: '%p',
+  T: '%H:%M:%S',
+  R: '%H:%M',
+  E6S: '%S.%f',
+}
+/** Text of a date or time without zone (DATE or TIMESTAMP in DuckDB). */
+const formatSql = (
+  compiler: Compiler,
+  pos: number,
+  name: string,
+  format: string,
+  value: string,
+  kind: Temporal,
+): string => {
+  const out: string[] = []
+  let run = ''
+  const flush = (): void => {
+    if (run !== '') out.push(`strftime(${value}, ${text(run)})`)
+    run = ''
+  }
+  for (const { literal, element } of formatPieces(compiler, pos, name, format, kind)) {
+    if (literal !== undefined) run += literal === '%' ? '%%' : literal
+    else if (element !== undefined && direct[element] !== undefined) run += direct[element]
+    else {
+      flush()
+      if (element === 'e') out.push(`lpad(CAST(day(${value}) AS VARCHAR), 2, ' ')`)
+      else if (element === 'Q') out.push(`CAST(quarter(${value}) AS VARCHAR)`)
+      else if (element === 'E3S') out.push(`strftime(${value}, '%S.%g')`)
+      else throw compiler.unsupported(pos, `Format element %${element ?? ''} in ${name}`)
+    }
+  }
+  flush()
+  return out.length === 0
+    ? `CASE WHEN ${value} IS NOT NULL THEN '' END`
+    : out.length === 1
+      ? (out[0] ?? '')
+      : `(${out.join(' || ')})`
+}
+export const formatter = (kind: Temporal): ScalarFunction => ({
+  min: 2,
+  max: kind === 'TIMESTAMP' ? 3 : 2,
+  gen: (call) => {
+    const { compiler, ast } = call
+    const format = literalText(call, 0, 'A format')
+    let x = call.arg(1)
+    if (kind === 'DATE' && x.type.k === 'DATETIME') x = compiler.build(x.pos, DATE, `CAST(${x.sql} AS DATE)`, x)
+    x = compiler.coerce(x, { k: kind }, ast.name)
+    const zone = ast.args.length > 2 ? zoneSql(compiler, call.arg(2)) : "'UTC'"
+    const value =
+      kind === 'TIMESTAMP' ? `timezone(${zone}, ${x.sql})` : kind === 'TIME' ? `(DATE '1970-01-01' + ${x.sql})` : x.sql
+    return compiler.build(ast.pos, STRING, formatSql(compiler, ast.pos, ast.name, format, value, kind), x)
+  },
+})
+export const parser = (kind: Temporal, safe = false): ScalarFunction => ({
+  min: 2,
+  max: kind === 'TIMESTAMP' ? 3 : 2,
+  gen: (call) => {
+    const { compiler, ast } = call
+    const format = literalText(call, 0, 'A format')
+    const pieces = formatPieces(compiler, ast.pos, ast.name, format, kind)
+    const has = (...elements: string[]): boolean =>
+      pieces.some(({ element }) => element !== undefined && elements.includes(element))
+    const parseable: Readonly<Record<string, string>> = { ...direct, 'E*S': '%S.%f' }
+    for (const { element } of pieces) {
+      if (
+        element !== undefined &&
+        (parseable[element] === undefined ||
+          ['G', 'V', 'u', 'w', 'U', 'W', 'y', 'D', 'j', 'a', 'A', 'E*S', 'E6S'].includes(element))
+      )
+        throw compiler.unsupported(ast.pos, `Format element %${element} in ${ast.name}`)
+    }
+    // Missing parts have other defaults in DuckDB.
+    if (kind !== 'TIME' && !has('Y', 'E4Y', 'F'))
+      throw compiler.unsupported(ast.pos, `A format of ${ast.name} without a year`)
+    const source = compiler.coerce(call.arg(1), STRING, ast.name)
+    const pattern = text(
+      pieces
+        .map(({ literal, element }) =>
+          literal === undefined ? (parseable[element ?? ''] ?? '') : literal === '%' ? '%%' : literal,
+        )
+        .join(''),
+    )
+    const parsed = `${safe ? 'try_strptime' : 'strptime'}(${source.sql}, ${pattern})`
+    const zone = ast.args.length > 2 ? zoneSql(compiler, call.arg(2)) : "'UTC'"
+    const sql =
+      kind === 'DATE'
+        ? `CAST(${parsed} AS DATE)`
+        : kind === 'TIME'
+          ? `CAST(${parsed} AS TIME)`
+          : kind === 'TIMESTAMP'
+            ? `timezone(${zone}, ${parsed})`
+            : parsed
+    return compiler.build(ast.pos, { k: kind }, sql, source)
+  },
+})
+/** printf-like FORMAT with a literal format. */
+export const formatFunction: ScalarFunction = {
+  min: 1,
+  max: many,
+  gen: (call) => {
+    const { compiler, ast } = call
+    const format = literalText(call, 0, 'A format')
+    const out: string[] = []
+    const used: Expression[] = []
+    let at = 1
+    let rest = format
+    while (rest !== '') {
+      const plain = /^[^%]+/.exec(rest)?.[0]
+      if (plain !== undefined) {
+        out.push(text(plain))
+        rest = rest.slice(plain.length)
+        continue
+      }
+      const spec = /^%(%|(')?([-0]?)([0-9]*)(?:\.([0-9]+))?([a-zA-Z]))/.exec(rest)
+      if (spec === null) throw compiler.unsupported(ast.pos, 'This format of FORMAT')
+      rest = rest.slice(spec[0].length)
+      if (spec[1] === '%') {
+        out.push("'%'")
+        continue
+      }
+      if (at >= ast.args.length) throw compiler.invalid(ast.pos, 'FORMAT: too few arguments')
+      let e = call.arg(at++)
+      const [, , comma, flag = '', width = '', precision, letter = ''] = spec
+      const shape = `%${flag}${width}${precision === undefined ? '' : `.${precision}`}`
+      if ((letter === 'd' || letter === 'i') && precision === undefined) {
+        e = compiler.coerce(e, INT64, 'FORMAT %d')
+        if (comma !== undefined && (flag !== '' || width !== ''))
+          throw compiler.unsupported(ast.pos, `Format element ${spec[0]} in FORMAT`)
+        out.push(comma !== undefined ? `format('{:,}', ${e.sql})` : `printf('${shape}d', ${e.sql})`)
+      } else if (letter === 's' && comma === undefined && precision === undefined && flag !== '0') {
+        e = compiler.coerce(e, STRING, 'FORMAT %s')
+        out.push(width === '' ? e.sql : `printf('${shape}s', ${e.sql})`)
+      } else if (letter === 'f' && comma === undefined) {
+        e = compiler.coerce(e, FLOAT64, 'FORMAT %f')
+        out.push(
+          `(CASE WHEN isfinite(${e.sql}) THEN printf('${precision === undefined ? `${shape}.6` : shape}f', ${e.sql}) WHEN ${e.sql} IS NOT NULL THEN error('googlesql: FORMAT of a value that is not finite is not supported by the local warehouse') END)`,
+        )
+      } else if (
+        letter === 't' &&
+        shape === '%' &&
+        comma === undefined &&
+        ['STRING', 'INT64', 'BOOL', 'DATE', 'TIMESTAMP', 'DATETIME'].includes(e.type.k)
+      ) {
+        out.push(`coalesce(${compiler.cast(e, STRING, false).sql}, 'NULL')`)
+      } else throw compiler.unsupported(ast.pos, `Format element ${spec[0]} in FORMAT`)
+      used.push(e)
+    }
+    if (at < ast.args.length) throw compiler.invalid(ast.pos, 'FORMAT: too many arguments')
+    return compiler.build(ast.pos, STRING, out.length === 0 ? "''" : `(${out.join(' || ')})`, ...used)
+  },
+}

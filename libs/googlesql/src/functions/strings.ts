@@ -1,0 +1,190 @@
+/** Text, regular expressions and bytes. */
+import type { Expression } from '../compile/compiler.ts'
+import { concatenate } from '../compile/operators.ts'
+
+import { formatFunction } from './formats.ts'
+import { type FunctionCall, type ScalarFunction, type TypeOf, literalText, many, noMatch, simple } from './signature.ts'
+import { reservedSchema as MACROS } from '../setup.ts'
+import { BOOL, BYTES, INT64, STRING, type Type, arrayOf, sameType, text, typeName } from '../types.ts'
+
+const textOrBytes = (
+  onText: (...args: string[]) => string,
+  onBytes: ((...args: string[]) => string) | undefined,
+  result: (type: Type) => Type,
+  rest: readonly Type[] = [],
+  min = 1 + rest.length,
+): ScalarFunction => ({
+  min,
+  max: 1 + rest.length,
+  gen: ({ compiler, ast, args }) => {
+    const [x0, ...others] = args()
+    if (x0 === undefined) throw noMatch(compiler, ast, [])
+    const x = x0.type.k === 'NULL' ? compiler.coerce(x0, STRING, ast.name) : x0
+    if (x.type.k === 'BYTES' && onBytes === undefined) throw compiler.unsupported(ast.pos, `${ast.name} of BYTES`)
+    if (x.type.k !== 'STRING' && x.type.k !== 'BYTES') throw noMatch(compiler, ast, [x])
+    const es = others.map((e, at) => {
+      const type = rest[at] ?? e.type
+      return compiler.coerce(e, sameType(type, STRING) ? x.type : type, ast.name)
+    })
+    const make = x.type.k === 'BYTES' ? onBytes : onText
+    return compiler.build(ast.pos, result(x.type), make?.(x.sql, ...es.map((e) => e.sql)) ?? '', x, ...es)
+  },
+})
+export const same = (type: Type): Type => type
+const textFn = (
+  params: readonly Type[],
+  result: TypeOf,
+  sql: (...args: string[]) => string,
+  min = params.length,
+): ScalarFunction => simple(params, result, sql, min)
+const whitespace = `' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(133) || chr(160) || chr(5760) || chr(8192) || chr(8193) || chr(8194) || chr(8195) || chr(8196) || chr(8197) || chr(8198) || chr(8199) || chr(8200) || chr(8201) || chr(8202) || chr(8232) || chr(8233) || chr(8239) || chr(8287) || chr(12288)`
+const trimmer = (fn: string): ScalarFunction =>
+  textOrBytes((x, chars) => `${fn}(${x}, ${chars ?? `(${whitespace})`})`, undefined, same, [STRING], 1)
+/** Capturing groups of a literal regular expression. */
+const groupsOf = (call: FunctionCall, at: number): { sql: string; groups: number; e: Expression } => {
+  const e = call.arg(at)
+  if (e.lit?.kind !== 'STRING')
+    throw call.compiler.unsupported(e.pos, `A regular expression of ${call.ast.name} that is no text literal`)
+  const pattern = e.lit.value
+    .replace(/\\Q.*?(\\Expression|$)/gs, '')
+    .replace(/\\./gs, '')
+    .replace(/\[\^?\]?[^\]]*\]/g, '')
+  const groups = (pattern.match(/\((?!\?)|\(\?P?</g) ?? []).length
+  return { sql: e.sql, groups, e }
+}
+const regexpExtract: ScalarFunction = {
+  min: 2,
+  max: 2,
+  gen: (call) => {
+    const { compiler, ast } = call
+    const x = compiler.coerce(call.arg(0), STRING, ast.name)
+    const { sql, groups } = groupsOf(call, 1)
+    if (groups > 1) throw compiler.invalid(ast.pos, `${ast.name}: the regular expression has more than one group`)
+    return compiler.build(ast.pos, STRING, `${MACROS}.extract_re(${x.sql}, ${sql}, ${groups})`, x)
+  },
+}
+
+/** By upper-case name. */
+export const stringFunctions = {
+  CONCAT: {
+    min: 1,
+    max: many,
+    gen: ({ compiler, ast, args }) => concatenate(compiler, args(), ast.pos, 'function CONCAT'),
+  },
+  LENGTH: textOrBytes(
+    (x) => `length(${x})`,
+    (x) => `octet_length(${x})`,
+    () => INT64,
+  ),
+  CHAR_LENGTH: simple([STRING], INT64, (x) => `length(${x})`),
+  CHARACTER_LENGTH: simple([STRING], INT64, (x) => `length(${x})`),
+  BYTE_LENGTH: textOrBytes(
+    (x) => `strlen(${x})`,
+    (x) => `octet_length(${x})`,
+    () => INT64,
+  ),
+  OCTET_LENGTH: textOrBytes(
+    (x) => `strlen(${x})`,
+    (x) => `octet_length(${x})`,
+    () => INT64,
+  ),
+  UPPER: textFn([STRING], STRING, (x) => `${MACROS}.upper_of(${x})`),
+  LOWER: textFn([STRING], STRING, (x) => `${MACROS}.lower_of(${x})`),
+  SUBSTR: textFn(
+    [STRING, INT64, INT64],
+    STRING,
+    (x, p = '', n?: string) =>
+      n === undefined ? `${MACROS}.substr2(${x ?? ''}, ${p})` : `${MACROS}.substr3(${x ?? ''}, ${p}, ${n})`,
+    2,
+  ),
+  SUBSTRING: textFn(
+    [STRING, INT64, INT64],
+    STRING,
+    (x, p = '', n?: string) =>
+      n === undefined ? `${MACROS}.substr2(${x ?? ''}, ${p})` : `${MACROS}.substr3(${x ?? ''}, ${p}, ${n})`,
+    2,
+  ),
+  LEFT: textFn([STRING, INT64], STRING, (x, n) => `${MACROS}.left_of(${x}, ${n})`),
+  RIGHT: textFn([STRING, INT64], STRING, (x, n) => `${MACROS}.right_of(${x}, ${n})`),
+  LPAD: textFn([STRING, INT64, STRING], STRING, (x, n, p = "' '") => `${MACROS}.lpad_to(${x}, ${n}, ${p})`, 2),
+  RPAD: textFn([STRING, INT64, STRING], STRING, (x, n, p = "' '") => `${MACROS}.rpad_to(${x}, ${n}, ${p})`, 2),
+  REPEAT: textFn([STRING, INT64], STRING, (x, n) => `${MACROS}.repeat_of(${x}, ${n})`),
+  TRIM: trimmer('trim'),
+  LTRIM: trimmer('ltrim'),
+  RTRIM: trimmer('rtrim'),
+  REVERSE: textFn([STRING], STRING, (x) => `${MACROS}.reverse_of(${x})`),
+  REPLACE: textFn([STRING, STRING, STRING], STRING, (x, y, z) => `replace(${x}, ${y}, ${z})`),
+  STRPOS: textFn([STRING, STRING], INT64, (x, y) => `CAST(strpos(${x}, ${y}) AS BIGINT)`),
+  INSTR: textFn([STRING, STRING], INT64, (x, y) => `CAST(strpos(${x}, ${y}) AS BIGINT)`),
+  STARTS_WITH: textFn([STRING, STRING], BOOL, (x, y) => `starts_with(${x}, ${y})`),
+  ENDS_WITH: textFn([STRING, STRING], BOOL, (x, y) => `ends_with(${x}, ${y})`),
+  CONTAINS_SUBSTR: {
+    min: 2,
+    max: 2,
+    gen: (call) => {
+      const { compiler, ast } = call
+      const x = call.arg(0)
+      if (x.type.k !== 'STRING') throw compiler.unsupported(ast.pos, `CONTAINS_SUBSTR of ${typeName(x.type)}`)
+      const part = literalText(call, 1, 'The text')
+      if (!/^[\x20-\x7e]+$/.test(part)) throw compiler.unsupported(ast.pos, 'CONTAINS_SUBSTR with text beyond ASCII')
+      return compiler.build(ast.pos, BOOL, `contains(lower(${x.sql}), lower(${text(part)}))`, x)
+    },
+  },
+  SPLIT: textFn([STRING, STRING], arrayOf(STRING), (x, y = "','") => `string_split(${x}, ${y})`, 1),
+  ASCII: textFn([STRING], INT64, (x) => `CAST(ascii(${x}) AS BIGINT)`),
+  CHR: textFn([INT64], STRING, (x) => `chr(CAST(${x} AS INTEGER))`),
+  REGEXP_CONTAINS: {
+    min: 2,
+    max: 2,
+    gen: ({ compiler, ast, args }) => {
+      const [x, pattern] = args().map((e) => compiler.coerce(e, STRING, ast.name))
+      return compiler.build(ast.pos, BOOL, `regexp_matches(${x?.sql ?? ''}, ${pattern?.sql ?? ''})`, x, pattern)
+    },
+  },
+  REGEXP_EXTRACT: regexpExtract,
+  REGEXP_SUBSTR: regexpExtract,
+  REGEXP_EXTRACT_ALL: {
+    min: 2,
+    max: 2,
+    gen: (call) => {
+      const { compiler, ast } = call
+      const x = compiler.coerce(call.arg(0), STRING, ast.name)
+      const { sql, groups } = groupsOf(call, 1)
+      if (groups > 1) throw compiler.invalid(ast.pos, `${ast.name}: the regular expression has more than one group`)
+      return compiler.build(ast.pos, arrayOf(STRING), `regexp_extract_all(${x.sql}, ${sql}, ${groups})`, x)
+    },
+  },
+  REGEXP_REPLACE: {
+    min: 3,
+    max: 3,
+    gen: (call) => {
+      const { compiler, ast } = call
+      const x = compiler.coerce(call.arg(0), STRING, ast.name)
+      const { sql } = groupsOf(call, 1)
+      const by = compiler.coerce(call.arg(2), STRING, ast.name)
+      return compiler.build(ast.pos, STRING, `regexp_replace(${x.sql}, ${sql}, ${by.sql}, 'g')`, x, by)
+    },
+  },
+  FORMAT: formatFunction,
+  GENERATE_UUID: simple([], STRING, () => 'CAST(uuid() AS VARCHAR)'),
+  TO_HEX: simple([BYTES], STRING, (x) => `lower(hex(${x}))`),
+  FROM_HEX: simple([STRING], BYTES, (x) => `unhex(${x})`),
+  TO_BASE64: simple([BYTES], STRING, (x) => `to_base64(${x})`),
+  FROM_BASE64: simple([STRING], BYTES, (x) => `from_base64(${x})`),
+  SAFE_CONVERT_BYTES_TO_STRING: simple([BYTES], STRING, (x) => `decode(${x})`),
+  MD5: textOrBytes(
+    (x) => `unhex(md5(${x}))`,
+    (x) => `unhex(md5(${x}))`,
+    () => BYTES,
+  ),
+  SHA1: textOrBytes(
+    (x) => `unhex(sha1(${x}))`,
+    (x) => `unhex(sha1(${x}))`,
+    () => BYTES,
+  ),
+  SHA256: textOrBytes(
+    (x) => `unhex(sha256(${x}))`,
+    (x) => `unhex(sha256(${x}))`,
+    () => BYTES,
+  ),
+} satisfies Record<string, ScalarFunction>
