@@ -22,7 +22,8 @@ import type { Catalog, StoredTable } from './catalog.ts'
 import { isConflict, isInterrupt, raise, wordFault } from './faults.ts'
 import { openJournal } from './journal.ts'
 import type { Entry } from './journal.ts'
-import { parquetColumns, planLoad } from './load.ts'
+import { planLoad } from './load.ts'
+import { parquetColumns } from './load/parquet.ts'
 import { statementRunner } from './statements.ts'
 import { assertRows, bind, literal, quoted, rowReader, rowsFromJson, typeOf, wireReader } from './values.ts'
 import type { Described, Engine, KeptJob, Outcome, Work, WorkDestination } from './work.ts'
@@ -689,7 +690,7 @@ export const openEngine = async ({
   }
   const select = async (work: JobSpec | Work, information: boolean): Promise<Selected> => {
     if (work.kind === 'load') {
-      return { ...(await planLoad(work)), values: {}, types: {} }
+      return { ...(await connected((connection) => planLoad(connection, work))), values: {}, types: {} }
     }
     if (work.kind === 'copy') return selectCopied(work.sources)
     const spec: Statement & { maximum_bytes_billed?: number } =

@@ -12,8 +12,9 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import type { LoadColumn, LoadSpec, Row } from '@convergence/warehouse'
-import { columnFromDuckdb } from '@convergence/googlesql/types'
-import { isInterrupt, raise, raised, wordFault } from './faults.ts'
+import { raise, raised, wordFault } from './faults.ts'
+import { constant, decimalFrom, expectedWord, fromText, objectOf, shown, wrongValue } from './load/convert.ts'
+import { planParquet } from './load/parquet.ts'
 import { holdsBytes, literal, misfitOf, quoted, typeOf } from './values.ts'
 
 export interface Load {
@@ -29,9 +30,9 @@ export interface Load {
   /** What to tell of a fault that running the SQL threw. */
   explain(error: unknown): Promise<AppError>
 }
-type Planned = Pick<Load, 'sql' | 'explain'>
+/** A plan of files of one format. */
+export type Planned = Pick<Load, 'sql' | 'explain'>
 type File = LoadSpec['files'][number]
-type FileColumn = Extract<LoadColumn, { source: string }>
 
 const isGzip = (path: string): boolean => path.endsWith('.gz')
 const bytesOf = (file: File): AsyncIterable<Buffer> => {
@@ -164,91 +165,6 @@ const headerOf = async (file: File): Promise<string[]> => {
   throw new AppError('EXPORT_INVALID', `${file.name}: is empty; expected a line with the names of the columns`)
 }
 
-// ---- conversion
-
-/** Text of a number has no digits beyond this scale: 1.81E-8 has ten. */
-const withinScale = (text: string, scale: number): string => {
-  const tail = `regexp_extract(${text}, '\\.([0-9]*)', 1)`
-  const exponent = `COALESCE(TRY_CAST(regexp_extract(${text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER), 0)`
-  const zeros = `(length(regexp_extract(${text}, '^[+-]?([0-9]*)', 1)) + length(${tail}) - length(rtrim(regexp_extract(${text}, '^[+-]?([0-9]*)', 1) || ${tail}, '0')))`
-  return `(length(${tail}) - ${exponent} - ${zeros} <= ${scale})`
-}
-/**
- * Text to NUMERIC or BIGNUMERIC, NULL when it does not convert. Digits beyond the scale are an error in BIGNUMERIC;
- * NUMERIC rounds them
- * half away from zero, as a load does there. DuckDB reads 128-bit decimals forty times slower than 64-bit ones, so
- * those are tried first.
- */
-const decimalFrom = (text: string, type: 'NUMERIC' | 'BIGNUMERIC'): string => {
-  const wide = type === 'NUMERIC' ? 'DECIMAL(38,9)' : 'DECIMAL(38,18)'
-  const narrowFirst = (scale: number) =>
-    `COALESCE(CAST(TRY_CAST(${text} AS DECIMAL(18,${scale})) AS ${wide}), TRY_CAST(${text} AS ${wide}))`
-  if (type === 'NUMERIC') return narrowFirst(9)
-  const tail = `strlen(${text}) - instr(${text}, '.')`
-  return (
-    `CASE WHEN instr(${text}, 'E') = 0 AND instr(${text}, 'e') = 0 THEN CASE WHEN instr(${text}, '.') = 0 OR ${tail} <= 10 THEN ${narrowFirst(10)} WHEN ${tail} <= 16 THEN ${narrowFirst(16)} ` +
-    `WHEN ${tail} <= 18 OR ${withinScale(text, 18)} THEN ${narrowFirst(18)} END ` +
-    `ELSE COALESCE(CAST(${writtenOut(text)} AS ${wide}), CASE WHEN ${withinScale(text, 18)} THEN TRY_CAST(${text} AS ${wide}) END) END`
-  )
-}
-/** A small number with an exponent, 1.81E-8, as 0.0000000181; NULL for others. */
-const writtenOut = (text: string): string =>
-  `list_transform([regexp_extract(${text}, '^([+-]?)([0-9]*)[.]?([0-9]*)[eE]([+-]?[0-9]{1,3})$', ['s', 'i', 'f', 'e'])], lambda m: ` +
-  `CASE WHEN strlen(m.f) - TRY_CAST(m.e AS INTEGER) BETWEEN greatest(1, strlen(m.i || m.f)) AND 18 AND m.i || m.f <> '' ` +
-  `THEN TRY_CAST(m.s || '0.' || repeat('0', strlen(m.f) - CAST(m.e AS INTEGER) - strlen(m.i || m.f)) || m.i || m.f AS DECIMAL(18,18)) END)[1]`
-/** Text to the column's type, NULL when it does not convert. */
-const attempt = (text: string, column: FileColumn): string => {
-  const type = typeOf(column)
-  switch (column.type) {
-    case 'STRING':
-      return text
-    case 'INT64':
-      return `CASE WHEN regexp_full_match(${text}, ' *[+-]?[0-9]+ *') THEN TRY_CAST(${text} AS BIGINT) END`
-    case 'NUMERIC':
-    case 'BIGNUMERIC':
-      return decimalFrom(text, column.type)
-    case 'DATE':
-      return column.format === undefined
-        ? `TRY_CAST(${text} AS DATE)`
-        : `CAST(try_strptime(${text}, ${literal(column.format)}) AS DATE)`
-    case 'TIMESTAMP':
-    case 'DATETIME':
-      return column.format === undefined
-        ? `TRY_CAST(${text} AS ${type})`
-        : `CAST(try_strptime(${text}, ${literal(column.format)}) AS ${type})`
-    case 'BYTES':
-      return `TRY(from_base64(${text}))`
-    case 'JSON': {
-      if (column.wrap_braces !== true) return `TRY_CAST(${text} AS JSON)`
-      return `TRY_CAST(CASE WHEN starts_with(ltrim(${text}), '{') THEN ${text} ELSE '{' || ${text} || '}' END AS JSON)`
-    }
-    default:
-      return `TRY_CAST(${text} AS ${type})`
-  }
-}
-const constant = (value: unknown, column: Column): string => {
-  const type = typeOf(column)
-  if (value === null) return `CAST(NULL AS ${type})`
-  if (value instanceof Uint8Array) return `from_base64(${literal(Buffer.from(value).toString('base64'))})`
-  return `CAST(${literal(String(value))} AS ${type})`
-}
-const wrongValue = 'wrong value '
-const fromText = (text: string, column: FileColumn, k: number): string => {
-  const type = typeOf(column)
-  const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, text, type)
-  const missing =
-    column.mode === 'REQUIRED'
-      ? raise('EXPORT_INVALID', `${wrongValue}${k} `, `COALESCE(${text}, '')`, type)
-      : `CAST(NULL AS ${type})`
-  if (column.type === 'STRING' && column.mode !== 'REQUIRED') return text
-  return `CASE WHEN ${text} IS NULL THEN ${missing} ELSE COALESCE(${attempt(text, column)}, ${wrong}) END`
-}
-/** A JSON object of the fields that are not empty. */
-const objectOf = (pairs: readonly (readonly [string, string])[]): string =>
-  pairs.length === 0
-    ? `CAST('{}' AS JSON)`
-    : `CAST('{' || concat_ws(',', ${pairs.map(([key, text]) => `CASE WHEN ${text} IS NOT NULL THEN ${literal(`${JSON.stringify(key)}:`)} || CAST(to_json(${text}) AS VARCHAR) END`).join(', ')}) || '}' AS JSON)`
-
 const tableColumn = ({ name, type, mode, description, fields }: Column): Column => ({
   name,
   type,
@@ -256,10 +172,6 @@ const tableColumn = ({ name, type, mode, description, fields }: Column): Column 
   ...(description === undefined ? {} : { description }),
   ...(fields === undefined ? {} : { fields }),
 })
-const expectedWord = (column: LoadColumn): string =>
-  'format' in column && column.format !== undefined ? `${column.type} as ${column.format}` : column.type
-const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 60).toWellFormed()}...` : text}'`
-
 // ---- formats
 
 const compression = (file: File): string => (isGzip(file.path) ? 'gzip' : 'none')
@@ -366,14 +278,14 @@ const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): 
             (record, header) =>
               ragged(record, header) ??
               (record.fields[header.indexOf(column.source)] === value
-                ? `, column ${column.source}: expected ${expectedWord(column)}, got ${value === '' ? 'an empty field' : shown(value)}`
+                ? `, column ${column.source}: expected ${expectedWord(column, value)}, got ${value === '' ? 'an empty field' : shown(value)}`
                 : undefined),
           )
           return (
             fault ??
             new AppError(
               'EXPORT_INVALID',
-              `column ${column.source}: expected ${expectedWord(column)}, got ${shown(value)}`,
+              `column ${column.source}: expected ${expectedWord(column, value)}, got ${shown(value)}`,
             )
           )
         }
@@ -482,7 +394,7 @@ const planNdjson = (files: readonly File[], columns: readonly Column[]): Planned
           if (fine !== undefined)
             return new AppError(
               'EXPORT_INVALID',
-              `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 18 digits after the point, got ${shown(fine.got)}`,
+              `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got ${shown(fine.got)}`,
             )
           const wrong = misfitOf(columns, row)
           if (wrong !== undefined)
@@ -524,95 +436,6 @@ const planNdjson = (files: readonly File[], columns: readonly Column[]): Planned
   }
 }
 
-/** What a Parquet file calls a value whose counterpart in BigQuery DuckDB's own reading does not tell. */
-const parquetRefused: readonly (readonly [RegExp, string])[] = [
-  [/^INT96\b/, 'instants as INT96'],
-  [/\bJSON|JsonType/, 'JSON'],
-  [/\bENUM|EnumType/, 'an ENUM'],
-  [/UUIDType/, 'a UUID'],
-  [/\bMAP\b|MapType/, 'a MAP'],
-  [/NANOS=NanoSeconds/, 'nanoseconds'],
-]
-/**
- * Columns of a Parquet file. Throws EXPORT_INVALID, naming the file, when it is none, and QUERY_UNSUPPORTED for a
- * column that the warehouse has no type for.
- */
-export const parquetColumns = async (connection: DuckDBConnection, file: File): Promise<Column[]> => {
-  const from = literal(file.path)
-  try {
-    for (const [name, ...facts] of (
-      await connection.runAndReadAll(`SELECT name, type, converted_type, logical_type FROM parquet_schema(${from})`)
-    ).getRows()) {
-      const refused = parquetRefused.find(([form]) => form.test(facts.filter((fact) => fact !== null).join(' ')))
-      if (refused !== undefined)
-        throw new AppError(
-          'QUERY_UNSUPPORTED',
-          `${file.name}, column ${String(name)}: ${refused[1]} in Parquet is not supported by the local warehouse; see docs/LOCAL.md`,
-        )
-    }
-    return (
-      await connection.runAndReadAll(
-        `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(${from}))`,
-      )
-    )
-      .getRows()
-      .map(([name, type]) => {
-        const text = String(type)
-        const column = text.includes('[][]') ? undefined : columnFromDuckdb(String(name), text)
-        if (column === undefined)
-          throw new AppError(
-            'QUERY_UNSUPPORTED',
-            `${file.name}, column ${String(name)}: ${text.slice(0, 100)} in Parquet is not supported by the local warehouse; see docs/LOCAL.md`,
-          )
-        return column
-      })
-  } catch (error) {
-    if (error instanceof AppError || isInterrupt(error)) throw error
-    throw await planParquet([file], []).explain(error)
-  }
-}
-const planParquet = (files: readonly File[], columns: readonly LoadColumn[]): Planned => {
-  const values = columns.map((column) => {
-    const value =
-      'value' in column
-        ? constant(column.value, column)
-        : 'object_of' in column
-          ? objectOf(
-              Object.entries(column.object_of).map(([key, source]) => [key, `CAST(r.${quoted(source)} AS VARCHAR)`]),
-            )
-          : `CAST(r.${quoted(column.source)} AS ${typeOf(column)})`
-    return `${value} AS ${quoted(column.name)}`
-  })
-  const names = files
-    .map(({ name }) => name)
-    .slice(0, 3)
-    .join(', ')
-  return {
-    sql: `SELECT ${values.join(', ')} FROM read_parquet([${files.map(({ path }) => literal(path)).join(', ')}], union_by_name=true) AS r`,
-    explain: (error) => {
-      const text = error instanceof Error ? error.message : String(error)
-      const missing =
-        /"r" does not have a column named "([^"]*)"|column named "([^"]*)"|Referenced column "([^"]*)"/i.exec(text)
-      if (missing !== null)
-        return Promise.resolve(
-          new AppError('EXPORT_INVALID', `${names}: has no column ${missing[1] ?? missing[2] ?? missing[3] ?? ''}`, {
-            cause: error,
-          }),
-        )
-      const fault = wordFault(error)
-      return Promise.resolve(
-        fault.code === 'QUERY_INVALID' || /parquet|magic/i.test(text)
-          ? new AppError(
-              'EXPORT_INVALID',
-              `${names}: ${/magic|parquet/i.test(text) ? 'is not a Parquet file' : fault.message}`,
-              { cause: error },
-            )
-          : fault,
-      )
-    },
-  }
-}
-
 const verify = async (files: readonly File[]): Promise<void> => {
   for (const file of files.filter(({ path }) => isGzip(path))) {
     try {
@@ -629,7 +452,7 @@ const verify = async (files: readonly File[]): Promise<void> => {
  * Reads headers; the rest is read when the SQL runs. Throws EXPORT_INVALID when a file is missing, empty or lacks a
  * column.
  */
-export const planLoad = async (spec: LoadSpec): Promise<Load> => {
+export const planLoad = async (connection: DuckDBConnection, spec: LoadSpec): Promise<Load> => {
   let bytes = 0
   for (const file of spec.files) {
     try {
@@ -655,7 +478,9 @@ export const planLoad = async (spec: LoadSpec): Promise<Load> => {
       `${spec.destination.dataset}.${spec.destination.table}: a load of ${spec.format} needs columns`,
     )
   return {
-    ...(spec.format === 'csv' ? await planCsv(spec.files, columns) : planParquet(spec.files, columns)),
+    ...(spec.format === 'csv'
+      ? await planCsv(spec.files, columns)
+      : await planParquet(connection, spec.files, columns)),
     columns: columns.map(tableColumn),
     bytes,
     verify: () => verify(spec.files),

@@ -345,12 +345,12 @@ describe('warehouse engine', function () {
       [
         'more digits than the type has',
         `${csv}x,0.1234567890123456789,1/2/2025,,,,\n`,
-        "bucket/w.csv:2, column cost: expected BIGNUMERIC, got '0.1234567890123456789'",
+        "bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got '0.1234567890123456789'",
       ],
       [
         'more digits by an exponent',
         `${csv}x,1.5E-18,1/2/2025,,,,\n`,
-        "bucket/w.csv:2, column cost: expected BIGNUMERIC, got '1.5E-18'",
+        "bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got '1.5E-18'",
       ],
       [
         'a fraction for a whole number',
@@ -568,11 +568,11 @@ describe('warehouse engine', function () {
         for (const [line, message] of [
           [
             '{"id":"b","many":["0.0000000000000000001"]}',
-            "column many: expected BIGNUMERIC with at most 18 digits after the point, got '0.0000000000000000001'",
+            "column many: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got '0.0000000000000000001'",
           ],
           [
             '{"id":"b","deep":{"list":[{"amount":"1.1234567890123456789"}]}}',
-            "column deep.list.amount: expected BIGNUMERIC with at most 18 digits after the point, got '1.1234567890123456789'",
+            "column deep.list.amount: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got '1.1234567890123456789'",
           ],
           ['{"id":"b","deep":{"list":[{"amount":"zz"}]}}', "column deep.list.amount: expected BIGNUMERIC, got 'zz'"],
         ] as const)

@@ -82,6 +82,17 @@ const waitMs = 10_000
 /** A job that ends well within this answers DONE to whoever inserted it, and is not asked for again. */
 const quickMs = 30
 const hasList = ({ mode, fields = [] }: Column): boolean => mode === 'REPEATED' || fields.some(hasList)
+/** A column for the values of both; of two that no table and no schema fixes, whichever holds more. */
+const widened = (wanted: Column, got: Column, free: boolean): Column | undefined => {
+  if (typeOf(wanted) === typeOf(got)) return got
+  const holds = (wide: Column, narrow: Column): boolean =>
+    wide.type === 'BIGNUMERIC' &&
+    (narrow.type === 'NUMERIC' || narrow.type === 'INT64') &&
+    wide.mode !== 'REPEATED' &&
+    narrow.mode !== 'REPEATED'
+  if (holds(wanted, got)) return { ...got, type: 'BIGNUMERIC' }
+  return free && holds(got, wanted) ? got : undefined
+}
 /** Ids that were made here are of queries that nobody will insert again. */
 export const resultsDataset = '_results'
 
@@ -402,6 +413,7 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
       const known = destination.replace_table === true ? undefined : columnsKnown(destination)
       const bounds = known ?? given
       const mayAdd = bounds === undefined || (known !== undefined && destination.add_columns === true)
+      const bounded = new Set([...(bounds ?? []), ...(given ?? [])].map(({ name: one }) => one.toLowerCase()))
       const found = new Map<string, Column>()
       for (const { path, name: file } of sources) {
         for (const column of columnsOf(schemaOf(await engine.parquetColumns({ path, name: file })).fields)) {
@@ -416,11 +428,15 @@ export const openJobs = ({ engine, now, self, buckets, uploads }: Options) => {
             throw unsupported(
               `${file}, column ${column.name}: a list in Parquet without parquetOptions.enableListInference`,
             )
-          if (wanted !== undefined && typeOf(wanted) !== typeOf(column))
-            throw invalid(
-              `${file}, column ${column.name}: expected ${googlesqlType(wanted)}, got ${googlesqlType(column)}`,
-            )
-          found.set(key, column)
+          if (wanted === undefined) found.set(key, column)
+          else {
+            const taken = widened(wanted, column, !bounded.has(key))
+            if (taken === undefined)
+              throw invalid(
+                `${file}, column ${column.name}: expected ${googlesqlType(wanted)}, got ${googlesqlType(column)}`,
+              )
+            found.set(key, taken)
+          }
         }
       }
       if (found.size === 0)

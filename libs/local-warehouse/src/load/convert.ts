@@ -1,0 +1,103 @@
+/** Values of files in DuckDB's words: text to a column's type, constants, objects; a value that does not fit raises. */
+import type { Column } from '@convergence/contracts'
+import type { LoadColumn } from '@convergence/warehouse'
+import { raise } from '../faults.ts'
+import { literal, typeOf } from '../values.ts'
+
+/** A column that is read from one of the file's. */
+export type FileColumn = Extract<LoadColumn, { source: string }>
+
+/** Text of a number has no digits beyond this scale: 1.81E-8 has ten. */
+const withinScale = (text: string, scale: number): string => {
+  const tail = `regexp_extract(${text}, '\\.([0-9]*)', 1)`
+  const exponent = `COALESCE(TRY_CAST(regexp_extract(${text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER), 0)`
+  const zeros = `(length(regexp_extract(${text}, '^[+-]?([0-9]*)', 1)) + length(${tail}) - length(rtrim(regexp_extract(${text}, '^[+-]?([0-9]*)', 1) || ${tail}, '0')))`
+  return `(length(${tail}) - ${exponent} - ${zeros} <= ${scale})`
+}
+/**
+ * Text to NUMERIC or BIGNUMERIC, NULL when it does not convert. Digits beyond the scale are an error in BIGNUMERIC;
+ * NUMERIC rounds them
+ * half away from zero, as a load does there. DuckDB reads 128-bit decimals forty times slower than 64-bit ones, so
+ * those are tried first.
+ */
+export const decimalFrom = (text: string, type: 'NUMERIC' | 'BIGNUMERIC'): string => {
+  const wide = type === 'NUMERIC' ? 'DECIMAL(38,9)' : 'DECIMAL(38,18)'
+  const narrowFirst = (scale: number) =>
+    `COALESCE(CAST(TRY_CAST(${text} AS DECIMAL(18,${scale})) AS ${wide}), TRY_CAST(${text} AS ${wide}))`
+  if (type === 'NUMERIC') return narrowFirst(9)
+  const tail = `strlen(${text}) - instr(${text}, '.')`
+  return (
+    `CASE WHEN instr(${text}, 'E') = 0 AND instr(${text}, 'e') = 0 THEN CASE WHEN instr(${text}, '.') = 0 OR ${tail} <= 10 THEN ${narrowFirst(10)} WHEN ${tail} <= 16 THEN ${narrowFirst(16)} ` +
+    `WHEN ${tail} <= 18 OR ${withinScale(text, 18)} THEN ${narrowFirst(18)} END ` +
+    `ELSE COALESCE(CAST(${writtenOut(text)} AS ${wide}), CASE WHEN ${withinScale(text, 18)} THEN TRY_CAST(${text} AS ${wide}) END) END`
+  )
+}
+/** A small number with an exponent, 1.81E-8, as 0.0000000181; NULL for others. */
+const writtenOut = (text: string): string =>
+  `list_transform([regexp_extract(${text}, '^([+-]?)([0-9]*)[.]?([0-9]*)[eE]([+-]?[0-9]{1,3})$', ['s', 'i', 'f', 'e'])], lambda m: ` +
+  `CASE WHEN strlen(m.f) - TRY_CAST(m.e AS INTEGER) BETWEEN greatest(1, strlen(m.i || m.f)) AND 18 AND m.i || m.f <> '' ` +
+  `THEN TRY_CAST(m.s || '0.' || repeat('0', strlen(m.f) - CAST(m.e AS INTEGER) - strlen(m.i || m.f)) || m.i || m.f AS DECIMAL(18,18)) END)[1]`
+/** Text to the column's type, NULL when it does not convert. */
+export const attempt = (text: string, column: FileColumn): string => {
+  const type = typeOf(column)
+  switch (column.type) {
+    case 'STRING':
+      return text
+    case 'INT64':
+      return `CASE WHEN regexp_full_match(${text}, ' *[+-]?[0-9]+ *') THEN TRY_CAST(${text} AS BIGINT) END`
+    case 'NUMERIC':
+    case 'BIGNUMERIC':
+      return decimalFrom(text, column.type)
+    case 'DATE':
+      return column.format === undefined
+        ? `TRY_CAST(${text} AS DATE)`
+        : `CAST(try_strptime(${text}, ${literal(column.format)}) AS DATE)`
+    case 'TIMESTAMP':
+    case 'DATETIME':
+      return column.format === undefined
+        ? `TRY_CAST(${text} AS ${type})`
+        : `CAST(try_strptime(${text}, ${literal(column.format)}) AS ${type})`
+    case 'BYTES':
+      return `TRY(from_base64(${text}))`
+    case 'JSON': {
+      if (column.wrap_braces !== true) return `TRY_CAST(${text} AS JSON)`
+      return `TRY_CAST(CASE WHEN starts_with(ltrim(${text}), '{') THEN ${text} ELSE '{' || ${text} || '}' END AS JSON)`
+    }
+    default:
+      return `TRY_CAST(${text} AS ${type})`
+  }
+}
+export const constant = (value: unknown, column: Column): string => {
+  const type = typeOf(column)
+  if (value === null) return `CAST(NULL AS ${type})`
+  if (value instanceof Uint8Array) return `from_base64(${literal(Buffer.from(value).toString('base64'))})`
+  return `CAST(${literal(String(value))} AS ${type})`
+}
+/** How the message begins that names the column by its number, and then the value. */
+export const wrongValue = 'wrong value '
+export const fromText = (text: string, column: FileColumn, k: number): string => {
+  const type = typeOf(column)
+  const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, text, type)
+  const missing =
+    column.mode === 'REQUIRED'
+      ? raise('EXPORT_INVALID', `${wrongValue}${k} `, `COALESCE(${text}, '')`, type)
+      : `CAST(NULL AS ${type})`
+  if (column.type === 'STRING' && column.mode !== 'REQUIRED') return text
+  return `CASE WHEN ${text} IS NULL THEN ${missing} ELSE COALESCE(${attempt(text, column)}, ${wrong}) END`
+}
+/** A JSON object of the fields that are not empty. */
+export const objectOf = (pairs: readonly (readonly [string, string])[]): string =>
+  pairs.length === 0
+    ? `CAST('{}' AS JSON)`
+    : `CAST('{' || concat_ws(',', ${pairs.map(([key, text]) => `CASE WHEN ${text} IS NOT NULL THEN ${literal(`${JSON.stringify(key)}:`)} || CAST(to_json(${text}) AS VARCHAR) END`).join(', ')}) || '}' AS JSON)`
+
+/** The type as a message says it: a number that only this warehouse does not hold is none of another type. */
+export const expectedWord = (column: LoadColumn, got = ''): string => {
+  if ('format' in column && column.format !== undefined) return `${column.type} as ${column.format}`
+  if (column.type === 'BIGNUMERIC' && isNumber.test(got))
+    return 'BIGNUMERIC with at most 20 digits before the point and 18 after it'
+  return column.type
+}
+const isNumber = /^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$/
+/** A value as a message shows it. */
+export const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 60).toWellFormed()}...` : text}'`

@@ -1,0 +1,267 @@
+/**
+ * Parquet files as one SELECT. DuckDB gives several files one type for each column, the first file's, and rounds what
+ * the others have: so files of one schema are read together, each schema's columns are cast to the table's types by
+ * themselves, and only then united. A value whose cast is not exact fails the load, by file, column and value.
+ */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { AppError } from '@convergence/contracts'
+import type { Column } from '@convergence/contracts'
+import type { LoadColumn, LoadSpec } from '@convergence/warehouse'
+import { bignumericScale, columnFromDuckdb } from '@convergence/googlesql/types'
+import { isInterrupt, raise, raised, wordFault } from '../faults.ts'
+import { literal, quoted, typeOf } from '../values.ts'
+import { attempt, constant, decimalFrom, expectedWord, objectOf, shown, wrongValue } from './convert.ts'
+import type { FileColumn } from './convert.ts'
+
+type File = LoadSpec['files'][number]
+
+/** What a Parquet file calls a value whose counterpart in BigQuery DuckDB's own reading does not tell. */
+const refusedForms: readonly (readonly [RegExp, string])[] = [
+  [/^INT96\b/, 'instants as INT96'],
+  [/\bJSON|JsonType/, 'JSON'],
+  [/\bENUM|EnumType/, 'an ENUM'],
+  [/UUIDType/, 'a UUID'],
+  [/\bMAP\b|MapType/, 'a MAP'],
+  [/NANOS=NanoSeconds/, 'nanoseconds'],
+]
+const unsupported = (file: File, column: string, what: string): AppError =>
+  new AppError(
+    'QUERY_UNSUPPORTED',
+    `${file.name}, column ${column}: ${what} in Parquet is not supported by the local warehouse; see docs/LOCAL.md`,
+  )
+const namesOf = (files: readonly File[]): string =>
+  files
+    .map(({ name }) => name)
+    .slice(0, 3)
+    .join(', ')
+
+/** One line of a file's own schema, in the file's order: nested fields follow what they are in. */
+interface SchemaElement {
+  name: string
+  children: number
+  /** Physical type and what it stands for, as DuckDB writes them. */
+  forms: string
+  precision: number
+}
+/** Throws what DuckDB throws when a file is no Parquet file. */
+const schemaOf = async (connection: DuckDBConnection, file: File): Promise<SchemaElement[]> =>
+  (
+    await connection.runAndReadAll(
+      `SELECT name, num_children, precision, type, type_length, converted_type, scale, logical_type, column_id FROM parquet_schema(${literal(file.path)}) ORDER BY column_id`,
+    )
+  )
+    .getRows()
+    .map(([name, children, precision, ...forms]) => ({
+      name: String(name),
+      children: Number(children ?? 0),
+      precision: Number(precision ?? 0),
+      forms: forms
+        .slice(0, -1)
+        .filter((form) => form !== null)
+        .map(String)
+        .join(' '),
+    }))
+/** The columns of the file, each with what is inside it. */
+const topLevel = (schema: readonly SchemaElement[]): SchemaElement[][] => {
+  const columns: SchemaElement[][] = []
+  let at = 1
+  const take = (into: SchemaElement[]) => {
+    const element = schema[at]
+    if (element === undefined) return
+    at += 1
+    into.push(element)
+    for (let k = 0; k < element.children; k += 1) take(into)
+  }
+  while (at < schema.length) {
+    const column: SchemaElement[] = []
+    take(column)
+    columns.push(column)
+  }
+  return columns
+}
+/** DuckDB takes a decimal of more than 38 digits for a DOUBLE, without a word. */
+const assertDecimals = (file: File, column: readonly SchemaElement[]): void => {
+  const wide = column.find(({ precision }) => precision > 38)
+  if (wide === undefined) return
+  const scale = /scale=(\d+)/.exec(wide.forms)?.[1]
+  throw unsupported(file, wide.name, `DECIMAL(${wide.precision}${scale === undefined ? '' : `,${scale}`})`)
+}
+
+const described = async (connection: DuckDBConnection, file: File): Promise<{ name: string; type: string }[]> =>
+  (
+    await connection.runAndReadAll(
+      `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(${literal(file.path)}))`,
+    )
+  )
+    .getRows()
+    .map(([name, type]) => ({ name: String(name), type: String(type) }))
+
+/**
+ * Columns of a Parquet file. Throws EXPORT_INVALID, naming the file, when it is none, and QUERY_UNSUPPORTED for a
+ * column that the warehouse has no type for.
+ */
+export const parquetColumns = async (connection: DuckDBConnection, file: File): Promise<Column[]> => {
+  try {
+    const schema = await schemaOf(connection, file)
+    for (const { name, forms } of schema) {
+      const refused = refusedForms.find(([form]) => form.test(forms))
+      if (refused !== undefined) throw unsupported(file, name, refused[1])
+    }
+    const columns = topLevel(schema)
+    for (const column of columns) assertDecimals(file, column)
+    const names = columns.map(([column]) => column?.name.toLowerCase())
+    const twice = names.find((name, k) => names.indexOf(name) !== k)
+    if (twice !== undefined)
+      throw new AppError('EXPORT_INVALID', `${file.name}: has two columns ${twice}; names differ not by case alone`)
+    return (await described(connection, file)).map(({ name, type }) => {
+      // A value with more digits than the warehouse holds is told of when it comes.
+      const known = (decimalOf(type)?.scale ?? 0) > bignumericScale ? typeOf({ name, type: 'BIGNUMERIC' }) : type
+      const column = type.includes('[][]') ? undefined : columnFromDuckdb(name, known)
+      if (column === undefined) throw unsupported(file, name, type.slice(0, 100))
+      return column
+    })
+  } catch (error) {
+    if (error instanceof AppError || isInterrupt(error)) throw error
+    throw explainParquet([file], [], error)
+  }
+}
+
+const decimalOf = (type: string): { precision: number; scale: number } | undefined => {
+  const match = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(type)
+  return match === null ? undefined : { precision: Number(match[1]), scale: Number(match[2]) }
+}
+const digitsOf: Readonly<Record<string, number>> = { TINYINT: 3, SMALLINT: 5, INTEGER: 10, BIGINT: 19 }
+/** Whether each value of one type is one of the other, so that the cast needs no look at it. */
+const isExact = (from: string, to: string): boolean => {
+  if (from === to) return true
+  if (from in digitsOf && to in digitsOf) return (digitsOf[from] ?? 0) <= (digitsOf[to] ?? 0)
+  const target = decimalOf(to)
+  if (target === undefined) return false
+  const whole = digitsOf[from]
+  const source = whole === undefined ? decimalOf(from) : { precision: whole, scale: 0 }
+  return (
+    source !== undefined &&
+    source.scale <= target.scale &&
+    source.precision - source.scale <= target.precision - target.scale
+  )
+}
+/** A value of a file's column as the table's type; what is not exactly one of its values raises. `k`: the column. */
+const converted = (value: string, from: string, column: FileColumn, k: number): string => {
+  const to = typeOf(column)
+  if (isExact(from, to)) return from === to ? value : `CAST(${value} AS ${to})`
+  if (column.mode === 'REPEATED' || column.type === 'STRUCT') {
+    // DuckDB converts what is in lists and records, and fails or rounds.
+    const fine = [...from.matchAll(/DECIMAL\(\d+,\s*(\d+)\)/g)].find(([, scale]) => Number(scale) > bignumericScale)
+    if (fine !== undefined)
+      throw new AppError(
+        'QUERY_UNSUPPORTED',
+        `column ${column.source}: ${fine[0]} inside ${column.mode === 'REPEATED' ? 'a list' : 'a record'} in Parquet is not supported by the local warehouse; see docs/LOCAL.md`,
+      )
+    return `CAST(${value} AS ${to})`
+  }
+  const decimal = decimalOf(from)
+  const text = `CAST(${value} AS VARCHAR)`
+  let tried = `TRY_CAST(${value} AS ${to})`
+  if (from === 'VARCHAR') tried = attempt(value, column)
+  else if ((column.type === 'NUMERIC' || column.type === 'BIGNUMERIC') && (from === 'DOUBLE' || from === 'FLOAT'))
+    // The shortest decimal that is the same double, not the digits of its binary form.
+    tried = decimalFrom(text, column.type)
+  else if (column.type === 'BIGNUMERIC' && decimal !== undefined) tried = decimalFrom(text, 'BIGNUMERIC')
+  else if (column.type === 'INT64' && (decimal !== undefined || from === 'DOUBLE' || from === 'FLOAT'))
+    tried = `CASE WHEN ${value} = trunc(${value}) THEN TRY_CAST(${value} AS BIGINT) END`
+  const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, `r.${fileName} || chr(10) || ${text}`, to)
+  return `CASE WHEN ${value} IS NULL THEN CAST(NULL AS ${to}) ELSE COALESCE(${tried}, ${wrong}) END`
+}
+const fileName = '"convergence file"'
+
+const explainParquet = (files: readonly File[], columns: readonly LoadColumn[], error: unknown): AppError => {
+  const own = raised(error)
+  const wrong = own === undefined ? null : new RegExp(`^${wrongValue}(\\d+) ([^\\n]*)\\n([^]*)$`).exec(own.text)
+  if (wrong !== null) {
+    const [, k, path, value = ''] = wrong
+    const column = columns[Number(k)]
+    const file = files.find((one) => one.path === path)
+    if (column !== undefined)
+      return new AppError(
+        'EXPORT_INVALID',
+        `${file?.name ?? namesOf(files)}, column ${'source' in column ? column.source : column.name}: expected ${expectedWord(column, value)}, got ${shown(value)}`,
+      )
+  }
+  const text = error instanceof Error ? error.message : String(error)
+  const fault = wordFault(error)
+  if (own !== undefined || (fault.code !== 'QUERY_INVALID' && !/parquet|magic/i.test(text))) return fault
+  return new AppError(
+    'EXPORT_INVALID',
+    `${namesOf(files)}: ${/magic|parquet/i.test(text) ? 'is not a Parquet file' : fault.message}`,
+    { cause: error },
+  )
+}
+
+interface Group {
+  files: File[]
+  /** DuckDB's types by the names in small letters. */
+  types: ReadonlyMap<string, string>
+}
+/** Files by their schema. */
+const grouped = async (
+  connection: DuckDBConnection,
+  files: readonly File[],
+  used: ReadonlySet<string>,
+): Promise<Group[]> => {
+  const groups = new Map<string, Group>()
+  for (const file of files) {
+    const schema = await schemaOf(connection, file)
+    for (const column of topLevel(schema))
+      if (used.has(column[0]?.name.toLowerCase() ?? '')) assertDecimals(file, column)
+    const key = JSON.stringify(schema)
+    const group = groups.get(key)
+    if (group !== undefined) group.files.push(file)
+    else
+      groups.set(key, {
+        files: [file],
+        types: new Map((await described(connection, file)).map(({ name, type }) => [name.toLowerCase(), type])),
+      })
+  }
+  return [...groups.values()]
+}
+
+/** Throws EXPORT_INVALID for what is no Parquet file, and for a column that no file has and that is not optional. */
+export const planParquet = async (
+  connection: DuckDBConnection,
+  files: readonly File[],
+  columns: readonly LoadColumn[],
+): Promise<{ sql: string; explain(error: unknown): Promise<AppError> }> => {
+  const explain = (error: unknown) => explainParquet(files, columns, error)
+  const sources = columns.flatMap((column) =>
+    'source' in column ? [column.source] : 'object_of' in column ? Object.values(column.object_of) : [],
+  )
+  const groups = await grouped(connection, files, new Set(sources.map((name) => name.toLowerCase()))).catch(
+    (error: unknown) => {
+      throw error instanceof AppError || isInterrupt(error) ? error : explain(error)
+    },
+  )
+  const missing = columns.find(
+    (column) =>
+      'source' in column &&
+      column.optional !== true &&
+      !groups.some(({ types }) => types.has(column.source.toLowerCase())),
+  )
+  if (missing !== undefined && 'source' in missing)
+    throw new AppError('EXPORT_INVALID', `${namesOf(files)}: has no column ${missing.source}`)
+  const selects = groups.map(({ files: same, types }) => {
+    const values = columns.map((column, k) => {
+      if ('value' in column) return constant(column.value, column)
+      if ('object_of' in column)
+        return objectOf(
+          Object.entries(column.object_of).flatMap(([key, source]) =>
+            types.has(source.toLowerCase()) ? [[key, `CAST(r.${quoted(source)} AS VARCHAR)`] as const] : [],
+          ),
+        )
+      const type = types.get(column.source.toLowerCase())
+      return type === undefined ? constant(null, column) : converted(`r.${quoted(column.source)}`, type, column, k)
+    })
+    const list = same.map(({ path }) => literal(path)).join(', ')
+    return `SELECT ${values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')} FROM read_parquet([${list}], filename=${literal(fileName.slice(1, -1))}) AS r`
+  })
+  return { sql: selects.join(' UNION ALL '), explain: (error) => Promise.resolve(explain(error)) }
+}
