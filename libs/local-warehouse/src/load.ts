@@ -261,7 +261,7 @@ const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): 
   }
   const ragged = (record: Record, header: readonly string[]): string | undefined =>
     record.open
-      ? ': a quote is opened and never closed'
+      ? `, column ${header[record.fields.length - 1] ?? record.fields.length}: expected a quote that closes the field, got the end of the file`
       : record.fields.length !== header.length
         ? `: expected ${header.length} fields as in the first line, got ${record.fields.length}`
         : undefined

@@ -12,6 +12,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { BigQuery } from '@google-cloud/bigquery'
 import { PassThroughClient } from 'google-auth-library'
 import { AppError } from '@convergence/contracts'
+import { isDate } from '@convergence/tabular/values'
 import type { Column, TimePartitioning } from '@convergence/contracts'
 import type {
   Destination,
@@ -41,16 +42,7 @@ import {
 import type { PeriodColumn, Written } from './google/sql.ts'
 import { openRows } from './google/rows.ts'
 import type { StorageOptions } from './google/rows.ts'
-import {
-  assertRows,
-  columnOf,
-  fieldOf,
-  isDate,
-  parametersOf,
-  rowsOf,
-  sameName,
-  withoutRequired,
-} from './google/values.ts'
+import { assertRows, columnOf, fieldOf, parametersOf, rowsOf, sameName, withoutRequired } from './google/values.ts'
 import type { Field } from './google/values.ts'
 
 export interface BigQueryOptions {

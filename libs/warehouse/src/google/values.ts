@@ -4,6 +4,7 @@
  */
 import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
+import { fits, isBase64, misfitOf } from '@convergence/tabular/values'
 import type { QueryParameter, Row } from '../warehouse.ts'
 
 /** A column as REST has it. BigQuery answers some types by their older names: INTEGER, FLOAT, BOOLEAN, RECORD. */
@@ -63,71 +64,8 @@ export const quoted = (name: string): string => {
   return `\`${name}\``
 }
 
-// ---- what a value may be
+// ---- rows in
 
-const dateText = /^\d{4}-\d\d-\d\d$/
-export const decimalText = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
-const integerText = /^[+-]?\d{1,19}$/
-export const timestampText = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$/i
-const timeText = /^\d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,6})?)?$/
-const base64Text = /^[A-Za-z0-9+/]*={0,2}$/
-export const isDate = (text: string): boolean =>
-  dateText.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text)
-export const isInt64 = (text: string): boolean =>
-  integerText.test(text) && BigInt(text) >= -(2n ** 63n) && BigInt(text) < 2n ** 63n
-const isNumber = (value: unknown): boolean =>
-  (typeof value === 'number' && Number.isFinite(value)) ||
-  typeof value === 'bigint' ||
-  (typeof value === 'string' && decimalText.test(value))
-const isInstant = (text: string): boolean => timestampText.test(text) && isDate(text.slice(0, 10))
-
-/** Whether one element of a column of this type may have this value of JSON. */
-export const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
-  STRING: (value) => typeof value === 'string',
-  BYTES: (value) => typeof value === 'string' && base64Text.test(value),
-  INT64: (value) =>
-    Number.isSafeInteger(value) || typeof value === 'bigint' || (typeof value === 'string' && isInt64(value)),
-  FLOAT64: isNumber,
-  NUMERIC: isNumber,
-  BIGNUMERIC: isNumber,
-  BOOL: (value) => typeof value === 'boolean',
-  DATE: (value) => typeof value === 'string' && isDate(value),
-  TIME: (value) => typeof value === 'string' && timeText.test(value),
-  TIMESTAMP: (value) => typeof value === 'string' && isInstant(value),
-  DATETIME: (value) => typeof value === 'string' && isInstant(value),
-  JSON: () => true,
-  STRUCT: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-}
-export interface Misfit {
-  path: string
-  expected: string
-  got: unknown
-}
-/** The first value of a JSON object that these columns do not take. Fields that they do not know are passed over. */
-export const misfitOf = (columns: readonly Column[], row: unknown, path = ''): Misfit | undefined => {
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) return { path, expected: 'an object', got: row }
-  for (const column of columns) {
-    const value = (row as Row)[column.name]
-    const own = `${path}${path === '' ? '' : '.'}${column.name}`
-    if (value === undefined || value === null) {
-      if (column.mode === 'REQUIRED') return { path: own, expected: column.type, got: null }
-      continue
-    }
-    if (column.mode === 'REPEATED' && !Array.isArray(value))
-      return { path: own, expected: `an array of ${column.type}`, got: value }
-    for (const one of column.mode === 'REPEATED' ? (value as unknown[]) : [value]) {
-      if (one === null) return { path: own, expected: `an array of ${column.type}`, got: null }
-      const inner =
-        column.type === 'STRUCT'
-          ? misfitOf(column.fields ?? [], one, own)
-          : fits[column.type](one)
-            ? undefined
-            : { path: own, expected: column.type, got: one }
-      if (inner !== undefined) return inner
-    }
-  }
-  return undefined
-}
 const kindOf = (value: unknown): string =>
   value === null ? 'nothing' : Array.isArray(value) ? 'an array' : typeof value
 /** Throws QUERY_INVALID unless the table takes each of the rows: column and type are named, a value never. */
@@ -174,7 +112,7 @@ const parameterText = (type: string, value: unknown): string | undefined => {
   if (type === 'BYTES')
     return value instanceof Uint8Array
       ? Buffer.from(value).toString('base64')
-      : typeof value === 'string' && base64Text.test(value)
+      : typeof value === 'string' && isBase64(value)
         ? value
         : undefined
   if (type === 'TIMESTAMP' && value instanceof Date) return value.toISOString()

@@ -1,0 +1,205 @@
+/**
+ * The one table of what a value may be: which text of a file, and which value of JSON, a column of each type takes. What
+ * is taken comes out as text of JSON in one spelling, whatever the file's was; what is not is undefined, and
+ * `mismatch` says it.
+ */
+import { AppError } from '@convergence/contracts'
+import type { Column, ColumnType } from '@convergence/contracts'
+import { strptime } from './strptime.ts'
+
+/** A column that is read from text. */
+export interface TextColumn {
+  name: string
+  type: ColumnType
+  /** strptime format of DATE, DATETIME and TIMESTAMP where it is not ISO 8601. */
+  format?: string
+  /** JSON: the inside of an object without its braces. */
+  wrap_braces?: boolean
+  /** JSON: text that is none is kept as a string of JSON. */
+  or_text?: boolean
+}
+/** Text of a field to text of JSON; undefined when it is no value of the type. */
+export type Convert = (text: string) => string | undefined
+
+const dateText = /^\d{4}-\d\d-\d\d$/
+const decimalText = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
+const integerText = /^[+-]?\d{1,19}$/
+/** A day, or an instant: T or a space, seconds and their fractions and an offset may be left out. */
+const timestampText = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$/i
+const timeText = /^\d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,6})?)?$/
+const base64Text = /^[A-Za-z0-9+/]*={0,2}$/
+const canonicalDecimal = /^-?(0|[1-9]\d{0,27})(\.\d{0,8}[1-9])?$/
+const trues = new Set(['true', 't', 'yes', 'y', '1'])
+const falses = new Set(['false', 'f', 'no', 'n', '0'])
+
+export const isDate = (text: string): boolean =>
+  dateText.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text)
+export const isInt64 = (text: string): boolean =>
+  integerText.test(text) && BigInt(text) >= -(2n ** 63n) && BigInt(text) < 2n ** 63n
+export const isBase64 = (text: string): boolean => base64Text.test(text)
+const isNumber = (value: unknown): boolean =>
+  (typeof value === 'number' && Number.isFinite(value)) ||
+  typeof value === 'bigint' ||
+  (typeof value === 'string' && decimalText.test(value))
+const isInstant = (text: string): boolean => timestampText.test(text) && isDate(text.slice(0, 10))
+
+/** Digits before and after the point. */
+const digitsOf = { NUMERIC: [29, 9], BIGNUMERIC: [38, 38] } as const
+/**
+ * A decimal in its shortest spelling, undefined when it is none or too large: NUMERIC rounds what is beyond nine digits
+ * half away from zero, as BigQuery's loads do; BIGNUMERIC refuses what it cannot hold. No number becomes a float.
+ */
+export const decimalOf = (text: string, type: 'NUMERIC' | 'BIGNUMERIC'): string | undefined => {
+  const bare = text.trim()
+  // Most numbers are already as they will be.
+  if (canonicalDecimal.test(bare) && bare !== '-0') return bare
+  if (!decimalText.test(bare)) return undefined
+  const [, sign = '', head = '', tail = '', exponent = '0'] =
+    /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(bare) ?? []
+  const [before, scale] = digitsOf[type]
+  const shift = Number(exponent)
+  const digits = `${head}${tail}`
+  // Beyond this, only a zero fits, or nothing is left of it.
+  if (Math.abs(shift) > 200) return /[1-9]/.test(digits) ? undefined : '0'
+  const point = head.length + shift
+  const whole = point <= 0 ? '0' : digits.slice(0, point).padEnd(point, '0')
+  let fraction = point <= 0 ? `${'0'.repeat(-point)}${digits}` : digits.slice(point)
+  let integer = BigInt(whole)
+  if (fraction.length > scale && type === 'BIGNUMERIC') {
+    if (/[1-9]/.test(fraction.slice(scale))) return undefined
+    fraction = fraction.slice(0, scale)
+  }
+  if (fraction.length > scale) {
+    const up = fraction.charCodeAt(scale) >= 53
+    const kept = String(BigInt(`1${fraction.slice(0, scale)}`) + (up ? 1n : 0n))
+    if (kept.startsWith('2')) integer += 1n
+    fraction = kept.slice(1)
+  }
+  fraction = fraction.replace(/0+$/, '')
+  const integerText = String(integer)
+  if (integerText.length > before) return undefined
+  const value = `${integerText}${fraction === '' ? '' : `.${fraction}`}`
+  return `${sign === '-' && value !== '0' ? '-' : ''}${value}`
+}
+
+/** Days and instants repeat row after row. */
+const remembered = (convert: Convert): Convert => {
+  let [last, is]: [string | undefined, string | undefined] = [undefined, undefined]
+  return (text) => {
+    if (text !== last) [last, is] = [text, convert(text)]
+    return is
+  }
+}
+const quoted = (text: string | undefined): string | undefined => (text === undefined ? undefined : JSON.stringify(text))
+const dayOf = (text: string, format: string | undefined): string | undefined => {
+  const instant = format === undefined ? text.trim() : strptime(text, format)
+  if (instant === undefined || (format === undefined && !timestampText.test(instant))) return undefined
+  return isDate(instant.slice(0, 10)) ? instant.slice(0, 10) : undefined
+}
+const instantOf = (text: string, format: string | undefined): string | undefined => {
+  if (format !== undefined) return strptime(text, format)
+  const bare = text.trim()
+  return isInstant(bare) ? bare : undefined
+}
+const jsonOf = (text: string, { wrap_braces = false, or_text = false }: TextColumn): string | undefined => {
+  try {
+    return JSON.stringify(JSON.parse(wrap_braces && !text.trimStart().startsWith('{') ? `{${text}}` : text))
+  } catch {
+    return or_text ? JSON.stringify(text) : undefined
+  }
+}
+/** How the text of a field becomes a value of the column; an empty field is NULL and does not come here. */
+export const converterOf = (column: TextColumn): Convert => {
+  const { type, format } = column
+  switch (type) {
+    case 'STRING':
+      return (text) => JSON.stringify(text)
+    case 'INT64':
+      return (text) => {
+        const bare = text.trim().replace(/^\+/, '')
+        return isInt64(bare) ? BigInt(bare).toString() : undefined
+      }
+    case 'NUMERIC':
+    case 'BIGNUMERIC':
+      return (text) => quoted(decimalOf(text, type))
+    case 'FLOAT64':
+      return (text) =>
+        decimalText.test(text.trim()) && Number.isFinite(Number(text)) ? String(Number(text)) : undefined
+    case 'BOOL':
+      return (text) => {
+        const bare = text.toLowerCase()
+        if (trues.has(bare)) return 'true'
+        return falses.has(bare) ? 'false' : undefined
+      }
+    case 'DATE':
+      return remembered((text) => quoted(dayOf(text, format)))
+    case 'TIMESTAMP':
+      return remembered((text) => quoted(instantOf(text, format)))
+    case 'DATETIME':
+      return remembered((text) => quoted(instantOf(text, format)?.replace(/Z$/, '')))
+    case 'TIME':
+      return (text) => (timeText.test(text.trim()) ? JSON.stringify(text.trim()) : undefined)
+    case 'BYTES':
+      return (text) => (text.length % 4 === 0 && base64Text.test(text) ? JSON.stringify(text) : undefined)
+    case 'JSON':
+      return (text) => jsonOf(text, column)
+    case 'STRUCT':
+      throw new AppError('CONFIG_INVALID', `column ${column.name}: a STRUCT cannot be read from one column of a file`)
+  }
+}
+
+/** A value of others in an error of ours: short, and whole characters. */
+export const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 60).toWellFormed()}...` : text}'`
+/** What an error says of a text that the column does not take. */
+export const mismatch = ({ type, format }: Pick<TextColumn, 'type' | 'format'>, text: string): string =>
+  `expected ${format === undefined ? type : `${type} as ${format}`}, got ${text === '' ? 'an empty field' : shown(text)}`
+
+// ---- values of JSON
+
+/** Whether one element of a column of this type may have this value of JSON. */
+export const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
+  STRING: (value) => typeof value === 'string',
+  BYTES: (value) => typeof value === 'string' && base64Text.test(value),
+  INT64: (value) =>
+    Number.isSafeInteger(value) || typeof value === 'bigint' || (typeof value === 'string' && isInt64(value)),
+  FLOAT64: isNumber,
+  NUMERIC: isNumber,
+  BIGNUMERIC: isNumber,
+  BOOL: (value) => typeof value === 'boolean',
+  DATE: (value) => typeof value === 'string' && isDate(value),
+  TIME: (value) => typeof value === 'string' && timeText.test(value),
+  TIMESTAMP: (value) => typeof value === 'string' && isInstant(value),
+  DATETIME: (value) => typeof value === 'string' && isInstant(value),
+  JSON: () => true,
+  STRUCT: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+}
+export interface Misfit {
+  path: string
+  expected: string
+  got: unknown
+}
+/** The first value of a JSON object that these columns do not take. Fields that they do not know are passed over. */
+export const misfitOf = (columns: readonly Column[], row: unknown, path = ''): Misfit | undefined => {
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) return { path, expected: 'an object', got: row }
+  for (const column of columns) {
+    const value = (row as Readonly<Record<string, unknown>>)[column.name]
+    const own = `${path}${path === '' ? '' : '.'}${column.name}`
+    const misfit = misfitIn(column, value, own)
+    if (misfit !== undefined) return misfit
+  }
+  return undefined
+}
+const misfitIn = (column: Column, value: unknown, path: string): Misfit | undefined => {
+  if (value === undefined || value === null)
+    return column.mode === 'REQUIRED' ? { path, expected: column.type, got: null } : undefined
+  if (column.mode === 'REPEATED' && !Array.isArray(value))
+    return { path, expected: `an array of ${column.type}`, got: value }
+  for (const one of column.mode === 'REPEATED' ? (value as unknown[]) : [value]) {
+    if (one === null) return { path, expected: `an array of ${column.type}`, got: null }
+    if (column.type === 'STRUCT') {
+      const inner = misfitOf(column.fields ?? [], one, path)
+      if (inner !== undefined) return inner
+    } else if (!fits[column.type](one)) return { path, expected: column.type, got: one }
+  }
+  return undefined
+}
