@@ -14,7 +14,7 @@ import { openMailFolder } from '@convergence/notifier/mail-folder'
 import type { Broker } from '@convergence/local-pubsub'
 import { notifier } from '@convergence/notifier'
 import { openSmtp } from '@convergence/notifier'
-import { loadPipelines, type Pipelines } from '@convergence/pipeline'
+import { assertSharedSources, defaultSharedSources, loadPipelines, sharedSourcesOf, type Pipelines } from '@convergence/pipeline'
 import { scheduler } from '@convergence/scheduler'
 import { openSecrets } from '@convergence/secrets'
 import { closeAll, isLocalMode, type Log } from '@convergence/service'
@@ -44,6 +44,8 @@ export interface PlatformOptions {
    */
   redelivery_ms?: number
   configs_folder?: string
+  /** The setting SHARED_SOURCES. */
+  shared_sources?: string
   close_timeout_ms?: number
   /** Prometheus text of this process, for /metrics. */
   metrics?: () => Promise<string>
@@ -76,8 +78,10 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
   try {
     const clock = options.clock ?? Date.now
     const now = () => new Date(clock())
+    const shared_sources = sharedSourcesOf(options.shared_sources ?? defaultSharedSources, project_id)
     const pipelines = loadPipelines({
       project_id,
+      shared_sources,
       ...(options.configs_folder === undefined ? {} : { configs_folder: options.configs_folder }),
     })
     const cloud = open(
@@ -109,6 +113,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
         ...(options.crash === undefined ? {} : { crash: options.crash }),
       }),
     )
+    await assertSharedSources(warehouse, shared_sources)
     const made = await bootstrap(warehouse, {})
     log.info(
       { dataset_created: made.dataset_created, tables_created: made.tables_created.length },
@@ -116,7 +121,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     )
 
     let epoch = made.epoch
-    const shared = { bus, warehouse, pipelines, log, now, random: Math.random }
+    const shared = { bus, warehouse, pipelines, shared_sources, log, now, random: Math.random }
     const decider = open(
       await scheduler({
         ...shared,

@@ -1,5 +1,6 @@
 /** The settings of the platform in one process: defaults filled in, everything checked, all faults told at once. */
 import { AppError } from '@convergence/contracts'
+import { defaultSharedSources, sharedSourcesOf } from '@convergence/pipeline'
 
 export interface Settings {
   /** Where data is kept. */
@@ -18,6 +19,8 @@ export interface Settings {
   KMS_PORT: number | undefined
   /** Address of the fronts; anything but loopback is for containers, and no local mode. */
   WIRE_HOST: string
+  /** Datasets that every tenant's pipelines may read, separated by commas. */
+  SHARED_SOURCES: string
   /** smtp://user:password@host:port; without it mails go to the data folder. */
   SMTP_URL: string | undefined
 }
@@ -60,6 +63,13 @@ export const readSettings = (env: Readonly<Record<string, string | undefined>>):
   const wire_host = text('WIRE_HOST') ?? '127.0.0.1'
   if (!/^[0-9A-Fa-f.:]+$/.test(wire_host))
     faults.push(`WIRE_HOST       expected an address such as 127.0.0.1, got "${wire_host}"`)
+  const shared_sources = text('SHARED_SOURCES') ?? defaultSharedSources
+  try {
+    sharedSourcesOf(shared_sources, project_id)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    faults.push(...error.faults)
+  }
   const smtp = text('SMTP_URL')
   if (smtp !== undefined && !/^smtps?:\/\/\S+$/.test(smtp))
     faults.push('SMTP_URL        expected smtp://user:password@host:port')
@@ -76,6 +86,7 @@ export const readSettings = (env: Readonly<Record<string, string | undefined>>):
     GCP_PROJECT_ID: project_id,
     LOG_LEVEL: levels[level as keyof typeof levels],
     ADMIN_API_KEY: text('ADMIN_API_KEY'),
+    SHARED_SOURCES: shared_sources,
     SMTP_URL: smtp,
     WIRE_HOST: wire_host,
     ...fronts,

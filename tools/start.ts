@@ -21,6 +21,7 @@ const main = async () => {
     port: settings.API_PORT,
     log,
     metrics: telemetry.text,
+    shared_sources: settings.SHARED_SOURCES,
     wire: {
       host,
       ...(pubsub === undefined ? {} : { pubsub }),

@@ -1,16 +1,36 @@
 /**
  * `npm run validate [-- FILE...]`: checks pipelines and templates without a server; a line per fault, the last one
- * counts; exit 1 on any.
+ * counts; exit 1 on any. GCP_PROJECT_ID and SHARED_SOURCES say what files may name, as they do to the services.
  */
 import { resolve } from 'node:path'
-import { checkFiles, configsFolder, filesBelow, showFaults, templatesFolder } from '@convergence/pipeline'
+import { AppError } from '@convergence/contracts'
+import {
+  checkFiles,
+  configsFolder,
+  defaultSharedSources,
+  filesBelow,
+  sharedSourcesOf,
+  showFaults,
+  templatesFolder,
+} from '@convergence/pipeline'
 
 const named = process.argv.slice(2).map((file) => resolve(file))
 const isYaml = (name: string) => /\.ya?ml$/.test(name)
 const examples = filesBelow(templatesFolder(), (name) => name === 'example.yml')
 const files = named.length > 0 ? named : [...filesBelow(configsFolder(), isYaml), ...examples]
 
-const { faults, templates } = checkFiles({ files })
+const { GCP_PROJECT_ID, SHARED_SOURCES } = process.env
+const project_id = GCP_PROJECT_ID || 'local-convergence'
+const shared = (): string[] => {
+  try {
+    return sharedSourcesOf(SHARED_SOURCES || defaultSharedSources, project_id)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    console.error([error.message, ...error.faults].join('\n  '))
+    process.exit(1)
+  }
+}
+const { faults, templates } = checkFiles({ files, project_id, shared_sources: shared() })
 for (const line of showFaults(faults)) console.log(line)
 const count = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`
 // The templates are always read: a pipeline is right or wrong by them.

@@ -15,6 +15,7 @@ describe('settings', () => {
       GCP_PROJECT_ID: 'local-convergence',
       LOG_LEVEL: 'warn',
       ADMIN_API_KEY: undefined,
+      SHARED_SOURCES: 'billing_export',
       SMTP_URL: undefined,
       PUBSUB_PORT: 8085,
       BIGQUERY_PORT: 9050,

@@ -29,6 +29,8 @@ export type {
   TenantChanged,
 } from './events.generated.ts'
 
+export * from './names.ts'
+
 /** The folder of schemas/, wherever the package is installed. */
 export const schemasFolder = dirname(createRequire(import.meta.url).resolve('@convergence/schemas/package.json'))
 const readJson = (path: string): unknown => JSON.parse(readFileSync(join(schemasFolder, path), 'utf8'))

@@ -2,16 +2,10 @@
  * A checked pipeline and a request become a run: parameters checked, variables filled in, SQL bound. Pure, and quick:
  * what no run can change was made once.
  */
-import {
-  AppError,
-  isSystemPipeline,
-  type Column,
-  type CompiledStep,
-  type Run,
-  type ServiceName,
-} from '@convergence/contracts'
+import { AppError, type Column, type CompiledStep, type Run, type ServiceName } from '@convergence/contracts'
 import { didYouMean, orList, show } from './check.ts'
 import type { CompileInput, ParameterSpec } from './pipeline.ts'
+import { ownDataset, pathFault, sourceFault } from './reach.ts'
 import { fillSql, identifierFault, type BoundParameter, type Template } from './sql-template.ts'
 
 export type Scalar = string | number | boolean | null
@@ -30,7 +24,8 @@ export interface PipelinePlan {
   schedule?: string
   parameters: readonly ParameterSpec[]
   variables: Readonly<Record<string, string | number | boolean>>
-  sources: readonly string[]
+  /** What the file names as its sources; what the operator shares where it names none. */
+  sources?: readonly string[]
   steps: readonly StepPlan[]
 }
 
@@ -75,7 +70,7 @@ export const valueFault = (spec: ParameterSpec, value: unknown): string | undefi
   }
 }
 
-const fillText = (text: string, values: ReadonlyMap<string, Scalar>): Scalar => {
+export const fillText = (text: string, values: ReadonlyMap<string, Scalar>): Scalar => {
   const whole = wholeVariable.exec(text)?.[1]
   if (whole !== undefined && values.has(whole)) return values.get(whole) ?? null
   return text.replace(variable, (written, name: string) =>
@@ -138,10 +133,13 @@ const travels = (
  * Makes the function that turns requests for this pipeline into runs. Throws PARAMETER_INVALID with all faults, or
  * SOURCE_NOT_DECLARED.
  */
-export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: CompileInput) => Run) => {
+export const planCompiler = (
+  plan: PipelinePlan,
+  project_id: string,
+  shared_sources: readonly string[],
+): ((input: CompileInput) => Run) => {
   const { path, pipeline_id } = plan
   const specs = new Map(plan.parameters.map((spec) => [spec.name, spec]))
-  const isSystem = isSystemPipeline(path)
   // Parameters are in: a variable of that name is its default.
   const constants = Object.entries(plan.variables).filter(([name]) => !specs.has(name))
   const prepared = plan.steps.map((step) => ({
@@ -224,7 +222,8 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
   ): CompiledStep => {
     const config = fill(step.config, values) as Record<string, unknown>
     const destination = config['destination'] as Record<string, unknown> | undefined
-    const own = !isSystem || tenant_id !== 'system' ? tenant_id : String(destination?.['dataset_type'] ?? tenant_id)
+    const named = destination?.['dataset_type']
+    const own = ownDataset({ tenant_id, pipeline: path }, named === undefined ? undefined : String(named))
     if (step.sql !== undefined) {
       const bound = (name: string): BoundParameter => {
         const value = values.get(name) ?? null
@@ -235,17 +234,8 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
         const fault = identifierFault(filled)
         if (fault !== undefined)
           throw new AppError('PARAMETER_INVALID', `${path}: ${step.step_id}: source.query: ${fault}`)
-        const parts = filled.split('.')
-        const dataset =
-          parts.length === 3
-            ? parts.slice(0, 2).join('.')
-            : `${project_id}.${parts.length === 2 ? String(parts[0]) : own}`
-        if (dataset !== `${project_id}.${own}` && !sources.includes(dataset)) {
-          throw new AppError(
-            'SOURCE_NOT_DECLARED',
-            `${path}: ${step.step_id} would read ${filled}; expected a table of ${orList([`${project_id}.${own}`, ...sources])}`,
-          )
-        }
+        const foreign = pathFault(filled, own, project_id, sources)
+        if (foreign !== undefined) throw new AppError('SOURCE_NOT_DECLARED', `${path}: ${step.step_id} ${foreign}`)
         return filled
       }
       config['source'] = {
@@ -306,10 +296,13 @@ export const planCompiler = (plan: PipelinePlan, project_id: string): ((input: C
       ({ type, name, default: given }) =>
         type === 'date' && (given === 'yesterday' || given === 'today') && (parameters[name] ?? null) === null,
     )
-    const sources = plan.sources.map((source) => {
-      const filled = String(fillText(source, values))
-      return filled.includes('.') ? filled : `${project_id}.${filled}`
-    })
+    const sources =
+      plan.sources?.map((source, k) => {
+        const filled = String(fillText(source, values))
+        const fault = sourceFault(filled, tenant_id, project_id, shared_sources)
+        if (fault !== undefined) throw new AppError('SOURCE_NOT_DECLARED', `${path}: sources[${k}]: ${fault}`)
+        return filled.includes('.') ? filled : `${project_id}.${filled}`
+      }) ?? shared_sources.slice()
     return {
       run_id,
       tenant_id,

@@ -29,12 +29,24 @@ import {
   type Schema,
   type Source,
 } from './check.ts'
-import { fixedNames, planCompiler, valueFault, variable, type PipelinePlan, type StepPlan } from './compile.ts'
+import {
+  fillText,
+  fixedNames,
+  planCompiler,
+  valueFault,
+  variable,
+  type PipelinePlan,
+  type Scalar,
+  type StepPlan,
+} from './compile.ts'
 import type { CompileInput, ConfigFault, ParameterSpec, Pipeline, Pipelines } from './pipeline.ts'
-import { parseSqlTemplate, placeholders } from './sql-template.ts'
+import { defaultSharedSources, pathFault, sharedSourcesOf, sourceFault } from './reach.ts'
+import { identifierFault, parseSqlTemplate, placeholders } from './sql-template.ts'
 
 export interface LoadOptions {
   project_id: string
+  /** Datasets that the operator shares, as project.dataset; default: those of the setting's default. */
+  shared_sources?: readonly string[]
   /** Default: the package @convergence/configs. */
   configs_folder?: string
   /** Default: the package @convergence/ps_templates. */
@@ -358,6 +370,7 @@ const checkPipeline = (
   path: string | undefined,
   templates: ReadonlyMap<string, Template>,
   schemas: Schemas,
+  reach: { project_id: string; shared_sources: readonly string[] },
 ): { faults: ConfigFault[]; plan: PipelinePlan | undefined } => {
   const faults: ConfigFault[] = []
   const say = (at: Path, message: string, key = false) => {
@@ -436,17 +449,20 @@ const checkPipeline = (
   }
   // A run that could choose what the pipeline may read could read anything.
   const fixedOnly = new Map([...known].filter(([, { requested }]) => !requested))
+  const constants = fixedValues(variables, specs, fixedOnly, reach.project_id, yaml.pipeline_id)
+  const sources: string[] = []
   if (Array.isArray(yaml.sources)) {
     yaml.sources.forEach((text, k) => {
       if (typeof text !== 'string') return
+      const before = faults.length
       checkTexts(text, ['sources', k], fixedOnly)
-      if (/(?:^|\.)(?:tenants|information_schema)$/i.test(text))
-        say(
-          ['sources', k],
-          `sources[${k}]: expected a dataset of a provider's export, got ${show(text)}, which holds the data of all tenants`,
-        )
+      const filled = String(fillText(text, constants))
+      const fault = sourceFault(filled, ownVariable, reach.project_id, reach.shared_sources)
+      if (fault === undefined) sources.push(filled.includes('.') ? filled : `${reach.project_id}.${filled}`)
+      else if (before === faults.length) say(['sources', k], `sources[${k}]: ${fault}`)
     })
-  }
+  } else sources.push(...reach.shared_sources)
+  checkReach({ parameters, queries, yaml, constants, fixedOnly, sources, project_id: reach.project_id, say, sayIn })
 
   // Files outside of configs/ are pieces and examples: whose pipeline they will be is not known.
   const isSystem = path !== undefined && isSystemPipeline(path)
@@ -543,7 +559,7 @@ const checkPipeline = (
       description: yaml.description,
       parameters,
       variables,
-      sources: yaml.sources ?? [],
+      ...(yaml.sources === undefined ? {} : { sources: yaml.sources }),
       steps: plans,
       ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
     },
@@ -558,6 +574,75 @@ const undefinedVariable = (name: string, usable: Iterable<string>, defined: Read
 }
 
 type Say = (at: Path, message: string, key?: boolean) => void
+
+/** Stands for the tenant, which a file does not know. */
+const ownVariable = '{tenant_id}'
+
+/** What no run can change, filled in as far as it is known without a run. */
+const fixedValues = (
+  variables: Readonly<Record<string, unknown>>,
+  specs: ReadonlyMap<string, ParameterSpec>,
+  fixedOnly: ReadonlyMap<string, Known>,
+  project_id: string,
+  pipeline_id: string,
+): ReadonlyMap<string, Scalar> => {
+  const values = new Map<string, Scalar>([
+    ['project_id', project_id],
+    ['pipeline_id', pipeline_id],
+  ])
+  for (const [name, value] of Object.entries(variables)) {
+    if (specs.has(name) || !fixedOnly.has(name)) continue
+    if (typeof value === 'string') values.set(name, fillText(value, values))
+    else if (typeof value === 'number' || typeof value === 'boolean') values.set(name, value)
+  }
+  return values
+}
+
+/** Tables that a file names for certain, in a default or in backticks: each is the tenant's own, or of a source. */
+const checkReach = ({
+  parameters,
+  queries,
+  yaml,
+  constants,
+  fixedOnly,
+  sources,
+  project_id,
+  say,
+  sayIn,
+}: {
+  parameters: readonly ParameterSpec[]
+  queries: readonly (ReturnType<typeof parseSqlTemplate> | undefined)[]
+  yaml: Yaml
+  constants: ReadonlyMap<string, Scalar>
+  fixedOnly: ReadonlyMap<string, Known>
+  sources: readonly string[]
+  project_id: string
+  say: Say
+  sayIn: (at: Path, offset: number, message: string) => void
+}): void => {
+  const faultOf = (path: string): string | undefined => pathFault(path, ownVariable, project_id, sources)
+  for (const { name, type, default: given } of parameters) {
+    if (type !== 'table_ref' || typeof given !== 'string') continue
+    const declared = yaml.parameters !== undefined && Object.hasOwn(yaml.parameters, name)
+    const at: Path = declared ? ['parameters', name, 'default'] : ['variables', name]
+    const filled = String(fillText(given, constants))
+    if (identifierFault(filled.replaceAll(ownVariable, 'own')) !== undefined) continue
+    const fault = faultOf(filled)
+    if (fault !== undefined) say(at, `${showPath(at)}: ${fault}`)
+  }
+  queries.forEach((query, k) => {
+    if (query === undefined) return
+    const at: Path = ['steps', k, 'source', 'query']
+    for (const { kind, text, start, close } of query.segments) {
+      if (kind !== 'backtick' || close === '') continue
+      const path = text.slice(1, -1)
+      if (!path.includes('.') || [...path.matchAll(placeholders)].some(([, name]) => !fixedOnly.has(String(name))))
+        continue
+      const fault = faultOf(String(fillText(path, constants)))
+      if (fault !== undefined) sayIn(at, start, `${showPath(at)}: ${fault}`)
+    }
+  })
+}
 
 /** What is wrong with the declarations themselves. */
 const checkParameters = (
@@ -755,7 +840,9 @@ const pathPattern = /^[a-z][a-z0-9_]{0,63}(\/[a-z][a-z0-9_]{0,63}){2}$/
  * Checks pipelines (all below configs/, or the files named) and all templates. Faults are in the order of files and
  * lines.
  */
-export const checkFiles = (options: Omit<LoadOptions, 'project_id'> & { files?: readonly string[] }): Checked => {
+export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly string[] }): Checked => {
+  const { project_id = 'local-convergence' } = options
+  const shared_sources = options.shared_sources ?? sharedSourcesOf(defaultSharedSources, project_id)
   const configs = options.configs_folder ?? configsFolder()
   const faults: ConfigFault[] = []
   const schemas = loadSchemas()
@@ -791,7 +878,7 @@ export const checkFiles = (options: Omit<LoadOptions, 'project_id'> & { files?: 
         column: 1,
         message: `expected a file <provider>/<domain>/<template>.yml of a-z, 0-9 and _, which is the URL of its runs, got ${inside}`,
       })
-    const { faults: found, plan } = checkPipeline(source, name, templates, schemas)
+    const { faults: found, plan } = checkPipeline(source, name, templates, schemas, { project_id, shared_sources })
     faults.push(...found)
     if (plan === undefined) continue
     const other = ids.get(plan.pipeline_id)
@@ -830,11 +917,16 @@ export const loadPipelines = (options: LoadOptions): Pipelines => {
       `${faults.length} ${faults.length === 1 ? 'fault' : 'faults'} in pipelines and templates; nothing was started`,
       { faults: showFaults(faults) },
     )
-  return pipelinesOf(plans.values(), options.project_id)
+  const { project_id, shared_sources = sharedSourcesOf(defaultSharedSources, project_id) } = options
+  return pipelinesOf(plans.values(), project_id, shared_sources)
 }
 
 /** The catalogue of checked pipelines. */
-export const pipelinesOf = (plans: Iterable<PipelinePlan>, project_id: string): Pipelines => {
+export const pipelinesOf = (
+  plans: Iterable<PipelinePlan>,
+  project_id: string,
+  shared_sources: readonly string[],
+): Pipelines => {
   const known = new Map<string, { pipeline: Pipeline; compile: (input: CompileInput) => Run }>(
     [...plans].map((plan) => [
       plan.path,
@@ -847,7 +939,7 @@ export const pipelinesOf = (plans: Iterable<PipelinePlan>, project_id: string): 
           ...(plan.schedule === undefined ? {} : { schedule: plan.schedule }),
           steps: plan.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
         },
-        compile: planCompiler(plan, project_id),
+        compile: planCompiler(plan, project_id, shared_sources),
       },
     ]),
   )

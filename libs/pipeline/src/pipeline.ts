@@ -15,6 +15,15 @@ export {
   type LoadOptions,
 } from './load.ts'
 export { firstSteps, nextSteps, readySteps, stepOf } from './next.ts'
+export {
+  assertSharedSources,
+  assertWritable,
+  defaultSharedSources,
+  ownDataset,
+  readsOf,
+  reservedByShared,
+  sharedSourcesOf,
+} from './reach.ts'
 export { lexSql } from './sql-template.ts'
 
 export interface ParameterSpec {

@@ -121,7 +121,9 @@ const unclosed = {
 } as const
 
 /** The query as pieces, every use of a variable, and every fault with its offset. */
-export const parseSqlTemplate = (sql: string): { template: Template; uses: Use[]; faults: TemplateFault[] } => {
+export const parseSqlTemplate = (
+  sql: string,
+): { template: Template; uses: Use[]; faults: TemplateFault[]; segments: readonly Segment[] } => {
   const template: Piece[] = []
   const uses: Use[] = []
   const faults: TemplateFault[] = []
@@ -210,7 +212,7 @@ export const parseSqlTemplate = (sql: string): { template: Template; uses: Use[]
         message: `{${name}} stands ${where}; expected '{${name}}' for a value or \`{${name}}\` for a table`,
       })
   })
-  return { template, uses, faults }
+  return { template, uses, faults, segments }
 }
 
 export interface BoundParameter {

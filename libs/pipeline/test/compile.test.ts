@@ -391,12 +391,26 @@ describe('whose data a run touches', () => {
   })
   it('is told with the run as sources, with their project', () => {
     expect(real().compile(ask()).sources).to.deep.equal(['local-convergence.billing_export'])
-    expect(
-      pipelinesFrom(withSteps(noop, 'sources: [shared_1, "other-project-1.x"]\n')).compile(ask()).sources,
-    ).to.deep.equal(['local-convergence.shared_1', 'other-project-1.x'])
+    const named = withSteps(noop, 'sources: [shared_1, "other-project-1.x"]\n')
+    expect(pipelinesFrom(named, 'x,shared_1,other-project-1.x').compile(ask()).sources).to.deep.equal([
+      'local-convergence.shared_1',
+      'other-project-1.x',
+    ])
+  })
+  it('are what the operator shares where a file names no sources', () => {
+    expect(pipelinesFrom(withSteps(noop)).compile(ask()).sources).to.deep.equal(['local-convergence.billing_export'])
+    expect(pipelinesFrom(withSteps(noop), 'a,b').compile(ask()).sources).to.deep.equal([
+      'local-convergence.a',
+      'local-convergence.b',
+    ])
+    expect(pipelinesFrom(withSteps(noop, 'sources: []\n')).compile(ask()).sources).to.deep.equal([])
   })
   it('includes no identifier that a variable makes of a foreign dataset', () => {
-    const pipelines = pipelinesFrom(load('SELECT 1 FROM `{where}`', 'parameters: {}\nvariables: { where: globex.t }\n'))
-    expect(failure(() => pipelines.compile(ask())).code).to.equal('SOURCE_NOT_DECLARED')
+    const text = load('SELECT 1 FROM `{tenant_id}x.{where}`', 'parameters: {}\nvariables: { where: t }\n')
+    expect(failure(() => pipelinesFrom(text).compile(ask())).code).to.equal('CONFIG_INVALID')
+    const asked = load('SELECT 1 FROM `{where}`', 'parameters: { where: { type: table_ref } }\n')
+    expect(failure(() => pipelinesFrom(asked).compile(ask({ parameters: { where: 'globex.t' } }))).code).to.equal(
+      'SOURCE_NOT_DECLARED',
+    )
   })
 })

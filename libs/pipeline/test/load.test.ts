@@ -273,7 +273,36 @@ steps:
       'the central dataset as a source',
       withSteps(noop, 'sources: ["{project_id}.tenants"]\n'),
       [
-        '3:11  sources[0]: expected a dataset of a provider\'s export, got "{project_id}.tenants", which holds the data of all tenants',
+        '3:11  sources[0]: expected local-convergence.billing_export, which the operator shares (SHARED_SOURCES), got "local-convergence.tenants", which holds the data of all tenants',
+      ],
+    ],
+    [
+      'the central dataset through a variable',
+      withSteps(noop, 'sources: ["{project_id}.{central}"]\nparameters: {}\nvariables: { central: tenants }\n'),
+      [
+        '3:11  sources[0]: expected local-convergence.billing_export, which the operator shares (SHARED_SOURCES), got "local-convergence.tenants", which holds the data of all tenants',
+      ],
+    ],
+    [
+      'a source that the operator does not share',
+      withSteps(noop, 'sources: [billing_export, "{tenant_id}", globex, "{project_id}.{tenant_id}x"]\n'),
+      [
+        '3:42  sources[2]: expected local-convergence.billing_export, which the operator shares (SHARED_SOURCES), got "globex"',
+        '3:50  sources[3]: expected local-convergence.billing_export, which the operator shares (SHARED_SOURCES), got "local-convergence.{tenant_id}x"',
+      ],
+    ],
+    [
+      'a table of another dataset as a default',
+      withSteps(noop, 'parameters: { a: { type: table_ref, default: "{project_id}.globex.t" } }\n'),
+      [
+        '3:46  parameters.a.default: would read local-convergence.globex.t; expected a table of local-convergence.{tenant_id} or local-convergence.billing_export',
+      ],
+    ],
+    [
+      'a table of another dataset in backticks',
+      etl('table: t').replace('SELECT 1', 'SELECT 1 FROM `tenants.tenant_api_keys_rows`'),
+      [
+        '6:37  steps[0].source.query: would read tenants.tenant_api_keys_rows; expected a table of local-convergence.{tenant_id} or local-convergence.billing_export',
       ],
     ],
     [

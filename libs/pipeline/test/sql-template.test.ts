@@ -228,6 +228,7 @@ parameters:
   some_table: { type: table_ref, default: t }
 `,
       ),
+      'shared_1',
     ))
   const tokens = (sql: string) =>
     lexSql(sql)

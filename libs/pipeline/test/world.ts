@@ -3,7 +3,14 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { AppError, type Run } from '@convergence/contracts'
-import { checkFiles, loadPipelines, type CompileInput, type ConfigFault, type Pipelines } from '@convergence/pipeline'
+import {
+  checkFiles,
+  loadPipelines,
+  sharedSourcesOf,
+  type CompileInput,
+  type ConfigFault,
+  type Pipelines,
+} from '@convergence/pipeline'
 
 const inFolder = <T>(files: Readonly<Record<string, string>>, use: (folder: string) => T): T => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-pipeline-'))
@@ -18,12 +25,16 @@ const inFolder = <T>(files: Readonly<Record<string, string>>, use: (folder: stri
   }
 }
 
+const project_id = 'local-convergence'
+/** The operator's setting SHARED_SOURCES; default: what it is without one. */
+const sharing = (setting: string | undefined) =>
+  setting === undefined ? {} : { shared_sources: sharedSourcesOf(setting, project_id) }
 const onlyFile = 'gcp/cost/billing.yml'
 const show = ({ line, column, message }: ConfigFault) => `${line}:${column}  ${message}`
 /** The faults of one pipeline (or of several, by path) as `line:column  message`. */
-export const faultsIn = (files: string | Readonly<Record<string, string>>): string[] =>
+export const faultsIn = (files: string | Readonly<Record<string, string>>, shared?: string): string[] =>
   inFolder(typeof files === 'string' ? { [onlyFile]: files } : files, (configs_folder) =>
-    checkFiles({ configs_folder }).faults.map(show),
+    checkFiles({ configs_folder, project_id, ...sharing(shared) }).faults.map(show),
   )
 export const faultsByFile = (files: Readonly<Record<string, string>>): Map<string, string[]> =>
   inFolder(files, (configs_folder) => {
@@ -34,9 +45,9 @@ export const faultsByFile = (files: Readonly<Record<string, string>>): Map<strin
     }
     return found
   })
-export const pipelinesFrom = (files: string | Readonly<Record<string, string>>): Pipelines => {
+export const pipelinesFrom = (files: string | Readonly<Record<string, string>>, shared?: string): Pipelines => {
   const given = typeof files === 'string' ? { [onlyFile]: files } : files
-  return inFolder(given, (configs_folder) => loadPipelines({ configs_folder, project_id: 'local-convergence' }))
+  return inFolder(given, (configs_folder) => loadPipelines({ configs_folder, project_id, ...sharing(shared) }))
 }
 /** A pipeline with these steps, each a line or block of the list. */
 export const withSteps = (steps: string, head = ''): string =>

@@ -23,6 +23,8 @@ export interface Given {
   bus: Bus
   warehouse: Warehouse
   pipelines: Pipelines
+  /** Datasets that the operator shares with every tenant, as project.dataset. */
+  shared_sources: readonly string[]
   log: Log
   now(): Date
   random(): number
@@ -233,15 +235,21 @@ export const runService = async (main: ServiceMain): Promise<void> => {
         }
       }
     }
-    const [{ openBus, openSigner }, { openGoogleBus }, { openWarehouse }, { openBigQuery }, { loadPipelines }] =
-      await Promise.all([
-        import('@convergence/bus'),
-        import('@convergence/bus/google'),
-        import('@convergence/warehouse'),
-        import('@convergence/warehouse/google'),
-        import('@convergence/pipeline'),
-      ])
-    const pipelines = loadPipelines({ project_id })
+    const [
+      { openBus, openSigner },
+      { openGoogleBus },
+      { openWarehouse },
+      { openBigQuery },
+      { assertSharedSources, loadPipelines, sharedSourcesOf },
+    ] = await Promise.all([
+      import('@convergence/bus'),
+      import('@convergence/bus/google'),
+      import('@convergence/warehouse'),
+      import('@convergence/warehouse/google'),
+      import('@convergence/pipeline'),
+    ])
+    const shared_sources = sharedSourcesOf(read('SHARED_SOURCES'), project_id)
+    const pipelines = loadPipelines({ project_id, shared_sources })
     const engine = openBigQuery({
       project_id,
       location: settings['BIGQUERY_LOCATION'] ?? 'EU',
@@ -260,6 +268,7 @@ export const runService = async (main: ServiceMain): Promise<void> => {
       )
     // A table that is missing is told now, not by the first request.
     if (!embedded) await patiently('BigQuery', () => inspectCentral(store))
+    await patiently('BigQuery', () => assertSharedSources(store, shared_sources))
     let epoch = central.labels['epoch'] ?? 'e0'
 
     const closeTimeoutMs = Math.max(5, main.grace_seconds - preStopSeconds - 10) * 1000
@@ -279,6 +288,7 @@ export const runService = async (main: ServiceMain): Promise<void> => {
       bus: messages,
       warehouse: store,
       pipelines,
+      shared_sources,
       log: own,
       now: () => new Date(),
       random: Math.random,

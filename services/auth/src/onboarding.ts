@@ -5,7 +5,8 @@
  * The idempotency key is `onboard:{tenant_id}:{digest of the body}:{n}`; n counts attempts that failed, so a failed
  * onboarding can be tried again.
  */
-import { AppError, digestOf, runId } from '@convergence/contracts'
+import { AppError, digestOf, newTenantIdFault, runId } from '@convergence/contracts'
+import { reservedByShared } from '@convergence/pipeline'
 import { createFirstKey } from './keys.ts'
 import type { Parts } from './parts.ts'
 import { hasEnded } from './record.ts'
@@ -23,31 +24,6 @@ export interface Onboarded {
 
 const pipeline = 'setup/tenants/onboarding'
 const mostAttempts = 20
-/** The platform's, and those that a warehouse has or takes for its own: the dataset would have the tenant's name. */
-const reserved = new Set([
-  'tenants',
-  'system',
-  'admin',
-  'public',
-  'billing_export',
-  'dev',
-  'information_schema',
-  'main',
-  'temp',
-  'memory',
-])
-const reservedPrefix = /^(?:region_|pg_)/
-
-/** Throws BODY_INVALID for names that are taken by the platform or its warehouse. */
-export const assertTenantId = (tenant_id: string, more: readonly string[] = []): void => {
-  if (!/^[a-z][a-z0-9_]{2,49}$/.test(tenant_id))
-    throw new AppError('BODY_INVALID', 'body.tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter')
-  if (reserved.has(tenant_id) || reservedPrefix.test(tenant_id) || more.includes(tenant_id))
-    throw new AppError(
-      'BODY_INVALID',
-      `body.tenant_id: ${tenant_id} is reserved for the platform and its warehouse; choose another`,
-    )
-}
 
 export const openOnboarding = (
   parts: Parts,
@@ -138,7 +114,8 @@ export const openOnboarding = (
   }
 
   return async (body, by) => {
-    assertTenantId(body.tenant_id, deps.reserved_tenants)
+    const fault = newTenantIdFault(body.tenant_id, reservedByShared(deps.shared_sources))
+    if (fault !== undefined) throw new AppError('BODY_INVALID', `body.tenant_id: ${fault}`)
     const before = last.get(body.tenant_id)
     const mine = (async () => {
       await before?.catch(() => undefined)

@@ -53,8 +53,8 @@ export interface AuthDeps {
   limits?: Partial<Record<RateClass, Limit>>
   /** Key id that run-requested is signed with; default auth. */
   kid?: string
-  /** Tenant ids that are taken beside the fixed ones, such as shared source datasets. */
-  reserved_tenants?: readonly string[]
+  /** Datasets that the operator shares with every tenant, as project.dataset; no tenant may take such a name. */
+  shared_sources: readonly string[]
   /** Key material; default the system's generator. */
   random_bytes?: RandomBytes
   /** How long a run of the platform is waited for; default 25,000 ms. */

@@ -347,6 +347,7 @@ export const openWorld = async (options: Partial<AuthDeps> = {}): Promise<World>
     admin_key_hashes: [hashOf(adminKey)],
     replica: 'r0',
     settle_ms: 0,
+    shared_sources: ['local-convergence.billing_export'],
     bootstrap: async () => ({ dataset_created: false, tables_created: [], tables_existing: ['run_requests'] }),
     ...options,
   }).catch((error: unknown) => {

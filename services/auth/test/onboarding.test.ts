@@ -133,7 +133,7 @@ describe('onboarding', () => {
       ])
     }))
   it("refuses names that are none, that are taken, and those of datasets that are no tenant's", () =>
-    inWorld({ reserved_tenants: ['shared_prices'] }, async (world) => {
+    inWorld({ shared_sources: ['local-convergence.billing_export', 'other-project.shared_prices'] }, async (world) => {
       serve(world)
       world.warehouse.datasets.set('prices', {})
       const bad = [

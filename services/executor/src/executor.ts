@@ -27,6 +27,8 @@ export interface ExecutorDeps {
   log: Log
   now(): Date
   random(): number
+  /** Datasets that the operator shares with every tenant, as project.dataset. */
+  shared_sources: readonly string[]
   /** Files on their way into the warehouse; must exist. */
   scratch_folder: string
   /** What they may take together at a time; default: no bound. */
@@ -52,13 +54,14 @@ export const executor = async ({
   log,
   now,
   random,
+  shared_sources,
   scratch_folder,
   scratch_bytes,
 }: ExecutorDeps): Promise<Executor> => {
   const store = openStore({ warehouse, now })
   const steps = openSteps({
     service: 'executor',
-    processors: processors({ warehouse, objects, secrets, store, scratch_folder, scratch_bytes }),
+    processors: processors({ warehouse, objects, secrets, store, shared_sources, scratch_folder, scratch_bytes }),
     now,
     random,
     log,

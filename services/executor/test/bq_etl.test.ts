@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { compareDecimals } from '../src/processors/gcp/checks.ts'
 import { bqEtl } from '../src/processors/gcp/bq_etl.ts'
-import { codeOf, contextOf, errorOf, fakeStore, fakeWarehouse, makeRun, makeStep } from './fakes.ts'
+import { codeOf, contextOf, errorOf, fakeStore, fakeWarehouse, makeRun, makeStep, shared_sources } from './fakes.ts'
 
 const source = {
   bq_project_id: 'local-convergence',
@@ -24,7 +24,7 @@ const setup = ({
   const warehouse = fakeWarehouse(warehouseOptions)
   const store = fakeStore()
   const context = contextOf(run, makeStep('s0', { ps_type: 'gcp.bq_etl', config: { source, destination, ...config } }))
-  return { warehouse, store, work: () => bqEtl({ warehouse, store }).run(context) }
+  return { warehouse, store, work: () => bqEtl({ warehouse, store, shared_sources }).run(context) }
 }
 const table = (dataset: string, project_id = 'local-convergence') => ({ project_id, dataset, table: 't' })
 

@@ -18,7 +18,7 @@ import { bqEtl } from '../src/processors/gcp/bq_etl.ts'
 import { dataset } from '../src/processors/setup/dataset.ts'
 import { bootstrap } from '../src/processors/setup/initial.ts'
 import { openStore } from '../src/store.ts'
-import { contextOf, delivery, makeRun, makeStep } from './fakes.ts'
+import { contextOf, delivery, makeRun, makeStep, shared_sources } from './fakes.ts'
 
 /** Takes minutes, unless it is stopped. */
 const long =
@@ -57,7 +57,7 @@ const open = async () => {
     const store = openStore({ warehouse, now })
     const steps = openSteps({
       service: 'executor',
-      processors: { 'gcp.bq_etl': bqEtl({ warehouse, store }) },
+      processors: { 'gcp.bq_etl': bqEtl({ warehouse, store, shared_sources }) },
       now,
       random: () => 0,
     })
@@ -93,7 +93,7 @@ const open = async () => {
   }
   const warehouse = openWarehouse({ engine, random: () => 0 })
   await bootstrap(warehouse, {})
-  await dataset({ warehouse }).run(
+  await dataset({ warehouse, shared_sources }).run(
     contextOf(
       makeRun({ tenant_id: 'system', pipeline: 'setup/tenants/onboarding' }),
       makeStep('dataset', { config: { tenant_id: 'acme' } }),

@@ -8,7 +8,7 @@ import { bqEtl } from '../src/processors/gcp/bq_etl.ts'
 import { dataset } from '../src/processors/setup/dataset.ts'
 import { bootstrap } from '../src/processors/setup/initial.ts'
 import { openStore, type Store } from '../src/store.ts'
-import { contextOf, ended, errorOf, makeRun, makeStep } from './fakes.ts'
+import { contextOf, ended, errorOf, makeRun, makeStep, shared_sources } from './fakes.ts'
 
 const withWarehouse = async (
   body: (context: { warehouse: Warehouse; store: Store; count: (table: string) => Promise<number> }) => Promise<void>,
@@ -20,7 +20,7 @@ const withWarehouse = async (
   })
   try {
     await bootstrap(warehouse, {})
-    await dataset({ warehouse }).run(
+    await dataset({ warehouse, shared_sources }).run(
       contextOf(
         makeRun({ tenant_id: 'system', pipeline: 'setup/tenants/onboarding' }),
         makeStep('dataset', { config: { tenant_id: 'acme' } }),
@@ -81,7 +81,7 @@ describe('the executor on the embedded warehouse', () => {
         makeRun(),
         etl('SELECT n, CAST(n AS NUMERIC) AS cost FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3)'),
       )
-      const results = await Promise.all([1, 2, 3].map(() => bqEtl({ warehouse, store }).run(context)))
+      const results = await Promise.all([1, 2, 3].map(() => bqEtl({ warehouse, store, shared_sources }).run(context)))
       expect(results.map(({ rows_written }) => rows_written)).to.deep.equal([3, 3, 3])
       expect(await count('acme.numbers')).to.equal(3)
     }))
@@ -99,7 +99,7 @@ describe('the executor on the embedded warehouse', () => {
         { check: 'row_count', min: 4 },
       ]
       const error = await errorOf(
-        bqEtl({ warehouse, store }).run(
+        bqEtl({ warehouse, store, shared_sources }).run(
           contextOf(
             run,
             etl(
@@ -173,7 +173,7 @@ describe('the executor on the embedded warehouse', () => {
       ]
       for (const query of escapes) {
         const error = await errorOf(
-          bqEtl({ warehouse, store })
+          bqEtl({ warehouse, store, shared_sources })
             .run(contextOf(makeRun(), etl(query)))
             .then(() => {
               throw new Error(`got through: ${query}`)

@@ -31,6 +31,7 @@ export const makeRun = (more: Partial<Run> = {}): Run => ({
   notifications: [],
   ...more,
 })
+export const shared_sources = ['local-convergence.billing_export']
 export const ended = (run: Run, step_id: string, more: Partial<StepCompleted> = {}): StepCompleted => ({
   run,
   step_id,

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { tables, views } from '@convergence/contracts'
 import { dataset } from '../src/processors/setup/dataset.ts'
 import { bootstrap, initial } from '../src/processors/setup/initial.ts'
-import { codeOf, contextOf, fakeWarehouse, makeRun, makeStep } from './fakes.ts'
+import { codeOf, contextOf, fakeWarehouse, makeRun, makeStep, shared_sources } from './fakes.ts'
 
 const setup = () => {
   const warehouse = fakeWarehouse()
@@ -10,7 +10,9 @@ const setup = () => {
   const start = (options: Parameters<typeof bootstrap>[1] = {}) =>
     bootstrap(warehouse, { new_epoch: () => `e${++epochs}`, ...options })
   const make = (tenant_id: unknown, run = makeRun({ tenant_id: 'system', pipeline: 'setup/tenants/onboarding' })) =>
-    dataset({ warehouse }).run(contextOf(run, makeStep('dataset', { ps_type: 'setup.dataset', config: { tenant_id } })))
+    dataset({ warehouse, shared_sources }).run(
+      contextOf(run, makeStep('dataset', { ps_type: 'setup.dataset', config: { tenant_id } })),
+    )
   return { warehouse, start, make }
 }
 
@@ -78,7 +80,10 @@ describe('setup.dataset', () => {
     const { make, warehouse } = setup()
     warehouse.datasets.set('shared_prices', { team: 'finance' })
     warehouse.datasets.set('tenants', { owner: 'convergence' })
-    for (const name of ['shared_prices', 'tenants']) expect(await codeOf(make(name))).to.equal('CONFLICT')
+    expect([await codeOf(make('shared_prices')), await codeOf(make('tenants'))]).to.deep.equal([
+      'CONFLICT',
+      'PARAMETER_INVALID',
+    ])
     expect(warehouse.made.size).to.equal(0)
   })
 

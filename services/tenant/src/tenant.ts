@@ -18,6 +18,8 @@ export interface TenantDeps {
   log: Log
   now(): Date
   random(): number
+  /** Datasets that the operator shares with every tenant, as project.dataset. */
+  shared_sources: readonly string[]
 }
 export interface Tenant {
   /** The central tables were dropped and made again: forgets what was read from the old ones. */
@@ -26,10 +28,10 @@ export interface Tenant {
 }
 
 /** Reads the tenants, then consumes. */
-export const tenant = async ({ bus, warehouse, log, now, random }: TenantDeps): Promise<Tenant> => {
+export const tenant = async ({ bus, warehouse, log, now, random, shared_sources }: TenantDeps): Promise<Tenant> => {
   const store = await openStore({ warehouse, now })
   log.info({ tenants: store.size() }, 'tenants read')
-  const steps = openSteps({ service: 'tenant', processors: processors({ store }), now, random, log })
+  const steps = openSteps({ service: 'tenant', processors: processors({ store, shared_sources }), now, random, log })
   bus.consume('tenant', 'run-admitted', onRunAdmitted({ steps }))
   bus.consume('tenant', 'step-completed', onStepCompleted({ steps }))
   return { recreated: () => store.reload(), close: async () => undefined }

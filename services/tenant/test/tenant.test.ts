@@ -85,11 +85,13 @@ const setup = async (warehouse = fakeWarehouse()) => {
   return {
     warehouse,
     store,
-    profile: (config: object = {}, by = runOf('r_1')) => run(profile({ store }), { ...body, ...config }, by),
+    profile: (config: object = {}, by = runOf('r_1')) =>
+      run(profile({ store, shared_sources }), { ...body, ...config }, by),
     plan: async (plan: string, by = runOf('r_1'), tenant_id = 'acme') =>
-      changed((await run(subscription({ store }), { tenant_id, subscription_plan: plan }, by)).events),
+      changed((await run(subscription({ store, shared_sources }), { tenant_id, subscription_plan: plan }, by)).events),
   }
 }
+const shared_sources = ['local-convergence.billing_export']
 const codeOf = (work: Promise<unknown>) =>
   work.then(
     () => 'no error',
@@ -218,6 +220,7 @@ describe('the tenant service', () => {
     const warehouse = fakeWarehouse()
     const service = await tenant({
       bus,
+      shared_sources,
       warehouse: warehouse as unknown as Warehouse,
       pipelines: {
         list: () => [],

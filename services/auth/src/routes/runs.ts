@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { AppError, runId, type CompiledStep, type Run } from '@convergence/contracts'
+import { readsOf } from '@convergence/pipeline'
 import type { QueryParameter } from '@convergence/warehouse'
 import { isFormat, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
@@ -445,21 +446,16 @@ const planStep = async ({ deps }: Parts, run: Run, { step_id, name, ps_type, con
   }
   if (source?.query === undefined) return plan
   try {
-    const dry = await deps.warehouse.dryRun({
+    const dry = await readsOf(deps.warehouse, run, run.tenant_id, deps.shared_sources, {
       query: source.query,
       parameters: source.parameters ?? [],
       default_dataset: run.tenant_id,
     })
-    const allowed = new Set([`${deps.warehouse.project_id}.${run.tenant_id}`, ...run.sources])
     plan.reads = dry.referenced_tables.map(({ project_id, dataset, table }) => `${project_id}.${dataset}.${table}`)
     plan.bytes_processed = dry.bytes_processed
     if (dry.statement_type !== 'SELECT') plan.problems.push(`expected one SELECT statement, got ${dry.statement_type}`)
-    for (const { project_id, dataset, table } of dry.referenced_tables) {
-      if (!allowed.has(`${project_id}.${dataset}`))
-        plan.problems.push(
-          `SOURCE_NOT_DECLARED: reads ${project_id}.${dataset}.${table}, which is neither the tenant's nor a declared source`,
-        )
-    }
+    for (const reads of dry.foreign)
+      plan.problems.push(`SOURCE_NOT_DECLARED: ${reads}, which is neither the tenant's nor a declared source`)
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     plan.problems.push(`${error.code}: ${error.message}`)

@@ -1,11 +1,11 @@
 /** What both loaders do once they know the delivery: its files through scratch into the table, as one job. */
 import { AppError, type Column } from '@convergence/contracts'
 import type { Objects, Store } from '@convergence/objects'
+import { assertWritable } from '@convergence/pipeline'
 import type { Log } from '@convergence/service'
 import type { StepContext, StepResult } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
 import { destinationOf, type DestinationConfig } from '../processors/gcp/bq_etl.ts'
-import { assertWritable } from '../processors/isolation.ts'
 import type { ColumnPlan } from './columns.ts'
 import type { Inspected } from './csv.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'

@@ -17,6 +17,8 @@ export interface ProcessorDeps {
   objects: Objects
   secrets?: Secrets
   store: Store
+  /** Datasets that the operator shares with every tenant, as project.dataset. */
+  shared_sources: readonly string[]
   /** Files on their way into the warehouse; removed when the step ends. */
   scratch_folder: string
   /** What they may take together at a time; default: no bound. */

@@ -1,23 +1,17 @@
 /** Fields of a step's config, checked again where they are used. */
-import { AppError, plans, type PlanName, type Run } from '@convergence/contracts'
-
-const tenantPattern = /^[a-z][a-z0-9_]{2,49}$/
-/** Names of datasets of the platform; the tenant `system` is implicit and never onboarded. */
-const reserved = new Set(['tenants', 'system', 'admin', 'public', 'information_schema', 'billing_export'])
+import { AppError, newTenantIdFault, plans, type PlanName, type Run } from '@convergence/contracts'
+import { reservedByShared } from '@convergence/pipeline'
 
 /** The tenant that a step is about. Throws unless the run is the platform's own or the tenant's. */
-export const tenantOf = (run: Run, step_id: string, tenant_id: unknown): string => {
-  if (
-    typeof tenant_id !== 'string' ||
-    !tenantPattern.test(tenant_id) ||
-    reserved.has(tenant_id) ||
-    tenant_id.startsWith('region_')
-  ) {
-    throw new AppError(
-      'PARAMETER_INVALID',
-      `step ${step_id}: tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter and not reserved`,
-    )
-  }
+export const tenantOf = (
+  run: Run,
+  step_id: string,
+  tenant_id: unknown,
+  shared_sources: readonly string[],
+): string => {
+  const fault = newTenantIdFault(tenant_id, reservedByShared(shared_sources))
+  if (fault !== undefined || typeof tenant_id !== 'string')
+    throw new AppError('PARAMETER_INVALID', `step ${step_id}: tenant_id: ${String(fault)}`)
   if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id)
     throw new AppError(
       'FORBIDDEN',

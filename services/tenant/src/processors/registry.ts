@@ -6,6 +6,8 @@ import { subscription } from './setup/tenants/subscription.ts'
 
 export interface ProcessorDeps {
   store: Store
+  /** Datasets that the operator shares with every tenant, as project.dataset. */
+  shared_sources: readonly string[]
 }
 
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => ({

@@ -1,8 +1,8 @@
 import { AppError } from '@convergence/contracts'
 import type { Column, TimePartitioning } from '@convergence/contracts'
+import { assertWritable, ownDataset, readsOf } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
 import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
-import { assertReadable, assertWritable, tenantDataset } from '../isolation.ts'
 import type { ProcessorDeps } from '../registry.ts'
 import { runChecks, type Check } from './checks.ts'
 
@@ -53,7 +53,8 @@ export const destinationOf = ({
 export const bqEtl = ({
   warehouse,
   store,
-}: Pick<ProcessorDeps, 'store'> & {
+  shared_sources,
+}: Pick<ProcessorDeps, 'store' | 'shared_sources'> & {
   warehouse: Pick<Warehouse, 'dryRun' | 'runJob' | 'query' | 'getDataset' | 'project_id'>
 }): Processor => ({
   ps_type: 'gcp.bq_etl',
@@ -62,18 +63,20 @@ export const bqEtl = ({
     const target = destinationOf(destination)
     const where = `step ${step.step_id}`
     await assertWritable(where, warehouse, run, target)
-    const statement = {
-      query: source.query,
-      parameters: source.parameters ?? [],
-      default_dataset: tenantDataset(run, target),
-    }
-    const { statement_type, referenced_tables } = await warehouse.dryRun(statement)
+    const own = ownDataset(run, target.dataset)
+    const statement = { query: source.query, parameters: source.parameters ?? [], default_dataset: own }
+    const { statement_type, foreign, allowed } = await readsOf(warehouse, run, own, shared_sources, statement)
     if (statement_type !== 'SELECT')
       throw new AppError(
         'QUERY_INVALID',
         `${where}: source.query: expected exactly one SELECT, came ${statement_type}; the destination says where its rows go`,
       )
-    assertReadable(where, warehouse.project_id, run, target, referenced_tables)
+    if (foreign.length > 0)
+      throw new AppError(
+        'SOURCE_NOT_DECLARED',
+        `${where}: source.query: may read ${allowed.join(', ')}; declare other sources in the pipeline`,
+        { faults: foreign },
+      )
     const { rows_written, bytes_processed, attempt } = await warehouse.runJob(chain, {
       kind: 'query',
       ...statement,

@@ -1,9 +1,9 @@
-import { AppError, views } from '@convergence/contracts'
+import { AppError, newTenantIdFault, tenantView, views } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
+import { reservedByShared } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
 
-const tenantPattern = /^[a-z][a-z0-9_]{2,49}$/
 /** What the validation run at the end of onboarding writes. */
 const validationColumns: Column[] = [
   { name: 'message', type: 'STRING', description: 'What was tried' },
@@ -17,17 +17,17 @@ const validationColumns: Column[] = [
  */
 export const dataset = ({
   warehouse,
+  shared_sources,
 }: {
+  shared_sources: readonly string[]
   warehouse: Pick<Warehouse, 'project_id' | 'ensureDataset' | 'ensureTable' | 'ensureView' | 'getDataset'>
 }): Processor => ({
   ps_type: 'setup.dataset',
   run: async ({ run, step }) => {
     const { tenant_id } = step.config as { tenant_id?: unknown }
-    if (typeof tenant_id !== 'string' || !tenantPattern.test(tenant_id))
-      throw new AppError(
-        'PARAMETER_INVALID',
-        `step ${step.step_id}: tenant_id: expected 3 to 50 of a-z, 0-9 and _, beginning with a letter`,
-      )
+    const fault = newTenantIdFault(tenant_id, reservedByShared(shared_sources))
+    if (fault !== undefined || typeof tenant_id !== 'string')
+      throw new AppError('PARAMETER_INVALID', `step ${step.step_id}: tenant_id: ${String(fault)}`)
     if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id)
       throw new AppError(
         'FORBIDDEN',
@@ -47,13 +47,13 @@ export const dataset = ({
       columns: validationColumns,
       description: 'Written by the validation run at onboarding',
     })
-    const query = views['tenant_comprehensive_view']
+    const query = views[tenantView]
     if (query === undefined)
-      throw new AppError('CONFIG_INVALID', 'schemas/views/tenant_comprehensive_view.sql is missing')
+      throw new AppError('CONFIG_INVALID', `schemas/views/${tenantView}.sql is missing`)
     // The id stands in the view as a literal; the pattern above leaves nothing in it that could end one.
     await warehouse.ensureView({
       dataset: tenant_id,
-      view: 'tenant_comprehensive_view',
+      view: tenantView,
       query: query.replaceAll('{project_id}', warehouse.project_id).replaceAll('{tenant_id}', tenant_id),
     })
     return { outputs: { tenant_id, dataset: tenant_id, dataset_created } }

@@ -7,11 +7,11 @@ import type { ProcessorDeps } from '../../registry.ts'
  * The first step of onboarding: the tenant exists from here on. The same body again is the same tenant, another one is
  * CONFLICT.
  */
-export const profile = ({ store }: ProcessorDeps): Processor => ({
+export const profile = ({ store, shared_sources }: ProcessorDeps): Processor => ({
   ps_type: 'setup.tenants.profile',
   run: async ({ run, step }) => {
     const { config, step_id } = step
-    const tenant_id = tenantOf(run, step_id, config['tenant_id'])
+    const tenant_id = tenantOf(run, step_id, config['tenant_id'], shared_sources)
     const company_name = textOf(step_id, 'company_name', config['company_name'], 200)
     const admin_email = textOf(step_id, 'admin_email', config['admin_email'], 254)
     const subscription_plan = planOf(step_id, config['subscription_plan'])

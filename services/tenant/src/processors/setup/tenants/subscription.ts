@@ -9,11 +9,11 @@ import type { ProcessorDeps } from '../../registry.ts'
  * tenant that has none and
  * leaves another alone: repeated later, it must not take back a change of plan. Each run changes a plan once.
  */
-export const subscription = ({ store }: ProcessorDeps): Processor => ({
+export const subscription = ({ store, shared_sources }: ProcessorDeps): Processor => ({
   ps_type: 'setup.tenants.subscription',
   run: async ({ run, step }) => {
     const { config, step_id } = step
-    const tenant_id = tenantOf(run, step_id, config['tenant_id'])
+    const tenant_id = tenantOf(run, step_id, config['tenant_id'], shared_sources)
     const plan = planOf(step_id, config['subscription_plan'])
     const event_id = `${run.run_id}-${step_id}`
     return store.exclusive(tenant_id, async () => {
