@@ -14,7 +14,13 @@ import { openMailFolder } from '@convergence/notifier/mail-folder'
 import type { Broker } from '@convergence/local-pubsub'
 import { notifier } from '@convergence/notifier'
 import { openSmtp } from '@convergence/notifier'
-import { assertSharedSources, defaultSharedSources, loadPipelines, sharedSourcesOf, type Pipelines } from '@convergence/pipeline'
+import {
+  assertSharedSources,
+  defaultSharedSources,
+  loadPipelines,
+  sharedSourcesOf,
+  type Pipelines,
+} from '@convergence/pipeline'
 import { scheduler } from '@convergence/scheduler'
 import { openSecrets } from '@convergence/secrets'
 import { closeAll, isLocalMode, type Log } from '@convergence/service'

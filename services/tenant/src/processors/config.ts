@@ -3,12 +3,7 @@ import { AppError, newTenantIdFault, plans, type PlanName, type Run } from '@con
 import { reservedByShared } from '@convergence/pipeline'
 
 /** The tenant that a step is about. Throws unless the run is the platform's own or the tenant's. */
-export const tenantOf = (
-  run: Run,
-  step_id: string,
-  tenant_id: unknown,
-  shared_sources: readonly string[],
-): string => {
+export const tenantOf = (run: Run, step_id: string, tenant_id: unknown, shared_sources: readonly string[]): string => {
   const fault = newTenantIdFault(tenant_id, reservedByShared(shared_sources))
   if (fault !== undefined || typeof tenant_id !== 'string')
     throw new AppError('PARAMETER_INVALID', `step ${step_id}: tenant_id: ${String(fault)}`)

@@ -48,8 +48,7 @@ export const dataset = ({
       description: 'Written by the validation run at onboarding',
     })
     const query = views[tenantView]
-    if (query === undefined)
-      throw new AppError('CONFIG_INVALID', `schemas/views/${tenantView}.sql is missing`)
+    if (query === undefined) throw new AppError('CONFIG_INVALID', `schemas/views/${tenantView}.sql is missing`)
     // The id stands in the view as a literal; the pattern above leaves nothing in it that could end one.
     await warehouse.ensureView({
       dataset: tenant_id,
