@@ -156,9 +156,11 @@ describe('decide', () => {
     expect(turns.join(' ')).to.equal('a1 b1 c1 a1 b1 c1 a1 b1 c1')
   })
 
-  it('counts no quota for pipelines of the platform', () => {
+  it('counts no quota for runs of the platform; a run of a tenant counts whatever its pipeline', () => {
     const { send, state } = setup(tenant('acme', { daily: 0 }, { status: 'SUSPENDED' }))
-    expect(told(send(request('a', { pipeline: 'setup/tenants/schedule' })))).to.deep.equal(['run-admitted'])
+    expect(told(send(request('a', { pipeline: 'setup/tenants/dryrun_validation' })))).to.deep.equal([
+      'run-failed REJECTED SUBSCRIPTION_INACTIVE',
+    ])
     expect(told(send(request('b', { tenant_id: 'system', pipeline: 'setup/scheduler/trigger' })))).to.deep.equal([
       'run-admitted',
     ])

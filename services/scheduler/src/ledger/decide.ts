@@ -129,7 +129,7 @@ const onRequest = (
         )
   }
   if (refused !== undefined) return reject(draft, run, digest, at, refused)
-  const owner = accountOf(state, run.tenant_id, run.pipeline)
+  const owner = accountOf(state, run.tenant_id)
   if (owner === undefined)
     return new AppError('TENANT_UNKNOWN', `tenant ${run.tenant_id}: no such tenant in the ledger; onboard it first`)
   const day = at.slice(0, 10)
@@ -321,7 +321,7 @@ const release = (
 ): Outgoing[] => {
   const { state } = draft
   const freed = entry.phase === 'RUNNING'
-  const owner = accountOf(state, entry.tenant_id, entry.pipeline)
+  const owner = accountOf(state, entry.tenant_id)
   const wasFull = state.running_tenants >= state.rules.max_running
   const body: EndBody = {
     ...(step_id === undefined ? {} : { step_id }),

@@ -258,7 +258,7 @@ const count = (state: State, owner: Account, { period_day, period_month }: RunEn
   if (period_month !== undefined) put(state, owner.months, period_month, (owner.months.get(period_month) ?? 0) + 1)
 }
 const ownerOf = (state: State, row: LedgerRow): Account => {
-  const owner = accountOf(state, row.tenant_id, row.pipeline ?? '')
+  const owner = accountOf(state, row.tenant_id)
   if (owner === undefined) throw damaged(row, 'a tenant without a TENANT row')
   return owner
 }

@@ -143,7 +143,7 @@ export const restore = (
   )
   for (const run_id of run_ids) {
     const entry = known.runs.get(run_id)
-    const owner = entry === undefined ? undefined : accountOf(state, entry.tenant_id, entry.pipeline)
+    const owner = entry === undefined ? undefined : accountOf(state, entry.tenant_id)
     if (entry === undefined || owner === undefined) throw new Error(`run ${run_id} is not in the log`)
     state.runs.set(run_id, entry)
     if (entry.phase === 'QUEUED') enqueue(state, owner, entry)

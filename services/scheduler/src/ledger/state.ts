@@ -6,7 +6,6 @@
  * change notes its inverse; that is how decide may try rows on the state and leave it exactly as it was.
  */
 import type { Limits, Run } from '@convergence/contracts'
-import { isSystemPipeline } from '@convergence/contracts'
 import type { Past } from './past.ts'
 
 export type RowKind = 'TENANT' | 'ADMIT' | 'QUEUE' | 'REJECT' | 'RELEASE' | 'CANCEL' | 'TIMER' | 'SNAPSHOT'
@@ -163,9 +162,9 @@ export const emptyState = (epoch: string, rules: Rules = defaultRules): State =>
   journal: undefined,
 })
 
-/** Whose limits a run counts against; undefined when the tenant is not known yet. */
-export const accountOf = (state: State, tenant_id: string, pipeline: string): Account | undefined =>
-  isSystemPipeline(pipeline) || tenant_id === 'system' ? state.system : state.accounts.get(tenant_id)
+/** Whose limits a run counts against, whatever it does; undefined when the tenant is not known yet. */
+export const accountOf = (state: State, tenant_id: string): Account | undefined =>
+  tenant_id === 'system' ? state.system : state.accounts.get(tenant_id)
 
 export const openAccount = (state: State, tenant_id: string, limits: Limits): Account => {
   const opened = account(tenant_id, limits)
