@@ -259,6 +259,10 @@ export interface RunRequested {
    * Of a cron run: the time that it stands for
    */
   scheduled_time?: string
+  /**
+   * Of a request by the platform's own services: when it came in; default the time of publishing
+   */
+  requested_at?: string
 }
 /**
  * The clock: once a minute. Its publish time is the time.

@@ -3,7 +3,7 @@ import { AppError } from '@convergence/contracts'
 import { hashOf, issueKey, randomDigits } from './issue-key.ts'
 import type { Parts } from './parts.ts'
 import { scopes as allScopes } from './principal.ts'
-import type { KeyRow } from './store.ts'
+import type { KeyRow } from './store/keys.ts'
 import { decideAnew } from './versions.ts'
 
 const dayMs = 86_400_000

@@ -95,6 +95,9 @@ export const openLive = ({
   /** A run whose later event came first was admitted all the same. */
   const admitted = (entry: Entry, run: Run) => {
     const { record } = entry
+    // What was admitted is what runs, and what the tables say: a day that was counted is among its parameters.
+    record.parameters = run.parameters
+    record.requested_at = run.requested_at
     record.start_time ??= run.admitted_at ?? run.requested_at
     if (record.status !== 'PENDING' && record.status !== 'QUEUED') return
     record.status = 'RUNNING'

@@ -5,7 +5,7 @@
  */
 import { timingSafeEqual } from 'node:crypto'
 import { hashOf, isKeyShaped } from './issue-key.ts'
-import type { KeyRow, Store } from './store.ts'
+import type { KeyRow, KeyStore } from './store/keys.ts'
 
 export type Scope = 'pipelines:run' | 'pipelines:read' | 'configs:write' | 'keys:manage'
 export const scopes: readonly Scope[] = ['pipelines:run', 'pipelines:read', 'configs:write', 'keys:manage']
@@ -55,7 +55,7 @@ export interface Keys {
   clear(): void
 }
 
-export const openKeys = ({ store, now }: { store: Store; now: () => Date }): Keys => {
+export const openKeys = ({ store, now }: { store: Pick<KeyStore, 'keyByHash'>; now: () => Date }): Keys => {
   const cache = new Map<string, { row: KeyRow | undefined; at: number }>()
   const looking = new Map<string, Promise<KeyRow | undefined>>()
   const dummy = Buffer.alloc(32, 1)

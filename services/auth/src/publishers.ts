@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '@convergence/contracts'
 import type { Parts } from './parts.ts'
-import type { PublisherKeyRow } from './store.ts'
+import type { PublisherKeyRow } from './store/keys.ts'
 import { decideAnew } from './versions.ts'
 
 type PublisherParts = Pick<Parts, 'deps' | 'store'>

@@ -94,6 +94,7 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
             parameters: ask.parameters,
             trigger_type: ask.trigger_type,
             trigger_by: ask.trigger_by,
+            ...(record.requested_at === null ? {} : { requested_at: record.requested_at }),
             ...(ask.trigger_type === 'resume' ? { action: 'resume' as const } : {}),
             ...(ask.user_id === undefined ? {} : { user_id: ask.user_id }),
             ...(ask.parent_run_id === undefined ? {} : { parent_run_id: ask.parent_run_id }),
@@ -124,17 +125,19 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
         'IDEMPOTENCY_MISMATCH',
         'Idempotency-Key: was used with another pipeline, other parameters or another run to resume; use a new key, or repeat the first request exactly',
       )
-    const compiled = pipelines.compile({
-      run_id,
-      tenant_id: ask.tenant_id,
-      pipeline: ask.pipeline,
-      parameters: ask.parameters,
-      trigger_type: ask.trigger_type,
-      trigger_by: ask.trigger_by,
-      requested_at: now().toISOString(),
-      ...(ask.user_id === undefined ? {} : { user_id: ask.user_id }),
-      ...(ask.parent_run_id === undefined ? {} : { parent_run_id: ask.parent_run_id }),
-    })
+    const compile = (requested_at: string) =>
+      pipelines.compile({
+        run_id,
+        tenant_id: ask.tenant_id,
+        pipeline: ask.pipeline,
+        parameters: ask.parameters,
+        trigger_type: ask.trigger_type,
+        trigger_by: ask.trigger_by,
+        requested_at,
+        ...(ask.user_id === undefined ? {} : { user_id: ask.user_id }),
+        ...(ask.parent_run_id === undefined ? {} : { parent_run_id: ask.parent_run_id }),
+      })
+    const compiled = compile(now().toISOString())
     /**
      * The answer to a repeat of what was asked here; throws for another request under the same key. Not async: between
      * it and `live.requested` nobody else may come in.
@@ -154,7 +157,7 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
     const meanwhile = repeated()
     if (meanwhile !== undefined) return meanwhile
     // Known here before it is published: its events may be faster than the answer of the broker.
-    const { record } = live.requested(pendingOf({ ...compiled, parameters: ask.parameters }), digest)
+    const { record } = live.requested(pendingOf(row === undefined ? compiled : compile(row.requested_at)), digest)
     const durable = makeDurable(record, ask, digest).finally(() => inFlight.delete(run_id))
     inFlight.set(run_id, durable)
     await durable

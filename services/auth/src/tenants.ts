@@ -1,6 +1,6 @@
 /** What this replica knows of tenants' plans and use: early advice at the door. The ledger decides. */
 import { AppError, type TenantChanged } from '@convergence/contracts'
-import type { Store, Tenant, Usage } from './store.ts'
+import type { Tenant, TenantStore, Usage } from './store/tenants.ts'
 
 export interface TenantsCache {
   /** At most 30 s old; newer when a change was heard. */
@@ -36,7 +36,7 @@ export class QuotaError extends AppError {
   }
 }
 
-export const openTenants = ({ store, now }: { store: Store; now: () => Date }): TenantsCache => {
+export const openTenants = ({ store, now }: { store: TenantStore; now: () => Date }): TenantsCache => {
   const cache = new Map<string, Entry>()
   const loading = new Map<string, Promise<Entry | undefined>>()
   const today = () => now().toISOString().slice(0, 10)

@@ -126,23 +126,23 @@ export const fakeWarehouse = (): FakeWarehouse => {
         case 'tenant_usage_quotas':
           return [filtered(rows('usage'), 'tenant_id')[0] ?? { daily: 0, monthly: 0, concurrent: 0 }]
         case 'tenant_pipeline_runs': {
-          if (value['run_id'] !== undefined)
-            return rows('runs').filter(
-              (row) =>
-                row['pipeline_logging_id'] === value['run_id'] &&
-                (value['tenant_id'] === undefined || row['tenant_id'] === value['tenant_id']),
-            )
-          const mine = rows('runs').filter((row) => row['tenant_id'] === value['tenant_id'])
-          const asked = rows('run_requests')
-            .filter(
-              (row) =>
-                row['tenant_id'] === value['tenant_id'] &&
-                !mine.some((run) => run['pipeline_logging_id'] === row['run_id']),
-            )
-            .map((row) => ({ ...row, pipeline_logging_id: row['run_id'], status: 'PENDING' }))
-          return [...mine, ...asked]
+          const matches = (row: Row) =>
+            (value['tenant_id'] === undefined || row['tenant_id'] === value['tenant_id']) &&
+            (value['run_id'] === undefined || row['pipeline_logging_id'] === value['run_id'])
+          const asked = rows('run_requests').map((row) => ({ ...row, pipeline_logging_id: row['run_id'] }))
+          const isQueued = (id: unknown) => rows('queue').some((row) => row['pipeline_logging_id'] === id)
+          const recorded = rows('runs').map((run) => {
+            const request = asked.find(({ pipeline_logging_id }) => pipeline_logging_id === run['pipeline_logging_id'])
+            const requested_at = request?.['requested_at' as never] ?? run['requested_at'] ?? run['start_time']
+            return { ...request, ...run, requested_at }
+          })
+          const waiting = asked
+            .filter(({ pipeline_logging_id: id }) => !recorded.some((run: Row) => run['pipeline_logging_id'] === id))
+            .map((row) => ({ ...row, status: isQueued(row.pipeline_logging_id) ? 'QUEUED' : 'PENDING' }))
+          return [...recorded, ...waiting]
             .filter(
               (row: Row) =>
+                matches(row) &&
                 (value['run_status'] === undefined || row['status'] === value['run_status']) &&
                 (value['after_at'] === undefined || String(row['requested_at']) < value['after_at']),
             )
@@ -153,11 +153,6 @@ export const fakeWarehouse = (): FakeWarehouse => {
           return filtered(rows('run_requests'), 'run_id', 'tenant_id')
         case 'tenant_step_logs':
           return rows('steps').filter((row) => row['pipeline_logging_id'] === value['run_id'])
-        case 'pipeline_execution_queue':
-          return filtered(
-            rows('queue').map((row) => ({ ...row, run_id: row['pipeline_logging_id'] })),
-            'run_id',
-          )
         case 'tenant_pipeline_configs':
           return filtered(rows('configs'), 'tenant_id').filter(
             (row) => value['schedule_name'] === undefined || row['name'] === value['schedule_name'],

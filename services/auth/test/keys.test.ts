@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { hashOf, isKeyShaped, issueKey } from '../src/issue-key.ts'
 import { openKeys } from '../src/principal.ts'
-import type { KeyRow, Store } from '../src/store.ts'
+import type { KeyRow } from '../src/store/keys.ts'
 import { adminKey, clock, inWorld } from './fakes.ts'
 
 describe('the form of a key', () => {
@@ -48,7 +48,7 @@ const setup = () => {
       lookUps += 1
       return rows.get(hash)
     },
-  } as Partial<Store> as Store
+  }
   const add = (more: Partial<KeyRow> = {}) => {
     const key = issueKey('acme_corp')
     const row: KeyRow = {

@@ -5,7 +5,8 @@ import { createKey, revokeKey, rotateKey } from '../src/keys.ts'
 import type { Parts } from '../src/parts.ts'
 import { openKeys } from '../src/principal.ts'
 import { registerPublisher, revokePublisher } from '../src/publishers.ts'
-import { openStore, type PublisherKeyRow } from '../src/store.ts'
+import { openStore } from '../src/store.ts'
+import type { PublisherKeyRow } from '../src/store/keys.ts'
 import { clock, fakeWarehouse, type FakeWarehouse } from './fakes.ts'
 
 const silent = { error: () => undefined }

@@ -46,6 +46,7 @@ export const openStore = ({
     user_id: run.user_id ?? null,
     parameters: run.parameters,
     parent_run_id: run.parent_run_id ?? null,
+    requested_at: run.requested_at,
     start_time: null,
     end_time: null,
     duration_ms: null,

@@ -6,7 +6,7 @@ import type { Parts } from '../parts.ts'
 import { scopes } from '../principal.ts'
 import { registerPublisher, revokePublisher } from '../publishers.ts'
 import type { Route } from '../route.ts'
-import type { KeyRow, PublisherKeyRow } from '../store.ts'
+import type { KeyRow, PublisherKeyRow } from '../store/keys.ts'
 
 const keyAnswer = (row: KeyRow) => ({
   key_id: row.key_id,

@@ -3,7 +3,7 @@ import { object, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import type { Parts } from '../parts.ts'
 import type { Call, Route } from '../route.ts'
-import type { ScheduleRow } from '../store.ts'
+import type { ScheduleRow } from '../store/settings.ts'
 import { offered } from './pipelines.ts'
 
 const pipeline = 'setup/tenants/schedule'

@@ -4,7 +4,7 @@ import { openOnboarding, type OnboardBody } from '../onboarding.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import type { Parts } from '../parts.ts'
 import type { Route } from '../route.ts'
-import type { Tenant } from '../store.ts'
+import type { Tenant } from '../store/tenants.ts'
 
 const onboardBody = object(
   {

@@ -139,7 +139,7 @@ export const compileRequest = (
   pipelines: Pipelines,
   event: RunRequested,
   { kid, run_id, platform }: Verified,
-  requested_at: string,
+  published_at: string,
 ): { run: Run; digest: string; refused?: Fault } => {
   const digest = requestDigest(event)
   const trigger_type: Run['trigger_type'] = platform ? (event.trigger_type ?? 'api') : 'publisher'
@@ -149,7 +149,7 @@ export const compileRequest = (
     pipeline: event.pipeline ?? '',
     parameters: event.parameters ?? {},
     trigger_type,
-    requested_at,
+    requested_at: platform ? (event.requested_at ?? published_at) : published_at,
     priority: event.priority ?? 5,
     trigger_by: platform ? (event.trigger_by ?? kid) : kid,
     ...(event.user_id === undefined ? {} : { user_id: event.user_id }),

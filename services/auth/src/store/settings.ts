@@ -1,0 +1,75 @@
+/** What a tenant has set: schedules, which scheduler writes, and credentials, in versions. */
+import { writeVersion } from '../versions.ts'
+import { jsonOf, textOf, type Tables } from './tables.ts'
+
+export interface ScheduleRow {
+  name: string
+  pipeline: string
+  cron: string
+  timezone: string
+  parameters: unknown
+  priority: number
+  is_active: boolean
+  missed: string
+  overlap: string
+  next_run_time: string | null
+  last_run_time: string | null
+  version: number
+}
+export interface CredentialRow {
+  credential_ref: string
+  tenant_id: string
+  provider: string
+  sealed: string
+  version: number
+  recorded_at: string
+}
+
+export interface SettingStore {
+  schedules(tenant_id: string, name?: string): Promise<ScheduleRow[]>
+  credentialVersion(tenant_id: string, credential_ref: string): Promise<number>
+  /** False when another writer was first. */
+  writeCredential(row: CredentialRow): Promise<boolean>
+}
+
+export const settingStore = ({ warehouse, name, rows, first }: Tables): SettingStore => ({
+  schedules: async (tenant_id, schedule) => {
+    const found = await rows(
+      `SELECT name, pipeline, cron, timezone, parameters, priority, is_active, missed, overlap, next_run_time,
+         last_run_time, version
+       FROM ${name('tenant_pipeline_configs')}
+       WHERE tenant_id = @tenant_id AND NOT is_deleted ${schedule === undefined ? '' : 'AND name = @schedule_name '}
+       ORDER BY name LIMIT 500`,
+      { tenant_id, schedule_name: schedule },
+    )
+    return found.map((row) => ({
+      name: String(row['name']),
+      pipeline: String(row['pipeline']),
+      cron: String(row['cron']),
+      timezone: String(row['timezone']),
+      parameters: jsonOf(row['parameters']),
+      priority: Number(row['priority']),
+      is_active: row['is_active'] === true,
+      missed: String(row['missed']),
+      overlap: String(row['overlap']),
+      next_run_time: textOf(row['next_run_time']),
+      last_run_time: textOf(row['last_run_time']),
+      version: Number(row['version']),
+    }))
+  },
+  credentialVersion: async (tenant_id, credential_ref) => {
+    const row = await first(
+      `SELECT version FROM ${name('tenant_cloud_credentials')}
+       WHERE tenant_id = @tenant_id AND credential_ref = @credential_ref LIMIT 1`,
+      { tenant_id, credential_ref },
+    )
+    return Number(row?.['version'] ?? 0)
+  },
+  writeCredential: (row) =>
+    writeVersion(
+      warehouse,
+      'tenant_cloud_credentials',
+      { id: `${row.tenant_id}/${row.credential_ref}`, version: row.version },
+      [{ ...row, is_active: true, event_id: `${row.tenant_id}:${row.credential_ref}:v${row.version}` }],
+    ),
+})
