@@ -11,9 +11,10 @@ import { createGunzip } from 'node:zlib'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
+import { sourcesOf } from '@convergence/warehouse'
 import type { LoadColumn, LoadSpec, Row } from '@convergence/warehouse'
 import { raise, raised, wordFault } from './faults.ts'
-import { constant, decimalFrom, expectedWord, fromText, objectOf, shown, wrongValue } from './load/convert.ts'
+import { constant, decimalFrom, expectedWord, fromText, objectWith, shown, wrongValue } from './load/convert.ts'
 import { planParquet } from './load/parquet.ts'
 import { holdsBytes, literal, misfitOf, quoted, typeOf } from './values.ts'
 
@@ -189,13 +190,7 @@ const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): 
       }
     }
     const used = header.find(
-      (name, k) =>
-        header.indexOf(name) !== k &&
-        columns.some(
-          (column) =>
-            ('source' in column && column.source === name) ||
-            ('object_of' in column && Object.values(column.object_of).includes(name)),
-        ),
+      (name, k) => header.indexOf(name) !== k && columns.some((column) => sourcesOf(column).includes(name)),
     )
     if (used !== undefined)
       throw new AppError('EXPORT_INVALID', `${file.name}:1: has two columns ${used}; expected one`)
@@ -212,10 +207,14 @@ const planCsv = async (files: readonly File[], columns: readonly LoadColumn[]): 
     const values = columns.map((column, k) => {
       if ('value' in column) return constant(column.value, column)
       if ('object_of' in column)
-        return objectOf(
+        return objectWith(
           Object.entries(column.object_of).flatMap(([key, source]) => {
             const text = textOf(source)
             return text === undefined ? [] : [[key, text] as const]
+          }),
+          (column.maps ?? []).flatMap(({ source, prefix }) => {
+            const text = textOf(source)
+            return text === undefined ? [] : [{ text, prefix }]
           }),
         )
       const text = textOf(column.source)

@@ -376,7 +376,7 @@ describe('warehouse engine', function () {
       [
         'a quote that is never closed',
         `${csv}x,1,1/2/2025,,,,\n"x,1\n`,
-        'bucket/w.csv:3: a quote is opened and never closed',
+        'bucket/w.csv:3, column line/id: expected a quote that closes the field, got the end of the file',
       ],
       [
         'an LF among CRLF',

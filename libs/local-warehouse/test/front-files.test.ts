@@ -189,4 +189,37 @@ describe('Files by both sides of the warehouse', function () {
       expect(google, JSON.stringify(text)).to.deep.equal(engine)
     }
   })
+  it('give the same members of maps, text where JSON is none, and days that are asked for', async () => {
+    const columns: LoadColumn[] = [
+      { name: 'tags', type: 'JSON', source: 'Tags', wrap_braces: true, or_text: true },
+      { name: 'region', type: 'STRING', source: 'Map', key: 'region' },
+      { name: 'price', type: 'BIGNUMERIC', source: 'Map', key: 'a/b~c' },
+      { name: 'beside', type: 'JSON', object_of: { user_env: 'Env' }, maps: [{ source: 'Map' }] },
+      { name: 'some', type: 'JSON', object_of: {}, maps: [{ source: 'Map', prefix: 'resourceTag/' }] },
+      { name: 'day', type: 'TIMESTAMP', source: 'Day', within: { from: '2025-11-01', to: '2025-12-01' } },
+    ]
+    const csv = (...rows: string[][]): string =>
+      [['Tags', 'Map', 'Env', 'Day'], ...rows]
+        .map((row) => `${row.map((text) => `"${text.replaceAll('"', '""')}"`).join(',')}\n`)
+        .join('')
+    const day = '2025-11-30T23:59:59Z'
+    for (const [row, expected] of [
+      [['"k": "v"', '{"region":"eu","a/b~c":"1.5"}', 'prod', day], { region: 'eu', price: '1.5' }],
+      [['"k": "v":', '{"region":"","user_env":"x","resourceTag/env":"prod"}', 'prod', '2025-11-01'], { region: null }],
+      [['"k": "v",', '{"resourceTag/a":"1","resourceTag/b \\"q\\"":"2","costCategory/t":"3"}', '', ''], {}],
+      [['{"k": [1, 2, ]}', 'no map', 'prod', ''], { region: null }],
+      [['{"k": "a, ]"}', '[1]', '', ''], { tags: { k: 'a, ]' } }],
+      [['{"k": NaN}', '{"region": 7}', '', ''], { tags: '{"k": NaN}', region: '7' }],
+      [['', '', '', ''], { tags: null, region: null }],
+      [['"x', '{"a/b~c":"much"}', '', ''], undefined],
+      [['', '', '', '2025-12-01T00:00:00Z'], undefined],
+      [['', '', '', '2025-12-01T00:30:00+01:00'], {}],
+      [['', '', '', '2025-10-31'], undefined],
+    ] as const) {
+      const [engine, google] = await both(csv([...row]), columns)
+      expect(google, JSON.stringify(row)).to.deep.equal(engine)
+      if (expected === undefined) expect(engine, JSON.stringify(row)).to.match(/^EXPORT_INVALID a\.csv:2, column/)
+      else expect((engine as Record<string, unknown>[])[0], JSON.stringify(row)).to.deep.include(expected)
+    }
+  })
 })

@@ -17,6 +17,10 @@ export interface TextColumn {
   wrap_braces?: boolean
   /** JSON: text that is none is kept as a string of JSON. */
   or_text?: boolean
+  /** Days, `to` exclusive, in UTC: what is outside of them is no value of the column. */
+  within?: { from: string; to: string }
+  /** What is at this key of the JSON object that the text holds; NULL where it holds none. */
+  key?: string
 }
 /** Text of a field to text of JSON; undefined when it is no value of the type. */
 export type Convert = (text: string) => string | undefined
@@ -108,8 +112,44 @@ const jsonOf = (text: string, { wrap_braces = false, or_text = false }: TextColu
     return or_text ? JSON.stringify(text) : undefined
   }
 }
+/** The members of the JSON object in a text; undefined when there is none in it. */
+export const membersOf = (text: string): Readonly<Record<string, unknown>> | undefined => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Readonly<Record<string, unknown>>)
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+/** The text at a key of the JSON object in a text; empty when there is none. */
+const memberText = (text: string, key: string): string => {
+  const value = membersOf(text)?.[key] ?? ''
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+/** The day in UTC of a date or an instant in JSON. */
+const utcDay = (json: string): string => {
+  const text = JSON.parse(json) as string
+  return /[T ].*[+-]\d\d(:?\d\d)?$/.test(text) ? new Date(text).toISOString().slice(0, 10) : text.slice(0, 10)
+}
 /** How the text of a field becomes a value of the column; an empty field is NULL and does not come here. */
 export const converterOf = (column: TextColumn): Convert => {
+  const { key, within } = column
+  const convert = plainConverterOf(column)
+  if (key !== undefined)
+    return (text) => {
+      const member = memberText(text, key)
+      return member === '' ? 'null' : convert(member)
+    }
+  if (within === undefined) return convert
+  return remembered((text) => {
+    const value = convert(text)
+    const day = value === undefined ? '' : utcDay(value)
+    return day >= within.from && day < within.to ? value : undefined
+  })
+}
+const plainConverterOf = (column: TextColumn): Convert => {
   const { type, format } = column
   switch (type) {
     case 'STRING':
@@ -151,8 +191,10 @@ export const converterOf = (column: TextColumn): Convert => {
 /** A value of others in an error of ours: short, and whole characters. */
 export const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 60).toWellFormed()}...` : text}'`
 /** What an error says of a text that the column does not take. */
-export const mismatch = ({ type, format }: Pick<TextColumn, 'type' | 'format'>, text: string): string =>
-  `expected ${format === undefined ? type : `${type} as ${format}`}, got ${text === '' ? 'an empty field' : shown(text)}`
+export const mismatch = ({ type, format, within }: Omit<TextColumn, 'name'>, text: string): string => {
+  const days = within === undefined ? '' : ` from ${within.from} and before ${within.to}`
+  return `expected ${type}${format === undefined ? '' : ` as ${format}`}${days}, got ${text === '' ? 'an empty field' : shown(text)}`
+}
 
 // ---- values of JSON
 

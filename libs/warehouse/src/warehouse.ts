@@ -47,20 +47,39 @@ export interface Destination extends TableRef {
   add_columns?: boolean
 }
 
-/**
- * A column of a load: from a file's column, constant, or a JSON object of several file columns. An empty field is NULL.
- */
-export type LoadColumn = Column &
-  (
-    | {
-        source: string
-        /** Empty text when the column is not in the file; default: EXPORT_INVALID. */ optional?: boolean
-        /** strptime format of DATE and TIMESTAMP where it is not ISO 8601. */ format?: string
-        /** Azure: the inside of a JSON object without its braces. */ wrap_braces?: boolean
-      }
-    | { value: Scalar }
-    | { object_of: Readonly<Record<string, string>> }
-  )
+/** A column of a load. An empty field is NULL. */
+export type LoadColumn = Column & (FieldSource | { value: Scalar } | ObjectSource)
+/** From one column of the file. */
+export interface FieldSource {
+  source: string
+  /** Empty text when the column is not in the file; default: EXPORT_INVALID. */
+  optional?: boolean
+  /** strptime format of DATE and TIMESTAMP where it is not ISO 8601. */
+  format?: string
+  /** Azure: the inside of a JSON object without its braces. */
+  wrap_braces?: boolean
+  /** JSON: text that is none is kept as a string of JSON; default: EXPORT_INVALID. */
+  or_text?: boolean
+  /** Days, `to` exclusive, in UTC: a filled field outside of them is EXPORT_INVALID. */
+  within?: { from: string; to: string }
+  /** What is at this key of the JSON object that the field holds; NULL where it holds none. */
+  key?: string
+}
+/** A JSON object of several columns of the file: of those that are filled, by these keys. */
+export interface ObjectSource {
+  object_of: Readonly<Record<string, string>>
+  /**
+   * Columns that hold JSON objects, whose members stand beside those: all of them, or with a prefix those whose keys
+   * begin with it, without it. The last one of a key counts, and `object_of` counts most.
+   */
+  maps?: readonly { source: string; prefix?: string }[]
+}
+/** The columns of a file that a column of a load reads. */
+export const sourcesOf = (column: LoadColumn): string[] => {
+  if ('source' in column) return [column.source]
+  if (!('object_of' in column)) return []
+  return [...Object.values(column.object_of), ...(column.maps ?? []).map(({ source }) => source)]
+}
 
 /**
  * Local files that become a table's rows as one atomic job. CSV files have a header; its columns are matched exactly by

@@ -37,6 +37,22 @@ const writtenOut = (text: string): string =>
   `list_transform([regexp_extract(${text}, '^([+-]?)([0-9]*)[.]?([0-9]*)[eE]([+-]?[0-9]{1,3})$', ['s', 'i', 'f', 'e'])], lambda m: ` +
   `CASE WHEN strlen(m.f) - TRY_CAST(m.e AS INTEGER) BETWEEN greatest(1, strlen(m.i || m.f)) AND 18 AND m.i || m.f <> '' ` +
   `THEN TRY_CAST(m.s || '0.' || repeat('0', strlen(m.f) - CAST(m.e AS INTEGER) - strlen(m.i || m.f)) || m.i || m.f AS DECIMAL(18,18)) END)[1]`
+/**
+ * Text to JSON, NULL when it is none. DuckDB also takes a comma before a closing bracket and numbers that are none;
+ * texts in which there may be such are looked at again without what is in quotes.
+ */
+const jsonFrom = (text: string): string => {
+  const loose = literal(',\\s*[}\\]]|nan|inf')
+  const bare = `regexp_replace(${text}, '"(\\\\.|[^"\\\\])*"', '""', 'g')`
+  return `CASE WHEN NOT regexp_matches(${text}, ${loose}, 'i') OR NOT regexp_matches(${bare}, ${loose}, 'i') THEN TRY_CAST(${text} AS JSON) END`
+}
+/** Text to the JSON object that it is, NULL for other text. */
+const objectFrom = (text: string): string =>
+  `CASE WHEN json_type(${jsonFrom(text)}) = 'OBJECT' THEN CAST(${text} AS JSON) END`
+/** The member of a JSON object as text, NULL when there is none or it is empty. */
+export const memberFrom = (text: string, key: string): string =>
+  `NULLIF(json_extract_string(${objectFrom(text)}, ${literal(pointerOf(key))}), '')`
+const pointerOf = (key: string): string => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
 /** Text to the column's type, NULL when it does not convert. */
 export const attempt = (text: string, column: FileColumn): string => {
   const type = typeOf(column)
@@ -60,8 +76,11 @@ export const attempt = (text: string, column: FileColumn): string => {
     case 'BYTES':
       return `TRY(from_base64(${text}))`
     case 'JSON': {
-      if (column.wrap_braces !== true) return `TRY_CAST(${text} AS JSON)`
-      return `TRY_CAST(CASE WHEN starts_with(ltrim(${text}), '{') THEN ${text} ELSE '{' || ${text} || '}' END AS JSON)`
+      const whole =
+        column.wrap_braces === true
+          ? `CASE WHEN starts_with(ltrim(${text}), '{') THEN ${text} ELSE '{' || ${text} || '}' END`
+          : text
+      return column.or_text === true ? `COALESCE(${jsonFrom(whole)}, to_json(${text}))` : jsonFrom(whole)
     }
     default:
       return `TRY_CAST(${text} AS ${type})`
@@ -82,8 +101,29 @@ export const fromText = (text: string, column: FileColumn, k: number): string =>
     column.mode === 'REQUIRED'
       ? raise('EXPORT_INVALID', `${wrongValue}${k} `, `COALESCE(${text}, '')`, type)
       : `CAST(NULL AS ${type})`
-  if (column.type === 'STRING' && column.mode !== 'REQUIRED') return text
-  return `CASE WHEN ${text} IS NULL THEN ${missing} ELSE COALESCE(${attempt(text, column)}, ${wrong}) END`
+  const own = column.key === undefined ? text : memberFrom(text, column.key)
+  if (column.type === 'STRING' && column.mode !== 'REQUIRED') return own
+  return `CASE WHEN ${own} IS NULL THEN ${missing} ELSE COALESCE(${withinDays(attempt(own, column), column)}, ${wrong}) END`
+}
+/** A value that lies in the column's days; NULL for others. */
+export const withinDays = (value: string, { within }: FileColumn): string =>
+  within === undefined
+    ? value
+    : `CASE WHEN CAST(${value} AS DATE) >= DATE ${literal(within.from)} AND CAST(${value} AS DATE) < DATE ${literal(within.to)} THEN ${value} END`
+/** A JSON object of the fields that are not empty, and of the members of the objects that `maps` are texts of. */
+export const objectWith = (
+  pairs: readonly (readonly [string, string])[],
+  maps: readonly { text: string; prefix?: string }[],
+): string => {
+  if (maps.length === 0) return objectOf(pairs)
+  const own = maps.map(({ text, prefix }) => {
+    const object = objectFrom(text)
+    if (prefix === undefined) return `COALESCE(${object}, CAST('{}' AS JSON))`
+    const member = `CAST(to_json(substr(m, ${prefix.length + 1})) AS VARCHAR) || ':' || CAST(json_extract(${object}, '/' || replace(replace(m, '~', '~0'), '/', '~1')) AS VARCHAR)`
+    const members = `list_transform(list_filter(json_keys(${object}), lambda m: starts_with(m, ${literal(prefix)})), lambda m: ${member})`
+    return `CAST('{' || COALESCE(array_to_string(${members}, ','), '') || '}' AS JSON)`
+  })
+  return [...own, ...(pairs.length === 0 ? [] : [objectOf(pairs)])].reduce((a, b) => `json_merge_patch(${a}, ${b})`)
 }
 /** A JSON object of the fields that are not empty. */
 export const objectOf = (pairs: readonly (readonly [string, string])[]): string =>
@@ -93,7 +133,12 @@ export const objectOf = (pairs: readonly (readonly [string, string])[]): string 
 
 /** The type as a message says it: a number that only this warehouse does not hold is none of another type. */
 export const expectedWord = (column: LoadColumn, got = ''): string => {
-  if ('format' in column && column.format !== undefined) return `${column.type} as ${column.format}`
+  const days =
+    'within' in column && column.within !== undefined
+      ? ` from ${column.within.from} and before ${column.within.to}`
+      : ''
+  if ('format' in column && column.format !== undefined) return `${column.type} as ${column.format}${days}`
+  if (days !== '') return `${column.type}${days}`
   if (column.type === 'BIGNUMERIC' && isNumber.test(got))
     return 'BIGNUMERIC with at most 20 digits before the point and 18 after it'
   return column.type

@@ -6,11 +6,22 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
+import { sourcesOf } from '@convergence/warehouse'
 import type { LoadColumn, LoadSpec } from '@convergence/warehouse'
 import { bignumericScale, columnFromDuckdb } from '@convergence/googlesql/types'
 import { isInterrupt, raise, raised, wordFault } from '../faults.ts'
 import { literal, quoted, typeOf } from '../values.ts'
-import { attempt, constant, decimalFrom, expectedWord, objectOf, shown, wrongValue } from './convert.ts'
+import {
+  attempt,
+  constant,
+  decimalFrom,
+  expectedWord,
+  memberFrom,
+  objectWith,
+  shown,
+  withinDays,
+  wrongValue,
+} from './convert.ts'
 import type { FileColumn } from './convert.ts'
 
 type File = LoadSpec['files'][number]
@@ -145,6 +156,12 @@ const isExact = (from: string, to: string): boolean => {
     source.precision - source.scale <= target.precision - target.scale
   )
 }
+/** A file's column as text; what is nested as JSON. An empty text is none, as in CSV. */
+const textIn = (source: string, types: ReadonlyMap<string, string>): string => {
+  const type = types.get(source.toLowerCase()) ?? ''
+  const value = `r.${quoted(source)}`
+  return `NULLIF(CAST(${/^MAP|STRUCT|\[\]$/.test(type) ? `to_json(${value})` : value} AS VARCHAR), '')`
+}
 /** A value of a file's column as the table's type; what is not exactly one of its values raises. `k`: the column. */
 const converted = (value: string, from: string, column: FileColumn, k: number): string => {
   const to = typeOf(column)
@@ -163,6 +180,7 @@ const converted = (value: string, from: string, column: FileColumn, k: number): 
   const text = `CAST(${value} AS VARCHAR)`
   let tried = `TRY_CAST(${value} AS ${to})`
   if (from === 'VARCHAR') tried = attempt(value, column)
+  else if (column.type === 'JSON') tried = `to_json(${value})`
   else if ((column.type === 'NUMERIC' || column.type === 'BIGNUMERIC') && (from === 'DOUBLE' || from === 'FLOAT'))
     // The shortest decimal that is the same double, not the digits of its binary form.
     tried = decimalFrom(text, column.type)
@@ -170,7 +188,7 @@ const converted = (value: string, from: string, column: FileColumn, k: number): 
   else if (column.type === 'INT64' && (decimal !== undefined || from === 'DOUBLE' || from === 'FLOAT'))
     tried = `CASE WHEN ${value} = trunc(${value}) THEN TRY_CAST(${value} AS BIGINT) END`
   const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, `r.${fileName} || chr(10) || ${text}`, to)
-  return `CASE WHEN ${value} IS NULL THEN CAST(NULL AS ${to}) ELSE COALESCE(${tried}, ${wrong}) END`
+  return `CASE WHEN ${value} IS NULL THEN CAST(NULL AS ${to}) ELSE COALESCE(${withinDays(tried, column)}, ${wrong}) END`
 }
 const fileName = '"convergence file"'
 
@@ -232,9 +250,7 @@ export const planParquet = async (
   columns: readonly LoadColumn[],
 ): Promise<{ sql: string; explain(error: unknown): Promise<AppError> }> => {
   const explain = (error: unknown) => explainParquet(files, columns, error)
-  const sources = columns.flatMap((column) =>
-    'source' in column ? [column.source] : 'object_of' in column ? Object.values(column.object_of) : [],
-  )
+  const sources = columns.flatMap(sourcesOf)
   const groups = await grouped(connection, files, new Set(sources.map((name) => name.toLowerCase()))).catch(
     (error: unknown) => {
       throw error instanceof AppError || isInterrupt(error) ? error : explain(error)
@@ -252,13 +268,18 @@ export const planParquet = async (
     const values = columns.map((column, k) => {
       if ('value' in column) return constant(column.value, column)
       if ('object_of' in column)
-        return objectOf(
+        return objectWith(
           Object.entries(column.object_of).flatMap(([key, source]) =>
-            types.has(source.toLowerCase()) ? [[key, `CAST(r.${quoted(source)} AS VARCHAR)`] as const] : [],
+            types.has(source.toLowerCase()) ? [[key, textIn(source, types)] as const] : [],
+          ),
+          (column.maps ?? []).flatMap(({ source, prefix }) =>
+            types.has(source.toLowerCase()) ? [{ text: textIn(source, types), prefix }] : [],
           ),
         )
       const type = types.get(column.source.toLowerCase())
-      return type === undefined ? constant(null, column) : converted(`r.${quoted(column.source)}`, type, column, k)
+      if (type === undefined) return constant(null, column)
+      if (column.key === undefined) return converted(`r.${quoted(column.source)}`, type, column, k)
+      return converted(memberFrom(textIn(column.source, types), column.key), 'VARCHAR', column, k)
     })
     const list = same.map(({ path }) => literal(path)).join(', ')
     return `SELECT ${values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')} FROM read_parquet([${list}], filename=${literal(fileName.slice(1, -1))}) AS r`

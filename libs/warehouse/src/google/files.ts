@@ -10,8 +10,9 @@ import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { csvRecords, type CsvRecord } from '@convergence/tabular/csv'
-import { converterOf, decimalOf, misfitOf, mismatch, shown } from '@convergence/tabular/values'
-import type { LoadColumn, LoadSpec } from '../warehouse.ts'
+import { converterOf, decimalOf, membersOf, misfitOf, mismatch, shown } from '@convergence/tabular/values'
+import { sourcesOf } from '../warehouse.ts'
+import type { LoadColumn, LoadSpec, ObjectSource } from '../warehouse.ts'
 import type { PeriodColumn } from './sql.ts'
 
 export interface Rows {
@@ -114,18 +115,7 @@ async function* csvRows(
         const text = `${key}${constantOf(column.value)}`
         return () => (column.value === null ? undefined : text)
       }
-      if ('object_of' in column) {
-        const parts = Object.entries(column.object_of)
-          .map(([name, source]) => [`${JSON.stringify(name)}:`, names.indexOf(source)] as const)
-          .filter(([, at]) => at >= 0)
-        return ({ fields }) =>
-          `${key}{${parts
-            .flatMap(([name, at]) => {
-              const text = fields[at] ?? ''
-              return text === '' ? [] : [`${name}${JSON.stringify(text)}`]
-            })
-            .join(',')}}`
-      }
+      if ('object_of' in column) return objectMaker(key, column, names)
       const at = names.indexOf(column.source)
       const convert = converterOf(column)
       return (record) => {
@@ -173,6 +163,25 @@ async function* csvRows(
     if (piece !== '') yield piece
   }
 }
+/** A JSON object of the fields that are filled, and of what is in the objects that fields hold. */
+const objectMaker = (
+  key: string,
+  { object_of, maps = [] }: ObjectSource,
+  names: readonly string[],
+): ((record: CsvRecord) => string) => {
+  const placed = <T extends { source: string }>(parts: readonly T[]) =>
+    parts.map((part) => ({ ...part, at: names.indexOf(part.source) })).filter(({ at }) => at >= 0)
+  const parts = placed(Object.entries(object_of).map(([name, source]) => ({ name, source })))
+  const objects = placed(maps)
+  return ({ fields }) => {
+    const members = new Map<string, unknown>()
+    for (const { at, prefix = '' } of objects)
+      for (const [name, value] of Object.entries(membersOf(fields[at] ?? '') ?? {}))
+        if (name.startsWith(prefix)) members.set(name.slice(prefix.length), value)
+    for (const { at, name } of parts) if (fields[at] !== '') members.set(name, fields[at])
+    return `${key}{${[...members].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`
+  }
+}
 const assertHeader = (file: File, header: readonly string[], columns: readonly LoadColumn[]): void => {
   for (const column of columns) {
     if ('source' in column && column.optional !== true && !header.includes(column.source)) {
@@ -183,13 +192,7 @@ const assertHeader = (file: File, header: readonly string[], columns: readonly L
     }
   }
   const twice = header.find(
-    (name, k) =>
-      header.indexOf(name) !== k &&
-      columns.some(
-        (column) =>
-          ('source' in column && column.source === name) ||
-          ('object_of' in column && Object.values(column.object_of).includes(name)),
-      ),
+    (name, k) => header.indexOf(name) !== k && columns.some((column) => sourcesOf(column).includes(name)),
   )
   if (twice !== undefined)
     throw new AppError('EXPORT_INVALID', `${file.name}:1: has two columns ${twice}; expected one`)
