@@ -11,7 +11,7 @@ import { AppError } from '@convergence/contracts'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** One variable in an env.schema.json: JSON Schema, and what a person needs to set it right. */
-interface Variable {
+export interface Variable {
   $ref?: string
   description?: string
   default?: string
@@ -19,8 +19,9 @@ interface Variable {
   make?: string
   secret?: boolean
 }
-interface EnvSchema {
+export interface EnvSchema {
   properties: Record<string, Variable>
+  /** The page that describes the variables. */
   documented: string
 }
 
@@ -83,42 +84,47 @@ const locks = (env: Environment): string[] => {
   return faults
 }
 
+/** A variable with what it shares with other services. */
+export const variableOf = ({ properties }: EnvSchema, name: string): Variable => {
+  const own = properties[name] ?? {}
+  return { ...(own.$ref === undefined ? {} : shared.$defs[basename(own.$ref)]), ...own }
+}
+
+export const readEnvSchema = (file: string): EnvSchema => JSON.parse(readFileSync(file, 'utf8')) as EnvSchema
+
 /**
- * The service's settings, defaults filled in; an empty variable is none. Throws SETTING_INVALID with all faults at
- * once, each with the
- * variable, what was expected, what came (never of a secret), how it is made and where that is written.
+ * The settings that a schema describes, defaults filled in; an empty variable is none. `more` are faults found before.
+ * Throws SETTING_INVALID with all faults at once, each with the variable, what was expected, what came (never of a
+ * secret), how it is made and where that is written.
  */
-export const readEnvironment = (schemaFile: string, given: Environment): Record<string, string> => {
-  const schema = JSON.parse(readFileSync(schemaFile, 'utf8')) as EnvSchema
-  const variableOf = (name: string): Variable => {
-    const own = schema.properties[name] ?? {}
-    return { ...(own.$ref === undefined ? {} : shared.$defs[basename(own.$ref)]), ...own }
-  }
+export const checkEnvironment = (
+  schema: EnvSchema,
+  given: Environment,
+  more: readonly string[] = [],
+): Record<string, string> => {
   const env: Record<string, string> = {}
   for (const name of Object.keys(schema.properties)) {
-    // What a lock refuses is told once.
+    // What a lock refuses is reported once.
     const locked =
       given['RUNTIME'] === 'gcp' && (emulator.test(name) || name === 'CONVERGENCE_DATA_DIR' || name === 'ADMIN_API_KEY')
-    const value = locked ? undefined : given[name] || variableOf(name).default
+    const value = locked ? undefined : given[name] || variableOf(schema, name).default
     if (value) env[name] = value
   }
   const wordOf = ({ instancePath, keyword, params }: ErrorObject): string | undefined => {
     const name =
       keyword === 'required' ? String((params as { missingProperty: string }).missingProperty) : instancePath.slice(1)
     if (name === '') return undefined
-    const { description = '', expected = description, make, secret = false } = variableOf(name)
-    const came =
-      keyword === 'required'
-        ? 'nothing'
-        : secret
-          ? 'something else (not shown: it is a secret)'
-          : JSON.stringify((env[name] ?? '').slice(0, longestShown))
+    const { description = '', expected = description, make, secret = false } = variableOf(schema, name)
+    const shown = secret
+      ? 'something else (not shown: it is a secret)'
+      : JSON.stringify((env[name] ?? '').slice(0, longestShown))
+    const came = keyword === 'required' ? 'nothing' : shown
     return `${name} expected ${expected}, got ${came}${make === undefined ? '' : `; ${make}`} (${schema.documented})`
   }
   const ajv = new Ajv2020({ allErrors: true, strict: false, schemas: [shared] })
   const check = ajv.compile(schema)
   check(env)
-  const faults = [...new Set([...locks(given), ...(check.errors ?? []).flatMap((error) => wordOf(error) ?? [])])]
+  const faults = [...new Set([...more, ...(check.errors ?? []).flatMap((error) => wordOf(error) ?? [])])]
   if (faults.length > 0)
     throw new AppError(
       'SETTING_INVALID',
@@ -127,6 +133,10 @@ export const readEnvironment = (schemaFile: string, given: Environment): Record<
     )
   return env
 }
+
+/** The settings of a service, checked together with the locks of production. Throws SETTING_INVALID. */
+export const readEnvironment = (schemaFile: string, given: Environment): Record<string, string> =>
+  checkEnvironment(readEnvSchema(schemaFile), given, locks(given))
 
 /** One or two SHA-256 in hex. */
 export const isHashes = (text: string): boolean => hashes.test(text)

@@ -29,15 +29,23 @@ export const secretPatterns: readonly RegExp[] = [
 export const scrub = (text: string): string =>
   secretPatterns.reduce((result, pattern) => result.replace(pattern, '[secret]'), text)
 
+/** What LOG_LEVEL says, in pino's words; default info. */
+export const logLevel = (setting = 'INFO'): string => (setting === 'WARNING' ? 'warn' : setting.toLowerCase())
+
 /**
  * JSON lines on stderr, scrubbed. Levels: error = act now, warn = heals itself, info = one line per decision, debug =
  * off.
  */
-export const openLog = (options: { service: string; level: string; write?: (line: string) => void }): Log => {
+export const openLog = (options: {
+  /** Left out where each part says its own by `child`. */
+  service?: string
+  level: string
+  write?: (line: string) => void
+}): Log => {
   const write = options.write ?? ((line: string) => process.stderr.write(line))
   return pino(
     {
-      base: { service: options.service },
+      base: options.service === undefined ? null : { service: options.service },
       level: options.level.toLowerCase(),
       messageKey: 'message',
       timestamp: pino.stdTimeFunctions.isoTime,
