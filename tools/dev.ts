@@ -1,45 +1,56 @@
 /**
- * `npm run dev`: the platform as six processes on loopback, the local cloud and the five services; with `-- --replicas
- * 2` two of each
- * service, the second auth on the next port. Ctrl-C stops them in order; a second Ctrl-C kills them.
+ * `npm run dev`: the platform as six processes on loopback, the local cloud and the five services; with
+ * `-- --replicas 2` two of each service, the second auth on the next port. Ctrl-C stops them in order; a second Ctrl-C
+ * kills them.
  */
-import { parseArgs } from 'node:util'
 import { AppError } from '@convergence/contracts'
+import { runCommand, UsageError } from './command.ts'
 import { pasteLines, readyText } from './local-cloud.ts'
 import { startProcesses, type Processes } from './processes.ts'
-import { readSettings } from './settings.ts'
+import { loadEnvFile, platformSchema, readSettings, type Settings } from './settings.ts'
 
 const palette = [36, 32, 33, 35, 34, 31]
+/** Of one process, so given to each by itself. */
+const perProcess = ['API_PORT', 'PUBSUB_PORT', 'BIGQUERY_PORT', 'KMS_PORT', 'MANAGEMENT_PORT', 'REPLICA']
+/** Beside the settings, what isLocalMode looks at. */
+const surroundings = ['KUBERNETES_SERVICE_HOST', 'K_SERVICE']
 
-const main = async () => {
-  const { values } = parseArgs({ options: { replicas: { type: 'string', default: '1' } } })
-  if (!/^[1-9]$/.test(values.replicas))
-    throw new AppError(
-      'SETTING_INVALID',
-      `--replicas expected a whole number from 1 to 9, got ${JSON.stringify(values.replicas)}`,
-    )
-  const settings = readSettings(process.env)
-  const {
-    CONVERGENCE_DATA_DIR: data_folder,
-    API_PORT: api_port,
-    GCP_PROJECT_ID: project_id,
-    PUBSUB_PORT: pubsub,
-    BIGQUERY_PORT: bigquery,
-    KMS_PORT: kms,
-  } = settings
-  if (pubsub === undefined || bigquery === undefined || kms === undefined)
-    throw new AppError(
-      'SETTING_INVALID',
-      'PUBSUB_PORT, BIGQUERY_PORT and KMS_PORT expected a port: the six processes meet at the fronts',
-    )
+/** What is set here and means the same in each process. */
+const settingsOfAll = ({ values }: Settings): Record<string, string> => {
+  const names = [
+    ...Object.keys(platformSchema().properties).filter((name) => !perProcess.includes(name)),
+    ...surroundings,
+  ]
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = process.env[name]
+      return value === undefined || value === '' ? [] : [[name, values[name] ?? value]]
+    }),
+  )
+}
+
+const prefixes = () => {
   const colours = new Map<string, number>()
-  const prefix = (name: string): string => {
+  return (name: string): string => {
     const text = `[${name}]`.padEnd(14)
     if (process.stdout.isTTY !== true) return text
     if (!colours.has(name)) colours.set(name, palette[colours.size % palette.length] ?? 36)
     return `\u001b[${String(colours.get(name))}m${text}\u001b[0m`
   }
+}
 
+const dev = async (replicas: string) => {
+  if (!/^[1-9]$/.test(replicas))
+    throw new UsageError(`--replicas expected a whole number from 1 to 9, got ${JSON.stringify(replicas)}`)
+  loadEnvFile()
+  const settings = readSettings(process.env)
+  const { pubsub, bigquery, kms } = settings.wire
+  if (pubsub === undefined || bigquery === undefined || kms === undefined)
+    throw new AppError(
+      'SETTING_INVALID',
+      'PUBSUB_PORT, BIGQUERY_PORT and KMS_PORT expected a port: the six processes meet at the fronts',
+    )
+  const prefix = prefixes()
   let all: Processes | undefined = undefined as Processes | undefined
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
@@ -60,37 +71,42 @@ const main = async () => {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
   all = await startProcesses({
-    data_folder,
-    project_id,
-    api_port,
-    replicas: Number(values.replicas),
+    data_folder: settings.data_folder,
+    project_id: settings.project_id,
+    api_port: settings.api_port,
+    replicas: Number(replicas),
     wire: { pubsub, bigquery, kms },
-    log_level: ({ debug: 'DEBUG', info: 'INFO', warn: 'WARNING', error: 'ERROR' } as const)[settings.LOG_LEVEL],
+    log_level: settings.values['LOG_LEVEL'] ?? 'WARNING',
     log: (name, line) => {
       console.error(`${prefix(name)} ${line}`)
     },
-    env: {
-      ...(settings.ADMIN_API_KEY === undefined ? {} : { ADMIN_API_KEY: settings.ADMIN_API_KEY }),
-      ...(settings.SMTP_URL === undefined ? {} : { SMTP_URL: settings.SMTP_URL }),
-    },
+    env: settingsOfAll(settings),
   })
+  const { admin_key, admin_key_is_new } = all
+  const lines = pasteLines(all.env)
   for (const line of readyText({
     urls: all.urls,
-    data_folder,
-    admin_key: all.admin_key,
-    admin_key_is_new: all.admin_key_is_new,
-    lines: pasteLines(all.env),
+    data_folder: settings.data_folder,
+    admin_key,
+    admin_key_is_new,
+    lines,
   }))
     console.log(line)
   for (const { name, replica, pid, management_port } of [all.cloud, ...all.services]) {
-    console.log(
-      `  ${(name === 'local-cloud' || values.replicas === '1' ? name : `${name}.${replica}`).padEnd(11)} process ${pid}${management_port === 0 ? '' : `, health http://127.0.0.1:${management_port}/health/ready`}`,
-    )
+    const shown = name === 'local-cloud' || replicas === '1' ? name : `${name}.${replica}`
+    const health = management_port === 0 ? '' : `, health http://127.0.0.1:${management_port}/health/ready`
+    console.log(`  ${shown.padEnd(11)} process ${pid}${health}`)
   }
 }
 
-main().catch((error: unknown) => {
-  if (error instanceof AppError) console.error(`convergence dev: ${[error.message, ...error.faults].join('\n  ')}`)
-  else console.error(error)
-  process.exit(error instanceof AppError ? 78 : 1)
-})
+const help = `
+Starts the local cloud and the five services as six processes on loopback. Ctrl-C stops them in order; a second Ctrl-C
+kills them. Settings come from the environment and from .env (.env.example lists them all).
+
+  --replicas N   processes of each service, 1 to 9; default 1; the second auth takes the next port
+`
+
+await runCommand(
+  { name: 'npm run dev', synopsis: '[--replicas N]', help, options: { replicas: { type: 'string', default: '1' } } },
+  ({ replicas }) => dev(replicas),
+)

@@ -18,14 +18,16 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { ensureTopology, openBus } from '@convergence/bus'
+import { ensureTopology, openBus, type Bus } from '@convergence/bus'
 import { AppError } from '@convergence/contracts'
 import { openKeyring, type Keyring } from '@convergence/local-kms'
 import { openBroker, type Broker } from '@convergence/local-pubsub'
 import { openEngine } from '@convergence/local-warehouse'
+import { runCommand } from './command.ts'
 import { bootstrap, closeAll, openLog, type Log } from '@convergence/service'
 import { openWarehouse } from '@convergence/warehouse'
-import { readSettings } from './settings.ts'
+import { loadEnvFile, readSettings, type WirePorts } from './settings.ts'
+import { adminKeyHashes } from '@convergence/service/keys'
 
 type Engine = Awaited<ReturnType<typeof openEngine>>
 
@@ -36,14 +38,9 @@ export interface LocalCloudOptions {
   clock?: () => number
   /** SHA-256 of the admin key, hex; without it the key in the data folder is used, made the first time. */
   admin_key_hashes?: readonly string[]
+  /** Of datasets made from now on; default EU. */
+  location?: string
   redelivery_ms?: number
-}
-/** Ports of the fronts: 0 takes a free one, undefined opens none. */
-export interface WirePorts {
-  host?: string
-  pubsub?: number
-  bigquery?: number
-  kms?: number
 }
 export interface Fronts {
   /** What a client needs in its environment, by name. */
@@ -139,6 +136,7 @@ export const openLocalCloud = async ({
   log,
   clock = Date.now,
   admin_key_hashes,
+  location,
   redelivery_ms,
 }: LocalCloudOptions): Promise<LocalCloud> => {
   const opened: { close(): Promise<void> }[] = []
@@ -168,7 +166,14 @@ export const openLocalCloud = async ({
       broker,
       redelivery_ms === undefined ? {} : { minimumBackoffMs: redelivery_ms, maximumBackoffMs: redelivery_ms },
     )
-    const engine = open(await openEngine({ folder: data_folder, project_id, log: log.child({ service: 'warehouse' }) }))
+    const engine = open(
+      await openEngine({
+        folder: data_folder,
+        project_id,
+        log: log.child({ service: 'warehouse' }),
+        ...(location === undefined ? {} : { location }),
+      }),
+    )
     const keyring = openKeyring({ file: join(data_folder, 'keyring.json') })
     return {
       broker,
@@ -253,18 +258,34 @@ export const readyText = ({
   ...lines.map((line, index) => `  ${index === 0 ? 'clients' : '       '}     ${line}`),
 ]
 
+/** Cloud Scheduler's part: a tick each minute. */
+export const startTick = (bus: Bus, log: Log): { close(): Promise<void> } => {
+  const timer = setInterval(() => {
+    bus.publish([{ topic: 'scheduler-tick', event: {} }]).catch((error: unknown) => {
+      log.warn({ error: String(error) }, 'tick not published')
+    })
+  }, 60_000)
+  return {
+    close: async () => {
+      clearInterval(timer)
+    },
+  }
+}
+
 /** Runs it until a signal, and ends the process. */
 export const runLocalCloud = async (): Promise<void> => {
-  const settings = readSettings(process.env)
-  const log = openLog({ service: 'local-cloud', level: settings.LOG_LEVEL })
+  const { data_folder, project_id, log_level, local_mode, wire, values } = readSettings(process.env)
+  const log = openLog({ service: 'local-cloud', level: log_level })
+  const localFile = (name: string) => join(data_folder, name)
+  const given = values['ADMIN_API_KEY'] !== undefined || values['ADMIN_KEY_HASHES'] !== undefined
   const cloud = await openLocalCloud({
-    data_folder: settings.CONVERGENCE_DATA_DIR,
-    project_id: settings.GCP_PROJECT_ID,
+    data_folder,
+    project_id,
     log,
-    ...(settings.ADMIN_API_KEY === undefined ? {} : { admin_key_hashes: [hashKey(settings.ADMIN_API_KEY)] }),
+    ...(given ? { admin_key_hashes: adminKeyHashes({ settings: values, embedded: true, localFile }, local_mode) } : {}),
+    ...(values['BIGQUERY_LOCATION'] === undefined ? {} : { location: values['BIGQUERY_LOCATION'] }),
   })
   const opened: { close(): Promise<void> }[] = [cloud]
-  const warehouse = openWarehouse({ engine: cloud.engine, random: Math.random })
   let stopping = false
   const stop = () => {
     if (stopping) process.exit(130)
@@ -281,40 +302,18 @@ export const runLocalCloud = async (): Promise<void> => {
   process.on('SIGTERM', stop)
   if (process.connected) process.once('disconnect', stop)
   try {
-    await bootstrap(warehouse, {})
-    const { WIRE_HOST: host, PUBSUB_PORT: pubsub, BIGQUERY_PORT: bigquery, KMS_PORT: kms } = settings
-    const fronts = await cloud.openFronts({
-      host,
-      ...(pubsub === undefined ? {} : { pubsub }),
-      ...(bigquery === undefined ? {} : { bigquery }),
-      ...(kms === undefined ? {} : { kms }),
-    })
+    await bootstrap(openWarehouse({ engine: cloud.engine, random: Math.random }), {})
+    const fronts = await cloud.openFronts(wire)
     opened.push(fronts)
-    // Cloud Scheduler's part.
-    const bus = openBus({ port: cloud.broker, log })
-    const tick = setInterval(() => {
-      bus.publish([{ topic: 'scheduler-tick', event: {} }]).catch((error: unknown) => {
-        log.warn({ error: String(error) }, 'tick not published')
-      })
-    }, 60_000)
-    opened.push({
-      close: async () => {
-        clearInterval(tick)
-      },
-    })
-    if (process.send !== undefined)
-      process.send({
-        ready: true,
-        env: fronts.env,
-        admin_key: cloud.admin_key,
-        admin_key_is_new: cloud.admin_key_is_new,
-      })
+    opened.push(startTick(openBus({ port: cloud.broker, log }), log))
+    const { admin_key, admin_key_is_new } = cloud
+    if (process.send !== undefined) process.send({ ready: true, env: fronts.env, admin_key, admin_key_is_new })
     else {
       console.log('The local cloud is ready; the services find it by:')
       for (const line of pasteLines({
         ...fronts.env,
-        CONVERGENCE_DATA_DIR: resolve(settings.CONVERGENCE_DATA_DIR),
-        GCP_PROJECT_ID: settings.GCP_PROJECT_ID,
+        CONVERGENCE_DATA_DIR: resolve(data_folder),
+        GCP_PROJECT_ID: project_id,
       }))
         console.log(`  ${line}`)
     }
@@ -324,11 +323,14 @@ export const runLocalCloud = async (): Promise<void> => {
   }
 }
 
+const help = `
+Starts the embedded engines behind Google's wire protocols on loopback, and prints the lines by which the services and
+any client find them. Settings come from the environment and from .env (.env.example lists them all).
+`
+
 if (import.meta.main) {
-  runLocalCloud().catch((error: unknown) => {
-    if (error instanceof AppError)
-      console.error(`convergence local-cloud: ${[error.message, ...error.faults].join('\n  ')}`)
-    else console.error(error)
-    process.exit(error instanceof AppError ? 78 : 1)
+  await runCommand({ name: 'npm run local-cloud', help }, async () => {
+    loadEnvFile()
+    await runLocalCloud()
   })
 }

@@ -1,19 +1,17 @@
 /**
  * The whole platform in one process on the embedded engines: what `npm start`, the demo, the whole-run tests and the
  * bench use.
- * Order of opening is the order of dependence; closing is the reverse. Nothing here decides anything.
+ * Each service is opened by its own main.ts, as in a process of its own; only the doors are others. Order of opening is
+ * the order of dependence; closing is the reverse. Nothing here decides anything.
  */
-import { createPrivateKey, createPublicKey } from 'node:crypto'
-import { mkdirSync } from 'node:fs'
+import { createPrivateKey } from 'node:crypto'
 import { join } from 'node:path'
-import { auth } from '@convergence/auth'
+import { main as auth } from '@convergence/auth/main'
 import { openBus, openSigner, type Bus } from '@convergence/bus'
-import { bootstrap, executor } from '@convergence/executor'
-import { openBuckets } from '@convergence/local-objects'
-import { openMailFolder } from '@convergence/notifier/mail-folder'
+import type { ServiceName } from '@convergence/contracts'
+import { main as executor } from '@convergence/executor/main'
 import type { Broker } from '@convergence/local-pubsub'
-import { notifier } from '@convergence/notifier'
-import { openSmtp } from '@convergence/notifier'
+import { main as notifier } from '@convergence/notifier/main'
 import {
   assertSharedSources,
   defaultSharedSources,
@@ -21,41 +19,43 @@ import {
   sharedSourcesOf,
   type Pipelines,
 } from '@convergence/pipeline'
-import { scheduler } from '@convergence/scheduler'
+import { main as scheduler } from '@convergence/scheduler/main'
 import { openSecrets } from '@convergence/secrets'
-import { closeAll, isLocalMode, type Log } from '@convergence/service'
-import { tenant } from '@convergence/tenant'
+import { bootstrap, closeAll, type Log } from '@convergence/service'
+import { adminKeyHashes, publicKeyOf } from '@convergence/service/keys'
+import type { RunningService, ServiceContext, ServiceMain } from '@convergence/service/run'
+import { main as tenant } from '@convergence/tenant/main'
 import { openWarehouse, type Warehouse } from '@convergence/warehouse'
-import { openLocalCloud, type WirePorts } from './local-cloud.ts'
+import { openLocalCloud, startTick, type LocalCloud } from './local-cloud.ts'
+import type { WirePorts } from './settings.ts'
 
 export interface PlatformOptions {
   /** Made if missing, mode 0700. */
   data_folder: string
   project_id?: string
-  /** 0 takes a free port. */
+  /** Of the REST API on `host`; 0 takes a free one. */
   port: number
+  /** Default 127.0.0.1. */
+  host?: string
+  /** Each part adds its name as `service`. */
   log: Log
-  /** SHA-256 of the admin key, hex; without it the key in the data folder is used, made the first time. */
-  admin_key_hashes?: readonly string[]
-  smtp_url?: string
-  environment?: string
+  /** Settings of the services by name, checked by readSettings; default none. */
+  settings?: Readonly<Record<string, string>>
+  /** Default true: loopback alone. */
+  local_mode?: boolean
   /** Deliver every message twice: for tests. */
   duplicate?: boolean
   /** The clock of broker and services, in milliseconds since 1970: for tests. */
   clock?: () => number
   /** Called at each named point of the bus; may throw or end the process: for tests. */
   crash?: (point: string, subscription: string) => void
-  /**
-   * Pause before a message that was given back comes again, in milliseconds: for tests; default as the topology says.
-   */
+  /** Pause before a nacked message comes again, in milliseconds: for tests; default as the topology says. */
   redelivery_ms?: number
   configs_folder?: string
-  /** The setting SHARED_SOURCES. */
-  shared_sources?: string
   close_timeout_ms?: number
   /** Prometheus text of this process, for /metrics. */
   metrics?: () => Promise<string>
-  /** Ports of Google's wire protocols on loopback; default none. */
+  /** Ports of Google's wire protocols; default none. */
   wire?: WirePorts
 }
 
@@ -70,132 +70,151 @@ export interface Platform {
   pipelines: Pipelines
   /** What clients of the fronts need in their environment. */
   wire: Readonly<Record<string, string>>
+  /** False when a service reports damage or the bus or the warehouse do not answer. */
+  healthy(): Promise<boolean>
   close(): Promise<void>
 }
 
+interface Closable {
+  close(): Promise<void>
+}
+/** What the services share in this process. */
+type Shared = Pick<ServiceContext, 'bus' | 'warehouse' | 'pipelines' | 'shared_sources' | 'now' | 'random' | 'epoch'>
+
+/** In the order of opening: who decides first, the door last. */
+const mains: readonly ServiceMain[] = [scheduler, tenant, executor, notifier, auth]
+
+const openCloud = async (options: PlatformOptions, project_id: string, clock: () => number): Promise<LocalCloud> => {
+  const { data_folder, log, settings = {}, local_mode = true, redelivery_ms } = options
+  const localFile = (name: string) => join(data_folder, name)
+  const given = settings['ADMIN_API_KEY'] !== undefined || settings['ADMIN_KEY_HASHES'] !== undefined
+  return openLocalCloud({
+    data_folder,
+    project_id,
+    log,
+    clock,
+    ...(given ? { admin_key_hashes: adminKeyHashes({ settings, embedded: true, localFile }, local_mode) } : {}),
+    ...(settings['BIGQUERY_LOCATION'] === undefined ? {} : { location: settings['BIGQUERY_LOCATION'] }),
+    ...(redelivery_ms === undefined ? {} : { redelivery_ms }),
+  })
+}
+
+const openPlatformBus = (
+  { duplicate, crash, close_timeout_ms = 20_000 }: PlatformOptions,
+  { broker, keys }: LocalCloud,
+  log: Log,
+  now: () => Date,
+): Bus => {
+  const signer = (kid: string) => openSigner(createPrivateKey(keys[kid]?.private_key ?? ''), kid)
+  return openBus({
+    port: broker,
+    log,
+    now,
+    signers: { auth: signer('auth'), scheduler: signer('scheduler') },
+    closeTimeoutMs: close_timeout_ms,
+    ...(duplicate === undefined ? {} : { duplicate }),
+    ...(crash === undefined ? {} : { crash }),
+  })
+}
+
+/** Opens each service by its main.ts; `opened` gets what is closed after the bus. */
+const openServices = async (
+  options: PlatformOptions,
+  cloud: LocalCloud,
+  shared: Shared,
+  opened: (service: Closable) => void,
+): Promise<Map<ServiceName, RunningService>> => {
+  const { data_folder, log, settings = {}, local_mode = true, host = '127.0.0.1', port, metrics } = options
+  const services = new Map<ServiceName, RunningService>()
+  let { epoch } = shared
+  const context: Omit<ServiceContext, 'log'> = {
+    ...shared,
+    settings: {
+      ...settings,
+      // The one folder that the embedded engine loads files from.
+      TMPDIR: join(data_folder, 'scratch'),
+      API_PORT: String(port),
+      CONVERGENCE_DATA_DIR: data_folder,
+      GCP_PROJECT_ID: shared.warehouse.project_id,
+    },
+    embedded: true,
+    local_mode,
+    host,
+    replica: settings['REPLICA'] ?? 'r0',
+    localFile: (name) => join(data_folder, name),
+    ...(metrics === undefined ? {} : { metrics }),
+    platformKeys: () =>
+      Object.fromEntries(
+        Object.entries(cloud.keys).map(([kid, { public_key }]) => [kid, [publicKeyOf(kid, public_key)]]),
+      ),
+    adminKeyHashes: () => [...cloud.admin_key_hashes],
+    secrets: async ({ opens = [] }) => openSecrets(cloud.keyring, { may_open: opens }),
+    bootstrap: async (request) => {
+      const made = await bootstrap(shared.warehouse, request)
+      // The central tables were dropped and made again: what is in memory is of others.
+      if (made.epoch !== epoch) {
+        epoch = made.epoch
+        for (const service of services.values()) await service.recreated?.(epoch)
+      }
+      return made
+    },
+  }
+  for (const main of mains) {
+    const service = await main.open({ ...context, log: log.child({ service: main.name }) })
+    services.set(main.name, service)
+    opened(service)
+  }
+  return services
+}
+
 export const startPlatform = async (options: PlatformOptions): Promise<Platform> => {
-  const { log, data_folder } = options
-  const project_id = options.project_id ?? 'local-convergence'
-  const opened: { close(): Promise<void> }[] = []
-  const open = <T extends { close(): Promise<void> }>(thing: T): T => {
+  const { project_id = 'local-convergence', configs_folder, clock = Date.now } = options
+  const log = options.log.child({ service: 'platform' })
+  const opened: Closable[] = []
+  const open = <T extends Closable>(thing: T): T => {
     opened.push(thing)
     return thing
   }
   try {
-    const clock = options.clock ?? Date.now
     const now = () => new Date(clock())
-    const shared_sources = sharedSourcesOf(options.shared_sources ?? defaultSharedSources, project_id)
+    const shared_sources = sharedSourcesOf(options.settings?.['SHARED_SOURCES'] ?? defaultSharedSources, project_id)
     const pipelines = loadPipelines({
       project_id,
       shared_sources,
-      ...(options.configs_folder === undefined ? {} : { configs_folder: options.configs_folder }),
+      ...(configs_folder === undefined ? {} : { configs_folder }),
     })
-    const cloud = open(
-      await openLocalCloud({
-        data_folder,
-        project_id,
-        log,
-        clock,
-        ...(options.admin_key_hashes === undefined ? {} : { admin_key_hashes: options.admin_key_hashes }),
-        ...(options.redelivery_ms === undefined ? {} : { redelivery_ms: options.redelivery_ms }),
-      }),
-    )
-    const { broker, engine, keys, admin_key, admin_key_is_new, admin_key_hashes } = cloud
-    const signer = (kid: string) => openSigner(createPrivateKey(keys[kid]?.private_key ?? ''), kid)
-    const warehouse = openWarehouse({ engine, random: Math.random })
-    const secrets = open(openSecrets(cloud.keyring))
-    const objects = open(openBuckets({ folder: join(data_folder, 'buckets') }))
-    const scratch_folder = join(data_folder, 'scratch')
-    mkdirSync(scratch_folder, { recursive: true, mode: 0o700 })
-
-    const bus = open(
-      openBus({
-        port: broker,
-        log,
-        now,
-        signers: { auth: signer('auth'), scheduler: signer('scheduler') },
-        closeTimeoutMs: options.close_timeout_ms ?? 20_000,
-        ...(options.duplicate === undefined ? {} : { duplicate: options.duplicate }),
-        ...(options.crash === undefined ? {} : { crash: options.crash }),
-      }),
-    )
+    const cloud = open(await openCloud(options, project_id, clock))
+    const warehouse = openWarehouse({ engine: cloud.engine, random: Math.random })
+    const bus = open(openPlatformBus(options, cloud, log, now))
     await assertSharedSources(warehouse, shared_sources)
-    const made = await bootstrap(warehouse, {})
-    log.info(
-      { dataset_created: made.dataset_created, tables_created: made.tables_created.length },
-      'central tables are there',
+    const { dataset_created, tables_created, epoch } = await bootstrap(warehouse, {})
+    log.info({ dataset_created, tables_created: tables_created.length }, 'central tables are there')
+    const services = await openServices(
+      options,
+      cloud,
+      { bus, warehouse, pipelines, shared_sources, now, random: Math.random, epoch },
+      open,
     )
-
-    let epoch = made.epoch
-    const shared = { bus, warehouse, pipelines, shared_sources, log, now, random: Math.random }
-    const decider = open(
-      await scheduler({
-        ...shared,
-        log: log.child({ service: 'scheduler' }),
-        epoch: made.epoch,
-        platform_keys: Object.fromEntries(
-          Object.entries(keys).map(([kid, pair]) => [
-            kid,
-            createPublicKey({ key: Buffer.from(pair.public_key, 'base64'), format: 'der', type: 'spki' }),
-          ]),
-        ),
-      }),
-    )
-    const tenants = open(await tenant({ ...shared, log: log.child({ service: 'tenant' }) }))
-    open(await executor({ ...shared, log: log.child({ service: 'executor' }), objects, secrets, scratch_folder }))
-    const mail =
-      options.smtp_url === undefined
-        ? openMailFolder({ folder: join(data_folder, 'mail') })
-        : openSmtp({ url: options.smtp_url })
-    open(await notifier({ ...shared, log: log.child({ service: 'notifier' }), secrets, mail }))
-    const door = open(
-      await auth({
-        ...shared,
-        log: log.child({ service: 'auth' }),
-        secrets,
-        host: '127.0.0.1',
-        port: options.port,
-        version: '0.1.0',
-        environment: options.environment ?? 'development',
-        local_mode: isLocalMode({ WIRE_HOST: options.wire?.host }),
-        admin_key_hashes: [...admin_key_hashes],
-        replica: 'r0',
-        ...(options.metrics === undefined ? {} : { metrics: options.metrics }),
-        bootstrap: async (request) => {
-          const result = await bootstrap(warehouse, request)
-          // The central tables were dropped and made again: what is in memory is of others.
-          if (result.epoch !== epoch) {
-            epoch = result.epoch
-            await decider.recreated(epoch)
-            await tenants.recreated()
-          }
-          return result
-        },
-      }),
-    )
-
     const fronts = options.wire === undefined ? undefined : open(await cloud.openFronts(options.wire))
-
-    // The clock of the embedded platform: Cloud Scheduler publishes this on Google Cloud.
-    const tick = setInterval(() => {
-      bus.publish([{ topic: 'scheduler-tick', event: {} }]).catch((error: unknown) => {
-        log.warn({ error: String(error) }, 'tick not published')
-      })
-    }, 60_000)
+    const tick = startTick(bus, log)
     let closing: Promise<void> | undefined
     return {
-      url: door.url,
-      admin_key,
-      admin_key_is_new,
+      url: services.get('auth')?.url ?? '',
+      admin_key: cloud.admin_key,
+      admin_key_is_new: cloud.admin_key_is_new,
       bus,
-      broker,
+      broker: cloud.broker,
       warehouse,
       pipelines,
       wire: fronts?.env ?? {},
+      healthy: async () =>
+        bus.healthy() &&
+        (await warehouse.healthy().catch(() => false)) &&
+        [...services.values()].every((service) => service.healthy?.() !== false),
       close: () =>
         (closing ??= (async () => {
-          clearInterval(tick)
-          await door.close()
+          await tick.close()
+          for (const service of services.values()) await service.stop?.()
           await bus.close()
           await closeAll(opened)
         })()),

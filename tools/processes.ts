@@ -18,7 +18,8 @@ export interface ProcessesOptions {
   api_port?: number
   /** Of the fronts; default free ones. */
   wire?: { pubsub?: number; bigquery?: number; kms?: number }
-  log_level?: 'DEBUG' | 'INFO' | 'WARNING' | 'ERROR'
+  /** DEBUG, INFO, WARNING or ERROR. */
+  log_level?: string
   /** One line of a process's log, or a word about it. */
   log(name: string, line: string): void
   /**

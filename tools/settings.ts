@@ -1,94 +1,124 @@
-/** The settings of the platform in one process: defaults filled in, everything checked, all faults told at once. */
-import { AppError } from '@convergence/contracts'
-import { defaultSharedSources, sharedSourcesOf } from '@convergence/pipeline'
+/**
+ * The settings of the platform on this machine (`npm start`, `npm run dev`, `npm run local-cloud`): what
+ * tools/env.schema.json says, and every variable that a service reads. Defaults filled in, all faults told at once.
+ */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { AppError, serviceNames } from '@convergence/contracts'
+import { sharedSourcesOf } from '@convergence/pipeline'
+import { isLocalMode, logLevel } from '@convergence/service'
+import {
+  checkEnvironment,
+  readEnvSchema,
+  variableOf,
+  type Environment,
+  type EnvSchema,
+  type Variable,
+} from '@convergence/service/env'
 
+/** Ports of the fronts: 0 takes a free one, undefined opens none. */
+export interface WirePorts {
+  host?: string
+  pubsub?: number
+  bigquery?: number
+  kms?: number
+}
 export interface Settings {
   /** Where data is kept. */
-  CONVERGENCE_DATA_DIR: string
-  /** Port of the REST API on loopback; 0 takes a free one. */
-  API_PORT: number
+  data_folder: string
   /** Project id that tables are named by. */
-  GCP_PROJECT_ID: string
-  /** DEBUG, INFO, WARNING or ERROR. */
-  LOG_LEVEL: 'debug' | 'info' | 'warn' | 'error'
-  /** Admin key; without it one is made and kept in the data folder. */
-  ADMIN_API_KEY: string | undefined
-  /** Ports of the fronts on WIRE_HOST; 0 takes a free one, undefined when it is off. */
-  PUBSUB_PORT: number | undefined
-  BIGQUERY_PORT: number | undefined
-  KMS_PORT: number | undefined
-  /** Address of the fronts; anything but loopback is for containers, and no local mode. */
-  WIRE_HOST: string
-  /** Datasets that every tenant's pipelines may read, separated by commas. */
-  SHARED_SOURCES: string
-  /** smtp://user:password@host:port; without it mails go to the data folder. */
-  SMTP_URL: string | undefined
+  project_id: string
+  /** Port of the REST API on `host`; 0 takes a free one. */
+  api_port: number
+  host: string
+  wire: WirePorts
+  /** Port of health and metrics of their own. */
+  management_port: number | undefined
+  /** In pino's words. */
+  log_level: string
+  /** See isLocalMode. */
+  local_mode: boolean
+  /** All of them by name, as the services read them. */
+  values: Readonly<Record<string, string>>
 }
 
-const levels = { DEBUG: 'debug', INFO: 'info', WARN: 'warn', WARNING: 'warn', ERROR: 'error' } as const
+const root = join(import.meta.dirname, '..')
 
-export const readSettings = (env: Readonly<Record<string, string | undefined>>): Settings => {
-  const faults: string[] = []
-  const text = (name: string): string | undefined => {
-    const value = env[name]
-    return value === undefined || value === '' ? undefined : value
+export interface PlatformSchema extends EnvSchema {
+  /** Variables of a service that may not be set here, each with the reason. */
+  refused: Record<string, string>
+  /** Variables of a service that change nothing here, each with the reason. */
+  ignored: Record<string, string>
+}
+
+/** What tools/env.schema.json says, then what the services say that it does not name. */
+export const platformSchema = (): PlatformSchema => {
+  const own = readEnvSchema(join(root, 'tools/env.schema.json')) as PlatformSchema
+  const properties: Record<string, Variable> = { ...own.properties }
+  for (const service of serviceNames) {
+    const schema = readEnvSchema(join(root, 'services', service, 'env.schema.json'))
+    for (const name of Object.keys(schema.properties))
+      if (!(name in own.refused) && !(name in own.ignored)) properties[name] ??= variableOf(schema, name)
   }
-  const port = text('API_PORT') ?? '8000'
-  if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535)
-    faults.push(`API_PORT        expected a whole number from 0 to 65535, got "${port}"`)
-  const level = (text('LOG_LEVEL') ?? 'WARNING').toUpperCase()
-  if (!Object.hasOwn(levels, level))
-    faults.push(`LOG_LEVEL       expected one of ${Object.keys(levels).join(', ')}, got "${level}"`)
-  const project_id = text('GCP_PROJECT_ID') ?? 'local-convergence'
-  if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(project_id))
-    faults.push(`GCP_PROJECT_ID  expected a Google Cloud project id such as acme-prod, got "${project_id}"`)
-  const runtime = text('RUNTIME')
-  if (runtime !== undefined && runtime !== 'local')
-    faults.push(`RUNTIME         expected nothing or local: this command runs the embedded engines, got "${runtime}"`)
-  const bypass = text('DISABLE_AUTH')
-  if (bypass !== undefined && bypass !== 'false')
-    faults.push('DISABLE_AUTH    expected nothing or false: this command always checks keys')
-  const portOf = (name: string, usual: number): number | undefined => {
-    const value = env[name] ?? String(usual)
-    if (value === '' || value === 'off') return undefined
-    if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535)
-      faults.push(`${name.padEnd(15)} expected a whole number from 0 to 65535, or off, got "${value}"`)
-    return Number(value)
-  }
-  const fronts = {
-    PUBSUB_PORT: portOf('PUBSUB_PORT', 8085),
-    BIGQUERY_PORT: portOf('BIGQUERY_PORT', 9050),
-    KMS_PORT: portOf('KMS_PORT', 9060),
-  }
-  const wire_host = text('WIRE_HOST') ?? '127.0.0.1'
-  if (!/^[0-9A-Fa-f.:]+$/.test(wire_host))
-    faults.push(`WIRE_HOST       expected an address such as 127.0.0.1, got "${wire_host}"`)
-  const shared_sources = text('SHARED_SOURCES') ?? defaultSharedSources
+  return { ...own, properties }
+}
+
+const portOf = (value: string | undefined): number | undefined =>
+  value === undefined || value === 'off' ? undefined : Number(value)
+
+/** What the pattern of SHARED_SOURCES cannot say. */
+const sharedSourceFaults = ({ SHARED_SOURCES, GCP_PROJECT_ID }: Environment): readonly string[] => {
+  if (!SHARED_SOURCES) return []
   try {
-    sharedSourcesOf(shared_sources, project_id)
+    sharedSourcesOf(SHARED_SOURCES, GCP_PROJECT_ID || 'local-convergence')
+    return []
   } catch (error) {
     if (!(error instanceof AppError)) throw error
-    faults.push(...error.faults)
+    return error.faults
   }
-  const smtp = text('SMTP_URL')
-  if (smtp !== undefined && !/^smtps?:\/\/\S+$/.test(smtp))
-    faults.push('SMTP_URL        expected smtp://user:password@host:port')
-  if (faults.length > 0) {
-    throw new AppError(
-      'SETTING_INVALID',
-      `${faults.length === 1 ? '1 setting is' : `${faults.length} settings are`} wrong, nothing was started`,
-      { faults },
-    )
-  }
+}
+
+/** Throws SETTING_INVALID with every fault. */
+export const readSettings = (given: Environment): Settings => {
+  const schema = platformSchema()
+  const refused = Object.entries(schema.refused).flatMap(([name, why]) =>
+    !given[name] || (name === 'DISABLE_AUTH' && given[name] === 'false')
+      ? []
+      : [`${name} expected nothing: ${why} (${schema.documented})`],
+  )
+  const values = checkEnvironment(
+    schema,
+    {
+      ...given,
+      // An empty port turns a front off.
+      ...Object.fromEntries(
+        ['PUBSUB_PORT', 'BIGQUERY_PORT', 'KMS_PORT'].flatMap((name) => (given[name] === '' ? [[name, 'off']] : [])),
+      ),
+      LOG_LEVEL: given['LOG_LEVEL']?.toUpperCase(),
+    },
+    [...refused, ...sharedSourceFaults(given)],
+  )
+  const host = values['LISTEN_HOST'] ?? '127.0.0.1'
+  const [pubsub, bigquery, kms] = ['PUBSUB_PORT', 'BIGQUERY_PORT', 'KMS_PORT'].map((name) => portOf(values[name]))
   return {
-    CONVERGENCE_DATA_DIR: text('CONVERGENCE_DATA_DIR') ?? '.convergence',
-    API_PORT: Number(port),
-    GCP_PROJECT_ID: project_id,
-    LOG_LEVEL: levels[level as keyof typeof levels],
-    ADMIN_API_KEY: text('ADMIN_API_KEY'),
-    SHARED_SOURCES: shared_sources,
-    SMTP_URL: smtp,
-    WIRE_HOST: wire_host,
-    ...fronts,
+    data_folder: values['CONVERGENCE_DATA_DIR'] ?? '.convergence',
+    project_id: values['GCP_PROJECT_ID'] ?? 'local-convergence',
+    api_port: Number(values['API_PORT']),
+    host,
+    wire: {
+      ...(values['WIRE_HOST'] === undefined ? {} : { host: values['WIRE_HOST'] }),
+      ...(pubsub === undefined ? {} : { pubsub }),
+      ...(bigquery === undefined ? {} : { bigquery }),
+      ...(kms === undefined ? {} : { kms }),
+    },
+    management_port: portOf(values['MANAGEMENT_PORT']),
+    log_level: logLevel(values['LOG_LEVEL']),
+    local_mode: isLocalMode(given),
+    values,
   }
+}
+
+/** What `.env` in the working folder says, where the environment itself says nothing. */
+export const loadEnvFile = (): void => {
+  if (existsSync('.env')) process.loadEnvFile('.env')
 }

@@ -2,48 +2,68 @@
  * `npm start`: the platform on http://127.0.0.1:8000, data kept in .convergence/. Ctrl-C drains; a second Ctrl-C ends
  * at once.
  */
-import { AppError } from '@convergence/contracts'
 import { openLog } from '@convergence/service'
+import { openManagement } from '@convergence/service/management'
 import { startTelemetry } from '@convergence/service/telemetry'
-import { hashKey, pasteLines, readyText } from './local-cloud.ts'
+import { runCommand } from './command.ts'
+import { pasteLines, readyText } from './local-cloud.ts'
 import { startPlatform } from './platform.ts'
-import { readSettings } from './settings.ts'
+import { loadEnvFile, readSettings } from './settings.ts'
 
-const main = async () => {
+const help = `
+Starts the platform in one process on the embedded engines and keeps its data. Ctrl-C finishes what is running and
+stops; a second Ctrl-C ends at once. Settings come from the environment and from .env (.env.example lists them all).
+`
+
+const start = async () => {
+  loadEnvFile()
   const settings = readSettings(process.env)
-  const log = openLog({ service: 'platform', level: settings.LOG_LEVEL })
+  const { data_folder, project_id, api_port, host, wire, management_port, log_level, local_mode, values } = settings
+  const root = openLog({ level: log_level })
+  const log = root.child({ service: 'platform' })
   const telemetry = startTelemetry('platform')
-  const data_folder = settings.CONVERGENCE_DATA_DIR
-  const { WIRE_HOST: host, PUBSUB_PORT: pubsub, BIGQUERY_PORT: bigquery, KMS_PORT: kms } = settings
   const platform = await startPlatform({
     data_folder,
-    project_id: settings.GCP_PROJECT_ID,
-    port: settings.API_PORT,
-    log,
+    project_id,
+    port: api_port,
+    host,
+    log: root,
+    settings: values,
+    local_mode,
     metrics: telemetry.text,
-    shared_sources: settings.SHARED_SOURCES,
-    wire: {
-      host,
-      ...(pubsub === undefined ? {} : { pubsub }),
-      ...(bigquery === undefined ? {} : { bigquery }),
-      ...(kms === undefined ? {} : { kms }),
-    },
-    ...(settings.ADMIN_API_KEY === undefined ? {} : { admin_key_hashes: [hashKey(settings.ADMIN_API_KEY)] }),
-    ...(settings.SMTP_URL === undefined ? {} : { smtp_url: settings.SMTP_URL }),
+    wire,
   })
-
   let stopping = false
+  const management =
+    management_port === undefined
+      ? undefined
+      : await openManagement({
+          host,
+          port: management_port,
+          stuck: () => [],
+          notReady: async () => {
+            if (stopping) return ['stopping']
+            return (await platform.healthy()) ? [] : ['the bus, the warehouse or a service is unhealthy; see log']
+          },
+          metrics: telemetry.text,
+        }).catch(async (error: unknown) => {
+          await platform.close()
+          throw error
+        })
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) process.exit(130)
     stopping = true
     console.log(`\n${signal}: finishing what is running; press Ctrl-C again to end at once`)
-    platform.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        log.error({ error: String(error) }, 'not closed cleanly')
-        process.exit(1)
-      },
-    )
+    platform
+      .close()
+      .then(() => management?.close())
+      .then(
+        () => process.exit(0),
+        (error: unknown) => {
+          log.error({ error: String(error) }, 'not closed cleanly')
+          process.exit(1)
+        },
+      )
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
@@ -56,10 +76,7 @@ const main = async () => {
     lines: pasteLines(platform.wire),
   }))
     console.log(line)
+  if (management !== undefined) console.log(`  health      http://${host}:${management.port}/health/ready`)
 }
 
-main().catch((error: unknown) => {
-  if (error instanceof AppError) console.error(`convergence: ${[error.message, ...error.faults].join('\n  ')}`)
-  else console.error(error)
-  process.exit(error instanceof AppError ? 78 : 1)
-})
+await runCommand({ name: 'npm start', help }, start)

@@ -5,33 +5,50 @@ import { expect } from 'chai'
 import { AppError, serviceNames } from '@convergence/contracts'
 import { openLog } from '@convergence/service'
 import { openLocalCloud } from '../local-cloud.ts'
-import { readSettings } from '../settings.ts'
+import { readEnvSchema } from '@convergence/service/env'
+import { platformSchema, readSettings } from '../settings.ts'
 
 describe('settings', () => {
   it('fills in defaults, and takes an empty value as none', () => {
-    expect(readSettings({ API_PORT: '', ADMIN_API_KEY: '' })).to.deep.equal({
-      CONVERGENCE_DATA_DIR: '.convergence',
-      API_PORT: 8000,
-      GCP_PROJECT_ID: 'local-convergence',
-      LOG_LEVEL: 'warn',
-      ADMIN_API_KEY: undefined,
-      SHARED_SOURCES: 'billing_export',
-      SMTP_URL: undefined,
-      PUBSUB_PORT: 8085,
-      BIGQUERY_PORT: 9050,
-      KMS_PORT: 9060,
-      WIRE_HOST: '127.0.0.1',
+    const { values, ...settings } = readSettings({ API_PORT: '', ADMIN_API_KEY: '' })
+    expect(settings).to.deep.equal({
+      data_folder: '.convergence',
+      project_id: 'local-convergence',
+      api_port: 8000,
+      host: '127.0.0.1',
+      wire: { host: '127.0.0.1', pubsub: 8085, bigquery: 9050, kms: 9060 },
+      management_port: undefined,
+      log_level: 'warn',
+      local_mode: true,
     })
+    expect(values).to.include({ ENVIRONMENT: 'development', TRUSTED_PROXIES: '0' })
+    expect(values).not.to.have.any.keys('ADMIN_API_KEY', 'CORS_ORIGINS', 'SMTP_URL')
   })
 
   it('turns a front off by an empty port or by off, and takes 0 as any free one', () => {
-    const { PUBSUB_PORT, BIGQUERY_PORT, KMS_PORT } = readSettings({
-      PUBSUB_PORT: '',
-      BIGQUERY_PORT: 'off',
-      KMS_PORT: '0',
-    })
-    expect([PUBSUB_PORT, BIGQUERY_PORT, KMS_PORT]).to.deep.equal([undefined, undefined, 0])
+    const { wire } = readSettings({ PUBSUB_PORT: '', BIGQUERY_PORT: 'off', KMS_PORT: '0' })
+    expect(wire).to.deep.equal({ host: '127.0.0.1', kms: 0 })
     expect(() => readSettings({ PUBSUB_PORT: '99999' })).to.throw(AppError)
+  })
+
+  it('takes every variable of every service, or says why not', () => {
+    const { properties, refused, ignored } = platformSchema()
+    for (const service of serviceNames) {
+      const file = join(import.meta.dirname, '../../services', service, 'env.schema.json')
+      for (const name of Object.keys(readEnvSchema(file).properties))
+        expect(
+          [properties, refused, ignored].filter((list) => name in list),
+          `${name} of ${service}`,
+        ).to.have.length(1)
+    }
+    for (const name of Object.keys(refused))
+      expect(() => readSettings({ [name]: 'x' }), name)
+        .to.throw(AppError)
+        .with.property('faults')
+        .that.satisfies(
+          (faults: string[]) => faults.length === 1 && faults[0]?.startsWith(`${name} expected nothing: `),
+        )
+    for (const name of Object.keys(ignored)) expect(() => readSettings({ [name]: 'x' }), name).not.to.throw()
   })
 
   it('tells all faults at once, and never the value of a secret', () => {

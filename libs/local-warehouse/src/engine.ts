@@ -37,6 +37,8 @@ export interface EngineOptions {
    */
   folder: string
   project_id: string
+  /** Of datasets made from now on; without it none is kept, and the front says EU. */
+  location?: string
   now?: () => Date
   /** What DuckDB may use before it spills to disk; default 1GB. */
   memory_limit?: string
@@ -131,6 +133,7 @@ interface Selected {
 export const openEngine = async ({
   folder: given,
   project_id,
+  location,
   now = () => new Date(),
   memory_limit = '1GB',
   log,
@@ -1097,6 +1100,7 @@ export const openEngine = async ({
         if (catalog.hasDataset(dataset)) return 'existed'
         const made = {
           labels: options.labels ?? {},
+          ...(location === undefined ? {} : { location }),
           ...(options.description === undefined ? {} : { description: options.description }),
         }
         await transaction((connection) => catalog.createDataset(connection, dataset, made)).catch((error: unknown) => {

@@ -15,6 +15,8 @@ export interface ServiceContext {
   bus: Bus
   warehouse: Warehouse
   pipelines: Pipelines
+  /** Datasets that the operator shares with every tenant, as project.dataset. */
+  shared_sources: readonly string[]
   log: Log
   now(): Date
   random(): number

@@ -33,6 +33,8 @@ export interface DoorOptions {
 }
 export interface Doors {
   pipelines: Pipelines
+  /** Datasets that the operator shares with every tenant, as project.dataset. */
+  shared_sources: readonly string[]
   warehouse: Warehouse
   /** Life of the central tables. */
   epoch: string
@@ -109,12 +111,15 @@ const openBusDoor = async ({
 
 export const openDoors = async (options: DoorOptions): Promise<Doors> => {
   const { settings, project_id, embedded, log, opened } = options
-  const { loadPipelines } = await import('@convergence/pipeline')
-  const pipelines = loadPipelines({ project_id })
+  const { assertSharedSources, loadPipelines, sharedSourcesOf } = await import('@convergence/pipeline')
+  const shared_sources = sharedSourcesOf(settings['SHARED_SOURCES'] ?? '', project_id)
+  const pipelines = loadPipelines({ project_id, shared_sources })
   const { warehouse, epoch } = await openWarehouseDoor(options)
+  await patiently(options, 'BigQuery', () => assertSharedSources(warehouse, shared_sources))
   const bus = await openBusDoor(options)
   return {
     pipelines,
+    shared_sources,
     warehouse,
     epoch,
     bus,

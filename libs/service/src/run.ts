@@ -114,13 +114,14 @@ const start = async (main: ServiceMain, onStopping: (stopping: AbortController) 
     close_timeout_ms: Math.max(5, main.grace_seconds - preStopSeconds - 10) * 1000,
     opened: (close) => opened.push(close),
   })
-  const { bus, warehouse, pipelines, epoch, secrets } = doors
+  const { bus, warehouse, pipelines, shared_sources, epoch, secrets } = doors
   Object.assign(parts, { bus, warehouse })
   const epochs = openEpochs({ warehouse, log, embedded, epoch })
   const service = await main.open({
     bus,
     warehouse,
     pipelines,
+    shared_sources,
     log,
     now: () => new Date(),
     random: Math.random,
