@@ -1,6 +1,22 @@
 /** Literals of GoogleSQL as DuckDB text. */
 import type { Compiler, Expression } from './compiler.ts'
-import { BOOL, BYTES, DATE, DATETIME, FLOAT64, INT64, STRING, TIME, TIMESTAMP, type Type, text } from '../types.ts'
+import {
+  BOOL,
+  BYTES,
+  DATE,
+  DATETIME,
+  FLOAT64,
+  INT64,
+  STRING,
+  JSON_TYPE,
+  bignumericScale,
+  duckdbTypeOf,
+  TIME,
+  TIMESTAMP,
+  type Type,
+  text,
+} from '../types.ts'
+import type { Expr } from '../parser.ts'
 
 export const temporalLiteral = (compiler: Compiler, type: Type, value: string, pos: number): Expression | undefined => {
   const date = /^\s*(\d{4})-(\d{1,2})-(\d{1,2})\s*$/
@@ -97,3 +113,28 @@ export const compileLiteral = (
   }
 }
 export const isZoneName = (zone: string): boolean => /^[A-Za-z][A-Za-z0-9_+-]*(\/[A-Za-z0-9_+-]+)*$/.test(zone)
+/** DATE '...', NUMERIC '...' and the like. */
+export const typedLiteral = (compiler: Compiler, ast: Expr & { k: 'typed' }): Expression => {
+  const pos = ast.pos
+  if (ast.type === 'NUMERIC' || ast.type === 'BIGNUMERIC') {
+    const digits = decimalDigits(ast.text.trim().replace(/^\+/, ''))
+    if (digits === undefined || ast.text.trim() === '')
+      throw compiler.invalid(pos, `Invalid ${ast.type} literal: ${JSON.stringify(ast.text)}`)
+    if (digits > (ast.type === 'NUMERIC' ? 9 : bignumericScale))
+      throw ast.type === 'NUMERIC'
+        ? compiler.invalid(pos, `Invalid NUMERIC literal: ${JSON.stringify(ast.text)}`)
+        : compiler.unsupported(pos, `A BIGNUMERIC with more than ${bignumericScale} fractional digits`)
+    return compiler.build(pos, { k: ast.type }, `CAST(${text(ast.text.trim())} AS ${duckdbTypeOf({ k: ast.type })})`)
+  }
+  if (ast.type === 'JSON') {
+    try {
+      JSON.parse(ast.text)
+    } catch {
+      throw compiler.invalid(pos, 'Invalid JSON literal')
+    }
+    return compiler.build(pos, JSON_TYPE, `CAST(${text(ast.text)} AS JSON)`)
+  }
+  const value = temporalLiteral(compiler, { k: ast.type }, ast.text, pos)
+  if (value === undefined) throw compiler.invalid(pos, `Invalid ${ast.type} literal: ${JSON.stringify(ast.text)}`)
+  return value
+}

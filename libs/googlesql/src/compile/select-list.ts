@@ -5,17 +5,20 @@ import { columnExpression, rangeVariable } from './names.ts'
 import type { Select, SelectItem } from '../parser.ts'
 import { INT64, fieldName, text, typeName } from '../types.ts'
 
+/** An output of a SELECT list before it has its place in the text. */
+export interface ListItem {
+  name?: string
+  e: Expression
+  explicit?: boolean
+}
+
 export const starColumns = (scope: Scope): ItemColumn[] => [
   ...scope.merged,
   ...scope.items.flatMap((item) =>
     item.columns.filter((column) => column.name === undefined || !item.hidden.has(column.name.toLowerCase())),
   ),
 ]
-export const selectList = (
-  compiler: Compiler,
-  items: readonly SelectItem[],
-  scope: Scope,
-): { name?: string; e: Expression; explicit?: boolean }[] =>
+export const selectList = (compiler: Compiler, items: readonly SelectItem[], scope: Scope): ListItem[] =>
   items.flatMap((item) => {
     if (item.k === 'expr') {
       const e = compiler.expression(item.expr, scope)
