@@ -1,6 +1,6 @@
 /** An in-memory DuckDB with a project's catalog, and translation over it. */
 import { DuckDBInstance, listValue, type DuckDBConnection, type DuckDBValue, type Json } from '@duckdb/node-api'
-import type { Column } from '@convergence/contracts'
+import { AppError, type Column } from '@convergence/contracts'
 import { columnFromDuckdb, engineError, setupSql, translate, type Catalog, type Translated } from '../src/googlesql.ts'
 
 export const project = 'gac-prod-471220'
@@ -123,4 +123,14 @@ export const makeWorld = async (statements: readonly string[] = []): Promise<Wor
     },
   }
   return world
+}
+
+/** The rows, or `CODE: message` when the statement is refused or fails. */
+export const outcome = async (world: World, sql: string): Promise<unknown[][] | string> => {
+  try {
+    return (await world.query(sql)).rows
+  } catch (error) {
+    if (error instanceof AppError) return `${error.code}: ${error.message}`
+    throw error
+  }
 }

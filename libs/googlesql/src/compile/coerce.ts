@@ -1,12 +1,25 @@
 /** Implicit conversions: literals, parameters and numbers, and the common type of several expressions. */
+import { AppError } from '@convergence/contracts'
 import { arraySql, structSql } from './build.ts'
 import { type Compiler, type Expression, dateTypes, numberRank } from './compiler.ts'
-import { decimalDigits, temporalLiteral } from './literals.ts'
+import { numericLiteral, temporalLiteral } from './literals.ts'
 import { reservedSchema as MACROS } from '../setup.ts'
-import { type Field, INT64, type Type, bignumericScale, duckdbTypeOf, sameType, typeName } from '../types.ts'
+import { type Field, INT64, type Type, duckdbTypeOf, sameType, typeName } from '../types.ts'
 
+/** The macro that reads a text as the type. */
 export const castText = (type: Type, safe: boolean): string =>
-  `${MACROS}.${safe ? 'try' : 'to'}_${({ INT64: 'int', FLOAT64: 'float', NUMERIC: 'num', BIGNUMERIC: 'bignum', BOOL: 'bool', DATE: 'date', TIME: 'time', DATETIME: 'datetime', TIMESTAMP: 'timestamp' } as Record<string, string>)[type.k] ?? ''}`
+  `${MACROS}.${safe ? 'try' : 'to'}_${macroOfType[type.k] ?? ''}`
+const macroOfType: Readonly<Record<string, string>> = {
+  INT64: 'int',
+  FLOAT64: 'float',
+  NUMERIC: 'num',
+  BIGNUMERIC: 'bignum',
+  BOOL: 'bool',
+  DATE: 'date',
+  TIME: 'time',
+  DATETIME: 'datetime',
+  TIMESTAMP: 'timestamp',
+}
 
 export const tryCoerce = (compiler: Compiler, e: Expression, to: Type): Expression | undefined => {
   if (e.type.k === 'NULL')
@@ -34,12 +47,8 @@ export const tryCoerce = (compiler: Compiler, e: Expression, to: Type): Expressi
   }
   if (e.param === true && e.type.k === 'STRING' && dateTypes.has(to.k))
     return compiler.build(e.pos, to, `${castText(to, false)}(${e.sql})`, e)
-  if (e.lit?.kind === 'FLOAT64' && (to.k === 'NUMERIC' || to.k === 'BIGNUMERIC')) {
-    const digits = decimalDigits(e.lit.value)
-    if (digits === undefined || digits > (to.k === 'NUMERIC' ? 9 : bignumericScale))
-      throw compiler.unsupported(e.pos, `The literal ${e.lit.value} as ${to.k} (write ${to.k} '...')`)
-    return compiler.build(e.pos, to, `CAST('${e.lit.value}' AS ${duckdbTypeOf(to)})`)
-  }
+  if (e.lit?.kind === 'FLOAT64' && (to.k === 'NUMERIC' || to.k === 'BIGNUMERIC'))
+    return numericLiteral(compiler, e.lit.value, to.k, e.pos)
   const from = numberRank[e.type.k]
   const target = numberRank[to.k]
   if (from !== undefined && target !== undefined && from < target) {
@@ -80,7 +89,10 @@ export const unify = (
       typed.every((e) => {
         try {
           return compiler.tryCoerce(e, candidate) !== undefined
-        } catch {
+        } catch (error) {
+          // What is only not built here must not become another type silently, nor a literal that NUMERIC cannot hold.
+          if (e.lit?.kind === 'FLOAT64' || (error instanceof AppError && error.code === 'QUERY_UNSUPPORTED'))
+            throw error
           return false
         }
       }),

@@ -66,10 +66,16 @@ export interface Output {
   name?: string
   sql: string
   type: Type
+  /** What stands in the list, when it takes the type of its surroundings: a literal, NULL, a parameter, a STRUCT. */
+  literal?: Expression
 }
 export interface Compiled {
   sql: string
   columns: Output[]
+  /** Rows are values of one type: * gives the fields of a STRUCT. */
+  value?: boolean
+  /** The same query with its literals in these types. */
+  as?(types: readonly Type[]): string
 }
 
 export interface ItemColumn {

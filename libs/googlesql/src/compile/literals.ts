@@ -72,6 +72,39 @@ export const decimalDigits = (value: string): number | undefined => {
   const match = /^-?\d*\.?(\d*)$/.exec(value)
   return match === null ? undefined : (match[1] ?? '').replace(/0+$/, '').length
 }
+/** Digits of a decimal text, with or without an exponent, rounded half away from zero to `scale` digits. */
+export const roundedDecimal = (value: string, scale: number): string | undefined => {
+  const match = /^([+-]?)(\d*)\.?(\d*)(?:[eE]([+-]?\d+))?$/.exec(value)
+  if (match === null || (match[2] ?? '') + (match[3] ?? '') === '') return undefined
+  const exponent = Number(match[4] ?? '0') + scale - (match[3] ?? '').length
+  const digits = (match[2] ?? '') + (match[3] ?? '')
+  if (Math.abs(exponent) > 1000) return exponent < 0 || /^0*$/.test(digits) ? '0' : undefined
+  const kept = exponent >= 0 ? digits + '0'.repeat(exponent) : digits.padStart(-exponent + 1, '0').slice(0, exponent)
+  const next = exponent >= 0 ? '0' : digits.padStart(-exponent + 1, '0').at(exponent)
+  const units = String(BigInt(kept) + (Number(next) >= 5 ? 1n : 0n)).padStart(scale + 1, '0')
+  const text = `${units.slice(0, -scale)}.${units.slice(-scale)}`
+  return /[1-9]/.test(text) && match[1] === '-' ? `-${text}` : text
+}
+const wholeDigits = { NUMERIC: 29, BIGNUMERIC: 38 - bignumericScale }
+/** A literal with a point as a decimal: rounded to the digits of the type, as GoogleSQL does. */
+export const numericLiteral = (
+  compiler: Compiler,
+  value: string,
+  to: 'NUMERIC' | 'BIGNUMERIC',
+  pos: number,
+): Expression => {
+  const rounded = roundedDecimal(value, to === 'NUMERIC' ? 9 : 38)
+  if (rounded === undefined) throw compiler.invalid(pos, `Invalid ${to} value: ${value}`)
+  const [whole = '', fraction = ''] = rounded.replace('-', '').split('.')
+  if (whole.length > wholeDigits[to])
+    throw to === 'NUMERIC'
+      ? compiler.invalid(pos, `Invalid NUMERIC value: ${value}`)
+      : compiler.unsupported(pos, `A BIGNUMERIC with more than ${wholeDigits.BIGNUMERIC} digits before the point`)
+  if (fraction.replace(/0+$/, '').length > (to === 'NUMERIC' ? 9 : bignumericScale))
+    throw compiler.unsupported(pos, `A BIGNUMERIC with more than ${bignumericScale} fractional digits`)
+  const shown = rounded.replace(/0+$/, '').replace(/\.$/, '')
+  return compiler.build(pos, { k: to }, `CAST('${shown}' AS ${duckdbTypeOf({ k: to })})`)
+}
 export const compileLiteral = (
   compiler: Compiler,
   type: 'INT64' | 'FLOAT64' | 'STRING' | 'BYTES' | 'BOOL' | 'NULL',
@@ -117,14 +150,14 @@ export const isZoneName = (zone: string): boolean => /^[A-Za-z][A-Za-z0-9_+-]*(\
 export const typedLiteral = (compiler: Compiler, ast: Expr & { k: 'typed' }): Expression => {
   const pos = ast.pos
   if (ast.type === 'NUMERIC' || ast.type === 'BIGNUMERIC') {
-    const digits = decimalDigits(ast.text.trim().replace(/^\+/, ''))
-    if (digits === undefined || ast.text.trim() === '')
+    const value = ast.text.trim()
+    const exact = roundedDecimal(value, 60)
+    // More digits than the type has are an error here, where a literal without the type's name is rounded.
+    if (exact === undefined || (ast.type === 'NUMERIC' && !/^[^.]*\.\d{9}0*$/.test(exact)))
       throw compiler.invalid(pos, `Invalid ${ast.type} literal: ${JSON.stringify(ast.text)}`)
-    if (digits > (ast.type === 'NUMERIC' ? 9 : bignumericScale))
-      throw ast.type === 'NUMERIC'
-        ? compiler.invalid(pos, `Invalid NUMERIC literal: ${JSON.stringify(ast.text)}`)
-        : compiler.unsupported(pos, `A BIGNUMERIC with more than ${bignumericScale} fractional digits`)
-    return compiler.build(pos, { k: ast.type }, `CAST(${text(ast.text.trim())} AS ${duckdbTypeOf({ k: ast.type })})`)
+    if (!new RegExp(`\\.\\d{${bignumericScale}}0*$`).test(exact))
+      throw compiler.unsupported(pos, `A BIGNUMERIC with more than ${bignumericScale} fractional digits`)
+    return numericLiteral(compiler, value, ast.type, pos)
   }
   if (ast.type === 'JSON') {
     try {

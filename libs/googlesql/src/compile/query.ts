@@ -29,7 +29,10 @@ const compileBody = (
   if (b.k === 'select') return compileSelect(compiler, b, order, parent, ctes)
   if (b.k === 'query' && order.length === 0) {
     const inner = compiler.query(b.query, parent, ctes)
-    return { sql: `SELECT * FROM (${inner.sql}) AS ${compiler.fresh()}`, columns: inner.columns }
+    const alias = compiler.fresh()
+    const whole = (sql: string): string => `SELECT * FROM (${sql}) AS ${alias}`
+    const { as } = inner
+    return { ...inner, sql: whole(inner.sql), ...(as === undefined ? {} : { as: (types) => whole(as(types)) }) }
   }
   const inner =
     b.k === 'query'
@@ -59,28 +62,42 @@ const setOperation = (compiler: Compiler, op: string, parts: readonly Compiled[]
   if (first === undefined) throw compiler.invalid(pos, 'A set operation needs queries')
   if (parts.some((part) => part.columns.length !== first.columns.length))
     throw compiler.invalid(pos, `Queries in ${op} have mismatched column count`)
-  const types = first.columns.map(
-    (_, at) =>
-      compiler.unify(
-        parts.map((part) => compiler.build(pos, part.columns[at]?.type ?? INT64, '_')),
-        op,
-        pos,
-      ).type,
-  )
+  const types = first.columns.map((_, at) => {
+    const values = parts.map((part) => {
+      const column = part.columns[at]
+      return column?.literal ?? compiler.build(pos, column?.type ?? INT64, '_')
+    })
+    const { type } = compiler.unify(values, op, pos)
+    return type.k === 'NULL' ? INT64 : type
+  })
   types.forEach((type) => {
     if (op !== 'UNION ALL' && (type.k === 'STRUCT' || type.k === 'ARRAY' || type.k === 'JSON'))
       throw compiler.unsupported(pos, `${op} of ${typeName(type)}`)
   })
-  const columns = first.columns.map((column, at): Output => ({ ...column, type: types[at] ?? column.type }))
-  const sqls = parts.map((part) => {
-    if (part.columns.every((column, at) => sameType(column.type, types[at] ?? column.type))) return part.sql
-    const sqlAlias = compiler.fresh()
-    return `SELECT ${part.columns.map((column, at) => `${compiler.coerce(compiler.build(pos, column.type, `${sqlAlias}.${ident(column.sql)}`), types[at] ?? column.type, op).sql} AS ${ident(columns[at]?.sql ?? '')}`).join(', ')} FROM (${part.sql}) AS ${sqlAlias}`
-  })
+  const columns = first.columns.map(({ name, sql }, at): Output => ({ name, sql, type: types[at] ?? INT64 }))
+  const sqls = parts.map((part) => `(${withTypes(compiler, part, columns, op, pos)})`)
   return {
-    sql: sqls.map((sql) => `(${sql})`).join(` ${op === 'UNION ALL' ? op : op.replace(' DISTINCT', '')} `),
+    sql: sqls.join(` ${op === 'UNION ALL' ? op : op.replace(' DISTINCT', '')} `),
     columns,
+    value: parts.every((part) => part.value === true),
   }
+}
+/** One side with the types of all: its literals take them in place, its columns are cast outside. */
+const withTypes = (compiler: Compiler, part: Compiled, columns: readonly Output[], op: string, pos: number): string => {
+  const same = (column: Output, at: number): boolean => sameType(column.type, columns[at]?.type ?? column.type)
+  if (part.columns.every(same)) return part.sql
+  const taken = part.columns.map(
+    (column, at) => (part.as !== undefined && column.literal !== undefined) || same(column, at),
+  )
+  const sql = part.as === undefined ? part.sql : part.as(columns.map((column) => column.type))
+  if (taken.every(Boolean)) return sql
+  const alias = compiler.fresh()
+  const items = part.columns.map((column, at) => {
+    const to = columns[at] ?? column
+    const value = compiler.build(pos, taken[at] === true ? to.type : column.type, `${alias}.${ident(column.sql)}`)
+    return `${compiler.coerce(value, to.type, op).sql} AS ${ident(to.sql)}`
+  })
+  return `SELECT ${items.join(', ')} FROM (${sql}) AS ${alias}`
 }
 export const compileQuery = (
   compiler: Compiler,
@@ -130,9 +147,11 @@ export const compileQuery = (
       : q.order.length > 0 || q.body.k === 'select'
         ? `${inner.sql}${limits}`
         : `SELECT * FROM (${inner.sql}) AS ${compiler.fresh()}${limits}`
+  if (withs.length === 0 && limits === '' && q.order.length === 0) return inner
   return {
     sql: withs.length === 0 ? limited : `WITH ${q.recursive ? 'RECURSIVE ' : ''}${withs.join(', ')} ${limited}`,
-    columns: inner.columns,
+    columns: inner.columns.map(({ name, sql, type }) => ({ name, sql, type })),
+    value: inner.value,
   }
 }
 /** Whether the query reads a table of this one-part name: only then it is recursive. */

@@ -14,7 +14,7 @@ import { groupByClause, refuseAggregates } from './grouping.ts'
 import { selectList, type ListItem } from './select-list.ts'
 import { orderSql } from './windows.ts'
 import type { OrderKey, Select } from '../parser.ts'
-import { ident, INT64, typeName } from '../types.ts'
+import { ident, INT64, typeName, type Type } from '../types.ts'
 
 export const compileSelect = (
   compiler: Compiler,
@@ -28,10 +28,41 @@ export const compileSelect = (
   const from = body.from === undefined ? '' : ` FROM ${compiler.from(body.from, scope)}`
   const where = whereClause(compiler, body, scope)
   const list = outputList(compiler, body, order, scope)
-  const aliases = aliasesOf(list)
   const outputs = nameOutputs(
-    list.map(({ name, e }) => ({ name: body.as === 'VALUE' ? undefined : name, type: e.type })),
+    list.map(({ name, e }) => ({
+      name: body.as === 'VALUE' ? undefined : name,
+      type: e.type.k === 'NULL' ? INT64 : e.type,
+    })),
   )
+  const finish = (items: readonly ListItem[]): string =>
+    assemble(compiler, body, { from, where, list: items, outputs, order, scope })
+  return {
+    sql: finish(list.map((item) => ({ ...item, e: typed(compiler, item.e) }))),
+    columns: outputs.map((output, at) => ({ ...output, ...literalOf(list[at]?.e) })),
+    value: body.as !== undefined,
+    as: (types) => finish(list.map((item, at) => ({ ...item, e: typed(compiler, item.e, types[at]) }))),
+  }
+}
+
+/** NULL takes a type; what is a literal may take another one than its own. */
+const typed = (compiler: Compiler, e: Expression, type: Type = e.type): Expression => {
+  if (literalOf(e).literal === undefined && e.type.k !== 'NULL') return e
+  const taken = compiler.tryCoerce(e, type.k === 'NULL' ? INT64 : type) ?? e
+  return { ...taken, agg: e.agg, win: e.win, sub: e.sub }
+}
+const literalOf = (e: Expression | undefined): { literal?: Expression } =>
+  e !== undefined && (e.lit !== undefined || e.param === true || e.items !== undefined) ? { literal: e } : {}
+
+interface Parts {
+  from: string
+  where: string
+  list: readonly ListItem[]
+  outputs: readonly Output[]
+  order: readonly OrderKey[]
+  scope: Scope
+}
+const assemble = (compiler: Compiler, body: Select, { from, where, list, outputs, order, scope }: Parts): string => {
+  const aliases = aliasesOf(list)
   const items = list.map(({ e }, at) => `${e.sql} AS ${ident(outputs[at]?.sql ?? '')}`).join(', ')
   const withAliases: Scope = { ...scope, aliases, aliasFirst: false }
   const groups = groupByClause(compiler, body, list, withAliases)
@@ -39,9 +70,9 @@ export const compileSelect = (
   const having = havingClause(compiler, body, list, withAliases, groups !== '')
   const qualify = qualifyClause(compiler, body, list, withAliases)
   const sql = `SELECT ${body.distinct ? 'DISTINCT ' : ''}${items}${from}${where}${groups}${having}${qualify}`
-  if (order.length === 0) return { sql, columns: outputs }
+  if (order.length === 0) return sql
   const keys = orderKeys(compiler, order, list, { ...scope, aliases, aliasFirst: true })
-  return { sql: body.distinct ? orderedDistinct(compiler, sql, keys, outputs) : ordered(sql, keys), columns: outputs }
+  return body.distinct ? orderedDistinct(compiler, sql, keys, outputs) : ordered(sql, keys)
 }
 
 const whereClause = (compiler: Compiler, body: Select, scope: Scope): string => {
@@ -49,23 +80,15 @@ const whereClause = (compiler: Compiler, body: Select, scope: Scope): string => 
   return ` WHERE ${refuseAggregates(compiler, compiler.bool(body.where, scope, 'WHERE'), 'WHERE').sql}`
 }
 
-/** The list with types for its NULLs; AS STRUCT makes one value of it. */
+/** AS STRUCT makes one value of the list. */
 const outputList = (compiler: Compiler, body: Select, order: readonly OrderKey[], scope: Scope): ListItem[] => {
-  const list = selectList(compiler, body.items, scope).map((item) =>
-    item.e.type.k === 'NULL'
-      ? { ...item, e: { ...compiler.coerce(item.e, INT64, 'SELECT'), agg: item.e.agg, win: item.e.win } }
-      : item,
-  )
+  const list = selectList(compiler, body.items, scope)
   if (body.as === 'VALUE' && list.length !== 1) throw compiler.invalid(body.pos, 'SELECT AS VALUE needs one column')
   if (body.as !== 'STRUCT') return list
   if (order.length > 0 && body.distinct) throw compiler.unsupported(body.pos, 'SELECT DISTINCT AS STRUCT with ORDER BY')
-  const fields = list.map(({ name, e }) => ({ name, type: e.type }))
-  const value = buildStruct(
-    compiler,
-    fields,
-    list.map(({ e }) => e),
-    body.pos,
-  )
+  const values = list.map(({ e }) => typed(compiler, e))
+  const fields = list.map(({ name }, at) => ({ name, type: values[at]?.type ?? INT64 }))
+  const value = buildStruct(compiler, fields, values, body.pos)
   return [{ e: { ...value, items: undefined } }]
 }
 

@@ -28,7 +28,7 @@ const extreme = (fn: 'greatest' | 'least'): ScalarFunction => ({
   gen: ({ compiler, ast, args }) => {
     const { type, es } = compiler.unify(args(), ast.name, ast.pos)
     if (type.k === 'STRUCT' || type.k === 'ARRAY' || type.k === 'JSON') throw noMatch(compiler, ast, es)
-    const anyNull = es.filter((e) => e.lit === undefined).map((e) => `${e.sql} IS NULL`)
+    const anyNull = es.filter((e) => e.lit === undefined || e.lit.kind === 'NULL').map((e) => `${e.sql} IS NULL`)
     const nan = type.k === 'FLOAT64' ? es.filter((e) => e.lit === undefined).map((e) => `isnan(${e.sql})`) : []
     const call = `${fn}(${es.map((e) => e.sql).join(', ')})`
     const whens = [
