@@ -114,7 +114,7 @@ registerHooks({ resolve: (specifier, context, next) => { const found = next(spec
 }
 type World = ReturnType<typeof setup>
 const embedded = (loaded: readonly string[]) =>
-  loaded.filter((url) => /\/libs\/local-|\/googlesql\/src\/googlesql|duckdb|node:sqlite/.test(url))
+  loaded.filter((url) => /\/libs\/local-|\/libs\/googlesql\/src\/(?!lexer\.ts)|duckdb|node:sqlite/.test(url))
 const clients = (loaded: readonly string[]) => loaded.filter((url) => /@google-cloud|@aws-sdk|@azure/.test(url))
 const without = (env: Record<string, string>, ...names: string[]) =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !names.includes(name)))

@@ -24,7 +24,6 @@ export {
   reservedByShared,
   sharedSourcesOf,
 } from './reach.ts'
-export { lexSql } from './sql-template.ts'
 
 export interface ParameterSpec {
   name: string

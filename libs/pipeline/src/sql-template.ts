@@ -1,12 +1,10 @@
 /**
- * `{variable}` in GoogleSQL, without ever pasting a value into the text. A lexer for GoogleSQL's strings, comments and
- * backticks gives each
- * placeholder its context: a whole literal becomes a parameter, a part of a literal a CONCAT of literals and
- * parameters, inside backticks
- * a checked identifier; anywhere else it is a fault of the config. So the tokens of a query are the same whatever the
- * values are, but for
- * the text between backticks, which holds letters, digits, `_`, `-` and dots.
+ * `{variable}` in GoogleSQL, without ever pasting a value into the text. The lexer of GoogleSQL gives each placeholder
+ * its context: a whole literal becomes a parameter, a part of a literal a CONCAT of literals and parameters, inside
+ * backticks a checked identifier; anywhere else it is a fault of the config. So the tokens of a query are the same
+ * whatever the values are, but for the text between backticks, which holds letters, digits, `_`, `-` and dots.
  */
+import { scan, type Lexeme } from '@convergence/googlesql/lexer'
 
 export interface Segment {
   kind: 'code' | 'string' | 'raw' | 'bytes' | 'comment' | 'backtick'
@@ -17,59 +15,30 @@ export interface Segment {
   close: string
 }
 
+const segmentKind = ({ kind, open }: Lexeme): Segment['kind'] => {
+  switch (kind) {
+    case 'comment':
+    case 'bytes':
+      return kind
+    case 'string':
+      return /^r/i.test(open) ? 'raw' : 'string'
+    case 'quoted':
+      return 'backtick'
+    default:
+      return 'code'
+  }
+}
 /** Cuts GoogleSQL into code, literals, comments and quoted identifiers; together they are the whole text. */
-export const lexSql = (sql: string): Segment[] => {
+export const segmentsOf = (sql: string): Segment[] => {
   const segments: Segment[] = []
-  let codeStart = 0
-  let at = 0
-  const push = (kind: Segment['kind'], start: number, end: number, open = '', close = '') => {
-    if (start > codeStart)
-      segments.push({ kind: 'code', text: sql.slice(codeStart, start), start: codeStart, open: '', close: '' })
-    segments.push({ kind, text: sql.slice(start, end), start, open, close })
-    codeStart = end
-    at = end
+  for (const lexeme of scan(sql)) {
+    const kind = segmentKind(lexeme)
+    const { start, end, open, close } = lexeme
+    const text = sql.slice(start, end)
+    const last = segments.at(-1)
+    if (kind === 'code' && last?.kind === 'code') last.text += text
+    else segments.push({ kind, text, start, open, close })
   }
-  /** Where the content that ends with `quote` ends. Strings of one quote end with their line. */
-  const endOf = (from: number, quote: string): { end: number; close: string } => {
-    let end = from
-    while (end < sql.length) {
-      if (sql.startsWith(quote, end)) return { end: end + quote.length, close: quote }
-      if (quote.length === 1 && (sql.charAt(end) === '\n' || sql.charAt(end) === '\r')) return { end, close: '' }
-      end += sql.charAt(end) === '\\' ? 2 : 1
-    }
-    return { end: sql.length, close: '' }
-  }
-  const literal = /(?:(r|b|rb|br)(?="|'))?("""|'''|"|')/iy
-  while (at < sql.length) {
-    const character = sql.charAt(at)
-    if (character === '#' || sql.startsWith('--', at)) {
-      const found = /[\n\r]/.exec(sql.slice(at))
-      push('comment', at, found === null ? sql.length : at + found.index, '--', '\n')
-    } else if (sql.startsWith('/*', at)) {
-      const end = sql.indexOf('*/', at + 2)
-      push('comment', at, end < 0 ? sql.length : end + 2, '/*', end < 0 ? '' : '*/')
-    } else if (character === '`') {
-      const { end, close } = endOf(at + 1, '`')
-      push('backtick', at, end, '`', close)
-    } else {
-      literal.lastIndex = at
-      // A prefix belongs to the literal only where a word begins.
-      const match =
-        at > 0 && /[A-Za-z0-9_]/.test(sql.charAt(at - 1)) && character !== '"' && character !== "'"
-          ? null
-          : literal.exec(sql)
-      if (match === null) {
-        at += 1
-        continue
-      }
-      const [open, prefix = '', quote = ''] = match
-      const { end, close } = endOf(at + open.length, quote)
-      const lower = prefix.toLowerCase()
-      push(lower.includes('b') ? 'bytes' : lower === 'r' ? 'raw' : 'string', at, end, open, close)
-    }
-  }
-  if (codeStart < sql.length)
-    segments.push({ kind: 'code', text: sql.slice(codeStart), start: codeStart, open: '', close: '' })
   return segments
 }
 
@@ -127,7 +96,7 @@ export const parseSqlTemplate = (
   const template: Piece[] = []
   const uses: Use[] = []
   const faults: TemplateFault[] = []
-  const segments = lexSql(sql)
+  const segments = segmentsOf(sql)
   segments.forEach((segment, k) => {
     const { kind, text, start, open, close } = segment
     const found = [...text.matchAll(placeholders)].map((match) => ({

@@ -469,6 +469,12 @@ describe('BigQuery behind the door', function () {
         '',
         'EXPORT DATA OPTIONS() AS SELECT 1',
         'CALL p()',
+        'SELECT 1 -- x\r; DELETE FROM t WHERE TRUE',
+        'SELECT 1 # x\r; DELETE FROM t WHERE TRUE',
+        "SELECT 'a\r'; DELETE FROM t WHERE TRUE",
+        'SELECT `a\n` FROM t',
+        'SELECT 1 /* x',
+        "SELECT 'x",
       ]) {
         expect(() => oneSelect(query), query)
           .to.throw(AppError)
@@ -1162,6 +1168,13 @@ describe('BigQuery behind the door', function () {
           ['SELECT * FROM ML.PREDICT(MODEL `p.d.m`, TABLE t)', '1:15'],
           ['SELECT 1 FROM t -- x\n, `ML` . `PREDICT`(MODEL m)', '2:4'],
           ["SELECT AI.GENERATE('x')", '1:8'],
+          // BigQuery reads escapes in quoted names and ends a comment at a carriage return.
+          ["SELECT * FROM `EXTERNAL\\x5fQUERY`('c', 'SELECT 1')", '1:16'],
+          ['SELECT * FROM `p.acme.INFORMATION\\u005fSCHEMA.TABLES`', '1:23'],
+          ['SELECT 1 -- x\r, @@project_id', '1:17'],
+          ["SELECT 1 # x\r FROM EXTERNAL_QUERY('c', 'SELECT 1')", '1:20'],
+          ['SELECT * FROM ML /* x */ . PREDICT(MODEL `p.d.m`, TABLE t)', '1:15'],
+          ['SELECT * FROM `ML.PREDICT`(MODEL `p.d.m`, TABLE t)', '1:16'],
         ] as const) {
           const fault = await expectCode(port.dryRun({ query }), 'QUERY_UNSUPPORTED')
           expect(fault.message, query).to.contain(`[${at}]`)

@@ -4,6 +4,7 @@
  */
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
+import { contentOf, invalid, positionOf, scan, type Lexeme } from '@convergence/googlesql/lexer'
 import type { LoadSpec, QueryParameter, TableRef } from '../warehouse.ts'
 import { raisedText } from './faults.ts'
 import { quoted, sameName, typeText } from './values.ts'
@@ -13,63 +14,66 @@ const escaped = (text: string): string =>
 export const pathOf = ({ project_id, dataset, table }: TableRef): string =>
   [project_id, dataset, table].map((part) => quoted(part)).join('.')
 
-/**
- * Pieces of a text that are neither string, quoted name nor comment, with their positions: what is left of it is code.
- */
-const tokens =
-  /r?b?("""|''')(?:\\[^]|(?!\1)[^])*\1|b?r?"(?:\\[^]|[^"\\\n])*"|b?r?'(?:\\[^]|[^'\\\n])*'|`(?:\\[^]|[^`\\])*`|--[^\n]*|#[^\n]*|\/\*[^]*?\*\//gi
-const blanked = (text: string): string =>
-  text.replace(tokens, (piece) => (/^(--|#|\/\*)/.test(piece) ? ' ' : 'x').padEnd(piece.length))
+/** What stands in a text beside space and comments. */
+const significant = (query: string): Lexeme[] =>
+  scan(query).filter((lexeme) => {
+    if (lexeme.open !== '' && lexeme.close === '')
+      throw invalid(query, lexeme.start, `Syntax error: what begins with ${lexeme.open} has no end`)
+    return lexeme.kind !== 'space' && lexeme.kind !== 'comment'
+  })
 
 /**
  * The statement without the semicolon that may end it. Throws QUERY_INVALID when there is anything after it, or when it
- * is no SELECT: on
- * BigQuery whatever comes in by the door for reading would run. This keeps an honest mistake from writing; what tenants
- * may read is the
- * dry run's business.
+ * is no SELECT: on BigQuery whatever comes in by the door for reading would run. This keeps an honest mistake from
+ * writing; what tenants may read is the dry run's business.
  */
 export const oneSelect = (query: string): string => {
-  const code = blanked(query)
-  const end = code.indexOf(';')
-  if (end >= 0 && code.slice(end + 1).trim() !== '')
+  const lexemes = significant(query)
+  const shown = ({ start, end }: Lexeme): string => query.slice(start, end)
+  const semicolon = lexemes.findIndex((lexeme) => lexeme.kind === 'op' && shown(lexeme) === ';')
+  if (semicolon >= 0 && semicolon < lexemes.length - 1)
     throw new AppError('QUERY_INVALID', 'expected one SELECT statement, got several')
-  const [word = ''] = /[A-Za-z]+/.exec(code.trim().replace(/^[\s(]+/, '')) ?? []
-  if (!/^(select|with)$/i.test(word))
-    throw new AppError(
-      'QUERY_INVALID',
-      `expected one SELECT statement, got ${word === '' ? 'none' : word.toUpperCase()}; tables are written by jobs`,
-    )
-  if (code.includes('|>'))
+  const first = lexemes.find((lexeme) => shown(lexeme) !== '(')
+  const word = first?.kind === 'word' ? shown(first).toUpperCase() : 'none'
+  if (word !== 'SELECT' && word !== 'WITH')
+    throw new AppError('QUERY_INVALID', `expected one SELECT statement, got ${word}; tables are written by jobs`)
+  if (lexemes.some((lexeme) => lexeme.kind === 'op' && shown(lexeme) === '|>'))
     throw new AppError('QUERY_UNSUPPORTED', 'pipe syntax (|>) is not supported: it may write; use SELECT')
-  return end < 0 ? query : query.slice(0, end)
+  return query.slice(0, lexemes[semicolon]?.start)
 }
 
-/** Strings and comments blanked, names in backticks kept: whatever names something is in it. */
-const named = (text: string): string =>
-  text.replace(tokens, (piece) => (piece.startsWith('`') ? piece : ' '.repeat(piece.length)))
-/** What reads something that a dry run does not list among its tables, or that is no business of a pipeline. */
-const unlisted: readonly (readonly [RegExp, string])[] = [
+/** Names that read something that a dry run does not list among its tables, or that is no business of a pipeline. */
+const unlistedNames: readonly (readonly [RegExp, string])[] = [
   [/\bINFORMATION_SCHEMA\b/i, 'INFORMATION_SCHEMA shows what belongs to others'],
   [/\bEXTERNAL_QUERY\b/i, 'EXTERNAL_QUERY reads another database'],
-  [/@@/, 'system variables (@@) are not read by pipelines'],
-  [/\b(?:ML|AI)`?\s*\.\s*`?\w+`?\s*\(/i, 'models are read past the list of tables'],
 ]
 /**
  * A dry run says which tables a statement reads, and that is what isolation rests on; so what it would not list is
- * refused here. Throws
- * QUERY_UNSUPPORTED.
+ * refused here, names in backticks by what they spell. Throws QUERY_UNSUPPORTED.
  */
 export const assertListed = (query: string, routines: readonly object[] = []): void => {
-  const text = named(query)
-  for (const [pattern, reason] of unlisted) {
-    const at = pattern.exec(text)
-    if (at === null) continue
-    const before = query.slice(0, at.index).split('\n')
-    throw new AppError(
-      'QUERY_UNSUPPORTED',
-      `${reason}; it is not allowed in a pipeline at [${before.length}:${(before.at(-1)?.length ?? 0) + 1}]`,
-    )
-  }
+  const lexemes = significant(query)
+  const spelled = lexemes.map((lexeme) =>
+    lexeme.kind === 'quoted' ? contentOf(query, lexeme) : query.slice(lexeme.start, lexeme.end),
+  )
+  lexemes.forEach(({ kind, start }, k) => {
+    const text = spelled[k] ?? ''
+    const content = start + (kind === 'quoted' ? 1 : 0)
+    const refuse = (reason: string, index = 0): AppError => {
+      // In backticks an escape may stand before it: then the position is that of the name.
+      const at = query.startsWith(text.slice(0, index + 1), content) ? content + index : start
+      return new AppError('QUERY_UNSUPPORTED', `${reason}; it is not allowed in a pipeline at ${positionOf(query, at)}`)
+    }
+    if (kind === 'op' && text === '@@') throw refuse('system variables (@@) are not read by pipelines')
+    if (kind !== 'word' && kind !== 'quoted') return
+    for (const [pattern, reason] of unlistedNames) {
+      const found = pattern.exec(text)
+      if (found !== null) throw refuse(reason, found.index)
+    }
+    const path = /^(?:ML|AI)$/i.test(text) && spelled[k + 1] === '.' ? spelled[k + 3] : undefined
+    const whole = kind === 'quoted' && /^(?:ML|AI)\./i.test(text) ? spelled[k + 1] : undefined
+    if (path === '(' || whole === '(') throw refuse('models are read past the list of tables')
+  })
   if (routines.length > 0)
     throw new AppError(
       'QUERY_UNSUPPORTED',
