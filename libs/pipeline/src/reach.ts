@@ -16,7 +16,7 @@ import {
   type TableRef,
 } from '@convergence/contracts'
 import { orList } from './check.ts'
-import { lexSql } from './sql-template.ts'
+import { segmentsOf } from './sql-template.ts'
 
 /** The setting's default. */
 export const defaultSharedSources = 'billing_export'
@@ -261,7 +261,7 @@ const replaceTable = (query: string, paths: readonly string[], by: string): stri
   }
   const isWhole = (start: number, end: number): boolean =>
     !/\.\s*$/.test(query.slice(0, start)) && !/^\s*[.(]/.test(query.slice(end))
-  return lexSql(query)
+  return segmentsOf(query)
     .map(({ kind, text, start }) => {
       if (kind === 'backtick')
         return paths.includes(text.slice(1, -1)) && isWhole(start, start + text.length)
