@@ -6,7 +6,8 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { busConformance } from '@convergence/bus/conformance'
 import type { PortMessage } from '@convergence/bus'
-import { openBroker, type Broker, type BrokerOptions, type BrokerSubscriptionConfig } from '../src/broker.ts'
+import type { BrokerSubscriptionConfig } from '../src/api.ts'
+import { openBroker, type Broker, type BrokerOptions } from '../src/broker.ts'
 import { AppError } from '@convergence/contracts'
 
 const inFolder = async (body: (file: string) => Promise<void>) => {
@@ -252,7 +253,7 @@ describe('broker', () => {
     }))
 
   it('sends a message to the dead letters when it has killed its consumer at every attempt', async function () {
-    this.timeout(30_000)
+    this.timeout(120_000)
     await inFolder(async (file) => {
       let deaths = 0
       while (await dies('consumer.ts', [file])) deaths += 1
@@ -504,7 +505,7 @@ describe('broker', () => {
     }))
 
   it('has after kill -9 everything that it had acknowledged, and nothing of what was acknowledged to it', async function () {
-    this.timeout(30_000)
+    this.timeout(120_000)
     await inFolder(async (file) => {
       const published = new Set<string>()
       const consumed = new Set<string>()
@@ -532,7 +533,7 @@ describe('broker', () => {
   })
 
   it('delivers what was not acknowledged, whatever was published, acknowledged, given back or reopened before', async function () {
-    this.timeout(30_000)
+    this.timeout(120_000)
     const step = fc.oneof(
       {
         weight: 4,

@@ -1,5 +1,5 @@
 /**
- * A broker and its front in a process of their own, for tests that kill it: `node pubsub-process.ts FILE` tells its
+ * A broker and its front in a process of their own, for tests that kill it: `node front-process.ts FILE` tells its
  * parent the port.
  */
 import { openBroker } from '../src/broker.ts'

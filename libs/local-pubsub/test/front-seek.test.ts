@@ -107,7 +107,8 @@ const codeOf = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => (error as { code?: unknown }).code,
   )
 
-describe('Pub/Sub front: seek and snapshots', () => {
+describe('Pub/Sub front: seek and snapshots', function () {
+  this.timeout(120_000)
   it(
     'a snapshot brings back what was not acknowledged when it was taken, and whatever came since, as often as wanted',
     inWorld(async (world) => {
@@ -329,7 +330,7 @@ describe('Pub/Sub front: seek and snapshots', () => {
   )
   it('snapshots, kept messages and where a subscription was set are there after kill -9', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'convergence-seek-kill-'))
-    const child = fork(join(import.meta.dirname, 'pubsub-process.ts'), [join(folder, 'pubsub.db')], {
+    const child = fork(join(import.meta.dirname, 'front-process.ts'), [join(folder, 'pubsub.db')], {
       stdio: 'inherit',
     })
     try {

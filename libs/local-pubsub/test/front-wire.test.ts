@@ -155,7 +155,7 @@ const rawStream = async (world: World, subscription: string, first: object = {})
 }
 
 describe('Pub/Sub front: what the wire shows', function () {
-  this.timeout(20_000)
+  this.timeout(120_000)
 
   it(
     'topics, subscriptions and snapshots are listed page by page, each once',

@@ -31,7 +31,7 @@ const openFront = async () => {
 }
 
 describe("bus, Google's client over our wire", function () {
-  this.timeout(30_000)
+  this.timeout(120_000)
   busConformance({
     open: async () => {
       const world = await openFront()
@@ -53,7 +53,7 @@ describe("bus, Google's client over our wire", function () {
 })
 
 describe('health of the bus over the wire', function () {
-  this.timeout(20_000)
+  this.timeout(120_000)
   it('says for a while that a publish found nobody, and receives all the same: whoever is asked for nothing meanwhile is healthy again by itself', async () => {
     const world = await openFront()
     const port = openGoogleBus({
