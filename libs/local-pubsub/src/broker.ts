@@ -13,14 +13,7 @@ import { publishWith } from './publish.ts'
 import { consume, endless, pull, stream } from './readers.ts'
 import { expire, expireHourly } from './retention.ts'
 import { createSnapshot, listSnapshots, seek, snapshotNamed, snapshotOf, updateSnapshot } from './seek.ts'
-import {
-  type BrokerState,
-  hiddenFor,
-  hourMs,
-  isHidden,
-  sevenDaysMs,
-  subscriptionNamed,
-} from './state.ts'
+import { type BrokerState, hiddenFor, hourMs, isHidden, sevenDaysMs, subscriptionNamed } from './state.ts'
 import { type Write, openStore } from './store.ts'
 import {
   addSubscription,

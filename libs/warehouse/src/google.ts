@@ -87,9 +87,7 @@ export const openBigQuery = ({
     retryOptions: { autoRetry: request_retries > 0, maxRetries: request_retries },
     // Without an own credential client an upload to a local endpoint looks for real credentials and brings the process
     // down.
-    ...(api_endpoint === undefined
-      ? {}
-      : { apiEndpoint: api_endpoint, authClient: new PassThroughClient() }),
+    ...(api_endpoint === undefined ? {} : { apiEndpoint: api_endpoint, authClient: new PassThroughClient() }),
   })
   // The client would read BIGQUERY_EMULATOR_HOST itself, even against the endpoint that it is given.
   client.baseUrl = `${client.apiEndpoint}/bigquery/v2`

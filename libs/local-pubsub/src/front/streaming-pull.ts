@@ -1,6 +1,6 @@
 /** Of google.pubsub.v1.Subscriber: messages out and acknowledgements in over one stream. */
 import type { PortMessage } from '@convergence/bus'
-import type { StatusError} from '@convergence/local-wire';
+import type { StatusError } from '@convergence/local-wire'
 import { invalid, statusOf } from '@convergence/local-wire'
 import type * as grpc from '@grpc/grpc-js'
 import type { BrokerSubscriptionConfig, Stream } from '../api.ts'
