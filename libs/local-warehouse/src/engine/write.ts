@@ -1,0 +1,173 @@
+/** Writes what was selected into a table, in a job's transaction: the table is made, widened, emptied as it is asked. */
+import type { DuckDBConnection } from '@duckdb/node-api'
+import { AppError } from '@convergence/contracts'
+import type { Column } from '@convergence/contracts'
+import type { StoredTable } from '../catalog.ts'
+import { isConflict, isInterrupt, raise } from '../faults.ts'
+import { literal, quoted, typeOf } from '../values.ts'
+import type { WorkDestination } from '../work.ts'
+import { sameName, withoutRequired } from './columns.ts'
+import type { Selected } from './select.ts'
+import type { Store } from './store.ts'
+
+const numeric = new Set(['INT64', 'NUMERIC', 'BIGNUMERIC', 'FLOAT64'])
+const fitsInto = (from: Column, to: Column): boolean =>
+  (from.mode === 'REPEATED') === (to.mode === 'REPEATED') &&
+  (from.type === to.type || (numeric.has(from.type) && numeric.has(to.type) && to.type !== 'INT64'))
+
+/** The table as it will be, and the columns to add; made inside the job's transaction. */
+const target = (
+  destination: WorkDestination,
+  given: readonly Column[],
+  known: StoredTable | undefined,
+): { table: StoredTable; added: readonly Column[] } => {
+  const { dataset, table, columns = [], time_partitioning, clustering_fields, add_columns = true } = destination
+  const name = `${dataset}.${table}`
+  const wanted =
+    columns.length === 0
+      ? given
+      : [...columns, ...given.filter((column) => !columns.some((other) => sameName(other, column)))]
+  if (known === undefined) {
+    if (columns.length > 0 && !add_columns && wanted.length > columns.length)
+      throw new AppError(
+        'QUERY_INVALID',
+        `${name}: the result has a column ${wanted[columns.length]?.name ?? ''}, which the table has not`,
+      )
+    return {
+      table: {
+        columns: wanted,
+        ...(time_partitioning === undefined ? {} : { time_partitioning }),
+        ...(clustering_fields === undefined ? {} : { clustering_fields }),
+      },
+      added: [],
+    }
+  }
+  const added = wanted.filter((column) => !known.columns.some((other) => sameName(other, column)))
+  if (added.length > 0 && !add_columns)
+    throw new AppError('QUERY_INVALID', `${name}: has no column ${added[0]?.name ?? ''}, and columns may not be added`)
+  return {
+    table: { ...known, columns: [...known.columns, ...added.map(withoutRequired)] },
+    added: added.map(withoutRequired),
+  }
+}
+
+/** The table made, made anew or widened. `known`: what it was, when it stays. */
+const prepare = async (
+  { catalog, project_id, now }: Store,
+  connection: DuckDBConnection,
+  destination: WorkDestination,
+  given: readonly Column[],
+): Promise<{ table: StoredTable; known: StoredTable | undefined }> => {
+  const { dataset, table: name, write_mode, period } = destination
+  const found = catalog.table(dataset, name)
+  if (found === undefined && destination.create_never === true)
+    throw new AppError('TABLE_NOT_FOUND', `Not found: Table ${project_id}:${dataset}.${name}`)
+  const replaced =
+    found !== undefined && destination.replace_table === true && write_mode === 'truncate' && period === undefined
+  const known = replaced ? undefined : found
+  const { table: made, added } = target(destination, given, known)
+  const table: StoredTable =
+    known === undefined
+      ? {
+          ...(replaced ? { ...found, ...made } : { created_ms: now().getTime(), ...made }),
+          modified_ms: now().getTime(),
+        }
+      : made
+  if (replaced) await catalog.dropTable(connection, dataset, name)
+  if (known === undefined) await catalog.createTable(connection, dataset, name, table)
+  else if (added.length > 0) await catalog.addColumns(connection, dataset, name, table, added)
+  if (known !== undefined && write_mode === 'write_empty') {
+    const [row] = (
+      await connection.runAndReadAll(`SELECT EXISTS (SELECT 1 FROM ${catalog.path(dataset, name)})`)
+    ).getRows()
+    if (row?.[0] === true)
+      throw new AppError(
+        'TABLE_NOT_EMPTY',
+        `${project_id}.${dataset}.${name} has rows, and write_mode is write_empty; use another write_mode, or another table`,
+      )
+  }
+  return { table, known }
+}
+/** One column's value in each row that is replaced and in each that comes. */
+interface Bound {
+  column: Column
+  value: string
+  /** SQL: the row is one of them. */
+  is: string
+}
+const boundsOf = ({ dataset, table: name, write_mode, period }: WorkDestination, table: StoredTable): Bound[] =>
+  Object.entries(write_mode === 'truncate' ? (period ?? {}) : {}).map(([key, value]) => {
+    const column = table.columns.find((one) => one.name.toLowerCase() === key.toLowerCase())
+    if (column === undefined)
+      throw new AppError(
+        'QUERY_INVALID',
+        `${dataset}.${name}: the period names ${key}, which is no column of the table`,
+      )
+    return {
+      column,
+      value: String(value),
+      is: `${quoted(column.name)} IS NOT DISTINCT FROM CAST(${literal(String(value))} AS ${typeOf(column)})`,
+    }
+  })
+/** SQL of one column's value, of `s`, as the table has it. */
+const valueOf = (table: string, column: Column, selected: readonly Column[], bounds: readonly Bound[]): string => {
+  const source = selected.find((one) => sameName(one, column))
+  const type = typeOf(column)
+  if (source !== undefined && typeOf(source) !== type && !fitsInto(source, column) && column.type !== 'STRUCT')
+    throw new AppError(
+      'QUERY_INVALID',
+      `${table}.${column.name}: the table has ${column.type}, the result gives ${source.mode === 'REPEATED' ? 'an array of ' : ''}${source.type}; use CAST`,
+    )
+  let value = `CAST(NULL AS ${type})`
+  if (source !== undefined)
+    value = typeOf(source) === type ? `s.${quoted(source.name)}` : `CAST(s.${quoted(source.name)} AS ${type})`
+  const rule = bounds.find((one) => one.column === column)
+  if (rule !== undefined) {
+    const outside = raise(
+      'ROW_OUTSIDE_PERIOD',
+      `${table}: a new row has ${column.name} = `,
+      `COALESCE(CAST(${value} AS VARCHAR), 'NULL') || ', the period that is replaced is ' || ${literal(rule.value)}`,
+      type,
+    )
+    return `CASE WHEN ${value} IS NOT DISTINCT FROM CAST(${literal(rule.value)} AS ${type}) THEN ${value} ELSE ${outside} END`
+  }
+  return column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value
+}
+
+/** Rows that were written, and the table as it is once the transaction is done. */
+export const write = async (
+  store: Store,
+  connection: DuckDBConnection,
+  destination: WorkDestination,
+  selected: Selected,
+): Promise<{ rows: number; table: StoredTable }> => {
+  const { dataset, table: name, write_mode } = destination
+  const path = store.catalog.path(dataset, name)
+  const { table, known } = await prepare(store, connection, destination, selected.columns)
+  const bounds = boundsOf(destination, table)
+  if (known !== undefined && write_mode === 'truncate')
+    await connection.run(
+      bounds.length === 0
+        ? `DELETE FROM ${path}`
+        : `DELETE FROM ${path} WHERE ${bounds.map(({ is }) => is).join(' AND ')}`,
+    )
+  const values = table.columns.map((column) => valueOf(`${dataset}.${name}`, column, selected.columns, bounds))
+  const whole = selected.verify?.().then(
+    () => undefined,
+    (error: unknown) => error,
+  )
+  try {
+    const result = await connection.run(
+      `INSERT INTO ${path} (${table.columns.map((column) => quoted(column.name)).join(', ')}) SELECT ${values.join(', ')} FROM (${selected.sql}) AS s`,
+      selected.values,
+      selected.types,
+    )
+    const fault = await whole
+    if (fault !== undefined) throw fault
+    return { rows: result.rowsChanged, table }
+  } catch (error) {
+    await whole
+    if (error instanceof AppError || isConflict(error) || isInterrupt(error)) throw error
+    throw await selected.explain(error)
+  }
+}
