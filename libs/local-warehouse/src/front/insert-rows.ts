@@ -1,0 +1,113 @@
+/** Rows of insertAll as the engine takes them: text is taken for most types, and JSON as its text. */
+import type { Column } from '@convergence/contracts'
+import { isWhole, plainText } from '../values.ts'
+import { instantOf, isEpoch, isJson } from './wire.ts'
+import type { Json } from './wire.ts'
+
+export interface RowFault {
+  at: string
+  message: string
+}
+/** One value of insertAll as the engine's rows have it; insertAll takes text for most, and JSON as its text. */
+const valueOf = (
+  column: Column,
+  value: unknown,
+  ignore: boolean,
+  at: string,
+): { value: unknown } | { fault: RowFault } => {
+  const wrong = (message: string) => ({ fault: { at, message } })
+  switch (column.type) {
+    case 'STRUCT': {
+      if (!isJson(value)) return wrong('This field: is a record.')
+      const made = rowOf(column.fields ?? [], value, ignore, `${at}.`)
+      return 'fault' in made ? made : { value: made.row }
+    }
+    case 'JSON':
+      if (typeof value !== 'string') return wrong('Expected the text of a JSON value')
+      try {
+        return { value: JSON.parse(value) as unknown }
+      } catch {
+        return wrong('Invalid JSON')
+      }
+    case 'STRING':
+      return typeof value === 'object' ? wrong('Cannot convert value to string (bad value)') : { value: String(value) }
+    case 'BOOL':
+      return value === true || /^(true|t)$/i.test(String(value))
+        ? { value: true }
+        : value === false || /^(false|f)$/i.test(String(value))
+          ? { value: false }
+          : wrong(`Cannot convert value to boolean (bad value): ${shown(value)}`)
+    case 'INT64':
+      return isWhole(value) ? { value } : wrong(`Cannot convert value to integer (bad value): ${shown(value)}`)
+    default: {
+      const isNumber = column.type === 'FLOAT64' || column.type === 'NUMERIC' || column.type === 'BIGNUMERIC'
+      const text =
+        column.type === 'TIMESTAMP' && isEpoch(value)
+          ? instantOf(value)
+          : typeof value === 'string' || (isNumber && typeof value === 'number')
+            ? plainText(column.type, String(value))
+            : undefined
+      return text === undefined
+        ? wrong(`Could not parse ${shown(value)} as ${column.type}. ${requiredForm[column.type] ?? ''}`.trimEnd())
+        : { value: text }
+    }
+  }
+}
+const requiredForm: Readonly<Partial<Record<Column['type'], string>>> = {
+  DATE: 'Required format is YYYY-MM-DD',
+  TIME: 'Required format is HH:MM[:SS[.SSSSSS]]',
+  DATETIME: 'Required format is YYYY-MM-DD HH:MM[:SS[.SSSSSS]]',
+  TIMESTAMP: 'Required format is YYYY-MM-DD HH:MM[:SS[.SSSSSS]]',
+  BYTES: 'Required format is base64',
+  BIGNUMERIC: 'The local warehouse keeps 18 digits after the point',
+}
+const shown = (value: unknown): string =>
+  typeof value === 'object' ? (Array.isArray(value) ? 'an array' : 'an object') : `'${String(value).slice(0, 40)}'`
+/** A row, or the first fault in it. */
+export const rowOf = (
+  columns: readonly Column[],
+  json: Json,
+  ignore: boolean,
+  path: string,
+): { row: Record<string, unknown> } | { fault: RowFault } => {
+  const row: Record<string, unknown> = {}
+  for (const [key, value] of Object.entries(json)) {
+    const column = columns.find(({ name }) => name.toLowerCase() === key.toLowerCase())
+    if (column === undefined) {
+      if (ignore) continue
+      return { fault: { at: `${path}${key}`, message: `no such field: ${path}${key}.` } }
+    }
+    if (value === null || value === undefined) continue
+    if (column.mode === 'REPEATED') {
+      if (!Array.isArray(value))
+        return {
+          fault: {
+            at: `${path}${key}`,
+            message: `Array specified for non-repeated field, or a value for the repeated field: ${path}${key}.`,
+          },
+        }
+      const items: unknown[] = []
+      for (const one of value as unknown[]) {
+        const made =
+          one === null
+            ? { fault: { at: `${path}${key}`, message: 'Only optional fields can be set to NULL.' } }
+            : valueOf(column, one, ignore, `${path}${key}`)
+        if ('fault' in made) return made
+        items.push(made.value)
+      }
+      row[column.name] = items
+      continue
+    }
+    if (Array.isArray(value))
+      return { fault: { at: `${path}${key}`, message: `Array specified for non-repeated field: ${path}${key}.` } }
+    const made = valueOf(column, value, ignore, `${path}${key}`)
+    if ('fault' in made) return made
+    row[column.name] = made.value
+  }
+  const missing = columns.find(
+    ({ name, mode }) => mode === 'REQUIRED' && (row[name] === undefined || row[name] === null),
+  )
+  if (missing !== undefined)
+    return { fault: { at: `${path}${missing.name}`, message: `Missing required field: ${path}${missing.name}.` } }
+  return { row }
+}
