@@ -1,12 +1,13 @@
 /** Google's own client, unmodified, over the REST front: each request that it makes, and the traps of the protocol. */
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { DuckDBInstance } from '@duckdb/node-api'
 import { expect } from 'chai'
+import { corpusCases, knownOutcomes } from '@convergence/googlesql/corpus'
 import { openBigQueryFront } from '../src/front.ts'
 import { openEngine } from '../src/engine.ts'
 
@@ -1786,38 +1787,37 @@ describe('BigQuery front', function () {
       }))
   })
 
-  const corpus = join(import.meta.dirname, '../../../../shared/googlesql')
-  it('answers a sample of the GoogleSQL corpus with its types, names and errors', async function () {
-    if (!existsSync(corpus)) return this.skip()
-    await setup(async ({ client }) => {
+  it('answers a sample of the GoogleSQL corpus with its types, names and errors', () =>
+    setup(async ({ client }) => {
       const wanted: Readonly<Record<string, RegExp | undefined>> = {
-        '153_pipe_syntax.sql': /not supported by the local warehouse/,
-        '181_script_declare_set.sql': /not supported by the local warehouse/,
+        '153_pipe_syntax': /not supported by the local warehouse/,
+        '181_script_declare_set': /not supported by the local warehouse/,
       }
+      const known = knownOutcomes()
       let ran = 0
-      for (const file of readdirSync(corpus).filter((name) => name.endsWith('.sql'))) {
-        const text = readFileSync(join(corpus, file), 'utf8')
-        const header = (key: string) => new RegExp(`^-- ${key}: (.*)$`, 'm').exec(text)?.[1]
+      for (const { id, sql: text, params, expect: rows, columns } of corpusCases()) {
         const sql = text
           .split('\n')
           .filter((line) => !/^-- \w+: /.test(line))
           .join('\n')
-        if (wanted[file] !== undefined) {
-          expect((await failure(client.query(sql))).message, file).to.match(wanted[file])
+        if (wanted[id] !== undefined) {
+          expect((await failure(client.query(sql))).message, id).to.match(wanted[id])
           continue
         }
+        // One statement in eight of those that are right: this is about the client, not about the language.
+        if (known[id] !== undefined || parseInt(id) % 8 !== 0) continue
         // What needs the corpus's own tables or parameters is tested below this front.
         if (
           !/^(--.*\n|\s)*(SELECT|WITH)\b/i.test(sql) ||
           /\b(FROM|INTO|TABLE|JOIN|UPDATE|MERGE)\s+[`a-z]/i.test(
             sql.replace(/UNNEST\([^)]*\)/g, '').replace(/FROM \(|EXTRACT\([^)]*\)/g, ''),
           ) ||
-          header('params') !== undefined ||
-          header('expect') === '"ANY"'
+          params !== undefined ||
+          rows === 'ANY'
         )
           continue
-        if (header('expect') === '"ERROR"') {
-          expect(await failure(client.query(sql)), file).to.deep.include({ code: 400, reason: 'invalidQuery' })
+        if (rows === 'ERROR') {
+          expect(await failure(client.query(sql)), id).to.deep.include({ code: 400, reason: 'invalidQuery' })
           ran += 1
           continue
         }
@@ -1826,19 +1826,15 @@ describe('BigQuery front', function () {
           (error: unknown) => String(error),
         )
         if (typeof answer === 'string') {
-          expect(answer, file).to.match(/not supported by the local warehouse/)
+          expect(answer, id).to.match(/not supported by the local warehouse/)
           continue
         }
-        const rows = JSON.parse(header('expect') ?? '[]') as unknown[][]
-        const columns = header('columns')
-        if (Array.isArray(rows[0])) expect(answer, file).to.have.length(rows.length)
-        if (columns !== undefined && answer[0] !== undefined)
-          expect(Object.keys(answer[0]), file).to.deep.equal(JSON.parse(columns))
+        if (Array.isArray(rows[0])) expect(answer, id).to.have.length(rows.length)
+        if (columns !== undefined && answer[0] !== undefined) expect(Object.keys(answer[0]), id).to.deep.equal(columns)
         ran += 1
       }
       expect(ran).to.be.greaterThan(20)
-    })
-  })
+    }))
   it('keeps a large upload out of memory and whole', () =>
     setup(async ({ client, folder }) => {
       const [dataset] = await client.createDataset('acme')
