@@ -10,7 +10,7 @@ import { parseArgs } from 'node:util'
 import { PubSub } from '@google-cloud/pubsub'
 import { allSubscriptions, ensureTopology } from '@convergence/bus'
 import { openGoogleBus } from '@convergence/bus/google'
-import { AppError, deadLetterName, tables, topics, views } from '@convergence/contracts'
+import { AppError, centralDataset, deadLetterName, isName, tables, topics, views } from '@convergence/contracts'
 import { bootstrap, openLog } from '@convergence/service'
 import { openWarehouse } from '@convergence/warehouse'
 import { openBigQuery } from '@convergence/warehouse/google'
@@ -33,7 +33,7 @@ export const sideOf = (env: Readonly<Record<string, string | undefined>>): Side 
   if (env['RUNTIME'] && !gcp && env['RUNTIME'] !== 'local')
     faults.push(`RUNTIME expected local or gcp, got ${JSON.stringify(env['RUNTIME'])}`)
   const project_id = env['GCP_PROJECT_ID'] || (gcp ? '' : 'local-convergence')
-  if (!/^[a-z][a-z0-9-]{4,28}[a-z0-9]$/.test(project_id))
+  if (!isName('project_id', project_id))
     faults.push(
       `GCP_PROJECT_ID expected a Google Cloud project id such as acme-prod, got ${JSON.stringify(project_id)}; gcloud projects list shows yours`,
     )
@@ -107,7 +107,7 @@ export const apply = async (
     const all = allSubscriptions()
     const wanted_topics = [...topics, ...all.map(({ name }) => deadLetterName(name))]
     const wanted_subscriptions = all.flatMap(({ name }) => [name, deadLetterName(name)])
-    const had_dataset = (await warehouse.getDataset('tenants')) !== undefined
+    const had_dataset = (await warehouse.getDataset(centralDataset)) !== undefined
     const central_views = Object.entries(views)
       .filter(([, query]) => !query.includes('{tenant_id}'))
       .map(([view]) => view)
@@ -139,7 +139,7 @@ export const apply = async (
         name,
         was_there: known_subscriptions.has(name),
       })),
-      { kind: 'dataset', name: 'tenants', was_there: had_dataset },
+      { kind: 'dataset', name: centralDataset, was_there: had_dataset },
       ...[...had_tables].map(([name, was_there]): Applied => ({ kind: 'table', name: `tenants.${name}`, was_there })),
       ...[...had_views].map(([name, was_there]): Applied => ({ kind: 'view', name: `tenants.${name}`, was_there })),
     ]

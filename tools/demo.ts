@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { readFileSync } from 'node:fs'
 import { openBus, openSigner } from '@convergence/bus'
-import { type Column, runId } from '@convergence/contracts'
+import { runId, systemTenant, type Column } from '@convergence/contracts'
 import { openLog } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
 import { followRun, openClient, type RunStatus } from './client.ts'
@@ -43,11 +43,11 @@ export const loadBillingExport = async (warehouse: Warehouse, file: string): Pro
   await warehouse.ensureDataset('billing_export', { description: 'Detailed billing export of the sample account' })
   const result = await warehouse.runJob(
     {
-      run_id: runId('system', 'demo-billing-export'),
+      run_id: runId(systemTenant, 'demo-billing-export'),
       step_id: 'load',
       max_retries: 0,
       retry_delay_seconds: 1,
-      tenant_id: 'system',
+      tenant_id: systemTenant,
     },
     {
       kind: 'load',

@@ -3,6 +3,7 @@
  * rounds, as a table
  * and as bench.json. `-- NAME` runs those benches whose name contains NAME. Nothing here is a test.
  */
+import { centralDataset } from '@convergence/contracts'
 import { execFileSync, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
@@ -233,7 +234,10 @@ const benchHistory = async () => {
   record(`history: latency with ${count} runs over none`, 'x', '<= 1.5', [after / before])
   // The tick of a minute saves the ledger; what starts now reads that, and what came after it.
   await world.platform.bus.publish([{ topic: 'scheduler-tick', event: {} }])
-  const saved = { query: "SELECT COUNT(*) AS n FROM run_ledger WHERE kind = 'SNAPSHOT'", default_dataset: 'tenants' }
+  const saved = {
+    query: "SELECT COUNT(*) AS n FROM run_ledger WHERE kind = 'SNAPSHOT'",
+    default_dataset: centralDataset,
+  }
   while (count * 2 > 20_000 && Number((await world.platform.warehouse.query(saved))[0]?.['n']) === 0)
     await new Promise((resolve) => setTimeout(resolve, 20))
   await world.platform.close()

@@ -6,7 +6,14 @@
  */
 import { stringify } from 'yaml'
 import { allSubscriptions } from '@convergence/bus'
-import { deadLetterName, serviceNames, topics, topology, type ServiceName } from '@convergence/contracts'
+import {
+  centralDataset,
+  deadLetterName,
+  serviceNames,
+  topics,
+  topology,
+  type ServiceName,
+} from '@convergence/contracts'
 import { purposes } from '@convergence/secrets'
 
 export interface KubeObject {
@@ -90,9 +97,9 @@ export const grants = (): Grant[] => {
       ),
     ]),
     // Datasets of tenants are made and filled by the executor. Nobody may delete a job.
-    { resource: project, role: 'roles/bigquery.dataEditor', member: principal('executor'), condition: 'tenants' },
+    { resource: project, role: 'roles/bigquery.dataEditor', member: principal('executor'), condition: centralDataset },
     // A plan is a dry run, which BigQuery refuses to who may not read; auth reads no row of a tenant's dataset.
-    { resource: project, role: 'roles/bigquery.dataViewer', member: principal('auth'), condition: 'tenants' },
+    { resource: project, role: 'roles/bigquery.dataViewer', member: principal('auth'), condition: centralDataset },
     ...purposes.map((purpose) => ({
       resource: key(purpose),
       role: 'roles/cloudkms.cryptoKeyEncrypter',
@@ -221,11 +228,11 @@ export const platformFiles = (): Record<string, KubeObject[]> => {
       {
         apiVersion: 'bigquery.cnrm.cloud.google.com/v1beta1',
         kind: 'BigQueryDataset',
-        metadata: { name: 'tenants', annotations: { 'cnrm.cloud.google.com/deletion-policy': 'abandon' } },
+        metadata: { name: centralDataset, annotations: { 'cnrm.cloud.google.com/deletion-policy': 'abandon' } },
         spec: {
           location: 'EU',
           description: 'Central metadata tables; npm run apply makes them',
-          friendlyName: 'tenants',
+          friendlyName: centralDataset,
         },
       },
     ],

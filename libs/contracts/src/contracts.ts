@@ -79,7 +79,7 @@ export const faultOf = (error: unknown): Fault =>
         message: `unexpected ${error instanceof Error ? error.name : typeof error}; the log has it under the run's id`,
       }
 
-// ---- topology and names
+// ---- topology
 
 export type Topic = keyof EventBodies
 export type ServiceName = 'auth' | 'tenant' | 'scheduler' | 'executor' | 'notifier'
@@ -100,33 +100,6 @@ export const topology = parse(readFileSync(join(schemasFolder, 'topology.yaml'),
   Record<Topic, TopicSpec>
 >
 export const topics = Object.keys(topology) as Topic[]
-
-export const subscriptionName = (service: ServiceName, topic: Topic, replica?: string): string =>
-  replica === undefined ? `${service}.${topic}` : `${service}.${topic}.${replica}`
-/** Name of the dead-letter topic of a subscription, and of that topic's one subscription. */
-export const deadLetterName = (subscription: string): string => `${subscription}.dead`
-
-/** r_ and 26 characters: the same tenant and key are the same run. */
-export const runId = (tenant_id: string, idempotency_key: string): string =>
-  `r_${base32(createHash('sha256').update(`${tenant_id}\u001f${idempotency_key}`).digest()).slice(0, 26)}`
-
-const alphabet = 'abcdefghijklmnopqrstuvwxyz234567'
-/** RFC 4648 base32, lower case, without padding. */
-export const base32 = (bytes: Uint8Array): string => {
-  let text = ''
-  let buffer = 0
-  let bits = 0
-  for (const byte of bytes) {
-    buffer = (buffer << 8) | byte
-    bits += 8
-    while (bits >= 5) {
-      text += alphabet.charAt((buffer >>> (bits - 5)) & 31)
-      bits -= 5
-    }
-    buffer &= (1 << bits) - 1
-  }
-  return bits > 0 ? text + alphabet.charAt((buffer << (5 - bits)) & 31) : text
-}
 
 /** JSON with sorted keys: equal values have equal text. */
 export const canonicalJson = (value: unknown): string =>
@@ -151,9 +124,6 @@ export const requestDigest = ({
   action?: string
   parent_run_id?: string
 }): string => digestOf({ action, pipeline, parameters, ...(parent_run_id === undefined ? {} : { parent_run_id }) })
-
-/** Pipelines of the platform itself: only signed by the platform's services, counted against no quota. */
-export const isSystemPipeline = (pipeline: string): boolean => pipeline.startsWith('setup/')
 
 // ---- events
 

@@ -2,7 +2,7 @@
  * A checked pipeline and a request become a run: parameters checked, variables filled in, SQL bound. Pure, and quick:
  * what no run can change was made once.
  */
-import { AppError, type Column, type CompiledStep, type Run, type ServiceName } from '@convergence/contracts'
+import { AppError, namePart, type Column, type CompiledStep, type Run, type ServiceName } from '@convergence/contracts'
 import { didYouMean, orList, show } from './check.ts'
 import type { CompileInput, ParameterSpec } from './pipeline.ts'
 import { ownDataset, pathFault, sourceFault } from './reach.ts'
@@ -32,8 +32,8 @@ export interface PipelinePlan {
 /** Never a parameter and never a variable: a run is whose it is. */
 export const fixedNames = ['tenant_id', 'pipeline_id', 'project_id', 'run_id'] as const
 /** A variable in a text of the configuration. */
-export const variable = /\{([a-z][a-z0-9_]{0,63})\}/g
-const wholeVariable = /^\{([a-z][a-z0-9_]{0,63})\}$/
+export const variable = new RegExp(`\\{(${namePart('segment')})\\}`, 'g')
+const wholeVariable = new RegExp(`^\\{(${namePart('segment')})\\}$`)
 const longestText = 1000
 
 const dayMs = 86_400_000

@@ -9,6 +9,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative, sep } from 'node:path'
 import {
   AppError,
+  isName,
   isSystemPipeline,
   schemasFolder,
   type Column,
@@ -271,7 +272,7 @@ const columnsFault = (columns: unknown, where: string): string | undefined => {
   const seen = new Set<string>()
   for (const column of columns as Partial<Column>[]) {
     const { name, type, mode = 'NULLABLE', fields } = column
-    if (typeof name !== 'string' || !/^[A-Za-z_][A-Za-z0-9_]{0,299}$/.test(name))
+    if (typeof name !== 'string' || !isName('column', name))
       return `${where}expected the name of a column, got ${show(name)}`
     const at = `${where}${name}: `
     if (seen.has(name.toLowerCase())) return `${at}stands twice`
@@ -834,8 +835,6 @@ const checkGraph = (steps: readonly (Step | undefined)[], plans: readonly StepPl
 
 // ---- all of it
 
-const pathPattern = /^[a-z][a-z0-9_]{0,63}(\/[a-z][a-z0-9_]{0,63}){2}$/
-
 /**
  * Checks pipelines (all below configs/, or the files named) and all templates. Faults are in the order of files and
  * lines.
@@ -871,7 +870,7 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
     }
     const inside = relative(configs, path).split(sep).join('/')
     const name = inside.startsWith('../') ? undefined : inside.replace(/\.ya?ml$/, '')
-    if (name !== undefined && !pathPattern.test(name))
+    if (name !== undefined && !isName('pipeline', name))
       faults.push({
         file,
         line: 1,

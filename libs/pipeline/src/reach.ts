@@ -8,6 +8,7 @@ import {
   AppError,
   centralDataset,
   isSystemPipeline,
+  namePart,
   systemTenant,
   tenantView,
   views,
@@ -21,7 +22,7 @@ import { segmentsOf } from './sql-template.ts'
 /** The setting's default. */
 export const defaultSharedSources = 'billing_export'
 
-const sourcePattern = /^(?:[a-z][a-z0-9-]{4,28}[a-z0-9]\.)?[A-Za-z0-9][A-Za-z0-9_]{0,127}$/
+const sourcePattern = new RegExp(`^(?:${namePart('project_id')}\\.)?(?!_)${namePart('table')}$`)
 const ofWarehouse = /^(?:information_schema|region_.*|pg_.*)$/i
 
 const datasetOf = (source: string): string => source.slice(source.lastIndexOf('.') + 1)

@@ -4,7 +4,11 @@
  * backticks a checked identifier; anywhere else it is a fault of the config. So the tokens of a query are the same
  * whatever the values are, but for the text between backticks, which holds letters, digits, `_`, `-` and dots.
  */
+<<<<<<< HEAD
 import { scan, type Lexeme } from '@convergence/googlesql/lexer'
+=======
+import { isName } from '@convergence/contracts'
+>>>>>>> e7222bb (contracts: names have one home, names.ts)
 
 export interface Segment {
   kind: 'code' | 'string' | 'raw' | 'bytes' | 'comment' | 'backtick'
@@ -190,17 +194,17 @@ export interface BoundParameter {
   value: string | number | boolean | null
 }
 
-const project = /^[a-z][a-z0-9-]{4,28}[a-z0-9]$/
-const name = /^[A-Za-z0-9_]{1,128}$/
 /** What is wrong with a table path, or nothing. */
 export const identifierFault = (path: string): string | undefined => {
   const parts = path.split('.')
   const shown = JSON.stringify(path.slice(0, 60))
   if (parts.length > 3) return `expected project.dataset.table, got ${parts.length} parts in ${shown}`
   const [table, dataset, owner] = parts.toReversed()
-  if (table === undefined || !name.test(table)) return `expected a table of letters, digits and _, got ${shown}`
-  if (dataset !== undefined && !name.test(dataset)) return `expected a dataset of letters, digits and _, got ${shown}`
-  if (owner !== undefined && !project.test(owner)) return `expected a project id of a-z, 0-9 and -, got ${shown}`
+  if (table === undefined || !isName('table', table)) return `expected a table of letters, digits and _, got ${shown}`
+  if (dataset !== undefined && !isName('table', dataset))
+    return `expected a dataset of letters, digits and _, got ${shown}`
+  if (owner !== undefined && !isName('project_id', owner))
+    return `expected a project id of a-z, 0-9 and -, got ${shown}`
   return undefined
 }
 

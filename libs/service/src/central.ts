@@ -1,6 +1,6 @@
 /** The central tables: made, or looked at, by every program that needs them to be there. */
 import { randomBytes } from 'node:crypto'
-import { AppError, tables, views } from '@convergence/contracts'
+import { AppError, centralDataset, tables, views } from '@convergence/contracts'
 import type { Warehouse } from '@convergence/warehouse'
 
 export interface BootstrapOptions {
@@ -36,14 +36,14 @@ export const bootstrap = async (
     new_epoch = () => `e${randomBytes(6).toString('hex')}`,
   }: BootstrapOptions,
 ): Promise<Bootstrapped> => {
-  if (force_recreate_dataset === true || force_recreate_tables === true) await warehouse.dropDataset('tenants')
+  if (force_recreate_dataset === true || force_recreate_tables === true) await warehouse.dropDataset(centralDataset)
   const dataset_created =
-    (await warehouse.ensureDataset('tenants', {
+    (await warehouse.ensureDataset(centralDataset, {
       labels: { owner: 'convergence', epoch: new_epoch() },
       description: 'Central tables of Convergence',
     })) === 'created'
   // Read back: of two that start at once, one has made it.
-  const epoch = (await warehouse.getDataset('tenants'))?.labels['epoch'] ?? 'e0'
+  const epoch = (await warehouse.getDataset(centralDataset))?.labels['epoch'] ?? 'e0'
   const tables_created: string[] = []
   const tables_existing: string[] = []
   for (const { dataset, table, columns, time_partitioning, clustering_fields, description } of Object.values(tables)) {
@@ -61,7 +61,7 @@ export const bootstrap = async (
   for (const [view, query] of Object.entries(views)) {
     if (!query.includes('{tenant_id}'))
       await warehouse.ensureView({
-        dataset: 'tenants',
+        dataset: centralDataset,
         view,
         query: query.replaceAll('{project_id}', warehouse.project_id),
       })
@@ -77,7 +77,7 @@ export const bootstrap = async (
 export const inspectCentral = async (
   warehouse: Pick<Warehouse, 'project_id' | 'getDataset' | 'dryRun'>,
 ): Promise<Bootstrapped> => {
-  const dataset = await warehouse.getDataset('tenants')
+  const dataset = await warehouse.getDataset(centralDataset)
   if (dataset === undefined)
     throw new AppError(
       'SETTING_INVALID',

@@ -3,6 +3,7 @@
  * first.
  */
 import { pino } from 'pino'
+import { apiKeyPart } from '@convergence/contracts'
 import type { AppError } from '@convergence/contracts'
 
 export { isLocalMode } from './env.ts'
@@ -18,7 +19,7 @@ export interface Log {
 
 /** Values that look like a secret: our API and admin keys, AWS access keys, Slack webhooks, JWTs, PEM blocks. */
 export const secretPatterns: readonly RegExp[] = [
-  /\b[a-z][a-z0-9_]{1,49}_api_[0-9A-Za-z]{42}\b/g,
+  new RegExp(`\\b${apiKeyPart}\\b`, 'g'),
   /\bcdpadm_[0-9A-Za-z]{20,}\b/g,
   /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/g,
   /https:\/\/hooks\.slack\.com\/services\/[A-Za-z0-9/]+/g,

@@ -10,7 +10,7 @@ import { metrics } from '@opentelemetry/api'
 import Koa, { type Context } from 'koa'
 import { Router } from '@koa/router'
 import getRawBody from 'raw-body'
-import { AppError, errorTable, type ErrorCode } from '@convergence/contracts'
+import { AppError, errorTable, isName, type ErrorCode } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import { validated, type Field } from './fields.ts'
 import { randomDigits, type RandomBytes } from './issue-key.ts'
@@ -302,7 +302,7 @@ const readCall = async (
   const user_id = ctx.get('X-User-ID')
   if (user_id !== '' && !uuid.test(user_id)) throw new AppError('BODY_INVALID', 'X-User-ID: expected a UUID')
   const idempotency_key = ctx.get('Idempotency-Key')
-  if (idempotency_key !== '' && !/^[\x21-\x7e]{1,200}$/.test(idempotency_key))
+  if (idempotency_key !== '' && !isName('idempotency_key', idempotency_key))
     throw new AppError('BODY_INVALID', 'Idempotency-Key: expected 1 to 200 printable ASCII characters without spaces')
   const body = await readBody(route.body, ctx)
   const last = ctx.get('Last-Event-ID')

@@ -3,6 +3,7 @@
  * errors and guesses
  * without a look-up. The raw key exists in one HTTP answer and nowhere else.
  */
+import { apiKeyPart } from '@convergence/contracts'
 import { createHash, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
@@ -41,7 +42,7 @@ const checksum = (body: string): string => {
 /** Whether the text has the form of a key and its checksum fits. */
 export const isKeyShaped = (text: string): boolean =>
   text.length <= longestKey &&
-  /^[a-z][a-z0-9_]{1,49}_api_[0-9A-Za-z]{42}$/.test(text) &&
+  new RegExp(`^${apiKeyPart}$`).test(text) &&
   checksum(text.slice(0, -6)) === text.slice(-6)
 
 /** SHA-256, hex. */

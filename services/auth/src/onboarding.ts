@@ -5,7 +5,7 @@
  * The idempotency key is `onboard:{tenant_id}:{digest of the body}:{n}`; n counts attempts that failed, so a failed
  * onboarding can be tried again.
  */
-import { AppError, digestOf, newTenantIdFault, runId } from '@convergence/contracts'
+import { AppError, digestOf, newTenantIdFault, runId, systemTenant } from '@convergence/contracts'
 import { reservedByShared } from '@convergence/pipeline'
 import { createFirstKey } from './keys.ts'
 import type { Parts } from './parts.ts'
@@ -39,7 +39,7 @@ export const openOnboarding = (
   const attemptOf = async (tenant_id: string, body_digest: string): Promise<string> => {
     for (let n = 0; n < mostAttempts; n += 1) {
       const idempotency_key = `onboard:${tenant_id}:${body_digest}:${n}`
-      const run = await runs.find(runId('system', idempotency_key), 'system')
+      const run = await runs.find(runId(systemTenant, idempotency_key), systemTenant)
       if (run === undefined || !hasEnded(run.status) || run.status === 'COMPLETED') return idempotency_key
     }
     throw new AppError(

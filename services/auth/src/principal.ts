@@ -3,6 +3,7 @@
  * An unknown key takes the
  * same way as a wrong one. What was found is believed for 30 s, what was not for 5 s.
  */
+import { systemTenant } from '@convergence/contracts'
 import { timingSafeEqual } from 'node:crypto'
 import { hashOf, isKeyShaped } from './issue-key.ts'
 import type { KeyRow, KeyStore } from './store/keys.ts'
@@ -28,7 +29,7 @@ export const publicPrincipal: Principal = Object.freeze({
 })
 export const adminPrincipal: Principal = Object.freeze({
   kind: 'admin',
-  tenant_id: 'system',
+  tenant_id: systemTenant,
   key_id: 'admin',
   scopes: new Set<string>(),
   deprecated: false,

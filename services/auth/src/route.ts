@@ -2,7 +2,7 @@
  * How a route declares itself. What is not declared is not allowed: a route without scope, tenant or rate class stops
  * the process at start.
  */
-import { AppError } from '@convergence/contracts'
+import { AppError, namePatterns } from '@convergence/contracts'
 import type { Field } from './fields.ts'
 import type { RateClass } from './limits.ts'
 import type { Principal, Scope } from './principal.ts'
@@ -117,15 +117,14 @@ export const parametersOf = (path: string): string[] =>
     .filter((part) => part.startsWith(':'))
     .map((part) => part.slice(1))
 
-const segment = /^[a-z][a-z0-9_]{0,63}$/
 /** What each path parameter may look like; anything else does not exist. */
 export const parameterForms: Readonly<Record<string, RegExp>> = {
-  tenant_id: segment,
-  provider: segment,
-  domain: segment,
-  template: segment,
-  name: /^[a-z][a-z0-9_-]{0,63}$/,
-  run_id: /^r_[a-z2-7]{26}$/,
-  key_id: /^[a-z][A-Za-z0-9_:]{0,79}$/,
-  kid: /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
+  tenant_id: new RegExp(namePatterns.tenant_id),
+  provider: new RegExp(namePatterns.segment),
+  domain: new RegExp(namePatterns.segment),
+  template: new RegExp(namePatterns.segment),
+  name: new RegExp(namePatterns.schedule),
+  run_id: new RegExp(namePatterns.run_id),
+  key_id: new RegExp(namePatterns.key_id),
+  kid: new RegExp(namePatterns.kid),
 }

@@ -2,7 +2,7 @@
  * Asking for runs: by tenants, and by the platform itself for every other write from REST. A 202 means: durable,
  * readable, on its way.
  */
-import { AppError, isErrorCode, requestDigest, runId, type Run } from '@convergence/contracts'
+import { AppError, isErrorCode, requestDigest, runId, systemTenant, type Run } from '@convergence/contracts'
 import type { Bus } from '@convergence/bus'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Live } from './live.ts'
@@ -219,7 +219,7 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
       ])
     },
     system: async ({ pipeline, parameters, idempotency_key, trigger_by, user_id }) => {
-      const tenant_id = 'system'
+      const tenant_id = systemTenant
       const record = await request({
         tenant_id,
         pipeline,

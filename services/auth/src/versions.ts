@@ -2,7 +2,7 @@
  * Tables of versions: rows are only added, the highest version of an id is its state. Version n of an id is commit n of
  * a chain of its own, so it has one writer on any number of replicas; whoever loses reads again and decides anew.
  */
-import { AppError } from '@convergence/contracts'
+import { AppError, centralDataset } from '@convergence/contracts'
 import type { Row, Warehouse } from '@convergence/warehouse'
 
 /** Part of a job id, which takes letters, digits, - and _ only; different ids stay different. */
@@ -20,7 +20,7 @@ export const writeVersion = async (
   { id, version, epoch }: { id: string; version: number; epoch?: string },
   rows: readonly Row[],
 ): Promise<boolean> => {
-  const life = epoch ?? (await warehouse.getDataset('tenants'))?.labels['epoch'] ?? 'e0'
+  const life = epoch ?? (await warehouse.getDataset(centralDataset))?.labels['epoch'] ?? 'e0'
   const log = { epoch: `${table}-${life}-${jobIdPart(id)}`, shard: 0, seq: version }
   return (await warehouse.commit(`${table}_rows`, log, rows)) === 'mine'
 }

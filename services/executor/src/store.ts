@@ -3,6 +3,7 @@
  * the latest,
  * so recording something again changes nothing. It may lag behind the ledger and decides nothing.
  */
+import { centralDataset } from '@convergence/contracts'
 import type { Run, RunAdmitted, RunCompleted, RunFailed, StepCompleted } from '@convergence/contracts'
 import type { Row, Warehouse } from '@convergence/warehouse'
 
@@ -150,7 +151,7 @@ export const openStore = ({
           { name: 'tenant_id', type: 'STRING', value: run.tenant_id },
           { name: 'run_id', type: 'STRING', value: run.run_id },
         ],
-        default_dataset: 'tenants',
+        default_dataset: centralDataset,
       })
       return new Map(rows.map((row) => [String(row['step_id']), String(row['status']) as StepCompleted['conclusion']]))
     },

@@ -1,4 +1,5 @@
 /** What was told to whom: an intent before each try, and how it ended. Rows are only added. */
+import { centralDataset } from '@convergence/contracts'
 import type { Fault, Run } from '@convergence/contracts'
 import type { Warehouse } from '@convergence/warehouse'
 
@@ -34,7 +35,7 @@ export const openStore = ({
     const rows = await warehouse.query({
       query:
         'SELECT event_id, state FROM notifications_rows WHERE tenant_id = @tenant_id AND notification_id = @notification_id',
-      default_dataset: 'tenants',
+      default_dataset: centralDataset,
       parameters: [
         { name: 'tenant_id', type: 'STRING', value: notification.run.tenant_id },
         { name: 'notification_id', type: 'STRING', value: idOf(notification) },

@@ -1,4 +1,4 @@
-import { AppError } from '@convergence/contracts'
+import { AppError, centralDataset, isName } from '@convergence/contracts'
 import type { Secrets } from '@convergence/secrets'
 import type { Warehouse } from '@convergence/warehouse'
 
@@ -9,7 +9,7 @@ import type { Warehouse } from '@convergence/warehouse'
 export const openWebhooks =
   ({ warehouse, secrets }: { warehouse: Pick<Warehouse, 'query'>; secrets?: Secrets }) =>
   async (tenant_id: string, step_id: string, ref: string): Promise<string> => {
-    if (!/^[A-Za-z][A-Za-z0-9_.-]{0,99}$/.test(ref)) {
+    if (!isName('credential_ref', ref)) {
       throw new AppError(
         'CONFIG_INVALID',
         `notification ${step_id}: slack_webhook_url: expected the name of a stored credential; a webhook is a secret: store it as a credential of the tenant and put its name here`,
@@ -18,7 +18,7 @@ export const openWebhooks =
     const [row] = await warehouse.query({
       query:
         "SELECT sealed, version FROM tenant_cloud_credentials WHERE tenant_id = @tenant_id AND credential_ref = @ref AND provider = 'slack' AND is_active",
-      default_dataset: 'tenants',
+      default_dataset: centralDataset,
       parameters: [
         { name: 'tenant_id', type: 'STRING', value: tenant_id },
         { name: 'ref', type: 'STRING', value: ref },

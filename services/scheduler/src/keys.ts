@@ -5,7 +5,7 @@
  */
 import { createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { AppError } from '@convergence/contracts'
+import { AppError, centralDataset } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
 import type { PublisherKey } from './consumers/run-requested.ts'
@@ -45,7 +45,7 @@ export const openPublisherKeys = ({
   const read = async (): Promise<void> => {
     const rows = await warehouse.query({
       query: 'SELECT kid, tenant_id, public_key, pipelines, is_active, not_before, expires_at FROM publisher_keys',
-      default_dataset: 'tenants',
+      default_dataset: centralDataset,
     })
     const next = new Map<string, PublisherKey>()
     for (const row of rows) {

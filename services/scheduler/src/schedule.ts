@@ -6,7 +6,7 @@
  */
 import { Cron } from 'croner'
 import type { Outgoing } from '@convergence/bus'
-import { AppError, isSystemPipeline, runId } from '@convergence/contracts'
+import { AppError, centralDataset, isSystemPipeline, runId, systemTenant } from '@convergence/contracts'
 import type { Run } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Row, Warehouse } from '@convergence/warehouse'
@@ -160,7 +160,7 @@ export const openSchedules = async ({
     const rows = await warehouse.query({
       query: `SELECT config_id, tenant_id, name, pipeline, pipeline_id, cron, timezone, parameters, priority, is_active, missed, overlap, last_run_time, effective_from, is_deleted, version, recorded_at FROM tenant_pipeline_configs${since === undefined ? '' : ' WHERE recorded_at >= @since'}`,
       ...(since === undefined ? {} : { parameters: [{ name: 'since', type: 'TIMESTAMP', value: since }] }),
-      default_dataset: 'tenants',
+      default_dataset: centralDataset,
     })
     for (const row of rows) {
       const schedule = readSchedule(row)
@@ -176,7 +176,7 @@ export const openSchedules = async ({
     const config_id = `system:${pipeline.path}`
     schedules.set(config_id, {
       config_id,
-      tenant_id: 'system',
+      tenant_id: systemTenant,
       name: pipeline.path,
       pipeline: pipeline.path,
       pipeline_id: pipeline.pipeline_id,
@@ -299,7 +299,7 @@ export const openSchedules = async ({
           'PIPELINE_UNKNOWN',
           `pipeline ${wanted.pipeline}: no such pipeline; list them with GET /api/v1/pipelines`,
         )
-      if (isSystemPipeline(wanted.pipeline) && wanted.tenant_id !== 'system')
+      if (isSystemPipeline(wanted.pipeline) && wanted.tenant_id !== systemTenant)
         throw new AppError(
           'FORBIDDEN',
           `pipeline ${wanted.pipeline}: pipelines under setup/ are scheduled for the platform alone`,

@@ -3,7 +3,7 @@
  * Rows are only
  * added; each change has a version one higher than the last, and a name that makes the same change again the same row.
  */
-import { plans, type PlanName, type TenantChanged } from '@convergence/contracts'
+import { centralDataset, plans, type PlanName, type TenantChanged } from '@convergence/contracts'
 import type { Row, Warehouse } from '@convergence/warehouse'
 
 export interface Profile {
@@ -80,7 +80,7 @@ export const openStore = async ({
   const read = (view: string, tenant_id?: string) =>
     warehouse.query({
       query: `SELECT * FROM ${view}${tenant_id === undefined ? '' : ' WHERE tenant_id = @tenant_id'}`,
-      default_dataset: 'tenants',
+      default_dataset: centralDataset,
       ...(tenant_id === undefined ? {} : { parameters: [{ name: 'tenant_id', type: 'STRING', value: tenant_id }] }),
     })
   const profiles = new Map<string, Profile>()
@@ -137,7 +137,7 @@ export const openStore = async ({
       const rows = await warehouse.query({
         query:
           'SELECT event_id FROM tenant_subscriptions_rows WHERE tenant_id = @tenant_id AND event_id = @event_id LIMIT 1',
-        default_dataset: 'tenants',
+        default_dataset: centralDataset,
         parameters: [
           { name: 'tenant_id', type: 'STRING', value: tenant_id },
           { name: 'event_id', type: 'STRING', value: event_id },

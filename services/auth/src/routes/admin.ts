@@ -1,4 +1,4 @@
-import { AppError } from '@convergence/contracts'
+import { AppError, centralDataset } from '@convergence/contracts'
 import { object } from '../fields.ts'
 import type { BootstrapRequest, Parts } from '../parts.ts'
 import type { Route } from '../route.ts'
@@ -46,7 +46,7 @@ export const admin = ({ deps, keys, live, tenants }: Parts): Route[] => [
         status: 200,
         body: {
           status: 'SUCCESS',
-          dataset: 'tenants',
+          dataset: centralDataset,
           dataset_created: made.dataset_created,
           tables_created: made.tables_created,
           tables_existing: made.tables_existing,

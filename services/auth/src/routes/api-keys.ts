@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto'
-import { AppError } from '@convergence/contracts'
+import { AppError, namePatterns, systemTenant } from '@convergence/contracts'
 import { object, text, type Field } from '../fields.ts'
 import { createKey, mostDays, revokeKey, rotateKey } from '../keys.ts'
 import type { Parts } from '../parts.ts'
@@ -20,7 +20,7 @@ const keyAnswer = (row: KeyRow) => ({
   created_by: row.created_by,
   created_at: row.created_at,
 })
-const tenantField: Field = text('Tenant', { pattern: '^[a-z][a-z0-9_]{1,49}$', maxLength: 50 })
+const tenantField: Field = text('Tenant', { pattern: namePatterns.tenant_id, maxLength: 50 })
 const whenField = (description: string): Field => ({ type: 'string', description, format: 'date-time', maxLength: 40 })
 
 export const apiKeys = (parts: Parts): Route[] => {
@@ -168,7 +168,7 @@ export const publisherKeys = (parts: Parts): Route[] => {
           pipelines: {
             type: 'array',
             description: 'What it may ask for; empty for all',
-            items: text('Pipeline', { pattern: '^[a-z][a-z0-9_]{0,63}(/[a-z][a-z0-9_]{0,63}){2}$' }),
+            items: text('Pipeline', { pattern: namePatterns.pipeline }),
             maxItems: 100,
           },
           not_before: whenField('No use before it'),
@@ -187,7 +187,7 @@ export const publisherKeys = (parts: Parts): Route[] => {
           expires_at?: string
           description?: string
         }
-        if (wanted.kid === 'auth' || wanted.kid === 'scheduler' || wanted.tenant_id === 'system')
+        if (wanted.kid === 'auth' || wanted.kid === 'scheduler' || wanted.tenant_id === systemTenant)
           throw new AppError('BODY_INVALID', "body.kid: this name is the platform's own; choose another")
         if (!isEd25519(wanted.public_key))
           throw new AppError('BODY_INVALID', 'body.public_key: expected an Ed25519 public key as SPKI in base64')

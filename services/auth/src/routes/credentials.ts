@@ -1,4 +1,4 @@
-import { AppError } from '@convergence/contracts'
+import { AppError, namePatterns } from '@convergence/contracts'
 import { object, text } from '../fields.ts'
 import type { Parts } from '../parts.ts'
 import type { Route } from '../route.ts'
@@ -41,7 +41,7 @@ export const credentials = ({ deps, store }: Parts): Route[] => {
             maxLength: 65_536,
           }),
           credential_ref: text('Name that pipelines use; default the provider', {
-            pattern: '^[a-z][a-z0-9_]{0,63}$',
+            pattern: namePatterns.credential_ref,
             maxLength: 64,
           }),
         },

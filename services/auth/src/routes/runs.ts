@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { AppError, runId, type CompiledStep, type Run } from '@convergence/contracts'
+import { AppError, namePatterns, runId, type CompiledStep, type Run } from '@convergence/contracts'
 import { readsOf } from '@convergence/pipeline'
 import type { QueryParameter } from '@convergence/warehouse'
 import { isFormat, text, type Field } from '../fields.ts'
@@ -114,7 +114,7 @@ export const runs = (parts: Parts): Route[] => {
       answers: [200],
       query: {
         status: text('Only runs in this status', { enum: statuses }),
-        pipeline_id: text('Only runs of this pipeline', { pattern: '^[A-Za-z0-9_-]{1,128}$', maxLength: 128 }),
+        pipeline_id: text('Only runs of this pipeline', { pattern: namePatterns.pipeline_id }),
         from: timeField('Asked for at this time or later; a date or a time'),
         to: timeField('Asked for before this time; a date counts whole'),
         cursor: cursorField,

@@ -1,4 +1,4 @@
-import { AppError, type Run } from '@convergence/contracts'
+import { AppError, namePatterns, type Run } from '@convergence/contracts'
 import { object, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import type { Parts } from '../parts.ts'
@@ -10,7 +10,7 @@ const pipeline = 'setup/tenants/schedule'
 const scheduleBody: Field = object(
   {
     pipeline: text('Path of the pipeline, such as gcp/cost/billing', {
-      pattern: '^[a-z][a-z0-9_]{0,63}(/[a-z][a-z0-9_]{0,63}){2}$',
+      pattern: namePatterns.pipeline,
     }),
     cron: text('Five fields', { pattern: '^[-0-9A-Za-z*/,#? ]{9,100}$', maxLength: 100 }),
     timezone: text('IANA name', { pattern: '^[A-Za-z0-9_+/-]{1,64}$', default: 'UTC' }),

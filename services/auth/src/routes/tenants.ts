@@ -1,4 +1,4 @@
-import { AppError, plans } from '@convergence/contracts'
+import { AppError, namePatterns, plans } from '@convergence/contracts'
 import { object, text } from '../fields.ts'
 import { openOnboarding, type OnboardBody } from '../onboarding.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
@@ -9,7 +9,7 @@ import type { Tenant } from '../store/tenants.ts'
 const onboardBody = object(
   {
     tenant_id: text('3 to 50 of a-z, 0-9 and _, beginning with a letter; also the name of the dataset', {
-      pattern: '^[a-z][a-z0-9_]{2,49}$',
+      pattern: namePatterns.tenant_id,
       maxLength: 50,
     }),
     company_name: text('Name of the company', { minLength: 1, pattern: '^[^\\p{Cc}]+$' }),

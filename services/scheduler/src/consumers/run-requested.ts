@@ -7,7 +7,7 @@
 import type { KeyObject } from 'node:crypto'
 import type { Delivery, Handler } from '@convergence/bus'
 import { verifySignature } from '@convergence/bus'
-import { AppError, faultOf, isSystemPipeline, requestDigest, runId } from '@convergence/contracts'
+import { AppError, faultOf, isSystemPipeline, requestDigest, runId, systemTenant } from '@convergence/contracts'
 import type { Fault, Run, RunRequested } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Ledger } from '../ledger.ts'
@@ -110,7 +110,7 @@ export const verifyRequest = async (
     return refuse('ts is more than five minutes from the time of publishing')
   if (!key.public_keys.some((public_key) => verifySignature(public_key, delivery.attributes, delivery.data)))
     return refuse('the signature does not fit key, attributes and body')
-  if (!platform && (tenant_id === 'system' || (event.pipeline !== undefined && isSystemPipeline(event.pipeline))))
+  if (!platform && (tenant_id === systemTenant || (event.pipeline !== undefined && isSystemPipeline(event.pipeline))))
     return refuse('pipelines under setup/ are for the platform alone')
   if (key.pipelines.length > 0 && event.action !== 'cancel' && !key.pipelines.includes(event.pipeline ?? ''))
     return refuse(`the key may not ask for pipeline ${event.pipeline ?? '(none)'}`)

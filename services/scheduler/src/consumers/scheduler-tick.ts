@@ -1,3 +1,4 @@
+import { centralDataset } from '@convergence/contracts'
 import type { Handler } from '@convergence/bus'
 import type { Log } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
@@ -40,7 +41,7 @@ const lastHeard = async (
     const rows = await warehouse.query({
       query: heardQuery,
       parameters: [{ name: 'run_ids', type: 'ARRAY<STRING>', value: run_ids }],
-      default_dataset: 'tenants',
+      default_dataset: centralDataset,
     })
     return new Map(rows.map((row) => [String(row['run_id']), new Date(String(row['heard_at'])).toISOString()]))
   } catch (error) {

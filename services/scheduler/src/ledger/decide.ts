@@ -5,7 +5,7 @@
  * state by the same
  * `apply` that fold uses, and taken back at the end: what a decision saw is what its commit makes.
  */
-import { AppError } from '@convergence/contracts'
+import { AppError, systemTenant } from '@convergence/contracts'
 import type { Fault, Run, RunFailed, StepCompleted, TenantChanged } from '@convergence/contracts'
 import type { Outgoing } from '@convergence/bus'
 import { firstSteps } from '@convergence/pipeline'
@@ -539,7 +539,7 @@ const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoi
   }
   told.push(...promoteFrom(draft, undefined, at), ...promoteFrom(draft, state.system, at))
   if (state.unsaved >= state.rules.snapshot_rows)
-    for (const body of snapshotOf(state)) draft.write('SNAPSHOT', 'system', at, { body })
+    for (const body of snapshotOf(state)) draft.write('SNAPSHOT', systemTenant, at, { body })
   return told
 }
 const isPromoted = (entry: RunEntry): boolean =>

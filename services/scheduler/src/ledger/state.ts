@@ -6,6 +6,7 @@
  * change notes its inverse; that is how decide may try rows on the state and leave it exactly as it was.
  */
 import type { Limits, Run } from '@convergence/contracts'
+import { systemTenant } from '@convergence/contracts'
 import type { Past } from './past.ts'
 
 export type RowKind = 'TENANT' | 'ADMIT' | 'QUEUE' | 'REJECT' | 'RELEASE' | 'CANCEL' | 'TIMER' | 'SNAPSHOT'
@@ -154,7 +155,7 @@ export const emptyState = (epoch: string, rules: Rules = defaultRules): State =>
   past: new Map(),
   running: new Map(),
   accounts: new Map(),
-  system: account('system', { daily: Infinity, monthly: Infinity, concurrent: rules.max_system_running }),
+  system: account(systemTenant, { daily: Infinity, monthly: Infinity, concurrent: rules.max_system_running }),
   waiting: new Set(),
   running_tenants: 0,
   served: 0,
@@ -164,7 +165,7 @@ export const emptyState = (epoch: string, rules: Rules = defaultRules): State =>
 
 /** Whose limits a run counts against, whatever it does; undefined when the tenant is not known yet. */
 export const accountOf = (state: State, tenant_id: string): Account | undefined =>
-  tenant_id === 'system' ? state.system : state.accounts.get(tenant_id)
+  tenant_id === systemTenant ? state.system : state.accounts.get(tenant_id)
 
 export const openAccount = (state: State, tenant_id: string, limits: Limits): Account => {
   const opened = account(tenant_id, limits)

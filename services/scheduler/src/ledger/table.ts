@@ -1,4 +1,5 @@
 /** What the ledger reads of its table. The table is clustered by epoch and seq, so every reading is bounded by seq. */
+import { centralDataset } from '@convergence/contracts'
 import type { Row, Warehouse } from '@convergence/warehouse'
 import type { LedgerRow } from './state.ts'
 import { rememberedDigits } from './past.ts'
@@ -35,7 +36,7 @@ export const openTable = (warehouse: Pick<Warehouse, 'query'>, epoch: string): L
     warehouse.query(
       {
         query,
-        default_dataset: 'tenants',
+        default_dataset: centralDataset,
         parameters: Object.entries({ epoch, ...parameters }).map(([name, value]) => ({
           name,
           value,

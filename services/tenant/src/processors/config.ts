@@ -1,5 +1,5 @@
 /** Fields of a step's config, checked again where they are used. */
-import { AppError, newTenantIdFault, plans, type PlanName, type Run } from '@convergence/contracts'
+import { AppError, newTenantIdFault, plans, systemTenant, type PlanName, type Run } from '@convergence/contracts'
 import { reservedByShared } from '@convergence/pipeline'
 
 /** The tenant that a step is about. Throws unless the run is the platform's own or the tenant's. */
@@ -7,7 +7,7 @@ export const tenantOf = (run: Run, step_id: string, tenant_id: unknown, shared_s
   const fault = newTenantIdFault(tenant_id, reservedByShared(shared_sources))
   if (fault !== undefined || typeof tenant_id !== 'string')
     throw new AppError('PARAMETER_INVALID', `step ${step_id}: tenant_id: ${String(fault)}`)
-  if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id)
+  if (run.tenant_id !== systemTenant && run.tenant_id !== tenant_id)
     throw new AppError(
       'FORBIDDEN',
       `step ${step_id}: a run of tenant ${run.tenant_id} may not change tenant ${tenant_id}`,

@@ -3,7 +3,7 @@
  * query per check;
  * the names in it are the table's own columns, checked as identifiers, and every value is a parameter.
  */
-import { AppError } from '@convergence/contracts'
+import { AppError, isName } from '@convergence/contracts'
 import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
 import type { CheckResult } from '../../store.ts'
 
@@ -152,7 +152,7 @@ export const compareDecimals = (a: string, b: string): number => {
 }
 
 const quoted = (column: string): string => {
-  if (!/^[A-Za-z_][A-Za-z0-9_]{0,299}$/.test(column))
+  if (!isName('column', column))
     throw new AppError(
       'CONFIG_INVALID',
       `checks: expected the name of a column, came ${JSON.stringify(column.slice(0, 60))}`,

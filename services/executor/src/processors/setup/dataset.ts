@@ -1,4 +1,4 @@
-import { AppError, newTenantIdFault, tenantView, views } from '@convergence/contracts'
+import { AppError, newTenantIdFault, systemTenant, tenantView, views } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { reservedByShared } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
@@ -28,7 +28,7 @@ export const dataset = ({
     const fault = newTenantIdFault(tenant_id, reservedByShared(shared_sources))
     if (fault !== undefined || typeof tenant_id !== 'string')
       throw new AppError('PARAMETER_INVALID', `step ${step.step_id}: tenant_id: ${String(fault)}`)
-    if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id)
+    if (run.tenant_id !== systemTenant && run.tenant_id !== tenant_id)
       throw new AppError(
         'FORBIDDEN',
         `step ${step.step_id}: a run of tenant ${run.tenant_id} may not make the dataset of ${tenant_id}`,

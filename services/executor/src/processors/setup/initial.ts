@@ -1,3 +1,4 @@
+import { centralDataset } from '@convergence/contracts'
 import { bootstrap, type BootstrapOptions, type Builder } from '@convergence/service'
 import type { Processor } from '@convergence/service/steps'
 
@@ -12,6 +13,6 @@ export const initial = ({ warehouse }: { warehouse: Builder }): Processor => ({
       force_recreate_dataset,
       force_recreate_tables,
     })
-    return { outputs: { dataset: 'tenants', dataset_created, tables_created, tables_existing } }
+    return { outputs: { dataset: centralDataset, dataset_created, tables_created, tables_existing } }
   },
 })

@@ -1,4 +1,4 @@
-import { AppError } from '@convergence/contracts'
+import { AppError, systemTenant } from '@convergence/contracts'
 import type { Run } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
 import type { ProcessorDeps } from '../registry.ts'
@@ -37,7 +37,7 @@ export const schedule = ({ schedules }: ProcessorDeps): Processor => ({
       missed,
       overlap,
     } = step.config as unknown as Config
-    if (run.tenant_id !== 'system' && run.tenant_id !== tenant_id)
+    if (run.tenant_id !== systemTenant && run.tenant_id !== tenant_id)
       throw new AppError(
         'FORBIDDEN',
         `schedule ${name}: a run of tenant ${run.tenant_id} may not change a schedule of tenant ${tenant_id}`,
