@@ -5,7 +5,7 @@
 import type { KeyObject } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Bus } from '@convergence/bus'
-import { AppError, isRetryable } from '@convergence/contracts'
+import { AppError, centralDataset, isRetryable } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Purpose, Secrets } from '@convergence/secrets'
 import type { Warehouse } from '@convergence/warehouse'
@@ -73,8 +73,8 @@ const openWarehouseDoor = async (options: DoorOptions): Promise<{ warehouse: War
   })
   opened(() => engine.close())
   const warehouse = openWarehouse({ engine, random: Math.random })
-  await patiently(options, 'BigQuery', () => engine.assertUsable(['tenants']))
-  const central = await patiently(options, 'BigQuery', () => warehouse.getDataset('tenants'))
+  await patiently(options, 'BigQuery', () => engine.assertUsable([centralDataset]))
+  const central = await patiently(options, 'BigQuery', () => warehouse.getDataset(centralDataset))
   if (central === undefined)
     throw new AppError(
       'SETTING_INVALID',

@@ -3,7 +3,7 @@
  * while others hold state of the old ones in memory.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import { AppError } from '@convergence/contracts'
+import { AppError, centralDataset } from '@convergence/contracts'
 import type { Warehouse } from '@convergence/warehouse'
 import { bootstrap, inspectCentral } from './central.ts'
 import type { RunningService, ServiceContext } from './context.ts'
@@ -49,7 +49,7 @@ export const openEpochs = ({
     watch: (recreated) => {
       let looking = false
       const look = async () => {
-        const next = (await warehouse.getDataset('tenants'))?.labels['epoch']
+        const next = (await warehouse.getDataset(centralDataset))?.labels['epoch']
         if (next === undefined || next === epoch) return
         // Throws while they are still being made: the next look tries again.
         await inspectCentral(warehouse)
