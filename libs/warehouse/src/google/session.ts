@@ -66,7 +66,7 @@ export interface KnownTable {
   at: number
 }
 
-export const tenants = 'tenants'
+export const tenants = centralDataset
 
 const requestTimeoutMs = 60_000
 
