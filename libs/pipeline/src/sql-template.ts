@@ -4,11 +4,8 @@
  * backticks a checked identifier; anywhere else it is a fault of the config. So the tokens of a query are the same
  * whatever the values are, but for the text between backticks, which holds letters, digits, `_`, `-` and dots.
  */
-<<<<<<< HEAD
 import { scan, type Lexeme } from '@convergence/googlesql/lexer'
-=======
 import { isName } from '@convergence/contracts'
->>>>>>> e7222bb (contracts: names have one home, names.ts)
 
 export interface Segment {
   kind: 'code' | 'string' | 'raw' | 'bytes' | 'comment' | 'backtick'

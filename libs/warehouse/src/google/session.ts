@@ -1,5 +1,5 @@
 /** What an open BigQuery door keeps, and its one way to send a request. */
-import { AppError, type Column, type TimePartitioning } from '@convergence/contracts'
+import { AppError, centralDataset, type Column, type TimePartitioning } from '@convergence/contracts'
 import type { BigQuery } from '@google-cloud/bigquery'
 import { statusOf, wordGoogle, type Reason } from './faults.ts'
 import type { Field } from './values.ts'
