@@ -1,11 +1,11 @@
 /** Rows for the journal: checked as the table wants them, and written as JSON. */
-import { AppError } from '@convergence/contracts'
+import { AppError, centralDataset } from '@convergence/contracts'
 import type { Row } from '@convergence/warehouse'
 import type { Catalog } from '../catalog.ts'
 import { assertRows } from '../values.ts'
 
 /** Tables of this dataset take small rows by the journal. */
-export const journalDataset = 'tenants'
+export const journalDataset = centralDataset
 
 /** Throws TABLE_NOT_FOUND, and QUERY_INVALID for rows that the table does not take. */
 export const assertJournalRows = (
