@@ -5,8 +5,6 @@ import { closedQuery, query } from './parse/query.ts'
 import { statement } from './parse/statement.ts'
 import { TokenReader, type Parser } from './parse/tokens.ts'
 
-export type * from './ast.ts'
-
 const open = (sql: string): Parser => {
   const p: Parser = Object.assign(new TokenReader(sql), {
     expression: () => expression(p),

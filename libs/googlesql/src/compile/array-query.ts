@@ -11,7 +11,7 @@ import {
 import { selectList, structItem } from './select-list.ts'
 import { unnestItem } from './tables.ts'
 import { aggregates } from '../functions/aggregates.ts'
-import type { Call, Query } from '../parser.ts'
+import type { Call, Query } from '../ast.ts'
 import { reservedSchema as MACROS } from '../setup.ts'
 import { BOOL, INT64, type Type, arrayOf, duckdbTypeOf } from '../types.ts'
 

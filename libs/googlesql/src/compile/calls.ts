@@ -4,7 +4,7 @@ import { overClause } from './windows.ts'
 import { functions } from '../functions.ts'
 import { aggregates } from '../functions/aggregates.ts'
 import { windowFunctions } from '../functions/windows.ts'
-import type { Call, Expr } from '../parser.ts'
+import type { Call, Expr } from '../ast.ts'
 
 export const compileCall = (compiler: Compiler, ast: Call, scope: Scope): Expression => {
   const plain = (): void => {

@@ -3,7 +3,7 @@
  * part to another.
  */
 import type { AppError, Column, TableRef } from '@convergence/contracts'
-import type { Call, Expr, FromItem, Name, OrderKey, Query, WindowSpec } from '../parser.ts'
+import type { Call, Expr, FromItem, Name, OrderKey, Query, WindowSpec } from '../ast.ts'
 import type { Type } from '../types.ts'
 
 /**

@@ -2,7 +2,7 @@
 import { arraySql, buildStruct } from './build.ts'
 import { unifyItems } from './coerce.ts'
 import type { Compiler, Expression, Scope } from './compiler.ts'
-import type { Expr } from '../parser.ts'
+import type { Expr } from '../ast.ts'
 import { arrayOf, INT64 } from '../types.ts'
 
 export const arrayConstructor = (compiler: Compiler, ast: Expr & { k: 'array' }, scope: Scope): Expression => {

@@ -1,7 +1,7 @@
 /** Parts of dates and times, INTERVAL arithmetic and time zones. */
 import type { Compiler, Expression } from './compiler.ts'
 import { isZoneName } from './literals.ts'
-import type { DatePart } from '../parser.ts'
+import type { DatePart } from '../ast.ts'
 import { reservedSchema as MACROS } from '../setup.ts'
 import { DATE, DATETIME, INT64, TIME, type Type, typeName } from '../types.ts'
 

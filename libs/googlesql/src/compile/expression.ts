@@ -8,7 +8,7 @@ import { compileLiteral, typedLiteral } from './literals.ts'
 import { betweenOperator, caseOperator, isOperator, likeOperator } from './predicates.ts'
 import { fieldOf, resolvePath } from './names.ts'
 import { arithmetic, compareOperands, concatenate, inOperator, subscript } from './operators.ts'
-import type { Expr } from '../parser.ts'
+import type { Expr } from '../ast.ts'
 import { reservedSchema as MACROS, onceSuffix } from '../setup.ts'
 import { BOOL, type Type, FLOAT64, INT64, arrayOf, duckdbTypeOf, typeName } from '../types.ts'
 

@@ -5,7 +5,7 @@ import { resolvePath } from './names.ts'
 import { compareOperands } from './operators.ts'
 import { pivotClause, unpivotClause } from './pivot.ts'
 import { outputItem, unnestItem } from './tables.ts'
-import type { FromItem, Name } from '../parser.ts'
+import type { FromItem, Name } from '../ast.ts'
 import { INT64, sameType, typeName } from '../types.ts'
 
 /** Adds the item's tables to the scope and gives its text. */

@@ -1,7 +1,7 @@
 /** GROUP BY, with ROLLUP, CUBE, GROUPING SETS and ALL. */
 import type { Compiler, Expression, Scope } from './compiler.ts'
 import type { ListItem } from './select-list.ts'
-import type { Expr, Grouping, Select } from '../parser.ts'
+import type { Expr, Grouping, Select } from '../ast.ts'
 import { typeName } from '../types.ts'
 
 /** The clause with a space before it, or an empty text. Keys of the list go by their position where they can. */

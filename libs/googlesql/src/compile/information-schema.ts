@@ -3,7 +3,7 @@ import { AppError as Fault } from '@convergence/contracts'
 import type { Compiler, Item, Output } from './compiler.ts'
 import { outputItem } from './tables.ts'
 import { positionOf } from '../lexer.ts'
-import type { Name } from '../parser.ts'
+import type { Name } from '../ast.ts'
 import { INT64, STRING, type Type, duckdbTypeOf, googlesqlType, ident, text } from '../types.ts'
 
 export const informationSchemaItem = (

@@ -16,7 +16,7 @@ import {
   type Type,
   text,
 } from '../types.ts'
-import type { Expr } from '../parser.ts'
+import type { Expr } from '../ast.ts'
 
 export const temporalLiteral = (compiler: Compiler, type: Type, value: string, pos: number): Expression | undefined => {
   const date = /^\s*(\d{4})-(\d{1,2})-(\d{1,2})\s*$/

@@ -1,7 +1,7 @@
 /** Names to columns, range variables and fields. */
 import { buildStruct } from './build.ts'
 import { type Compiler, type Expression, type Item, type ItemColumn, type Scope, sameName } from './compiler.ts'
-import type { Name } from '../parser.ts'
+import type { Name } from '../ast.ts'
 import { JSON_TYPE, fieldName, text, typeName } from '../types.ts'
 
 export const columnExpression = (

@@ -1,7 +1,7 @@
 /** Operators over compiled operands. */
 import { type Compiler, type Expression, type Scope, dateTypes, isNumber } from './compiler.ts'
 import { fieldOf } from './names.ts'
-import type { Expr } from '../parser.ts'
+import type { Expr } from '../ast.ts'
 import { reservedSchema as MACROS } from '../setup.ts'
 import {
   BIGNUMERIC,

@@ -5,7 +5,7 @@ import { resolvePath } from './names.ts'
 import { starColumns } from './select-list.ts'
 import { outputItem } from './tables.ts'
 import { aggregates } from '../functions/aggregates.ts'
-import type { Expr, FromItem } from '../parser.ts'
+import type { Expr, FromItem } from '../ast.ts'
 import { INT64, type Type, ident, sameType, typeName } from '../types.ts'
 
 const pivotSource = (

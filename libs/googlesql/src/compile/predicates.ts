@@ -1,7 +1,7 @@
 /** IS, BETWEEN, LIKE and CASE. */
 import { type Compiler, type Expression, type Scope } from './compiler.ts'
 import { caseExpression, compareOperands } from './operators.ts'
-import type { Expr } from '../parser.ts'
+import type { Expr } from '../ast.ts'
 import { BOOL, STRING } from '../types.ts'
 
 export const isOperator = (compiler: Compiler, ast: Expr & { k: 'is' }, scope: Scope): Expression => {

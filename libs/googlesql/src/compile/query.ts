@@ -3,7 +3,7 @@ import { type Compiled, type Compiler, type Cte, type Output, type Scope, emptyS
 import { compileSelect } from './select.ts'
 import { outputItem } from './tables.ts'
 import { orderSql } from './windows.ts'
-import type { Expr, OrderKey, Query } from '../parser.ts'
+import type { Expr, OrderKey, Query } from '../ast.ts'
 import { INT64, ident, sameType, typeName } from '../types.ts'
 
 const limitClause = (compiler: Compiler, q: Query): string => {

@@ -2,7 +2,7 @@
 import { buildStruct } from './build.ts'
 import { type Compiler, type Expression, type ItemColumn, type Scope, sameName } from './compiler.ts'
 import { columnExpression, rangeVariable } from './names.ts'
-import type { Select, SelectItem } from '../parser.ts'
+import type { Select, SelectItem } from '../ast.ts'
 import { INT64, fieldName, text, typeName } from '../types.ts'
 
 /** An output of a SELECT list before it has its place in the text. */

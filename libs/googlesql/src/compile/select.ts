@@ -13,7 +13,7 @@ import {
 import { groupByClause, refuseAggregates } from './grouping.ts'
 import { selectList, type ListItem } from './select-list.ts'
 import { orderSql } from './windows.ts'
-import type { OrderKey, Select } from '../parser.ts'
+import type { OrderKey, Select } from '../ast.ts'
 import { ident, INT64, typeName, type Type } from '../types.ts'
 
 export const compileSelect = (

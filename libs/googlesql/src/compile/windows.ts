@@ -1,6 +1,6 @@
 /** ORDER BY keys and OVER clauses. */
 import { type Compiler, type Expression, type Scope, isNumber } from './compiler.ts'
-import type { FrameBound, OrderKey, WindowSpec } from '../parser.ts'
+import type { FrameBound, OrderKey, WindowSpec } from '../ast.ts'
 import { typeName } from '../types.ts'
 
 export const orderKey = (

@@ -2,7 +2,7 @@
 import { type Compiler, type Expression, type Scope, isNumber } from '../compile/compiler.ts'
 import { arrayArg } from './arrays.ts'
 import { type AggregateFunction, noMatch } from './signature.ts'
-import type { Call } from '../parser.ts'
+import type { Call } from '../ast.ts'
 import { reservedSchema as MACROS } from '../setup.ts'
 import { BOOL, FLOAT64, INT64, NUMERIC, STRING, arrayOf, duckdbTypeOf, typeName } from '../types.ts'
 

@@ -3,7 +3,7 @@ import type { Compiler, Expression } from '../compile/compiler.ts'
 import { microseconds } from '../compile/dates.ts'
 import { concatenate } from '../compile/operators.ts'
 import { type ScalarFunction, many, noMatch } from './signature.ts'
-import type { Call } from '../parser.ts'
+import type { Call } from '../ast.ts'
 import { reservedSchema as MACROS } from '../setup.ts'
 import { INT64, STRING, type Type, arrayOf } from '../types.ts'
 

@@ -1,7 +1,7 @@
 /** Conditional functions. */
 import { caseExpression, compareOperands } from '../compile/operators.ts'
 import { type ScalarFunction, many, noMatch, simple } from './signature.ts'
-import type { Expr } from '../parser.ts'
+import type { Expr } from '../ast.ts'
 import { reservedSchema as MACROS } from '../setup.ts'
 import { INT64, STRING } from '../types.ts'
 

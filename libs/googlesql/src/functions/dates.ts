@@ -3,7 +3,7 @@ import type { Compiler, Expression } from '../compile/compiler.ts'
 import { addInterval, microseconds, weekDay, zoneSql } from '../compile/dates.ts'
 import { type Temporal, formatter, parser } from './formats.ts'
 import { type ScalarFunction, noMatch, partOf, simple } from './signature.ts'
-import type { Call, DatePart } from '../parser.ts'
+import type { Call, DatePart } from '../ast.ts'
 import { reservedSchema as MACROS } from '../setup.ts'
 import { DATE, DATETIME, INT64, TIME, TIMESTAMP, type Type, typeName } from '../types.ts'
 
