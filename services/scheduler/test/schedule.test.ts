@@ -3,7 +3,8 @@ import { AppError, runId } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Row } from '@convergence/warehouse'
 import type { Schedule, Schedules } from '../src/schedule.ts'
-import { checkCron, dueTimes, nextTime, openSchedules } from '../src/schedule.ts'
+import { checkCron, dueTimes, nextTime } from '../src/due.ts'
+import { openSchedules } from '../src/schedule.ts'
 import { makeRun } from './world.ts'
 
 const iso = (time: number | undefined): string | undefined =>
@@ -48,8 +49,9 @@ const pipelines = (schedule?: string): Pipelines => ({
 const setup = async (yaml?: string) => {
   const rows: Row[] = []
   const away = { now: false }
-  const open = (): Promise<Schedules> =>
+  const open = (onLooks?: (looks: number) => void): Promise<Schedules> =>
     openSchedules({
+      ...(onLooks === undefined ? {} : { onLooks }),
       pipelines: pipelines(yaml),
       warehouse: {
         append: async (_table, added) => {
@@ -311,5 +313,54 @@ describe('schedules', () => {
       tenant_id: 'system',
       pipeline: 'setup/scheduler/trigger',
     })
+  })
+
+  it('delays no tick after an outage of a month, whatever 1,000 schedules missed, and makes up for it tick by tick', async function () {
+    this.timeout(120_000)
+    const { open, rows } = await setup()
+    const crons = ['*/5 * * * *', '0 * * * *', '0 6 * * *', '0 7 * * 1']
+    const all = new Map([
+      [0, '* * * * *'],
+      [50, '0 * * * *'],
+    ])
+    const before = '2026-03-01T00:00:00.000Z'
+    for (let k = 0; k < 1_000; k += 1) {
+      const missed = (['skip', 'latest', 'latest'] as const)[k % 3]
+      const name = `s${k}`
+      const cron = all.get(k) ?? crons[k % crons.length]
+      rows.push({
+        ...wanted,
+        name,
+        cron,
+        missed: all.has(k) ? 'all' : missed,
+        config_id: `acme:${name}`,
+        pipeline_id: 'gcp_cost_billing',
+        is_deleted: false,
+        last_run_time: before,
+        effective_from: before,
+        version: 1,
+        recorded_at: before,
+      })
+    }
+    const looks: number[] = []
+    const schedules = await open((count) => looks.push(count))
+    const asked = new Set<string>()
+    let at = Date.parse('2026-03-31T00:00:30.000Z')
+    do {
+      for (const { idempotency_key } of schedules.due(new Date(at).toISOString(), never))
+        asked.add(idempotency_key ?? '')
+      at += 60_000
+    } while (looks.at(-1) === 500)
+    expect(Math.max(...looks)).to.be.at.most(500)
+    // All: of s0, minutely, the latest thousand before the window; of s50, hourly, each hour of the month.
+    const of = (name: string, until: string) =>
+      [...asked].filter((key) => key.startsWith(`sched:acme:${name}:`) && key < `sched:acme:${name}:${until}`).length
+    expect(of('s0', '2026-03-30T23:58')).to.equal(1_000)
+    expect(of('s50', '2026-03-31T00:01')).to.equal(30 * 24)
+    // Latest: of a daily one the day before.
+    expect(asked.has('sched:acme:s2:2026-03-30T06:00:00.000Z')).to.equal(true)
+    expect(of('s2', '2026-03-31T00:01')).to.equal(1)
+    // Skip: nothing that was missed.
+    expect(of('s3', '2026-03-31T00:01')).to.equal(0)
   })
 })
