@@ -10,16 +10,17 @@ import { openDoor } from './http.ts'
 import { randomDigits } from './issue-key.ts'
 import { defaultLimits, openLimits } from './limits.ts'
 import { openLive, type Live } from './live.ts'
-import type { AuthDeps, Parts } from './parts.ts'
+import type { AuthDeps, RouteContext } from './context.ts'
 import { openKeys } from './principal.ts'
 import type { Route } from './route.ts'
 import { admin } from './routes/admin.ts'
-import { apiKeys, publisherKeys } from './routes/api-keys.ts'
+import { apiKeys } from './routes/api-keys.ts'
 import { credentials } from './routes/credentials.ts'
 import { console } from './routes/console.ts'
 import { docs } from './routes/docs.ts'
 import { health } from './routes/health.ts'
 import { pipelines } from './routes/pipelines.ts'
+import { publisherKeys } from './routes/publisher-keys.ts'
 import { runs } from './routes/runs.ts'
 import { schedules } from './routes/schedules.ts'
 import { scheduler } from './routes/scheduler.ts'
@@ -28,7 +29,7 @@ import { openRuns } from './runs.ts'
 import { openStore } from './store.ts'
 import { openTenants } from './tenants.ts'
 
-export type { AuthDeps, BootstrapRequest, BootstrapResult } from './parts.ts'
+export type { AuthDeps, BootstrapRequest, BootstrapResult } from './context.ts'
 export { issueKey, isKeyShaped } from './issue-key.ts'
 
 export interface Auth {
@@ -91,7 +92,7 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     wait_ms: deps.wait_ms ?? 25_000,
   })
   const routes: Route[] = []
-  const parts: Parts = { deps, store, live, keys, tenants: tenantsCache, runs: asked, routes: () => routes }
+  const parts: RouteContext = { deps, store, live, keys, tenants: tenantsCache, runs: asked, routes: () => routes }
   // Runs before pipelines: `runs` is no provider.
   for (const group of [
     health,

@@ -3,7 +3,7 @@
  * closed: a field that
  * is not named is a fault. Patterns are linear and their input is capped by maxLength.
  */
-import { AppError } from '@convergence/contracts'
+import { AppError, namePatterns } from '@convergence/contracts'
 
 export interface Field {
   type: 'string' | 'integer' | 'number' | 'boolean' | 'object' | 'array'
@@ -135,3 +135,12 @@ const kindOf = (value: unknown): string =>
           ? 'integer'
           : 'number'
         : typeof value
+
+/** Fields that several routes have. */
+export const tenantField: Field = text('Tenant', { pattern: namePatterns.tenant_id, maxLength: 50 })
+export const timeField = (description: string): Field => ({
+  type: 'string',
+  description,
+  format: 'date-time',
+  maxLength: 40,
+})

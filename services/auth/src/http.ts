@@ -135,8 +135,7 @@ export const openDoor = (deps: DoorDeps): Koa => {
   return app
 }
 
-const notFound = () =>
-  new AppError('NOT_FOUND', 'no such thing, or not yours; check the path and the tenant of the key')
+const notFound = () => new AppError('NOT_FOUND', 'not found; check the path and that this key belongs to the tenant')
 
 const serve = async (
   deps: DoorDeps,
@@ -276,7 +275,7 @@ const rateLimited = (ctx: Context, taken: Taken): AppError => {
 const refuseRepeats = (ctx: Context): void => {
   for (const name of singleHeaders) {
     if ((ctx.req.headersDistinct[name]?.length ?? 0) > 1)
-      throw new AppError('BODY_INVALID', `the header ${name} is there twice; send it once`)
+      throw new AppError('BODY_INVALID', `header ${name} was sent more than once`)
   }
 }
 
@@ -333,7 +332,7 @@ const readQuery = (route: Route, ctx: Context): Record<string, string> => {
         'BODY_INVALID',
         `query: ${JSON.stringify(name.slice(0, 64))} is not known here; known: ${Object.keys(route.query ?? {}).join(', ') || 'nothing'}`,
       )
-    if (name in query) throw new AppError('BODY_INVALID', `query: ${name} is there twice; send it once`)
+    if (name in query) throw new AppError('BODY_INVALID', `query.${name} was sent more than once`)
     validated(field, value, `query.${name}`)
     query[name] = value
   }

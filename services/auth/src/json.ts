@@ -74,7 +74,6 @@ const addKey = (keys: Set<string>, quoted: string): void => {
     return
   }
   if (forbidden.has(key)) throw new AppError('BODY_INVALID', `body: the key ${key} is not allowed`)
-  if (keys.has(key))
-    throw new AppError('BODY_INVALID', `body: the key ${key.slice(0, 64)} is there twice; send it once`)
+  if (keys.has(key)) throw new AppError('BODY_INVALID', `body: the key ${key.slice(0, 64)} was sent more than once`)
   keys.add(key)
 }

@@ -1,7 +1,7 @@
 /** Making and changing keys: hash to find, sealed copy for break-glass, raw key only in the returned value. */
 import { AppError } from '@convergence/contracts'
 import { hashOf, issueKey, randomDigits } from './issue-key.ts'
-import type { Parts } from './parts.ts'
+import type { RouteContext } from './context.ts'
 import { scopes as allScopes } from './principal.ts'
 import type { KeyRow } from './store/keys.ts'
 import { decideAnew } from './versions.ts'
@@ -19,9 +19,9 @@ export interface NewKey {
   created_by: string
 }
 
-type KeyParts = Pick<Parts, 'deps' | 'store' | 'keys'>
+type KeyContext = Pick<RouteContext, 'deps' | 'store' | 'keys'>
 
-const newKey = async ({ deps }: KeyParts, wanted: NewKey): Promise<{ api_key: string; row: KeyRow }> => {
+const newKey = async ({ deps }: KeyContext, wanted: NewKey): Promise<{ api_key: string; row: KeyRow }> => {
   const now = deps.now()
   const expires_at = wanted.expires_at ?? new Date(now.getTime() + defaultDays * dayMs).toISOString()
   const life = Date.parse(expires_at) - now.getTime()
@@ -51,7 +51,7 @@ const newKey = async ({ deps }: KeyParts, wanted: NewKey): Promise<{ api_key: st
   return { api_key, row }
 }
 
-export const createKey = async (parts: KeyParts, wanted: NewKey): Promise<{ api_key: string; row: KeyRow }> => {
+export const createKey = async (parts: KeyContext, wanted: NewKey): Promise<{ api_key: string; row: KeyRow }> => {
   const made = await newKey(parts, wanted)
   if (!(await parts.store.writeKey(made.row, made.row.created_at)))
     throw new AppError('CONFLICT', `API key ${made.row.key_id} was made by somebody else; send the request again`)
@@ -61,7 +61,7 @@ export const createKey = async (parts: KeyParts, wanted: NewKey): Promise<{ api_
 
 /** The key under the id `first:{tenant_id}`; undefined when there is one already. */
 export const createFirstKey = async (
-  parts: KeyParts,
+  parts: KeyContext,
   wanted: NewKey,
   tenant_since: string,
 ): Promise<string | undefined> => {
@@ -73,14 +73,14 @@ export const createFirstKey = async (
   return made.api_key
 }
 
-const existingKey = async ({ store }: KeyParts, key_id: string): Promise<KeyRow> => {
+const existingKey = async ({ store }: KeyContext, key_id: string): Promise<KeyRow> => {
   const row = await store.keyById(key_id)
   if (row === undefined) throw new AppError('NOT_FOUND', `no API key ${key_id}; list them: GET /api/v1/admin/api-keys`)
   return row
 }
 
 /** Revokes a key for good, whatever else happens to it at the same moment. Throws NOT_FOUND. */
-export const revokeKey = (parts: KeyParts, key_id: string): Promise<KeyRow> =>
+export const revokeKey = (parts: KeyContext, key_id: string): Promise<KeyRow> =>
   decideAnew(`API key ${key_id}`, async () => {
     const row = await existingKey(parts, key_id)
     if (!row.is_active) return row
@@ -96,7 +96,7 @@ export const revokeKey = (parts: KeyParts, key_id: string): Promise<KeyRow> =>
  * a key has one successor, and there is none that its predecessor does not name. Throws NOT_FOUND, CONFLICT.
  */
 export const rotateKey = (
-  parts: KeyParts,
+  parts: KeyContext,
   key_id: string,
   { overlap_hours, created_by }: { overlap_hours: number; created_by: string },
 ): Promise<{ api_key: string; row: KeyRow; replaced: KeyRow }> =>

@@ -8,7 +8,7 @@
 import { AppError, digestOf, newTenantIdFault, runId, systemTenant } from '@convergence/contracts'
 import { reservedByShared } from '@convergence/pipeline'
 import { createFirstKey } from './keys.ts'
-import type { Parts } from './parts.ts'
+import type { RouteContext } from './context.ts'
 import { hasEnded } from './record.ts'
 
 export interface OnboardBody {
@@ -26,7 +26,7 @@ const pipeline = 'setup/tenants/onboarding'
 const mostAttempts = 20
 
 export const openOnboarding = (
-  parts: Parts,
+  parts: RouteContext,
 ): ((body: OnboardBody, by: { trigger_by: string; user_id: string | undefined }) => Promise<Onboarded>) => {
   const { deps, store, tenants, runs } = parts
   /**

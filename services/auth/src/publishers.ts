@@ -1,18 +1,18 @@
 /** Public keys of those who ask for runs over Pub/Sub. A revoked one is revoked for good. */
 import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '@convergence/contracts'
-import type { Parts } from './parts.ts'
+import type { RouteContext } from './context.ts'
 import type { PublisherKeyRow } from './store/keys.ts'
 import { decideAnew } from './versions.ts'
 
-type PublisherParts = Pick<Parts, 'deps' | 'store'>
+type PublisherContext = Pick<RouteContext, 'deps' | 'store'>
 
 /**
  * Registers a publisher, or changes what it may do; the same again writes nothing. Throws CONFLICT for a kid that is
  * another's or was revoked.
  */
 export const registerPublisher = (
-  { deps, store }: PublisherParts,
+  { deps, store }: PublisherContext,
   wanted: Omit<PublisherKeyRow, 'version'>,
 ): Promise<{ row: PublisherKeyRow; created: boolean }> =>
   decideAnew(`publisher key ${wanted.kid}`, async () => {
@@ -32,7 +32,7 @@ export const registerPublisher = (
   })
 
 /** Throws NOT_FOUND. */
-export const revokePublisher = ({ deps, store }: PublisherParts, kid: string): Promise<PublisherKeyRow> =>
+export const revokePublisher = ({ deps, store }: PublisherContext, kid: string): Promise<PublisherKeyRow> =>
   decideAnew(`publisher key ${kid}`, async () => {
     const row = await store.publisherKey(kid)
     if (row === undefined) throw new AppError('NOT_FOUND', `no publisher key ${kid}`)

@@ -9,7 +9,7 @@ import type { Live } from './live.ts'
 import { hasEnded, pendingOf, type RunRecord } from './record.ts'
 import type { Store } from './store.ts'
 
-export interface RunAsk {
+export interface WantedRun {
   tenant_id: string
   pipeline: string
   parameters: Run['parameters']
@@ -30,7 +30,7 @@ export interface Runs {
    * Resolves when request and row are durable. The same key and parameters are the same run. Throws PIPELINE_UNKNOWN,
    * PARAMETER_INVALID, IDEMPOTENCY_MISMATCH, UNAVAILABLE.
    */
-  request(ask: RunAsk): Promise<RunRecord>
+  request(ask: WantedRun): Promise<RunRecord>
   cancel(run: RunRecord, by: { trigger_by: string; user_id: string | undefined }): Promise<void>
   /** A run of the platform, waited for; undefined when it takes longer than 25 s. Throws what it failed with. */
   system(ask: {
@@ -75,7 +75,7 @@ export const openRuns = ({ bus, store, live, pipelines, now, kid, wait_ms }: Run
   const inFlight = new Map<string, Promise<void>>()
   const lookedUp = new Map<string, number>()
 
-  const makeDurable = async (record: RunRecord, ask: RunAsk, digest: string): Promise<void> => {
+  const makeDurable = async (record: RunRecord, ask: WantedRun, digest: string): Promise<void> => {
     try {
       // One after the other, for one more durable write's time: a row that fails refuses a request that nobody has
       // heard of. A process that dies in between leaves a row

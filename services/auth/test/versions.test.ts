@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { AppError } from '@convergence/contracts'
 import { createKey, revokeKey, rotateKey } from '../src/keys.ts'
-import type { Parts } from '../src/parts.ts'
+import type { RouteContext } from '../src/context.ts'
 import { openKeys } from '../src/principal.ts'
 import { registerPublisher, revokePublisher } from '../src/publishers.ts'
 import { openStore } from '../src/store.ts'
@@ -12,7 +12,7 @@ import { clock, fakeWarehouse, type FakeWarehouse } from './fakes.ts'
 const silent = { error: () => undefined }
 
 /** A replica: its own store and cache; every call of the warehouse waits until the scheduler lets it through. */
-const replica = (warehouse: FakeWarehouse, step: <T>(work: () => Promise<T>) => Promise<T>): Parts => {
+const replica = (warehouse: FakeWarehouse, step: <T>(work: () => Promise<T>) => Promise<T>): RouteContext => {
   const time = clock()
   const store = openStore({
     warehouse: {
@@ -27,7 +27,7 @@ const replica = (warehouse: FakeWarehouse, step: <T>(work: () => Promise<T>) => 
     random_bytes: undefined,
     secrets: { seal: async () => 'sealed' },
   }
-  return { deps, store, keys: openKeys({ store, now: time.now }) } as unknown as Parts
+  return { deps, store, keys: openKeys({ store, now: time.now }) } as unknown as RouteContext
 }
 const atOnce = <T>(work: () => Promise<T>) => work()
 const outcome = (work: Promise<unknown>): Promise<string> =>

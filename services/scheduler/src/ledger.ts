@@ -12,7 +12,7 @@ import type { Row, Warehouse } from '@convergence/warehouse'
 import type { Message } from './ledger/decide.ts'
 import { decide as realDecide } from './ledger/decide.ts'
 import { fold, forget, memoryMs } from './ledger/fold.ts'
-import { rememberAll, whereInPast } from './ledger/past.ts'
+import { archiveAll, archivedAt } from './ledger/archive.ts'
 import { readSnapshot, replay, restore } from './ledger/snapshot.ts'
 import type { LedgerTable } from './ledger/table.ts'
 import type { Rules, State } from './ledger/state.ts'
@@ -90,7 +90,7 @@ export const openLedger = async ({
       return emptyState(epoch, rules)
     }
     const since = new Date(Date.parse(rows[0]?.decided_at ?? '') - memoryMs).toISOString()
-    for (const { digits, ...day } of await table.ended({ seq: from.seq, since })) rememberAll(from.past, digits, day)
+    for (const { digits, ...day } of await table.ended({ seq: from.seq, since })) archiveAll(from.archive, digits, day)
     return from
   }
   const readTail = async (): Promise<void> => {
@@ -105,7 +105,7 @@ export const openLedger = async ({
     const wanted: string[] = []
     let [from_seq, to_seq] = [Infinity, 0]
     for (const run_id of messages.flatMap(runOf)) {
-      const place = state.runs.has(run_id) ? undefined : whereInPast(state.past, run_id)
+      const place = state.runs.has(run_id) ? undefined : archivedAt(state.archive, run_id)
       if (place === undefined) continue
       wanted.push(run_id)
       from_seq = Math.min(from_seq, place.from_seq)
@@ -173,7 +173,7 @@ export const openLedger = async ({
     }
   }
   /** A commit that the warehouse does not take, for its size or a row of it, is made of fewer messages. */
-  const serveApart = async (group: Pending[]): Promise<void> => {
+  const decideInHalves = async (group: Pending[]): Promise<void> => {
     try {
       await serve(group)
     } catch (error) {
@@ -184,8 +184,8 @@ export const openLedger = async ({
           'a commit was refused; deciding half as many messages at a time',
         )
         const half = Math.ceil(group.length / 2)
-        await serveApart(group.slice(0, half))
-        await serveApart(group.slice(half))
+        await decideInHalves(group.slice(0, half))
+        await decideInHalves(group.slice(half))
         return
       }
       // Whoever waits gives its message back, and the next delivery decides: from the log, not from a guess at what the
@@ -193,17 +193,17 @@ export const openLedger = async ({
       // A commit that is refused for good is no fault of the messages in it: none of them goes to the dead letters for
       // it.
       if (!isRetryable(error))
-        log.error({ epoch, err: String(error) }, 'the ledger cannot be written; what comes is given back until it can')
-      const told = isRetryable(error)
+        log.error({ epoch, err: String(error) }, 'the ledger cannot be written; messages are nacked until it can')
+      const failure = isRetryable(error)
         ? error
         : new AppError('UNAVAILABLE', `the ledger cannot be written: ${(error as AppError).message}`, { cause: error })
-      group.forEach(({ reject }) => reject(told))
+      group.forEach(({ reject }) => reject(failure))
     }
   }
   const run = async (): Promise<void> => {
     while (pending.length > 0) {
       const group = pending.splice(0, max_group)
-      await serveApart(group)
+      await decideInHalves(group)
     }
     pump = undefined
   }

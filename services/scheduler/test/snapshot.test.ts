@@ -3,7 +3,7 @@ import { expect } from 'chai'
 import type { Message } from '../src/ledger/decide.ts'
 import { decide } from '../src/ledger/decide.ts'
 import { fold, forget, stateHash } from '../src/ledger/fold.ts'
-import { remember, rememberAll, rememberedDigits, whereInPast, type Past } from '../src/ledger/past.ts'
+import { remember, archiveAll, rememberedDigits, archivedAt, type Archive } from '../src/ledger/archive.ts'
 import { openLedger } from '../src/ledger.ts'
 import { readSnapshot, restore } from '../src/ledger/snapshot.ts'
 import type { LedgerRow } from '../src/ledger/state.ts'
@@ -136,10 +136,10 @@ describe('a snapshot of the ledger', () => {
     expect(state.runs.size).to.equal(0)
     expect(
       runs
-        .map(({ run }) => whereInPast(state.past, run.run_id))
+        .map(({ run }) => archivedAt(state.archive, run.run_id))
         .every((place) => place !== undefined && place.from_seq > 0 && place.to_seq <= state.seq),
     ).to.be.true
-    expect(whereInPast(state.past, makeRun('another').run_id)).to.be.undefined
+    expect(archivedAt(state.archive, makeRun('another').run_id)).to.be.undefined
   })
 })
 
@@ -147,26 +147,26 @@ describe('the past', () => {
   it('is forgotten after 200 days', () => {
     const state = emptyState('e1')
     for (const day of ['2025-08-21', '2025-08-22', '2026-03-10'])
-      remember(state.past, makeRun(day).run_id, { day, from_seq: 1, to_seq: 2 })
+      remember(state.archive, makeRun(day).run_id, { day, from_seq: 1, to_seq: 2 })
     forget(state, at(0))
-    expect([...state.past.keys()]).to.deep.equal(['2025-08-22', '2026-03-10'])
+    expect([...state.archive.keys()]).to.deep.equal(['2025-08-22', '2026-03-10'])
   })
 
   it('knows every run that it was told of, one by one or many at once, and no other', () => {
     const ids = Array.from({ length: 5_000 }, (_, k) => makeRun(`k${k}`).run_id)
-    const [single, many]: [Past, Past] = [new Map(), new Map()]
+    const [single, many]: [Archive, Archive] = [new Map(), new Map()]
     for (const id of ids) remember(single, id, { day: '2026-03-10', from_seq: 3, to_seq: 9 })
-    rememberAll(many, ids.map((id) => id.slice(2, 2 + rememberedDigits)).join(''), {
+    archiveAll(many, ids.map((id) => id.slice(2, 2 + rememberedDigits)).join(''), {
       day: '2026-03-10',
       from_seq: 3,
       to_seq: 9,
     })
     for (const past of [single, many]) {
       expect(past.get('2026-03-10')?.ids.size).to.equal(5_000)
-      expect(ids.every((id) => whereInPast(past, id)?.from_seq === 3)).to.be.true
+      expect(ids.every((id) => archivedAt(past, id)?.from_seq === 3)).to.be.true
       expect(
         Array.from({ length: 5_000 }, (_, k) => makeRun(`other ${k}`).run_id).filter(
-          (id) => whereInPast(past, id) !== undefined,
+          (id) => archivedAt(past, id) !== undefined,
         ),
       ).to.deep.equal([])
     }

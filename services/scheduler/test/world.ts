@@ -7,7 +7,7 @@ import { decide } from '../src/ledger/decide.ts'
 import { fold } from '../src/ledger/fold.ts'
 import type { LedgerRow, Rules, State } from '../src/ledger/state.ts'
 import { defaultRules, emptyState } from '../src/ledger/state.ts'
-import { rememberedDigits } from '../src/ledger/past.ts'
+import { rememberedDigits } from '../src/ledger/archive.ts'
 import type { LedgerTable } from '../src/ledger/table.ts'
 
 export const at = (minute: number, day = '2026-03-10'): string =>

@@ -1,12 +1,12 @@
 import { AppError, centralDataset } from '@convergence/contracts'
 import { object } from '../fields.ts'
-import type { BootstrapRequest, Parts } from '../parts.ts'
+import type { BootstrapRequest, RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
 
 /**
  * Makes the central dataset, its tables and views. The one operation that is no run: it makes what runs are written to.
  */
-export const admin = ({ deps, keys, live, tenants }: Parts): Route[] => [
+export const admin = ({ deps, keys, live, tenants }: RouteContext): Route[] => [
   {
     method: 'POST',
     path: '/api/v1/admin/bootstrap',

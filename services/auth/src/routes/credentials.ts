@@ -1,6 +1,6 @@
 import { AppError, namePatterns } from '@convergence/contracts'
 import { object, text } from '../fields.ts'
-import type { Parts } from '../parts.ts'
+import type { RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
 import { decideAnew } from '../versions.ts'
 
@@ -11,7 +11,7 @@ const purposeOf = (provider: string) =>
 const slackUrl = /^https:\/\/hooks\.slack\.com\/services\/T[A-Z0-9]{1,20}\/B[A-Z0-9]{1,20}\/[A-Za-z0-9]{1,50}$/
 
 /** A credential is sealed here and never given back; what travels is its name. */
-export const credentials = ({ deps, store }: Parts): Route[] => {
+export const credentials = ({ deps, store }: RouteContext): Route[] => {
   const put = (tenant_id: string, provider: string, credential_ref: string, plaintext: string) =>
     decideAnew(`credential ${credential_ref}`, async () => {
       const version = (await store.credentialVersion(tenant_id, credential_ref)) + 1

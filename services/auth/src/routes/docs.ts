@@ -1,5 +1,5 @@
 import { openapi, templated } from '../openapi.ts'
-import type { Parts } from '../parts.ts'
+import type { RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
 
 const policy = "default-src 'none'; style-src 'self'; frame-ancestors 'none'"
@@ -25,7 +25,7 @@ const line = (route: Route): string => {
 }
 
 /** The description as JSON and as a page that needs nothing from elsewhere. */
-export const docs = (parts: Parts): Route[] => {
+export const docs = (parts: RouteContext): Route[] => {
   const open = { method: 'GET', scope: 'public', tenant: 'none', rate: 'public', answers: [200] } as const
   return [
     {

@@ -1,8 +1,8 @@
-import type { Parts } from '../parts.ts'
+import type { RouteContext } from '../context.ts'
 import type { Answer, Route } from '../route.ts'
 
 /** Whether the process lives, and whether it can serve. Reasons and metrics are shown in local mode only. */
-export const health = ({ deps }: Parts): Route[] => {
+export const health = ({ deps }: RouteContext): Route[] => {
   const open = { scope: 'public', tenant: 'none', rate: 'public' } as const
   const ready = async (): Promise<Answer> => {
     const reasons: string[] = []

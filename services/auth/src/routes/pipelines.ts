@@ -1,7 +1,7 @@
 import { AppError, isSystemPipeline } from '@convergence/contracts'
 import type { ParameterSpec, Pipeline } from '@convergence/pipeline'
 import { object, type Field } from '../fields.ts'
-import type { Parts } from '../parts.ts'
+import type { RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
 
 /** A pipeline's parameters as JSON Schema. */
@@ -36,7 +36,7 @@ const openSetupPipelines: ReadonlySet<string> = new Set(['setup/tenants/dryrun_v
 /** The platform's own pipelines are not offered and not found. */
 const isOffered = (path: string): boolean => !isSystemPipeline(path) || openSetupPipelines.has(path)
 
-export const offered = (parts: Pick<Parts, 'deps'>, path: string): Pipeline => {
+export const offered = (parts: Pick<RouteContext, 'deps'>, path: string): Pipeline => {
   const pipeline = isOffered(path) ? parts.deps.pipelines.get(path) : undefined
   if (pipeline === undefined)
     throw new AppError('PIPELINE_UNKNOWN', `no pipeline ${path}; list them: GET /api/v1/pipelines`)
@@ -45,7 +45,7 @@ export const offered = (parts: Pick<Parts, 'deps'>, path: string): Pipeline => {
 export const pipelinePath = (params: Readonly<Record<string, string>>): string =>
   [params['provider'], params['domain'], params['template']].join('/')
 
-export const pipelines = (parts: Parts): Route[] => {
+export const pipelines = (parts: RouteContext): Route[] => {
   const common = { method: 'GET', scope: 'pipelines:read', tenant: 'own', rate: 'read', answers: [200] } as const
   return [
     {

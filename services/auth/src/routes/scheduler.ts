@@ -1,9 +1,9 @@
 import { randomDigits } from '../issue-key.ts'
-import type { Parts } from '../parts.ts'
+import type { RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
 
 /** The three jobs of the scheduler, asked for by hand; each is a run of the platform. */
-export const scheduler = ({ deps, runs }: Parts): Route[] =>
+export const scheduler = ({ deps, runs }: RouteContext): Route[] =>
   (
     [
       ['/api/v1/scheduler/trigger', 'setup/scheduler/trigger', 'Ask for every run that is due'],

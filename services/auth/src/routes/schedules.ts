@@ -1,7 +1,7 @@
 import { AppError, namePatterns, type Run } from '@convergence/contracts'
 import { object, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
-import type { Parts } from '../parts.ts'
+import type { RouteContext } from '../context.ts'
 import type { Call, Route } from '../route.ts'
 import type { ScheduleRow } from '../store/settings.ts'
 import { offered } from './pipelines.ts'
@@ -41,7 +41,7 @@ interface ScheduleBody {
 const scheduleAnswer = (tenant_id: string, row: ScheduleRow) => ({ tenant_id, ...row })
 
 /** Schedules belong to the scheduler: changes are runs, reads go to its view. */
-export const schedules = (parts: Parts): Route[] => {
+export const schedules = (parts: RouteContext): Route[] => {
   const { deps, store, runs } = parts
   const path = '/api/v1/tenants/:tenant_id/schedules/:name'
   const noSchedule = (name: string | undefined) =>

@@ -2,7 +2,7 @@ import { AppError, namePatterns, plans } from '@convergence/contracts'
 import { object, text } from '../fields.ts'
 import { openOnboarding, type OnboardBody } from '../onboarding.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
-import type { Parts } from '../parts.ts'
+import type { RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
 import type { Tenant } from '../store/tenants.ts'
 
@@ -30,7 +30,7 @@ const tenantAnswer = (tenant: Tenant) => ({
   subscription_end_date: tenant.subscription_end_date,
 })
 
-export const tenants = (parts: Parts): Route[] => {
+export const tenants = (parts: RouteContext): Route[] => {
   const { deps, store } = parts
   const onboard = openOnboarding(parts)
   const onboarding = {
@@ -85,7 +85,7 @@ export const tenants = (parts: Parts): Route[] => {
           store.usage(tenant_id, deps.now().toISOString().slice(0, 10)),
         ])
         if (tenant === undefined)
-          throw new AppError('NOT_FOUND', 'no such thing, or not yours; check the path and the tenant of the key')
+          throw new AppError('NOT_FOUND', 'not found; check the path and that this key belongs to the tenant')
         const { limits } = tenant
         return {
           status: 200,

@@ -6,7 +6,7 @@
  */
 import { digestOf } from '@convergence/contracts'
 import type { Limits, Run, TenantChanged } from '@convergence/contracts'
-import { remember } from './past.ts'
+import { remember } from './archive.ts'
 import type { Account, LedgerRow, RunEntry, State } from './state.ts'
 import { accountOf, change, dequeue, drop, enqueue, openAccount, put } from './state.ts'
 
@@ -45,7 +45,7 @@ export const fold = (state: State, rows: readonly LedgerRow[]): State => {
     apply(state, row)
     left ||= row.kind === 'SNAPSHOT'
   }
-  if (left) leaveBehind(state)
+  if (left) evictEndedRuns(state)
   return state
 }
 
@@ -203,17 +203,17 @@ export const afterSnapshot = (state: State, at: string): void => {
 /**
  * Runs that ended become numbers. Only when rows are folded, never while they are tried: a decision sees what it saw.
  */
-const leaveBehind = (state: State): void => {
+const evictEndedRuns = (state: State): void => {
   for (const [run_id, { phase, ended_at, seq }] of state.runs) {
     if (phase === 'QUEUED' || phase === 'RUNNING' || state.unannounced.has(run_id)) continue
-    remember(state.past, run_id, { day: (ended_at ?? '').slice(0, 10), from_seq: seq, to_seq: state.seq })
+    remember(state.archive, run_id, { day: (ended_at ?? '').slice(0, 10), from_seq: seq, to_seq: state.seq })
     state.runs.delete(run_id)
   }
 }
 /** Forgets the past that is older than the ledger's memory. */
 export const forget = (state: State, at: string): void => {
   const oldest = new Date(Date.parse(at) - memoryMs).toISOString().slice(0, 10)
-  for (const day of state.past.keys()) if (day < oldest) state.past.delete(day)
+  for (const day of state.archive.keys()) if (day < oldest) state.archive.delete(day)
 }
 
 const enter = (

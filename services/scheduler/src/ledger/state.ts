@@ -7,7 +7,7 @@
  */
 import type { Limits, Run } from '@convergence/contracts'
 import { systemTenant } from '@convergence/contracts'
-import type { Past } from './past.ts'
+import type { Archive } from './archive.ts'
 
 export type RowKind = 'TENANT' | 'ADMIT' | 'QUEUE' | 'REJECT' | 'RELEASE' | 'CANCEL' | 'TIMER' | 'SNAPSHOT'
 export type Outcome = 'COMPLETED' | 'FAILED' | 'CANCELLED'
@@ -105,7 +105,7 @@ export interface State {
    * them.
    */
   runs: Map<string, RunEntry>
-  past: Past
+  archive: Archive
   running: Map<string, RunEntry>
   accounts: Map<string, Account>
   /** Runs of the platform itself, whichever tenant they are for: no quota, one generous limit. */
@@ -152,7 +152,7 @@ export const emptyState = (epoch: string, rules: Rules = defaultRules): State =>
   idx: -1,
   unsaved: 0,
   runs: new Map(),
-  past: new Map(),
+  archive: new Map(),
   running: new Map(),
   accounts: new Map(),
   system: account(systemTenant, { daily: Infinity, monthly: Infinity, concurrent: rules.max_system_running }),

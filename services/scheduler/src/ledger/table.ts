@@ -2,7 +2,7 @@
 import { centralDataset } from '@convergence/contracts'
 import type { Row, Warehouse } from '@convergence/warehouse'
 import type { LedgerRow } from './state.ts'
-import { rememberedDigits } from './past.ts'
+import { rememberedDigits } from './archive.ts'
 
 export interface LedgerTable {
   /**

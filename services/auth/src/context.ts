@@ -65,7 +65,7 @@ export interface AuthDeps {
   settle_ms?: number
 }
 
-export interface Parts {
+export interface RouteContext {
   deps: AuthDeps
   store: Store
   live: Live

@@ -6,8 +6,8 @@
  */
 
 /** By the UTC day of their end. The rows of a day's runs are between from_seq and to_seq. */
-export type Past = Map<string, PastDay>
-export interface PastDay {
+export type Archive = Map<string, ArchivedDay>
+export interface ArchivedDay {
   from_seq: number
   to_seq: number
   ids: Set<number>
@@ -27,27 +27,30 @@ const numberOf = (digits: string, at: number): number => {
 }
 
 export const remember = (
-  past: Past,
+  archive: Archive,
   run_id: string,
   ended: { day: string; from_seq: number; to_seq: number },
 ): void => {
-  const day = dayOf(past, ended)
+  const day = dayOf(archive, ended)
   day.ids.add(numberOf(run_id, 2))
 }
 /** Many at once: `digits` are the remembered digits of each run, one behind the other. */
-export const rememberAll = (
-  past: Past,
+export const archiveAll = (
+  archive: Archive,
   digits: string,
   ended: { day: string; from_seq: number; to_seq: number },
 ): void => {
-  const day = dayOf(past, ended)
+  const day = dayOf(archive, ended)
   for (let at = 0; at + rememberedDigits <= digits.length; at += rememberedDigits) day.ids.add(numberOf(digits, at))
 }
-const dayOf = (past: Past, { day, from_seq, to_seq }: { day: string; from_seq: number; to_seq: number }): PastDay => {
-  const known = past.get(day)
+const dayOf = (
+  archive: Archive,
+  { day, from_seq, to_seq }: { day: string; from_seq: number; to_seq: number },
+): ArchivedDay => {
+  const known = archive.get(day)
   if (known === undefined) {
     const made = { from_seq, to_seq, ids: new Set<number>() }
-    past.set(day, made)
+    archive.set(day, made)
     return made
   }
   known.from_seq = Math.min(known.from_seq, from_seq)
@@ -56,10 +59,10 @@ const dayOf = (past: Past, { day, from_seq, to_seq }: { day: string; from_seq: n
 }
 
 /** Between which commits the rows of this run are, if it is one of the past. */
-export const whereInPast = (past: Past, run_id: string): { from_seq: number; to_seq: number } | undefined => {
+export const archivedAt = (archive: Archive, run_id: string): { from_seq: number; to_seq: number } | undefined => {
   const id = numberOf(run_id, 2)
   let found: { from_seq: number; to_seq: number } | undefined
-  for (const { ids, from_seq, to_seq } of past.values()) {
+  for (const { ids, from_seq, to_seq } of archive.values()) {
     if (ids.has(id))
       found = {
         from_seq: Math.min(from_seq, found?.from_seq ?? from_seq),

@@ -1,0 +1,86 @@
+/** What a run would read and write. Nothing is run. */
+import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
+import { readsOf } from '@convergence/pipeline'
+import type { QueryParameter } from '@convergence/warehouse'
+import type { RouteContext } from './context.ts'
+
+interface Destination {
+  bq_project_id?: string
+  dataset_type?: string
+  table?: string
+  write_mode?: string
+  period?: Record<string, unknown>
+}
+interface Source {
+  query?: string
+  parameters?: QueryParameter[]
+  s3_bucket?: string
+  s3_prefix?: string
+  container?: string
+  prefix?: string
+}
+
+export const planOf = async (parts: RouteContext, run: Run) => {
+  const steps = await Promise.all(run.steps.map((step) => planStep(parts, run, step)))
+  return {
+    tenant_id: run.tenant_id,
+    pipeline_id: run.pipeline_id,
+    parameters: run.parameters,
+    dry_run: true,
+    ok: steps.every(({ problems }) => problems.length === 0),
+    bytes_processed: steps.reduce((sum, { bytes_processed }) => sum + (bytes_processed ?? 0), 0),
+    steps,
+  }
+}
+/** Where files are read from. */
+const objectsOf = (source: Source | undefined): string[] => {
+  if (source?.s3_bucket !== undefined) return [`s3://${source.s3_bucket}/${source.s3_prefix ?? ''}`]
+  if (source?.container !== undefined) return [`azure://${source.container}/${source.prefix ?? ''}`]
+  return []
+}
+
+const planStep = async ({ deps }: RouteContext, run: Run, { step_id, name, ps_type, config }: CompiledStep) => {
+  const destination = config['destination'] as Destination | undefined
+  const source = config['source'] as Source | undefined
+  const writes =
+    destination?.table === undefined
+      ? []
+      : [
+          {
+            table: [
+              destination.bq_project_id ?? deps.warehouse.project_id,
+              destination.dataset_type,
+              destination.table,
+            ].join('.'),
+            write_mode: destination.write_mode ?? 'append',
+            period: destination.period ?? null,
+          },
+        ]
+  const plan = {
+    step_id,
+    name,
+    ps_type,
+    reads: objectsOf(source),
+    writes,
+    statement: source?.query ?? null,
+    bytes_processed: null as number | null,
+    problems: [] as string[],
+  }
+  if (source?.query === undefined) return plan
+  try {
+    const dry = await readsOf(deps.warehouse, run, run.tenant_id, deps.shared_sources, {
+      query: source.query,
+      parameters: source.parameters ?? [],
+      default_dataset: run.tenant_id,
+    })
+    plan.reads = dry.referenced_tables.map(({ project_id, dataset, table }) => `${project_id}.${dataset}.${table}`)
+    plan.bytes_processed = dry.bytes_processed
+    if (dry.statement_type !== 'SELECT') plan.problems.push(`expected one SELECT statement, got ${dry.statement_type}`)
+    for (const reads of dry.foreign)
+      plan.problems.push(`SOURCE_NOT_DECLARED: ${reads}, which is neither the tenant's nor a declared source`)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    plan.problems.push(`${error.code}: ${error.message}`)
+  }
+  return plan
+}

@@ -1,0 +1,43 @@
+/** Going on where a run ended. */
+import { AppError } from '@convergence/contracts'
+import type { RouteContext } from './context.ts'
+import { hasEnded, type RunRecord } from './record.ts'
+
+const mostResumptions = 50
+/**
+ * Steps that need not run again: those that succeeded in the run or in one that it resumed, for a run records none that
+ * it skipped.
+ * Throws CONFLICT when not all of them can be told: a step that appends would append again.
+ */
+export const doneBefore = async ({ runs: asked }: RouteContext, ended: RunRecord): Promise<string[]> => {
+  const done = new Set<string>()
+  let run = ended
+  for (let resumed = 0; ; resumed += 1) {
+    for (const { step_id, status } of run.steps) if (status === 'SUCCEEDED' || status === 'SKIPPED') done.add(step_id)
+    // Only here does a run that names a parent go on where that one ended; a publisher says itself what is skipped, and
+    // may name any run.
+    if (run.trigger_type !== 'resume' || run.parent_run_id === null) return [...done]
+    if (resumed >= mostResumptions)
+      throw new AppError(
+        'CONFLICT',
+        `run ${ended.pipeline_logging_id} was resumed ${mostResumptions} times already; ask for a new run`,
+      )
+    const parent = await asked.find(run.parent_run_id, ended.tenant_id)
+    if (parent === undefined)
+      throw new AppError(
+        'CONFLICT',
+        `run ${run.pipeline_logging_id} went on where ${run.parent_run_id} ended, which is not known any more, nor what it had done; ask for a new run`,
+      )
+    run = parent
+  }
+}
+
+/** What is to be done about a run that was resumed already. */
+export const resumedBefore = (
+  { pipeline_logging_id: id }: RunRecord,
+  { pipeline_logging_id: next, status }: RunRecord,
+): string => {
+  const message = `run ${id} was resumed before as run ${next}, which is ${status}`
+  if (!hasEnded(status)) return `${message}; follow it under links`
+  return status === 'COMPLETED' ? `${message}; there is nothing to resume` : `${message}; to go on, resume ${next}`
+}
