@@ -13,6 +13,7 @@ import {
   showFaults,
   templatesFolder,
 } from '@convergence/pipeline'
+import { hostFaults } from './hosts.ts'
 
 const named = process.argv.slice(2).map((file) => resolve(file))
 const isYaml = (name: string) => /\.ya?ml$/.test(name)
@@ -32,10 +33,13 @@ const shared = (): string[] => {
 }
 const { faults, templates } = checkFiles({ files, project_id, shared_sources: shared() })
 for (const line of showFaults(faults)) console.log(line)
+// A kind of step that nobody runs is wrong for whoever names it.
+const unhosted = hostFaults(templates.values())
+for (const line of unhosted) console.log(line)
 const count = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`
 // The templates are always read: a pipeline is right or wrong by them.
 const read = named.length > 0 ? named.length : files.length + templates.size
-if (faults.length === 0)
+if (faults.length + unhosted.length === 0)
   console.log(
     named.length > 0
       ? `${count(named.length, 'file')} in order`
@@ -43,7 +47,7 @@ if (faults.length === 0)
   )
 else {
   console.log(
-    `${count(faults.length, 'fault')} in ${new Set(faults.map(({ file }) => file)).size} of ${count(read, 'file')}`,
+    `${count(faults.length + unhosted.length, 'fault')} in ${new Set(faults.map(({ file }) => file)).size} of ${count(read, 'file')}`,
   )
   process.exitCode = 1
 }

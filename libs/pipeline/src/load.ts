@@ -110,6 +110,7 @@ const endingNames = [
   'error',
   'error_code',
   'error_message',
+  'what_to_do',
   'pipeline',
   'pipeline_logging_id',
   'trigger_type',
@@ -730,19 +731,22 @@ const checkStep = (
     )
   if (template.notification && Object.hasOwn(step, 'depends_on'))
     say([...at, 'depends_on'], `${where}.depends_on: a notification follows the end of the run; expected trigger`, true)
-  for (const group of ['source', 'destination']) {
-    const value = step[group]
-    if (!isGroup(value)) continue
-    for (const [field, schema] of Object.entries(template.step.properties?.[group]?.properties ?? {})) {
-      const text = value[field]
-      if (schema['x-fixed'] === true && !isSystem && typeof text === 'string' && isRequested(text)) {
-        say(
-          [...at, group, field],
-          `${where}.${group}.${field}: can be set by a run; expected what the pipeline itself says: variables are fixed where the file declares "parameters"`,
-        )
-      }
+  const checkFixed = (fields: Readonly<Record<string, Schema>> | undefined, value: unknown, inside: Path): void => {
+    if (!isGroup(value) || isSystem) return
+    for (const [field, schema] of Object.entries(fields ?? {})) {
+      const texts = Array.isArray(value[field]) ? value[field] : [value[field]]
+      if (schema['x-fixed'] !== true || !texts.some((text) => typeof text === 'string' && isRequested(text))) continue
+      const place = [...inside, field]
+      say(
+        place,
+        `${showPath(place)}: can be set by a run; expected what the pipeline itself says:` +
+          ' variables are fixed where the file declares "parameters"',
+      )
     }
   }
+  checkFixed(template.step.properties, step, at)
+  for (const group of ['source', 'destination'])
+    checkFixed(template.step.properties?.[group]?.properties, step[group], [...at, group])
   const destination = step['destination']
   if (!isGroup(destination)) return
   const { dataset_type, schema_template, write_mode, period, table_config } = destination

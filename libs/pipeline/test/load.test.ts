@@ -265,6 +265,16 @@ steps:
       ['3:43  parameters.a.pattern: expected a regular expression, got "("'],
     ],
     [
+      'recipients that a run could choose',
+      withSteps(
+        `${noop}\n  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ["a@b.example", "{to}"] }`,
+        'parameters: { to: { type: string } }\n',
+      ),
+      [
+        '6:77  steps[1].to_emails: can be set by a run; expected what the pipeline itself says: variables are fixed where the file declares "parameters"',
+      ],
+    ],
+    [
       'sources that a run could choose',
       withSteps(noop, 'parameters: { a: { type: string } }\nsources: ["{project_id}.{a}"]\n'),
       ['4:25  sources[0]: variable "a" cannot be used here. Usable: pipeline_id, project_id, run_id, tenant_id'],

@@ -487,6 +487,7 @@ const answerError = (ctx: Context, error: unknown, request_id: string, { log, no
     status,
     code,
     detail: known ? error.message : 'unexpected failure; try again, and report the request_id if it stays',
+    what_to_do: errorTable[code].what_to_do,
     request_id,
     ...(known && error.faults.length > 0 ? { errors: error.faults } : {}),
     ...(error instanceof QuotaError ? { resets_at: error.resets_at } : {}),

@@ -32,13 +32,14 @@ export const openapi = (routes: readonly Route[]): Record<string, unknown> => {
       schemas: {
         Problem: {
           type: 'object',
-          required: ['type', 'title', 'status', 'code', 'detail', 'request_id'],
+          required: ['type', 'title', 'status', 'code', 'detail', 'what_to_do', 'request_id'],
           properties: {
             type: { type: 'string' },
             title: { type: 'string' },
             status: { type: 'integer' },
             code: { type: 'string', description: 'A code of schemas/errors.json' },
             detail: { type: 'string', description: 'Where, what was expected, what came, what to do' },
+            what_to_do: { type: 'string', description: 'what helps with errors of this code' },
             request_id: { type: 'string' },
             errors: { type: 'array', items: { type: 'string' }, description: 'All faults at once' },
           },

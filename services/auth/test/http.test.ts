@@ -2,7 +2,7 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { AppError } from '@convergence/contracts'
+import { AppError, errorTable } from '@convergence/contracts'
 import { defaultLimits, openLimits } from '../src/limits.ts'
 import { assertDeclared, type Route } from '../src/route.ts'
 import { adminKey, clock, inWorld, type World } from './fakes.ts'
@@ -308,6 +308,7 @@ describe('answers', () => {
     inWorld({}, async (world) => {
       const echoed = await world.call('GET', '/nothing', { headers: { 'X-Request-ID': 'abc-1' } })
       expect([echoed.headers.get('x-request-id'), echoed.body['request_id']]).to.deep.equal(['abc-1', 'abc-1'])
+      expect(echoed.body['what_to_do']).to.equal(errorTable.NOT_FOUND.what_to_do)
       expect(
         (await world.call('GET', '/health', { headers: { 'X-Request-ID': 'a b<script>' } })).headers.get(
           'x-request-id',

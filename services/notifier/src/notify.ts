@@ -11,6 +11,7 @@ import type { Log } from '@convergence/service'
 import type { Mail, Outcome, Slack } from './channel.ts'
 import type { Notification, Store } from './store.ts'
 import { fill, isWanted, longestText, recipientsOf, slackEscape, subjectOf, variablesOf, type Ended } from './text.ts'
+import { kinds } from './kinds.ts'
 
 export interface NotifyDeps {
   store: Store
@@ -48,7 +49,7 @@ export const openNotify = ({ store, mail, slack, webhook, from, random, sleep, l
         variables,
         escape,
       ).slice(0, longestText)
-    if (ps_type === 'notify_systems.email_notification') {
+    if (ps_type === kinds.email) {
       const recipients = recipientsOf(step_id, config['to_emails'])
       const subject = subjectOf(fill(String(config['subject_template'] ?? '{pipeline_id}: {status}'), variables))
       const body = text()
@@ -69,7 +70,7 @@ export const openNotify = ({ store, mail, slack, webhook, from, random, sleep, l
           }),
       }
     }
-    if (ps_type === 'notify_systems.slack_notification') {
+    if (ps_type === kinds.slack) {
       const ref = String(config['slack_webhook_url'] ?? 'slack')
       const channel = config['slack_channel'] === undefined ? undefined : String(config['slack_channel'])
       if (channel !== undefined && !/^[#@]?[a-z0-9_-]{1,80}$/i.test(channel))
@@ -95,13 +96,13 @@ export const openNotify = ({ store, mail, slack, webhook, from, random, sleep, l
     }
     throw new AppError(
       'CONFIG_INVALID',
-      `notification ${step_id}: ps_type: notifier knows notify_systems.email_notification and notify_systems.slack_notification, came ${ps_type}`,
+      `notification ${step_id}: ps_type: expected ${Object.values(kinds).join(' or ')}, got ${ps_type}`,
     )
   }
 
   const tell = async (event: Ended, step: CompiledStep, signal: AbortSignal): Promise<void> => {
     const { run } = event
-    const channel = step.ps_type === 'notify_systems.slack_notification' ? ('slack' as const) : ('email' as const)
+    const channel = step.ps_type === kinds.slack ? ('slack' as const) : ('email' as const)
     const { ended, intents } = await store.find({ run, step_id: step.step_id, channel })
     if (ended) return
     const round = intents + 1

@@ -1,5 +1,5 @@
 /** From a finished run to words. Pure. */
-import { AppError } from '@convergence/contracts'
+import { AppError, errorTable, isErrorCode } from '@convergence/contracts'
 import type { CompiledStep, RunCompleted, RunFailed } from '@convergence/contracts'
 
 export type Ended = RunCompleted | RunFailed
@@ -18,6 +18,9 @@ export const isWanted = (status: Ended['status'], trigger: CompiledStep['trigger
       return status !== 'REJECTED'
   }
 }
+
+/** By the table of errors; an error of a newer service may have a code that this one does not know. */
+const whatToDo = (code: string): string => (isErrorCode(code) ? errorTable[code].what_to_do : '')
 
 /** What a text may name: the run's variables, and over them how it ended. */
 export const variablesOf = (event: Ended): Record<string, string> => {
@@ -41,6 +44,7 @@ export const variablesOf = (event: Ended): Record<string, string> => {
     step_id: failure?.step_id,
     error_code: failure?.error.code,
     error_message: failure?.error.message,
+    what_to_do: failure === undefined ? undefined : whatToDo(failure.error.code),
     error: failure === undefined ? undefined : `${failure.error.code}: ${failure.error.message}`,
   }
   return Object.fromEntries(

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { AppError, tables } from '@convergence/contracts'
+import { AppError, errorTable, tables } from '@convergence/contracts'
 import type { CompiledStep, Run } from '@convergence/contracts'
 import type { Row, Statement } from '@convergence/warehouse'
 import type { MailMessage, Outcome } from '../src/channel.ts'
@@ -18,7 +18,7 @@ const mailStep = (more: Partial<CompiledStep> = {}, config: object = {}): Compil
   config: {
     to_emails: ['ops@example.com'],
     subject_template: '{pipeline_id}: {status} for {date}',
-    body_template: '{error_code}: {error_message}',
+    body_template: '{error_code}: {error_message}\n{what_to_do}',
     ...config,
   },
   ...more,
@@ -119,7 +119,7 @@ describe('telling about the end of a run', () => {
         from: 'convergence@example.com',
         to: ['ops@example.com'],
         subject: 'acme-billing: FAILED for 2026-01-01',
-        text: 'EXPORT_INVALID: line 3 <!channel> & {run_id}',
+        text: `EXPORT_INVALID: line 3 <!channel> & {run_id}\n${errorTable.EXPORT_INVALID.what_to_do}`,
         possible_duplicate: false,
       },
     ])

@@ -1,0 +1,37 @@
+/**
+ * Every kind of step has a host that can run it: the templates, which pipelines are checked by, compared with the
+ * registries of the services.
+ */
+import type { ServiceName } from '@convergence/contracts'
+import { processors as executor } from '@convergence/executor/processors'
+import { kinds } from '@convergence/notifier/kinds'
+import { processors as scheduler } from '@convergence/scheduler/processors'
+import { processors as tenant } from '@convergence/tenant/processors'
+
+type Template = { ps_type: string; host: ServiceName }
+
+/** A registry says its names without a warehouse: making a processor opens nothing. */
+const namesIn = <Deps>(registry: (deps: Deps) => object): string[] => Object.keys(registry({} as Deps))
+
+export const hosted = (): Readonly<Partial<Record<ServiceName, readonly string[]>>> => ({
+  executor: namesIn(executor),
+  notifier: Object.values(kinds),
+  scheduler: namesIn(scheduler),
+  tenant: namesIn(tenant),
+})
+
+/** Templates that their host cannot run, and processors that no template leads to, each by name. */
+export const hostFaults = (templates: Iterable<Template>, registries = hosted()): string[] => {
+  const list = [...templates]
+  const without = list
+    .filter(({ ps_type, host }) => registries[host]?.includes(ps_type) !== true)
+    .map(({ ps_type, host }) => `${ps_type}: expected a processor in the registry of ${host}, its host, got none`)
+  const orphans = Object.entries(registries).flatMap(([service, names]) =>
+    names
+      .filter((name) => !list.some(({ ps_type, host }) => ps_type === name && host === service))
+      .map(
+        (name) => `${name}: ${service} has a processor, expected a template ps_templates/${name.replaceAll('.', '/')}`,
+      ),
+  )
+  return [...without, ...orphans].sort()
+}
