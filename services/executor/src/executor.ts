@@ -61,7 +61,7 @@ export const executor = async ({
   const store = openStore({ warehouse, now })
   const steps = openSteps({
     service: 'executor',
-    processors: processors({ warehouse, objects, secrets, store, shared_sources, scratch_folder, scratch_bytes }),
+    processors: processors({ warehouse, objects, secrets, store, log, shared_sources, scratch_folder, scratch_bytes }),
     now,
     random,
     log,

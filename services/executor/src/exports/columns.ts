@@ -1,19 +1,21 @@
 /**
  * Which column of a provider's file is which column of our table. One column is spelled in many ways:
- * `lineItem/UnblendedCost` in the legacy report,
- * `line_item_unblended_cost` in Athena and CUR 2.0, `costInBillingCurrency` and `CostInBillingCurrency` in Azure's
- * exports. Names are compared without
- * case and signs, which also brings `reservation_reservation_a_r_n` to `reservation/ReservationARN`; what is another
- * word is in a table of aliases.
+ * `lineItem/UnblendedCost` in the legacy report, `line_item_unblended_cost` in Athena and CUR 2.0,
+ * `costInBillingCurrency` and `CostInBillingCurrency` in Azure's exports, `Tags (Tags)` in translated ones. Names are
+ * compared without case and signs, which also brings `reservation_reservation_a_r_n` to `reservation/ReservationARN`;
+ * what is another word is in a table of aliases. What has no column of its own is kept in `other_columns`.
  */
 import { AppError, type Column } from '@convergence/contracts'
-import type { LoadColumn, Scalar } from '@convergence/warehouse'
-import { dayFormatOf, monthOfDay, valuesOf, type DayFormat, type Inspected } from './csv.ts'
+import { sourcesOf, type LoadColumn, type ObjectSource, type Scalar } from '@convergence/warehouse'
+import { valuesOf, type Inspected } from './csv.ts'
+import { dayFormatOf, dayOf, type DayFormat, type DayOrder } from './days.ts'
 import { told } from './words.ts'
 
 export interface ColumnPlan {
   columns: LoadColumn[]
-  /** Columns of the files that no column of the table takes, as the files spell them. */
+  /** Columns of the files that have none of their own in the table: those in other_columns, as the files spell them. */
+  other_columns: string[]
+  /** Columns that the table does not take at all: without a name, with one that stands twice, or made by us. */
   not_taken: string[]
 }
 export interface PlanInput {
@@ -25,54 +27,84 @@ export interface PlanInput {
   month: string
   /** Columns that say where a row comes from, by name. */
   provenance: Readonly<Record<string, Scalar>>
+  /** How Azure's days are written, where the pipeline declares it. */
+  day_order?: DayOrder
 }
 
 type Aliases = Readonly<Record<string, readonly string[]>>
 const aws: Aliases = {
-  reservation_reservation_arn: ['reservation_arn'],
-  savings_plan_savings_plan_arn: ['savings_plan_arn'],
+  reservation_reservation_arn: ['reservation_reservation_arn', 'reservation_arn'],
+  savings_plan_savings_plan_arn: ['savings_plan_savings_plan_arn', 'savings_plan_arn'],
 }
+/** The names of each column, the best first. */
 const azure: Aliases = {
-  date: ['UsageDate', 'UsageDateTime'],
-  product_name: ['Product'],
-  resource_group: ['ResourceGroupName'],
-  invoice_section_name: ['InvoiceSection'],
-  cost_in_billing_currency: ['Cost', 'PreTaxCost'],
-  billing_currency_code: ['BillingCurrency', 'Currency'],
-  quantity: ['UsageQuantity', 'ConsumedQuantity'],
-  effective_price: ['ResourceRate'],
-  subscription_id: ['SubscriptionGuid'],
-  resource_id: ['InstanceId'],
-  offer_id: ['OfferNumber'],
-  provider: ['ProviderName'],
+  date: ['Date', 'UsageDate', 'UsageDateTime'],
+  product_name: ['ProductName', 'Product'],
+  resource_group: ['ResourceGroup', 'ResourceGroupName'],
+  invoice_section_name: ['InvoiceSectionName', 'InvoiceSection'],
+  cost_in_billing_currency: ['CostInBillingCurrency', 'Cost', 'PreTaxCost', 'ExtendedCost'],
+  billing_currency_code: ['BillingCurrencyCode', 'BillingCurrency', 'Currency'],
+  quantity: ['Quantity', 'UsageQuantity', 'ConsumedQuantity'],
+  effective_price: ['EffectivePrice', 'ResourceRate'],
+  pay_g_price: ['PayGPrice', 'MarketPrice'],
+  pricing_currency: ['PricingCurrency', 'PricingCurrencyCode'],
+  exchange_rate_pricing_to_billing: ['ExchangeRatePricingToBilling', 'ExchangeRate'],
+  // The portal's usage detail has a number beside it, which no other export knows.
+  subscription_id: ['SubscriptionGuid', 'SubscriptionId'],
+  resource_id: ['ResourceId', 'InstanceId', 'InstanceName'],
+  offer_id: ['OfferId', 'OfferNumber'],
+  provider: ['Provider', 'ProviderName'],
 }
-/** Columns of JSON: those of a group that have no column of their own, by the rest of their name. */
-const awsGroups: Readonly<Record<string, readonly string[]>> = {
-  resource_tags: ['resourceTags/', 'resource_tags_'],
-  cost_category: ['costCategory/', 'cost_category_'],
-  product: ['product/', 'product_'],
-  discount: ['discount/', 'discount_'],
+/**
+ * Columns of JSON: those of a group that have no column of their own, by the rest of their name, and the members of
+ * maps.
+ */
+const awsGroups: Readonly<Record<string, { flat: readonly string[]; maps: ObjectSource['maps'] }>> = {
+  resource_tags: {
+    flat: ['resourceTags/', 'resource_tags_', 'resource_tags.'],
+    maps: [
+      { source: 'tags', prefix: 'resourceTag/' },
+      { source: 'tags', prefix: 'resourceTags/' },
+      { source: 'resource_tags' },
+    ],
+  },
+  cost_category: {
+    flat: ['costCategory/', 'cost_category_', 'cost_category.'],
+    maps: [{ source: 'tags', prefix: 'costCategory/' }, { source: 'cost_category' }],
+  },
+  product: { flat: ['product/', 'product_', 'product.'], maps: [{ source: 'product' }] },
+  discount: { flat: ['discount/', 'discount_', 'discount.'], maps: [{ source: 'discount' }] },
+}
+/** Columns of the legacy report that CUR 2.0 has in its map of products. */
+const awsMembers: Readonly<Record<string, string>> = {
+  product_product_name: 'product_name',
+  product_region: 'region',
+  product_servicename: 'servicename',
 }
 
-const plain = (name: string): string => name.toLowerCase().replace(/[^a-z0-9]/g, '')
+/** A name without case and signs; of a translated one, the name in parentheses. */
+const plain = (name: string): string =>
+  (/\(([A-Za-z0-9_ /-]+)\)\s*$/.exec(name)?.[1] ?? name).toLowerCase().replace(/[^a-z0-9]/g, '')
 const shown = (header: readonly string[]): string =>
   `${header.slice(0, 8).join(', ')}${header.length > 8 ? ` and ${header.length - 8} more` : ''}`
 
+interface Found {
+  source: string
+  /** Whether every file has it. */
+  everywhere: boolean
+}
 /** Finds each column's spelling in the files, which must agree on it. */
 const finder = (files: readonly Inspected[], aliases: Aliases) => {
   const byPlain = files.map(({ name, header }) => {
     const names = new Map<string, string>()
-    // Where two differ only in case or signs, the first is the column; the other is not taken, and told.
+    // Where two differ only in case or signs, the first is the column.
     for (const each of header) if (!names.has(plain(each))) names.set(plain(each), each)
     return { name, names }
   })
-  /** The header of a column, and whether every file has it. */
-  return (column: string): { source: string; everywhere: boolean } | undefined => {
+  return (column: string): Found | undefined => {
     const found = byPlain.map(({ name, names }) => ({
       name,
-      source: [column, ...(aliases[column] ?? [])]
-        .map((each) => names.get(plain(each)))
-        .find((each) => each !== undefined),
+      source: (aliases[column] ?? [column]).map((each) => names.get(plain(each))).find((each) => each !== undefined),
     }))
     const first = found.find(({ source }) => source !== undefined)
     if (first?.source === undefined) return undefined
@@ -85,6 +117,8 @@ const finder = (files: readonly Inspected[], aliases: Aliases) => {
     return { source: first.source, everywhere: found.every(({ source }) => source !== undefined) }
   }
 }
+const sourceOf = ({ source, everywhere }: Found): { source: string; optional?: boolean } =>
+  everywhere ? { source } : { source, optional: true }
 
 /** Each file has one of the columns, however it is spelled. */
 const requireColumn = (
@@ -104,15 +138,14 @@ const requireColumn = (
 }
 /**
  * Some day of the first rows is of the month. Not all: a charge may be of another month, as a correction is. None is
- * what a file of another month has,
- * or one that says no days at all, whose rows would stand in the month unseen.
+ * what a file of another month has, or one that says no days at all, whose rows would stand in the month unseen.
  */
-const requireMonth = (files: readonly Inspected[], source: string, month: string, format: DayFormat): void => {
+const requireMonth = (files: readonly Inspected[], source: string, month: string, order: DayOrder): void => {
   const days = files.flatMap((file) => valuesOf(file, source).map((each) => ({ ...each, file: file.name })))
-  if (days.some(({ value }) => monthOfDay(value, format) === month)) return
+  if (days.some(({ value }) => dayOf(value, order).startsWith(month))) return
   const [first] = days
-  // Days first would be read as months first without a word.
-  const expected = `column ${source}: expected days of ${month}${format === 'month_first' ? ' as MM/DD/YYYY' : ''}`
+  const written = { iso: '', month_first: ' as MM/DD/YYYY', day_first: ' as DD/MM/YYYY' }[order]
+  const expected = `column ${source}: expected days of ${month}${written}`
   throw new AppError(
     'EXPORT_INVALID',
     first === undefined
@@ -120,21 +153,52 @@ const requireMonth = (files: readonly Inspected[], source: string, month: string
       : `${first.file}:${first.line}, ${expected}, got ${JSON.stringify(told(first.value, 40))}`,
   )
 }
-const notTaken = (files: readonly Inspected[], columns: readonly LoadColumn[]): string[] => {
-  const taken = new Set(
-    columns.flatMap((column) =>
-      'source' in column ? [column.source] : 'object_of' in column ? Object.values(column.object_of) : [],
-    ),
-  )
-  return [...new Set(files.flatMap(({ header }) => header))].filter((name) => !taken.has(name))
+/** The first day of the month and of the next one. */
+const daysOf = (month: string): { from: string; to: string } => ({
+  from: `${month}-01`,
+  to: new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5, 7)), 1)).toISOString().slice(0, 10),
+})
+
+/** Puts what no column takes into `other_columns`, where the table has that. */
+const withOthers = (columns: readonly LoadColumn[], files: readonly Inspected[]): ColumnPlan => {
+  const taken = new Set(columns.flatMap(sourcesOf))
+  const rest = [...new Set(files.flatMap(({ header }) => header))].filter((name) => !taken.has(name))
+  const fits = (name: string): boolean =>
+    name !== '' && files.every(({ header }) => header.indexOf(name) === header.lastIndexOf(name))
+  const hasOthers = columns.some(({ name }) => name === 'other_columns')
+  const other_columns = hasOthers ? rest.filter(fits) : []
+  return {
+    columns: columns.map((column) => {
+      if (column.name !== 'other_columns' || other_columns.length === 0) return column
+      const { name, type, mode, description } = column
+      const object_of = Object.fromEntries(other_columns.map((each) => [each, each]))
+      return { name, type, ...(mode === undefined ? {} : { mode }), description, object_of }
+    }),
+    other_columns,
+    not_taken: rest.filter((name) => !other_columns.includes(name)),
+  }
 }
-const assertRows = (files: readonly Inspected[]): void => {
-  if (files.every(({ rows }) => rows.length === 0))
-    throw new AppError(
-      'EXPORT_INVALID',
-      `${files[0]?.name ?? 'the delivery'}: expected rows, got a header alone; an empty delivery does not replace a month`,
-    )
+
+/** A JSON column of a group: flat columns beside the members of maps; NULL when the files have none of either. */
+const awsGroup = (column: Column, header: readonly string[], own: ReadonlySet<string>, find: Finder): LoadColumn => {
+  const { flat = [], maps = [] } = awsGroups[column.name] ?? {}
+  const sources = maps.flatMap(({ source, prefix }) => {
+    const found = find(source)
+    return found === undefined ? [] : [{ source: found.source, ...(prefix === undefined ? {} : { prefix }) }]
+  })
+  const pairs = header.flatMap((name) => {
+    if (own.has(name) || sources.some(({ source }) => source === name)) return []
+    const prefix = flat.find((each) => name.toLowerCase().startsWith(each.toLowerCase()) && name.length > each.length)
+    return prefix === undefined ? [] : [[name.slice(prefix.length), name] as const]
+  })
+  const [only, ...more] = sources
+  if (only === undefined && pairs.length === 0) return { ...column, value: null }
+  // A map by itself is kept as it is, also where it is no JSON.
+  if (only !== undefined && only.prefix === undefined && more.length === 0 && pairs.length === 0)
+    return { ...column, source: only.source, optional: true, or_text: true }
+  return { ...column, object_of: Object.fromEntries(pairs), ...(sources.length === 0 ? {} : { maps: sources }) }
 }
+type Finder = ReturnType<typeof finder>
 
 /**
  * Columns of a load of a Cost and Usage Report; what the files lack is NULL. Throws EXPORT_INVALID when they are
@@ -165,7 +229,6 @@ export const awsColumns = ({ table, files, month, provenance }: PlanInput): Colu
         )
     }
   }
-  assertRows(files)
   // CUR 2.0 has the columns that were chosen for it: without the billing period the days of use say it.
   const unbilled = files.filter(
     (file) => file.rows.length > 0 && (start === undefined || valuesOf(file, start.source).length === 0),
@@ -174,67 +237,56 @@ export const awsColumns = ({ table, files, month, provenance }: PlanInput): Colu
   if (unbilled.length > 0 && says !== undefined) requireMonth(unbilled, says.source, month, 'iso')
   const header = [...new Set(files.flatMap((file) => file.header))]
   const own = new Set(table.flatMap(({ name }) => (awsGroups[name] === undefined ? [find(name)?.source ?? ''] : [])))
-  const group = (prefixes: readonly string[]): Record<string, string> =>
-    Object.fromEntries(
-      header.flatMap((name) => {
-        const prefix = own.has(name)
-          ? undefined
-          : prefixes.find((each) => name.toLowerCase().startsWith(each.toLowerCase()) && name.length > each.length)
-        return prefix === undefined ? [] : [[name.slice(prefix.length), name]]
-      }),
-    )
   const columns = table.map((column): LoadColumn => {
     const constant = provenance[column.name]
     if (constant !== undefined) return { ...column, value: constant }
+    if (column.name === 'other_columns') return { ...column, value: null }
+    if (awsGroups[column.name] !== undefined) return awsGroup(column, header, own, find)
     const found = find(column.name)
-    if (found !== undefined) return { ...column, source: found.source, ...(found.everywhere ? {} : { optional: true }) }
-    const prefixes = awsGroups[column.name]
-    return prefixes === undefined ? { ...column, value: null } : { ...column, object_of: group(prefixes) }
+    if (found !== undefined)
+      return {
+        ...column,
+        ...sourceOf(found),
+        ...(column.type === 'JSON' ? { or_text: true } : {}),
+        ...(column.name === 'bill_billing_period_start_date' ? { within: daysOf(month) } : {}),
+      }
+    const key = awsMembers[column.name]
+    const map = key === undefined ? undefined : find('product')
+    return map === undefined ? { ...column, value: null } : { ...column, ...sourceOf(map), key }
   })
-  return { columns, not_taken: notTaken(files, columns) }
+  return withOthers(columns, files)
 }
 
-const strptime: Readonly<Record<DayFormat, string | undefined>> = { iso: undefined, month_first: '%m/%d/%Y' }
-
 /**
- * Columns of a load of an Azure cost export (EA, MCA, camel case); what the files lack is NULL. Throws EXPORT_INVALID
- * as for AWS, and for days that may be read in two ways.
+ * Columns of a load of an Azure cost export (EA, MCA, partners, pay-as-you-go, camel case); what the files lack is NULL.
+ * Throws EXPORT_INVALID as for AWS, and for days that may be read in two ways.
  */
-export const azureColumns = ({ table, files, month, provenance }: PlanInput): ColumnPlan => {
+export const azureColumns = ({ table, files, month, provenance, day_order }: PlanInput): ColumnPlan => {
   requireColumn(files, azure, ['cost_in_billing_currency'], 'a cost export with a column CostInBillingCurrency or Cost')
   requireColumn(files, azure, ['date'], 'a column Date, UsageDate or UsageDateTime, which says the month of its rows')
   const find = finder(files, azure)
-  /** How all files write a column's days. */
-  const formatOf = (source: string): DayFormat | undefined => {
-    const formats = files
-      .map((file) => ({ file, format: dayFormatOf(file, source) }))
-      .filter(({ format }) => format !== undefined)
-    const other = formats.find(({ format }) => format !== formats[0]?.format)
-    if (other !== undefined)
-      throw new AppError(
-        'EXPORT_INVALID',
-        `${other.file.name}, column ${source}: expected days written as in ${String(formats[0]?.file.name)}, got another way; files of one run write them in one way`,
-      )
-    return formats[0]?.format
-  }
   const day = find('date')
-  const dayFormat = day === undefined ? undefined : formatOf(day.source)
-  assertRows(files)
-  if (day !== undefined) requireMonth(files, day.source, month, dayFormat ?? 'iso')
+  const written = day === undefined ? undefined : dayFormatOf(files, day.source, { month, declared: day_order })
+  const hasRows = files.some(({ rows }) => rows.length > 0)
+  if (day !== undefined && hasRows) requireMonth(files, day.source, month, written?.order ?? 'iso')
+  const others = written === undefined || written.order === 'iso' ? (day_order ?? 'month_first') : written.order
+  const formatOf = ({ name }: Column, source: string): DayFormat | undefined =>
+    name === 'date' ? written : (dayFormatOf(files, source, { month, declared: others }) ?? written)
   const columns = table.map((column): LoadColumn => {
     const constant = provenance[column.name]
     if (constant !== undefined) return { ...column, value: constant }
-    const found = find(column.name)
+    const found = column.name === 'other_columns' ? undefined : find(column.name)
     if (found === undefined) return { ...column, value: null }
     const isDay = column.type === 'DATE' || column.type === 'TIMESTAMP' || column.type === 'DATETIME'
-    const format = isDay ? strptime[formatOf(found.source) ?? dayFormat ?? 'iso'] : undefined
+    const format = isDay ? formatOf(column, found.source) : undefined
     return {
       ...column,
-      source: found.source,
-      ...(found.everywhere ? {} : { optional: true }),
-      ...(format === undefined ? {} : { format }),
-      ...(column.type === 'JSON' && column.name === 'tags' ? { wrap_braces: true } : {}),
+      ...sourceOf(found),
+      ...(format?.strptime === undefined ? {} : { format: format.strptime }),
+      // No day says by itself how it is written: further down they must agree with the first ones.
+      ...(format?.by_range === true ? { within: daysOf(month) } : {}),
+      ...(column.type === 'JSON' ? { or_text: true, wrap_braces: column.name === 'tags' } : {}),
     }
   })
-  return { columns, not_taken: notTaken(files, columns) }
+  return withOthers(columns, files)
 }

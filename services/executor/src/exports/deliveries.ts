@@ -19,6 +19,10 @@ export interface Delivery {
   files: readonly ObjectInfo[]
   /** Of the manifest as it was read, where there is one: replaced meanwhile, its files may be of two deliveries. */
   manifest_etag?: string
+  /** The last day that it covers, where the provider says so: what was loaded of later days is not replaced by it. */
+  last_day?: string
+  /** What the reader of the run should know of how it was chosen. */
+  warnings?: readonly string[]
   /** What the manifest counted, as far as it did; `files` in the order of the delivery's. */
   counted?: { files: readonly Counted[]; all: Counted }
 }
@@ -72,7 +76,7 @@ const fieldOf = (value: unknown, field: string): unknown =>
 const isCsv = (key: string): boolean => /\.csv(\.gz)?$/i.test(key)
 
 const namesOf = (key: string, field: string, names: unknown): string[] => {
-  if (!Array.isArray(names) || names.length === 0)
+  if (!Array.isArray(names))
     throw new AppError(
       'EXPORT_INVALID',
       `${key}: expected ${field}, a list of files, got ${names === undefined ? 'no such field' : told(JSON.stringify(names), 60)}`,
@@ -169,9 +173,10 @@ const filesNamed = (
 // ---- AWS
 
 /**
- * The newest manifest of a month: `<report>/YYYYMMDD-YYYYMMDD/<report>-Manifest.json`, with or without a folder for
- * each assembly, or
- * `<export>/metadata/BILLING_PERIOD=YYYY-MM/.../<export>-Manifest.json`. Throws OBJECT_NOT_FOUND.
+ * The manifest of a month: `<report>/YYYYMMDD-YYYYMMDD/<report>-Manifest.json`, which names the newest assembly also
+ * where each has a folder and a manifest of its own, or
+ * `<export>/metadata/BILLING_PERIOD=YYYY-MM/[<time>-<execution>/]<export>-Manifest.json`. Times of files decide nothing:
+ * a copied bucket has others. Throws OBJECT_NOT_FOUND, and EXPORT_INVALID when nothing says which is the newest.
  */
 export const newestAwsManifest = (
   where: string,
@@ -179,17 +184,43 @@ export const newestAwsManifest = (
   month: string,
   objects: readonly ObjectInfo[],
 ): ObjectInfo => {
-  const legacy = `${root}${firstDay(month)}-${firstDay(monthAfter(month))}/`
-  const exported = `${root}metadata/BILLING_PERIOD=${month}/`
-  const [newest] = objects
-    .filter(({ key }) => (key.startsWith(legacy) || key.startsWith(exported)) && key.endsWith('-Manifest.json'))
-    .sort(newestFirst)
-  if (newest === undefined)
+  const folders = [
+    `${root}${firstDay(month)}-${firstDay(monthAfter(month))}/`,
+    `${root}metadata/BILLING_PERIOD=${month}/`,
+  ] as const
+  const [legacy, exported] = folders.map((folder) =>
+    objects.filter(({ key }) => key.startsWith(folder) && key.endsWith('-Manifest.json')),
+  )
+  const found = legacy?.length === 0 ? (exported ?? []) : (legacy ?? [])
+  const [folder, first] = [legacy?.length === 0 ? folders[1] : folders[0], found[0]]
+  if (first === undefined)
     throw new AppError(
       'OBJECT_NOT_FOUND',
-      `${where}: expected a manifest of ${month}, ${legacy}<report>-Manifest.json or ${exported}<export>-Manifest.json, got none among ${objects.length} objects; is the report delivered?`,
+      `${where}: expected a manifest of ${month}, ${folders[0]}<report>-Manifest.json or ${folders[1]}<export>-Manifest.json, got none among ${objects.length} objects; is the report delivered?`,
     )
-  return newest
+  if (legacy?.length !== 0 && exported?.length !== 0)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${where}: expected one report, got ${first.key} of a legacy report and ${String(exported?.[0]?.key)} of an export; give each a prefix of its own`,
+    )
+  const below = (key: string): string => key.slice(folder.length)
+  const roots = found.filter(({ key }) => !below(key).includes('/'))
+  const candidates = roots.length > 0 ? roots : found
+  const timeOf = ({ key }: ObjectInfo): string => /^\d{4}-?\d{2}-?\d{2}T[\d:.-]+Z?/.exec(below(key))?.[0] ?? ''
+  const chosen = candidates.reduce((best, each) => (timeOf(each) > timeOf(best) ? each : best), candidates[0] ?? first)
+  const equal = candidates.filter((each) => each !== chosen && timeOf(each) === timeOf(chosen))
+  if (equal.length > 0)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${where}: expected one manifest directly in ${folder}, which says what is newest, or folders named by time; got ${[
+        chosen,
+        ...equal,
+      ]
+        .map(({ key }) => key)
+        .slice(0, 5)
+        .join(', ')}`,
+    )
+  return chosen
 }
 
 /**
@@ -255,97 +286,183 @@ export interface AzureRun {
   id: string
   manifest?: ObjectInfo
   files: readonly ObjectInfo[]
+  /** Days of the folder that it stands in, YYYYMMDD. */
+  folder: { from: string; to: string }
 }
 /**
- * The newest run of a month, below `<prefix>/YYYYMMDD-YYYYMMDD/`. Where runs have manifests, a folder without one is a
- * run that is still being written.
- * Without manifests, as older exports are, the parts of a folder are a run, and each other file is one. Throws
- * OBJECT_NOT_FOUND.
+ * The runs below `<prefix>/YYYYMMDD-YYYYMMDD/` whose folder touches the month. Where runs have manifests, a folder
+ * without one is a run that is still being written. Without manifests, as older exports are, the parts of a folder are
+ * a run, and each other file is one. Throws OBJECT_NOT_FOUND, naming the folders that there are.
  */
-export const newestAzureRun = (
-  where: string,
-  root: string,
-  month: string,
-  objects: readonly ObjectInfo[],
-): AzureRun => {
-  const folder = `${root}${firstDay(month)}-${month.replace('-', '')}${lastDayOf(month)}/`
-  const runs = new Map<string, { id: string; manifest?: ObjectInfo; files: ObjectInfo[] }>()
+export const azureRuns = (where: string, root: string, month: string, objects: readonly ObjectInfo[]): AzureRun[] => {
+  const [first, last] = [firstDay(month), `${month.replace('-', '')}${lastDayOf(month)}`]
+  const runs = new Map<string, AzureRun & { files: ObjectInfo[] }>()
+  const folders = new Set<string>()
   for (const object of objects) {
-    if (!object.key.startsWith(folder)) continue
-    const path = object.key.slice(folder.length)
+    const [range, from = '', to = ''] = /^(\d{8})-(\d{8})\//.exec(object.key.slice(root.length)) ?? []
+    if (range === undefined || !object.key.startsWith(root)) continue
+    folders.add(range)
+    if (to < first || from > last) continue
+    const path = object.key.slice(root.length + range.length)
     const name = path.slice(path.lastIndexOf('/') + 1)
     const id = path.slice(0, Math.max(0, path.length - name.length - 1))
     const isManifest = /^_?manifest\.json$/i.test(name)
     if (!isManifest && !isCsv(name)) continue
-    // With a manifest in the folder, its names decide; here all files of the folder are kept together until that is
-    // known.
-    const run = runs.get(id) ?? { id, files: [] }
-    runs.set(id, run)
+    // With a manifest in the folder, its names decide; here all files of the folder are kept together until then.
+    const run = runs.get(`${range}${id}`) ?? { id, files: [], folder: { from, to } }
+    runs.set(`${range}${id}`, run)
     if (isManifest) run.manifest = object
     else run.files.push(object)
   }
-  const withManifest = [...runs.values()].flatMap(({ id, manifest, files }) =>
-    manifest === undefined ? [] : [{ id, manifest, files }],
+  const withManifest = [...runs.values()].filter(({ manifest }) => manifest !== undefined)
+  if (withManifest.length > 0) return withManifest
+  const plainRuns = [...runs.values()]
+    .filter(({ folder }) => folder.from >= first && folder.to <= last)
+    .flatMap(({ id, files, folder }): AzureRun[] => {
+      const parts = files.filter(({ key }) => isPart(key.slice(key.lastIndexOf('/') + 1)))
+      const single = files.filter((file) => !parts.includes(file))
+      return [
+        ...(parts.length === 0 ? [] : [{ id, files: parts, folder }]),
+        ...single.map((file) => ({ id: file.key.slice(root.length), files: [file], folder })),
+      ]
+    })
+  if (plainRuns.length > 0) return plainRuns
+  const names = [...folders].sort()
+  throw new AppError(
+    'OBJECT_NOT_FOUND',
+    `${where}: expected an export of ${month} below ${root}${first}-${last}/, got none among ${objects.length} objects${names.length === 0 ? '' : `, which stand in ${names.slice(-6).join(' ')}`}; has the export run?`,
   )
-  if (withManifest.length > 0) {
-    const [newest] = withManifest.sort((a, b) => newestFirst(a.manifest, b.manifest))
-    if (newest !== undefined) return newest
-  }
-  const plainRuns = [...runs.values()].flatMap(({ id, files }) => {
-    const parts = files.filter(({ key }) => isPart(key.slice(key.lastIndexOf('/') + 1)))
-    return [
-      ...(parts.length === 0 ? [] : [{ id, files: parts }]),
-      ...files
-        .filter((file) => !parts.includes(file))
-        .map((file) => ({ id: file.key.slice(folder.length), files: [file] })),
-    ]
-  })
-  const newestOf = ({ files }: { files: readonly ObjectInfo[] }): ObjectInfo =>
-    [...files].sort(newestFirst)[0] ?? { key: '', size_bytes: 0, etag: '', modified_at: '' }
-  const [newest] = plainRuns.sort((a, b) => newestFirst(newestOf(a), newestOf(b)))
-  if (newest === undefined)
-    throw new AppError(
-      'OBJECT_NOT_FOUND',
-      `${where}: expected an export of ${month} below ${folder}, got none among ${objects.length} objects; has the export run?`,
-    )
-  return newest
 }
 
+/** A run that may be the month's, with what its manifest says. */
+export interface AzureCandidate {
+  run: AzureRun
+  manifest?: Readonly<Record<string, unknown>>
+}
+const dayText = (value: unknown): string | undefined => /^\d{4}-\d{2}-\d{2}/.exec(textOf(value))?.[0]
+const dashed = (day: string): string => `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6, 8)}`
+/** The days that a run covers: by its manifest, else by its folder. */
+const coverOf = ({ run, manifest }: AzureCandidate): { from: string; to: string } => ({
+  from: dayText(fieldOf(manifest?.['runInfo'], 'startDate')) ?? dashed(run.folder.from),
+  to: dayText(fieldOf(manifest?.['runInfo'], 'endDate')) ?? dashed(run.folder.to),
+})
+const typesOf = { actual: ['actualcost', 'usage'], amortized: ['amortizedcost'] } as const
+export type AzureDataset = keyof typeof typesOf
+/** When a run was submitted: by its manifest, else by the folder that is named by its time; empty when neither says. */
+const submittedAt = ({ run, manifest }: AzureCandidate): string => {
+  const submitted = Date.parse(textOf(fieldOf(manifest?.['runInfo'], 'submittedTime')))
+  if (!Number.isNaN(submitted)) return new Date(submitted).toISOString()
+  const [, year, month, day, hour, minute] = /\/(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(?:\/|$)/.exec(run.id) ?? []
+  return year === undefined ? '' : `${year}-${month}-${day}T${hour}:${minute}:00.000Z`
+}
+const keyOf = ({ run }: AzureCandidate): string => run.manifest?.key ?? run.files[0]?.key ?? run.id
+
+/**
+ * The run that is the month's: of the export and the dataset that are asked for, of the most days, and of those the
+ * one that was submitted last. Times of files decide only where there is no manifest and nothing else. Throws
+ * EXPORT_INVALID, naming what there is, when the manifests are of something else or do not say which is the newest.
+ */
+export const chooseAzureRun = (
+  where: string,
+  { month, dataset, export_name }: { month: string; dataset: AzureDataset; export_name: string },
+  candidates: readonly AzureCandidate[],
+): AzureCandidate & { warnings: string[] } => {
+  const within = candidates.filter((each) => {
+    const { from, to } = coverOf(each)
+    return from.startsWith(month) && to.slice(0, 7) === month
+  })
+  const [first] = candidates
+  if (within.length === 0 || first === undefined) {
+    const { from, to } = first === undefined ? { from: '', to: '' } : coverOf(first)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${first === undefined ? where : keyOf(first)}: expected a run of ${month}, got one of ${from} to ${to}; a month is loaded from exports of calendar months`,
+    )
+  }
+  const typeOf = ({ manifest }: AzureCandidate): string => textOf(fieldOf(manifest?.['exportConfig'], 'type'))
+  const nameOf = ({ manifest }: AzureCandidate): string => textOf(fieldOf(manifest?.['exportConfig'], 'exportName'))
+  const types: readonly string[] = typesOf[dataset]
+  const typed = within.filter((each) => typeOf(each) === '' || types.includes(typeOf(each).toLowerCase()))
+  const [other] = within
+  if (typed.length === 0 && other !== undefined)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${keyOf(other)}: expected an export of ${dataset} cost (exportConfig.type ${dataset === 'actual' ? 'ActualCost' : 'AmortizedCost'}), got ${typeOf(other)}`,
+    )
+  const names = [...new Set(typed.map(nameOf))]
+  const own = names.length > 1 ? names.find((name) => name === export_name) : names[0]
+  if (own === undefined)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${where}: expected runs of one export, got those of ${names.map((name) => JSON.stringify(name)).join(', ')}; give source.export_name, or each export a folder of its own`,
+    )
+  const named = typed.filter((each) => nameOf(each) === own)
+  const last = named.map((each) => coverOf(each).to).reduce((a, b) => (a > b ? a : b))
+  const widest = named.filter((each) => coverOf(each).to === last)
+  const start = widest.map((each) => coverOf(each).from).reduce((a, b) => (a < b ? a : b))
+  const whole = widest.filter((each) => coverOf(each).from === start)
+  return newestOf(where, whole)
+}
+/** The candidate that was submitted last. */
+const newestOf = (where: string, candidates: readonly AzureCandidate[]): AzureCandidate & { warnings: string[] } => {
+  const at = candidates.map(submittedAt).reduce((a, b) => (a > b ? a : b), '')
+  const newest = candidates.filter((each) => submittedAt(each) === at)
+  const [only, ...more] = newest
+  if (only !== undefined && more.length === 0) return { ...only, warnings: [] }
+  if (only === undefined || newest.some(({ manifest }) => manifest !== undefined))
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${where}: expected manifests that say which run is the newest (runInfo.submittedTime, or folders named by time), got ${newest.map(keyOf).slice(0, 5).join(', ')}`,
+    )
+  const fileOf = ({ run }: AzureCandidate): ObjectInfo =>
+    [...run.files].sort(newestFirst)[0] ?? { key: '', size_bytes: 0, etag: '', modified_at: '' }
+  const chosen = [...newest].sort((a, b) => newestFirst(fileOf(a), fileOf(b)))[0] ?? only
+  return {
+    ...chosen,
+    warnings: [
+      `${newest.length} runs without a manifest: ${keyOf(chosen)} was taken by the time of its file, which a copied container does not keep`,
+    ],
+  }
+}
+
+/** A name as an address has it. */
+const decoded = (name: string): string => {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return name
+  }
+}
 /** What a run delivers, by its manifest or, without one, by its files. Throws EXPORT_INVALID or OBJECT_NOT_FOUND. */
 export const azureDelivery = ({
   where,
   container,
   run,
   manifest,
-  month,
   objects,
 }: {
   where: string
   container: string
   run: AzureRun
   manifest?: Readonly<Record<string, unknown>>
-  month: string
   objects: readonly ObjectInfo[]
 }): Delivery => {
   if (manifest === undefined || run.manifest === undefined)
     return { id: '', source_file: run.files[0]?.key ?? '', files: run.files }
   const { key } = run.manifest
-  const start = textOf(fieldOf(manifest['runInfo'], 'startDate'))
-  if (/^\d{4}-\d{2}/.test(start) && !start.startsWith(month))
-    throw new AppError('EXPORT_INVALID', `${key}: expected a run of ${month}, got one that begins ${told(start, 30)}`)
-  const blobs: unknown = manifest['blobs']
+  const blobs: unknown = manifest['blobs'] ?? (manifest['blobCount'] === 0 ? [] : undefined)
   const names = namesOf(
     key,
     'blobs',
     Array.isArray(blobs) ? blobs.map((blob) => fieldOf(blob, 'blobName') ?? blob) : blobs,
   )
+  const keys = new Set(objects.map((object) => object.key))
   const plainNames = names
+    .map((name) => name.trim())
     .map((name) => name.replace(/^https:\/\/[^/]+\//, '').replace(/^\//, ''))
-    .map((name) =>
-      name.startsWith(`${container}/`) && !objects.some((object) => object.key === name)
-        ? name.slice(container.length + 1)
-        : name,
-    )
+    .map((name) => (keys.has(name) ? name : decoded(name)))
+    .map((name) => (name.startsWith(`${container}/`) && !keys.has(name) ? name.slice(container.length + 1) : name))
+  const endDay = dayText(fieldOf(manifest['runInfo'], 'endDate'))
   const blobCount = countOf(manifest['blobCount'])
   if (blobCount !== undefined && blobCount !== names.length)
     throw new AppError(
@@ -360,6 +477,7 @@ export const azureDelivery = ({
     id: textOf(fieldOf(manifest['runInfo'], 'runId')) || run.id || key,
     source_file: key,
     files: filesNamed(where, key, plainNames, objects),
+    ...(endDay === undefined ? {} : { last_day: endDay }),
     counted: { files: (blobs as readonly unknown[]).map(countsOf), all: countsOf(manifest) },
   }
   assertCounted(

@@ -4,13 +4,14 @@ import type { Objects, Store } from '@convergence/objects'
 import { assertWritable } from '@convergence/pipeline'
 import type { Log } from '@convergence/service'
 import type { StepContext, StepResult } from '@convergence/service/steps'
-import type { Warehouse } from '@convergence/warehouse'
+import type { Destination, Warehouse } from '@convergence/warehouse'
 import { destinationOf, type DestinationConfig } from '../processors/gcp/bq_etl.ts'
 import type { ColumnPlan } from './columns.ts'
 import type { Inspected } from './csv.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'
+import { replacedBy, type Replaced } from './periods.ts'
 import type { Room } from './room.ts'
-import { listAll, openSpool, type SpoolLimits } from './spool.ts'
+import { listAll, openSpool, type Spooled, type SpoolLimits } from './spool.ts'
 
 export interface LoaderDeps {
   objects: Objects
@@ -19,26 +20,78 @@ export interface LoaderDeps {
   scratch_folder: string
   /** What all loaders of this process share of the scratch folder; default: their own, without a bound of space. */
   room?: Room
-  /** Hears which columns of an export no column of the table takes. */
-  log?: Pick<Log, 'info'>
+  /** Hears what of an export has no column, and what the reader of a run is warned of. */
+  log?: Pick<Log, 'info' | 'warn'>
   /** Caps on what an export may weigh; for tests. */
   limits?: Partial<SpoolLimits>
+}
+export interface LoadTarget {
+  target: Destination
+  columns: readonly Column[]
 }
 export interface Loading {
   store: Store
   bucket: string
   delivery: Delivery
+  /** What the rows are of, beside the keys of their period: bucket and folder. */
+  source_name: string
+  /** The column of the days that a delivery covers. */
+  day_column?: string
   /** Decides from what the files are; throws when they are not what they should be. */
   plan(table: readonly Column[], files: readonly Inspected[]): ColumnPlan
 }
 /** Columns named in the outputs of a step; there may be hundreds. */
-const mostNamed = 50
+const mostNamed = 200
+
+const namedIn = (what: string, names: readonly string[]): Record<string, unknown> =>
+  names.length === 0 ? {} : { [`${what}_names`]: names.slice(0, mostNamed) }
+/** The manifest is still the one by which the files were chosen. */
+const assertSameManifest = async (objects: Objects, { store, bucket, delivery }: Loading): Promise<void> => {
+  const { source_file, manifest_etag } = delivery
+  if (manifest_etag === undefined) return
+  const now = (await listAll(objects, store, bucket, source_file)).find(({ key }) => key === source_file)
+  if (now?.etag !== manifest_etag)
+    throw new AppError(
+      'OBJECT_CHANGED',
+      `${store} object ${bucket}/${source_file} was replaced while its files were read, which may be of two deliveries`,
+    )
+}
+/** Throws EXPORT_INVALID when the delivery covers fewer days than the rows that it would replace. */
+const assertAllDays = ({ source_file, last_day }: Delivery, replaced: Replaced): void => {
+  if (last_day !== undefined && replaced.last_day !== undefined && replaced.last_day > last_day)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${source_file}: expected days to ${replaced.last_day} at least, which are loaded, got a delivery of days to ${last_day}; it would remove the others`,
+    )
+}
+const isEmpty = (files: readonly Spooled[]): boolean =>
+  files.every(({ rows, data_rows }) => rows.length === 0 && (data_rows ?? 0) === 0)
 
 export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limits }: LoaderDeps) => {
   const spool = openSpool({ objects, scratch_folder, limits, room })
+  /** A count of the values that are text because they are no JSON: they are there, and somebody should know. */
+  const oddJson = async (destination: Destination, columns: readonly string[]): Promise<Record<string, number>> => {
+    if (columns.length === 0 || destination.period === undefined) return {}
+    const keys = Object.entries(destination.period)
+    const typeOf = (column: string) => destination.columns?.find(({ name }) => name === column)?.type ?? 'STRING'
+    const [row = {}] = await warehouse.query({
+      query: `SELECT ${columns.map((column) => `COUNTIF(STARTS_WITH(TO_JSON_STRING(\`${column}\`), '"')) AS \`${column}\``).join(', ')} FROM \`${destination.project_id}.${destination.dataset}.${destination.table}\` WHERE ${keys.map(([column], k) => `\`${column}\` = @key_${k}`).join(' AND ')}`,
+      parameters: keys.map(([column, value], k) => ({ name: `key_${k}`, type: typeOf(column), value })),
+    })
+    return Object.fromEntries(
+      columns.flatMap((column) => (Number(row[column] ?? 0) > 0 ? [[column, Number(row[column])] as const] : [])),
+    )
+  }
+  const tell = (step_id: string, { other_columns, not_taken }: ColumnPlan, warnings: readonly string[]): void => {
+    if (other_columns.length > 0)
+      log?.info({ step_id, columns: other_columns.length }, 'columns of the export went to other_columns')
+    if (not_taken.length > 0)
+      log?.info({ step_id, columns: not_taken.length }, 'columns of the export are not in the table')
+    for (const warning of warnings) log?.warn({ step_id, warning }, 'load warns')
+  }
   return {
     /** Where the rows go; throws before anything is read when they may not go there. */
-    target: async ({ run, step }: StepContext, destination: DestinationConfig) => {
+    target: async ({ run, step }: StepContext, destination: DestinationConfig): Promise<LoadTarget> => {
       const where = `step ${step.step_id}`
       const target = destinationOf(destination)
       await assertWritable(where, warehouse, run, target)
@@ -52,44 +105,60 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
     },
     run: async (
       { chain, signal, step }: StepContext,
-      { target, columns: table }: { target: ReturnType<typeof destinationOf>; columns: readonly Column[] },
-      { store, bucket, delivery, plan }: Loading,
+      { target, columns: table }: LoadTarget,
+      loading: Loading,
     ): Promise<StepResult> => {
-      let not_taken: readonly string[] = []
-      const { rows_written, bytes_processed, attempt } = await spool.with({
-        store,
-        bucket,
-        files: delivery.files,
-        signal,
-        count_rows:
-          delivery.counted !== undefined &&
-          [...delivery.counted.files, delivery.counted.all].some(({ rows }) => rows !== undefined),
-        work: async (files) => {
-          const { source_file, manifest_etag } = delivery
-          if (
-            manifest_etag !== undefined &&
-            (await listAll(objects, store, bucket, source_file)).find(({ key }) => key === source_file)?.etag !==
-              manifest_etag
-          ) {
-            throw new AppError(
-              'OBJECT_CHANGED',
-              `${store} object ${bucket}/${source_file} was replaced while its files were read, which may be of two deliveries`,
-            )
-          }
-          assertCounted(delivery, files)
-          const planned = plan(table, files)
-          not_taken = planned.not_taken
-          return warehouse.runJob(chain, {
-            kind: 'load',
-            format: 'csv',
-            files: files.map(({ path, name }) => ({ path, name })),
-            columns: planned.columns,
-            destination: target,
-          })
-        },
-      })
-      if (not_taken.length > 0)
-        log?.info({ step_id: step.step_id, columns: not_taken.length }, 'columns of the export are not in the table')
+      const { store, bucket, delivery, source_name, day_column, plan } = loading
+      const named = table.some(({ name }) => name === 'source_name') ? { source_name } : {}
+      const replaced = await replacedBy(warehouse, target, { ...named, day_column })
+      assertAllDays(delivery, replaced)
+      const warnings = [...(delivery.warnings ?? [])]
+      let planned: ColumnPlan = { columns: [], other_columns: [], not_taken: [] }
+      const empty = async () => {
+        if (replaced.rows > 0)
+          throw new AppError(
+            'EXPORT_INVALID',
+            `${delivery.files[0]?.key ?? delivery.source_file}: expected rows, got none; an empty delivery does not replace the ${replaced.rows} rows of the month`,
+          )
+        warnings.push(`${delivery.source_file}: the delivery has no rows`)
+        await warehouse.ensureTable({ ...target, columns: table })
+        return { rows_written: 0, bytes_processed: 0, attempt: 0, odd_json: {} }
+      }
+      const work = async (files: readonly Spooled[]) => {
+        await assertSameManifest(objects, loading)
+        assertCounted(delivery, files)
+        planned = plan(table, files)
+        if (isEmpty(files)) return empty()
+        const result = await warehouse.runJob(chain, {
+          kind: 'load',
+          format: 'csv',
+          files: files.map(({ path, name }) => ({ path, name })),
+          columns: planned.columns,
+          destination: replaced.destination,
+        })
+        const lenient = planned.columns.filter((column) => 'source' in column && column.or_text === true)
+        const odd_json = await oddJson(
+          { ...replaced.destination, columns: table },
+          lenient.map(({ name }) => name),
+        )
+        for (const [column, rows] of Object.entries(odd_json))
+          warnings.push(`column ${column}: ${rows} rows have text that is no JSON; it is kept as text`)
+        return { ...result, odd_json }
+      }
+      const counts = delivery.counted
+      const { rows_written, bytes_processed, attempt, odd_json } =
+        delivery.files.length === 0
+          ? await empty()
+          : await spool.with({
+              store,
+              bucket,
+              files: delivery.files,
+              signal,
+              count_rows: counts !== undefined && [...counts.files, counts.all].some(({ rows }) => rows !== undefined),
+              work,
+            })
+      tell(step.step_id, planned, warnings)
+      const { other_columns, not_taken } = planned
       return {
         rows_written,
         bytes_processed,
@@ -99,9 +168,14 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
           files: delivery.files.length,
           manifest_id: delivery.id,
           source_file: delivery.source_file,
+          source_name,
           rows_written,
+          other_columns: other_columns.length,
+          ...namedIn('other_columns', other_columns),
           columns_not_taken: not_taken.length,
-          ...(not_taken.length === 0 ? {} : { columns_not_taken_names: not_taken.slice(0, mostNamed) }),
+          ...namedIn('columns_not_taken', not_taken),
+          ...(Object.keys(odd_json).length === 0 ? {} : { values_not_json: odd_json }),
+          ...(warnings.length === 0 ? {} : { warnings }),
         },
       }
     },

@@ -11,7 +11,8 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects, Store } from '@convergence/objects'
-import { inspectCsv, openRecordCount, type Inspected } from './csv.ts'
+import { openRecordCount } from '@convergence/tabular/csv'
+import { inspectCsv, type Inspected } from './csv.ts'
 import { gib, openRoom, type Place, type Room } from './room.ts'
 
 export interface SpoolLimits {

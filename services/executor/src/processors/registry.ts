@@ -1,6 +1,7 @@
 /** Processors that this service hosts: one line each. */
 import type { Objects } from '@convergence/objects'
 import type { Secrets } from '@convergence/secrets'
+import type { Log } from '@convergence/service'
 import type { Processor } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
 import { openRoom } from '../exports/room.ts'
@@ -17,6 +18,7 @@ export interface ProcessorDeps {
   objects: Objects
   secrets?: Secrets
   store: Store
+  log?: Pick<Log, 'info' | 'warn'>
   /** Datasets that the operator shares with every tenant, as project.dataset. */
   shared_sources: readonly string[]
   /** Files on their way into the warehouse; removed when the step ends. */

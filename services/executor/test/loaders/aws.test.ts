@@ -12,6 +12,7 @@ import {
   inWorld,
   rawColumn,
   realAws,
+  tableColumns,
   type World,
 } from './world.ts'
 
@@ -42,7 +43,7 @@ const total = async ({ one }: World) =>
   one('SELECT COUNT(*) AS n, CAST(SUM(line_item_unblended_cost) AS STRING) AS cost FROM aws_cost_cur')
 
 describe('aws.s3_data_loader', function () {
-  this.timeout(20_000)
+  this.timeout(60_000)
 
   it(
     'loads all files of a manifest, packed or not, and says what it did',
@@ -117,7 +118,10 @@ describe('aws.s3_data_loader', function () {
         { 'daily-1.csv': file('2') },
         { folder: `${awsFolder}/new`, manifest: { assemblyId: 'new' }, modified: '2025-11-03T00:00:00Z' },
       )
-      expect((await world.load('aws', source)).outputs).to.include({ manifest_id: 'new' })
+      // Nothing says which is the newest: the times of files are no more than when they were copied.
+      expect((await errorOf(world.load('aws', source))).message).to.contain(
+        `expected one manifest directly in ${awsFolder}/`,
+      )
       world.put(
         's3',
         'acme-cur',
@@ -130,6 +134,115 @@ describe('aws.s3_data_loader', function () {
         source_file: `${awsFolder}/daily-Manifest.json`,
       })
       expect(await total(world)).to.deep.equal({ n: 1, cost: '2' })
+    }),
+  )
+
+  const cur2 = (world: World, header: string, row: string, execution = 'e-1') => {
+    const key = 'cur/daily/data/BILLING_PERIOD=2025-11/daily-00001.csv.gz'
+    world.put('s3', 'acme-cur', key, gzipSync(csvOf(header, [row])))
+    world.put(
+      's3',
+      'acme-cur',
+      'cur/daily/metadata/BILLING_PERIOD=2025-11/daily-Manifest.json',
+      JSON.stringify({ executionId: execution, dataFiles: [`s3://acme-cur/${key}`] }),
+    )
+  }
+
+  it(
+    "reads the map of all tags: resources' tags and cost categories have their columns, absent tags are NULL",
+    inWorld(async (world) => {
+      const start = 'bill_billing_period_start_date,line_item_unblended_cost'
+      const json = (value: unknown) => `"${JSON.stringify(value).replaceAll('"', '""')}"`
+      cur2(
+        world,
+        `${start},tags,product,resource_tags.user_team,a_new_column`,
+        `2025-11-01,1,${json({ 'resourceTag/env': 'prod', 'accountTag/owner': 'fin', 'costCategory/Team': 'core' })},${json({ product_name: 'EC2', region: 'eu-west-1' })},blue,x`,
+      )
+      const { outputs } = await world.load('aws', source)
+      expect(outputs).to.deep.include({ other_columns: 1, other_columns_names: ['a_new_column'] })
+      expect(await world.one('SELECT * FROM aws_cost_cur')).to.deep.include({
+        tags: { 'resourceTag/env': 'prod', 'accountTag/owner': 'fin', 'costCategory/Team': 'core' },
+        resource_tags: { env: 'prod', user_team: 'blue' },
+        cost_category: { Team: 'core' },
+        product_product_name: 'EC2',
+        product_region: 'eu-west-1',
+        other_columns: { a_new_column: 'x' },
+        source_name: 's3://acme-cur/cur/daily',
+      })
+      cur2(world, start, '2025-11-01,1')
+      await world.load('aws', source)
+      expect(await world.one('SELECT * FROM aws_cost_cur')).to.include({
+        tags: null,
+        resource_tags: null,
+        cost_category: null,
+        other_columns: null,
+      })
+    }),
+  )
+
+  it(
+    'keeps a map that is no JSON as text, counts it, and loads the cost',
+    inWorld(async (world) => {
+      cur2(world, 'bill_billing_period_start_date,line_item_unblended_cost,resource_tags', '2025-11-01,1,"{""env"":"')
+      const { outputs } = await world.load('aws', source)
+      expect(outputs).to.deep.include({ values_not_json: { resource_tags: 1 } })
+      expect(outputs?.['warnings']).to.deep.equal([
+        'column resource_tags: 1 rows have text that is no JSON; it is kept as text',
+      ])
+      expect((await world.one('SELECT resource_tags FROM aws_cost_cur'))['resource_tags']).to.equal('{"env":')
+    }),
+  )
+
+  it(
+    'keeps two payers apart that name their report alike, and replaces rows of older versions that name no source',
+    inWorld(async (world) => {
+      const older = tableColumns('aws').filter(({ name }) => !['source_name', 'other_columns', 'tags'].includes(name))
+      deliver(world, { 'daily-1.csv': csvOf(awsHeader, [awsLine('1')]) })
+      await world.load('aws', source, { columns: older })
+      expect(await total(world)).to.deep.equal({ n: 1, cost: '1' })
+      deliver(world, { 'daily-1.csv': csvOf(awsHeader, [awsLine('2')]) })
+      await world.load('aws', source)
+      expect(await total(world)).to.deep.equal({ n: 1, cost: '2' })
+      for (const key of ['daily-1.csv', 'daily-Manifest.json'])
+        world.put(
+          's3',
+          'other-cur',
+          `${awsFolder}/${key}`,
+          key.endsWith('csv') ? csvOf(awsHeader, [awsLine('7')]) : awsManifest([`${awsFolder}/daily-1.csv`]),
+        )
+      await world.load('aws', { ...source, s3_bucket: 'other-cur' })
+      await world.load('aws', { ...source, s3_bucket: 'other-cur' })
+      expect(await total(world)).to.deep.equal({ n: 2, cost: '9' })
+      await world.load('aws', source)
+      expect(await total(world)).to.deep.equal({ n: 2, cost: '9' })
+    }),
+  )
+
+  it(
+    'completes without rows where there were none, and says so',
+    inWorld(async (world) => {
+      for (const files of [{ 'daily-1.csv': `${awsHeader}\n` }, {}] as Record<string, string>[]) {
+        deliver(world, files)
+        const result = await world.load('aws', source)
+        expect(result).to.include({ rows_written: 0 })
+        expect(result.outputs?.['warnings']).to.deep.equal([
+          `${awsFolder}/daily-Manifest.json: the delivery has no rows`,
+        ])
+      }
+      expect(await total(world)).to.deep.equal({ n: 0, cost: null })
+    }),
+  )
+
+  it(
+    'refuses a row of another billing period wherever it stands',
+    inWorld(async (world) => {
+      const many = Array.from({ length: 20_000 }, () => awsLine('1'))
+      deliver(world, { 'daily-1.csv': csvOf(awsHeader, [...many, awsLine('100', { month: '2101-01' })]) })
+      const error = await errorOf(world.load('aws', source))
+      expect(error.code).to.equal('EXPORT_INVALID')
+      expect(error.message).to.match(
+        /daily-1\.csv:20002, column bill\/BillingPeriodStartDate: expected TIMESTAMP from 2025-11-01 and before 2025-12-01, got '2101-01-01/,
+      )
     }),
   )
 
@@ -158,11 +271,12 @@ describe('aws.s3_data_loader', function () {
         }),
       )
       const { outputs } = await world.load('aws', source)
-      expect(outputs).to.include({ manifest_id: 'e-1', columns_not_taken: 1 })
-      expect(outputs?.['columns_not_taken_names']).to.deep.equal(['line_item_iam_principal'])
+      expect(outputs).to.include({ manifest_id: 'e-1', columns_not_taken: 0, other_columns: 0 })
       expect(await world.one('SELECT * FROM aws_cost_cur')).to.deep.include({
         line_item_usage_account_id: '000000000001',
         product: { product_name: 'EC2' },
+        product_product_name: 'EC2',
+        line_item_iam_principal: 'me',
         resource_tags: { user_env: 'prod' },
         cost_category: {},
         reservation_reservation_arn: 'arn:r',
@@ -354,12 +468,12 @@ describe('aws.s3_data_loader', function () {
           /GZIP/,
         ],
         [
-          'no list of files',
+          'an empty list of files',
           () => {
             deliver(world, {}, { manifest: { reportKeys: [] } })
           },
           'EXPORT_INVALID',
-          /reportKeys/,
+          /expected rows, got none; an empty delivery does not replace the 1 rows/,
         ],
         [
           'a manifest that is no JSON',

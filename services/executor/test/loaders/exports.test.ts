@@ -7,13 +7,15 @@ import { expect } from 'chai'
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects } from '@convergence/objects'
 import { awsColumns, azureColumns } from '../../src/exports/columns.ts'
-import { dayFormatOf, inspectCsv, openRecordCount, parseCsv } from '../../src/exports/csv.ts'
+import { inspectCsv } from '../../src/exports/csv.ts'
+import { dayFormatOf } from '../../src/exports/days.ts'
 import {
   awsDelivery,
   azureDelivery,
   monthOfKey,
   newestAwsManifest,
-  newestAzureRun,
+  azureRuns,
+  chooseAzureRun,
   parseManifest,
 } from '../../src/exports/deliveries.ts'
 import { openSpool } from '../../src/exports/spool.ts'
@@ -29,60 +31,6 @@ const object = (key: string, modified_at = '2025-11-02T00:00:00.000Z', size_byte
 const file = (text: string, name = 'x.csv') => inspectCsv(name, Buffer.from(text), { whole: true })
 
 describe('the beginning of an export', () => {
-  const fields = (text: string, whole = true) => parseCsv(text, { whole }).map((record) => record.fields)
-
-  it('is read as RFC 4180 has it', () => {
-    expect(fields('a,b\n1,"x, ""y"""\n')).to.deep.equal([
-      ['a', 'b'],
-      ['1', 'x, "y"'],
-    ])
-    expect(fields('\uFEFF"a","b"\r\n"1","two\r\nlines"\r\n3,')).to.deep.equal([
-      ['a', 'b'],
-      ['1', 'two\r\nlines'],
-      ['3', ''],
-    ])
-    expect(fields('a,,\n,,c')).to.deep.equal([
-      ['a', '', ''],
-      ['', '', 'c'],
-    ])
-    expect(fields('')).to.deep.equal([])
-  })
-
-  it('leaves out a record that is cut off, wherever it is cut', () => {
-    const text = 'a,b\r\n1,"x, ""y"""\r\n2,"z\n"\r\n'
-    const whole = fields(text)
-    for (let length = 0; length <= text.length; length += 1) {
-      const cut = fields(text.slice(0, length), false)
-      expect(cut, String(length)).to.deep.equal(whole.slice(0, cut.length))
-    }
-    expect(fields(text, false)).to.deep.equal(whole)
-  })
-
-  it('counts lines, not records', () => {
-    expect(parseCsv('a,b\n"1\n2",x\n\n3,y\n', { whole: true }).map(({ line }) => line)).to.deep.equal([1, 2, 5])
-  })
-
-  it('has as many records as are read of it, however its bytes come', () => {
-    for (const text of [
-      '',
-      'a,b',
-      'a,b\n',
-      '\uFEFF"a","b"\r\n"1","two\r\nlines"\r\n3,',
-      'a,b\n\n\n1,"x ""y"" \n\n"\n',
-      'a,b\n1,x"y\n2,z"\n',
-      '"a\n",b\n"",\n,""\n',
-      '\uFEFF"a\n",b\n1,2\n',
-    ]) {
-      const bytes = Buffer.from(text)
-      for (const size of [1, 2, 3, 1000]) {
-        if (text.startsWith('\uFEFF"a\n') && size < 3) continue
-        const count = openRecordCount()
-        for (let k = 0; k < bytes.length; k += size) count.see(bytes.subarray(k, k + size))
-        expect(count.records(), JSON.stringify([text, size])).to.equal(parseCsv(text, { whole: true }).length)
-      }
-    }
-  })
-
   it('must have a header', () => {
     for (const text of ['', 'one column\n1\n', 'a,b without an end'])
       expect(() => inspectCsv('x.csv', Buffer.from(text), { whole: false }), text)
@@ -109,11 +57,30 @@ describe('the beginning of an export', () => {
   })
 
   it('says how days are written, or that it does not', () => {
-    expect(dayFormatOf(file('d,x\n9/2/2023,\n12/31/2023,\n'), 'd')).to.equal('month_first')
-    expect(dayFormatOf(file('d,x\n2023-09-02,\n2023-09-02T00:00:00.000Z,\n'), 'd')).to.equal('iso')
-    expect(dayFormatOf(file('d,x\n,\n'), 'd')).to.equal(undefined)
-    expect(() => dayFormatOf(file('d,x\n31/12/2023,\n'), 'd')).to.throw('x.csv:2, column d')
-    expect(() => dayFormatOf(file('d,x\n9/2/23,\n'), 'd')).to.throw('9/2/23')
+    const of = (text: string, declared?: 'day_first') => dayFormatOf([file(text)], 'd', { month: '2023-09', declared })
+    expect(of('d,x\n9/2/2023,\n12/31/2023,\n')).to.include({ order: 'month_first', strptime: '%m/%d/%Y' })
+    expect(of('d,x\n2/9/2023,\n30/9/2023,\n')).to.include({ order: 'day_first', strptime: '%d/%m/%Y' })
+    expect(of('d,x\n9/2/2023,\n', 'day_first')).to.include({ order: 'day_first', by_range: false })
+    expect(of('d,x\n09/13/2023 00:00:00,\n')).to.include({ strptime: '%m/%d/%Y %H:%M:%S' })
+    expect(of('d,x\n9/13/2023 12:00:00 AM,\n')).to.include({ strptime: '%m/%d/%Y %I:%M:%S %p' })
+    expect(of('d,x\n2023-09-02,\n2023-09-02T00:00:00.000Z,\n')).to.deep.equal({ order: 'iso', by_range: false })
+    expect(of('d,x\n,\n')).to.equal(undefined)
+    expect(() => of('d,x\n9/2/23,\n')).to.throw('9/2/23')
+    expect(() => of('d,x\n20230902,\n')).to.throw('expected a day as MM/DD/YYYY or YYYY-MM-DD')
+    expect(() => of('d,x\n9/2/2023,\n2023-09-03,\n')).to.throw('x.csv:3, column d: expected a day written as')
+    expect(() => of('d,x\n9/13/2023,\n13/9/2023,\n')).to.throw('x.csv:3, column d: expected MM/DD/YYYY')
+  })
+
+  it('does not guess days that read in two ways', () => {
+    const of = (text: string) => dayFormatOf([file(text)], 'd', { month: '2025-11' })
+    // All of them are of the month that the delivery is of, month first.
+    expect(of('d,x\n11/05/2025,\n11/06/2025,\n')).to.include({ order: 'month_first', by_range: true })
+    expect(() => of('d,x\n11/11/2025,\n05/11/2025,\n')).to.throw(
+      'x.csv:3, column d: expected a day of 2025-11 as MM/DD/YYYY, got "05/11/2025", which also reads the other way',
+    )
+    // Days first, as some program wrote it again: then all of them.
+    expect(of('d,x\n05/11/2025,\n25/11/2025,\n')).to.include({ order: 'day_first', by_range: true })
+    expect(() => of('d,x\n11/05/2025,\n25/11/2025,\n')).to.throw('expected a day of 2025-11 as DD/MM/YYYY')
   })
 })
 
@@ -168,14 +135,19 @@ describe('columns of an export', () => {
 
   it('that have none of their own become JSON by the rest of their name, or are told', () => {
     const planned = aws(
-      'lineItem/UnblendedCost,product/sku,product/vcpu,resourceTags/user:Cost Center,resource_tags_aws_x,discount/EdpDiscount,splitLineItem/SplitCost',
+      'lineItem/UnblendedCost,product/sku,product/vcpu,resourceTags/user:Cost Center,resource_tags_aws_x,resource_tags.user_env,discount/EdpDiscount,splitLineItem/SplitCost',
     )
     expect(named(planned, 'product')).to.deep.include({ object_of: { vcpu: 'product/vcpu' } })
     expect(named(planned, 'resource_tags')).to.deep.include({
-      object_of: { 'user:Cost Center': 'resourceTags/user:Cost Center', aws_x: 'resource_tags_aws_x' },
+      object_of: {
+        'user:Cost Center': 'resourceTags/user:Cost Center',
+        aws_x: 'resource_tags_aws_x',
+        user_env: 'resource_tags.user_env',
+      },
     })
     expect(named(planned, 'discount')).to.deep.include({ object_of: { EdpDiscount: 'discount/EdpDiscount' } })
-    expect(planned.not_taken).to.deep.equal(['splitLineItem/SplitCost'])
+    expect(named(planned, 'split_line_item_split_cost')).to.include({ source: 'splitLineItem/SplitCost' })
+    expect(named(planned, 'other_columns')).to.deep.include({ value: null })
   })
 
   it('take the first of two that differ in case alone, and tell the other', () => {
@@ -185,9 +157,10 @@ describe('columns of an export', () => {
   })
 
   it('say where the rows come from, whatever the file says', () => {
-    const planned = aws('lineItem/UnblendedCost,report_name')
+    const planned = aws('lineItem/UnblendedCost,b,report_name')
     expect(named(planned, 'report_name')).to.include({ value: 'daily' })
-    expect(planned.not_taken).to.deep.equal(['report_name'])
+    expect(named(planned, 'other_columns')).to.deep.include({ object_of: { b: 'b', report_name: 'report_name' } })
+    expect(planned.other_columns).to.deep.equal(['b', 'report_name'])
   })
 
   it('of Azure read each day column as the file writes it', () => {
@@ -223,6 +196,23 @@ describe('deliveries', () => {
     expect(() => newestAwsManifest('s3', 'cur/daily/', '2025-09', listing)).to.throw('expected a manifest of 2025-09')
   })
 
+  it('of AWS without a manifest for all are told apart by the times that their folders name, or refused', () => {
+    const at = (folder: string, modified?: string) =>
+      object(`e/metadata/BILLING_PERIOD=2025-11/${folder}/e-Manifest.json`, modified)
+    expect(
+      newestAwsManifest('s3', 'e/', '2025-11', [
+        at('2025-11-06T01:00:00.000Z-bbbb', '2025-11-01T00:00:00.000Z'),
+        at('2025-11-05T01:00:00.000Z-aaaa', '2025-12-01T00:00:00.000Z'),
+      ]).key,
+    ).to.contain('bbbb')
+    expect(() => newestAwsManifest('s3', 'e/', '2025-11', [at('aaaa'), at('bbbb')])).to.throw(
+      'expected one manifest directly in e/metadata/BILLING_PERIOD=2025-11/',
+    )
+    expect(() =>
+      newestAwsManifest('s3', 'e/', '2025-11', [at('aaaa'), object('e/20251101-20251201/e-Manifest.json')]),
+    ).to.throw('expected one report')
+  })
+
   it('of the same time are told apart by the copy beside the assemblies', () => {
     const listing = [
       object('r/20251101-20251201/zz/x-Manifest.json'),
@@ -233,15 +223,70 @@ describe('deliveries', () => {
       expect(newestAwsManifest('s3', 'r/', '2025-11', order).key).to.equal('r/20251101-20251201/x-Manifest.json')
   })
 
-  it('of Azure that span a part of the month are none', () => {
+  it('of the folders that touch the month, or there is none and the others are named', () => {
     expect(() =>
-      newestAzureRun('azure', 'e/', '2025-11', [
-        object('e/20251101-20251115/part_0.csv'),
+      azureRuns('azure', 'e/', '2025-11', [
         object('e/20251001-20251031/part_0.csv'),
         object('e/20251101-20251130/notes.txt'),
       ]),
-    ).to.throw('below e/20251101-20251130/')
-    expect(newestAzureRun('azure', 'e/', '2024-02', [object('e/20240201-20240229/part_0.csv')]).files).to.have.length(1)
+    ).to.throw(
+      'below e/20251101-20251130/, got none among 2 objects, which stand in 20251001-20251031/ 20251101-20251130/',
+    )
+    expect(azureRuns('azure', 'e/', '2024-02', [object('e/20240201-20240229/part_0.csv')])[0]?.files).to.have.length(1)
+    expect(azureRuns('azure', 'e/', '2025-11', [object('e/20251101-20251110/part_0.csv')])).to.have.length(1)
+  })
+
+  describe('of Azure are chosen by their manifests', () => {
+    const run = (id: string, more: Record<string, unknown> = {}, modified_at = '2025-11-02T00:00:00.000Z') => ({
+      run: {
+        id,
+        manifest: object(`${id}/manifest.json`, modified_at),
+        files: [],
+        folder: { from: '20251101', to: '20251130' },
+      },
+      manifest: { exportConfig: { exportName: 'daily', type: 'ActualCost' }, ...more },
+    })
+    const choose = (...candidates: Parameters<typeof chooseAzureRun>[2][number][]) =>
+      chooseAzureRun('azure', { month: '2025-11', dataset: 'actual', export_name: 'daily' }, candidates).run.id
+
+    it('by the time of their submission, or of their folder, and never by the times of files', () => {
+      const submitted = (time: string) => ({ runInfo: { submittedTime: time } })
+      expect(
+        choose(
+          run('/new', submitted('2025-11-11T09:00:00Z'), '2025-11-01T00:00:00.000Z'),
+          run('/old', submitted('2025-11-10T09:00:00.0000000Z'), '2025-12-01T00:00:00.000Z'),
+        ),
+      ).to.equal('/new')
+      expect(choose(run('/202511100900/a'), run('/202511110900/b'))).to.equal('/202511110900/b')
+      expect(() => choose(run('/a'), run('/b'))).to.throw('expected manifests that say which run is the newest')
+    })
+
+    it('by the most days, for a one-time export of some is none of the month', () => {
+      const to = (endDate: string) => ({ runInfo: { startDate: '2025-11-01T00:00:00', endDate } })
+      expect(
+        choose(run('/202511100900/a', to('2025-11-10T00:00:00Z')), run('/202511110900/b', to('2025-11-05T00:00:00Z'))),
+      ).to.equal('/202511100900/a')
+    })
+
+    it('by the kind and the name of the export', () => {
+      const of = (type: string, exportName = 'daily') => ({ exportConfig: { exportName, type } })
+      expect(
+        choose(run('/1/202511100900', of('ActualCost', 'a')), run('/2/202511100930', of('AmortizedCost', 'b'))),
+      ).to.equal('/1/202511100900')
+      expect(() => choose(run('/a', of('AmortizedCost')))).to.throw(
+        'expected an export of actual cost (exportConfig.type ActualCost), got AmortizedCost',
+      )
+      expect(choose(run('/a', of('ActualCost')), run('/b', of('ActualCost', 'other')))).to.equal('/a')
+      expect(() => choose(run('/a', of('ActualCost', 'x')), run('/b', of('ActualCost', 'y')))).to.throw(
+        'expected runs of one export, got those of "x", "y"',
+      )
+    })
+
+    it('by the month that they are of', () => {
+      expect(() =>
+        choose(run('/a', { runInfo: { startDate: '2025-10-19T00:00:00', endDate: '2025-11-18T00:00:00' } })),
+      ).to.throw('expected a run of 2025-11, got one of 2025-10-19 to 2025-11-18')
+    })
   })
 
   it('say the month in the folder of a key', () => {
@@ -267,19 +312,24 @@ describe('text of others in errors', () => {
     // One letter before them or two: one of both ends in the middle of a pair.
     for (const before of ['x', 'xx']) {
       const long = `${before}${'\u{1f4b8}'.repeat(300)}`
-      const azure = (blobName: string, runInfo = {}) =>
+      const azure = (blobName: string) =>
         azureDelivery({
           where: 'azure',
           container: 'c',
-          run: { id: '', manifest: object('m.json'), files: [] },
-          manifest: { runInfo, blobs: [{ blobName }, { blobName }] },
-          month: '2025-11',
+          run: { id: '', manifest: object('m.json'), files: [], folder: { from: '20251101', to: '20251130' } },
+          manifest: { blobs: [{ blobName }, { blobName }] },
           objects: [],
         })
       const aws = (manifest: Record<string, unknown>) =>
         awsDelivery({ where: 's3', bucket: 'b', manifest_key: 'm.json', manifest, month: '2025-11', objects: [] })
       for (const message of messages([
-        () => azure('x', { startDate: `2025-10${long}` }),
+        () =>
+          chooseAzureRun('azure', { month: '2025-11', dataset: 'actual', export_name: 'x' }, [
+            {
+              run: { id: '', manifest: object('m.json'), files: [], folder: { from: '20251101', to: '20251130' } },
+              manifest: { exportConfig: { type: long } },
+            },
+          ]),
         () => azure(long),
         () => azure(`a${half}`),
         () => aws({ billingPeriod: { start: long } }),
@@ -291,7 +341,7 @@ describe('text of others in errors', () => {
         () => aws({ reportKeys: [half] }),
         () => parseManifest('m.json', JSON.stringify(long)),
         () => file(`${long}\n1\n`),
-        () => dayFormatOf(file(`d,x\n${long},\n`), 'd'),
+        () => dayFormatOf([file(`d,x\n${long},\n`)], 'd', { month: '2025-11' }),
         () =>
           awsColumns({
             table: tableColumns('aws'),
@@ -311,9 +361,8 @@ describe('text of others in errors', () => {
       azureDelivery({
         where: 'azure',
         container: 'c',
-        run: { id: '', manifest: object('m.json'), files: [] },
+        run: { id: '', manifest: object('m.json'), files: [], folder: { from: '20251101', to: '20251130' } },
         manifest: { runInfo: { runId: half }, blobs: ['a.csv'] },
-        month: '2025-11',
         objects: [object('a.csv')],
       }).id,
     ).to.equal('\ufffd')

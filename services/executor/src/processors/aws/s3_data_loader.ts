@@ -87,10 +87,12 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
       }
 
       let billing_period = ''
+      const source_name = `s3://${bucket}${root === '' ? '' : `/${root}`}`
       const result = await loader.run(context, into, {
         store: 's3',
         bucket,
         delivery,
+        source_name,
         plan: (table, files) => {
           const billed =
             month ?? monthOfFile(delivery.files[0] ?? { key: '', size_bytes: 0, etag: '', modified_at: '' }, files)
@@ -106,6 +108,7 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
               report_name: name,
               manifest_id: delivery.id,
               source_file: delivery.source_file,
+              source_name,
             },
           })
         },

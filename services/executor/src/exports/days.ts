@@ -1,0 +1,97 @@
+/**
+ * How the files of a delivery write the days of a column: 2025-11-05, 11/05/2025 or 05/11/2025, one way for all of
+ * them. Days that read in two ways are never guessed: a day past the twelfth in the column says which it is; without
+ * one, days are read month first, as Microsoft documents them, only where what else the delivery says agrees.
+ */
+import { AppError } from '@convergence/contracts'
+import { valuesOf, type Inspected } from './csv.ts'
+import { told } from './words.ts'
+
+export type DayOrder = 'iso' | 'month_first' | 'day_first'
+export interface DayFormat {
+  order: DayOrder
+  /** What a load reads the column with; undefined for ISO 8601. */
+  strptime?: string
+  /** Each day must be of the month: nothing, or an unusual order, tells how they are written. */
+  by_range: boolean
+}
+interface Day {
+  file: string
+  line: number
+  value: string
+}
+
+const iso = /^\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$/
+const slashed = /^(\d{1,2})\/(\d{1,2})\/(\d{4})( \d{1,2}:\d{2}:\d{2}( [AP]M)?)?$/i
+const twoDigits = (text: string): string => text.padStart(2, '0')
+/** YYYY-MM-DD of a day as it is written. */
+export const dayOf = (value: string, order: DayOrder): string => {
+  const [, first = '', second = '', year = ''] = slashed.exec(value) ?? []
+  if (order === 'iso') return value.slice(0, 10)
+  const [month, day] = order === 'month_first' ? [first, second] : [second, first]
+  return `${year}-${twoDigits(month)}-${twoDigits(day)}`
+}
+const shown = ({ value }: Day): string => JSON.stringify(told(value, 40))
+const fault = ({ file, line }: Day, column: string, problem: string): AppError =>
+  new AppError('EXPORT_INVALID', `${file}:${line}, column ${column}: ${problem}`)
+
+/** The order that the days say by themselves: by one past the twelfth. Throws when they say both. */
+const orderBy = (days: readonly Day[], column: string): 'month_first' | 'day_first' | undefined => {
+  const parts = days.map((day) => ({ day, match: slashed.exec(day.value) ?? [] }))
+  const monthFirst = parts.find(({ match }) => Number(match[2]) > 12)
+  const dayFirst = parts.find(({ match }) => Number(match[1]) > 12)
+  if (monthFirst !== undefined && dayFirst !== undefined)
+    throw fault(
+      dayFirst.day,
+      column,
+      `expected MM/DD/YYYY as ${shown(monthFirst.day)} in line ${monthFirst.day.line} is, got ${shown(dayFirst.day)}`,
+    )
+  if (monthFirst !== undefined) return 'month_first'
+  return dayFirst === undefined ? undefined : 'day_first'
+}
+const strptimeOf = (order: 'month_first' | 'day_first', value: string): string => {
+  const [, , , , time, half] = slashed.exec(value) ?? []
+  const day = order === 'month_first' ? '%m/%d/%Y' : '%d/%m/%Y'
+  if (time === undefined) return day
+  return half === undefined ? `${day} %H:%M:%S` : `${day} %I:%M:%S %p`
+}
+const formOf = (value: string): string => {
+  if (iso.test(value)) return 'YYYY-MM-DD'
+  return slashed.test(value) ? value.replace(/\d+/g, '0').replace(/[ap]m/i, 'AM') : ''
+}
+
+/**
+ * How all files write a column's days, by their first rows; undefined when those have none. `month` is the one that the
+ * delivery is of, `declared` the order that the pipeline declares. Throws EXPORT_INVALID for days in no known form or
+ * in several, and for those that read in two ways.
+ */
+export const dayFormatOf = (
+  files: readonly Inspected[],
+  column: string,
+  { month, declared }: { month: string; declared?: DayOrder },
+): DayFormat | undefined => {
+  const days = files.flatMap((file) => valuesOf(file, column).map((each) => ({ ...each, file: file.name })))
+  const [first] = days
+  if (first === undefined) return undefined
+  const form = formOf(first.value)
+  if (form === '') throw fault(first, column, `expected a day as MM/DD/YYYY or YYYY-MM-DD, got ${shown(first)}`)
+  const odd = days.find(({ value }) => formOf(value) !== form)
+  if (odd !== undefined) {
+    const where = `${odd.file === first.file ? '' : `${first.file}:`}${odd.file === first.file ? 'line ' : ''}${first.line}`
+    throw fault(odd, column, `expected a day written as ${shown(first)} in ${where} is, got ${shown(odd)}`)
+  }
+  if (form === 'YYYY-MM-DD') return { order: 'iso', by_range: false }
+  const said = orderBy(days, column)
+  if (said === 'month_first') return { order: said, strptime: strptimeOf(said, first.value), by_range: false }
+  if (said === undefined && declared !== undefined && declared !== 'iso')
+    return { order: declared, strptime: strptimeOf(declared, first.value), by_range: false }
+  const order = said ?? 'month_first'
+  const outside = days.find(({ value }) => !dayOf(value, order).startsWith(month))
+  if (outside !== undefined)
+    throw fault(
+      outside,
+      column,
+      `expected a day of ${month} as ${order === 'month_first' ? 'MM/DD/YYYY' : 'DD/MM/YYYY'}, got ${shown(outside)}, which also reads the other way; have the export write YYYY-MM-DD, or give source.day_format`,
+    )
+  return { order, strptime: strptimeOf(order, first.value), by_range: true }
+}

@@ -1,0 +1,74 @@
+/**
+ * Whose rows a load replaces: those of its period that came from the same source. Rows of older versions name no
+ * source; the first load of their period replaces them, as it did then.
+ */
+import { AppError, type Column } from '@convergence/contracts'
+import type { Destination, QueryParameter, Row, Warehouse } from '@convergence/warehouse'
+
+export interface Replaced {
+  /** The destination, with the period that the load is to replace. */
+  destination: Destination
+  /** Rows that are there of the period. */
+  rows: number
+  /** The last day of those, where it was asked for. */
+  last_day?: string
+}
+
+const name = (text: string): string => {
+  if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(text))
+    throw new AppError('CONFIG_INVALID', `${JSON.stringify(text)} is no name of a column`)
+  return `\`${text}\``
+}
+const columnsOf = async (warehouse: Pick<Warehouse, 'dryRun'>, table: string): Promise<readonly Column[]> => {
+  try {
+    return (await warehouse.dryRun({ query: `SELECT * FROM ${table}` })).columns
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return []
+    throw error
+  }
+}
+
+/**
+ * Looks at what the period has. With `source_name`, which must be a column of the destination, the period is that of
+ * the source alone. `day_column`: of which the last day is asked for.
+ */
+export const replacedBy = async (
+  warehouse: Pick<Warehouse, 'dryRun' | 'query'>,
+  target: Destination,
+  { source_name, day_column }: { source_name?: string; day_column?: string },
+): Promise<Replaced> => {
+  const { period, project_id, dataset, table } = target
+  if (period === undefined || target.write_mode !== 'truncate') return { destination: target, rows: 0 }
+  const { source_name: given, ...key } = period
+  const source = source_name ?? (given === undefined ? undefined : String(given))
+  const own: Destination = source === undefined ? target : { ...target, period: { ...key, source_name: source } }
+  const path = `\`${project_id}.${dataset}.${table}\``
+  const there = await columnsOf(warehouse, path)
+  const typeOf = (column: string) => there.find((each) => each.name.toLowerCase() === column.toLowerCase())?.type
+  // A column that the table does not have yet says nothing of any of its rows.
+  const keys = Object.entries(key).filter(([column]) => typeOf(column) !== undefined)
+  if (there.length === 0 || keys.length < Object.keys(key).length) return { destination: own, rows: 0 }
+  const sourced = typeOf('source_name') !== undefined
+  const day = day_column !== undefined && typeOf(day_column) === 'DATE' ? name(day_column) : undefined
+  const group = sourced ? 'source_name' : 'CAST(NULL AS STRING)'
+  const parameters: QueryParameter[] = keys.map(([column, value], k) => ({
+    name: `key_${k}`,
+    type: typeOf(column) ?? 'STRING',
+    value,
+  }))
+  const rows = await warehouse.query({
+    query: `SELECT ${group} AS source, COUNT(*) AS n, ${day === undefined ? 'CAST(NULL AS DATE)' : `MAX(${day})`} AS last_day FROM ${path}${keys.length === 0 ? '' : ` WHERE ${keys.map(([column], k) => `${name(column)} = @key_${k}`).join(' AND ')}`} GROUP BY 1`,
+    parameters,
+  })
+  const found = (wanted: string | null): Row | undefined => rows.find((row) => row['source'] === wanted)
+  const older = found(null)
+  // Only rows of an older version, which had one source for a key.
+  const adopts = source !== undefined && older !== undefined && rows.length === 1
+  const mine = source === undefined || adopts ? rows : rows.filter((row) => row['source'] === source)
+  const days = mine.flatMap((row) => (typeof row['last_day'] === 'string' ? [row['last_day']] : []))
+  return {
+    destination: adopts ? { ...target, period: key } : own,
+    rows: mine.reduce((total, row) => total + Number(row['n']), 0),
+    ...(days.length === 0 ? {} : { last_day: days.reduce((a, b) => (a > b ? a : b)) }),
+  }
+}
