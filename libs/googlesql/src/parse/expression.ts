@@ -2,6 +2,7 @@
 import type { Expr, IndexMode } from '../ast.ts'
 import { identifier } from './names.ts'
 import { primary } from './primary.ts'
+import { quantifiedLike, tupleEquals, tupleIn } from './rewrites.ts'
 import type { Parser } from './tokens.ts'
 
 export const expression = (p: Parser): Expr => p.nest(() => orExpr(p))
@@ -36,7 +37,9 @@ const comparison = (p: Parser): Expr => {
       const op = p.next().up
       if (l.k === 'binary' && comparisons.has(l.op) && p.previous(2)?.up !== ')')
         throw p.invalid(where, 'Syntax error: comparisons do not chain')
-      l = { k: 'binary', op: op === '!=' ? '<>' : op, l, r: bitOr(p), pos: where }
+      const r = bitOr(p)
+      const tuples = op === '=' || op === '<>' || op === '!=' ? tupleEquals(l, r, op !== '=', where) : undefined
+      l = tuples ?? { k: 'binary', op: op === '!=' ? '<>' : op, l, r, pos: where }
     } else if (p.is('IS')) {
       p.next()
       const not = p.take('NOT')
@@ -54,27 +57,30 @@ const comparison = (p: Parser): Expr => {
     } else if (p.is('LIKE') || p.is('NOT', 'LIKE')) {
       const not = p.take('NOT')
       p.next()
-      if (p.is('ANY') || p.is('ALL') || p.is('SOME')) throw p.refuse(`LIKE ${p.peek().up}`)
-      l = { k: 'like', x: l, pattern: bitOr(p), not, pos: where }
+      l = p.isAny('ANY', 'ALL', 'SOME')
+        ? quantifiedLike(p, l, not, where)
+        : { k: 'like', x: l, pattern: bitOr(p), not, pos: where }
     } else if (p.is('IN') || p.is('NOT', 'IN')) {
       const not = p.take('NOT')
       p.next()
-      if (p.take('UNNEST')) {
-        p.expect('(')
-        const unnest = p.expression()
-        p.expect(')')
-        l = { k: 'in', x: l, not, unnest, pos: where }
-      } else {
-        p.expect('(')
-        const inner = p.closedQuery()
-        if (inner !== undefined) l = { k: 'in', x: l, not, query: inner, pos: where }
-        else {
-          l = { k: 'in', x: l, not, list: p.list(p.expression), pos: where }
-          p.expect(')')
-        }
-      }
+      l = inOperand(p, l, not, where)
     } else return l
   }
+}
+/** What may stand behind IN. */
+const inOperand = (p: Parser, x: Expr, not: boolean, pos: number): Expr => {
+  const isUnnest = p.take('UNNEST')
+  p.expect('(')
+  if (isUnnest) {
+    const unnest = p.expression()
+    p.expect(')')
+    return { k: 'in', x, not, unnest, pos }
+  }
+  const query = p.closedQuery()
+  if (query !== undefined) return { k: 'in', x, not, query, pos }
+  const list = p.list(p.expression)
+  p.expect(')')
+  return tupleIn(x, list, not, pos) ?? { k: 'in', x, not, list, pos }
 }
 export const bitOr = (p: Parser): Expr => {
   const l = additive(p)

@@ -52,6 +52,7 @@ export const primary = (p: Parser): Expr => {
       if (p.take('(')) return parenthesis(p, where)
       if (p.is('[')) return arrayLiteral(p, undefined)
       if (token.up === '@@') throw p.refuse('A system variable')
+      if (token.up === '@') return quotedParameter(p)
       throw p.unexpected()
   }
 }
@@ -63,6 +64,12 @@ const parenthesis = (p: Parser, where: number): Expr => {
   p.expect(')')
   const [first] = items
   return items.length === 1 && first !== undefined ? first.expr : { k: 'struct', items, pos: where }
+}
+/** A parameter whose name is quoted, or apart from its sign. */
+const quotedParameter = (p: Parser): Expr => {
+  const pos = p.next().start
+  if (p.is('{')) throw p.refuse('A hint', pos)
+  return { k: 'param', name: identifier(p, true).text, pos }
 }
 /** What begins with a word: a form of that word, or a name. */
 const wordForm = (p: Parser): Expr => {

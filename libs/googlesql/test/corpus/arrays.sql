@@ -111,7 +111,8 @@ SELECT ARRAY_CONCAT([1], CAST(NULL AS ARRAY<INT64>)) IS NULL AS a, ARRAY_CONCAT(
 -- source: "reference engine, documentation"
 -- columns: ["a"]
 -- expect: [[[1, 2, 3]]]
-SELECT ARRAY_CONCAT_AGG(x) AS a FROM (SELECT [1, 2] AS x UNION ALL SELECT NULL UNION ALL SELECT [3])
+SELECT ARRAY(SELECT n FROM UNNEST(x) AS n ORDER BY n) AS a
+FROM (SELECT ARRAY_CONCAT_AGG(x) AS x FROM (SELECT [1, 2] AS x UNION ALL SELECT NULL UNION ALL SELECT [3]))
 
 -- id: 578_arr_reverse_slice
 -- source: "reference engine, documentation"

@@ -1,0 +1,45 @@
+/** Forms that mean the same as simpler ones, and are parsed to those. NULLs come out as GoogleSQL says. */
+import type { Expr } from '../ast.ts'
+import type { Parser } from './tokens.ts'
+
+/** A balanced tree, so that a long list is no deep one. */
+const joined = (op: 'AND' | 'OR', items: readonly Expr[], pos: number): Expr => {
+  const [first] = items
+  if (items.length === 1 && first !== undefined) return first
+  const half = Math.ceil(items.length / 2)
+  return { k: 'binary', op, l: joined(op, items.slice(0, half), pos), r: joined(op, items.slice(half), pos), pos }
+}
+const negated = (x: Expr, not: boolean, pos: number): Expr => (not ? { k: 'unary', op: 'NOT', x, pos } : x)
+
+/** `x LIKE ANY (p, ...)` and `x LIKE ALL (p, ...)`, behind LIKE. */
+export const quantifiedLike = (p: Parser, x: Expr, not: boolean, pos: number): Expr => {
+  const word = p.next().up
+  if (p.is('UNNEST')) throw p.refuse(`LIKE ${word} UNNEST`)
+  if (p.is('(', 'SELECT') || p.is('(', 'WITH')) throw p.refuse(`LIKE ${word} of a subquery`)
+  const patterns = p.parenthesized(p.expression)
+  // Whether NOT belongs to each comparison or to the whole is not the same in all versions of GoogleSQL.
+  if (not && patterns.length > 1) throw p.refuse(`NOT LIKE ${word} of several patterns`, pos)
+  const likes = patterns.map((pattern): Expr => ({ k: 'like', x, pattern, not: false, pos }))
+  return negated(joined(word === 'ALL' ? 'AND' : 'OR', likes, pos), not, pos)
+}
+
+/** The values of `(a, b)`; undefined for anything else. */
+const tupleOf = (x: Expr): Expr[] | undefined =>
+  x.k === 'struct' && x.fields === undefined && x.items.length > 1 && x.items.every(({ name }) => name === undefined)
+    ? x.items.map(({ expr }) => expr)
+    : undefined
+/** `(a, b) = (c, d)` compares pair by pair; undefined where these are not two tuples of one length. */
+export const tupleEquals = (l: Expr, r: Expr, not: boolean, pos: number): Expr | undefined => {
+  const [left, right] = [tupleOf(l), tupleOf(r)]
+  if (left === undefined || left.length !== right?.length) return undefined
+  const pairs = left.map((item, k): Expr => {
+    const other = right[k] as Expr
+    return tupleEquals(item, other, false, pos) ?? { k: 'binary', op: '=', l: item, r: other, pos }
+  })
+  return negated(joined('AND', pairs, pos), not, pos)
+}
+/** `(a, b) IN ((c, d), ...)`; undefined where these are not all tuples of one length. */
+export const tupleIn = (x: Expr, list: readonly Expr[], not: boolean, pos: number): Expr | undefined => {
+  const equal = list.map((item) => tupleEquals(x, item, false, pos))
+  return equal.every((item) => item !== undefined) ? negated(joined('OR', equal, pos), not, pos) : undefined
+}
