@@ -19,6 +19,9 @@ export interface Remembered {
 export interface StoredTable extends Remembered {
   columns: readonly Column[]
   time_partitioning?: TimePartitioning
+  /** Kept and shown, not enforced. */
+  partition_expiration_ms?: number
+  require_partition_filter?: boolean
   clustering_fields?: readonly string[]
   description?: string
   /** The table goes by itself then. */

@@ -18,12 +18,7 @@ const textsOf = ({ options }: Ddl) => ({
   ...labelsOf(options['labels']),
 })
 const assertKept = ({ options }: Ddl): void => {
-  for (const name of [
-    'partition_expiration_days',
-    'require_partition_filter',
-    'default_table_expiration_days',
-    'default_partition_expiration_days',
-  ]) {
+  for (const name of ['default_table_expiration_days', 'default_partition_expiration_days']) {
     if (options[name] !== undefined && options[name] !== null && options[name] !== false)
       throw new AppError(
         'QUERY_UNSUPPORTED',
@@ -41,6 +36,18 @@ const expiryOf = ({ options }: Ddl): { expires_ms?: number } => {
   )
   if (Number.isNaN(ms)) throw new AppError('QUERY_INVALID', 'expiration_timestamp: expected a timestamp')
   return { expires_ms: ms }
+}
+
+const dayMs = 24 * 60 * 60 * 1000
+/** Options of the partitions, kept and shown; nothing here expires or refuses by them. NULL takes one away. */
+const partitionOptionsOf = ({
+  options,
+}: Ddl): Pick<StoredTable, 'partition_expiration_ms' | 'require_partition_filter'> => {
+  const { partition_expiration_days: days, require_partition_filter: required } = options
+  return {
+    ...(days === undefined ? {} : { partition_expiration_ms: typeof days === 'number' ? days * dayMs : undefined }),
+    ...(required === undefined ? {} : { require_partition_filter: required === true ? true : undefined }),
+  }
 }
 
 /** What a statement changes: in the transaction, and in memory once it is committed. */
@@ -83,6 +90,7 @@ const changes: Readonly<Record<Ddl['operation'], (ground: Ground) => Change | un
       modified_ms: at,
       ...textsOf(plan),
       ...expiryOf(plan),
+      ...partitionOptionsOf(plan),
       ...(plan.time_partitioning === undefined ? {} : { time_partitioning: plan.time_partitioning }),
       ...(plan.clustering_fields === undefined ? {} : { clustering_fields: plan.clustering_fields }),
     })
@@ -166,6 +174,7 @@ const changes: Readonly<Record<Ddl['operation'], (ground: Ground) => Change | un
       modified_ms: at,
       ...textsOf(plan),
       ...expiryOf(plan),
+      ...partitionOptionsOf(plan),
     })
   },
 }

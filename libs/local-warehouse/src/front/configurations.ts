@@ -48,7 +48,8 @@ export const destinationOf = (
   const updates = textsAt(config, 'schemaUpdateOptions') ?? []
   for (const update of updates)
     if (update !== 'ALLOW_FIELD_ADDITION') throw unsupported(`schemaUpdateOptions ${update}`)
-  const { time_partitioning, clustering_fields } = partitioningOf(config, undefined)
+  const { time_partitioning, partition_expiration_ms, clustering_fields } = partitioningOf(config, undefined)
+  if (partition_expiration_ms !== undefined) throw unsupported('timePartitioning.expirationMs of a job')
   const write_mode =
     write === 'WRITE_APPEND'
       ? ('append' as const)

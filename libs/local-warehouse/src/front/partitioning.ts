@@ -7,7 +7,7 @@ const partitioningKinds = ['DAY', 'HOUR', 'MONTH', 'YEAR'] as const
 export const partitioningOf = (
   body: Json,
   columns: readonly Column[] | undefined,
-): { time_partitioning?: TimePartitioning; clustering_fields?: string[] } => {
+): { time_partitioning?: TimePartitioning; partition_expiration_ms?: number; clustering_fields?: string[] } => {
   const time = objectAt(body, 'timePartitioning')
   const clustering = objectAt(body, 'clustering')
   const named = (field: string): Column => {
@@ -16,9 +16,9 @@ export const partitioningOf = (
       throw invalid(`The field specified for partitioning or clustering cannot be found in the schema: ${field}`)
     return found
   }
-  const made: { time_partitioning?: TimePartitioning; clustering_fields?: string[] } = {}
+  const made: ReturnType<typeof partitioningOf> = {}
   if (time !== undefined) {
-    assertKnown(time, 'timePartitioning', ['type', 'field'])
+    assertKnown(time, 'timePartitioning', ['type', 'field', 'expirationMs'])
     const type = partitioningKinds.find((kind) => kind === (textAt(time, 'type') ?? 'DAY').toUpperCase())
     if (type === undefined)
       throw invalid(
@@ -30,6 +30,12 @@ export const partitioningOf = (
     if (columns !== undefined && !['DATE', 'TIMESTAMP', 'DATETIME'].includes(named(field).type))
       throw invalid(`timePartitioning.field: ${field} is ${named(field).type}; expected DATE, TIMESTAMP or DATETIME`)
     made.time_partitioning = { type, field }
+    const expiry = time['expirationMs']
+    if (expiry !== undefined && expiry !== null) {
+      const ms = Number(expiry)
+      if (!Number.isSafeInteger(ms) || ms < 0) throw invalid('timePartitioning.expirationMs: expected milliseconds')
+      made.partition_expiration_ms = ms
+    }
   }
   if (clustering !== undefined) {
     assertKnown(clustering, 'clustering', ['fields'])

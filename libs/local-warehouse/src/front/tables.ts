@@ -33,8 +33,13 @@ const head = (context: FrontContext, dataset: string, name: string, spec: Stored
   ...(spec.labels === undefined ? {} : { labels: spec.labels }),
   creationTime: String(spec.created_ms ?? 0),
 })
+const partitionExpiry = ({ partition_expiration_ms: ms }: StoredTable) =>
+  ms === undefined ? {} : { expirationMs: String(ms) }
 const shapeOf = (spec: StoredTable) => ({
-  ...(spec.time_partitioning === undefined ? {} : { timePartitioning: spec.time_partitioning }),
+  ...(spec.time_partitioning === undefined
+    ? {}
+    : { timePartitioning: { ...spec.time_partitioning, ...partitionExpiry(spec) } }),
+  ...(spec.require_partition_filter === true ? { requirePartitionFilter: true } : {}),
   ...(spec.clustering_fields === undefined ? {} : { clustering: { fields: spec.clustering_fields } }),
   ...(spec.expires_ms === undefined ? {} : { expirationTime: String(spec.expires_ms) }),
 })
@@ -179,6 +184,7 @@ export const changeTable = async (
       const made = {
         ...patchedTexts(spec, body, replace),
         columns,
+        ...('timePartitioning' in body ? { partition_expiration_ms: shape.partition_expiration_ms } : {}),
         ...('clustering' in body ? { clustering_fields: shape.clustering_fields ?? [] } : {}),
       }
       if ('expirationTime' in body) delete made.expires_ms
