@@ -1,0 +1,104 @@
+/** What the bus offers its handlers and whoever publishes. */
+import type { EventBodies, ServiceName, Topic } from '@convergence/contracts'
+import type { BusPort } from './port.ts'
+import type { Signer } from './sign.ts'
+
+/** An event to be published. `attributes` are added to those that the bus derives from the event. */
+export type Outgoing = {
+  [T in Topic]: {
+    topic: T
+    event: EventBodies[T]
+    attributes?: Record<string, string>
+    /** Of run-requested: what makes a repeat the same run. Signed. */
+    idempotency_key?: string
+  }
+}[Topic]
+
+/** What is known of a message beside its event. */
+export interface Delivery {
+  message_id: string
+  /** The broker's clock when it took the message, RFC 3339. Decisions use this, never a host's clock. */
+  published_at: string
+  attributes: Readonly<Record<string, string>>
+  /** Body as it came, for signatures. */
+  data: Uint8Array
+  /** 1 at the first delivery. */
+  attempt: number
+  /**
+   * Work that must have succeeded before the message is acknowledged, but that nothing which follows has to wait for,
+   * such as a record.
+   * When it fails the message comes again, although what follows may be published already.
+   */
+  beforeAck(work: Promise<unknown>): void
+  /** Aborts shortly before the bus stops waiting for this handler: at shutdown, or when the lease is lost. */
+  signal: AbortSignal
+}
+
+export type Handler<T extends Topic> = (
+  event: EventBodies[T],
+  delivery: Delivery,
+) => Promise<readonly Outgoing[] | undefined>
+
+/** A dead message as its handler sees it: raw, for nothing about it can be trusted. */
+export interface DeadDelivery {
+  message_id: string
+  published_at: string
+  /** `<service>.<topic>` where it failed. */
+  subscription: string
+  attributes: Readonly<Record<string, string>>
+  data: Uint8Array
+  delivery_attempts: number
+}
+
+export interface ConsumeOptions {
+  /** Handlers of this subscription that run at a time; default 100. */
+  concurrency?: number
+  /** Lease that is extended while a handler runs, at most, in milliseconds; default 65 minutes. */
+  max_extension_ms?: number
+  /**
+   * A subscription of this replica alone (`<service>.<topic>.<replica>`), made here, expiring after a day: for live
+   * feeds.
+   */
+  replica?: string
+}
+
+export interface Bus {
+  /**
+   * Resolves when the events are durable; all of one call in one transaction where the broker has them. Throws
+   * UNAVAILABLE.
+   */
+  publish(events: readonly Outgoing[]): Promise<void>
+  /**
+   * Starts consuming. When the subscription is missing or has no dead-letter policy the log says so (SETTING_INVALID)
+   * and healthy() is false.
+   */
+  consume<T extends Topic>(service: ServiceName, topic: T, handler: Handler<T>, options?: ConsumeOptions): void
+  /** Consumes the dead letters of every subscription; only the scheduler does. */
+  consumeDead(handler: (dead: DeadDelivery) => Promise<readonly Outgoing[] | undefined>): void
+  /** True while messages can be published and received. */
+  healthy(): boolean
+  /** False when it will not receive again by itself. True while it waits for a broker that does not answer. */
+  receiving(): boolean
+  /** Stops pulling, waits for running handlers up to the close timeout, gives the rest back. May be called twice. */
+  close(): Promise<void>
+}
+
+export interface BusOptions {
+  port: BusPort
+  log: { warn(fields: object, message: string): void; error(fields: object, message: string): void }
+  /**
+   * Signs run-requested. The name is the publishing service; an event's `attributes.kid` picks one, else the first
+   * signs.
+   */
+  signers?: Readonly<Record<string, Signer>>
+  now?: () => Date
+  /** How long `close` waits for running handlers, in milliseconds; default 20,000. Signals abort a tenth before. */
+  closeTimeoutMs?: number
+  /** Deliver each message to its handler twice: for tests. */
+  duplicate?: boolean
+  /**
+   * Called at before-publish, after-publish and before-ack with the subscription; a throw there is a death of the
+   * handler: for tests.
+   */
+  crash?: (point: string, subscription: string) => void
+}
