@@ -7,6 +7,7 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects, Store } from '@convergence/objects'
 import { openChecksum, type ChecksumAlgorithm } from '@convergence/objects/checksum'
@@ -21,6 +22,8 @@ export interface StoreFrontOptions {
    * of an upload in parts, that is none of the whole. `etag`: an older upload, whose ETag is its MD5.
    */
   s3_checksum?: ChecksumAlgorithm | 'composite' | 'etag' | 'none'
+  /** AWS account of the buckets: a request that expects another is refused. */
+  owner?: string
   /**
    * What goes wrong with a request, for tests: an answer with this status, or a connection that is cut after so many
    * bytes of content, or one bit of this byte of the object changed on its way.
@@ -73,6 +76,7 @@ export const openStoreFront = async ({
   objects,
   port,
   s3_checksum = 'crc64nvme',
+  owner,
   fault,
 }: StoreFrontOptions): Promise<StoreFront> => {
   /** As a store does once, when an object is put. */
@@ -238,6 +242,15 @@ export const openStoreFront = async ({
       throw new Refused({ status: 416, code: 'InvalidRange', message: 'The requested range is not satisfiable.' })
     const checksums = await checksumHeaders(request, bucket, found, from)
     const stream = await objects.read(store, bucket, key, { etag: found.etag })
+    // As Google does with an object of Content-Encoding gzip: unpacked for whoever does not say that it may stay packed.
+    if (store === 'gcs' && key.endsWith('.gz')) {
+      if (!String(request.headers['accept-encoding'] ?? '').includes('gzip')) {
+        response.writeHead(200, { 'Content-Type': 'text/csv' })
+        stream.pipe(createGunzip()).pipe(response)
+        return
+      }
+      response.setHeader('Content-Encoding', 'gzip')
+    }
     response.writeHead(from > 0 ? 206 : 200, {
       'Content-Type': 'application/octet-stream',
       'Content-Length': found.size_bytes - from,
@@ -331,6 +344,9 @@ export const openStoreFront = async ({
       if (request.method !== 'GET')
         throw new Refused({ status: 405, code: 'MethodNotAllowed', message: 'only GET is answered' })
       const { bucket, key, media } = placeOf(url.pathname)
+      const expected = request.headers['x-amz-expected-bucket-owner']
+      if (expected !== undefined && expected !== owner)
+        throw new Refused({ status: 403, code: 'AccessDenied', message: 'Access Denied' })
       try {
         if (key === '') {
           const { type, text } = await list(bucket, url.searchParams)

@@ -2,6 +2,7 @@
  * What the door to object stores means, whatever is behind it. A target puts objects; the suite reads them through the
  * door.
  */
+import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects, Store } from '../src/objects.ts'
@@ -111,6 +112,15 @@ export const objectsConformance = ({ open, store, lacks = [] }: ObjectsTarget): 
         expect((await content(objects, 'reports', key)).toString()).to.equal(key)
         expect((await listed(objects.list(store, 'reports', key))).map((object) => object.key)).to.deep.equal([key])
       }
+    }),
+  )
+
+  it(
+    'gives packed bytes as they are stored',
+    inStore(async ({ objects, put }) => {
+      const packed = gzipSync('a,b\n1,2\n'.repeat(1_000))
+      await put('reports', 'a.csv.gz', packed)
+      expect((await content(objects, 'reports', 'a.csv.gz')).equals(packed)).to.equal(true)
     }),
   )
 

@@ -1,0 +1,76 @@
+/** Cloud Storage by Google's client. */
+import { Readable } from 'node:stream'
+import { kindOfStatus, textOf, type Remote } from './remote.ts'
+
+export interface GcsOptions {
+  project_id: string
+  /** Another address than Google's. */
+  endpoint?: string
+}
+
+export const openGcs = async ({ project_id, endpoint }: GcsOptions): Promise<Remote> => {
+  const { Storage } = await import('@google-cloud/storage')
+  const { PassThroughClient } = await import('google-auth-library')
+  const client = new Storage({
+    projectId: project_id,
+    retryOptions: { autoRetry: false },
+    ...(endpoint === undefined ? {} : { apiEndpoint: endpoint, authClient: new PassThroughClient() }),
+  })
+  return {
+    page: async (bucket, prefix, token) => {
+      const [files, next] = (await client.bucket(bucket).getFiles({
+        prefix,
+        autoPaginate: false,
+        maxResults: 1_000,
+        ...(token === undefined ? {} : { pageToken: token }),
+      })) as unknown as [
+        { name: string; metadata: { size?: string | number; generation?: string | number; updated?: string } }[],
+        { pageToken?: string } | null,
+      ]
+      return {
+        objects: files.map(({ name, metadata: { size = 0, generation = '', updated = '' } }) => ({
+          key: name,
+          size_bytes: Number(size),
+          etag: String(generation),
+          modified_at: updated,
+        })),
+        next: next?.pageToken,
+      }
+    },
+    open: async (bucket, key, from, etag, signal) => {
+      const [{ generation = '', size = 0, md5Hash, crc32c }] = await client.bucket(bucket).file(key).getMetadata()
+      if (etag !== undefined && String(generation) !== etag)
+        throw Object.assign(new Error('another generation is there'), { code: 412 })
+      const total = Number(size)
+      // Of the bytes as they are stored. An object that was composed of others has no MD5.
+      const ofMd5 = md5Hash === undefined ? undefined : ({ algorithm: 'md5', value: md5Hash } as const)
+      const checksum = ofMd5 ?? (crc32c === undefined ? undefined : ({ algorithm: 'crc32c', value: crc32c } as const))
+      if (from >= total) return { body: Readable.from([]), etag: String(generation), size: total, checksum }
+      // As it is stored: what is packed stays packed, as from the other stores.
+      const body = client
+        .bucket(bucket)
+        .file(key, { generation: String(generation) })
+        .createReadStream({ start: from, validation: false, decompress: false })
+      signal?.addEventListener(
+        'abort',
+        () => {
+          body.destroy(signal.reason instanceof Error ? signal.reason : new Error('aborted'))
+        },
+        { once: true },
+      )
+      return { body, etag: String(generation), size: total, checksum }
+    },
+    faultOf: (error) => {
+      const { code, errors = [] } = error as { code?: number | string; errors?: { reason?: string }[] }
+      const status = typeof code === 'number' ? code : /^\d{3}$/.test(String(code)) ? Number(code) : undefined
+      const kind =
+        status === 404 ? (/bucket/i.test(textOf(error)) ? 'bucket missing' : 'object missing') : kindOfStatus(status)
+      return {
+        kind,
+        reason: `${code ?? 'no answer'} ${errors[0]?.reason ?? ''}: ${textOf(error)}`,
+        request_id: undefined,
+      }
+    },
+    close: () => undefined,
+  }
+}
