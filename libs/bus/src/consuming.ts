@@ -1,7 +1,7 @@
 /**
  * One message through its handler: what follows is published, then it is acknowledged; else nacked, or a dead letter.
  */
-import { setTimeout as pause } from 'node:timers/promises'
+import { retry } from '@convergence/contracts/retry'
 import {
   AppError,
   deadLetterName,
@@ -203,18 +203,20 @@ const track = (bus: BusState, subscription: string, message: PortMessage, start:
 
 /** A broker that does not answer yet is asked until it does: nobody would begin again. */
 const untilReachable = async (bus: BusState, subscription: string, work: () => Promise<void>): Promise<void> => {
-  for (let k = 0; !bus.over.signal.aborted; k += 1) {
-    try {
-      await work()
-      break
-    } catch (error) {
-      if (!isRetryable(error)) throw error
-      bus.waiting.add(subscription)
-      bus.log.warn({ subscription, error: describeError(error) }, 'not consuming yet; tried again')
-      await pause(Math.min(10_000, 250 * 2 ** k), undefined, { signal: bus.over.signal, ref: false }).catch(
-        () => undefined,
-      )
-    }
+  try {
+    await retry(work, {
+      first_ms: 250,
+      most_ms: 10_000,
+      isTransient: isRetryable,
+      signal: bus.over.signal,
+      ref: false,
+      onRetry: (error) => {
+        bus.waiting.add(subscription)
+        bus.log.warn({ subscription, error: describeError(error) }, 'not consuming yet; tried again')
+      },
+    })
+  } catch (error) {
+    if (!bus.over.signal.aborted) throw error
   }
   bus.waiting.delete(subscription)
 }

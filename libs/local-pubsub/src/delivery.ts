@@ -3,6 +3,7 @@
  */
 import type { SubscriptionConfig } from '@convergence/bus'
 import { AppError } from '@convergence/contracts'
+import { backoffMs } from '@convergence/contracts/retry'
 import { admit, delay, freeKey, load, peek, readmit, shift } from './backlog.ts'
 import { isUsedUp, needsMark, pickConsumer, room } from './consumers.ts'
 import { acknowledgement, publishWith } from './publish.ts'
@@ -287,4 +288,4 @@ export const deadLetter = async (
 const redeliveryDelayMs = (policy: SubscriptionConfig['retryPolicy'], attempt: number, random: () => number): number =>
   policy === undefined
     ? 0
-    : Math.min(policy.maximumBackoffMs, policy.minimumBackoffMs * 2 ** Math.min(attempt - 1, 30) * (1 + random() / 4))
+    : Math.min(policy.maximumBackoffMs, backoffMs(attempt, { first_ms: policy.minimumBackoffMs }) * (1 + random() / 4))

@@ -4,7 +4,7 @@
  * is checked by CRC32C both ways, so a byte that changed on the way is never stored. Fails closed: what KMS does not
  * confirm is an error.
  */
-import { setTimeout as pause } from 'node:timers/promises'
+import { retry } from '@convergence/contracts/retry'
 import { Crc32c } from '@aws-crypto/crc32c'
 import { KeyManagementServiceClient } from '@google-cloud/kms'
 import { credentials } from '@grpc/grpc-js'
@@ -36,7 +36,7 @@ const codes = { invalidArgument: 3, notFound: 5, forbidden: 7, failedPreconditio
 /**
  * Codes after which the same call may work: cancelled, unknown, deadline, exhausted, aborted, internal, unavailable.
  */
-const passing = new Set([1, 2, 4, 8, 10, 13, 14])
+const transientStatuses = new Set([1, 2, 4, 8, 10, 13, 14])
 const names = [
   'OK',
   'CANCELLED',
@@ -119,22 +119,21 @@ export const openKms = ({ key_ring, api_endpoint, log, timeout_ms = 3_000, tries
       cause: error,
     })
   }
-  const patiently = async <T>(what: string, call: () => Promise<T>): Promise<T> => {
-    for (let made = 1; ; made += 1) {
-      try {
-        return await call()
-      } catch (error) {
+  const patiently = <T>(what: string, call: () => Promise<T>): Promise<T> =>
+    retry(call, {
+      tries,
+      first_ms: firstPauseMs,
+      isTransient: (error) => {
         const code = codeOf(error)
-        if (!(error instanceof Changed) && (code === undefined || !passing.has(code))) throw error
-        if (made >= tries) throw error
+        return error instanceof Changed || (code !== undefined && transientStatuses.has(code))
+      },
+      onRetry: (error, tried) => {
         log.warn(
-          { request: what, tried: made, reason: error instanceof Changed ? error.message : names[code ?? 2] },
+          { request: what, tried, error: error instanceof Changed ? error.message : names[codeOf(error) ?? 2] },
           'KMS is asked again',
         )
-        await pause(firstPauseMs * 2 ** (made - 1))
-      }
-    }
-  }
+      },
+    })
 
   const wrap: KeyWrapper['wrap'] = async (purpose, dataKey, aad) => {
     const [name, plaintext, additionalAuthenticatedData] = [keyOf(purpose), Buffer.from(dataKey), Buffer.from(aad)]

@@ -6,6 +6,7 @@
  * in the model check, which interleaves it with crashes and lost answers.
  */
 import { AppError, digestOf, isErrorCode, isRetryable } from '@convergence/contracts'
+import { backoffMs } from '@convergence/contracts/retry'
 import type { Chain, ChainName, ChainResult, Job, Jobs, Row } from './warehouse.ts'
 
 export interface Pace {
@@ -20,7 +21,7 @@ export interface Pace {
  * With the default of 5 s the upper ends are 5, 10, 20, 40, 60, 60 s.
  */
 export const retryPauseMs = (k: number, retry_delay_seconds: number, random: () => number): number =>
-  random() * Math.min(60, retry_delay_seconds * 2 ** k) * 1000
+  random() * backoffMs(k + 1, { first_ms: retry_delay_seconds * 1_000, most_ms: 60_000 })
 
 /** What tells whose rows won an id: 60 characters, since a BigQuery label holds 63. */
 export const payloadDigest = (payload: unknown): string => digestOf(payload).slice(0, 60)

@@ -6,6 +6,7 @@
  */
 import { metrics } from '@opentelemetry/api'
 import { AppError, faultOf, isRetryable } from '@convergence/contracts'
+import { backoffMs } from '@convergence/contracts/retry'
 import type { CompiledStep, Fault } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { Mail, Outcome, Slack } from './channel.ts'
@@ -152,7 +153,8 @@ export const openNotify = ({ store, mail, slack, webhook, from, random, sleep, l
       possible_duplicate ||= outcome.uncertain
       to = outcome.to ?? to
       const { max_retries, retry_delay_seconds } = step.retry_policy
-      const pauseMs = outcome.after_ms ?? Math.min(60_000, retry_delay_seconds * 1000 * 2 ** (attempts - 1)) * random()
+      const pauseMs =
+        outcome.after_ms ?? backoffMs(attempts, { first_ms: retry_delay_seconds * 1_000, most_ms: 60_000 }) * random()
       if (attempts > max_retries || pauseMs > longestPauseMs)
         return fail(prepared, {
           code: 'DELIVERY_FAILED',

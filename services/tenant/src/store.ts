@@ -4,6 +4,7 @@
  * added; each change has a version one higher than the last, and a name that makes the same change again the same row.
  */
 import { centralDataset, plans, type PlanName, type TenantChanged } from '@convergence/contracts'
+import { openKeyedQueue } from '@convergence/contracts/keyed-queue'
 import type { Row, Warehouse } from '@convergence/warehouse'
 
 export interface Profile {
@@ -94,7 +95,7 @@ export const openStore = async ({
       subscriptions.set(subscription.tenant_id, subscription)
   }
   await reload()
-  const queues = new Map<string, Promise<unknown>>()
+  const queue = openKeyedQueue()
 
   return {
     // What memory does not have, another replica may have written.
@@ -145,16 +146,7 @@ export const openStore = async ({
       })
       return rows.length > 0
     },
-    exclusive: (tenant_id, body) => {
-      const turn = (queues.get(tenant_id) ?? Promise.resolve()).then(body, body)
-      const settled = turn
-        .catch(() => undefined)
-        .then(() => {
-          if (queues.get(tenant_id) === settled) queues.delete(tenant_id)
-        })
-      queues.set(tenant_id, settled)
-      return turn
-    },
+    exclusive: queue.run,
     reload,
     size: () => profiles.size,
   }

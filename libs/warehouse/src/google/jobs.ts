@@ -1,11 +1,15 @@
 /** Jobs: inserted under their id, waited for, cancelled, and what they say of themselves. */
 import { setTimeout as pause } from 'node:timers/promises'
 import { AppError } from '@convergence/contracts'
+import { backoffMs } from '@convergence/contracts/retry'
 import type { Job, QuerySpec, Statement } from '../warehouse.ts'
 import { faultOfReason, wordGoogle } from './faults.ts'
 import { call, raw, unless, type RestJob, type RestResult, type Session } from './session.ts'
 import { assertListed, type Written } from './sql.ts'
 import { parametersOf } from './values.ts'
+
+/** Between two looks at a job that has not ended. */
+const polling = { first_ms: 25, most_ms: 2_000 }
 
 export const longPollMs = 10_000
 
@@ -173,13 +177,11 @@ export const waitFor = async (session: Session, id: string, signal?: AbortSignal
         () => (k === 0 ? undefined : false),
       )
       await abortable(
-        asked.then((complete) => (complete === false ? pause(Math.min(2_000, 25 * 2 ** k)) : undefined)),
+        asked.then((complete) => (complete === false ? pause(backoffMs(k + 1, polling)) : undefined)),
         signal,
       )
     } else if (k > 0) {
-      await pause(Math.min(2_000, 25 * 2 ** k), undefined, signal === undefined ? {} : { signal }).catch(
-        () => undefined,
-      )
+      await pause(backoffMs(k + 1, polling), undefined, signal === undefined ? {} : { signal }).catch(() => undefined)
     }
     const rest = await readJob(session, id)
     if (rest === undefined) throw new AppError('NOT_FOUND', `job ${id} does not exist`)

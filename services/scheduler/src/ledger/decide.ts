@@ -6,6 +6,7 @@
  * `apply` that fold uses, and taken back at the end: what a decision saw is what its commit makes.
  */
 import { AppError, systemTenant } from '@convergence/contracts'
+import { backoffMs } from '@convergence/contracts/retry'
 import type { Fault, Run, RunFailed, StepCompleted, TenantChanged } from '@convergence/contracts'
 import type { Outgoing } from '@convergence/bus'
 import { firstSteps } from '@convergence/pipeline'
@@ -473,7 +474,7 @@ const onPoison = (
 /** How often run-admitted is published again before a silent run is LOST. */
 const resends = 5
 /** Extra silence before resend n, n from 0, in minutes: 0, 1, 2, 4, 8, and 16 before LOST. */
-const backoffMs = (n: number): number => (n === 0 ? 0 : 60_000 * 2 ** (n - 1))
+const resendDelayMs = (n: number): number => (n === 0 ? 0 : backoffMs(n, { first_ms: 60_000 }))
 const outboxMs = 60_000
 
 /**
@@ -487,7 +488,7 @@ const dueAt = (entry: RunEntry, run: Run, heard: string | undefined): number => 
   const last = Math.max(
     ...[entry.admitted_at, entry.resent_at, heard].map((time) => (time === undefined ? 0 : Date.parse(time))),
   )
-  return last + patienceMs(run) + backoffMs(entry.resent)
+  return last + patienceMs(run) + resendDelayMs(entry.resent)
 }
 /**
  * Runs that seem silent at a tick, as far as the ledger knows: of these the record is asked when something was last
