@@ -60,8 +60,7 @@ export const openBus = (options: BusOptions): Bus => {
     consumeDead: (handler) => {
       consumeDead(bus, handler)
     },
-    healthy: () =>
-      bus.failure === undefined && bus.waiting.size === 0 && bus.closing === undefined && port.healthy(),
+    healthy: () => bus.failure === undefined && bus.waiting.size === 0 && bus.closing === undefined && port.healthy(),
     receiving: () => bus.failure === undefined && port.receiving(),
     close: () =>
       (bus.closing ??= (async () => {

@@ -1,5 +1,5 @@
 /** What an open door to Pub/Sub keeps. */
-import type { PubSub} from '@google-cloud/pubsub';
+import type { PubSub } from '@google-cloud/pubsub'
 import { type Message, type Topic } from '@google-cloud/pubsub'
 
 export interface Session {
