@@ -220,11 +220,12 @@ const [leastInt64, mostInt64] = [-(2n ** 63n), 2n ** 63n - 1n]
 export const isWhole = (value: unknown): boolean => {
   if (!(
     typeof value === 'bigint' ||
-    (typeof value === 'number' && Number.isInteger(value)) ||
+    // A number beyond 2^53 has lost digits before it came here.
+    Number.isSafeInteger(value) ||
     (typeof value === 'string' && integerText.test(value))
   ))
     return false
-  const whole = BigInt(value)
+  const whole = BigInt(value as bigint | number | string)
   return whole >= leastInt64 && whole <= mostInt64
 }
 const isDecimal =
@@ -482,7 +483,13 @@ const parameterTypes: Readonly<Record<string, Binding>> = {
     type: BLOB,
     read: (value) => new DuckDBBlobValue(value instanceof Uint8Array ? value : Buffer.from(String(value), 'base64')),
   },
-  INT64: { type: BIGINT, read: (value) => BigInt(value as string | number) },
+  INT64: {
+    type: BIGINT,
+    read: (value) => {
+      if (!isWhole(value)) throw new RangeError('not a whole number')
+      return BigInt(value as string | number | bigint)
+    },
+  },
   FLOAT64: {
     type: DOUBLE,
     read: (value) => {

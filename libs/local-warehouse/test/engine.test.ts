@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -293,6 +293,7 @@ describe('warehouse engine', function () {
       work: (
         load: (files: Record<string, string | Buffer>, more?: Partial<LoadSpec>) => Promise<number>,
         rows: () => Promise<Record<string, unknown>[]>,
+        folder: string,
       ) => Promise<void>,
     ) =>
       setup(async ({ warehouse, folder }) => {
@@ -311,7 +312,7 @@ describe('warehouse engine', function () {
               ...more,
             })
           ).rows_written
-        await work(load, () => warehouse.query({ query: 'SELECT * FROM loaded', default_dataset: 'acme' }))
+        await work(load, () => warehouse.query({ query: 'SELECT * FROM loaded', default_dataset: 'acme' }), folder)
       })
 
     it('takes CSV with a byte-order mark, CRLF, quotes, other columns and another order, packed or not, as one job', () =>
@@ -379,39 +380,9 @@ describe('warehouse engine', function () {
         'bucket/w.csv:3, column line/id: expected a quote that closes the field, got the end of the file',
       ],
       [
-        'an LF among CRLF',
-        `\ufeff${crlf}"two\r\nlines, ""\n""",1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\n`,
-        'bucket/w.csv:6, column tag:env: expected CRLF at the end of the line as in the first line, got LF',
-      ],
-      [
-        'an LF at the end',
-        `${crlf}x,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\n`,
-        'bucket/w.csv:3, column tag:env: expected CRLF at the end of the line as in the first line, got LF',
-      ],
-      [
-        'an LF far below',
-        `${crlf}${'x,1,1/2/2025,,,,e\r\n'.repeat(70_000)}x,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\n`,
-        'bucket/w.csv:70002, column tag:env: expected CRLF at the end of the line as in the first line, got LF',
-      ],
-      [
-        'a CRLF among LF',
-        `${csv}x"y",1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\n`,
-        'bucket/w.csv:3, column tag:env: expected LF at the end of the line as in the first line, got CRLF',
-      ],
-      [
-        'a CR among LF',
-        `${csv}x,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\rx,1,1/2/2025,,,,e\n`,
-        'bucket/w.csv:3, column tag:env: expected LF at the end of the line as in the first line, got CR',
-      ],
-      [
-        'an empty line of another ending',
-        `${crlf}x,1,1/2/2025,,,,e\r\n\nx,1,1/2/2025,,,,e\r\n`,
-        'bucket/w.csv:3: expected CRLF at the end of the line as in the first line, got an empty line that ends in LF',
-      ],
-      [
         'bytes that are not UTF-8',
         Buffer.concat([Buffer.from(csv), Buffer.from([0xff, 0xfe]), Buffer.from(',1,1/2/2025,,,,\n')]),
-        'bucket/w.csv:2: expected UTF-8',
+        'bucket/w.csv:2: expected UTF-8, got other bytes',
       ],
       [
         'a missing column',
@@ -432,6 +403,31 @@ describe('warehouse engine', function () {
         }
         expect(await rows()).to.have.length(1)
       }))
+    const mixed: [string, string, number][] = [
+      [
+        'an LF among CRLF',
+        `\ufeff${crlf}"two\r\nlines, ""\n""",1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\n`,
+        4,
+      ],
+      ['an LF at the end', `${crlf}x,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\n`, 2],
+      [
+        'an LF far below',
+        `${crlf}${'x,1,1/2/2025,,,,e\r\n'.repeat(70_000)}x,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\n`,
+        70002,
+      ],
+      ['a CRLF among LF', `${csv}x"y",1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\n`, 3],
+      ['a CR among LF', `${csv}x,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\rx,1,1/2/2025,,,,e\n`, 3],
+      ['an empty line of another ending', `${crlf}x,1,1/2/2025,,,,e\r\n\nx,1,1/2/2025,,,,e\r\n`, 2],
+    ]
+    it('takes a file whose lines end in several ways, packed or not, and leaves no copy of it', () =>
+      loading(async (load, rows, folder) => {
+        for (const [what, text, count] of mixed) {
+          const name = count > 1_000 ? 'm.csv.gz' : 'm.csv'
+          expect(await load({ 'good.csv': `${csv}y,1,1/2/2025,,,,\n`, [name]: text }), what).to.equal(count + 1)
+        }
+        expect(await rows()).to.have.length(mixed.reduce((sum, [, , count]) => sum + count + 1, 0))
+        expect(readdirSync(join(folder, 'scratch')).filter((name) => name.endsWith('.rows.csv'))).to.deep.equal([])
+      })).timeout(120_000)
     it('does not take a file that broke off for a whole one', () =>
       loading(async (load) => {
         const whole = gzipSync(

@@ -12,7 +12,7 @@ describe('BigQuery front under kill -9', function () {
 
   it('loses nothing that it acknowledged and takes no job id twice', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'convergence-kill-'))
-    const child = spawn(process.execPath, [join(import.meta.dirname, 'bigquery-server.ts'), folder], {
+    const child = spawn(process.execPath, [join(import.meta.dirname, 'front-server.ts'), folder], {
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     const exited = once(child, 'exit')

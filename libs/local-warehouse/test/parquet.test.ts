@@ -168,6 +168,14 @@ describe('Parquet', function () {
       )
     }))
 
+  it('refuses NULL inside an array, as BigQuery does', () =>
+    setup(async ({ write, load }) => {
+      await write('list.parquet', 'SELECT [1, NULL]::BIGINT[] AS c')
+      expect(await load(['list.parquet'], [{ ...from('c', 'INT64'), mode: 'REPEATED' }])).to.match(
+        /Array cannot have a null element; error in writing field c/,
+      )
+    }))
+
   it('fills NULL where one of several files lacks a column, and refuses one that all lack', () =>
     setup(async ({ write, load, texts }) => {
       await write('a.parquet', 'SELECT 1 AS c')

@@ -29,15 +29,20 @@ const dateText = /^\d{4}-\d\d-\d\d$/
 const decimalText = /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$/
 const integerText = /^[+-]?\d{1,19}$/
 /** A day, or an instant: T or a space, seconds and their fractions and an offset may be left out. */
-const timestampText = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$/i
-const timeText = /^\d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,6})?)?$/
+const timestampText =
+  /^\d{4}-\d\d-\d\d([T ]([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d+)?)?( ?(Z|UTC|[+-]\d\d(:?\d\d)?))?)?$/i
+const timeText = /^([01]?\d|2[0-3]):[0-5]?\d(:[0-5]?\d(\.\d{1,6})?)?$/
 const base64Text = /^[A-Za-z0-9+/]*={0,2}$/
 const canonicalDecimal = /^-?(0|[1-9]\d{0,27})(\.\d{0,8}[1-9])?$/
 const trues = new Set(['true', 't', 'yes', 'y', '1'])
 const falses = new Set(['false', 'f', 'no', 'n', '0'])
 
+/** A day of the years 1 to 9999. */
 export const isDate = (text: string): boolean =>
-  dateText.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text)
+  dateText.test(text) &&
+  !text.startsWith('0000') &&
+  !Number.isNaN(Date.parse(text)) &&
+  new Date(text).toISOString().startsWith(text)
 export const isInt64 = (text: string): boolean =>
   integerText.test(text) && BigInt(text) >= -(2n ** 63n) && BigInt(text) < 2n ** 63n
 export const isBase64 = (text: string): boolean => base64Text.test(text)

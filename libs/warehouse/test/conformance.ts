@@ -397,6 +397,44 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
       await expectCode(warehouse.append('log', [row(1, { other: 1 })]), 'QUERY_INVALID', /other/)
       await expectCode(warehouse.append('nothing', [row(1)]), 'TABLE_NOT_FOUND')
     }))
+  it('takes no day, clock, number or array that BigQuery has not, in rows and in parameters', () =>
+    setup(async ({ warehouse }) => {
+      const columns: Column[] = [
+        { name: 'day', type: 'DATE' },
+        { name: 'clock', type: 'TIME' },
+        { name: 'at', type: 'TIMESTAMP' },
+        { name: 'civil', type: 'DATETIME' },
+        { name: 'whole', type: 'INT64' },
+        { name: 'list', type: 'INT64', mode: 'REPEATED' },
+      ]
+      await warehouse.ensureTable({ dataset: 'tenants', table: 'kinds', columns })
+      for (const [name, type, value] of [
+        ['day', 'DATE', '0000-01-01'],
+        ['day', 'DATE', '2025-02-29'],
+        ['clock', 'TIME', '24:00:00'],
+        ['clock', 'TIME', '10:60:00'],
+        ['at', 'TIMESTAMP', '0000-01-01T00:00:00Z'],
+        ['at', 'TIMESTAMP', '2025-11-19T24:00:00Z'],
+        ['civil', 'DATETIME', '2025-11-19T24:00:00'],
+        // As a number of JSON it has lost digits before it comes here.
+        ['whole', 'INT64', 2 ** 53],
+        ['whole', 'INT64', '9223372036854775808'],
+      ] as const) {
+        await expectCode(warehouse.append('kinds', [{ [name]: value }]), 'QUERY_INVALID', new RegExp(name))
+        await expectCode(
+          warehouse.query({ query: 'SELECT @p AS p', parameters: [{ name: 'p', type, value }] }),
+          'QUERY_INVALID',
+          /@p/,
+        )
+      }
+      await expectCode(warehouse.append('kinds', [{ list: [1, null] }]), 'QUERY_INVALID', /list/)
+      await warehouse.append('kinds', [
+        { day: '0001-01-01', clock: '23:59:59', whole: '9223372036854775807', list: [2 ** 53 - 1] },
+      ])
+      expect(
+        await warehouse.query({ query: 'SELECT day, whole, list FROM kinds', default_dataset: 'tenants' }),
+      ).to.deep.equal([{ day: '0001-01-01', whole: '9223372036854775807', list: [2 ** 53 - 1] }])
+    }))
   it('binds parameters, never pastes them', () =>
     setup(async ({ warehouse }) => {
       await warehouse.append('log', [row(1, { event_id: "a' OR '1'='1" }), row(2)])

@@ -9,6 +9,7 @@ import type { Context } from './context.ts'
 import { storeJob } from './job-store.ts'
 import { journalDataset } from './journal-rows.ts'
 import { select } from './select.ts'
+import type { Selected } from './select.ts'
 import { runStatement } from './statements.ts'
 import { assertBytes, bytesOf } from './translations.ts'
 import { write } from './write.ts'
@@ -75,29 +76,37 @@ const performWrite = async (context: Context, job: KeptJob, spec: JobSpec | Work
   if (destination.dataset === journalDataset && destination.write_mode !== 'append')
     await context.applier.applyFor([destination])
   // DDL of a table and rows into it exclude each other; other tables go on.
-  return context.locked(`${destination.dataset}.${destination.table}`, async () => {
-    assertOpen(context)
-    const { done, table } = await context.transaction(
-      async (connection) => {
-        if (entry.cancelled) throw new AppError('CANCELLED', 'the job was cancelled')
-        const { rows, table: after } = await write(context, connection, destination, selected)
-        const finished: KeptJob = {
-          ...job,
-          rows_written: rows,
-          bytes_processed: selected.bytes,
-          ended_ms: context.now().getTime(),
-          ...(selected.outcome === undefined ? {} : { outcome: selected.outcome }),
-        }
-        await storeJob(context, connection, finished)
-        return { done: finished, table: after }
-      },
-      (connection) => {
-        entry.connection = connection
-      },
-    )
-    context.catalog.tableIs(destination.dataset, destination.table, table)
-    return done
-  })
+  const writeOnce = (given: Selected) =>
+    context.locked(`${destination.dataset}.${destination.table}`, async () => {
+      assertOpen(context)
+      const { done, table } = await context.transaction(
+        async (connection) => {
+          if (entry.cancelled) throw new AppError('CANCELLED', 'the job was cancelled')
+          const { rows, table: after } = await write(context, connection, destination, given)
+          const finished: KeptJob = {
+            ...job,
+            rows_written: rows,
+            bytes_processed: given.bytes,
+            ended_ms: context.now().getTime(),
+            ...(given.outcome === undefined ? {} : { outcome: given.outcome }),
+          }
+          await storeJob(context, connection, finished)
+          return { done: finished, table: after }
+        },
+        (connection) => {
+          entry.connection = connection
+        },
+      )
+      context.catalog.tableIs(destination.dataset, destination.table, table)
+      return done
+    })
+  try {
+    return await writeOnce(selected)
+  } catch (error) {
+    const other = await selected.again?.(error)
+    if (other === undefined) throw error
+    return await writeOnce({ ...selected, ...other }).finally(other.release)
+  }
 }
 /** Never throws for what is the job's own fault: that is the job's error, and is stored. */
 export const perform = async (context: Context, job_id: string, entry: Running): Promise<KeptJob> => {

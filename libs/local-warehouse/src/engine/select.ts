@@ -18,6 +18,10 @@ export interface Selected extends Bound {
   /** Reads what DuckDB does not check; throws what is wrong. */
   verify?(): Promise<void>
   explain(error: unknown): Promise<AppError>
+  /** Another way to the same rows, where the fault is none of theirs. */
+  again?(
+    fault: unknown,
+  ): Promise<{ sql: string; explain(error: unknown): Promise<AppError>; release(): Promise<void> } | undefined>
   outcome?: Outcome
 }
 

@@ -131,7 +131,14 @@ const valueOf = (table: string, column: Column, selected: readonly Column[], bou
     )
     return `CASE WHEN ${value} IS NOT DISTINCT FROM CAST(${literal(rule.value)} AS ${type}) THEN ${value} ELSE ${outside} END`
   }
-  return column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value
+  if (column.mode !== 'REPEATED') return value
+  const empty = raise(
+    'QUERY_INVALID',
+    `Array cannot have a null element; error in writing field ${column.name}`,
+    `CASE WHEN len(${value}) >= 0 THEN '' END`,
+    type,
+  )
+  return `CASE WHEN len(${value}) > list_aggregate(${value}, 'count') THEN ${empty} ELSE COALESCE(${value}, []) END`
 }
 
 /** Rows that were written, and the table as it is once the transaction is done. */

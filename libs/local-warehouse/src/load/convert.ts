@@ -53,8 +53,40 @@ const objectFrom = (text: string): string =>
 export const memberFrom = (text: string, key: string): string =>
   `NULLIF(json_extract_string(${objectFrom(text)}, ${literal(pointerOf(key))}), '')`
 const pointerOf = (key: string): string => `/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`
-/** Text to the column's type, NULL when it does not convert. */
+/** Days and instants as DuckDB compares them: it has more years than BigQuery, and an hour 24. */
+const bounds: Readonly<Partial<Record<Column['type'], readonly [string, string]>>> = {
+  DATE: [`DATE '0001-01-01'`, `DATE '9999-12-31'`],
+  DATETIME: [`TIMESTAMP '0001-01-01 00:00:00'`, `TIMESTAMP '9999-12-31 23:59:59.999999'`],
+  TIMESTAMP: [`TIMESTAMPTZ '0001-01-01 00:00:00+00'`, `TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'`],
+  TIME: [`TIME '00:00:00'`, `TIME '23:59:59.999999'`],
+  FLOAT64: [`'-1.7976931348623157e308'::DOUBLE`, `'1.7976931348623157e308'::DOUBLE`],
+}
+/** The value when BigQuery has it, else NULL. */
+export const withinType = (value: string, type: Column['type']): string => {
+  const [from, to] = bounds[type] ?? []
+  return from === undefined || to === undefined
+    ? value
+    : `CASE WHEN ${value} BETWEEN ${from} AND ${to} THEN ${value} END`
+}
+/** Text to the column's type, NULL when it does not convert: DuckDB takes more spellings than BigQuery. */
 export const attempt = (text: string, column: FileColumn): string => {
+  const value = withinType(plainAttempt(text, column), column.type)
+  switch (column.type) {
+    case 'DATE':
+    case 'DATETIME':
+    case 'TIMESTAMP':
+      return column.format === undefined
+        ? `CASE WHEN ltrim(${text}) LIKE '____-__-__%' AND substr(ltrim(${text}), 12, 2) <> '24' THEN ${value} END`
+        : value
+    case 'NUMERIC':
+    case 'BIGNUMERIC':
+    case 'FLOAT64':
+      return `CASE WHEN NOT contains(${text}, '_') THEN ${value} END`
+    default:
+      return value
+  }
+}
+const plainAttempt = (text: string, column: FileColumn): string => {
   const type = typeOf(column)
   switch (column.type) {
     case 'STRING':

@@ -1,0 +1,26 @@
+/** Files of a load as bytes, unpacked where their path ends in .gz. */
+import { createReadStream } from 'node:fs'
+import { createGunzip } from 'node:zlib'
+import { AppError } from '@convergence/contracts'
+import type { LoadSpec } from '@convergence/warehouse'
+
+export type File = LoadSpec['files'][number]
+
+export const isGzip = (path: string): boolean => path.endsWith('.gz')
+export const bytesOf = (file: File): AsyncIterable<Buffer> => {
+  const raw = createReadStream(file.path, { highWaterMark: 1 << 20 })
+  if (!isGzip(file.path)) return raw as AsyncIterable<Buffer>
+  const unzipped = createGunzip({ chunkSize: 1 << 20 })
+  raw.on('error', (error) => unzipped.destroy(error))
+  return raw.pipe(unzipped) as AsyncIterable<Buffer>
+}
+/** Throws nothing: the fault of a file that is not there, or not whole. */
+export const unreadable = (file: File, error: unknown): AppError =>
+  new AppError(
+    'EXPORT_INVALID',
+    `${file.name}: cannot be read (${/ENOENT/.test(String(error)) ? 'there is no such file' : isGzip(file.path) ? 'it is not a whole gzip file' : 'the disk answers with an error'})`,
+    { cause: error },
+  )
+
+/** As DuckDB calls it. */
+export const compression = (file: File): string => (isGzip(file.path) ? 'gzip' : 'none')

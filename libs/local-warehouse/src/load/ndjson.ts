@@ -1,0 +1,141 @@
+/** NDJSON files as one SELECT; decimals are read as text, so that no digit is lost on the way. */
+import { AppError } from '@convergence/contracts'
+import type { Column } from '@convergence/contracts'
+import type { Row } from '@convergence/warehouse'
+import { raise, raised, wordFault } from '../faults.ts'
+import { holdsBytes, literal, misfitOf, quoted, typeOf } from '../values.ts'
+import { decimalFrom, shown, wrongValue } from './convert.ts'
+import { bytesOf, compression, unreadable } from './files.ts'
+import type { File } from './files.ts'
+
+async function* linesOf(file: File): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of bytesOf(file)) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop() ?? ''
+    yield* lines
+  }
+  if (rest !== '') yield rest
+}
+/** What JSON is read as before it is converted: decimals as text, for reading them as numbers would lose digits. */
+const jsonType = (column: Column): string => {
+  const one =
+    column.type === 'STRUCT'
+      ? `STRUCT(${(column.fields ?? []).map((field) => `${quoted(field.name)} ${jsonType(field)}`).join(', ')})`
+      : column.type === 'NUMERIC' || column.type === 'BIGNUMERIC' || column.type === 'BYTES'
+        ? 'VARCHAR'
+        : typeOf({ ...column, mode: 'NULLABLE' })
+  return column.mode === 'REPEATED' ? `${one}[]` : one
+}
+/**
+ * DuckDB's cast rounds away digits that a BIGNUMERIC here cannot hold, also deep inside: such values are converted one
+ * by one.
+ */
+const holdsBigNumeric = ({ type, fields = [] }: Column): boolean =>
+  type === 'BIGNUMERIC' || fields.some(holdsBigNumeric)
+const isTakenApart = (column: Column): boolean => holdsBigNumeric(column) || holdsBytes(column)
+/** What JSON was read as, to the column's type. `k`: the column that a fault names. */
+const fromJson = (value: string, column: Column, k: number, depth = 0): string => {
+  const type = typeOf(column)
+  const decimals = column.type === 'NUMERIC' || column.type === 'BIGNUMERIC'
+  if (column.mode === 'REPEATED' && isTakenApart(column))
+    return `list_transform(${value}, lambda x${depth}: ${fromJson(`x${depth}`, { ...column, mode: 'NULLABLE' }, k, depth + 1)})`
+  if (column.type === 'STRUCT' && isTakenApart(column))
+    return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${(column.fields ?? []).map((field) => `${quoted(field.name)} := ${fromJson(`${value}.${quoted(field.name)}`, field, k, depth)}`).join(', ')}) END`
+  if (column.type === 'BYTES' && column.mode !== 'REPEATED') return `from_base64(${value})`
+  if (decimals && column.mode !== 'REPEATED')
+    return `CASE WHEN ${value} IS NULL THEN NULL ELSE COALESCE(${decimalFrom(value, column.type as 'NUMERIC' | 'BIGNUMERIC')}, ${raise('EXPORT_INVALID', `${wrongValue}${k} `, value, type)}) END`
+  return jsonType(column) === type ? value : `CAST(${value} AS ${type})`
+}
+/** The first BIGNUMERIC with digits that are not held here, as far as JavaScript still sees them. */
+const tooFine = (columns: readonly Column[], row: Row, path = ''): { path: string; got: string } | undefined => {
+  for (const column of columns) {
+    for (const value of [row[column.name]].flat()) {
+      const own = `${path}${column.name}`
+      if (column.type === 'BIGNUMERIC' && /\.\d{18}\d*[1-9]/.test(String(value)))
+        return { path: own, got: String(value) }
+      const inner =
+        column.type === 'STRUCT' && value !== null && value !== undefined
+          ? tooFine(column.fields ?? [], value as Row, `${own}.`)
+          : undefined
+      if (inner !== undefined) return inner
+    }
+  }
+  return undefined
+}
+export const planNdjson = (
+  files: readonly File[],
+  columns: readonly Column[],
+): { sql: string; explain(error: unknown): Promise<AppError> } => {
+  const selects = ['gzip', 'none'].flatMap((kind) => {
+    const same = files.filter((file) => compression(file) === kind)
+    if (same.length === 0) return []
+    const shape = `{${columns.map((column) => `${literal(column.name)}: ${literal(jsonType(column))}`).join(', ')}}`
+    const values = columns.map((column, k) => {
+      const value = fromJson(`r.${quoted(column.name)}`, column, k)
+      return `${column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value} AS ${quoted(column.name)}`
+    })
+    return [
+      `SELECT ${values.join(', ')} FROM read_json([${same.map(({ path }) => literal(path)).join(', ')}], format='newline_delimited', auto_detect=false, compression='${kind === 'none' ? 'uncompressed' : kind}', columns=${shape}) AS r`,
+    ]
+  })
+  /** The first line that is no JSON object of these columns. */
+  const find = async (): Promise<AppError | undefined> => {
+    for (const file of files) {
+      let line = 0
+      try {
+        for await (const text of linesOf(file)) {
+          line += 1
+          if (text.trim() === '') continue
+          let row: unknown
+          try {
+            row = JSON.parse(text)
+          } catch {
+            return new AppError('EXPORT_INVALID', `${file.name}:${line}: expected a JSON object, got ${shown(text)}`)
+          }
+          const fine = typeof row === 'object' && row !== null ? tooFine(columns, row as Row) : undefined
+          if (fine !== undefined)
+            return new AppError(
+              'EXPORT_INVALID',
+              `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got ${shown(fine.got)}`,
+            )
+          const wrong = misfitOf(columns, row)
+          if (wrong !== undefined)
+            return new AppError(
+              'EXPORT_INVALID',
+              `${file.name}:${line}, column ${wrong.path}: expected ${wrong.expected}, got ${typeof wrong.got === 'string' ? shown(wrong.got) : JSON.stringify(wrong.got).slice(0, 60)}`,
+            )
+        }
+      } catch (error) {
+        return unreadable(file, error)
+      }
+    }
+    return undefined
+  }
+  return {
+    sql: selects.join(' UNION ALL '),
+    explain: async (error) => {
+      const text = error instanceof Error ? error.message : String(error)
+      const own = raised(error)
+      if (
+        own === undefined &&
+        !/^(Invalid Input|Conversion|Out of Range|IO|Constraint)|JSON|gzip|decompress|unicode/i.test(text)
+      )
+        return wordFault(error)
+      if (own !== undefined && !own.text.startsWith(wrongValue)) return wordFault(error)
+      // DuckDB's own line numbers are approximate here.
+      return (
+        (await find()) ??
+        new AppError(
+          'EXPORT_INVALID',
+          `${files
+            .map(({ name }) => name)
+            .slice(0, 3)
+            .join(', ')}: ${own === undefined ? wordFault(error).message : "a value is not of its column's type"}`,
+          { cause: error },
+        )
+      )
+    },
+  }
+}
