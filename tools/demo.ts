@@ -6,16 +6,16 @@
  * progress, checks every total against the sums of the samples, prints the tables. With `-- --keep` it stays up.
  */
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { readFileSync } from 'node:fs'
 import { openBus, openSigner } from '@convergence/bus'
 import { runId, systemTenant, type Column } from '@convergence/contracts'
 import { openLog } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
-import { followRun, openClient, type RunStatus } from './client.ts'
+import { followRun, openClient, type Client, type RunStatus } from './client.ts'
+import { runCommand } from './command.ts'
 import { startPlatform, type Platform } from './platform.ts'
 import { writeSamples, type Samples } from './samples/samples.ts'
 
@@ -65,13 +65,13 @@ export const loadBillingExport = async (warehouse: Warehouse, file: string): Pro
   return result.rows_written
 }
 
-interface Asked {
+interface WantedRun {
   tenant: TenantId
   pipeline: string
   parameters: Record<string, string>
   how: 'REST' | 'Pub/Sub'
 }
-const wanted = (tenant: TenantId, how: Asked['how']): Asked[] => [
+const wanted = (tenant: TenantId, how: WantedRun['how']): WantedRun[] => [
   ...days.map((date) => ({ tenant, how, pipeline: 'gcp/cost/billing', parameters: { date } })),
   { tenant, how, pipeline: 'aws/cost/cur', parameters: { month } },
   { tenant, how, pipeline: 'azure/cost/exports', parameters: { month } },
@@ -119,186 +119,239 @@ const showTable = async (
   return { rows: Number(sum?.['n']), total: String(sum?.['total']) }
 }
 
-const main = async (): Promise<number> => {
-  const keep = process.argv.includes('--keep')
+/** What each part of the demo goes on with. */
+interface Demo {
+  platform: Platform
+  client: Client
+  admin_key: string
+  samples: Samples
+  /** API key of each tenant, from its onboarding. */
+  keys: Readonly<Record<TenantId, string>>
+}
+type StartedRun = WantedRun & { id: string }
+
+const seconds = (since: number): string => ((performance.now() - since) / 1000).toFixed(1)
+
+const start = async (data_folder: string, started: number): Promise<Omit<Demo, 'keys'>> => {
+  heading('1. Start: broker, warehouse, keys and five services in this process')
+  const samples = await writeSamples({
+    folder: data_folder,
+    tenants: [...tenants],
+    seed: 7,
+    rows_per_provider: 3000,
+    month,
+    days,
+  })
+  const platform = await startPlatform({
+    data_folder,
+    port: 0,
+    log: openLog({ level: 'error' }),
+    close_timeout_ms: 5_000,
+  })
+  const { url, admin_key = '' } = platform
+  const client = openClient(url)
+  console.log(`  ready at ${url} after ${seconds(started)} s`)
+  const boot = (await client.call('POST', '/api/v1/admin/bootstrap', { admin: admin_key, body: {} })).body
+  console.log(`  central dataset ${String(boot['dataset'])}: ${(boot['tables_existing'] as string[]).length} tables`)
+  return { platform, client, admin_key, samples }
+}
+
+const onboard = async (client: Client): Promise<Demo['keys']> => {
+  heading('2. Onboard two tenants')
+  const keys: Record<TenantId, string> = { acme_corp: '', globex: '' }
+  for (const tenant of tenants) {
+    const { body } = await client.call('POST', '/api/v1/tenants/onboard', {
+      body: {
+        tenant_id: tenant,
+        company_name: tenant === 'acme_corp' ? 'Acme Corp' : 'Globex',
+        admin_email: `admin@${tenant.replace('_', '-')}.example`,
+        subscription_plan: 'SCALE',
+      },
+    })
+    keys[tenant] = String(body['api_key'])
+    console.log(
+      `  ${tenant.padEnd(10)} plan ${String(body['subscription_plan'])}, dataset made, ` +
+        `validation run ${String(body['dryrun_status'])}`,
+    )
+  }
+  return keys
+}
+
+const deliver = async ({ platform, samples }: Demo): Promise<void> => {
+  heading('3. The providers deliver their exports')
+  const exported = await loadBillingExport(platform.warehouse, samples.gcp_file)
+  const named = (suffix: string) => tenants.map((tenant) => `${tenant}-${suffix}`).join(', ')
+  console.log(`  Google Cloud  billing_export table, ${exported} nested rows for both tenants`)
+  console.log(`  AWS           CUR csv.gz with manifest in s3 buckets ${named('cur')}`)
+  console.log(`  Azure         cost export csv with manifest in containers ${named('exports')}`)
+}
+
+const startByRest = async ({ client, keys }: Demo): Promise<StartedRun[]> => {
+  const runs: StartedRun[] = []
+  for (const run of wanted('acme_corp', 'REST')) {
+    const { body } = await client.call('POST', `/api/v1/pipelines/run/${run.tenant}/${run.pipeline}`, {
+      key: keys[run.tenant],
+      body: run.parameters,
+    })
+    runs.push({ ...run, id: String(body['pipeline_logging_id']) })
+  }
+  return runs
+}
+
+/** As an upstream system does: it signs with a key that the operator knows, and publishes. */
+const startByMessage = async ({ platform, client, admin_key }: Demo): Promise<StartedRun[]> => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  const public_key = publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  await client.call('POST', '/api/v1/admin/publisher-keys', {
+    admin: admin_key,
+    body: { kid: 'globex-upstream', tenant_id: 'globex', public_key },
+  })
+  const upstream = openBus({
+    port: platform.broker,
+    log: openLog({ service: 'upstream', level: 'error' }),
+    signers: { outside: openSigner(privateKey, 'globex-upstream') },
+  })
+  const runs: StartedRun[] = []
+  for (const run of wanted('globex', 'Pub/Sub')) {
+    const { tenant: tenant_id, pipeline, parameters } = run
+    const idempotency_key = `${pipeline}:${Object.values(parameters).join(':')}`
+    const event = { tenant_id, pipeline, parameters, trigger_type: 'publisher' as const }
+    await upstream.publish([{ topic: 'run-requested', event, idempotency_key }])
+    runs.push({ ...run, id: runId(tenant_id, idempotency_key) })
+  }
+  await upstream.close()
+  return runs
+}
+
+const showEnd = (run: StartedRun, result: RunStatus, done: number, of: number): void => {
+  const width = 24
+  const bar = '#'.repeat(Math.round((done / of) * width)).padEnd(width, '.')
+  const rows = result.steps.reduce((sum, step) => sum + (step.rows_written ?? 0), 0)
+  console.log(
+    [
+      `  [${bar}] ${String(done).padStart(2)}/${of} `,
+      run.tenant.padEnd(9),
+      run.pipeline.padEnd(18),
+      Object.values(run.parameters).join(' ').padEnd(10),
+      run.how.padEnd(7),
+      result.status === 'COMPLETED' ? green(result.status) : red(result.status),
+      `${String(rows).padStart(5)} rows`,
+      `${String(result.duration_ms ?? '').padStart(5)} ms`,
+    ].join(' '),
+  )
+  if (result.error_message !== null && result.error_message !== undefined)
+    console.log(red(`      ${result.error_code ?? ''}: ${result.error_message}`))
+}
+
+/** A line for each run when it ends. Returns how they ended. */
+const follow = async ({ platform, client, keys }: Demo, runs: readonly StartedRun[]): Promise<RunStatus[]> => {
+  let done = 0
+  return Promise.all(
+    runs.map(async (run) => {
+      // A run asked for by a message is known once the scheduler has taken it.
+      for (let tries = 0; tries < 200; tries += 1) {
+        const { status } = await client.call('GET', `/api/v1/pipelines/runs/${run.id}`, {
+          key: keys[run.tenant],
+          expect: [200, 404],
+        })
+        if (status === 200) break
+        await new Promise((resolve) => setTimeout(resolve, 25))
+      }
+      const result = await followRun(platform.url, keys[run.tenant], run.id)
+      done += 1
+      showEnd(run, result, done, runs.length)
+      return result
+    }),
+  )
+}
+
+/** Returns how many tables are not the sum of their export. */
+const showCosts = async ({ platform, samples }: Demo): Promise<number> => {
+  heading('5. Cost tables')
+  let wrong = 0
+  for (const tenant of tenants)
+    for (const spec of costTables) {
+      const { rows, total } = await showTable(platform.warehouse, tenant, spec)
+      const expected = samples.expected[tenant]?.[spec.provider]
+      if (expected !== undefined && expected.rows === rows && expected.cost === total)
+        console.log(dim(`    equals the sum of the export's own rows: ${total}`))
+      else {
+        wrong += 1
+        const sought = `${expected?.rows ?? 0} rows and ${expected?.cost ?? 'nothing'}`
+        console.log(red(`    expected ${sought}, got ${rows} rows and ${total}`))
+      }
+    }
+  return wrong
+}
+
+const showRecord = async ({ platform: { warehouse }, client, keys }: Demo): Promise<void> => {
+  heading('6. The record')
+  for (const tenant of tenants) {
+    const { body } = await client.call<{ usage: { daily: { used: number; limit: number } } }>(
+      'GET',
+      `/api/v1/tenants/${tenant}`,
+      { key: keys[tenant] },
+    )
+    const [recorded] = await warehouse.query({
+      query: `SELECT COUNT(DISTINCT pipeline_logging_id) AS runs, COUNT(step_id) AS steps
+              FROM \`${warehouse.project_id}.${tenant}.tenant_comprehensive_view\``,
+    })
+    const { used, limit } = body.usage.daily
+    console.log(
+      `  ${tenant.padEnd(10)} ${String(recorded?.['runs'])} runs, ${String(recorded?.['steps'])} steps recorded; ` +
+        `today ${used} of ${limit} runs of its plan used`,
+    )
+  }
+}
+
+const stayUp = async ({ platform, admin_key, keys }: Demo): Promise<void> => {
+  console.log(`\nStays up at ${platform.url} until Ctrl-C.\n  admin key ${admin_key}`)
+  for (const tenant of tenants) console.log(`  ${tenant} key ${keys[tenant]}`)
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', () => {
+      resolve()
+    })
+  })
+}
+
+/** Returns whether every run completed and every table equals its export. */
+const runDemo = async ({ keep }: { keep: boolean }): Promise<boolean> => {
   const started = performance.now()
   const data_folder = mkdtempSync(join(tmpdir(), 'convergence-demo-'))
   let platform: Platform | undefined
-  let samples: Samples
   try {
     console.log(bold("Convergence: from three clouds' exports to each tenant's cost tables"))
     console.log(dim(`data folder ${data_folder}${keep ? '' : ', removed at the end'}`))
-
-    heading('1. Start: broker, warehouse, keys and five services in this process')
-    samples = await writeSamples({
-      folder: data_folder,
-      tenants: [...tenants],
-      seed: 7,
-      rows_per_provider: 3000,
-      month,
-      days,
-    })
-    platform = await startPlatform({
-      data_folder,
-      port: 0,
-      log: openLog({ service: 'demo', level: 'error' }),
-      close_timeout_ms: 5_000,
-    })
-    const { url, admin_key = '', warehouse } = platform
-    const client = openClient(url)
-    console.log(`  ready at ${url} after ${((performance.now() - started) / 1000).toFixed(1)} s`)
-    const boot = (await client.call('POST', '/api/v1/admin/bootstrap', { admin: admin_key, body: {} })).body
-    console.log(`  central dataset ${String(boot['dataset'])}: ${(boot['tables_existing'] as string[]).length} tables`)
-
-    heading('2. Onboard two tenants')
-    const keys: Partial<Record<TenantId, string>> = {}
-    for (const tenant of tenants) {
-      const { body } = await client.call('POST', '/api/v1/tenants/onboard', {
-        body: {
-          tenant_id: tenant,
-          company_name: tenant === 'acme_corp' ? 'Acme Corp' : 'Globex',
-          admin_email: `admin@${tenant.replace('_', '-')}.example`,
-          subscription_plan: 'SCALE',
-        },
-      })
-      keys[tenant] = String(body['api_key'])
-      console.log(
-        `  ${tenant.padEnd(10)} plan ${String(body['subscription_plan'])}, dataset made, validation run ${String(body['dryrun_status'])}`,
-      )
-    }
-    const keyOf = (tenant: TenantId) => keys[tenant] ?? ''
-
-    heading('3. The providers deliver their exports')
-    const exported = await loadBillingExport(warehouse, samples.gcp_file)
-    console.log(`  Google Cloud  billing_export table, ${exported} nested rows for both tenants`)
-    console.log(
-      `  AWS           CUR csv.gz with manifest in s3 buckets ${tenants.map((tenant) => `${tenant}-cur`).join(', ')}`,
-    )
-    console.log(
-      `  Azure         cost export csv with manifest in containers ${tenants.map((tenant) => `${tenant}-exports`).join(', ')}`,
-    )
-
+    const opened = await start(data_folder, started)
+    ;({ platform } = opened)
+    const demo: Demo = { ...opened, keys: await onboard(opened.client) }
+    await deliver(demo)
     heading('4. Runs: acme_corp asks by REST, globex by signed messages on Pub/Sub')
-    const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-    await client.call('POST', '/api/v1/admin/publisher-keys', {
-      admin: admin_key,
-      body: {
-        kid: 'globex-upstream',
-        tenant_id: 'globex',
-        public_key: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
-      },
-    })
-    const upstream = openBus({
-      port: platform.broker,
-      log: openLog({ service: 'upstream', level: 'error' }),
-      signers: { outside: openSigner(privateKey, 'globex-upstream') },
-    })
-    const asked: (Asked & { id: string })[] = []
-    for (const run of wanted('acme_corp', 'REST')) {
-      const { body } = await client.call('POST', `/api/v1/pipelines/run/${run.tenant}/${run.pipeline}`, {
-        key: keyOf(run.tenant),
-        body: run.parameters,
-      })
-      asked.push({ ...run, id: String(body['pipeline_logging_id']) })
-    }
-    for (const run of wanted('globex', 'Pub/Sub')) {
-      const idempotency_key = `${run.pipeline}:${Object.values(run.parameters).join(':')}`
-      await upstream.publish([
-        {
-          topic: 'run-requested',
-          event: {
-            tenant_id: run.tenant,
-            pipeline: run.pipeline,
-            parameters: run.parameters,
-            trigger_type: 'publisher',
-          },
-          idempotency_key,
-        },
-      ])
-      asked.push({ ...run, id: runId(run.tenant, idempotency_key) })
-    }
-    let done = 0
-    const finished: RunStatus[] = await Promise.all(
-      asked.map(async (run) => {
-        // A run asked for by a message is known once the scheduler has taken it.
-        for (let tries = 0; tries < 200; tries += 1) {
-          const { status } = await client.call('GET', `/api/v1/pipelines/runs/${run.id}`, {
-            key: keyOf(run.tenant),
-            expect: [200, 404],
-          })
-          if (status === 200) break
-          await new Promise((resolve) => setTimeout(resolve, 25))
-        }
-        const result = await followRun(url, keyOf(run.tenant), run.id)
-        done += 1
-        const width = 24
-        const bar = '#'.repeat(Math.round((done / asked.length) * width)).padEnd(width, '.')
-        const rows = result.steps.reduce((sum, step) => sum + (step.rows_written ?? 0), 0)
-        const what = Object.values(run.parameters).join(' ')
-        console.log(
-          `  [${bar}] ${String(done).padStart(2)}/${asked.length}  ${run.tenant.padEnd(9)} ${run.pipeline.padEnd(18)} ${what.padEnd(10)} ${run.how.padEnd(7)} ${result.status === 'COMPLETED' ? green(result.status) : red(result.status)} ${String(rows).padStart(5)} rows ${String(result.duration_ms ?? '').padStart(5)} ms`,
-        )
-        if (result.error_message !== null && result.error_message !== undefined)
-          console.log(red(`      ${result.error_code ?? ''}: ${result.error_message}`))
-        return result
-      }),
-    )
-    await upstream.close()
-
-    heading('5. Cost tables')
-    let wrong = finished.filter((run) => run.status !== 'COMPLETED').length
-    for (const tenant of tenants) {
-      for (const spec of costTables) {
-        const shown = await showTable(warehouse, tenant, spec)
-        const expected = samples.expected[tenant]?.[spec.provider]
-        const same = expected !== undefined && expected.rows === shown.rows && expected.cost === shown.total
-        if (!same) {
-          wrong += 1
-          console.log(
-            red(
-              `    expected ${expected?.rows ?? 0} rows and ${expected?.cost ?? 'nothing'}, found ${shown.rows} rows and ${shown.total}`,
-            ),
-          )
-        } else console.log(dim(`    equals the sum of the export's own rows: ${shown.total}`))
-      }
-    }
-
-    heading('6. The record')
-    for (const tenant of tenants) {
-      const { body } = await client.call<{ usage: { daily: { used: number; limit: number } } }>(
-        'GET',
-        `/api/v1/tenants/${tenant}`,
-        { key: keyOf(tenant) },
-      )
-      const [runs] = await warehouse.query({
-        query: `SELECT COUNT(DISTINCT pipeline_logging_id) AS runs, COUNT(step_id) AS steps FROM \`${warehouse.project_id}.${tenant}.tenant_comprehensive_view\``,
-      })
-      console.log(
-        `  ${tenant.padEnd(10)} ${String(runs?.['runs'])} runs, ${String(runs?.['steps'])} steps recorded; today ${body.usage.daily.used} of ${body.usage.daily.limit} runs of its plan used`,
-      )
-    }
-    console.log(
-      wrong === 0
-        ? green(
-            `\nAll ${asked.length} runs completed, every table equals its export. ${((performance.now() - started) / 1000).toFixed(1)} s`,
-          )
-        : red(`\n${wrong} things are not as they should be`),
-    )
-    if (keep && wrong === 0) {
-      console.log(
-        `\nStays up at ${url} until Ctrl-C.\n  admin key ${admin_key}\n${tenants.map((tenant) => `  ${tenant} key ${keyOf(tenant)}`).join('\n')}`,
-      )
-      await new Promise<void>((resolve) => {
-        process.once('SIGINT', () => {
-          resolve()
-        })
-      })
-    }
-    return wrong === 0 ? 0 : 1
+    const runs = [...(await startByRest(demo)), ...(await startByMessage(demo))]
+    const ends = await follow(demo, runs)
+    const wrong = ends.filter(({ status }) => status !== 'COMPLETED').length + (await showCosts(demo))
+    await showRecord(demo)
+    const good = `\nAll ${runs.length} runs completed, every table equals its export. ${seconds(started)} s`
+    console.log(wrong === 0 ? green(good) : red(`\n${wrong} things are not as they should be`))
+    if (keep && wrong === 0) await stayUp(demo)
+    return wrong === 0
   } finally {
     await platform?.close()
     rmSync(data_folder, { recursive: true, force: true })
   }
 }
 
-if (import.meta.main) process.exitCode = await main()
+const help = `
+Runs the main job in one process and a throw-away folder: onboards two tenants, loads sample exports of three clouds
+through their pipelines, and prints cost tables. Exit code 1 when a run or a sum is wrong.
+
+  --keep   stays up until Ctrl-C, with the keys printed
+`
+
+if (import.meta.main)
+  await runCommand(
+    { name: 'npm run demo', synopsis: '[--keep]', help, options: { keep: { type: 'boolean' } } },
+    async ({ keep }) => {
+      if (!(await runDemo({ keep: keep === true }))) process.exitCode = 1
+    },
+  )
