@@ -11,7 +11,9 @@ import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLog } from '@convergence/service'
 import { openClient, hasEnded, type RunStatus } from '../client.ts'
+import { runCommand, UsageError } from '../command.ts'
 import { startPlatform, type Platform } from '../platform.ts'
+import { benchAgainst } from './against.ts'
 import { writeBigCur } from '../samples/samples.ts'
 
 interface Figure {
@@ -33,8 +35,6 @@ const record = (name: string, unit: string, goal: string, values: number[]) => {
   )
 }
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
-const only = process.argv.slice(2).filter((argument) => !argument.startsWith('-'))
-const wanted = (name: string) => only.length === 0 || only.some((part) => name.includes(part))
 
 interface World {
   platform: Platform
@@ -358,10 +358,41 @@ const benches = {
   load: benchLoad,
   history: benchHistory,
 }
-console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? ''}, Node ${process.version}; median (least to most)`)
-for (const [name, bench] of Object.entries(benches)) if (wanted(name)) await bench()
-agent.destroy()
-writeFileSync(
-  'bench.json',
-  `${JSON.stringify({ at: new Date().toISOString(), node: process.version, cores: cpus().length, figures: figures.map((figure) => ({ ...figure, median: median(figure.values) })) }, null, 2)}\n`,
+const help = `
+Measures the platform in one process on this machine; prints medians and spread, and writes bench.json. Names choose
+parts: ${Object.keys(benches).join(', ')}; default all of them.
+
+  --against REV   a commit of before and this tree turn by turn, in a worktree of its own; parts default to runs and
+                  start; prints medians, spread and ratio, and adds them to bench-history.jsonl
+  --rounds N      of --against; default 5
+
+Settings: BENCH_ROUNDS (default 3), BENCH_HISTORY (runs, default 99000), BENCH_LOAD_ROWS (default 1000000).
+`
+
+const bench = async (names: readonly string[]) => {
+  console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? ''}, Node ${process.version}; median (least to most)`)
+  for (const [name, measure] of Object.entries(benches))
+    if (names.length === 0 || names.some((part) => name.includes(part))) await measure()
+  agent.destroy()
+  const taken = figures.map((figure) => ({ ...figure, median: median(figure.values) }))
+  const about = { at: new Date().toISOString(), node: process.version, cores: cpus().length }
+  writeFileSync('bench.json', `${JSON.stringify({ ...about, figures: taken }, null, 2)}\n`)
+}
+
+await runCommand(
+  {
+    name: 'npm run bench',
+    synopsis: '[NAME...] [--against REV [--rounds N]]',
+    help,
+    options: { against: { type: 'string' }, rounds: { type: 'string', default: '5' } },
+    positionals: true,
+  },
+  async ({ against, rounds: pairs }, names) => {
+    const unknown = names.find((part) => !Object.keys(benches).some((name) => name.includes(part)))
+    if (unknown !== undefined)
+      throw new UsageError(`expected names of ${Object.keys(benches).join(', ')}, got ${JSON.stringify(unknown)}`)
+    if (!/^[1-9]\d?$/.test(pairs)) throw new UsageError(`--rounds expected a number from 1 to 99, got ${pairs}`)
+    if (against === undefined) await bench(names)
+    else benchAgainst(against, names.length === 0 ? ['runs', 'start'] : names, Number(pairs))
+  },
 )
