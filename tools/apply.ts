@@ -5,7 +5,6 @@
  * RUNTIME=gcp with
  * GCP_PROJECT_ID and BIGQUERY_LOCATION, or a local cloud by PUBSUB_EMULATOR_HOST and BIGQUERY_EMULATOR_HOST.
  */
-import { parseArgs } from 'node:util'
 // eslint-disable-next-line no-restricted-imports -- the door makes topics and does not list them: nothing else needs it
 import { PubSub } from '@google-cloud/pubsub'
 import { allSubscriptions, ensureTopology } from '@convergence/bus'
@@ -14,6 +13,7 @@ import { AppError, centralDataset, deadLetterName, isName, tables, topics, views
 import { bootstrap, openLog } from '@convergence/service'
 import { openWarehouse } from '@convergence/warehouse'
 import { openBigQuery } from '@convergence/warehouse/google'
+import { runCommand } from './command.ts'
 
 export interface Side {
   project_id: string
@@ -148,13 +148,13 @@ export const apply = async (
   }
 }
 
-const main = async () => {
-  const { values } = parseArgs({ options: { 'dry-run': { type: 'boolean', default: false } } })
-  const dry_run = values['dry-run']
+const main = async (dry_run: boolean) => {
   const side = sideOf(process.env)
   if (side.pubsub !== undefined) process.env['METADATA_SERVER_DETECTION'] ??= 'none'
+  const google = `of Google Cloud, ${side.location}`
   console.log(
-    `${side.project_id}: Pub/Sub ${side.pubsub ?? 'of Google Cloud'}, BigQuery ${side.bigquery ?? `of Google Cloud, ${side.location}`}${dry_run ? ', nothing is made' : ''}`,
+    `${side.project_id}: Pub/Sub ${side.pubsub ?? 'of Google Cloud'}, BigQuery ${side.bigquery ?? google}` +
+      (dry_run ? ', nothing is made' : ''),
   )
   const done = await apply(side, { dry_run })
   for (const { kind, name, was_there } of done)
@@ -163,19 +163,25 @@ const main = async () => {
   console.log(`  ${done.length - there} ${dry_run ? 'to be made' : 'made'}, ${there} were there`)
 }
 
-if (import.meta.main) {
-  main().then(
-    () => process.exit(0),
-    (error: unknown) => {
-      if (error instanceof AppError)
-        console.error(`convergence apply: ${[error.message, ...error.faults].join('\n  ')}`)
-      else
-        console.error(
-          error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS')
-            ? `convergence apply: ${error.message}`
-            : error,
-        )
-      process.exit(error instanceof AppError ? 78 : 1)
+const help = `
+Makes topics, subscriptions, dataset, tables and views that are missing: at the local cloud, or with RUNTIME=gcp on
+Google Cloud. What is there stays as it is.
+
+  --dry-run   says what would be made, and makes nothing
+
+Settings: RUNTIME, GCP_PROJECT_ID, BIGQUERY_LOCATION, PUBSUB_EMULATOR_HOST, BIGQUERY_EMULATOR_HOST.
+`
+
+if (import.meta.main)
+  await runCommand(
+    {
+      name: 'npm run apply',
+      synopsis: '[--dry-run]',
+      help,
+      options: { 'dry-run': { type: 'boolean', default: false } },
+    },
+    async ({ 'dry-run': dry_run }) => {
+      await main(dry_run)
+      process.exit(0)
     },
   )
-}

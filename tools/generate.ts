@@ -1,13 +1,11 @@
-/**
- * Writes what is generated from schemas/: event types, the list of error codes, the platform's resources on Google
- * Cloud. `npm run verify` runs it with `--check`
- * and fails where a checked-in file differs.
- */
+/** `npm run generate`: writes what is generated. `npm run verify` runs it with `--check`. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { compile } from 'json-schema-to-typescript'
+import { runCommand } from './command.ts'
 import { platformTexts } from './k8s/platform.ts'
 import { kustomize, writeGoldens } from './k8s/render.ts'
+import { envExample, pageTexts } from './pages.ts'
 
 const root = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
@@ -47,32 +45,40 @@ const errorTypes = (): string => {
   return `// Generated from schemas/errors.json by \`npm run generate\`; do not edit.\n/* eslint-disable */\nexport const errors = {\n${lines.join('\n')}\n} as const\n`
 }
 
-const generated: Record<string, string> = {
-  'libs/contracts/src/events.generated.ts': await eventTypes(),
-  'libs/contracts/src/errors.generated.ts': errorTypes(),
-  ...Object.fromEntries(Object.entries(platformTexts()).map(([name, text]) => [`k8s/platform/base/${name}`, text])),
-}
+const help = `
+Writes what is made from schemas/, services/*/env.schema.json and code: event and error types, the platform's resources
+on Google Cloud, renders of the manifests, .env.example, and the parts of pages between their marks (settings, error
+codes, GoogleSQL lists, cost).
 
-const check = process.argv.includes('--check')
-let stale = 0
-for (const [path, text] of Object.entries(generated)) {
-  if (!check) {
+  --check   writes nothing; names each file that is stale, exit code 1
+`
+
+const generate = async (check: boolean): Promise<void> => {
+  const generated: Record<string, string> = {
+    'libs/contracts/src/events.generated.ts': await eventTypes(),
+    'libs/contracts/src/errors.generated.ts': errorTypes(),
+    ...Object.fromEntries(Object.entries(platformTexts()).map(([name, text]) => [`k8s/platform/base/${name}`, text])),
+    '.env.example': envExample(),
+    ...pageTexts(),
+  }
+  const stale = Object.entries(generated).filter(([path, text]) => !existsSync(join(root, path)) || read(path) !== text)
+  if (check) {
+    for (const [path] of stale) console.error(`${path}: stale; run \`npm run generate\``)
+    if (stale.length > 0) process.exitCode = 1
+    else console.log(`${Object.keys(generated).length} generated files are up to date`)
+    return
+  }
+  for (const [path, text] of stale) {
     mkdirSync(dirname(join(root, path)), { recursive: true })
     writeFileSync(join(root, path), text)
-  } else if (!existsSync(join(root, path)) || read(path) !== text) {
-    stale += 1
-    console.error(`${path}: not what schemas/ says; run \`npm run generate\``)
   }
-}
-if (!check) {
   const command = kustomize()
   if (command === undefined) console.log('k8s/golden is as it was: neither kubectl nor kustomize is installed')
   else await writeGoldens(command)
+  console.log(stale.length === 0 ? 'everything was up to date' : `wrote ${stale.map(([path]) => path).join(', ')}`)
 }
-if (stale > 0) process.exitCode = 1
-else
-  console.log(
-    check
-      ? `${Object.keys(generated).length} generated files are up to date`
-      : `wrote ${Object.keys(generated).join(', ')}`,
-  )
+
+await runCommand(
+  { name: 'npm run generate', synopsis: '[--check]', help, options: { check: { type: 'boolean', default: false } } },
+  ({ check }) => generate(check),
+)

@@ -70,7 +70,7 @@ export const runIdOf = (tenant_id: string, idempotency_key: string): string => {
   return `r_${Array.from({ length: 26 }, (_, index) => alphabet.charAt(Number.parseInt(bits.slice(index * 5, index * 5 + 5), 2))).join('')}`
 }
 
-class Told extends Error {}
+class UsageError extends Error {}
 
 const usage = `npm run publish-run -- --tenant T --pipeline P [--param k=v ...] [--idempotency-key K] [--key-file PEM --kid ID]
   --tenant           tenant id, such as acme_corp
@@ -92,7 +92,7 @@ const localKey = async (
   const file = join(data_folder, `publisher-${tenant_id}.pem`)
   const admin = join(data_folder, 'admin-key')
   if (!existsSync(admin))
-    throw new Told(
+    throw new UsageError(
       `no --key-file given, and ${admin} is not there to register one: start npm start or npm run dev first, or set CONVERGENCE_DATA_DIR`,
     )
   if (!existsSync(file))
@@ -109,12 +109,12 @@ const localKey = async (
       public_key: createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64'),
     }),
   }).catch((error: unknown) => {
-    throw new Told(
+    throw new UsageError(
       `${api_url} does not answer (${error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)}): is the platform running, is API_URL right?`,
     )
   })
   if (!answer.ok)
-    throw new Told(
+    throw new UsageError(
       `the key was not registered: ${((await answer.json().catch(() => ({}))) as { detail?: string }).detail ?? `status ${answer.status}`}`,
     )
   return { kid, key }
@@ -129,7 +129,7 @@ const main = async (): Promise<void> => {
       'idempotency-key': { type: 'string' },
       'key-file': { type: 'string' },
       kid: { type: 'string' },
-      help: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
     },
   })
   if (values.help) {
@@ -150,16 +150,17 @@ const main = async (): Promise<void> => {
     CONVERGENCE_DATA_DIR: data_folder = '.convergence',
   } = process.env
   const host = RUNTIME === 'gcp' ? undefined : (process.env['PUBSUB_EMULATOR_HOST'] ?? '127.0.0.1:8085')
-  if (tenant_id === undefined || pipeline === undefined) throw new Told(`--tenant and --pipeline are needed\n${usage}`)
-  if ((key_file === undefined) !== (given_kid === undefined)) throw new Told('--key-file and --kid go together')
+  if (tenant_id === undefined || pipeline === undefined)
+    throw new UsageError(`--tenant and --pipeline are needed\n${usage}`)
+  if ((key_file === undefined) !== (given_kid === undefined)) throw new UsageError('--key-file and --kid go together')
   if (key_file === undefined && host === undefined)
-    throw new Told(
+    throw new UsageError(
       'with RUNTIME=gcp --key-file and --kid are needed: openssl genpkey -algorithm ed25519 makes a key, POST /api/v1/admin/publisher-keys registers its public half',
     )
   const parameters = Object.fromEntries(
     values.param.map((text) => {
       const at = text.indexOf('=')
-      if (at < 1) throw new Told(`--param expected name=value, got ${JSON.stringify(text)}`)
+      if (at < 1) throw new UsageError(`--param expected name=value, got ${JSON.stringify(text)}`)
       return [text.slice(0, at), text.slice(at + 1)]
     }),
   )
@@ -179,7 +180,7 @@ const main = async (): Promise<void> => {
     const message_id = await topic
       .publishMessage(request({ tenant_id, pipeline, parameters, kid, key, idempotency_key, now: new Date() }))
       .catch((error: unknown) => {
-        throw new Told(
+        throw new UsageError(
           `not published: ${error instanceof Error ? error.message : String(error)}${host === undefined ? '' : ` (Pub/Sub at ${host}: is it running?)`}`,
         )
       })
@@ -198,21 +199,21 @@ const privateKeyOf = (file: string): KeyObject => {
   try {
     key = createPrivateKey(readFileSync(file, 'utf8'))
   } catch {
-    throw new Told(
+    throw new UsageError(
       `${file}: expected an Ed25519 private key in PEM; openssl genpkey -algorithm ed25519 -out ${file} makes one`,
     )
   }
   if (key.asymmetricKeyType !== 'ed25519')
-    throw new Told(`${file}: expected an Ed25519 key, got ${key.asymmetricKeyType ?? 'another kind'}`)
+    throw new UsageError(`${file}: expected an Ed25519 key, got ${key.asymmetricKeyType ?? 'another kind'}`)
   return key
 }
 
 if (import.meta.main) {
   await main().catch((error: unknown) => {
-    const told =
-      error instanceof Told ||
+    const wrongUse =
+      error instanceof UsageError ||
       (error instanceof Error && 'code' in error && String(error.code).startsWith('ERR_PARSE_ARGS'))
-    console.error(told && error instanceof Error ? `convergence publish-run: ${error.message}` : error)
-    process.exitCode = told ? 2 : 1
+    console.error(wrongUse && error instanceof Error ? `convergence publish-run: ${error.message}` : error)
+    process.exitCode = wrongUse ? 2 : 1
   })
 }

@@ -7,6 +7,7 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, readFileSync, readdirSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
+import { runCommand } from './command.ts'
 import { deploymentFaults } from './k8s/check.ts'
 
 const root = join(import.meta.dirname, '..')
@@ -93,16 +94,24 @@ const run = (what: string, args: string[]) => {
   }
 }
 
-run('generated files', ['tools/generate.ts', '--check'])
-run('pipelines and templates', ['tools/validate.ts'])
-checkLinks()
-checkLockFile()
-const deployment = await deploymentFaults()
-faults.push(...deployment.faults)
-for (const line of deployment.skipped) console.log(`verify: skipped ${line}`)
-for (const line of faults) console.error(line)
-if (faults.length > 0) process.exitCode = 1
-else
-  console.log(
-    'verify: generated files, pipelines, links, lock file, pins, manifests of every overlay, image and compose file are in order',
-  )
+const help = `
+Checks what no test sees: generated files, pipelines and templates, links and commands of the documentation, lock file
+and pins, manifests, image and compose file. Names each fault with its place; exit code 1 on any.
+`
+
+await runCommand({ name: 'npm run verify', help }, async () => {
+  run('generated files', ['tools/generate.ts', '--check'])
+  run('pipelines and templates', ['tools/validate.ts'])
+  checkLinks()
+  checkLockFile()
+  const deployment = await deploymentFaults()
+  faults.push(...deployment.faults)
+  for (const line of deployment.skipped) console.log(`verify: skipped ${line}`)
+  for (const line of faults) console.error(line)
+  if (faults.length > 0) process.exitCode = 1
+  else
+    console.log(
+      'verify: generated files, pipelines, links, lock file, pins, manifests of every overlay, image and compose file ' +
+        'are in order',
+    )
+})

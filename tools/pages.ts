@@ -1,0 +1,132 @@
+/** The parts of pages that are made from schemas/ and code: tables of settings, error codes, GoogleSQL lists, cost. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { serviceNames } from '@convergence/contracts'
+import { listsMarkdown } from '@convergence/googlesql/lists'
+import { readEnvSchema, variableOf, type EnvSchema } from '@convergence/service/env'
+import { readUsages, section as costSection } from './cost/main.ts'
+import { platformSchema } from './settings.ts'
+
+const root = join(import.meta.dirname, '..')
+const read = (path: string): string => readFileSync(join(root, path), 'utf8')
+
+interface Part {
+  page: string
+  begin: string
+  end: string
+  text(): string
+}
+
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const line = (cells: readonly string[]) => `| ${cells.map(cell).join(' | ')} |`
+  return `${[line(head), `|${'---|'.repeat(head.length)}`, ...rows.map(line)].join('\n')}\n`
+}
+
+interface ServiceSchema extends EnvSchema {
+  then: { required: string[] }
+  else: { required: string[] }
+}
+const serviceSettings = (service: string): string => {
+  const schema = readEnvSchema(join(root, 'services', service, 'env.schema.json')) as ServiceSchema
+  return table(
+    ['variable', 'needed with RUNTIME', 'default', 'what it is, what is expected'],
+    Object.keys(schema.properties).map((name) => {
+      const { description = '', expected = '', default: usual = '', secret } = variableOf(schema, name)
+      const needed = [
+        ...(schema.then.required.includes(name) ? ['`gcp`'] : []),
+        ...(schema.else.required.includes(name) ? ['`local`'] : []),
+      ]
+      const words = [description, expected, ...(secret === true ? ['secret'] : [])].filter((word) => word !== '')
+      return [`\`${name}\``, needed.join(', '), usual, words.join('; ')]
+    }),
+  )
+}
+
+const platformSettings = (): string => {
+  const schema = platformSchema()
+  return table(
+    ['setting', 'default', 'meaning'],
+    Object.keys(schema.properties).map((name) => {
+      const { description = '', expected = '', default: usual = '' } = variableOf(schema, name)
+      return [`\`${name}\``, usual === '' ? '' : `\`${usual}\``, `${description}; ${expected}`]
+    }),
+  )
+}
+
+/** Every setting of npm start, commented out with its default. */
+export const envExample = (): string => {
+  const schema = platformSchema()
+  const lines = Object.keys(schema.properties).map((name) => {
+    const { description = '', expected = '', default: usual = '' } = variableOf(schema, name)
+    return `# ${description}; expected ${expected}\n# ${name}=${usual}\n`
+  })
+  return (
+    '# Settings of npm start, npm run dev and npm run local-cloud: copy to .env and take away the sign before a name.\n' +
+    `# The environment itself comes first. Made by npm run generate; do not edit.\n\n${lines.join('\n')}`
+  )
+}
+
+interface ErrorEntry {
+  http_status: number
+  retryable: boolean
+  meaning: string
+  what_to_do: string
+}
+const errorCodes = (): string =>
+  table(
+    ['code', 'HTTP', 'retried', 'meaning', 'what to do'],
+    Object.entries(JSON.parse(read('schemas/errors.json')) as Record<string, ErrorEntry>).map(
+      ([code, { http_status, retryable, meaning, what_to_do }]) => [
+        `\`${code}\``,
+        String(http_status),
+        retryable ? 'yes' : 'no',
+        meaning,
+        what_to_do,
+      ],
+    ),
+  )
+
+const parts: readonly Part[] = [
+  ...serviceNames.map((service) => ({
+    page: `services/${service}/README.md`,
+    begin: '<!-- settings: npm run generate -->',
+    end: '<!-- end of settings -->',
+    text: () => serviceSettings(service),
+  })),
+  {
+    page: 'README.md',
+    begin: '<!-- settings: npm run generate -->',
+    end: '<!-- end of settings -->',
+    text: platformSettings,
+  },
+  {
+    page: 'docs/API.md',
+    begin: '<!-- error codes: npm run generate -->',
+    end: '<!-- end of error codes -->',
+    text: errorCodes,
+  },
+  {
+    page: 'docs/LOCAL.md',
+    begin: '<!-- googlesql lists: made from libs/googlesql/src; do not edit -->',
+    end: '<!-- end of the googlesql lists -->',
+    text: listsMarkdown,
+  },
+  {
+    page: 'docs/DEPLOYMENT.md',
+    begin: '<!-- npm run cost -- --write -->',
+    end: '<!-- end of npm run cost -->',
+    text: () => costSection(readUsages()),
+  },
+]
+
+/** Pages as they should be, by path. Throws where a page has no place for its part. */
+export const pageTexts = (): Record<string, string> =>
+  Object.fromEntries(
+    parts.map(({ page, begin, end, text }) => {
+      const now = read(page)
+      const [from, to] = [now.indexOf(begin), now.indexOf(end)]
+      if (from < 0 || to < from) throw new Error(`${page}: expected a line ${begin} and, after it, a line ${end}`)
+      return [page, `${now.slice(0, from + begin.length)}\n${text().trimEnd()}\n${now.slice(to)}`]
+    }),
+  )
