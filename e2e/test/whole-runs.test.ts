@@ -345,16 +345,12 @@ describe('cost pipelines', function () {
       expect(result.error_message).to.contain('acme_corp-exports')
     }))
 
-  const real = join(import.meta.dirname, '../../../shared/samples/aws/sample-anonymous-aws-export-dataset.csv')
-  it('load a real AWS export to the exact total of its file', async function () {
-    if (!existsSync(real)) {
-      console.log('      skipped: the folder of real exports is not here')
-      this.skip()
-    }
-    await inWorld({}, async (world) => {
+  /** The file as the report of 2023-11. */
+  const loadsReport = (file: string, expected: { n: number; cost: string }) =>
+    inWorld({}, async (world) => {
       const folder = join(world.data_folder, 'buckets/s3/acme_corp-cur/cur/daily/20231101-20231201')
       mkdirSync(folder, { recursive: true })
-      cpSync(real, join(folder, 'daily-1.csv'))
+      cpSync(file, join(folder, 'daily-1.csv'))
       writeFileSync(
         join(folder, 'daily-Manifest.json'),
         JSON.stringify({
@@ -372,7 +368,20 @@ describe('cost pipelines', function () {
       const [row] = await world.warehouse.query({
         query: `SELECT COUNT(*) AS n, SUM(line_item_unblended_cost) AS cost FROM \`${world.warehouse.project_id}.acme_corp.aws_cost_cur\``,
       })
-      expect(row).to.deep.equal({ n: 1281, cost: '1.6823086974' })
+      expect(row).to.deep.equal(expected)
     })
+  const repository = join(import.meta.dirname, '../..')
+  it('load an AWS export to the exact total of its file', () =>
+    loadsReport(join(repository, 'services/executor/test/loaders/miniatures/aws-cur.csv'), {
+      n: 12,
+      cost: '16.2016010363',
+    }))
+  const real = join(repository, '../shared/samples/aws/sample-anonymous-aws-export-dataset.csv')
+  it('load a real AWS export to the exact total of its file', async function () {
+    if (!existsSync(real)) {
+      console.log('      skipped: the folder of real exports is not here')
+      this.skip()
+    }
+    await loadsReport(real, { n: 1281, cost: '1.6823086974' })
   })
 })

@@ -1,7 +1,6 @@
 /**
  * The record of runs, steps and checks. Rows are only ever added; each has a deterministic event_id and the views show
- * the latest,
- * so recording something again changes nothing. It may lag behind the ledger and decides nothing.
+ * the latest, so recording something again changes nothing. It may lag behind the ledger and decides nothing.
  */
 import { centralDataset } from '@convergence/contracts'
 import type { Run, RunAdmitted, RunCompleted, RunFailed, StepCompleted } from '@convergence/contracts'
@@ -28,6 +27,93 @@ export interface Store {
   recordedSteps(run: Run): Promise<Map<string, StepCompleted['conclusion']>>
 }
 
+/** UTC day of the request: the partition of everything about the run. */
+const dayOf = (run: Run): string => run.requested_at.slice(0, 10)
+
+const runRow = (run: Run, status: string, rank: number, recorded_at: string, more: Row): Row => ({
+  pipeline_logging_id: run.run_id,
+  pipeline_id: run.pipeline_id,
+  pipeline: run.pipeline,
+  tenant_id: run.tenant_id,
+  status,
+  rank,
+  trigger_type: run.trigger_type,
+  trigger_by: run.trigger_by ?? null,
+  user_id: run.user_id ?? null,
+  parameters: run.parameters,
+  parent_run_id: run.parent_run_id ?? null,
+  requested_at: run.requested_at,
+  start_time: null,
+  end_time: null,
+  duration_ms: null,
+  error_code: null,
+  error_message: null,
+  ...more,
+  run_date: dayOf(run),
+  event_id: `${run.run_id}-${status}`,
+  recorded_at,
+})
+const endRow = (event: RunCompleted | RunFailed, recorded_at: string): Row =>
+  runRow(event.run, event.status, 3, recorded_at, {
+    start_time: event.started_at ?? null,
+    end_time: event.ended_at,
+    duration_ms: event.duration_ms ?? null,
+    ...('error' in event ? { error_code: event.error.code, error_message: event.error.message } : {}),
+  })
+
+const stepRow = (event: StepCompleted, recorded_at: string): Row => {
+  const { run, step_id, attempt, conclusion, error } = event
+  const step_index = run.steps.findIndex((step) => step.step_id === step_id)
+  const step = run.steps[step_index]
+  const step_log_id = `${run.run_id}-${step_id}-a${attempt}`
+  return {
+    step_log_id,
+    pipeline_logging_id: run.run_id,
+    tenant_id: run.tenant_id,
+    pipeline_id: run.pipeline_id,
+    step_id,
+    step_index,
+    step_name: step?.name ?? step_id,
+    ps_type: step?.ps_type ?? '',
+    status: conclusion,
+    attempt,
+    start_time: event.started_at,
+    end_time: event.ended_at,
+    duration_ms: event.duration_ms,
+    rows_written: event.rows_written ?? null,
+    bytes_processed: event.bytes_processed ?? null,
+    outputs: event.outputs ?? null,
+    error_code: error?.code ?? null,
+    error_message: error?.message ?? null,
+    run_date: dayOf(run),
+    event_id: `${step_log_id}-${conclusion}`,
+    recorded_at,
+  }
+}
+
+const checkRow = (run: Run, step_id: string, result: CheckResult, recorded_at: string): Row => {
+  const { check_name, column_name = null, status, expected, actual } = result
+  const dq_result_id = `${run.run_id}-${step_id}-${check_name}`
+  return {
+    dq_result_id,
+    pipeline_logging_id: run.run_id,
+    tenant_id: run.tenant_id,
+    step_id,
+    check_name,
+    column_name,
+    status,
+    expected,
+    actual,
+    run_date: dayOf(run),
+    event_id: `${dq_result_id}-${status}`,
+    recorded_at,
+  }
+}
+
+// Our own table, not the view: nothing may lie between the record and this read.
+const stepsQuery =
+  'SELECT step_id, status FROM tenant_step_logs_rows WHERE tenant_id = @tenant_id AND pipeline_logging_id = @run_id ORDER BY attempt, recorded_at'
+
 export const openStore = ({
   warehouse,
   now,
@@ -35,118 +121,26 @@ export const openStore = ({
   warehouse: Pick<Warehouse, 'append' | 'query'>
   now: () => Date
 }): Store => {
-  const runRow = (run: Run, status: string, rank: number, more: Row): Row => ({
-    pipeline_logging_id: run.run_id,
-    pipeline_id: run.pipeline_id,
-    pipeline: run.pipeline,
-    tenant_id: run.tenant_id,
-    status,
-    rank,
-    trigger_type: run.trigger_type,
-    trigger_by: run.trigger_by ?? null,
-    user_id: run.user_id ?? null,
-    parameters: run.parameters,
-    parent_run_id: run.parent_run_id ?? null,
-    requested_at: run.requested_at,
-    start_time: null,
-    end_time: null,
-    duration_ms: null,
-    error_code: null,
-    error_message: null,
-    ...more,
-    run_date: dayOf(run),
-    event_id: `${run.run_id}-${status}`,
-    recorded_at: now().toISOString(),
-  })
-
+  const at = (): string => now().toISOString()
   return {
     recordStart: ({ run }) =>
       warehouse.append('tenant_pipeline_runs_rows', [
-        runRow(run, 'RUNNING', 2, { start_time: run.admitted_at ?? run.requested_at }),
+        runRow(run, 'RUNNING', 2, at(), { start_time: run.admitted_at ?? run.requested_at }),
       ]),
 
-    recordEnd: (event) =>
-      warehouse.append('tenant_pipeline_runs_rows', [
-        runRow(event.run, event.status, 3, {
-          start_time: event.started_at ?? null,
-          end_time: event.ended_at,
-          duration_ms: event.duration_ms ?? null,
-          ...('error' in event ? { error_code: event.error.code, error_message: event.error.message } : {}),
-        }),
-      ]),
+    recordEnd: (event) => warehouse.append('tenant_pipeline_runs_rows', [endRow(event, at())]),
 
-    recordStep: ({
-      run,
-      step_id,
-      attempt,
-      conclusion,
-      started_at,
-      ended_at,
-      duration_ms,
-      rows_written,
-      bytes_processed,
-      outputs,
-      error,
-    }) => {
-      const step_index = run.steps.findIndex((step) => step.step_id === step_id)
-      const step = run.steps[step_index]
-      const step_log_id = `${run.run_id}-${step_id}-a${attempt}`
-      return warehouse.append('tenant_step_logs_rows', [
-        {
-          step_log_id,
-          pipeline_logging_id: run.run_id,
-          tenant_id: run.tenant_id,
-          pipeline_id: run.pipeline_id,
-          step_id,
-          step_index,
-          step_name: step?.name ?? step_id,
-          ps_type: step?.ps_type ?? '',
-          status: conclusion,
-          attempt,
-          start_time: started_at,
-          end_time: ended_at,
-          duration_ms,
-          rows_written: rows_written ?? null,
-          bytes_processed: bytes_processed ?? null,
-          outputs: outputs ?? null,
-          error_code: error?.code ?? null,
-          error_message: error?.message ?? null,
-          run_date: dayOf(run),
-          event_id: `${step_log_id}-${conclusion}`,
-          recorded_at: now().toISOString(),
-        },
-      ])
-    },
+    recordStep: (event) => warehouse.append('tenant_step_logs_rows', [stepRow(event, at())]),
 
     recordChecks: async (run, step_id, results) => {
       if (results.length === 0) return
-      await warehouse.append(
-        'tenant_dq_results_rows',
-        results.map(({ check_name, column_name, status, expected, actual }) => {
-          const dq_result_id = `${run.run_id}-${step_id}-${check_name}`
-          return {
-            dq_result_id,
-            pipeline_logging_id: run.run_id,
-            tenant_id: run.tenant_id,
-            step_id,
-            check_name,
-            column_name: column_name ?? null,
-            status,
-            expected,
-            actual,
-            run_date: dayOf(run),
-            event_id: `${dq_result_id}-${status}`,
-            recorded_at: now().toISOString(),
-          }
-        }),
-      )
+      const rows = results.map((result) => checkRow(run, step_id, result, at()))
+      await warehouse.append('tenant_dq_results_rows', rows)
     },
 
     recordedSteps: async (run) => {
-      // Our own table, not the view: nothing may lie between the record and this read.
       const rows = await warehouse.query({
-        query:
-          'SELECT step_id, status FROM tenant_step_logs_rows WHERE tenant_id = @tenant_id AND pipeline_logging_id = @run_id ORDER BY attempt, recorded_at',
+        query: stepsQuery,
         parameters: [
           { name: 'tenant_id', type: 'STRING', value: run.tenant_id },
           { name: 'run_id', type: 'STRING', value: run.run_id },
@@ -157,6 +151,3 @@ export const openStore = ({
     },
   }
 }
-
-/** UTC day of the request: the partition of everything about the run. */
-const dayOf = (run: Run): string => run.requested_at.slice(0, 10)

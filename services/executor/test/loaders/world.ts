@@ -38,6 +38,9 @@ export const tableColumns = (provider: 'aws' | 'azure'): Column[] => {
 export const realAws = join(repository, '../shared/samples/aws/sample-anonymous-aws-export-dataset.csv')
 export const realAzure = join(repository, '../shared/samples/azure/sample-anonymous-ea-export-dataset.csv')
 
+/** A small export in a provider's form; its ids and amounts are made up. */
+export const miniature = (name: string): string => readFileSync(join(import.meta.dirname, 'miniatures', name), 'utf8')
+
 /** The exact sum of decimals as text, E notation included, over 30 digits after the point. */
 export const exactSum = (values: readonly string[]): string => {
   const scale = 30
