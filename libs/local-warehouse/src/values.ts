@@ -232,6 +232,13 @@ const isDecimal =
   (type: ColumnType) =>
   (value: unknown): boolean =>
     (typeof value === 'number' || typeof value === 'string') && plainText(type, String(value)) !== undefined
+/** FLOAT64's values that are no numbers, in one spelling: NaN, Infinity, -Infinity; undefined for other text. */
+export const noNumber = (text: string): string | undefined => {
+  if (/^nan$/i.test(text)) return 'NaN'
+  const [, sign] = /^([+-]?)inf(?:inity)?$/i.exec(text) ?? []
+  if (sign === undefined) return undefined
+  return sign === '-' ? '-Infinity' : 'Infinity'
+}
 const isText =
   (type: ColumnType) =>
   (value: unknown): boolean =>
@@ -247,7 +254,7 @@ const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
   STRING: (value) => typeof value === 'string',
   BYTES: isText('BYTES'),
   INT64: isWhole,
-  FLOAT64: isDecimal('FLOAT64'),
+  FLOAT64: (value) => isDecimal('FLOAT64')(value) || (typeof value === 'string' && noNumber(value) !== undefined),
   NUMERIC: isDecimal('NUMERIC'),
   BIGNUMERIC: isDecimal('BIGNUMERIC'),
   BOOL: (value) => typeof value === 'boolean',
@@ -435,6 +442,9 @@ const wireConverter = (type: DuckDBType): Convert => {
                 ? `${String(value)}.0`
                 : String(value),
       )
+    case DuckDBTypeId.TIME:
+      // Clients take seconds without a fraction, or with six digits.
+      return orNull((value) => String(value).replace(/\.\d+$/, (fraction) => fraction.padEnd(7, '0')))
     case DuckDBTypeId.TIMESTAMP_TZ:
       return orNull(wireInstant)
     case DuckDBTypeId.TIMESTAMP:

@@ -1,6 +1,6 @@
 /** Rows of insertAll as the engine takes them: text is taken for most types, and JSON as its text. */
 import type { Column } from '@convergence/contracts'
-import { isWhole, plainText } from '../values.ts'
+import { isWhole, noNumber, plainText } from '../values.ts'
 import { instantOf, isEpoch, isJson } from './wire.ts'
 import type { Json } from './wire.ts'
 
@@ -45,7 +45,8 @@ const valueOf = (
         column.type === 'TIMESTAMP' && isEpoch(value)
           ? instantOf(value)
           : typeof value === 'string' || (isNumber && typeof value === 'number')
-            ? plainText(column.type, String(value))
+            ? ((column.type === 'FLOAT64' ? noNumber(String(value)) : undefined) ??
+              plainText(column.type, String(value)))
             : undefined
       return text === undefined
         ? wrong(`Could not parse ${shown(value)} as ${column.type}. ${requiredForm[column.type] ?? ''}`.trimEnd())
