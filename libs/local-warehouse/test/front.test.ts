@@ -183,6 +183,37 @@ describe('BigQuery front', function () {
           message: `Not found: Dataset ${project}:acme`,
         })
       }))
+    it('keep the options of their partitions, from CREATE, ALTER and the resource, and show them', () =>
+      setup(async ({ client }) => {
+        const [dataset] = await client.createDataset('acme')
+        const shown = async (name: string) => {
+          const [{ timePartitioning, requirePartitionFilter }] = await dataset.table(name).getMetadata()
+          return { timePartitioning, requirePartitionFilter }
+        }
+        const day = { type: 'DAY', field: 'day' }
+        await client.query(
+          'CREATE TABLE acme.daily (day DATE) PARTITION BY day' +
+            ' OPTIONS(partition_expiration_days = 1.5, require_partition_filter = TRUE)',
+        )
+        expect(await shown('daily')).to.deep.equal({
+          timePartitioning: { ...day, expirationMs: '129600000' },
+          requirePartitionFilter: true,
+        })
+        await client.query('ALTER TABLE acme.daily SET OPTIONS(partition_expiration_days = 2)')
+        expect(await shown('daily')).to.deep.equal({
+          timePartitioning: { ...day, expirationMs: '172800000' },
+          requirePartitionFilter: true,
+        })
+        await client.query(
+          'ALTER TABLE acme.daily SET OPTIONS(partition_expiration_days = NULL, require_partition_filter = FALSE)',
+        )
+        expect(await shown('daily')).to.deep.equal({ timePartitioning: day, requirePartitionFilter: undefined })
+        await dataset.createTable('made', {
+          schema: [{ name: 'day', type: 'DATE' }],
+          timePartitioning: { ...day, expirationMs: '86400000' },
+        })
+        expect((await shown('made')).timePartitioning).to.deep.equal({ ...day, expirationMs: '86400000' })
+      }))
     it('have schema, partitioning and clustering, take columns, and are views', () =>
       setup(async ({ client, raw }) => {
         const { dataset, table } = await withCosts(client)
@@ -1750,10 +1781,10 @@ describe('BigQuery front', function () {
             {
               tableReference: { tableId: 't' },
               schema: { fields: [{ name: 'a', type: 'DATE' }] },
-              timePartitioning: { type: 'DAY', field: 'a', expirationMs: '1' },
+              timePartitioning: { type: 'DAY', field: 'a', requirePartitionFilter: true },
             },
             501,
-            /expirationMs/,
+            /requirePartitionFilter/,
           ],
           ['POST', '/jobs', { configuration: { extract: {} } }, 501, /extract/],
           [
