@@ -461,6 +461,14 @@ const titles: Readonly<Record<number, string>> = {
   507: 'Out of space',
 }
 
+/** What a caller learns: of the platform's own surroundings, such as a path on its disk, nothing. */
+const detailOf = (error: unknown, code: ErrorCode): string => {
+  if (!(error instanceof AppError)) return 'unexpected failure; try again, and report the request_id if it stays'
+  return code === 'DISK_FULL'
+    ? 'the platform has no space left to write; nothing was done, try again later'
+    : error.message
+}
+
 /**
  * application/problem+json. An error that nobody foresaw shows nothing of itself; the log has it under the request id.
  */
@@ -473,6 +481,8 @@ const answerError = (ctx: Context, error: unknown, request_id: string, { log, no
       { request_id, route: ctx.state['route'], error: error instanceof Error ? error.stack : typeof error },
       'request failed',
     )
+  // Where there is no space is for the operator, who reads the log.
+  if (known && code === 'DISK_FULL') log.error({ request_id, code, error: error.message }, 'no space left to write')
   ctx.status = status
   ctx.type = 'application/problem+json'
   if (error instanceof QuotaError)
@@ -486,7 +496,7 @@ const answerError = (ctx: Context, error: unknown, request_id: string, { log, no
     title: titles[status] ?? 'Error',
     status,
     code,
-    detail: known ? error.message : 'unexpected failure; try again, and report the request_id if it stays',
+    detail: detailOf(error, code),
     what_to_do: errorTable[code].what_to_do,
     request_id,
     ...(known && error.faults.length > 0 ? { errors: error.faults } : {}),

@@ -130,9 +130,12 @@ describe('asking for a run', () => {
   it('executes nothing of a request whose row could not be written, and says why', () =>
     withTenant(async (world, key) => {
       const { append } = world.warehouse
-      world.warehouse.append = () => Promise.reject(new AppError('DISK_FULL', 'no space left to write'))
+      world.warehouse.append = () =>
+        Promise.reject(new AppError('DISK_FULL', '/var/data/journal.db: no space left to write'))
       const refused = await world.call('POST', path, { key, body: {} })
       expect([refused.status, refused.body['code']]).to.deep.equal([507, 'DISK_FULL'])
+      expect(refused.text).to.not.contain('journal.db')
+      expect(world.lines.join('')).to.contain('journal.db')
       expect(world.bus.published).to.deep.equal([])
       world.warehouse.append = append
       expect((await world.call('POST', path, { key, body: {} })).status).to.equal(202)
