@@ -30,6 +30,7 @@ export type {
 } from './events.generated.ts'
 
 export * from './names.ts'
+export * from './quota.ts'
 
 /** The folder of schemas/, wherever the package is installed. */
 export const schemasFolder = dirname(createRequire(import.meta.url).resolve('@convergence/schemas/package.json'))

@@ -1,5 +1,5 @@
 /** What this replica knows of tenants' plans and use: early advice at the door. The ledger decides. */
-import { AppError, type TenantChanged } from '@convergence/contracts'
+import { AppError, lastDayOf, quotaFault, subscriptionFault, type TenantChanged } from '@convergence/contracts'
 import type { Tenant, TenantStore, Usage } from './store/tenants.ts'
 
 export interface TenantsCache {
@@ -98,22 +98,12 @@ export const openTenants = ({ store, now }: { store: TenantStore; now: () => Dat
         throw new AppError('TENANT_UNKNOWN', `tenant ${tenant_id} is not known; onboard it first`)
       turn(entry)
       const { tenant } = entry
-      const lastDay = [tenant.trial_end_date, tenant.subscription_end_date]
-        .filter((day) => day !== null)
-        .sort()
-        .at(-1)
-      if (tenant.status !== 'ACTIVE')
-        throw new AppError(
-          'SUBSCRIPTION_INACTIVE',
-          `tenant ${tenant_id} is ${tenant.status.toLowerCase()}; renew the subscription`,
-        )
-      if (lastDay !== undefined && lastDay < entry.day)
-        throw new AppError(
-          'SUBSCRIPTION_INACTIVE',
-          `the subscription of tenant ${tenant_id} ended on ${lastDay}; renew it`,
-        )
-      const full = () => entry.daily >= tenant.limits.daily || entry.monthly >= tenant.limits.monthly
-      if (!full()) return
+      const { status, limits } = tenant
+      const last_day = lastDayOf(tenant.trial_end_date, tenant.subscription_end_date)
+      const inactive = subscriptionFault({ tenant_id, status, last_day }, entry.day)
+      if (inactive !== undefined) throw new AppError('SUBSCRIPTION_INACTIVE', inactive.message)
+      const fault = () => quotaFault(tenant_id, entry, limits, entry.day)
+      if (fault() === undefined) return
       // The estimate may count a run twice, the ledger's count never does: nobody is refused on an estimate.
       if (now().getTime() - entry.checked_at >= 1_000) {
         const usage: Usage = await store.usage(tenant_id, entry.day)
@@ -121,12 +111,8 @@ export const openTenants = ({ store, now }: { store: TenantStore; now: () => Dat
         entry.monthly = usage.monthly
         entry.checked_at = now().getTime()
       }
-      if (entry.monthly >= tenant.limits.monthly) {
-        const [year, month] = [Number(entry.day.slice(0, 4)), Number(entry.day.slice(5, 7))]
-        refuse(tenant_id, tenant.limits.monthly, entry.day.slice(0, 7), new Date(Date.UTC(year, month, 1)))
-      }
-      if (entry.daily >= tenant.limits.daily)
-        refuse(tenant_id, tenant.limits.daily, entry.day, new Date(Date.parse(entry.day) + 86_400_000))
+      const over = fault()
+      if (over !== undefined) throw new QuotaError(over.message, over.resets_at)
     },
     changed: (event) => {
       const entry = cache.get(event.tenant_id)
@@ -153,11 +139,4 @@ export const openTenants = ({ store, now }: { store: TenantStore; now: () => Dat
       else cache.delete(tenant_id)
     },
   }
-}
-
-const refuse = (tenant_id: string, limit: number, period: string, resets: Date): never => {
-  throw new QuotaError(
-    `tenant ${tenant_id} has used its ${limit} runs of ${period}; it resets at ${resets.toISOString()}, or change the plan`,
-    resets.toISOString(),
-  )
 }

@@ -5,7 +5,7 @@
  * state by the same
  * `apply` that fold uses, and taken back at the end: what a decision saw is what its commit makes.
  */
-import { AppError, systemTenant } from '@convergence/contracts'
+import { AppError, quotaFault, subscriptionFault, systemTenant } from '@convergence/contracts'
 import { backoffMs } from '@convergence/contracts/retry'
 import type { Fault, Run, RunFailed, StepCompleted, TenantChanged } from '@convergence/contracts'
 import type { Outgoing } from '@convergence/bus'
@@ -136,7 +136,7 @@ const onRequest = (
   const day = at.slice(0, 10)
   const counted = owner !== state.system
   if (counted) {
-    const fault = inactive(owner, day) ?? overQuota(owner, day)
+    const fault = subscriptionFault(owner, day) ?? overQuota(owner, day)
     if (fault !== undefined) return reject(draft, run, digest, at, fault)
   }
   const periods = counted ? { period_day: day, period_month: day.slice(0, 7) } : {}
@@ -187,33 +187,10 @@ const reject = (
   return entry === undefined ? [] : knownAnswer(entry, run)
 }
 
-const inactive = (owner: Account, day: string): Fault | undefined => {
-  if (owner.status !== 'ACTIVE')
-    return {
-      code: 'SUBSCRIPTION_INACTIVE',
-      message: `tenant ${owner.tenant_id} is ${owner.status.toLowerCase()}; renew the subscription`,
-    }
-  if (owner.last_day !== undefined && owner.last_day < day)
-    return {
-      code: 'SUBSCRIPTION_INACTIVE',
-      message: `the subscription of tenant ${owner.tenant_id} ended on ${owner.last_day}; renew it`,
-    }
-  return undefined
-}
 const overQuota = (owner: Account, day: string): (Fault & { resets_at: string }) | undefined => {
-  const month = day.slice(0, 7)
-  const used = (limit: number, period: string, resets_at: string): Fault & { resets_at: string } => ({
-    code: 'QUOTA_EXCEEDED',
-    message: `tenant ${owner.tenant_id} has used its ${limit} runs of ${period}; it resets at ${resets_at}, or change the plan`,
-    resets_at,
-  })
-  if ((owner.months.get(month) ?? 0) >= owner.limits.monthly) return used(owner.limits.monthly, month, nextMonth(day))
-  if ((owner.days.get(day) ?? 0) >= owner.limits.daily) return used(owner.limits.daily, day, nextDay(day))
-  return undefined
+  const used = { daily: owner.days.get(day) ?? 0, monthly: owner.months.get(day.slice(0, 7)) ?? 0 }
+  return quotaFault(owner.tenant_id, used, owner.limits, day)
 }
-const nextDay = (day: string): string => new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString()
-const nextMonth = (day: string): string =>
-  new Date(Date.UTC(Number(day.slice(0, 4)), Number(day.slice(5, 7)), 1)).toISOString()
 
 /** What was answered before, from the record; `run` stands in for the one that the record no longer holds. */
 const knownAnswer = (entry: RunEntry, run: Run, outputs?: Record<string, unknown>): Outgoing[] => {
@@ -376,7 +353,7 @@ const promote = (draft: Draft, owner: Account, entry: RunEntry, at: string): Out
   const { state } = draft
   const run = entry.run
   const facts = { run_id: entry.run_id, pipeline: entry.pipeline }
-  const fault = owner === state.system ? undefined : inactive(owner, at.slice(0, 10))
+  const fault = owner === state.system ? undefined : subscriptionFault(owner, at.slice(0, 10))
   if (fault !== undefined || run === undefined) {
     draft.write('REJECT', entry.tenant_id, at, {
       ...facts,

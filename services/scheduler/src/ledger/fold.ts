@@ -4,7 +4,7 @@
  * are ignored. A row that cannot follow from the state means that the log is damaged or a bug wrote it: fold throws,
  * the ledger stops.
  */
-import { digestOf } from '@convergence/contracts'
+import { digestOf, lastDayOf } from '@convergence/contracts'
 import type { Limits, Run, TenantChanged } from '@convergence/contracts'
 import { remember } from './archive.ts'
 import type { Account, LedgerRow, RunEntry, State } from './state.ts'
@@ -86,10 +86,7 @@ export const apply = (state: State, row: LedgerRow): void => {
 const applyTenant = (state: State, row: LedgerRow): void => {
   const body = row.body as TenantBody
   const owner = state.accounts.get(row.tenant_id) ?? openAccount(state, row.tenant_id, body.limits)
-  const last_day = [body.trial_end_date, body.subscription_end_date]
-    .filter((day) => day !== undefined && day !== null)
-    .sort()
-    .at(-1)
+  const last_day = lastDayOf(body.trial_end_date, body.subscription_end_date)
   change(state, owner, { version: body.version, status: body.status, limits: body.limits, last_day })
 }
 
