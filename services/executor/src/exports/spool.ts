@@ -89,6 +89,24 @@ const counted = async function* (
     yield chunk
   }
 }
+const byteOrderMark = Buffer.from('\uFEFF')
+/** Leaves out a byte order mark before the first row, which some exports repeat there. */
+const withoutRepeatedMark = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let begin: Buffer | undefined = Buffer.alloc(0)
+  for await (const chunk of chunks) {
+    if (begin === undefined) {
+      yield chunk
+      continue
+    }
+    begin = Buffer.concat([begin, chunk])
+    const row = begin.indexOf(0x0a) + 1
+    if ((row === 0 || begin.length < row + byteOrderMark.length) && begin.length < headBytes) continue
+    const repeated = row > 0 && begin.subarray(row, row + byteOrderMark.length).equals(byteOrderMark)
+    yield repeated ? Buffer.concat([begin.subarray(0, row), begin.subarray(row + byteOrderMark.length)]) : begin
+    begin = undefined
+  }
+  if (begin !== undefined) yield begin
+}
 const nowhere = (): Writable =>
   new Writable({
     write(_chunk, _encoding, done) {
@@ -156,6 +174,7 @@ const putDown = async (
       yield chunk
     }
   }
+  const rows = (chunks: AsyncIterable<Buffer>) => withoutRepeatedMark(plain(chunks))
   const file = (name: string) => createWriteStream(name, { mode: 0o600, highWaterMark: headBytes })
   let room = object.size_bytes
   /** Before it is written: what it takes beyond its listing. */
@@ -175,8 +194,8 @@ const putDown = async (
     for await (const _ of await read()) signal.throwIfAborted()
   }
   try {
-    if (!isGzip(key)) await pipeline(source, packed, plain, roomed, file(path), { signal })
-    else if (!staysPacked) await pipeline(source, packed, unpacked(), plain, roomed, file(path), { signal })
+    if (!isGzip(key)) await pipeline(source, packed, rows, roomed, file(path), { signal })
+    else if (!staysPacked) await pipeline(source, packed, unpacked(), rows, roomed, file(path), { signal })
     else {
       await pipeline(source, packed, roomed, file(path), { signal })
       await pipeline(createReadStream(path, { highWaterMark: headBytes }), unpacked(), plain, nowhere(), { signal })

@@ -146,6 +146,34 @@ describe('azure.blob_data_loader', function () {
   )
 
   it(
+    'passes over a byte order mark that stands before the first row too',
+    inWorld(async (world) => {
+      const text = `\uFEFFDate,Cost,SubscriptionId\r\n\uFEFF11/13/2025,1.25,s-1\r\n11/14/2025,2,s-1\r\n`
+      put(world, 'r/part_0.csv', text)
+      put(
+        world,
+        'r/manifest.json',
+        azureManifest([], {
+          blobs: [{ blobName: `${azureFolder}/r/part_0.csv`, byteCount: Buffer.byteLength(text), dataRowCount: 2 }],
+        }),
+      )
+      await world.load('azure', source)
+      expect(await total(world)).to.deep.equal({ n: 2, cost: '3.25' })
+      put(
+        world,
+        'r/part_0.csv',
+        text
+          .replace('Date,Cost,SubscriptionId', 'SubscriptionId,Date,Cost')
+          .replaceAll(/(\d+\/\d+\/\d+,[\d.]+),s-1/g, 's-1,$1'),
+      )
+      await world.load('azure', source)
+      expect(await world.one("SELECT COUNTIF(subscription_id = 's-1') AS n FROM azure_cost_exports")).to.deep.equal({
+        n: 2,
+      })
+    }),
+  )
+
+  it(
     'completes without rows where there were none, and refuses to replace rows by none',
     inWorld(async (world) => {
       put(world, 'r/manifest.json', azureManifest([], { blobs: [], blobCount: 0 }))
