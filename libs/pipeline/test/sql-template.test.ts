@@ -75,7 +75,7 @@ describe('the lexer of GoogleSQL', () => {
       ),
       { numRuns: 5000 },
     )
-  })
+  }).timeout(120_000)
   it('cuts where the translation to the embedded engine cuts', () => {
     const marks = ["'", '"', "'''", '"""', '`', '\\', '--', '#', '/*', '*/', '\n', '\r', 'r', 'b', 'x', '1', '.', ' ']
     fc.assert(
@@ -92,7 +92,7 @@ describe('the lexer of GoogleSQL', () => {
       }),
       { numRuns: 5000 },
     )
-  })
+  }).timeout(120_000)
   it('reads the corpus of GoogleSQL statements to the end of every literal', () => {
     const cases = corpusCases()
     expect(cases.length).to.be.greaterThan(900)

@@ -5,7 +5,7 @@
  * The idempotency key is `onboard:{tenant_id}:{digest of the body}:{n}`; n counts attempts that failed, so a failed
  * onboarding can be tried again.
  */
-import { AppError, digestOf, newTenantIdFault, runId, systemTenant } from '@convergence/contracts'
+import { AppError, digestOf, newTenantIdFault, runId, systemPipelines, systemTenant } from '@convergence/contracts'
 import { reservedByShared } from '@convergence/pipeline'
 import { createFirstKey } from './keys.ts'
 import type { RouteContext } from './context.ts'
@@ -22,7 +22,6 @@ export interface Onboarded {
   body: Record<string, unknown>
 }
 
-const pipeline = 'setup/tenants/onboarding'
 const mostAttempts = 20
 
 export const openOnboarding = (
@@ -75,7 +74,7 @@ export const openOnboarding = (
         )
     }
     const { run_id, ended } = await runs.system({
-      pipeline,
+      pipeline: systemPipelines.onboarding,
       idempotency_key: await attemptOf(tenant_id, body_digest),
       trigger_by,
       user_id,

@@ -1,3 +1,4 @@
+import { systemPipelines } from '@convergence/contracts'
 import { randomDigits } from '../issue-key.ts'
 import type { RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
@@ -6,11 +7,11 @@ import type { Route } from '../route.ts'
 export const scheduler = ({ deps, runs }: RouteContext): Route[] =>
   (
     [
-      ['/api/v1/scheduler/trigger', 'setup/scheduler/trigger', 'Ask for every run that is due'],
-      ['/api/v1/scheduler/process-queue', 'setup/scheduler/process_queue', 'Start queued runs as far as limits allow'],
+      ['/api/v1/scheduler/trigger', systemPipelines.trigger, 'Ask for every run that is due'],
+      ['/api/v1/scheduler/process-queue', systemPipelines.process_queue, 'Start queued runs as far as limits allow'],
       [
         '/api/v1/scheduler/reset-daily-quotas',
-        'setup/scheduler/reset_daily_quotas',
+        systemPipelines.reset_daily_quotas,
         'Report use; counters are counted by UTC day and need no reset',
       ],
     ] as const

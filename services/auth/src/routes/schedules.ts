@@ -1,4 +1,4 @@
-import { AppError, namePatterns, type Run } from '@convergence/contracts'
+import { AppError, namePatterns, systemPipelines, type Run } from '@convergence/contracts'
 import { object, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import type { RouteContext } from '../context.ts'
@@ -6,7 +6,6 @@ import type { Call, Route } from '../route.ts'
 import type { ScheduleRow } from '../store/settings.ts'
 import { offered } from './pipelines.ts'
 
-const pipeline = 'setup/tenants/schedule'
 const scheduleBody: Field = object(
   {
     pipeline: text('Path of the pipeline, such as gcp/cost/billing', {
@@ -68,7 +67,7 @@ export const schedules = (parts: RouteContext): Route[] => {
       overlap: body.overlap ?? 'allow',
     }
     return runs.system({
-      pipeline,
+      pipeline: systemPipelines.schedule,
       parameters,
       trigger_by: principal.key_id,
       user_id,

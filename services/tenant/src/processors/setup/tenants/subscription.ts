@@ -1,4 +1,4 @@
-import { AppError, plans } from '@convergence/contracts'
+import { AppError, plans, systemPipelines } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
 import type { Subscription } from '../../../store.ts'
 import { planOf, tenantOf } from '../../config.ts'
@@ -6,8 +6,8 @@ import type { ProcessorDeps } from '../../registry.ts'
 
 /**
  * Plan and limits of a tenant, and tenant-changed for those who keep them in memory. Onboarding gives a plan to a
- * tenant that has none and
- * leaves another alone: repeated later, it must not take back a change of plan. Each run changes a plan once.
+ * tenant that has none and leaves another alone: repeated later, it must not take back a change of plan. Each run
+ * changes a plan once.
  */
 export const subscription = ({ store, shared_sources }: ProcessorDeps): Processor => ({
   ps_type: 'setup.tenants.subscription',
@@ -23,7 +23,7 @@ export const subscription = ({ store, shared_sources }: ProcessorDeps): Processo
       const stays =
         known !== undefined &&
         (known.plan === plan ||
-          run.pipeline === 'setup/tenants/onboarding' ||
+          run.pipeline === systemPipelines.onboarding ||
           (await store.hasSubscriptionEvent(tenant_id, event_id)))
       const current: Subscription = stays
         ? known
