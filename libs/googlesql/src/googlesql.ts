@@ -14,11 +14,15 @@ import type { Catalog } from './compile/compiler.ts'
 import { positionalName } from './lexer.ts'
 import { parseStatement } from './parser.ts'
 import { raised, reservedSchema, setupSql } from './setup.ts'
-import { plan, type Check, type Ddl, type JsonRows, type StatementType } from './statements.ts'
+import { plan } from './statements.ts'
+import type { JsonRows } from './statements/json-rows.ts'
+import type { Check, Ddl, StatementType } from './statements/plan.ts'
 import { columnFromDuckdb, duckdbType, googlesqlType, parseTypeName } from './types.ts'
 
 export type { Catalog, CatalogTable } from './compile/compiler.ts'
-export type { Check, Ddl, JsonRows, OptionValue, StatementType } from './statements.ts'
+export type { JsonRows } from './statements/json-rows.ts'
+export type { OptionValue } from './statements/options.ts'
+export type { Check, Ddl, StatementType } from './statements/plan.ts'
 export { columnFromDuckdb, positionalName, duckdbType, googlesqlType, reservedSchema, setupSql }
 
 export interface Translated {

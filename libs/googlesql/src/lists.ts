@@ -2,7 +2,7 @@
 import { aggregates } from './functions/aggregates.ts'
 import { windowFunctions } from './functions/windows.ts'
 import { functions } from './functions.ts'
-import { knownOptions } from './statements.ts'
+import { knownOptions } from './statements/options.ts'
 
 /** Refused by name, with the reason; `example` is a statement that is refused for it. The tests run each. */
 export const refused: readonly { construct: string; reason: string; example: string }[] = [

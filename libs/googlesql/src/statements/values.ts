@@ -1,0 +1,58 @@
+/** Values on their way into columns. */
+import type { Column } from '@convergence/contracts'
+import type { Expr } from '../ast.ts'
+import type { Compiler, Expression, Scope } from '../compile/compiler.ts'
+import { duckdbType, duckdbTypeOf, fieldName, ident, text, typeOfColumn, type Type } from '../types.ts'
+
+/** A cell as it is written: a value of the column's type, or DEFAULT. */
+export const value = (c: Compiler, ast: Expr, scope: Scope, column: Column): string => {
+  if (ast.k === 'default') return 'DEFAULT'
+  return stored(c, c.expression(ast, scope), column)
+}
+export const stored = (c: Compiler, e: Expression, column: Column): string => {
+  if (e.agg === true || e.win === true) throw c.invalid(e.pos, 'An aggregate or window function is not allowed here')
+  const type = typeOfColumn(column)
+  const fitting = assign(c, e, type)
+  if (fitting === undefined) {
+    const reason =
+      duckdbTypeOf(e.type) === duckdbTypeOf(type)
+        ? column.type
+        : `expected ${showType(type)} but got ${showType(e.type)}`
+    throw c.invalid(e.pos, `The value has a type which cannot be assigned to column ${column.name}: ${reason}`)
+  }
+  return type.k === 'ARRAY' ? `_gsql.without_null(coalesce(${fitting.sql}, ${emptyArray(column)}))` : fitting.sql
+}
+
+/** Rebuilds a value for a column whose struct fields have other names; undefined when types do not fit. */
+const assign = (c: Compiler, e: Expression, to: Type): Expression | undefined => {
+  const direct = c.tryCoerce(e, to)
+  if (direct !== undefined) return direct
+  if (e.type.k === 'STRUCT' && to.k === 'STRUCT' && e.type.fields.length === to.fields.length) {
+    const from = e.type.fields
+    const parts = to.fields.map((field, at) => {
+      const source = from[at]
+      if (source === undefined) return undefined
+      const extracted = `struct_extract(${e.sql}, ${text(fieldName(source, at))})`
+      return assign(c, c.build(e.pos, source.type, extracted, e), field.type)
+    })
+    if (!parts.every((part) => part !== undefined)) return undefined
+    const fields = to.fields.map((field, at) => `${ident(fieldName(field, at))} := ${parts[at]?.sql ?? ''}`)
+    return c.build(e.pos, to, `CASE WHEN ${e.sql} IS NOT NULL THEN struct_pack(${fields.join(', ')}) END`, e)
+  }
+  if (e.type.k === 'ARRAY' && to.k === 'ARRAY') {
+    const variable = c.fresh()
+    const element = assign(c, c.build(e.pos, e.type.of, variable), to.of)
+    return element === undefined
+      ? undefined
+      : c.build(e.pos, to, `list_transform(${e.sql}, lambda ${variable}: ${element.sql})`, e)
+  }
+  return undefined
+}
+
+/** The type as an error names it. */
+export const showType = (type: Type): string => {
+  if (type.k === 'ARRAY') return `ARRAY<${showType(type.of)}>`
+  return type.k === 'NULL' ? 'INT64' : type.k
+}
+export const emptyArray = (column: Column): string => `CAST([] AS ${duckdbType(column)})`
+export const columnNames = (columns: readonly Column[]): string => columns.map(({ name }) => ident(name)).join(', ')
