@@ -3,6 +3,7 @@ import type { Column, TimePartitioning } from '@convergence/contracts'
 import { assertWritable, ownDataset, readsOf } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
 import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
+import { replacedBy } from '../../exports/periods.ts'
 import type { ProcessorDeps } from '../registry.ts'
 import { runChecks, type Check } from './checks.ts'
 
@@ -77,10 +78,13 @@ export const bqEtl = ({
         `${where}: source.query: may read ${allowed.join(', ')}; declare other sources in the pipeline`,
         { faults: foreign },
       )
+    // A period of one source: rows of older versions, which name none, are replaced by its first load.
+    const sourced = target.period?.['source_name'] !== undefined
+    const { destination: into } = sourced ? await replacedBy(warehouse, target, {}) : { destination: target }
     const { rows_written, bytes_processed, attempt } = await warehouse.runJob(chain, {
       kind: 'query',
       ...statement,
-      destination: target,
+      destination: into,
     })
     if (checks.length > 0) {
       const results = await runChecks(warehouse, target, checks, signal, run.requested_at)
@@ -99,11 +103,13 @@ export const bqEtl = ({
         )
       }
     }
+    const keys = Object.entries(target.period ?? {}).map(([column, value]) => `${column} = ${value}`)
+    const warned = rows_written > 0 || keys.length === 0 ? {} : { warnings: [`no rows for ${keys.join(', ')}`] }
     return {
       rows_written,
       bytes_processed,
       attempt,
-      outputs: { table: `${target.dataset}.${target.table}`, rows_written },
+      outputs: { table: `${target.dataset}.${target.table}`, rows_written, ...warned },
     }
   },
 })
