@@ -1,9 +1,7 @@
 /**
  * The ledger as its writer sees it: submit a message, get its answer once the decision is durable. Everything that is
- * pending goes into
- * one commit, one commit is in flight, and whoever loses a sequence number reads what the winner wrote and decides
- * again. So any number
- * of replicas is safe, and one is fast.
+ * pending goes into one commit, one commit is in flight, and whoever loses a sequence number reads what the winner
+ * wrote and decides again. So any number of replicas is safe, and one is fast.
  */
 import type { Outgoing } from '@convergence/bus'
 import { AppError, isRetryable } from '@convergence/contracts'
@@ -15,9 +13,9 @@ import { fold, forget, memoryMs } from './ledger/fold.ts'
 import { archiveAll, archivedAt } from './ledger/archive.ts'
 import { readSnapshot, replay, restore } from './ledger/snapshot.ts'
 import type { LedgerTable } from './ledger/table.ts'
-import type { Rules, State } from './ledger/state.ts'
+import type { LedgerRow, Rules, State } from './ledger/state.ts'
 import { defaultRules, emptyState } from './ledger/state.ts'
-import { openMeasures } from './measures.ts'
+import { openMeasures, type Measures } from './measures.ts'
 
 export interface LedgerDeps {
   warehouse: Pick<Warehouse, 'commit'>
@@ -51,186 +49,229 @@ interface Pending {
   reject(error: unknown): void
 }
 
+/** What an open ledger keeps, handed to the functions of each subject. */
+interface LedgerContext {
+  readonly warehouse: LedgerDeps['warehouse']
+  readonly table: LedgerTable
+  readonly log: LedgerDeps['log']
+  readonly epoch: string
+  readonly maxGroup: number
+  readonly decide: typeof realDecide
+  readonly measures: Measures
+  readonly state: State
+  readonly pending: Pending[]
+  damage: Error | undefined
+  closed: boolean
+  pump: Promise<void> | undefined
+}
+
 /** Reads the newest snapshot and what came after it, then serves. */
 export const openLedger = async ({
   warehouse,
   table,
   log,
   epoch,
-  rules: given,
+  rules,
   max_group = 500,
   decide = realDecide,
 }: LedgerDeps): Promise<Ledger> => {
-  const rules = { ...defaultRules, ...given }
-  const pending: Pending[] = []
   const measures = openMeasures()
-  let damage: Error | undefined
-  let closed = false
-  let pump: Promise<void> | undefined
-
-  /** The log says all that a snapshot says, only longer: so nothing about a snapshot is worth stopping for. */
-  const readSaved = async (): Promise<State> => {
-    const rows = await table.snapshot()
-    if (rows.length === 0) return emptyState(epoch, rules)
-    let from: State
-    try {
-      const snapshot = readSnapshot(rows)
-      from = restore(
-        epoch,
-        rules,
-        snapshot,
-        await table.ofRuns(snapshot.run_ids, { from_seq: snapshot.from_seq, to_seq: snapshot.seq }),
-      )
-    } catch (error) {
-      if (error instanceof AppError) throw error
-      log.warn(
-        { epoch, seq: rows[0]?.seq, err: error instanceof Error ? error.message : String(error) },
-        'the snapshot in run_ledger cannot be used; reading the whole log',
-      )
-      return emptyState(epoch, rules)
-    }
-    const since = new Date(Date.parse(rows[0]?.decided_at ?? '') - memoryMs).toISOString()
-    for (const { digits, ...day } of await table.ended({ seq: from.seq, since })) archiveAll(from.archive, digits, day)
-    return from
+  const state = await readSaved({ table, log, epoch, rules: { ...defaultRules, ...rules } })
+  const ledger: LedgerContext = {
+    warehouse,
+    table,
+    log,
+    epoch,
+    maxGroup: max_group,
+    decide,
+    measures,
+    state,
+    pending: [],
+    damage: undefined,
+    closed: false,
+    pump: undefined,
   }
-  const readTail = async (): Promise<void> => {
-    for (let more = true; more;) {
-      const page = await table.after({ seq: state.seq, idx: state.idx })
-      guarded(() => fold(state, page.rows))
-      more = page.more
-    }
-  }
-  /** Of runs that ended before the last snapshot only numbers are in memory: who is asked about is read again. */
-  const recall = async (messages: readonly Message[]): Promise<void> => {
-    const wanted: string[] = []
-    let [from_seq, to_seq] = [Infinity, 0]
-    for (const run_id of messages.flatMap(runOf)) {
-      const place = state.runs.has(run_id) ? undefined : archivedAt(state.archive, run_id)
-      if (place === undefined) continue
-      wanted.push(run_id)
-      from_seq = Math.min(from_seq, place.from_seq)
-      to_seq = Math.max(to_seq, place.to_seq)
-    }
-    if (wanted.length === 0) return
-    for (const [run_id, entry] of replay(epoch, await table.ofRuns(wanted, { from_seq, to_seq })).runs)
-      state.runs.set(run_id, entry)
-  }
-  const guarded = (change: () => void): void => {
-    try {
-      change()
-    } catch (error) {
-      damage = error instanceof Error ? error : new Error(String(error))
-      log.error(
-        { epoch, seq: state.seq, err: damage.message },
-        'run_ledger is damaged; nothing is decided until it is repaired',
-      )
-      throw damage
-    }
-  }
-
-  const serve = async (group: Pending[]): Promise<void> => {
-    for (;;) {
-      if (damage !== undefined) throw damage
-      await recall(group.map(({ message }) => message))
-      const { rows, answers } = decide(
-        state,
-        group.map(({ message }) => message),
-      )
-      if (rows.length > 0) {
-        const seq = state.seq + 1
-        const began = performance.now()
-        const result = await warehouse.commit('run_ledger', { epoch, shard: 0, seq }, rows as unknown as Row[])
-        measures.commit((performance.now() - began) / 1000, result)
-        if (result === 'conflict') {
-          log.warn({ epoch, seq }, 'another replica took this seq; reading its rows and deciding again')
-          await readTail()
-          if (state.seq < seq)
-            throw new AppError(
-              'UNAVAILABLE',
-              `run_ledger seq ${seq} is taken and its rows are not there yet; the message comes again`,
-            )
-          continue
-        }
-        measures.decided(rows, state)
-        guarded(() => fold(state, rows))
-      } else if (answers.some((answer) => answer instanceof AppError || answer.length === 0)) {
-        // "Nothing to do" is only true of what is in memory: no commit compared it. Another replica may have admitted
-        // the run whose end this is,
-        // and acknowledging that end would lose it. So look once more. (Found by the model: two replicas, one of them a
-        // commit behind.)
-        const { seq, idx } = state
-        await readTail()
-        if (state.seq !== seq || state.idx !== idx) continue
-      }
-      group.forEach(({ message, resolve, reject }, k) => {
-        if (message.kind === 'tick') forget(state, message.at)
-        const answer = answers[k]
-        if (answer === undefined || answer instanceof AppError)
-          reject(answer ?? new Error('decide gave fewer answers than messages'))
-        else resolve(answer)
-      })
-      return
-    }
-  }
-  /** A commit that the warehouse does not take, for its size or a row of it, is made of fewer messages. */
-  const decideInHalves = async (group: Pending[]): Promise<void> => {
-    try {
-      await serve(group)
-    } catch (error) {
-      const code = error instanceof AppError ? error.code : undefined
-      if (group.length > 1 && (code === 'RESOURCE_EXHAUSTED' || code === 'QUERY_INVALID')) {
-        log.warn(
-          { epoch, messages: group.length, err: (error as AppError).message },
-          'a commit was refused; deciding half as many messages at a time',
-        )
-        const half = Math.ceil(group.length / 2)
-        await decideInHalves(group.slice(0, half))
-        await decideInHalves(group.slice(half))
-        return
-      }
-      // Whoever waits gives its message back, and the next delivery decides: from the log, not from a guess at what the
-      // failed call did.
-      // A commit that is refused for good is no fault of the messages in it: none of them goes to the dead letters for
-      // it.
-      if (!isRetryable(error))
-        log.error({ epoch, err: String(error) }, 'the ledger cannot be written; messages are nacked until it can')
-      const failure = isRetryable(error)
-        ? error
-        : new AppError('UNAVAILABLE', `the ledger cannot be written: ${(error as AppError).message}`, { cause: error })
-      group.forEach(({ reject }) => reject(failure))
-    }
-  }
-  const run = async (): Promise<void> => {
-    while (pending.length > 0) {
-      const group = pending.splice(0, max_group)
-      await decideInHalves(group)
-    }
-    pump = undefined
-  }
-
-  const state = await readSaved()
-  const from_seq = state.seq
-  await readTail()
-  log.info(
-    { epoch, seq: state.seq, snapshot_seq: from_seq, runs: state.runs.size, running: state.running.size },
-    'ledger read',
-  )
+  const snapshot_seq = state.seq
+  await readTail(ledger)
+  log.info({ epoch, seq: state.seq, snapshot_seq, runs: state.runs.size, running: state.running.size }, 'ledger read')
   return {
     state,
-    submit: (message) =>
-      new Promise((resolve, reject) => {
-        if (closed || damage !== undefined)
-          return reject(damage ?? new AppError('UNAVAILABLE', 'the scheduler is stopping; the message comes again'))
-        pending.push({ message, resolve, reject })
-        // Started in a microtask: what one batch of deliveries submits together is decided together.
-        pump ??= Promise.resolve().then(run)
-      }),
-    healthy: () => damage === undefined,
+    submit: (message) => submit(ledger, message),
+    healthy: () => ledger.damage === undefined,
     close: async () => {
-      closed = true
-      await pump
+      ledger.closed = true
+      await ledger.pump
     },
   }
+}
+
+// ---- reading the log
+
+/** The log says all that a snapshot says, only longer: so nothing about a snapshot is worth stopping for. */
+const readSaved = async ({
+  table,
+  log,
+  epoch,
+  rules,
+}: Pick<LedgerContext, 'table' | 'log' | 'epoch'> & { rules: Rules }): Promise<State> => {
+  const rows = await table.snapshot()
+  if (rows.length === 0) return emptyState(epoch, rules)
+  let from: State
+  try {
+    const snapshot = readSnapshot(rows)
+    from = restore(
+      epoch,
+      rules,
+      snapshot,
+      await table.ofRuns(snapshot.run_ids, { from_seq: snapshot.from_seq, to_seq: snapshot.seq }),
+    )
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    log.warn(
+      { epoch, seq: rows[0]?.seq, err: error instanceof Error ? error.message : String(error) },
+      'the snapshot in run_ledger cannot be used; reading the whole log',
+    )
+    return emptyState(epoch, rules)
+  }
+  const since = new Date(Date.parse(rows[0]?.decided_at ?? '') - memoryMs).toISOString()
+  for (const { digits, ...day } of await table.ended({ seq: from.seq, since })) archiveAll(from.archive, digits, day)
+  return from
+}
+
+const readTail = async (ledger: LedgerContext): Promise<void> => {
+  const { state, table } = ledger
+  for (let more = true; more;) {
+    const page = await table.after({ seq: state.seq, idx: state.idx })
+    foldOrDamage(ledger, page.rows)
+    more = page.more
+  }
+}
+
+/** Of runs that ended before the last snapshot only numbers are in memory: who is asked about is read again. */
+const recall = async ({ state, table, epoch }: LedgerContext, messages: readonly Message[]): Promise<void> => {
+  const wanted: string[] = []
+  let [from_seq, to_seq] = [Infinity, 0]
+  for (const run_id of messages.flatMap(runOf)) {
+    const place = state.runs.has(run_id) ? undefined : archivedAt(state.archive, run_id)
+    if (place === undefined) continue
+    wanted.push(run_id)
+    from_seq = Math.min(from_seq, place.from_seq)
+    to_seq = Math.max(to_seq, place.to_seq)
+  }
+  if (wanted.length === 0) return
+  for (const [run_id, entry] of replay(epoch, await table.ofRuns(wanted, { from_seq, to_seq })).runs)
+    state.runs.set(run_id, entry)
+}
+
+/** Takes rows into the state; a log that contradicts itself stops the ledger for good. */
+const foldOrDamage = (ledger: LedgerContext, rows: readonly LedgerRow[]): void => {
+  const { state, log, epoch } = ledger
+  try {
+    fold(state, rows)
+  } catch (error) {
+    ledger.damage = error instanceof Error ? error : new Error(String(error))
+    log.error(
+      { epoch, seq: state.seq, err: ledger.damage.message },
+      'run_ledger is damaged; nothing is decided until it is repaired',
+    )
+    throw ledger.damage
+  }
+}
+
+// ---- deciding and committing
+
+const submit = (ledger: LedgerContext, message: Message): Promise<Outgoing[]> =>
+  new Promise((resolve, reject) => {
+    if (ledger.closed || ledger.damage !== undefined)
+      return reject(ledger.damage ?? new AppError('UNAVAILABLE', 'the scheduler is stopping; the message comes again'))
+    ledger.pending.push({ message, resolve, reject })
+    // Started in a microtask: what one batch of deliveries submits together is decided together.
+    ledger.pump ??= Promise.resolve().then(() => decidePending(ledger))
+  })
+
+const decidePending = async (ledger: LedgerContext): Promise<void> => {
+  while (ledger.pending.length > 0) await decideInHalves(ledger, ledger.pending.splice(0, ledger.maxGroup))
+  ledger.pump = undefined
+}
+
+/** A commit that the warehouse does not take, for its size or a row of it, is made of fewer messages. */
+const decideInHalves = async (ledger: LedgerContext, group: Pending[]): Promise<void> => {
+  const { log, epoch } = ledger
+  try {
+    await decideGroup(ledger, group)
+  } catch (error) {
+    const code = error instanceof AppError ? error.code : undefined
+    if (group.length > 1 && (code === 'RESOURCE_EXHAUSTED' || code === 'QUERY_INVALID')) {
+      log.warn(
+        { epoch, messages: group.length, err: (error as AppError).message },
+        'a commit was refused; deciding half as many messages at a time',
+      )
+      const half = Math.ceil(group.length / 2)
+      await decideInHalves(ledger, group.slice(0, half))
+      await decideInHalves(ledger, group.slice(half))
+      return
+    }
+    // Whoever waits gives its message back, and the next delivery decides: from the log, not from a guess at what the
+    // failed call did. A commit that is refused for good is no fault of the messages in it: none of them goes to the
+    // dead letters for it.
+    if (!isRetryable(error))
+      log.error({ epoch, err: String(error) }, 'the ledger cannot be written; messages are nacked until it can')
+    const failure = isRetryable(error)
+      ? error
+      : new AppError('UNAVAILABLE', `the ledger cannot be written: ${(error as AppError).message}`, { cause: error })
+    group.forEach(({ reject }) => reject(failure))
+  }
+}
+
+/** Decides until its decision is durable, or nothing is left to decide; then answers each message. */
+const decideGroup = async (ledger: LedgerContext, group: Pending[]): Promise<void> => {
+  const { state, decide } = ledger
+  const messages = group.map(({ message }) => message)
+  for (;;) {
+    if (ledger.damage !== undefined) throw ledger.damage
+    await recall(ledger, messages)
+    const { rows, answers } = decide(state, messages)
+    if (rows.length > 0) {
+      if (!(await commit(ledger, rows))) continue
+    } else if (answers.some((answer) => answer instanceof AppError || answer.length === 0)) {
+      // "Nothing to do" is only true of what is in memory: no commit compared it. Another replica may have admitted
+      // the run whose end this is, and acknowledging that end would lose it. So look once more. (Found by the model:
+      // two replicas, one of them a commit behind.)
+      const { seq, idx } = state
+      await readTail(ledger)
+      if (state.seq !== seq || state.idx !== idx) continue
+    }
+    group.forEach(({ message, resolve, reject }, k) => {
+      if (message.kind === 'tick') forget(state, message.at)
+      const answer = answers[k]
+      if (answer === undefined || answer instanceof AppError)
+        reject(answer ?? new Error('decide gave fewer answers than messages'))
+      else resolve(answer)
+    })
+    return
+  }
+}
+
+/** False when another replica was first: its rows are read then, and the group is decided again. */
+const commit = async (ledger: LedgerContext, rows: LedgerRow[]): Promise<boolean> => {
+  const { state, warehouse, log, epoch, measures } = ledger
+  const seq = state.seq + 1
+  const began = performance.now()
+  const result = await warehouse.commit('run_ledger', { epoch, shard: 0, seq }, rows as unknown as Row[])
+  measures.commit((performance.now() - began) / 1000, result)
+  if (result === 'conflict') {
+    log.warn({ epoch, seq }, 'another replica took this seq; reading its rows and deciding again')
+    await readTail(ledger)
+    if (state.seq < seq)
+      throw new AppError(
+        'UNAVAILABLE',
+        `run_ledger seq ${seq} is taken and its rows are not there yet; the message comes again`,
+      )
+    return false
+  }
+  measures.decided(rows, state)
+  foldOrDamage(ledger, rows)
+  return true
 }
 
 const runOf = (message: Message): string[] => {

@@ -6,6 +6,8 @@ import type { LedgerRow, State } from './ledger/state.ts'
 /** Upper bounds of histograms, in seconds. */
 const explicitBucketBoundaries = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 60, 300, 1800, 3600, 21600]
 
+export type Measures = ReturnType<typeof openMeasures>
+
 export const openMeasures = () => {
   const meter = metrics.getMeter('convergence')
   const histogram = (name: string, description: string) =>

@@ -128,7 +128,8 @@ export const verifyRequest = async (
     if (copy !== undefined && copy !== run_id)
       throw new AppError(
         'EVENT_INVALID',
-        `run-requested: run_id ${copy} is not the one of tenant ${tenant_id} and this idempotency key, ${run_id}; leave it out`,
+        `run-requested: run_id ${copy} is not the one of tenant ${tenant_id} and this idempotency key, ${run_id}; ` +
+          'leave it out',
       )
   }
   return { kid, run_id, target: run_id, platform }

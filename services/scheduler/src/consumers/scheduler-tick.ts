@@ -53,4 +53,5 @@ const lastHeard = async (
   }
 }
 const heardQuery =
-  'SELECT pipeline_logging_id AS run_id, MAX(recorded_at) AS heard_at FROM tenant_step_logs WHERE pipeline_logging_id IN UNNEST(@run_ids) GROUP BY pipeline_logging_id'
+  'SELECT pipeline_logging_id AS run_id, MAX(recorded_at) AS heard_at FROM tenant_step_logs ' +
+  'WHERE pipeline_logging_id IN UNNEST(@run_ids) GROUP BY pipeline_logging_id'

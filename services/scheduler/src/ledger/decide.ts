@@ -249,7 +249,7 @@ const onEnded = (draft: Draft, { event, at }: Message & { kind: 'ended' }): Outg
   const end = endBy(event)
   if (entry.phase === 'ENDED') {
     const same = entry.outcome === end.outcome && entry.reason === end.fault?.code && entry.step_id === end.step_id
-    // SUPERSEDED: the run had ended otherwise; the record stays, and nobody is told twice.
+    // SUPERSEDED: the run had ended otherwise; the record stays, and nobody hears of it twice.
     return same ? knownAnswer(entry, event.run, event.outputs) : []
   }
   return release(draft, entry, at, { ...end, run: entry.run ?? event.run })
@@ -314,27 +314,26 @@ const release = (
     message: fault?.message ?? null,
     body: Object.keys(body).length === 0 ? null : body,
   })
-  const told = endOf(entry, run, outputs)
-  return freed && owner !== undefined
-    ? [told, ...promoteFrom(draft, wasFull && owner !== state.system ? undefined : owner, at)]
-    : [told]
+  const end = endOf(entry, run, outputs)
+  if (!freed || owner === undefined) return [end]
+  return [end, ...promoteFrom(draft, wasFull && owner !== state.system ? undefined : owner, at)]
 }
 
 // ---- who is next
 
 /**
  * Lets queued runs start while there is room: of one account, or of all when the whole platform was full. Between
- * tenants the one that uses the
- * smallest part of its limit comes first, then the one served longest ago; within a tenant priority, then time.
+ * tenants the one that uses the smallest part of its limit comes first, then the one served longest ago; within a
+ * tenant priority, then time.
  */
 const promoteFrom = (draft: Draft, only: Account | undefined, at: string): Outgoing[] => {
   const { state } = draft
-  const told: Outgoing[] = []
+  const outgoing: Outgoing[] = []
   for (;;) {
     const owner = only ?? neediest(state)
     const entry = owner?.queue[0]
-    if (owner === undefined || entry === undefined || !hasRoom(state, owner)) return told
-    told.push(...promote(draft, owner, entry, at))
+    if (owner === undefined || entry === undefined || !hasRoom(state, owner)) return outgoing
+    outgoing.push(...promote(draft, owner, entry, at))
   }
 }
 const hasRoom = (state: State, owner: Account): boolean =>
@@ -347,7 +346,8 @@ const neediest = (state: State): Account | undefined => {
 }
 const before = (a: Account, b: Account): boolean => {
   const shares = a.running / a.limits.concurrent - b.running / b.limits.concurrent
-  return shares !== 0 ? shares < 0 : a.served !== b.served ? a.served < b.served : a.tenant_id < b.tenant_id
+  if (shares !== 0) return shares < 0
+  return a.served !== b.served ? a.served < b.served : a.tenant_id < b.tenant_id
 }
 const promote = (draft: Draft, owner: Account, entry: RunEntry, at: string): Outgoing[] => {
   const { state } = draft
@@ -409,7 +409,7 @@ const onCancel = (draft: Draft, { tenant_id, run_id, by, at }: Message & { kind:
   if (entry === undefined || entry.tenant_id !== tenant_id)
     return new AppError('NOT_FOUND', `run ${run_id}: tenant ${tenant_id} has no such run to cancel`)
   const run = entry.run
-  if (run === undefined) return entry.outcome === 'CANCELLED' ? toldAgain(draft.state, entry) : []
+  if (run === undefined) return entry.outcome === 'CANCELLED' ? republished(draft.state, entry) : []
   const fault: Fault = {
     code: 'CANCELLED',
     message: by === undefined ? 'the run was cancelled' : `the run was cancelled by ${by}`,
@@ -419,7 +419,7 @@ const onCancel = (draft: Draft, { tenant_id, run_id, by, at }: Message & { kind:
 }
 
 /** The message that ended a run came again: so does its answer. */
-const toldAgain = (state: State, entry: RunEntry): Outgoing[] => {
+const republished = (state: State, entry: RunEntry): Outgoing[] => {
   const end = state.unannounced.get(entry.run_id)
   return end === undefined ? [] : [endOf(entry, end.run)]
 }
@@ -429,19 +429,15 @@ const onPoison = (
   { run_id, subscription, detail, at, request }: Message & { kind: 'poison' },
 ): Outgoing[] => {
   const entry = draft.state.runs.get(run_id)
-  const fault: Fault = {
-    code: 'POISON',
-    message:
-      `a message of ${subscription} failed at every delivery: ${detail}; see the dead letter; after the fix resume the run, or ask for it again`.slice(
-        0,
-        4000,
-      ),
-  }
+  const message =
+    `a message of ${subscription} failed at every delivery: ${detail}; ` +
+    'see the dead letter; after the fix resume the run, or ask for it again'
+  const fault: Fault = { code: 'POISON', message: message.slice(0, 4000) }
   if (request !== undefined) {
     if (entry === undefined) return reject(draft, request.run, request.digest, at, fault)
     return entry.phase === 'REJECTED' && entry.reason === 'POISON' ? knownAnswer(entry, request.run) : []
   }
-  if (entry?.phase === 'ENDED' && entry.reason === 'POISON') return toldAgain(draft.state, entry)
+  if (entry?.phase === 'ENDED' && entry.reason === 'POISON') return republished(draft.state, entry)
   if (entry?.phase !== 'RUNNING' || entry.run === undefined) return []
   return release(draft, entry, at, { outcome: 'FAILED', fault, run: entry.run, tell: true })
 }
@@ -479,46 +475,46 @@ export const silent = (state: State, at: string): string[] =>
 const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoing[] => {
   const { state } = draft
   const now = Date.parse(at)
-  const told: Outgoing[] = []
+  const outgoing: Outgoing[] = []
   const again = (entry: RunEntry): Outgoing[] =>
     entry.run === undefined ? [] : [{ topic: 'run-admitted', event: { run: entry.run, next: firstSteps(entry.run) } }]
   for (const [run_id, end] of state.unannounced) {
     const entry = state.runs.get(run_id)
     if (entry === undefined) continue
     const since = end.announced_at ?? end.at
-    if (Date.parse(since) === now) told.push(endOf(entry, end.run))
+    if (Date.parse(since) === now) outgoing.push(endOf(entry, end.run))
     else if (end.announced_at === undefined && Date.parse(end.at) < now) {
       draft.write('TIMER', entry.tenant_id, at, { run_id, pipeline: entry.pipeline, body: { fire: 'announce' } })
-      told.push(endOf(entry, end.run))
+      outgoing.push(endOf(entry, end.run))
     }
   }
   for (const entry of inOrder(state.running.values())) {
     if (entry.run === undefined) continue
     if (entry.resent_at !== undefined && Date.parse(entry.resent_at) === now) {
-      told.push(...again(entry)) // this tick, delivered again
+      outgoing.push(...again(entry)) // this tick, delivered again
     } else if (dueAt(entry, entry.run, heard?.get(entry.run_id)) <= now) {
       if (entry.resent >= resends) {
         const fault: Fault = {
           code: 'LOST',
           message: `nothing was heard of the run although it was started ${resends} times again; resume it`,
         }
-        told.push(...release(draft, entry, at, { outcome: 'FAILED', fault, run: entry.run, tell: true }))
+        outgoing.push(...release(draft, entry, at, { outcome: 'FAILED', fault, run: entry.run, tell: true }))
       } else {
         draft.write('TIMER', entry.tenant_id, at, {
           run_id: entry.run_id,
           pipeline: entry.pipeline,
           body: { fire: 'resend' },
         })
-        told.push(...again(entry))
+        outgoing.push(...again(entry))
       }
     } else if (isPromoted(entry) && entry.resent === 0 && isFirstTickAfter(entry.admitted_at, now)) {
-      told.push(...again(entry)) // outbox: its run-admitted may have died with the process that promoted it
+      outgoing.push(...again(entry)) // outbox: its run-admitted may have died with the process that promoted it
     }
   }
-  told.push(...promoteFrom(draft, undefined, at), ...promoteFrom(draft, state.system, at))
+  outgoing.push(...promoteFrom(draft, undefined, at), ...promoteFrom(draft, state.system, at))
   if (state.unsaved >= state.rules.snapshot_rows)
     for (const body of snapshotOf(state)) draft.write('SNAPSHOT', systemTenant, at, { body })
-  return told
+  return outgoing
 }
 const isPromoted = (entry: RunEntry): boolean =>
   entry.admitted_at !== undefined && Date.parse(entry.admitted_at) !== entry.requested_ms

@@ -265,7 +265,8 @@ const refuse = (row: LedgerRow, known: RunEntry | undefined): never => {
 }
 const damaged = (row: LedgerRow, found: string): Error =>
   new Error(
-    `run_ledger epoch ${row.epoch} seq ${row.seq} idx ${row.idx}: ${row.kind} of ${row.run_id ?? row.tenant_id} meets ${found}; nothing is decided until the log is repaired`,
+    `run_ledger epoch ${row.epoch} seq ${row.seq} idx ${row.idx}: ${row.kind} of ${row.run_id ?? row.tenant_id} ` +
+      `meets ${found}; nothing is decided until the log is repaired`,
   )
 
 // The same few ids stand in every row: one copy each.

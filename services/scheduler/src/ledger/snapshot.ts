@@ -24,7 +24,7 @@ interface Part {
   served: number
   system_served: number
   accounts: SavedAccount[]
-  /** Runs that wait or run, then those whose end may have to be told again. */
+  /** Runs that wait or run, then those whose end may have to be published again. */
   runs: string[]
 }
 interface SavedAccount {
@@ -156,10 +156,9 @@ export const restore = (
     if (end !== undefined) state.unannounced.set(run_id, end)
   }
   for (const { tenant_id, running } of parts.flatMap(({ accounts }) => accounts)) {
-    if (state.accounts.get(tenant_id)?.running !== running)
-      throw new Error(
-        `tenant ${tenant_id} has ${running} running runs in it, ${state.accounts.get(tenant_id)?.running ?? 0} in the log`,
-      )
+    const inLog = state.accounts.get(tenant_id)?.running
+    if (inLog !== running)
+      throw new Error(`tenant ${tenant_id} has ${running} running runs in it, ${inLog ?? 0} in the log`)
   }
   state.system.served = parts[0]?.system_served ?? 0
   state.served = parts[0]?.served ?? 0

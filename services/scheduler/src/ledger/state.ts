@@ -198,7 +198,7 @@ export const change = <T extends object>(state: State, target: T, patch: Partial
 }
 
 const order = (a: RunEntry, b: RunEntry): number =>
-  a.priority - b.priority || a.requested_ms - b.requested_ms || (a.run_id < b.run_id ? -1 : a.run_id > b.run_id ? 1 : 0)
+  a.priority - b.priority || a.requested_ms - b.requested_ms || Number(a.run_id > b.run_id) - Number(a.run_id < b.run_id)
 const place = (queue: readonly RunEntry[], entry: RunEntry): number => {
   let low = 0
   let high = queue.length

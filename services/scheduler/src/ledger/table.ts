@@ -40,7 +40,7 @@ export const openTable = (warehouse: Pick<Warehouse, 'query'>, epoch: string): L
         parameters: Object.entries({ epoch, ...parameters }).map(([name, value]) => ({
           name,
           value,
-          type: typeof value === 'number' ? 'INT64' : typeof value === 'string' ? 'STRING' : 'ARRAY<STRING>',
+          type: parameterType(value),
         })),
       },
       options,
@@ -73,6 +73,11 @@ export const openTable = (warehouse: Pick<Warehouse, 'query'>, epoch: string): L
   }
 }
 
+const parameterType = (value: string | number | readonly string[]): 'INT64' | 'STRING' | 'ARRAY<STRING>' => {
+  if (typeof value === 'number') return 'INT64'
+  return typeof value === 'string' ? 'STRING' : 'ARRAY<STRING>'
+}
+
 /** A row as the warehouse returns it, with exact types. */
 const readRow = (row: Row): LedgerRow => {
   const text = (name: string): string | null => (typeof row[name] === 'string' ? row[name] : null)
@@ -101,23 +106,29 @@ const readRow = (row: Row): LedgerRow => {
 const pageRows = 50_000
 const runsOfOneQuery = 5_000
 const columns =
-  'epoch, shard, seq, idx, kind, tenant_id, run_id, pipeline, period_day, period_month, digest, outcome, reason, message, priority, decided_at'
+  'epoch, shard, seq, idx, kind, tenant_id, run_id, pipeline, period_day, period_month, digest, outcome, reason, ' +
+  'message, priority, decided_at'
 
 /**
  * Bodies of ADMIT and QUEUE rows are the runs: of those that end in the same page they are not needed, and they are
- * most of the bytes. Bounded by
- * seq on both sides, so that a log is read in time that grows with its length.
+ * most of the bytes. Bounded by seq on both sides, so that a log is read in time that grows with its length.
  */
 const afterQuery = `
-SELECT ${columns.replaceAll(/\w+/g, 'l.$&')}, IF(e.run_id IS NULL OR l.kind NOT IN ('ADMIT', 'QUEUE'), l.body, NULL) AS body
+SELECT ${columns.replaceAll(/\w+/g, 'l.$&')},
+  IF(e.run_id IS NULL OR l.kind NOT IN ('ADMIT', 'QUEUE'), l.body, NULL) AS body
 FROM run_ledger AS l
-LEFT JOIN (SELECT DISTINCT run_id FROM run_ledger WHERE epoch = @epoch AND seq BETWEEN @seq AND @to_seq AND kind = 'RELEASE') AS e ON e.run_id = l.run_id
-WHERE l.epoch = @epoch AND l.shard = 0 AND l.seq BETWEEN @seq AND @to_seq AND (l.seq > @seq OR (l.seq = @seq AND l.idx > @idx))
+LEFT JOIN (
+  SELECT DISTINCT run_id FROM run_ledger
+  WHERE epoch = @epoch AND seq BETWEEN @seq AND @to_seq AND kind = 'RELEASE'
+) AS e ON e.run_id = l.run_id
+WHERE l.epoch = @epoch AND l.shard = 0 AND l.seq BETWEEN @seq AND @to_seq
+  AND (l.seq > @seq OR (l.seq = @seq AND l.idx > @idx))
 ORDER BY l.seq, l.idx
 LIMIT @rows`
 const snapshotQuery = `
 SELECT ${columns}, body FROM run_ledger
-WHERE epoch = @epoch AND shard = 0 AND kind = 'SNAPSHOT' AND seq = (SELECT MAX(seq) FROM run_ledger WHERE epoch = @epoch AND shard = 0 AND kind = 'SNAPSHOT')
+WHERE epoch = @epoch AND shard = 0 AND kind = 'SNAPSHOT'
+  AND seq = (SELECT MAX(seq) FROM run_ledger WHERE epoch = @epoch AND shard = 0 AND kind = 'SNAPSHOT')
 ORDER BY idx`
 const ofRunsQuery = `
 SELECT ${columns}, body FROM run_ledger
@@ -127,10 +138,13 @@ WHERE epoch = @epoch AND shard = 0 AND seq BETWEEN @from_seq AND @to_seq AND run
  * forgotten: only a first row has a digest.
  */
 const endedQuery = `
-SELECT FORMAT_DATE('%Y-%m-%d', DATE(ended_at)) AS day, MIN(first_seq) AS from_seq, MAX(last_seq) AS to_seq, STRING_AGG(SUBSTR(run_id, 3, ${rememberedDigits}), '') AS digits
+SELECT FORMAT_DATE('%Y-%m-%d', DATE(ended_at)) AS day, MIN(first_seq) AS from_seq, MAX(last_seq) AS to_seq,
+  STRING_AGG(SUBSTR(run_id, 3, ${rememberedDigits}), '') AS digits
 FROM (
-  SELECT run_id, MIN(seq) AS first_seq, MAX(seq) AS last_seq, MAX(IF(kind IN ('RELEASE', 'REJECT'), decided_at, NULL)) AS ended_at, MAX(IF(digest IS NULL, 0, 1)) AS whole
-  FROM run_ledger WHERE epoch = @epoch AND shard = 0 AND seq <= @seq AND decided_at >= TIMESTAMP(@since) AND run_id IS NOT NULL
+  SELECT run_id, MIN(seq) AS first_seq, MAX(seq) AS last_seq,
+    MAX(IF(kind IN ('RELEASE', 'REJECT'), decided_at, NULL)) AS ended_at, MAX(IF(digest IS NULL, 0, 1)) AS whole
+  FROM run_ledger
+  WHERE epoch = @epoch AND shard = 0 AND seq <= @seq AND decided_at >= TIMESTAMP(@since) AND run_id IS NOT NULL
   GROUP BY run_id
 )
 WHERE ended_at IS NOT NULL AND whole = 1
