@@ -61,7 +61,8 @@ export const openTenants = ({ store, now }: { store: TenantStore; now: () => Dat
       checked_at: 0,
       ...known,
       ...usage,
-      tenant: heard !== undefined && heard.tenant.version > tenant.version ? heard.tenant : tenant,
+      tenant:
+        heard !== undefined && heard.tenant.subscription_version > tenant.subscription_version ? heard.tenant : tenant,
       loaded_at,
     }
     if (cache.size >= mostTenants) cache.delete(cache.keys().next().value ?? '')
@@ -116,10 +117,10 @@ export const openTenants = ({ store, now }: { store: TenantStore; now: () => Dat
     },
     changed: (event) => {
       const entry = cache.get(event.tenant_id)
-      if (entry === undefined || entry.tenant.version > event.version) return
+      if (entry === undefined || entry.tenant.subscription_version > event.version) return
       entry.tenant = {
         ...entry.tenant,
-        version: event.version,
+        subscription_version: event.version,
         status: event.status,
         plan: event.plan,
         limits: event.limits,

@@ -10,10 +10,11 @@ export interface Profile {
   status: TenantChanged['status']
   plan: PlanName
   body_digest: string | null
-  version: number
   /** Of the latest version, RFC 3339. */ recorded_at: string
 }
 export interface Tenant extends Profile {
+  /** Of its latest subscription, as in tenant-changed; 0 when it has none yet. */
+  subscription_version: number
   limits: Limits
   trial_end_date: string | null
   subscription_end_date: string | null
@@ -32,7 +33,7 @@ export interface TenantStore {
 
 export const tenantStore = ({ name, rows, first }: Tables): TenantStore => {
   const profiles = `SELECT p.tenant_id, p.company_name, p.admin_email, p.status, p.subscription_plan, p.body_digest,
-    p.version, p.recorded_at, s.status AS subscription_status, s.subscription_plan AS plan,
+    p.recorded_at, s.version AS subscription_version, s.status AS subscription_status, s.subscription_plan AS plan,
     s.daily_limit, s.monthly_limit, s.concurrent_limit, s.trial_end_date, s.subscription_end_date
     FROM ${name('tenant_profiles')} AS p
     LEFT JOIN ${name('tenant_subscriptions')} AS s ON s.tenant_id = p.tenant_id`
@@ -74,7 +75,7 @@ const tenantOf = (row: Row): Tenant => {
     status: profile === 'ACTIVE' ? subscription : profile,
     plan,
     body_digest: textOf(row['body_digest']),
-    version: Number(row['version']),
+    subscription_version: Number(row['subscription_version'] ?? 0),
     recorded_at: String(row['recorded_at']),
     trial_end_date: textOf(row['trial_end_date']),
     subscription_end_date: textOf(row['subscription_end_date']),
