@@ -128,11 +128,8 @@ export const openSlack = ({
       if (error instanceof AppError && error.code === 'FORBIDDEN')
         return { kind: 'refused', reason: faultOf(error).message }
       // Never the error's own text: it may hold the URL.
-      return {
-        kind: 'later',
-        reason: `Slack was not reached (${error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'error'})`,
-        uncertain: true,
-      }
+      const cause = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.name) : 'error'
+      return { kind: 'later', reason: `Slack was not reached (${cause})`, uncertain: true }
     }
     return outcomeOf(answer)
   },

@@ -16,18 +16,18 @@ const loopback = new Set(['127.0.0.1', '::1', '[::1]', 'localhost'])
 
 /**
  * Mail through a server: smtp://user:password@host:port, or smtps:. A password goes over the wire encrypted or not at
- * all, except to this machine.
- * Throws SETTING_INVALID.
+ * all, except to this machine. Throws SETTING_INVALID.
  */
 export const openSmtp = ({ url, timeout_ms = 10_000 }: { url: string; timeout_ms?: number }): Mail => {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed === undefined || !['smtp:', 'smtps:'].includes(parsed.protocol) || parsed.hostname === '')
     throw new AppError('SETTING_INVALID', 'SMTP_URL: expected smtp://user:password@host:port or smtps://...')
   const secure = parsed.protocol === 'smtps:'
+  const defaultPort = secure ? 465 : 587
   const user = decodeURIComponent(parsed.username)
   const transport = createTransport({
     host: parsed.hostname.replace(/^\[|\]$/g, ''),
-    port: parsed.port === '' ? (secure ? 465 : 587) : Number(parsed.port),
+    port: parsed.port === '' ? defaultPort : Number(parsed.port),
     secure,
     ...(user === ''
       ? {}

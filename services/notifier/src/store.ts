@@ -1,4 +1,4 @@
-/** What was told to whom: an intent before each try, and how it ended. Rows are only added. */
+/** What was sent to whom: an intent before each try, and how it ended. Rows are only added. */
 import { centralDataset } from '@convergence/contracts'
 import type { Fault, Run } from '@convergence/contracts'
 import type { Warehouse } from '@convergence/warehouse'
@@ -34,7 +34,8 @@ export const openStore = ({
   find: async (notification) => {
     const rows = await warehouse.query({
       query:
-        'SELECT event_id, state FROM notifications_rows WHERE tenant_id = @tenant_id AND notification_id = @notification_id',
+        'SELECT event_id, state FROM notifications_rows ' +
+        'WHERE tenant_id = @tenant_id AND notification_id = @notification_id',
       default_dataset: centralDataset,
       parameters: [
         { name: 'tenant_id', type: 'STRING', value: notification.run.tenant_id },

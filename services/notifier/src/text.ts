@@ -6,7 +6,7 @@ export type Ended = RunCompleted | RunFailed
 
 /**
  * on_failure = FAILED, on_success = COMPLETED, always = those and CANCELLED. Nobody hears of a REJECTED run: who asked
- * was told.
+ * for it got the rejection.
  */
 export const isWanted = (status: Ended['status'], trigger: CompiledStep['trigger']): boolean => {
   switch (trigger ?? 'always') {
@@ -72,8 +72,9 @@ export const slackEscape = (value: string): string =>
 
 export const longestText = 20_000
 const mostRecipients = 20
-const address =
-  /^[A-Za-z0-9](?:[A-Za-z0-9._%+-]{0,62}[A-Za-z0-9_+-])?@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}$/
+const localPart = '[A-Za-z0-9](?:[A-Za-z0-9._%+-]{0,62}[A-Za-z0-9_+-])?'
+const label = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
+const address = new RegExp(`^${localPart}@(?:${label}\\.)+[A-Za-z]{2,63}$`)
 
 /**
  * Throws CONFIG_INVALID unless every entry is exactly one plain address, 1 to 20 of them. A repeated one counts once.

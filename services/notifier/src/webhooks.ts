@@ -12,12 +12,14 @@ export const openWebhooks =
     if (!isName('credential_ref', ref)) {
       throw new AppError(
         'CONFIG_INVALID',
-        `notification ${step_id}: slack_webhook_url: expected the name of a stored credential; a webhook is a secret: store it as a credential of the tenant and put its name here`,
+        `notification ${step_id}: slack_webhook_url: expected the name of a stored credential; ` +
+          'a webhook is a secret: store it as a credential of the tenant and put its name here',
       )
     }
     const [row] = await warehouse.query({
       query:
-        "SELECT sealed, version FROM tenant_cloud_credentials WHERE tenant_id = @tenant_id AND credential_ref = @ref AND provider = 'slack' AND is_active",
+        'SELECT sealed, version FROM tenant_cloud_credentials ' +
+        "WHERE tenant_id = @tenant_id AND credential_ref = @ref AND provider = 'slack' AND is_active",
       default_dataset: centralDataset,
       parameters: [
         { name: 'tenant_id', type: 'STRING', value: tenant_id },

@@ -197,8 +197,10 @@ export const change = <T extends object>(state: State, target: T, patch: Partial
   Object.assign(target, patch)
 }
 
-const order = (a: RunEntry, b: RunEntry): number =>
-  a.priority - b.priority || a.requested_ms - b.requested_ms || Number(a.run_id > b.run_id) - Number(a.run_id < b.run_id)
+const order = (a: RunEntry, b: RunEntry): number => {
+  if (a.run_id === b.run_id) return 0
+  return a.priority - b.priority || a.requested_ms - b.requested_ms || (a.run_id < b.run_id ? -1 : 1)
+}
 const place = (queue: readonly RunEntry[], entry: RunEntry): number => {
   let low = 0
   let high = queue.length
