@@ -1,16 +1,10 @@
 /** Processors that this service hosts: one line each. */
 import type { Processor } from '@convergence/service/steps'
-import type { Ledger } from '../ledger.ts'
-import type { Schedules } from '../schedule.ts'
+import type { ProcessorDeps } from './deps.ts'
 import { processQueue } from './scheduler/process_queue.ts'
 import { resetDailyQuotas } from './scheduler/reset_daily_quotas.ts'
 import { schedule } from './scheduler/schedule.ts'
 import { trigger } from './scheduler/trigger.ts'
-
-export interface ProcessorDeps {
-  ledger: Ledger
-  schedules: Schedules
-}
 
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => ({
   'scheduler.process_queue': processQueue(deps),

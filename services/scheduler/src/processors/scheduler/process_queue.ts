@@ -1,5 +1,5 @@
 import type { Processor } from '@convergence/service/steps'
-import type { ProcessorDeps } from '../registry.ts'
+import type { ProcessorDeps } from '../deps.ts'
 
 /**
  * Starts queued runs as far as limits allow. The ledger does so at every release; what this finds was left by a change

@@ -1,5 +1,5 @@
 import type { Processor } from '@convergence/service/steps'
-import type { ProcessorDeps } from '../registry.ts'
+import type { ProcessorDeps } from '../deps.ts'
 
 /**
  * Reports use. Nothing is reset: use is counted by UTC day and month from the ledger, so a new day starts at zero by

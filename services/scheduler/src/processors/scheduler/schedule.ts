@@ -1,7 +1,7 @@
 import { AppError, systemTenant } from '@convergence/contracts'
 import type { Run } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
-import type { ProcessorDeps } from '../registry.ts'
+import type { ProcessorDeps } from '../deps.ts'
 
 interface Config {
   tenant_id: string

@@ -1,5 +1,5 @@
 import type { Processor } from '@convergence/service/steps'
-import type { ProcessorDeps } from '../registry.ts'
+import type { ProcessorDeps } from '../deps.ts'
 
 /** Asks for every run that is due when the job itself was asked for: what the tick does each minute, at once. */
 export const trigger = ({ ledger, schedules }: ProcessorDeps): Processor => ({

@@ -1,7 +1,7 @@
 import { AppError, digestOf } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
 import { planOf, tenantOf, textOf } from '../../config.ts'
-import type { ProcessorDeps } from '../../registry.ts'
+import type { ProcessorDeps } from '../../deps.ts'
 
 /**
  * The first step of onboarding: the tenant exists from here on. The same body again is the same tenant, another one is

@@ -2,7 +2,7 @@ import { AppError, plans, systemPipelines } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
 import type { Subscription } from '../../../store.ts'
 import { planOf, tenantOf } from '../../config.ts'
-import type { ProcessorDeps } from '../../registry.ts'
+import type { ProcessorDeps } from '../../deps.ts'
 
 /**
  * Plan and limits of a tenant, and tenant-changed for those who keep them in memory. Onboarding gives a plan to a

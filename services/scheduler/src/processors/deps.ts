@@ -1,0 +1,8 @@
+/** What the processors of this service are given. */
+import type { Ledger } from '../ledger.ts'
+import type { Schedules } from '../schedule.ts'
+
+export interface ProcessorDeps {
+  ledger: Ledger
+  schedules: Schedules
+}
