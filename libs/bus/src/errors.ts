@@ -28,13 +28,13 @@ export const asUnavailable = (error: unknown): never => {
 }
 
 /** Of low cardinality, for labels: our code, or the class. */
-export const errorTypeOf = (error: unknown): string =>
-  error instanceof AppError ? error.code : error instanceof Error ? error.name : typeof error
+export const errorTypeOf = (error: unknown): string => {
+  if (error instanceof AppError) return error.code
+  return error instanceof Error ? error.name : typeof error
+}
 
 /** Class and code, and the message where it is ours: never a payload. */
-export const describeError = (error: unknown): string =>
-  error instanceof AppError
-    ? `${error.code}: ${error.message}`
-    : error instanceof Error
-      ? `${error.name}: ${error.message.slice(0, 300)}`
-      : typeof error
+export const describeError = (error: unknown): string => {
+  if (error instanceof AppError) return `${error.code}: ${error.message}`
+  return error instanceof Error ? `${error.name}: ${error.message.slice(0, 300)}` : typeof error
+}

@@ -102,11 +102,16 @@ export const topology = parse(readFileSync(join(schemasFolder, 'topology.yaml'),
 >
 export const topics = Object.keys(topology) as Topic[]
 
+const byCodeUnits = ([a]: [string, unknown], [b]: [string, unknown]): number => {
+  if (a === b) return 0
+  return a < b ? -1 : 1
+}
+
 /** JSON with sorted keys: equal values have equal text. */
 export const canonicalJson = (value: unknown): string =>
   JSON.stringify(value, (_key, inner: unknown) =>
     inner !== null && typeof inner === 'object' && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)))
+      ? Object.fromEntries(Object.entries(inner).sort(byCodeUnits))
       : inner,
   )
 

@@ -91,7 +91,7 @@ export const parseFilter = (text: string): Filter => {
   }
   const expression = (): Filter => {
     const terms = [term()]
-    const joiner = isWord('AND') ? 'AND' : isWord('OR') ? 'OR' : undefined
+    const joiner = (['AND', 'OR'] as const).find(isWord)
     while (joiner !== undefined && isWord(joiner)) {
       at += 1
       terms.push(term())

@@ -31,6 +31,9 @@ export const expireHourly = (broker: BrokerState) => {
   expire(broker)
     .catch(() => undefined)
     .finally(() => {
-      if (broker.closing === undefined) broker.agenda.add(broker.now() + 3_600_000, () => expireHourly(broker))
+      if (broker.closing === undefined)
+        broker.agenda.add(broker.now() + 3_600_000, () => {
+          expireHourly(broker)
+        })
     })
 }

@@ -113,7 +113,7 @@ export const updateSnapshot = async (
     ...found.config,
     ...(labels === undefined ? {} : { labels }),
     ...(expires_ms === undefined ? {} : { snapshot_expires_ms: expires_ms }),
-  } as StoredConfig
+  }
   watchExpiry(broker, found)
   await broker.store.write([
     { op: 'subscription', id: found.id, name: found.name, config: JSON.stringify(found.config) },

@@ -48,42 +48,36 @@ const groupsInFlight = 2
 const largestGroup = 1_000
 const soonMs = 2
 
-export const openStore = async ({
-  file,
-  max_bytes,
-}: {
-  file: string
-  max_bytes?: number | undefined
-}): Promise<Store> => {
+const writeFault = (file: string, { message, errcode }: Failed): AppError =>
+  (errcode ?? 0) % 256 === 13 || /ENOSPC/.test(message)
+    ? new AppError(
+        'DISK_FULL',
+        `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`,
+      )
+    : new AppError('UNAVAILABLE', `${file}: cannot be read or written (${message}); see to the disk and start again`)
+const cannotOpen = (file: string, { message, held_by }: Failed): AppError =>
+  held_by === undefined
+    ? new AppError(
+        'SETTING_INVALID',
+        `${file} cannot be opened (${message}): expected a broker's file, or none yet, in a folder where this user may write`,
+      )
+    : new AppError(
+        'SETTING_INVALID',
+        `${file} is in use by ${held_by}: stop that one, or give this one another data folder`,
+      )
+/** The thread that has the file: questions by number, answered in any order. */
+const openThread = async (file: string, max_bytes: number | undefined) => {
   const worker = new Worker(join(import.meta.dirname, 'store-worker.ts'), { workerData: { file, max_bytes } })
   let ended: AppError | undefined
-  let well = true
   let n = 0
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
 
-  const fault = ({ message, errcode }: Failed): AppError =>
-    (errcode ?? 0) % 256 === 13 || /ENOSPC/.test(message)
-      ? new AppError(
-          'DISK_FULL',
-          `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`,
-        )
-      : new AppError('UNAVAILABLE', `${file}: cannot be read or written (${message}); see to the disk and start again`)
-  const cannotOpen = ({ message, held_by }: Failed): AppError =>
-    held_by === undefined
-      ? new AppError(
-          'SETTING_INVALID',
-          `${file} cannot be opened (${message}): expected a broker's file, or none yet, in a folder where this user may write`,
-        )
-      : new AppError(
-          'SETTING_INVALID',
-          `${file} is in use by ${held_by}: stop that one, or give this one another data folder`,
-        )
   const settle = ({ n: number, result, failed }: Answer) => {
     const entry = waiting.get(number)
     waiting.delete(number)
     if (waiting.size === 0) worker.unref()
     if (failed === undefined) entry?.resolve(result)
-    else entry?.reject(number === 0 ? cannotOpen(failed) : fault(failed))
+    else entry?.reject(number === 0 ? cannotOpen(file, failed) : writeFault(file, failed))
   }
   const end = (why: string) => {
     ended ??= new AppError('UNAVAILABLE', `${file}: ${why}`)
@@ -91,15 +85,15 @@ export const openStore = async ({
     waiting.clear()
   }
   worker.on('message', settle)
-  worker.on('error', (error) => {
+  worker.on('error', (error: Error) => {
     end(`the thread that writes it failed (${error.message}); start again`)
   })
   worker.on('exit', () => {
     end('the thread that writes it has ended; start again')
   })
   // Distributes over the union, so that each kind keeps its own fields.
-  type Asked = Request extends infer R ? (R extends Request ? Omit<R, 'n'> : never) : never
-  const ask = <T>(request: Asked, transfer: ArrayBuffer[] = []): Promise<T> =>
+  type Numberless = Request extends infer R ? (R extends Request ? Omit<R, 'n'> : never) : never
+  const ask = <T>(request: Numberless, transfer: ArrayBuffer[] = []): Promise<T> =>
     new Promise<T>((resolve, reject) => {
       if (ended !== undefined) {
         reject(ended)
@@ -114,7 +108,19 @@ export const openStore = async ({
   const opened = await new Promise<Opened>((resolve, reject) => {
     waiting.set(0, { resolve: resolve as (value: unknown) => void, reject })
   })
+  return { opened, ask, end, ended: () => ended, terminate: () => worker.terminate() }
+}
 
+export const openStore = async ({
+  file,
+  max_bytes,
+}: {
+  file: string
+  max_bytes?: number | undefined
+}): Promise<Store> => {
+  const thread = await openThread(file, max_bytes)
+  const { ask } = thread
+  let well = true
   let operations: Write[] = []
   let callers: { resolve(): void; reject(error: Error): void }[] = []
   let inFlight = 0
@@ -152,6 +158,7 @@ export const openStore = async ({
   }
   const write = (added: readonly Write[], soon = false): Promise<void> =>
     new Promise((resolve, reject) => {
+      const ended = thread.ended()
       if (ended !== undefined) {
         reject(ended)
         return
@@ -170,18 +177,18 @@ export const openStore = async ({
     })
 
   return {
-    opened,
+    opened: thread.opened,
     write,
     page: (sub, after, limit) => ask({ kind: 'page', sub, after, limit }),
     due: (sub, by_ms, limit) => ask({ kind: 'due', sub, by_ms, limit }),
     count: (sub) => ask({ kind: 'count', sub }),
     expire: (of) => ask({ kind: 'expire', of }),
-    healthy: () => well && ended === undefined,
+    healthy: () => well && thread.ended() === undefined,
     close: async () => {
       while (callers.length > 0 || inFlight > 0) await write([]).catch(() => undefined)
       await ask({ kind: 'close' }).catch(() => undefined)
-      end('it is closed')
-      await worker.terminate()
+      thread.end('it is closed')
+      await thread.terminate()
     },
   }
 }

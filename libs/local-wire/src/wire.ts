@@ -136,7 +136,7 @@ export const newServer = (): grpc.Server => {
     Reflect.set(server, name, (interceptors: unknown, stream: unknown, headers: Record<string, unknown>): unknown => {
       const deadline = headers['grpc-timeout']
       if (typeof deadline === 'string') headers['grpc-timeout'] = boundDeadline(deadline)
-      return Reflect.apply(own, server, [interceptors, stream, headers])
+      return (own as (...given: unknown[]) => unknown).call(server, interceptors, stream, headers)
     })
   }
   return server
@@ -162,13 +162,14 @@ export const warnOfReach = (
 /** A fault of listening in one sentence. `setting` is the variable that names the port. */
 export const cannotListen = (host: string, port: number, setting: string, cause: unknown): AppError => {
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
-  const why =
-    code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND'
-      ? `${host} is no address of this machine; choose another with WIRE_HOST`
-      : code === 'EACCES'
-        ? `port ${port} of ${host} is not allowed to this user; choose another with ${setting}`
-        : `port ${port} of ${host} is in use; choose another with ${setting}, or turn this front off with ${setting}=off`
-  return new AppError('SETTING_INVALID', why, { cause })
+  const because = (why: string) => new AppError('SETTING_INVALID', why, { cause })
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+    return because(`${host} is no address of this machine; choose another with WIRE_HOST`)
+  if (code === 'EACCES')
+    return because(`port ${port} of ${host} is not allowed to this user; choose another with ${setting}`)
+  return because(
+    `port ${port} of ${host} is in use; choose another with ${setting}, or turn this front off with ${setting}=off`,
+  )
 }
 /**
  * Throws what cannotListen says. A port that is taken is found out before gRPC tries it, which writes lines of its own

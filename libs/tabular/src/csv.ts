@@ -53,6 +53,113 @@ const finder = (find: (from: number) => number): ((from: number) => number) => {
   }
 }
 
+/** A piece of text whose first character begins a record, and how it is to be read. */
+interface Scan {
+  source: string
+  comma: number
+  quoteCode: number
+  delimiter: string
+  quote: string
+  quotes: boolean
+  quoted_newlines: boolean
+  /** Nothing comes after this text. */
+  last: boolean
+  /** Number of its first line. */
+  line: number
+  fault(at: { line: number; field?: number }, problem: string): AppError
+}
+interface Taken {
+  fields: string[]
+  quoted: boolean[]
+  end: number
+  lines: number
+}
+
+/** Gives the record that begins at a position; undefined when the text ends before it does. */
+const openScan = (scan: Scan): ((at: number) => Taken | undefined) => {
+  const { source, comma, quoteCode, delimiter, quote, quotes, quoted_newlines, last, line, fault } = scan
+  const ends = finder((from) => {
+    const lf = source.indexOf('\n', from)
+    return lf > from && source.charCodeAt(lf - 1) === CR ? lf - 1 : lf
+  })
+  const quoteMarks = finder((from) => (quote === '' ? -1 : source.indexOf(quote, from)))
+  /** A CR that is no part of CRLF; one at the end of the text is not known to be. */
+  const returns = finder((from) => {
+    for (let at = source.indexOf('\r', from); at >= 0; at = source.indexOf('\r', at + 1))
+      if (at + 1 < source.length ? source.charCodeAt(at + 1) !== LF : last) return at
+    return -1
+  })
+  /** Where the line ends that a position is in; undefined when that is not known yet. */
+  const lineEnd = (from: number): number | undefined => {
+    const [end, cr] = [ends(from), returns(from)]
+    if (end < 0 && cr < 0) return last ? source.length : undefined
+    return end < 0 || (cr >= 0 && cr < end) ? cr : end
+  }
+  /** A field whose quote opens at `open`: what it says, and where it ends; undefined when it may go on. */
+  const quotedField = (open: number, field: number, lines: number) => {
+    let [close, doubled] = [source.indexOf(quote, open + 1), false]
+    while (close >= 0 && source.charCodeAt(close + 1) === quoteCode) {
+      doubled = true
+      close = source.indexOf(quote, close + 2)
+    }
+    if (close < 0 && last)
+      throw fault({ line: line + lines, field }, 'expected a quote that closes the field, got the end of the file')
+    if (close < 0) return undefined
+    const raw = source.slice(open + 1, close)
+    const lineEnds = (lineEnd(open) ?? source.length) < close ? linesIn(raw) : 0
+    if (lineEnds > 0 && !quoted_newlines)
+      throw fault({ line: line + lines, field }, 'a quoted field has a line break; set allowQuotedNewlines')
+    let end = close + 1
+    while (source.charCodeAt(end) === SPACE) end += 1
+    if (end >= source.length && !last) return undefined
+    const after = source.charCodeAt(end)
+    if (end < source.length && after !== comma && after !== LF && after !== CR)
+      throw fault(
+        { line: line + lines + lineEnds, field },
+        `expected ${delimiter === ',' ? 'a comma' : shown(delimiter)} or the end of the line after the closing quote, got ${shown(source.slice(end, end + 20))}`,
+      )
+    return { value: doubled ? raw.replaceAll(quote + quote, quote) : raw, end, lineEnds }
+  }
+  /** The fields from `at`, of the record at the front of which it stands; undefined when the text ends before it. */
+  return (at) => {
+    const fields: string[] = []
+    const quoted: boolean[] = []
+    const plain = (from: number, to: number): void => {
+      const more = source.slice(from, to).split(delimiter)
+      for (const each of more) fields.push(each)
+      if (quotes) for (const _ of more) quoted.push(false)
+    }
+    let [own, lines] = [at, 0]
+    for (;;) {
+      const end = lineEnd(own)
+      const mark = quoteMarks(own)
+      if (mark < 0 || (end !== undefined && mark >= end)) {
+        if (end === undefined) return undefined
+        plain(own, end)
+        return { fields, quoted, end, lines }
+      }
+      // The quote is in the field after the last delimiter before it, and opens it where only spaces are before.
+      const begin = Math.max(own, source.lastIndexOf(delimiter, mark) + 1)
+      if (begin > own) plain(own, begin - 1)
+      if (source.slice(begin, mark).trimStart() === '') {
+        const field = quotedField(mark, fields.length, lines)
+        if (field === undefined) return undefined
+        fields.push(field.value)
+        if (quotes) quoted.push(true)
+        lines += field.lineEnds
+        own = field.end
+      } else {
+        const stop = source.indexOf(delimiter, mark)
+        if (end === undefined && stop < 0) return undefined
+        own = stop < 0 || (end !== undefined && end < stop) ? (end ?? stop) : stop
+        plain(begin, own)
+      }
+      if (source.charCodeAt(own) !== comma) return { fields, quoted, end: own, lines }
+      own += 1
+    }
+  }
+}
+
 /** Reads text as it comes, in pieces cut anywhere. */
 export const openCsv = ({
   name,
@@ -86,87 +193,18 @@ export const openCsv = ({
   const take = (): CsvRecord[] => {
     const found: CsvRecord[] = []
     const source = text
-    const ends = finder((from) => {
-      const lf = source.indexOf('\n', from)
-      return lf > from && source.charCodeAt(lf - 1) === CR ? lf - 1 : lf
+    const recordAt = openScan({
+      source,
+      comma,
+      quoteCode,
+      delimiter,
+      quote,
+      quotes,
+      quoted_newlines,
+      last,
+      line,
+      fault,
     })
-    const quoteMarks = finder((from) => (quote === '' ? -1 : source.indexOf(quote, from)))
-    /** A CR that is no part of CRLF; one at the end of the text is not known to be. */
-    const returns = finder((from) => {
-      for (let at = source.indexOf('\r', from); at >= 0; at = source.indexOf('\r', at + 1))
-        if (at + 1 < source.length ? source.charCodeAt(at + 1) !== LF : last) return at
-      return -1
-    })
-    /** Where the line ends that a position is in; undefined when that is not known yet. */
-    const lineEnd = (from: number): number | undefined => {
-      const [end, cr] = [ends(from), returns(from)]
-      if (end < 0 && cr < 0) return last ? source.length : undefined
-      return end < 0 || (cr >= 0 && cr < end) ? cr : end
-    }
-    /** A field whose quote opens at `open`: what it says, and where it ends; undefined when it may go on. */
-    const quotedField = (open: number, field: number, lines: number) => {
-      let [close, doubled] = [source.indexOf(quote, open + 1), false]
-      while (close >= 0 && source.charCodeAt(close + 1) === quoteCode) {
-        doubled = true
-        close = source.indexOf(quote, close + 2)
-      }
-      if (close < 0 && last)
-        throw fault({ line: line + lines, field }, 'expected a quote that closes the field, got the end of the file')
-      if (close < 0) return undefined
-      const raw = source.slice(open + 1, close)
-      const lineEnds = (lineEnd(open) ?? source.length) < close ? linesIn(raw) : 0
-      if (lineEnds > 0 && !quoted_newlines)
-        throw fault({ line: line + lines, field }, 'a quoted field has a line break; set allowQuotedNewlines')
-      let end = close + 1
-      while (source.charCodeAt(end) === SPACE) end += 1
-      if (end >= source.length && !last) return undefined
-      const after = source.charCodeAt(end)
-      if (end < source.length && after !== comma && after !== LF && after !== CR)
-        throw fault(
-          { line: line + lines + lineEnds, field },
-          `expected ${delimiter === ',' ? 'a comma' : shown(delimiter)} or the end of the line after the closing quote, got ${shown(source.slice(end, end + 20))}`,
-        )
-      return { value: doubled ? raw.replaceAll(quote + quote, quote) : raw, end, lineEnds }
-    }
-    /** The fields from `at`, of the record at the front of which it stands; undefined when the text ends before it. */
-    const recordAt = (at: number): { fields: string[]; quoted: boolean[]; end: number; lines: number } | undefined => {
-      const fields: string[] = []
-      const quoted: boolean[] = []
-      const plain = (from: number, to: number): void => {
-        const more = source.slice(from, to).split(delimiter)
-        for (const each of more) fields.push(each)
-        if (quotes) for (const _ of more) quoted.push(false)
-      }
-      let [own, lines] = [at, 0]
-      for (;;) {
-        const end = lineEnd(own)
-        const mark = quoteMarks(own)
-        if (mark < 0 || (end !== undefined && mark >= end)) {
-          if (end === undefined) return undefined
-          plain(own, end)
-          return { fields, quoted, end, lines }
-        }
-        // The quote is in the field after the last delimiter before it, and opens it where only spaces are before.
-        const begin = Math.max(own, source.lastIndexOf(delimiter, mark) + 1)
-        if (begin > own) plain(own, begin - 1)
-        if (source.slice(begin, mark).trimStart() === '') {
-          const field = quotedField(mark, fields.length, lines)
-          if (field === undefined) return undefined
-          fields.push(field.value)
-          if (quotes) quoted.push(true)
-          lines += field.lineEnds
-          own = field.end
-        } else {
-          const stop = source.indexOf(delimiter, mark)
-          if (end === undefined && stop < 0) return undefined
-          own = stop < 0 || (end !== undefined && end < stop) ? (end ?? stop) : stop
-          plain(begin, own)
-        }
-        if (source.charCodeAt(own) !== comma) return { fields, quoted, end: own, lines }
-        own += 1
-      }
-    }
-
     let at = 0
     while (at < source.length) {
       if (records < 2 && source.startsWith(byteOrderMark, at)) at += 1

@@ -32,16 +32,12 @@ const compile = (format: string): { pattern: RegExp; parts: Part[] } => {
   const parts: Part[] = []
   const text = format.replace(/%-?([A-Za-z%])|[^]/g, (piece, letter: string | undefined) => {
     if (letter === undefined || letter === '%') return (letter ?? piece).replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
-    const known = Object.hasOwn(elements, letter)
-      ? elements[letter]
-      : letter === 'F' || letter === 'T'
-        ? undefined
-        : null
-    if (known === null) throw new RangeError(`format ${format}: %${letter} is not supported`)
+    const known = Object.hasOwn(elements, letter) ? elements[letter] : undefined
     if (known !== undefined) {
       parts.push(known[0])
       return `(${known[1]})`
     }
+    if (letter !== 'F' && letter !== 'T') throw new RangeError(`format ${format}: %${letter} is not supported`)
     parts.push(...(letter === 'F' ? (['year', 'month', 'day'] as const) : (['hour', 'minute', 'second'] as const)))
     return letter === 'F' ? '(\\d{4})-(\\d{1,2})-(\\d{1,2})' : '(\\d{1,2}):(\\d{1,2}):(\\d{1,2})'
   })
@@ -49,6 +45,9 @@ const compile = (format: string): { pattern: RegExp; parts: Part[] } => {
   compiled.set(format, made)
   return made
 }
+
+/** A year of two digits as POSIX has it: 69 to 99 are of the twentieth century. */
+const fullYear = (short: number): number => (short < 69 ? 2000 : 1900) + short
 
 /**
  * RFC 3339 in UTC of a text in this format, undefined when it is none or no date of the calendar. Throws RangeError for
@@ -60,9 +59,7 @@ export const strptime = (text: string, format: string): string | undefined => {
   if (match === null) return undefined
   const get = (part: Part): string | undefined => (parts.includes(part) ? match[parts.indexOf(part) + 1] : undefined)
   const short = get('short_year')
-  const year = Number(
-    get('year') ?? (short === undefined ? 1970 : Number(short) < 69 ? 2000 + Number(short) : 1900 + Number(short)),
-  )
+  const year = Number(get('year') ?? (short === undefined ? 1970 : fullYear(Number(short))))
   const name = get('month_name')
   const month = name === undefined ? Number(get('month') ?? 1) : monthNames.indexOf(name.toLowerCase()) + 1
   const day = Number(get('day') ?? 1)

@@ -15,13 +15,11 @@ const transientStatuses = new Set([1, 2, 4, 8, 10, 13, 14])
 export const statusOf = (error: unknown): number | undefined =>
   error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined
 
-export const detailOf = (error: unknown): string =>
-  (error instanceof Error
-    ? 'details' in error && typeof error.details === 'string' && error.details !== ''
-      ? error.details
-      : error.message
-    : String(error)
-  ).slice(0, 300)
+export const detailOf = (error: unknown): string => {
+  if (!(error instanceof Error)) return String(error).slice(0, 300)
+  const detailed = 'details' in error && typeof error.details === 'string' && error.details !== ''
+  return (detailed ? (error.details as string) : error.message).slice(0, 300)
+}
 
 export const names = [
   'OK',

@@ -5,13 +5,10 @@ import type { SubscriptionConfig } from '../port.ts'
 import { alreadyExists, asAppError, notFound, statusOf } from './errors.ts'
 import type { Session } from './session.ts'
 
-const shortName = (path: string | null | undefined): string =>
-  String(path ?? '')
-    .split('/')
-    .at(-1) ?? ''
+const shortName = (path: string | null | undefined): string => (path ?? '').split('/').at(-1) ?? ''
 
 const millisecondsOf = (duration: { seconds?: unknown; nanos?: number | null } | null | undefined): number =>
-  Number(duration?.seconds ?? 0) * 1000 + Number(duration?.nanos ?? 0) / 1e6
+  Number(duration?.seconds ?? 0) * 1000 + (duration?.nanos ?? 0) / 1e6
 
 const durationOf = (ms: number) => ({ seconds: Math.floor(ms / 1000), nanos: Math.round((ms % 1000) * 1e6) })
 
@@ -49,7 +46,7 @@ const configOf = (metadata: GetSubscriptionMetadataResponse[0]): SubscriptionCon
     ? {
         deadLetterPolicy: {
           topic: shortName(metadata.deadLetterPolicy.deadLetterTopic),
-          maxDeliveryAttempts: Number(metadata.deadLetterPolicy.maxDeliveryAttempts ?? 5),
+          maxDeliveryAttempts: metadata.deadLetterPolicy.maxDeliveryAttempts ?? 5,
         },
       }
     : {}),

@@ -51,7 +51,7 @@ const monthMs = 31 * dayMs
 const weekMs = 7 * dayMs
 
 export const millisecondsOf = (span: Span | null | undefined): number | undefined =>
-  span === null || span === undefined ? undefined : Number(span.seconds ?? 0) * 1000 + Number(span.nanos ?? 0) / 1e6
+  span === null || span === undefined ? undefined : Number(span.seconds ?? 0) * 1000 + (span.nanos ?? 0) / 1e6
 
 const spanOf = (ms: number): Span => ({ seconds: String(Math.floor(ms / 1000)), nanos: Math.round((ms % 1000) * 1e6) })
 

@@ -40,7 +40,7 @@ export const openAzure = async (account: AzureOptions): Promise<Remote> => {
         .getContainerClient(bucket)
         .listBlobsFlat({ prefix })
         .byPage({ maxPageSize: 1_000, ...(token === undefined ? {} : { continuationToken: token }) })
-      const { value } = (await pages.next()) as { value: Awaited<ReturnType<typeof pages.next>>['value'] | undefined }
+      const { value } = (await pages.next()) as { value: unknown }
       const found = value as
         | {
             segment?: {
@@ -93,12 +93,8 @@ export const openAzure = async (account: AzureOptions): Promise<Remote> => {
       const request_id = (
         error as { response?: { headers?: { get(name: string): string | undefined } } }
       ).response?.headers?.get('x-ms-request-id')
-      const kind =
-        word === 'ContainerNotFound'
-          ? 'bucket missing'
-          : word === 'BlobNotFound' || statusCode === 404
-            ? 'object missing'
-            : kindOfStatus(statusCode)
+      const missing = word === 'BlobNotFound' || statusCode === 404 ? 'object missing' : undefined
+      const kind = word === 'ContainerNotFound' ? 'bucket missing' : (missing ?? kindOfStatus(statusCode))
       return {
         kind,
         reason: `${statusCode ?? 'no answer'} ${word}: ${textOf(error).replaceAll(/[?&]sig=[^&\s]*/g, '')}`,

@@ -62,9 +62,9 @@ export const openGcs = async ({ project_id, endpoint }: GcsOptions): Promise<Rem
     },
     faultOf: (error) => {
       const { code, errors = [] } = error as { code?: number | string; errors?: { reason?: string }[] }
-      const status = typeof code === 'number' ? code : /^\d{3}$/.test(String(code)) ? Number(code) : undefined
-      const kind =
-        status === 404 ? (/bucket/i.test(textOf(error)) ? 'bucket missing' : 'object missing') : kindOfStatus(status)
+      const status = /^\d{3}$/.test(String(code)) ? Number(code) : undefined
+      const missing = /bucket/i.test(textOf(error)) ? 'bucket missing' : 'object missing'
+      const kind = status === 404 ? missing : kindOfStatus(status)
       return {
         kind,
         reason: `${code ?? 'no answer'} ${errors[0]?.reason ?? ''}: ${textOf(error)}`,

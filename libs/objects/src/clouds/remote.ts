@@ -34,13 +34,10 @@ export interface Remote {
   close(): void
 }
 
-export const kindOfStatus = (status: number | undefined): Fault['kind'] =>
-  status === 401 || status === 403
-    ? 'denied'
-    : status === 412
-      ? 'changed'
-      : status === undefined || status === 408 || status === 429 || status >= 500
-        ? 'passing'
-        : 'other'
+export const kindOfStatus = (status: number | undefined): Fault['kind'] => {
+  if (status === 401 || status === 403) return 'denied'
+  if (status === 412) return 'changed'
+  return status === undefined || status === 408 || status === 429 || status >= 500 ? 'passing' : 'other'
+}
 export const textOf = (error: unknown): string =>
   (error instanceof Error ? error.message : String(error)).split('\n')[0]?.slice(0, 200) ?? ''

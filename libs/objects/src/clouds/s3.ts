@@ -142,14 +142,16 @@ export const openS3 = async ({ region, endpoint, credentials, bucket_owner }: S3
       const refused =
         name === 'CredentialsProviderError' ||
         /^(AccessDenied|InvalidIdentityToken|ExpiredToken|InvalidClientTokenId|SignatureDoesNotMatch)/.test(name)
-      const kind = refused
-        ? 'denied'
-        : name === 'NoSuchBucket'
-          ? 'bucket missing'
-          : name === 'NoSuchKey' || (status === 404 && name !== 'NoSuchBucket')
-            ? 'object missing'
-            : kindOfStatus(status)
-      return { kind, reason: `${status ?? 'no answer'} ${name}: ${textOf(error)}`, request_id: $metadata?.requestId }
+      const kindOf = () => {
+        if (refused) return 'denied'
+        if (name === 'NoSuchBucket') return 'bucket missing'
+        return name === 'NoSuchKey' || status === 404 ? 'object missing' : kindOfStatus(status)
+      }
+      return {
+        kind: kindOf(),
+        reason: `${status ?? 'no answer'} ${name}: ${textOf(error)}`,
+        request_id: $metadata?.requestId,
+      }
     },
     close: () => {
       client.destroy()
