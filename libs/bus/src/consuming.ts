@@ -216,7 +216,8 @@ const untilReachable = async (bus: BusState, subscription: string, work: () => P
       },
     })
   } catch (error) {
-    if (!bus.over.signal.aborted) throw error
+    // Who closes the bus waits no longer; what is wrong for good is said also then.
+    if (!bus.over.signal.aborted || !isRetryable(error)) throw error
   }
   bus.waiting.delete(subscription)
 }

@@ -64,8 +64,8 @@ interface Scan {
   quoted_newlines: boolean
   /** Nothing comes after this text. */
   last: boolean
-  /** Number of its first line. */
-  line: number
+  /** Number of the line of the record that is read now. */
+  line(): number
   fault(at: { line: number; field?: number }, problem: string): AppError
 }
 interface Taken {
@@ -103,19 +103,19 @@ const openScan = (scan: Scan): ((at: number) => Taken | undefined) => {
       close = source.indexOf(quote, close + 2)
     }
     if (close < 0 && last)
-      throw fault({ line: line + lines, field }, 'expected a quote that closes the field, got the end of the file')
+      throw fault({ line: line() + lines, field }, 'expected a quote that closes the field, got the end of the file')
     if (close < 0) return undefined
     const raw = source.slice(open + 1, close)
     const lineEnds = (lineEnd(open) ?? source.length) < close ? linesIn(raw) : 0
     if (lineEnds > 0 && !quoted_newlines)
-      throw fault({ line: line + lines, field }, 'a quoted field has a line break; set allowQuotedNewlines')
+      throw fault({ line: line() + lines, field }, 'a quoted field has a line break; set allowQuotedNewlines')
     let end = close + 1
     while (source.charCodeAt(end) === SPACE) end += 1
     if (end >= source.length && !last) return undefined
     const after = source.charCodeAt(end)
     if (end < source.length && after !== comma && after !== LF && after !== CR)
       throw fault(
-        { line: line + lines + lineEnds, field },
+        { line: line() + lines + lineEnds, field },
         `expected ${delimiter === ',' ? 'a comma' : shown(delimiter)} or the end of the line after the closing quote, got ${shown(source.slice(end, end + 20))}`,
       )
     return { value: doubled ? raw.replaceAll(quote + quote, quote) : raw, end, lineEnds }
@@ -202,7 +202,7 @@ export const openCsv = ({
       quotes,
       quoted_newlines,
       last,
-      line,
+      line: () => line,
       fault,
     })
     let at = 0
