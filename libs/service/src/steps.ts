@@ -1,16 +1,16 @@
 /**
  * Running a step and moving the run on: the same in every service that hosts steps. The chain of a step makes its
- * effect happen once;
- * this module finds the processor, bounds its time, turns its end into step-completed, and says what follows.
+ * effect happen once; this module finds the processor, bounds its time, turns its end into step-completed, and says
+ * what follows.
  */
+import { metrics, type Histogram } from '@opentelemetry/api'
 import type { Outgoing, Delivery } from '@convergence/bus'
 import { AppError, faultOf, isRetryable } from '@convergence/contracts'
-import type { CompiledStep, Fault, NextStep, Run, ServiceName, StepCompleted } from '@convergence/contracts'
+import type { CompiledStep, NextStep, Run, ServiceName, StepCompleted } from '@convergence/contracts'
 import { nextSteps, stepOf } from '@convergence/pipeline'
 import { retryPauseMs } from '@convergence/warehouse'
 import type { Chain } from '@convergence/warehouse'
 import type { Log } from './service.ts'
-import { metrics } from '@opentelemetry/api'
 
 export interface StepContext {
   run: Run
@@ -33,8 +33,7 @@ export interface StepResult {
 }
 /**
  * One kind of step. It opens nothing and reads no environment. Safe to call again for the same run and step: whoever
- * comes second adopts
- * the first one's effect. A decided failure is an AppError whose code says whether another attempt may help.
+ * comes second adopts the first one's effect. A decided failure is an AppError whose code says whether another attempt may help.
  */
 export interface Processor {
   ps_type: string
@@ -68,7 +67,7 @@ const isCancellation = (reason: unknown): boolean => reason instanceof AppError 
 /** Ends the timer of a step that is over; made once, for an error with its stack costs more than the rest of a step. */
 const finished = new Error('the step is over')
 /**
- * How long a processor that was told to stop may take to leave things tidy: a job of the warehouse is cancelled, and
+ * How long a processor may take, once it is stopped, to leave things tidy: a job of the warehouse is cancelled, and
  * its end awaited. With a step's hour it stays below the 63.7 minutes after which the bus takes the message back.
  */
 const graceMs = 3 * 60_000
@@ -93,168 +92,37 @@ const pause = (ms: number, signal: AbortSignal): Promise<void> =>
     signal.addEventListener('abort', onAbort, { once: true })
   })
 
-export const openSteps = ({ service, processors, now, random, sleep = pause, log }: StepsOptions): Steps => {
-  const duration = metrics.getMeter('convergence').createHistogram('pipeline.step.duration', {
-    unit: 's',
-    description: 'Time of a step, with its retries',
-    advice: { explicitBucketBoundaries: [0.005, 0.05, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600] },
-  })
+/** What open steps keep, handed to the functions below. */
+interface StepRunner {
+  readonly service: ServiceName
+  readonly processors: StepsOptions['processors']
+  readonly now: () => Date
+  readonly random: () => number
+  readonly sleep: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly log: Log | undefined
+  readonly duration: Histogram
   /** Of the steps that run here, what stops them, by run. */
-  const running = new Map<string, Set<AbortController>>()
-  const cancelled = new Set<string>()
-  type Ending = Pick<StepCompleted, 'attempt' | 'conclusion' | 'error'> & { result: StepResult }
+  readonly running: Map<string, Set<AbortController>>
+  readonly cancelled: Set<string>
+}
 
-  /**
-   * Tries until the step succeeded or failed for good. Throws only when it was interrupted: then the message comes
-   * again.
-   */
-  const settle = async (run: Run, step: CompiledStep, delivery: Delivery): Promise<Ending> => {
-    const processor = Object.hasOwn(processors, step.ps_type) ? processors[step.ps_type] : undefined
-    if (processor === undefined) {
-      const known = Object.keys(processors).sort().join(', ')
-      return {
-        attempt: 0,
-        conclusion: 'FAILED',
-        error: faultOf(
-          new AppError(
-            'CONFIG_INVALID',
-            `step ${step.step_id}: ${service} has no processor for ps_type ${step.ps_type}; it has ${known}`,
-          ),
-        ),
-        result: {},
-      }
-    }
-    const { max_retries, retry_delay_seconds } = step.retry_policy
-    const stop = new AbortController()
-    const done = new AbortController()
-    const { signal } = stop
-    const ofRun = running.get(run.run_id) ?? new Set()
-    running.set(run.run_id, ofRun.add(stop))
-    const onInterrupt = () => {
-      stop.abort(delivery.signal.reason)
-    }
-    if (delivery.signal.aborted) onInterrupt()
-    else delivery.signal.addEventListener('abort', onInterrupt)
-    const chain: Chain = {
-      run_id: run.run_id,
-      step_id: step.step_id,
-      max_retries,
-      retry_delay_seconds,
-      tenant_id: run.tenant_id,
-      signal,
-    }
-    sleep(step.timeout_minutes * 60_000, done.signal).then(
-      () => {
-        stop.abort(new AppError('TIMED_OUT', 'timeout_minutes are over'))
-      },
-      () => undefined,
-    )
-
-    const interrupted = () =>
-      new AppError(
-        'UNAVAILABLE',
-        `step ${step.step_id} of ${run.run_id} was interrupted; it goes on where its message comes next`,
-      )
-    const timedOut = (): Fault => ({
-      code: 'TIMED_OUT',
-      message: `step ${step.step_id} (${step.ps_type}): took longer than timeout_minutes = ${step.timeout_minutes}; raise it, or make the step smaller`,
-    })
-    /** FAILED as it is where the job was cancelled by its id from elsewhere: one fault, whoever was faster. */
-    const stopped = (attempt: number): Ending =>
-      isCancellation(signal.reason)
-        ? { attempt, conclusion: 'FAILED', error: faultOf(signal.reason), result: {} }
-        : { attempt, conclusion: 'TIMED_OUT', error: timedOut(), result: {} }
-    try {
-      for (let k = 0; ; k++) {
-        try {
-          const result = await leaveInTime(processor.run({ run, step, chain, signal, now }), signal, done.signal)
-          return { attempt: result.attempt ?? k, conclusion: 'SUCCEEDED', result }
-        } catch (error) {
-          // An effect that finished all the same is a success; whatever an abort makes of a call is not the step's
-          // failure.
-          if (delivery.signal.aborted) throw interrupted()
-          // The warehouse does not say how its job ended, or whether there is one: nothing is decided before it does.
-          const undecided = error instanceof AppError && error.code === 'UNAVAILABLE'
-          if (signal.aborted && !undecided) return stopped(k)
-          if (undecided && (signal.aborted || k >= max_retries)) {
-            log?.warn(
-              { run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id, attempt: k, err: error.message },
-              'a step is given back: what it needs does not answer',
-            )
-            throw interrupted()
-          }
-          if (!(error instanceof AppError))
-            log?.error(
-              {
-                run_id: run.run_id,
-                tenant_id: run.tenant_id,
-                step_id: step.step_id,
-                ps_type: step.ps_type,
-                attempt: k,
-                err: error,
-              },
-              'a step failed in a way that nobody foresaw',
-            )
-          // JOB_FAILED is the end of a chain, which has used up its own retries.
-          if (k >= max_retries || !isRetryable(error) || (error instanceof AppError && error.code === 'JOB_FAILED'))
-            return { attempt: k, conclusion: 'FAILED', error: faultOf(error), result: {} }
-        }
-        await sleep(retryPauseMs(k, retry_delay_seconds, random), signal).catch(() => undefined)
-        if (delivery.signal.aborted) throw interrupted()
-        if (signal.aborted) return stopped(k)
-      }
-    } finally {
-      delivery.signal.removeEventListener('abort', onInterrupt)
-      done.abort(finished)
-      ofRun.delete(stop)
-      if (ofRun.size === 0) running.delete(run.run_id)
-    }
+export const openSteps = ({ service, processors, now, random, sleep = pause, log }: StepsOptions): Steps => {
+  const runner: StepRunner = {
+    service,
+    processors,
+    now,
+    random,
+    sleep,
+    log,
+    duration: metrics.getMeter('convergence').createHistogram('pipeline.step.duration', {
+      unit: 's',
+      description: 'Time of a step, with its retries',
+      advice: { explicitBucketBoundaries: [0.005, 0.05, 0.5, 1, 5, 10, 30, 60, 300, 900, 1800, 3600] },
+    }),
+    running: new Map(),
+    cancelled: new Set(),
   }
-
-  /** The work's own end, unless it ignores the signal for longer than the grace. */
-  const leaveInTime = (work: Promise<StepResult>, signal: AbortSignal, done: AbortSignal): Promise<StepResult> =>
-    new Promise((resolve, reject) => {
-      work.then(resolve, reject)
-      const onAbort = () => {
-        sleep(graceMs, done).then(
-          () => {
-            reject(new AppError('TIMED_OUT', 'the processor did not stop'))
-          },
-          () => undefined,
-        )
-      }
-      if (signal.aborted) onAbort()
-      else signal.addEventListener('abort', onAbort, { once: true })
-    })
-
-  const runStep = async (run: Run, step_id: string, delivery: Delivery): Promise<Outgoing[]> => {
-    const step = stepOf(run, step_id)
-    if (step.host !== service) return []
-    const began = now()
-    const { result, attempt, conclusion, error } = await settle(run, step, delivery)
-    const ended = now()
-    duration.record(Math.max(0, ended.getTime() - began.getTime()) / 1000, {
-      ps_type: step.ps_type,
-      status: conclusion,
-    })
-    const next = nextSteps(run, step_id, conclusion)
-    const event: StepCompleted = {
-      run,
-      step_id,
-      attempt,
-      conclusion,
-      started_at: began.toISOString(),
-      ended_at: ended.toISOString(),
-      duration_ms: Math.max(0, ended.getTime() - began.getTime()),
-      ...(result.rows_written === undefined ? {} : { rows_written: result.rows_written }),
-      ...(result.bytes_processed === undefined ? {} : { bytes_processed: result.bytes_processed }),
-      ...(result.outputs === undefined ? {} : { outputs: result.outputs }),
-      ...(error === undefined ? {} : { error }),
-      ...(next === undefined ? {} : { next }),
-    }
-    return [...(result.events ?? []), { topic: 'step-completed', event }]
-  }
-
+  const { running, cancelled } = runner
   return {
     host: async (run, next, delivery) => {
       // The run has its end already, so nobody waits for what its message would bring.
@@ -262,7 +130,7 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
       // Filters are a saving, not a promise: what is not ours is left to its host.
       const ours = new Set((next ?? []).filter(({ host }) => host === service).map(({ step_id }) => step_id))
       if (ours.size === 0) return []
-      const answers = await Promise.allSettled([...ours].map((step_id) => runStep(run, step_id, delivery)))
+      const answers = await Promise.allSettled([...ours].map((step_id) => runStep(runner, run, step_id, delivery)))
       return answers.flatMap((answer) => {
         if (answer.status === 'rejected') throw answer.reason
         return answer.value
@@ -276,3 +144,180 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
     },
   }
 }
+
+/** Runs one step to its end, and says what happened and what follows. */
+const runStep = async (runner: StepRunner, run: Run, step_id: string, delivery: Delivery): Promise<Outgoing[]> => {
+  const { service, now, duration } = runner
+  const step = stepOf(run, step_id)
+  if (step.host !== service) return []
+  const began = now()
+  const { result, attempt, conclusion, error } = await settle(runner, run, step, delivery)
+  const ended = now()
+  const duration_ms = Math.max(0, ended.getTime() - began.getTime())
+  duration.record(duration_ms / 1000, { ps_type: step.ps_type, status: conclusion })
+  const next = nextSteps(run, step_id, conclusion)
+  const event: StepCompleted = {
+    run,
+    step_id,
+    attempt,
+    conclusion,
+    started_at: began.toISOString(),
+    ended_at: ended.toISOString(),
+    duration_ms,
+    ...(result.rows_written === undefined ? {} : { rows_written: result.rows_written }),
+    ...(result.bytes_processed === undefined ? {} : { bytes_processed: result.bytes_processed }),
+    ...(result.outputs === undefined ? {} : { outputs: result.outputs }),
+    ...(error === undefined ? {} : { error }),
+    ...(next === undefined ? {} : { next }),
+  }
+  return [...(result.events ?? []), { topic: 'step-completed', event }]
+}
+
+// ---- the attempts of one step
+
+type Ending = Pick<StepCompleted, 'attempt' | 'conclusion' | 'error'> & { result: StepResult }
+
+/** A step under way. */
+interface Execution {
+  readonly run: Run
+  readonly step: CompiledStep
+  /** Of the message; aborts when the process stops or the message is somebody else's. */
+  readonly interrupt: AbortSignal
+  /** Aborts at the step's time-out, at cancellation and with `interrupt`. */
+  readonly signal: AbortSignal
+  /** Aborts when the step is over. */
+  readonly done: AbortSignal
+  end(): void
+}
+
+/**
+ * Tries until the step succeeded or failed for good. Throws only when it was interrupted: then the message comes
+ * again.
+ */
+const settle = async (runner: StepRunner, run: Run, step: CompiledStep, delivery: Delivery): Promise<Ending> => {
+  const { processors, service } = runner
+  const processor = Object.hasOwn(processors, step.ps_type) ? processors[step.ps_type] : undefined
+  if (processor === undefined) {
+    const known = Object.keys(processors).sort().join(', ')
+    const error = new AppError(
+      'CONFIG_INVALID',
+      `step ${step.step_id}: ${service} has no processor for ps_type ${step.ps_type}; it has ${known}`,
+    )
+    return { attempt: 0, conclusion: 'FAILED', error: faultOf(error), result: {} }
+  }
+  const execution = beginExecution(runner, run, step, delivery.signal)
+  try {
+    return await attemptUntilSettled(runner, processor, execution)
+  } finally {
+    execution.end()
+  }
+}
+
+const beginExecution = (runner: StepRunner, run: Run, step: CompiledStep, interrupt: AbortSignal): Execution => {
+  const { running, sleep } = runner
+  const stop = new AbortController()
+  const done = new AbortController()
+  const ofRun = running.get(run.run_id) ?? new Set()
+  running.set(run.run_id, ofRun.add(stop))
+  const onInterrupt = () => {
+    stop.abort(interrupt.reason)
+  }
+  if (interrupt.aborted) onInterrupt()
+  else interrupt.addEventListener('abort', onInterrupt)
+  sleep(step.timeout_minutes * 60_000, done.signal).then(
+    () => {
+      stop.abort(new AppError('TIMED_OUT', 'timeout_minutes are over'))
+    },
+    () => undefined,
+  )
+  return {
+    run,
+    step,
+    interrupt,
+    signal: stop.signal,
+    done: done.signal,
+    end: () => {
+      interrupt.removeEventListener('abort', onInterrupt)
+      done.abort(finished)
+      ofRun.delete(stop)
+      if (ofRun.size === 0) running.delete(run.run_id)
+    },
+  }
+}
+
+const attemptUntilSettled = async (runner: StepRunner, processor: Processor, execution: Execution): Promise<Ending> => {
+  const { now, random, sleep } = runner
+  const { run, step, interrupt, signal } = execution
+  const { max_retries, retry_delay_seconds } = step.retry_policy
+  const { run_id, tenant_id } = run
+  const chain: Chain = { run_id, step_id: step.step_id, max_retries, retry_delay_seconds, tenant_id, signal }
+  for (let k = 0; ; k++) {
+    try {
+      const result = await leaveInTime(runner, processor.run({ run, step, chain, signal, now }), execution)
+      return { attempt: result.attempt ?? k, conclusion: 'SUCCEEDED', result }
+    } catch (error) {
+      const ending = endingOf(runner, execution, k, error)
+      if (ending !== undefined) return ending
+    }
+    await sleep(retryPauseMs(k, retry_delay_seconds, random), signal).catch(() => undefined)
+    if (interrupt.aborted) throw interrupted(execution)
+    if (signal.aborted) return stopped(execution, k)
+  }
+}
+
+/** How the step ends with this error; undefined when it is tried again. Throws when its message is to come again. */
+const endingOf = ({ log }: StepRunner, execution: Execution, attempt: number, error: unknown): Ending | undefined => {
+  const { run, step, interrupt, signal } = execution
+  const { max_retries } = step.retry_policy
+  const fields = { run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id }
+  // An effect that finished all the same is a success; whatever an abort makes of a call is not the step's failure.
+  if (interrupt.aborted) throw interrupted(execution)
+  // The warehouse does not say how its job ended, or whether there is one: nothing is decided before it does.
+  const undecided = error instanceof AppError && error.code === 'UNAVAILABLE'
+  if (signal.aborted && !undecided) return stopped(execution, attempt)
+  if (undecided && (signal.aborted || attempt >= max_retries)) {
+    log?.warn({ ...fields, attempt, err: error.message }, 'a step is given back: what it needs does not answer')
+    throw interrupted(execution)
+  }
+  if (!(error instanceof AppError))
+    log?.error({ ...fields, ps_type: step.ps_type, attempt, err: error }, 'a step failed in a way that nobody foresaw')
+  // JOB_FAILED is the end of a chain, which has used up its own retries.
+  if (attempt >= max_retries || !isRetryable(error) || (error instanceof AppError && error.code === 'JOB_FAILED'))
+    return { attempt, conclusion: 'FAILED', error: faultOf(error), result: {} }
+  return undefined
+}
+
+const interrupted = ({ run, step }: Execution): AppError =>
+  new AppError(
+    'UNAVAILABLE',
+    `step ${step.step_id} of ${run.run_id} was interrupted; it goes on where its message comes next`,
+  )
+
+/** FAILED as it is where the job was cancelled by its id from elsewhere: one fault, whoever was faster. */
+const stopped = ({ step, signal }: Execution, attempt: number): Ending => {
+  if (isCancellation(signal.reason)) return { attempt, conclusion: 'FAILED', error: faultOf(signal.reason), result: {} }
+  const message =
+    `step ${step.step_id} (${step.ps_type}): took longer than timeout_minutes = ${step.timeout_minutes}; ` +
+    'raise it, or make the step smaller'
+  return { attempt, conclusion: 'TIMED_OUT', error: { code: 'TIMED_OUT', message }, result: {} }
+}
+
+/** The work's own end, unless it ignores the signal for longer than the grace. */
+const leaveInTime = (
+  { sleep }: StepRunner,
+  work: Promise<StepResult>,
+  { signal, done }: Execution,
+): Promise<StepResult> =>
+  new Promise((resolve, reject) => {
+    work.then(resolve, reject)
+    const onAbort = () => {
+      sleep(graceMs, done).then(
+        () => {
+          reject(new AppError('TIMED_OUT', 'the processor did not stop'))
+        },
+        () => undefined,
+      )
+    }
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+  })
