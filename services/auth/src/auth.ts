@@ -2,11 +2,11 @@
  * Who is calling, and what is secret: the REST door, the live feed of runs, keys and credentials. The only service that
  * talks to the outside.
  */
-import { createServer } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { metrics, type ObservableResult } from '@opentelemetry/api'
 import { AppError } from '@convergence/contracts'
-import { openDoor } from './http.ts'
+import { openDoor, type DoorDeps } from './http.ts'
 import { randomDigits } from './issue-key.ts'
 import { defaultLimits, openLimits } from './limits.ts'
 import { openLive, type Live } from './live.ts'
@@ -26,7 +26,7 @@ import { schedules } from './routes/schedules.ts'
 import { scheduler } from './routes/scheduler.ts'
 import { tenants } from './routes/tenants.ts'
 import { openRuns } from './runs.ts'
-import { openStore } from './store.ts'
+import { openStore, type Store } from './store.ts'
 import { openTenants } from './tenants.ts'
 
 export type { AuthDeps, BootstrapRequest, BootstrapResult } from './context.ts'
@@ -69,20 +69,8 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
       tenantsCache.admitted(tenant_id)
     },
   })
-  const meter = metrics.getMeter('convergence')
-  const watched = (['runs', 'watchers'] as const).map((what) => {
-    const gauge = meter.createObservableGauge(`auth.live.${what}`, {
-      description: what === 'runs' ? 'Runs in the memory of the live feed' : 'Event streams that are open',
-    })
-    const read = (result: ObservableResult) => {
-      result.observe(live.size()[what])
-    }
-    gauge.addCallback(read)
-    return () => {
-      gauge.removeCallback(read)
-    }
-  })
-  const asked = openRuns({
+  const endGauges = observeLive(live)
+  const requests = openRuns({
     bus: deps.bus,
     store,
     live,
@@ -92,7 +80,7 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     wait_ms: deps.wait_ms ?? 25_000,
   })
   const routes: Route[] = []
-  const parts: RouteContext = { deps, store, live, keys, tenants: tenantsCache, runs: asked, routes: () => routes }
+  const parts: RouteContext = { deps, store, live, keys, tenants: tenantsCache, runs: requests, routes: () => routes }
   // Runs before pipelines: `runs` is no provider.
   for (const group of [
     health,
@@ -121,32 +109,78 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     disable_auth: deps.disable_auth ?? false,
     cors_origins: deps.cors_origins ?? [],
     trusted_proxies: deps.trusted_proxies ?? 0,
-    findRun: asked.find,
+    findRun: requests.find,
     closing: closing.signal,
     ...(deps.random_bytes === undefined ? {} : { randomBytes: deps.random_bytes }),
-    audit: async (entry) => {
-      await store
-        .audit({
-          ...entry,
-          at: deps.now().toISOString(),
-          detail: null,
-          event_id: `audit:${randomDigits(22, deps.random_bytes)}`,
-        })
-        .catch((error: unknown) => {
-          deps.log.error(
-            {
-              request_id: entry.request_id,
-              action: entry.action,
-              error: error instanceof Error ? error.name : typeof error,
-            },
-            'audit row not written',
-          )
-        })
-    },
+    audit: (entry) => audit(deps, store, entry),
   })
+  const server = await listen(deps, app.callback()).catch((error: unknown) => {
+    live.close()
+    throw error
+  })
+  const { port } = server.address() as AddressInfo
+  const warning = deps.disable_auth === true ? warnOfDisabledAuth(deps.log) : undefined
+
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> =>
+    (closed ??= (async () => {
+      clearInterval(warning)
+      closing.abort()
+      await closeServer(server)
+      endGauges()
+      live.close()
+    })())
+  const host = deps.host.includes(':') ? `[${deps.host}]` : deps.host
+  return { url: `http://${host}:${port}`, port, live, routes, close }
+}
+
+/** Shows the size of the live feed to whoever measures; the returned function ends that. */
+const observeLive = (live: Live): (() => void) => {
+  const meter = metrics.getMeter('convergence')
+  const gauges = (['runs', 'watchers'] as const).map((what) => {
+    const gauge = meter.createObservableGauge(`auth.live.${what}`, {
+      description: what === 'runs' ? 'Runs in the memory of the live feed' : 'Event streams that are open',
+    })
+    const read = (result: ObservableResult) => {
+      result.observe(live.size()[what])
+    }
+    gauge.addCallback(read)
+    return () => {
+      gauge.removeCallback(read)
+    }
+  })
+  return () => {
+    for (const end of gauges) end()
+  }
+}
+
+/** A row of the audit; one that cannot be written is logged, and the answer stands. */
+const audit = async (
+  { now, random_bytes, log }: AuthDeps,
+  store: Store,
+  entry: Parameters<DoorDeps['audit']>[0],
+): Promise<void> => {
+  const event_id = `audit:${randomDigits(22, random_bytes)}`
+  await store.audit({ ...entry, at: now().toISOString(), detail: null, event_id }).catch((error: unknown) => {
+    const { request_id, action } = entry
+    log.error(
+      { request_id, action, error: error instanceof Error ? error.name : typeof error },
+      'audit row not written',
+    )
+  })
+}
+
+const warnOfDisabledAuth = (log: AuthDeps['log']): NodeJS.Timeout =>
+  setInterval(() => {
+    log.warn({}, 'DISABLE_AUTH is set: requests without a key are those of tenant dev')
+  }, 60_000).unref()
+
+// ---- the server
+
+const listen = async ({ host, port }: AuthDeps, onRequest: RequestListener): Promise<Server> => {
   const server = createServer(
     { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 30_000, keepAliveTimeout: 65_000 },
-    app.callback(),
+    onRequest,
   )
   server.maxRequestsPerSocket = 0
   await new Promise<void>((resolve, reject) => {
@@ -155,40 +189,27 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
         error.code === 'EADDRINUSE'
           ? 'is in use; choose another with API_PORT'
           : `cannot be opened (${error.code ?? error.name})`
-      live.close()
-      reject(new AppError('SETTING_INVALID', `port ${deps.port} of ${deps.host} ${why}`, { cause: error }))
+      reject(new AppError('SETTING_INVALID', `port ${port} of ${host} ${why}`, { cause: error }))
     })
-    server.listen(deps.port, deps.host, resolve)
+    server.listen(port, host, resolve)
   })
-  const { port } = server.address() as AddressInfo
-  const warning =
-    deps.disable_auth === true
-      ? setInterval(() => {
-          deps.log.warn({}, 'DISABLE_AUTH is set: requests without a key are those of tenant dev')
-        }, 60_000)
-      : undefined
-  warning?.unref()
-
-  let closed: Promise<void> | undefined
-  const close = (): Promise<void> =>
-    (closed ??= new Promise((resolve) => {
-      clearInterval(warning)
-      closing.abort()
-      const cut = setTimeout(() => {
-        server.closeAllConnections()
-      }, closeMs)
-      // A connection that is kept alive becomes idle when its answer is out.
-      const sweep = setInterval(() => {
-        server.closeIdleConnections()
-      }, 20)
-      server.close(() => {
-        clearTimeout(cut)
-        clearInterval(sweep)
-        for (const end of watched) end()
-        live.close()
-        resolve()
-      })
-      server.closeIdleConnections()
-    }))
-  return { url: `http://${deps.host.includes(':') ? `[${deps.host}]` : deps.host}:${port}`, port, live, routes, close }
+  return server
 }
+
+/** Accepts nothing new and finishes what is being answered; cuts off what takes longer than `closeMs`. */
+const closeServer = (server: Server): Promise<void> =>
+  new Promise((resolve) => {
+    const cut = setTimeout(() => {
+      server.closeAllConnections()
+    }, closeMs)
+    // A connection that is kept alive becomes idle when its answer is out.
+    const sweep = setInterval(() => {
+      server.closeIdleConnections()
+    }, 20)
+    server.close(() => {
+      clearTimeout(cut)
+      clearInterval(sweep)
+      resolve()
+    })
+    server.closeIdleConnections()
+  })
