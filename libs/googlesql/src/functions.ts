@@ -4,6 +4,7 @@ import { conditionFunctions } from './functions/conditions.ts'
 import { dateFunctions } from './functions/dates.ts'
 import { jsonFunctions } from './functions/json.ts'
 import { numberFunctions } from './functions/numbers.ts'
+import { regexpFunctions } from './functions/regexp.ts'
 import type { ScalarFunction } from './functions/signature.ts'
 import { stringFunctions } from './functions/strings.ts'
 
@@ -12,6 +13,7 @@ export const functions: ReadonlyMap<string, ScalarFunction> = new Map(
     ...conditionFunctions,
     ...numberFunctions,
     ...stringFunctions,
+    ...regexpFunctions,
     ...dateFunctions,
     ...arrayFunctions,
     ...jsonFunctions,

@@ -12,7 +12,7 @@ import { selectList, structItem } from './select-list.ts'
 import { unnestItem } from './tables.ts'
 import { aggregates } from '../functions/aggregates.ts'
 import type { Call, Query } from '../ast.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BOOL, INT64, type Type, arrayOf, duckdbTypeOf } from '../types.ts'
 
 /**
@@ -160,7 +160,7 @@ const listAggregate = (
   return out(value.type, `list_${call.name.toLowerCase()}(${by.mapped(value)})`)
 }
 /** Whether an expression aggregates, outside of its own subqueries. */
-const containsAggregate = (ast: unknown): boolean => {
+export const containsAggregate = (ast: unknown): boolean => {
   if (Array.isArray(ast)) return ast.some(containsAggregate)
   if (ast === null || typeof ast !== 'object') return false
   const node = ast as { k?: unknown; name?: unknown }

@@ -1,6 +1,6 @@
 /** Expressions put together, with their weight. */
 import type { Compiler, Expression } from './compiler.ts'
-import { reservedSchema as MACROS, onceSuffix } from '../setup.ts'
+import { reservedSchema as MACROS, onceSuffix } from '../macros/macro.ts'
 import { type Field, type Type, arrayOf, duckdbTypeOf, fieldName, ident } from '../types.ts'
 
 /** Bounds what one expression may become, so that a short statement cannot occupy the engine. */

@@ -3,7 +3,7 @@ import type { AppError } from '@convergence/contracts'
 import { castText } from './coerce.ts'
 import { type Compiler, type Expression, dateTypes } from './compiler.ts'
 import { decimalDigits, temporalLiteral } from './literals.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { type Type, bignumericScale, duckdbTypeOf, sameType, typeName } from '../types.ts'
 
 export const castTo = (compiler: Compiler, e: Expression, to: Type, safe: boolean): Expression => {

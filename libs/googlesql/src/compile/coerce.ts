@@ -3,7 +3,7 @@ import { AppError } from '@convergence/contracts'
 import { arraySql, structSql } from './build.ts'
 import { type Compiler, type Expression, dateTypes, numberRank } from './compiler.ts'
 import { numericLiteral, temporalLiteral } from './literals.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { type Field, INT64, type Type, duckdbTypeOf, sameType, typeName } from '../types.ts'
 
 /** The macro that reads a text as the type. */

@@ -2,7 +2,7 @@
 import type { Compiler, Expression } from './compiler.ts'
 import { isZoneName } from './literals.ts'
 import type { DatePart } from '../ast.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { DATE, DATETIME, INT64, TIME, type Type, typeName } from '../types.ts'
 
 /** date or time +- INTERVAL n part */

@@ -9,7 +9,7 @@ import { betweenOperator, caseOperator, isOperator, likeOperator } from './predi
 import { fieldOf, resolvePath } from './names.ts'
 import { arithmetic, compareOperands, concatenate, inOperator, subscript } from './operators.ts'
 import type { Expr } from '../ast.ts'
-import { reservedSchema as MACROS, onceSuffix } from '../setup.ts'
+import { reservedSchema as MACROS, onceSuffix } from '../macros/macro.ts'
 import { BOOL, type Type, FLOAT64, INT64, arrayOf, duckdbTypeOf, typeName } from '../types.ts'
 
 const pseudoColumns = new Set(['_PARTITIONTIME', '_PARTITIONDATE', '_TABLE_SUFFIX', '_FILE_NAME'])

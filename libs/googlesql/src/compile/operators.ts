@@ -2,7 +2,7 @@
 import { type Compiler, type Expression, type Scope, dateTypes, isNumber } from './compiler.ts'
 import { fieldOf } from './names.ts'
 import type { Expr } from '../ast.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import {
   BIGNUMERIC,
   BOOL,

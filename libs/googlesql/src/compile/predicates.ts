@@ -2,6 +2,7 @@
 import { type Compiler, type Expression, type Scope } from './compiler.ts'
 import { caseExpression, compareOperands } from './operators.ts'
 import type { Expr } from '../ast.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BOOL, STRING } from '../types.ts'
 
 export const isOperator = (compiler: Compiler, ast: Expr & { k: 'is' }, scope: Scope): Expression => {
@@ -48,11 +49,13 @@ export const likeOperator = (compiler: Compiler, ast: Expr & { k: 'like' }, scop
   const pattern = compiler.expression(ast.pattern, scope)
   const l = compiler.coerce(x, STRING, 'LIKE')
   const r = compiler.coerce(pattern, STRING, 'LIKE')
+  if (pattern.lit?.kind === 'STRING' && /(?<!\\)(?:\\\\)*\\$/.test(pattern.lit.value))
+    throw compiler.invalid(pattern.pos, 'LIKE pattern ends with a backslash')
   const plain = pattern.lit?.kind === 'STRING' && !pattern.lit.value.includes('\\')
   return compiler.build(
     pos,
     BOOL,
-    `(${l.sql} ${ast.not ? 'NOT ' : ''}LIKE ${r.sql}${plain ? '' : " ESCAPE '\\'"})`,
+    `(${l.sql} ${ast.not ? 'NOT ' : ''}LIKE ${r.lit === undefined ? `${MACROS}.like_pattern(${r.sql})` : r.sql}${plain ? '' : " ESCAPE '\\'"})`,
     l,
     r,
   )

@@ -7,7 +7,7 @@ import type { Compiled, Compiler, Item, ItemColumn, Output } from './compiler.ts
 import { positionOf } from '../lexer.ts'
 import type { Name } from '../ast.ts'
 import { parseStatement } from '../parser.ts'
-import { reservedSchema } from '../setup.ts'
+import { reservedSchema } from '../macros/macro.ts'
 import { type Type, fieldName, ident, text, typeOfColumn } from '../types.ts'
 
 const maxViewDepth = 16
@@ -34,6 +34,17 @@ export const outputItem = (columns: readonly Output[], sqlAlias: string, alias: 
   })),
   hidden: new Set(),
 })
+/** The rows of a query. Those of a value table are the values: * gives the fields of a STRUCT. */
+export const rowsItem = (
+  rows: { columns: readonly Output[]; value?: boolean },
+  sqlAlias: string,
+  alias: string | undefined,
+): Item => {
+  const [column] = rows.columns
+  return rows.value === true && column !== undefined
+    ? unnestItem(column.type, `${sqlAlias}.${ident(column.sql)}`, alias)
+    : outputItem(rows.columns, sqlAlias, alias)
+}
 export const resolveTable = (compiler: Compiler, parts: readonly Name[]): TableRef => {
   const names = parts.map((part) => part.text)
   const pos = parts[0]?.pos ?? 0

@@ -3,7 +3,7 @@ import { type Compiler, type Expression, type Scope, isNumber } from '../compile
 import { arrayArg } from './arrays.ts'
 import { type AggregateFunction, noMatch } from './signature.ts'
 import type { Call } from '../ast.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BOOL, FLOAT64, INT64, NUMERIC, STRING, arrayOf, duckdbTypeOf, typeName } from '../types.ts'
 
 export const one = (args: readonly Expression[]): Expression => {

@@ -4,7 +4,7 @@ import { microseconds } from '../compile/dates.ts'
 import { concatenate } from '../compile/operators.ts'
 import { type ScalarFunction, many, noMatch } from './signature.ts'
 import type { Call } from '../ast.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { INT64, STRING, type Type, arrayOf } from '../types.ts'
 
 const generated = (kind: 'DATE' | 'TIMESTAMP'): ScalarFunction => ({

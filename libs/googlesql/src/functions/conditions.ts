@@ -2,7 +2,7 @@
 import { caseExpression, compareOperands } from '../compile/operators.ts'
 import { type ScalarFunction, many, noMatch, simple } from './signature.ts'
 import type { Expr } from '../ast.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { INT64, STRING } from '../types.ts'
 
 const ifFunction: ScalarFunction = {

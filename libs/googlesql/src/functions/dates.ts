@@ -4,7 +4,7 @@ import { addInterval, microseconds, weekDay, zoneSql } from '../compile/dates.ts
 import { type Temporal, formatter, parser } from './formats.ts'
 import { type ScalarFunction, noMatch, partOf, simple } from './signature.ts'
 import type { Call, DatePart } from '../ast.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { DATE, DATETIME, INT64, TIME, TIMESTAMP, type Type, typeName } from '../types.ts'
 
 const dateTrunc = (compiler: Compiler, x: Expression, part: DatePart, pos: number): string => {

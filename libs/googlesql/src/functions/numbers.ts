@@ -1,7 +1,7 @@
 /** Numeric functions. */
 import { isNumber } from '../compile/compiler.ts'
 import { type ScalarFunction, double, noMatch, numeric, simple } from './signature.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BOOL, FLOAT64, INT64, NUMERIC, duckdbTypeOf, typeName } from '../types.ts'
 
 const rounding = (fn: 'round' | 'trunc'): ScalarFunction => ({

@@ -4,7 +4,7 @@ import { concatenate } from '../compile/operators.ts'
 
 import { formatFunction } from './formats.ts'
 import { type FunctionCall, type ScalarFunction, type TypeOf, literalText, many, noMatch, simple } from './signature.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BOOL, BYTES, INT64, STRING, type Type, arrayOf, sameType, text, typeName } from '../types.ts'
 
 const textOrBytes = (
@@ -37,33 +37,11 @@ const textFn = (
   sql: (...args: string[]) => string,
   min = params.length,
 ): ScalarFunction => simple(params, result, sql, min)
-const whitespace = `' ' || chr(9) || chr(10) || chr(11) || chr(12) || chr(13) || chr(133) || chr(160) || chr(5760) || chr(8192) || chr(8193) || chr(8194) || chr(8195) || chr(8196) || chr(8197) || chr(8198) || chr(8199) || chr(8200) || chr(8201) || chr(8202) || chr(8232) || chr(8233) || chr(8239) || chr(8287) || chr(12288)`
+const blanks = [9, 10, 11, 12, 13, 32, 133, 160, 5760, 8232, 8233, 8239, 8287, 12288]
+for (let code = 8192; code <= 8202; code++) blanks.push(code)
+const whitespace = blanks.map((code) => `chr(${code})`).join(' || ')
 const trimmer = (fn: string): ScalarFunction =>
   textOrBytes((x, chars) => `${fn}(${x}, ${chars ?? `(${whitespace})`})`, undefined, same, [STRING], 1)
-/** Capturing groups of a literal regular expression. */
-const groupsOf = (call: FunctionCall, at: number): { sql: string; groups: number; e: Expression } => {
-  const e = call.arg(at)
-  if (e.lit?.kind !== 'STRING')
-    throw call.compiler.unsupported(e.pos, `A regular expression of ${call.ast.name} that is no text literal`)
-  const pattern = e.lit.value
-    .replace(/\\Q.*?(\\Expression|$)/gs, '')
-    .replace(/\\./gs, '')
-    .replace(/\[\^?\]?[^\]]*\]/g, '')
-  const groups = (pattern.match(/\((?!\?)|\(\?P?</g) ?? []).length
-  return { sql: e.sql, groups, e }
-}
-const regexpExtract: ScalarFunction = {
-  min: 2,
-  max: 2,
-  gen: (call) => {
-    const { compiler, ast } = call
-    const x = compiler.coerce(call.arg(0), STRING, ast.name)
-    const { sql, groups } = groupsOf(call, 1)
-    if (groups > 1) throw compiler.invalid(ast.pos, `${ast.name}: the regular expression has more than one group`)
-    return compiler.build(ast.pos, STRING, `${MACROS}.extract_re(${x.sql}, ${sql}, ${groups})`, x)
-  },
-}
-
 /** By upper-case name. */
 export const stringFunctions = {
   CONCAT: {
@@ -130,48 +108,23 @@ export const stringFunctions = {
       return compiler.build(ast.pos, BOOL, `contains(lower(${x.sql}), lower(${text(part)}))`, x)
     },
   },
-  SPLIT: textFn([STRING, STRING], arrayOf(STRING), (x, y = "','") => `string_split(${x}, ${y})`, 1),
+  SPLIT: textFn(
+    [STRING, STRING],
+    arrayOf(STRING),
+    (x, y = "','") =>
+      // DuckDB takes a delimiter that is NULL as none.
+      y.startsWith("'") ? `string_split(${x}, ${y})` : `CASE WHEN ${y} IS NOT NULL THEN string_split(${x}, ${y}) END`,
+    1,
+  ),
   ASCII: textFn([STRING], INT64, (x) => `CAST(ascii(${x}) AS BIGINT)`),
   CHR: textFn([INT64], STRING, (x) => `chr(CAST(${x} AS INTEGER))`),
-  REGEXP_CONTAINS: {
-    min: 2,
-    max: 2,
-    gen: ({ compiler, ast, args }) => {
-      const [x, pattern] = args().map((e) => compiler.coerce(e, STRING, ast.name))
-      return compiler.build(ast.pos, BOOL, `regexp_matches(${x?.sql ?? ''}, ${pattern?.sql ?? ''})`, x, pattern)
-    },
-  },
-  REGEXP_EXTRACT: regexpExtract,
-  REGEXP_SUBSTR: regexpExtract,
-  REGEXP_EXTRACT_ALL: {
-    min: 2,
-    max: 2,
-    gen: (call) => {
-      const { compiler, ast } = call
-      const x = compiler.coerce(call.arg(0), STRING, ast.name)
-      const { sql, groups } = groupsOf(call, 1)
-      if (groups > 1) throw compiler.invalid(ast.pos, `${ast.name}: the regular expression has more than one group`)
-      return compiler.build(ast.pos, arrayOf(STRING), `regexp_extract_all(${x.sql}, ${sql}, ${groups})`, x)
-    },
-  },
-  REGEXP_REPLACE: {
-    min: 3,
-    max: 3,
-    gen: (call) => {
-      const { compiler, ast } = call
-      const x = compiler.coerce(call.arg(0), STRING, ast.name)
-      const { sql } = groupsOf(call, 1)
-      const by = compiler.coerce(call.arg(2), STRING, ast.name)
-      return compiler.build(ast.pos, STRING, `regexp_replace(${x.sql}, ${sql}, ${by.sql}, 'g')`, x, by)
-    },
-  },
   FORMAT: formatFunction,
   GENERATE_UUID: simple([], STRING, () => 'CAST(uuid() AS VARCHAR)'),
   TO_HEX: simple([BYTES], STRING, (x) => `lower(hex(${x}))`),
   FROM_HEX: simple([STRING], BYTES, (x) => `unhex(${x})`),
   TO_BASE64: simple([BYTES], STRING, (x) => `to_base64(${x})`),
   FROM_BASE64: simple([STRING], BYTES, (x) => `from_base64(${x})`),
-  SAFE_CONVERT_BYTES_TO_STRING: simple([BYTES], STRING, (x) => `decode(${x})`),
+  SAFE_CONVERT_BYTES_TO_STRING: simple([BYTES], STRING, (x) => `${MACROS}.bytes_to_text(${x})`),
   MD5: textOrBytes(
     (x) => `unhex(md5(${x}))`,
     (x) => `unhex(md5(${x}))`,

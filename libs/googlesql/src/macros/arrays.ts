@@ -1,0 +1,32 @@
+/** Arrays: positions from 0 or 1, and NULL among the elements. */
+import { fail, failWith, type Macro } from './macro.ts'
+
+export const arrayMacros: readonly Macro[] = [
+  [
+    'at_offset(_l, _i)',
+    `CASE WHEN _l IS NOT NULL AND (_i < 0 OR _i >= len(_l)) THEN ${failWith('array index out of bounds: ', '_i')}
+          ELSE list_extract(_l, _i + 1) END`,
+  ],
+  ['safe_offset(_l, _i)', 'CASE WHEN _i >= 0 AND _i < len(_l) THEN list_extract(_l, _i + 1) END'],
+  [
+    'at_ordinal(_l, _i)',
+    `CASE WHEN _l IS NOT NULL AND (_i < 1 OR _i > len(_l)) THEN ${failWith('array index out of bounds: ', '_i')}
+          ELSE list_extract(_l, _i) END`,
+  ],
+  ['safe_ordinal(_l, _i)', 'CASE WHEN _i >= 1 AND _i <= len(_l) THEN list_extract(_l, _i) END'],
+  [
+    'only_element(_l)',
+    `CASE WHEN len(_l) > 1 THEN ${fail('scalar subquery produced more than one element')}
+          ELSE list_extract(_l, 1) END`,
+  ],
+  [
+    'in_array(_x, _l)',
+    `CASE WHEN _l IS NULL OR len(_l) = 0 THEN false WHEN _x IS NULL THEN NULL WHEN list_contains(_l, _x) THEN true
+          WHEN list_count(_l) < len(_l) THEN NULL ELSE false END`,
+  ],
+  [
+    'without_null(_l)',
+    `CASE WHEN list_count(_l) < len(_l) THEN ${fail('an array that is returned cannot have a NULL element')}
+          ELSE _l END`,
+  ],
+]

@@ -1,0 +1,88 @@
+/**
+ * JSON, as a value and as text. DuckDB reads every number as FLOAT64 or INT64 and prints it again; GoogleSQL returns
+ * from a text what stands there. So numbers whose form may change become marked texts before a text is taken apart.
+ */
+import { fail, reservedSchema as MACROS, type Macro } from './macro.ts'
+
+const mark = 'chr(57344)'
+/** A number that DuckDB may print in another form, at the start of a JSON text. */
+const otherForm = "'^-?[0-9]+[.eE]|^-0'"
+/** The same anywhere in a JSON text. */
+const otherFormInside = "'[0-9][.eE]|-0'"
+
+const textMacros: readonly Macro[] = [
+  // A text of the document stays, a number becomes "<mark>number".
+  [
+    'json_marked(_s)',
+    `regexp_replace(replace(regexp_replace(_s, '("(?:[^"\\\\]|\\\\.)*")|(-?[0-9][-+.0-9eE]*)',
+       '\\1' || chr(1) || '\\2' || chr(1), 'g'), chr(1) || chr(1), ''), chr(1) || '([^' || chr(1) || ']*)' || chr(1),
+       '"' || ${mark} || '\\1"', 'g')`,
+  ],
+  ['json_unmarked(_s)', `regexp_replace(_s, '"' || ${mark} || '([^"]*)"', '\\1', 'g')`],
+  [
+    'json_text_scalar(_s, _path)',
+    `list_extract(list_transform([json_value(TRY_CAST(_s AS JSON), _path)], lambda found:
+       CASE WHEN regexp_matches(found, ${otherForm})
+            THEN ltrim(json_extract_string(json_value(TRY_CAST(${MACROS}.json_marked(_s) AS JSON), _path), '$'), ${mark})
+            ELSE json_extract_string(found, '$') END), 1)`,
+  ],
+  [
+    'json_text_part(_s, _path)',
+    `list_extract(list_transform([nullif(CAST(json_extract(TRY_CAST(_s AS JSON), _path) AS VARCHAR), 'null')],
+       lambda found: CASE WHEN regexp_matches(found, ${otherFormInside}) THEN ${MACROS}.json_unmarked(
+         CAST(json_extract(TRY_CAST(${MACROS}.json_marked(_s) AS JSON), _path) AS VARCHAR)) ELSE found END), 1)`,
+  ],
+  [
+    'json_text_parts(_s, _path)',
+    `list_transform(${MACROS}.json_array(TRY_CAST(CASE WHEN regexp_matches(_s, ${otherFormInside})
+         THEN ${MACROS}.json_marked(_s) ELSE _s END AS JSON), _path),
+       lambda found: ${MACROS}.json_unmarked(CAST(found AS VARCHAR)))`,
+  ],
+  [
+    'json_text_scalars(_s, _path)',
+    `list_transform(${MACROS}.json_scalars(TRY_CAST(CASE WHEN regexp_matches(_s, ${otherFormInside})
+         THEN ${MACROS}.json_marked(_s) ELSE _s END AS JSON), _path), lambda found: ltrim(found, ${mark}))`,
+  ],
+]
+
+const asNumber = "CAST(json_extract_string(_j, '$') AS DOUBLE)"
+const conversion = (name: string, type: string, rest: string): Macro => [
+  `json_${name}(_j)`,
+  `CASE WHEN _j IS NULL THEN NULL ${rest} ELSE ${fail(`the JSON value is not ${type}`)} END`,
+]
+
+export const jsonMacros: readonly Macro[] = [
+  ['json_scalar(_j, _path)', "json_extract_string(json_value(_j, _path), '$')"],
+  [
+    'json_array(_j, _path)',
+    "CASE WHEN json_type(_j, _path) = 'ARRAY' THEN CAST(json_extract(_j, _path) AS JSON[]) END",
+  ],
+  // NULL as a whole when there is something in it that is no scalar; json_extract_string of a null is NULL.
+  [
+    'json_scalars(_j, _path)',
+    `CASE WHEN json_type(_j, _path) = 'ARRAY' AND len(list_filter(CAST(json_extract(_j, _path) AS JSON[]),
+              lambda part: json_type(part) IN ('OBJECT', 'ARRAY'))) = 0
+          THEN list_transform(CAST(json_extract(_j, _path) AS JSON[]), lambda part: json_extract_string(part, '$')) END`,
+  ],
+  ...textMacros,
+  conversion(
+    'int',
+    'an INT64',
+    `WHEN json_type(_j) IN ('BIGINT', 'UBIGINT') THEN CAST(json_extract_string(_j, '$') AS BIGINT)
+     WHEN json_type(_j) = 'DOUBLE' AND ${asNumber} = round(${asNumber}) THEN CAST(${asNumber} AS BIGINT)`,
+  ),
+  conversion('float', 'a FLOAT64', `WHEN json_type(_j) IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN ${asNumber}`),
+  conversion('bool', 'a BOOL', "WHEN json_type(_j) = 'BOOLEAN' THEN json_extract_string(_j, '$') = 'true'"),
+  conversion('string', 'a STRING', "WHEN json_type(_j) = 'VARCHAR' THEN json_extract_string(_j, '$')"),
+  // Parts of TO_JSON_STRING.
+  [
+    'json_of_int(_x)',
+    `CASE WHEN _x IS NULL THEN 'null' WHEN _x BETWEEN -9007199254740992 AND 9007199254740992 THEN CAST(_x AS VARCHAR)
+          ELSE '"' || CAST(_x AS VARCHAR) || '"' END`,
+  ],
+  [
+    'json_of_text(_s)',
+    `CASE WHEN _s IS NULL THEN 'null' ELSE replace(replace(CAST(to_json(_s) AS VARCHAR),
+       chr(8232), '\\u2028'), chr(8233), '\\u2029') END`,
+  ],
+]

@@ -1,0 +1,36 @@
+/** Dates and times. Days of the week count from Sunday = 0. */
+import { fail, type Macro } from './macro.ts'
+
+/** The years that GoogleSQL has; arithmetic of DuckDB goes on beyond them. */
+const within = (name: string, first: string, last: string, type: string): Macro => [
+  `${name}(_t)`,
+  `CASE WHEN _t BETWEEN ${first} AND ${last} THEN _t WHEN _t IS NULL THEN NULL
+        ELSE ${fail(`the result is out of the range of ${type}`)} END`,
+]
+const day = 'to_microseconds(86400000000)'
+/** What the clock of the zone showed a day before the later of the two instants, against a day before _t. */
+const shift = `(timezone(_zone, timezone(_zone, _t) - ${day}) - (_t - ${day}))`
+
+export const timeMacros: readonly Macro[] = [
+  ['week_start(_d, _s)', '(_d - CAST((dayofweek(_d) - _s + 7) % 7 AS INTEGER))'],
+  ['week_number(_d, _s)', 'CAST((dayofyear(_d) + 6 - (dayofweek(_d) - _s + 7) % 7) // 7 AS BIGINT)'],
+  ['isoyear_start(_d)', "CAST(date_trunc('week', make_date(isoyear(_d), 1, 4)) AS DATE)"],
+  ['month_number(_d)', '(CAST(year(_d) AS BIGINT) * 12 + month(_d))'],
+  within('date_within', "DATE '0001-01-01'", "DATE '9999-12-31'", 'DATE'),
+  within('datetime_within', "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'", 'DATETIME'),
+  within(
+    'timestamp_within',
+    "TIMESTAMPTZ '0001-01-01 00:00:00+00'",
+    "TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'",
+    'TIMESTAMP',
+  ),
+  // A local time that comes twice means the first of the two instants; DuckDB takes the second.
+  [
+    'instant_of(_zone, _t)',
+    `CASE WHEN timezone(_zone, _t) >= TIMESTAMPTZ '10000-01-01 00:00:00+00'
+          THEN ${fail('the local time is out of the range of TIMESTAMP')}
+          WHEN timezone(_zone, timezone(_zone, _t) - ${day}) > _t - ${day}
+            AND timezone(_zone, timezone(_zone, _t) - ${shift}) = _t
+          THEN timezone(_zone, _t) - ${shift} ELSE timezone(_zone, _t) END`,
+  ],
+]
