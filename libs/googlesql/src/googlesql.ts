@@ -104,7 +104,11 @@ const engineMessages: readonly (readonly [RegExp, string | ((match: RegExpExecAr
   [new RegExp(`${raised}(.*)`), (match) => match[1] ?? 'error'],
   [/More than one row returned by a subquery/, 'scalar subquery produced more than one element'],
   [/value is out of range for the destination type|Overflow on|out of range for/, 'a value is out of range'],
-  [/Overflow in (\w+)/, (match) => `integer or numeric overflow in ${match[1] ?? 'an operation'}`],
+  [
+    /Overflow in \w+ of DECIMAL|Overflow in HUGEINT|HUGEINT.*[Oo]verflow/,
+    'numeric overflow (NUMERIC has 29 digits before the point; of a BIGNUMERIC the local warehouse keeps 20)',
+  ],
+  [/Overflow in (\w+)/, (match) => `int64 overflow in ${match[1] ?? 'an operation'}`],
   [/Out of Range Error: .*logarithm/, 'the logarithm of a number that is not positive'],
   [/Out of Range Error/, 'a value is out of range'],
   [
@@ -121,9 +125,17 @@ const engineMessages: readonly (readonly [RegExp, string | ((match: RegExpExecAr
   ],
   [/CHECK constraint failed/, 'a STRING is longer than its column allows'],
   [/Unknown TimeZone '([^']*)'/, (match) => `invalid time zone: ${match[1] ?? ''}`],
-  [/regexp|regex|invalid escape sequence|missing \)/i, 'the regular expression is invalid'],
+  [
+    /(?:invalid (?:perl operator|escape sequence|character class|named capture|repetition|UTF-8)|missing [\])]|unexpected \)|no argument for repetition|bad repetition|trailing \\).*/,
+    (match) => `Cannot parse regular expression: ${match[0]}`,
+  ],
+  [/regexp|regex/i, 'Cannot parse regular expression'],
+  [/WHERE clause cannot contain aggregates/, 'this correlated subquery is not supported by the local warehouse'],
+  [/JSON path error/, 'this JSON path is not supported by the local warehouse'],
   [/Malformed JSON|Invalid JSON/i, 'the text is no JSON'],
   [/Invalid unicode|UTF-?8|decode/i, 'the bytes are no valid UTF-8'],
+  // What nobody thought of: never in DuckDB's words.
+  [/^(Binder|Parser|Not implemented|Invalid Input) Error/, 'this statement is not supported by the local warehouse'],
 ]
 /**
  * An error of DuckDB while it prepares or runs a translated statement, for the user. Undefined for what is not the

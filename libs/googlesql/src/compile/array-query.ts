@@ -8,12 +8,13 @@ import {
   emptyScope,
   isNumber,
 } from './compiler.ts'
+import { totalOf } from './operators.ts'
 import { selectList, structItem } from './select-list.ts'
 import { unnestItem } from './tables.ts'
 import { aggregates } from '../functions/aggregates.ts'
 import type { Call, Query } from '../ast.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
-import { BOOL, INT64, type Type, arrayOf, duckdbTypeOf } from '../types.ts'
+import { BOOL, INT64, type Type, arrayOf } from '../types.ts'
 
 /**
  * (SELECT aggregate FROM UNNEST(array) AS x WHERE ...) and its relatives read one array of the current row; as list
@@ -144,12 +145,7 @@ const listAggregate = (
   if (call.name === 'COUNT') return out(INT64, `coalesce(list_count(${by.mapped(value)}), 0)`)
   if (call.name === 'SUM') {
     if (!isNumber(value.type)) return undefined
-    return out(
-      value.type,
-      value.type.k === 'FLOAT64'
-        ? `list_sum(${by.mapped(value)})`
-        : `CAST(list_sum(${by.mapped(value)}) AS ${duckdbTypeOf(value.type)})`,
-    )
+    return out(value.type, totalOf(`list_sum(${by.mapped(value)})`, value.type))
   }
   // NaN is smaller than every number for GoogleSQL, larger for DuckDB.
   if (

@@ -5,6 +5,23 @@ import type { DatePart } from '../ast.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { DATE, DATETIME, INT64, TIME, type Type, typeName } from '../types.ts'
 
+/** A date or time whose arithmetic may leave the years 1 to 9999, checked. */
+export const within = (
+  compiler: Compiler,
+  pos: number,
+  type: Type,
+  sql: string,
+  ...parts: readonly Expression[]
+): Expression =>
+  compiler.build(
+    pos,
+    type,
+    `${MACROS}.${type.k.toLowerCase()}_within(${sql})`,
+    compiler.build(pos, type, sql, ...parts),
+  )
+
+const monthsOf: Readonly<Record<string, number>> = { MONTH: 1, QUARTER: 3, YEAR: 12 }
+const daysOf: Readonly<Record<string, number>> = { DAY: 1, WEEK: 7 }
 /** date or time +- INTERVAL n part */
 export const addInterval = (
   compiler: Compiler,
@@ -15,39 +32,40 @@ export const addInterval = (
   pos: number,
 ): Expression => {
   const count = compiler.coerce(n, INT64, 'INTERVAL')
-  const unit = microseconds[part.part]
   const type = base.type
   if (part.day !== undefined) throw compiler.invalid(part.pos, 'INTERVAL has no WEEK(day)')
-  const out = (of: Type, sql: string): Expression => compiler.build(pos, of, sql, base, count)
-  const months = part.part === 'MONTH' ? 1 : part.part === 'QUARTER' ? 3 : part.part === 'YEAR' ? 12 : undefined
-  const days = part.part === 'DAY' ? 1 : part.part === 'WEEK' ? 7 : undefined
-  if (type.k === 'DATE') {
-    if (days !== undefined)
-      return out(DATE, `(${base.sql} ${sign} CAST(${days === 1 ? count.sql : `(${count.sql} * 7)`} AS INTEGER))`)
-    if (months !== undefined)
-      return out(
-        DATE,
-        `CAST(${base.sql} ${sign} to_months(CAST(${months === 1 ? count.sql : `(${count.sql} * ${months})`} AS INTEGER)) AS DATE)`,
-      )
-    throw compiler.invalid(part.pos, `A DATE takes no part ${part.part}`)
-  }
-  if (type.k === 'TIMESTAMP' || type.k === 'DATETIME' || type.k === 'TIME') {
-    if (type.k === 'TIME' && (days !== undefined || months !== undefined))
-      throw compiler.invalid(part.pos, `A TIME takes no part ${part.part}`)
-    if (months !== undefined || part.part === 'WEEK') {
-      if (type.k === 'TIMESTAMP') throw compiler.invalid(part.pos, `A TIMESTAMP takes no part ${part.part}`)
+  const times = (factor: number): string => (factor === 1 ? count.sql : `(${count.sql} * ${factor})`)
+  const out = (step: string): Expression => within(compiler, pos, type, `(${base.sql} ${sign} ${step})`, base, count)
+  const [months, days, unit] = [monthsOf[part.part], daysOf[part.part], microseconds[part.part]]
+  const monthStep = `to_months(CAST(${times(months ?? 1)} AS INTEGER))`
+  switch (type.k) {
+    case 'DATE':
+      if (days !== undefined) return out(`CAST(${times(days)} AS INTEGER)`)
       if (months !== undefined)
-        return out(
-          DATETIME,
-          `(${base.sql} ${sign} to_months(CAST(${months === 1 ? count.sql : `(${count.sql} * ${months})`} AS INTEGER)))`,
-        )
-      return out(DATETIME, `(${base.sql} ${sign} to_days(CAST(${count.sql} * 7 AS INTEGER)))`)
-    }
-    if (unit !== undefined)
-      return out(type, `(${base.sql} ${sign} to_microseconds(${unit === 1 ? count.sql : `${count.sql} * ${unit}`}))`)
+        return within(compiler, pos, DATE, `CAST(${base.sql} ${sign} ${monthStep} AS DATE)`, base, count)
+      throw compiler.invalid(part.pos, `A DATE takes no part ${part.part}`)
+    case 'DATETIME':
+      if (months !== undefined) return out(monthStep)
+      if (part.part === 'WEEK') return out(`to_days(CAST(${times(7)} AS INTEGER))`)
+      break
+    case 'TIMESTAMP':
+      if (months !== undefined || part.part === 'WEEK')
+        throw compiler.invalid(part.pos, `A TIMESTAMP takes no part ${part.part}`)
+      break
+    case 'TIME':
+      if (months !== undefined || days !== undefined)
+        throw compiler.invalid(part.pos, `A TIME takes no part ${part.part}`)
+      if (unit !== undefined)
+        return compiler.build(pos, TIME, `(${base.sql} ${sign} to_microseconds(${times(unit)}))`, base, count)
   }
-  throw compiler.invalid(part.pos, `INTERVAL ${part.part} does not go with ${typeName(type)}`)
+  if (unit === undefined || (type.k !== 'DATETIME' && type.k !== 'TIMESTAMP'))
+    throw compiler.invalid(part.pos, `INTERVAL ${part.part} does not go with ${typeName(type)}`)
+  return out(`to_microseconds(${times(unit)})`)
 }
+
+/** The instant of a local time in the zone. UTC has no other. */
+export const instantOf = (zone: string, local: string): string =>
+  /^'(UTC|Etc\/UTC)'$/i.test(zone) ? `timezone(${zone}, ${local})` : `${MACROS}.instant_of(${zone}, ${local})`
 
 export const extractPart = (
   compiler: Compiler,

@@ -17,6 +17,7 @@ import {
   text,
 } from '../types.ts'
 import type { Expr } from '../ast.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
 
 export const temporalLiteral = (compiler: Compiler, type: Type, value: string, pos: number): Expression | undefined => {
   const date = /^\s*(\d{4})-(\d{1,2})-(\d{1,2})\s*$/
@@ -66,7 +67,9 @@ export const temporalLiteral = (compiler: Compiler, type: Type, value: string, p
           TIMESTAMP,
           `TIMESTAMPTZ '${d} ${t}${offset[1] ?? '+'}${(offset[2] ?? '').padStart(2, '0')}:${offset[3] ?? '00'}'`,
         )
-  return isZoneName(zone) ? compiler.build(pos, TIMESTAMP, `timezone(${text(zone)}, TIMESTAMP '${d} ${t}')`) : undefined
+  return isZoneName(zone)
+    ? compiler.build(pos, TIMESTAMP, `${MACROS}.instant_of(${text(zone)}, TIMESTAMP '${d} ${t}')`)
+    : undefined
 }
 export const decimalDigits = (value: string): number | undefined => {
   const match = /^-?\d*\.?(\d*)$/.exec(value)

@@ -2,6 +2,7 @@
 import { type Compiler, type Expression, type Scope, dateTypes, isNumber } from './compiler.ts'
 import { fieldOf } from './names.ts'
 import type { Expr } from '../ast.ts'
+import { within } from './dates.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 import {
   BIGNUMERIC,
@@ -13,6 +14,8 @@ import {
   NUMERIC,
   STRING,
   arrayOf,
+  duckdbTypeOf,
+  type Type,
   ident,
   sameType,
   typeName,
@@ -53,7 +56,7 @@ export const compareOperands = (
 }
 export const arithmetic = (compiler: Compiler, op: string, l0: Expression, r0: Expression, pos: number): Expression => {
   const days = (date: Expression, n: Expression, sign: string): Expression =>
-    compiler.build(pos, DATE, `(${date.sql} ${sign} CAST(${n.sql} AS INTEGER))`, date, n)
+    within(compiler, pos, DATE, `(${date.sql} ${sign} CAST(${n.sql} AS INTEGER))`, date, n)
   if (op !== '*' && op !== '/' && l0.type.k === 'DATE' && r0.type.k === 'INT64') return days(l0, r0, op)
   if (op === '+' && r0.type.k === 'DATE' && l0.type.k === 'INT64') return days(r0, l0, '+')
   if (dateTypes.has(l0.type.k) || dateTypes.has(r0.type.k))
@@ -185,4 +188,10 @@ export const inOperator = (compiler: Compiler, ast: Expr & { k: 'in' }, scope: S
     return compiler.build(ast.pos, BOOL, ast.not ? `(NOT ${any})` : any, ...rest, ...rest.map(() => first))
   }
   return compiler.build(ast.pos, BOOL, `(${first.sql} ${no}IN (${rest.map((e) => e.sql).join(', ')}))`, ...es)
+}
+
+/** A sum in its own type. DuckDB keeps one digit more than NUMERIC has; an addition notices. */
+export const totalOf = (sum: string, type: Type): string => {
+  if (type.k === 'FLOAT64') return sum
+  return type.k === 'INT64' ? `CAST(${sum} AS BIGINT)` : `(${sum} + CAST(0 AS ${duckdbTypeOf(type)}))`
 }

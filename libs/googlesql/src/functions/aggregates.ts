@@ -3,8 +3,9 @@ import { type Compiler, type Expression, type Scope, isNumber } from '../compile
 import { arrayArg } from './arrays.ts'
 import { type AggregateFunction, noMatch } from './signature.ts'
 import type { Call } from '../ast.ts'
+import { totalOf } from '../compile/operators.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
-import { BOOL, FLOAT64, INT64, NUMERIC, STRING, arrayOf, duckdbTypeOf, typeName } from '../types.ts'
+import { BOOL, FLOAT64, INT64, NUMERIC, STRING, arrayOf, typeName } from '../types.ts'
 
 export const one = (args: readonly Expression[]): Expression => {
   const [x] = args
@@ -19,6 +20,9 @@ const groupable = (compiler: Compiler, ast: Call, x: Expression): void => {
   if (ast.distinct && (x.type.k === 'STRUCT' || x.type.k === 'ARRAY' || x.type.k === 'JSON'))
     throw compiler.unsupported(ast.pos, `${ast.name} DISTINCT of ${typeName(x.type)}`)
 }
+/** The first elements of a list; none at all are NULL. */
+const limited = (list: string, limit: string | undefined): string =>
+  limit === undefined ? list : `nullif(list_slice(${list}, 1, ${limit}), [])`
 const limitOf = (compiler: Compiler, ast: Call, scope: Scope): string | undefined => {
   if (ast.limit === undefined) return undefined
   const n = compiler.expression(ast.limit, scope)
@@ -59,6 +63,18 @@ export const by = (max: boolean): AggregateFunction => ({
     sql: (over) => `arg_${max ? 'max' : 'min'}_null(${args.map((e) => e.sql).join(', ')})${over}`,
   }),
 })
+/** NULL for fewer than two pairs, where DuckDB has NaN. */
+const correlation: AggregateFunction = {
+  min: 2,
+  max: 2,
+  gen: (compiler, ast, args) => {
+    const es = args.map((e) => compiler.coerce(e, FLOAT64, ast.name).sql).join(', ')
+    return {
+      type: FLOAT64,
+      sql: (over) => `CASE WHEN regr_count(${es})${over} >= 2 THEN corr(${es})${over} END`,
+    }
+  },
+}
 const logical = (fn: string): AggregateFunction => ({
   min: 1,
   max: 1,
@@ -99,11 +115,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         const x = one(args).type.k === 'NULL' ? compiler.coerce(one(args), INT64, ast.name) : one(args)
         if (!isNumber(x.type)) throw noMatch(compiler, ast, args)
         const inner = `sum(${ast.distinct ? 'DISTINCT ' : ''}${x.sql})`
-        const target = x.type.k === 'FLOAT64' ? undefined : duckdbTypeOf(x.type)
-        return {
-          type: x.type,
-          sql: (over) => (target === undefined ? `${inner}${over}` : `CAST(${inner}${over} AS ${target})`),
-        }
+        return { type: x.type, sql: (over) => totalOf(`${inner}${over}`, x.type) }
       },
     },
     AVG: {
@@ -154,7 +166,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         const limit = limitOf(compiler, ast, scope)
         return {
           type: arrayOf(x.type.k === 'NULL' ? INT64 : x.type),
-          sql: (over) => (limit === undefined ? `${inner}${over}` : `list_slice(${inner}${over}, 1, ${limit})`),
+          sql: (over) => limited(`${inner}${over}`, limit),
         }
       },
     },
@@ -182,8 +194,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         const list = `list(${ast.distinct ? 'DISTINCT ' : ''}${x.sql}${orderOf(compiler, ast, scope)}) FILTER (WHERE ${x.sql} IS NOT NULL)`
         return {
           type: STRING,
-          sql: (over) =>
-            `array_to_string(${limit === undefined ? `${list}${over}` : `list_slice(${list}${over}, 1, ${limit})`}, ${separator})`,
+          sql: (over) => `array_to_string(${limited(`${list}${over}`, limit)}, ${separator})`,
         }
       },
     },
@@ -195,7 +206,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
     VARIANCE: statistic('var_samp', 1),
     VAR_SAMP: statistic('var_samp', 1),
     VAR_POP: statistic('var_pop', 1),
-    CORR: statistic('corr', 2),
+    CORR: correlation,
     COVAR_POP: statistic('covar_pop', 2),
     COVAR_SAMP: statistic('covar_samp', 2),
     APPROX_COUNT_DISTINCT: {

@@ -28,26 +28,20 @@ const generated = (kind: 'DATE' | 'TIMESTAMP'): ScalarFunction => ({
     if (n?.lit !== undefined && Number(n.lit.value) === 0)
       throw compiler.invalid(n.pos, `${ast.name}: the step is zero`)
     const list = (step: string): Expression => {
-      const series = `generate_series(${kind === 'DATE' ? `CAST(${from.sql} AS TIMESTAMP)` : from.sql}, ${kind === 'DATE' ? `CAST(${to.sql} AS TIMESTAMP)` : to.sql}, ${step})`
+      const bound = (e: Expression): string => (kind === 'DATE' ? `CAST(${e.sql} AS TIMESTAMP)` : e.sql)
+      const series = `generate_series(${bound(from)}, ${bound(to)}, ${step})`
       const sql = kind === 'DATE' ? `CAST(${series} AS DATE[])` : series
-      return compiler.build(
-        ast.pos,
-        arrayOf(type),
-        `CASE WHEN ${from.sql} IS NOT NULL AND ${to.sql} IS NOT NULL THEN ${sql} END`,
-        from,
-        to,
-      )
+      const given = `${from.sql} IS NOT NULL AND ${to.sql} IS NOT NULL`
+      return compiler.build(ast.pos, arrayOf(type), `CASE WHEN ${given} THEN ${sql} END`, from, to)
     }
     if (kind === 'DATE') {
       if (days !== undefined) return list(`to_days(CAST(${count} * ${days} AS INTEGER))`)
-      // Month steps count from the start, so that a short month does not move the following ones.
       if (months !== undefined && n?.lit !== undefined && Number(n.lit.value) > 0) {
-        const each = Number(n.lit.value) * months
-        const variable = compiler.fresh()
+        const step = String(Number(n.lit.value) * months)
         return compiler.build(
           ast.pos,
           arrayOf(type),
-          `list_filter(list_transform(range(0, CASE WHEN ${from.sql} > ${to.sql} THEN 0 ELSE (${MACROS}.month_number(${to.sql}) - ${MACROS}.month_number(${from.sql})) // ${each} + 1 END), lambda ${variable}: CAST(${from.sql} + to_months(CAST(${variable} * ${each} AS INTEGER)) AS DATE)), lambda ${variable}: ${variable} <= ${to.sql})`,
+          `${MACROS}.month_series(${from.sql}, ${to.sql}, ${step})`,
           from,
           to,
         )

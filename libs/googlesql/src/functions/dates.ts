@@ -1,6 +1,6 @@
 /** Date and time functions. */
 import type { Compiler, Expression } from '../compile/compiler.ts'
-import { addInterval, microseconds, weekDay, zoneSql } from '../compile/dates.ts'
+import { addInterval, instantOf, microseconds, weekDay, zoneSql } from '../compile/dates.ts'
 import { type Temporal, formatter, parser } from './formats.ts'
 import { type ScalarFunction, noMatch, partOf, simple } from './signature.ts'
 import type { Call, DatePart } from '../ast.ts'
@@ -50,7 +50,7 @@ const truncate = (kinds: readonly Temporal[]): ScalarFunction => ({
         if (zone !== undefined && microseconds[part.part] !== undefined && part.part !== 'DAY')
           throw compiler.unsupported(part.pos, `${ast.name} to ${part.part} in a time zone`)
         const z = zone === undefined ? "'UTC'" : zoneSql(compiler, zone)
-        return out(`timezone(${z}, ${datetimeTrunc(compiler, `timezone(${z}, ${x.sql})`, part)})`)
+        return out(instantOf(z, datetimeTrunc(compiler, `timezone(${z}, ${x.sql})`, part)))
       }
       case 'TIME':
         if (part.part === 'DAY' || microseconds[part.part] === undefined)
@@ -188,8 +188,9 @@ const timestampFunction: ScalarFunction = {
     const [x, zone] = es
     if (x === undefined) throw noMatch(compiler, ast, es)
     const z = zone === undefined ? "'UTC'" : zoneSql(compiler, zone)
-    if (x.type.k === 'DATE') return compiler.build(ast.pos, TIMESTAMP, `timezone(${z}, CAST(${x.sql} AS TIMESTAMP))`, x)
-    if (x.type.k === 'DATETIME') return compiler.build(ast.pos, TIMESTAMP, `timezone(${z}, ${x.sql})`, x)
+    if (x.type.k === 'DATE')
+      return compiler.build(ast.pos, TIMESTAMP, instantOf(z, `CAST(${x.sql} AS TIMESTAMP)`), x, x)
+    if (x.type.k === 'DATETIME') return compiler.build(ast.pos, TIMESTAMP, instantOf(z, x.sql), x)
     if (zone !== undefined) throw compiler.unsupported(ast.pos, `TIMESTAMP of ${typeName(x.type)} with a time zone`)
     if (x.type.k === 'TIMESTAMP') return x
     if (x.type.k === 'STRING') return compiler.cast(x, TIMESTAMP, false)
@@ -231,6 +232,9 @@ const lastDay: ScalarFunction = {
   },
 }
 
+const instantFromUnix = (factor: string): ScalarFunction =>
+  simple([INT64], TIMESTAMP, (x) => `${MACROS}.timestamp_within(timezone('UTC', make_timestamp(${x}${factor})))`)
+
 /** By upper-case name. */
 export const dateFunctions = {
   CURRENT_TIMESTAMP: current(TIMESTAMP, () => 'now()'),
@@ -271,11 +275,11 @@ export const dateFunctions = {
   'SAFE.PARSE_TIMESTAMP': parser('TIMESTAMP', true),
   'SAFE.PARSE_TIME': parser('TIME', true),
   UNIX_DATE: simple([DATE], INT64, (x) => `CAST(${x} - DATE '1970-01-01' AS BIGINT)`),
-  DATE_FROM_UNIX_DATE: simple([INT64], DATE, (x) => `(DATE '1970-01-01' + CAST(${x} AS INTEGER))`),
+  DATE_FROM_UNIX_DATE: simple([INT64], DATE, (x) => `${MACROS}.date_within(DATE '1970-01-01' + CAST(${x} AS INTEGER))`),
   UNIX_SECONDS: simple([TIMESTAMP], INT64, (x) => `${MACROS}.floor_div(epoch_us(${x}), 1000000)`),
   UNIX_MILLIS: simple([TIMESTAMP], INT64, (x) => `${MACROS}.floor_div(epoch_us(${x}), 1000)`),
   UNIX_MICROS: simple([TIMESTAMP], INT64, (x) => `epoch_us(${x})`),
-  TIMESTAMP_SECONDS: simple([INT64], TIMESTAMP, (x) => `timezone('UTC', make_timestamp(${x} * 1000000))`),
-  TIMESTAMP_MILLIS: simple([INT64], TIMESTAMP, (x) => `timezone('UTC', make_timestamp(${x} * 1000))`),
-  TIMESTAMP_MICROS: simple([INT64], TIMESTAMP, (x) => `timezone('UTC', make_timestamp(${x}))`),
+  TIMESTAMP_SECONDS: instantFromUnix(' * 1000000'),
+  TIMESTAMP_MILLIS: instantFromUnix(' * 1000'),
+  TIMESTAMP_MICROS: instantFromUnix(''),
 } satisfies Record<string, ScalarFunction>

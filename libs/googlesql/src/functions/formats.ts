@@ -1,21 +1,19 @@
 /** Format elements of dates and times, and FORMAT. */
 import type { Compiler, Expression } from '../compile/compiler.ts'
-import { zoneSql } from '../compile/dates.ts'
+import { instantOf, zoneSql } from '../compile/dates.ts'
 import { type ScalarFunction, literalText, many } from './signature.ts'
 import { DATE, FLOAT64, INT64, STRING, text } from '../types.ts'
 
 export type Temporal = 'DATE' | 'TIME' | 'DATETIME' | 'TIMESTAMP'
 const dateElements = new Set('Y m d b B h a A j y G V u w U W F D e Q'.split(' '))
 const timeElements = new Set('H M S I p T R'.split(' '))
+interface FormatPiece {
+  literal?: string
+  element?: string
+}
 /** Elements of a format literal; what is not on the lists is refused by name. */
-const formatPieces = (
-  compiler: Compiler,
-  pos: number,
-  name: string,
-  format: string,
-  kind: Temporal,
-): { literal?: string; element?: string }[] => {
-  const pieces: { literal?: string; element?: string }[] = []
+const formatPieces = (compiler: Compiler, pos: number, name: string, format: string, kind: Temporal): FormatPiece[] => {
+  const pieces: FormatPiece[] = []
   for (let i = 0; i < format.length; i++) {
     const ch = format.charAt(i)
     if (ch !== '%') {
@@ -115,6 +113,32 @@ export const formatter = (kind: Temporal): ScalarFunction => ({
     return compiler.build(ast.pos, STRING, formatSql(compiler, ast.pos, ast.name, format, value, kind), x)
   },
 })
+/**
+ * What GoogleSQL reads beside the format: blanks around the text, names of months in full or short, and hours from 1 to
+ * 12 without AM or PM as those before noon.
+ */
+const lenient = (
+  pieces: readonly FormatPiece[],
+  parseable: Readonly<Record<string, string>>,
+  source: string,
+): { pattern: string; value: string } => {
+  const has = (...elements: string[]): boolean => pieces.some((piece) => elements.includes(piece.element ?? ''))
+  let value = `trim(${source})`
+  let pattern = pieces
+    .map(({ literal, element = '' }) => {
+      if (literal !== undefined) return literal === '%' ? '%%' : literal
+      return ['b', 'h', 'B'].includes(element) ? '%b' : (parseable[element] ?? '')
+    })
+    .join('')
+    .trim()
+  if (has('b', 'h', 'B')) value = `regexp_replace(${value}, '(?i)${monthNames}', '\\1')`
+  if (has('I') && !has('p')) {
+    value = `${value} || ' AM'`
+    pattern = `${pattern} %p`
+  }
+  return { pattern, value }
+}
+const monthNames = '(jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)'
 export const parser = (kind: Temporal, safe = false): ScalarFunction => ({
   min: 2,
   max: kind === 'TIMESTAMP' ? 3 : 2,
@@ -137,23 +161,15 @@ export const parser = (kind: Temporal, safe = false): ScalarFunction => ({
     if (kind !== 'TIME' && !has('Y', 'E4Y', 'F'))
       throw compiler.unsupported(ast.pos, `A format of ${ast.name} without a year`)
     const source = compiler.coerce(call.arg(1), STRING, ast.name)
-    const pattern = text(
-      pieces
-        .map(({ literal, element }) =>
-          literal === undefined ? (parseable[element ?? ''] ?? '') : literal === '%' ? '%%' : literal,
-        )
-        .join(''),
-    )
-    const parsed = `${safe ? 'try_strptime' : 'strptime'}(${source.sql}, ${pattern})`
+    const { pattern, value } = lenient(pieces, parseable, source.sql)
+    const parsed = `${safe ? 'try_strptime' : 'strptime'}(${value}, ${text(pattern)})`
     const zone = ast.args.length > 2 ? zoneSql(compiler, call.arg(2)) : "'UTC'"
-    const sql =
-      kind === 'DATE'
-        ? `CAST(${parsed} AS DATE)`
-        : kind === 'TIME'
-          ? `CAST(${parsed} AS TIME)`
-          : kind === 'TIMESTAMP'
-            ? `timezone(${zone}, ${parsed})`
-            : parsed
+    const sql = {
+      DATE: `CAST(${parsed} AS DATE)`,
+      TIME: `CAST(${parsed} AS TIME)`,
+      TIMESTAMP: instantOf(zone, parsed),
+      DATETIME: parsed,
+    }[kind]
     return compiler.build(ast.pos, { k: kind }, sql, source)
   },
 })

@@ -30,7 +30,10 @@ const rounding = (fn: 'round' | 'trunc'): ScalarFunction => ({
     }
     const suffix =
       digits === undefined ? '' : `, ${digits.lit === undefined ? `CAST(${digits.sql} AS INTEGER)` : digits.lit.value}`
-    if (x.type.k === 'FLOAT64') return compiler.build(ast.pos, FLOAT64, `${fn}(${x.sql}${suffix})`, x, digits)
+    if (x.type.k === 'FLOAT64')
+      return digits === undefined
+        ? compiler.build(ast.pos, FLOAT64, `${fn}(${x.sql})`, x)
+        : compiler.build(ast.pos, FLOAT64, `${MACROS}.${fn}_float(${x.sql}, ${digits.sql})`, x, x, x, digits)
     return compiler.build(ast.pos, x.type, `CAST(${fn}(${x.sql}${suffix}) AS ${duckdbTypeOf(x.type)})`, x)
   },
 })
@@ -65,20 +68,27 @@ const safeDivide: ScalarFunction = {
     )
   },
 }
-const logarithm: ScalarFunction = {
-  min: 1,
-  max: 2,
+/** A function of FLOAT64 that GoogleSQL also has for NUMERIC: there its nine digits must be sure. */
+const realFunction = (
+  sql: (...args: string[]) => string,
+  min: number,
+  max = min,
+  macro = 'num_of',
+): ScalarFunction => ({
+  min,
+  max,
   gen: ({ compiler, ast, args }) => {
-    const es = args().map((e) => compiler.coerce(e, FLOAT64, ast.name))
-    const [x, base] = es
-    return compiler.build(
-      ast.pos,
-      FLOAT64,
-      base === undefined ? `ln(${x?.sql ?? ''})` : `(ln(${x?.sql ?? ''}) / ln(${base.sql}))`,
-      ...es,
-    )
+    const { type, es } = compiler.unify(args(), ast.name, ast.pos)
+    if (type.k === 'BIGNUMERIC') throw compiler.unsupported(ast.pos, `${ast.name} of BIGNUMERIC`)
+    const floats = es.map((e) => compiler.coerce(e, FLOAT64, ast.name))
+    const value = compiler.build(ast.pos, FLOAT64, sql(...floats.map((e) => e.sql)), ...floats)
+    if (type.k !== 'NUMERIC') return value
+    const rest = macro === 'num_of' ? [] : es
+    const list = [...rest.map((e) => e.sql), value.sql].join(', ')
+    return compiler.build(ast.pos, NUMERIC, `${MACROS}.${macro}(${list})`, ...rest, value)
   },
-}
+})
+const power = realFunction((x, y) => `${MACROS}.finite(pow(${x}, ${y}), ${x}, ${y})`, 2, 2, 'num_pow')
 const plainFunction =
   (name: string) =>
   (x: string): string =>
@@ -109,13 +119,13 @@ export const numberFunctions = {
   CEIL: whole('ceil'),
   CEILING: whole('ceil'),
   FLOOR: whole('floor'),
-  SQRT: double((x) => `sqrt(${x})`, 1),
-  POW: double((x, y) => `${MACROS}.finite(pow(${x}, ${y}), ${x}, ${y})`, 2),
-  POWER: double((x, y) => `${MACROS}.finite(pow(${x}, ${y}), ${x}, ${y})`, 2),
-  EXP: double((x) => `${MACROS}.finite(exp(${x}), ${x}, ${x})`, 1),
-  LN: double((x) => `ln(${x})`, 1),
-  LOG: logarithm,
-  LOG10: double((x) => `log10(${x})`, 1),
+  SQRT: realFunction((x) => `sqrt(${x})`, 1),
+  POW: power,
+  POWER: power,
+  EXP: realFunction((x) => `${MACROS}.finite(exp(${x}), ${x}, ${x})`, 1),
+  LN: realFunction((x) => `ln(${x})`, 1),
+  LOG: realFunction((x, base?: string) => (base === undefined ? `ln(${x})` : `(ln(${x}) / ln(${base}))`), 1, 2),
+  LOG10: realFunction((x) => `log10(${x})`, 1),
   IS_NAN: simple([FLOAT64], BOOL, (x) => `isnan(${x})`),
   IS_INF: simple([FLOAT64], BOOL, (x) => `isinf(${x})`),
   DIV: wholeDivision('idiv'),

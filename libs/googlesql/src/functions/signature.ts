@@ -2,6 +2,7 @@
 import { type Compiler, type Expression, type Scope, isNumber } from '../compile/compiler.ts'
 import type { Call, DatePart } from '../ast.ts'
 import { FLOAT64, type Type, typeName } from '../types.ts'
+import { FLOAT64, INT64, type Type, typeName } from '../types.ts'
 
 export interface FunctionCall {
   ast: Call
@@ -72,7 +73,7 @@ export const numeric = (
   max: 1,
   gen: ({ compiler, ast, arg }) => {
     let x = arg(0)
-    if (x.type.k === 'NULL') x = compiler.coerce(x, FLOAT64, ast.name)
+    if (x.type.k === 'NULL') x = compiler.coerce(x, by.INT64 === undefined ? FLOAT64 : INT64, ast.name)
     if (x.type.k === 'INT64' && by.INT64 === undefined) x = compiler.coerce(x, FLOAT64, ast.name)
     if (!isNumber(x.type)) throw noMatch(compiler, ast, [x])
     const make = by[x.type.k as 'FLOAT64']

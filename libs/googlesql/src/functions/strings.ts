@@ -1,9 +1,8 @@
 /** Text, regular expressions and bytes. */
-import type { Expression } from '../compile/compiler.ts'
 import { concatenate } from '../compile/operators.ts'
 
 import { formatFunction } from './formats.ts'
-import { type FunctionCall, type ScalarFunction, type TypeOf, literalText, many, noMatch, simple } from './signature.ts'
+import { type ScalarFunction, type TypeOf, literalText, many, noMatch, simple } from './signature.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BOOL, BYTES, INT64, STRING, type Type, arrayOf, sameType, text, typeName } from '../types.ts'
 

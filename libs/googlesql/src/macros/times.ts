@@ -1,5 +1,5 @@
 /** Dates and times. Days of the week count from Sunday = 0. */
-import { fail, type Macro } from './macro.ts'
+import { fail, reservedSchema as MACROS, type Macro } from './macro.ts'
 
 /** The years that GoogleSQL has; arithmetic of DuckDB goes on beyond them. */
 const within = (name: string, first: string, last: string, type: string): Macro => [
@@ -16,6 +16,19 @@ export const timeMacros: readonly Macro[] = [
   ['week_number(_d, _s)', 'CAST((dayofyear(_d) + 6 - (dayofweek(_d) - _s + 7) % 7) // 7 AS BIGINT)'],
   ['isoyear_start(_d)', "CAST(date_trunc('week', make_date(isoyear(_d), 1, 4)) AS DATE)"],
   ['month_number(_d)', '(CAST(year(_d) AS BIGINT) * 12 + month(_d))'],
+  // Each date is a step after the one before it: once a short month has moved the day, it stays there.
+  [
+    'month_dates(_from, _steps, _n)',
+    `list_transform(_steps, lambda step: CAST(date_trunc('month', _from) + to_months(CAST(step * _n AS INTEGER)) AS DATE)
+       + CAST(least(day(_from), list_min(list_transform(range(CASE WHEN day(_from) > 28 THEN step + 1 ELSE 1 END),
+           lambda past: CASE WHEN day(_from) > 28 THEN day(last_day(CAST(date_trunc('month', _from)
+             + to_months(CAST(past * _n AS INTEGER)) AS DATE))) ELSE 31 END))) - 1 AS INTEGER))`,
+  ],
+  [
+    'month_series(_from, _to, _n)',
+    `list_filter(${MACROS}.month_dates(_from, range(0, CASE WHEN _from > _to THEN 0
+       ELSE (${MACROS}.month_number(_to) - ${MACROS}.month_number(_from)) // _n + 1 END), _n), lambda date: date <= _to)`,
+  ],
   within('date_within', "DATE '0001-01-01'", "DATE '9999-12-31'", 'DATE'),
   within('datetime_within', "TIMESTAMP '0001-01-01'", "TIMESTAMP '9999-12-31 23:59:59.999999'", 'DATETIME'),
   within(
