@@ -141,7 +141,9 @@ ${refused.map(({ construct, reason }) => `| ${construct.replaceAll('|', '\\|')} 
 - Approximate aggregates are exact.
 - Two output columns of one name: the second is called name_1.
 - FLOAT64 as text is the shortest of 15, 16 or 17 digits that reads back the same.
-- Dates outside of the years 1 to 9999 are not an error everywhere.
+- A JSON text that is no JSON as a whole gives NULL; BigQuery may still find a value before the fault. Keys of a JSON
+  object keep their order in TO_JSON_STRING, where BigQuery sorts them.
+- A function of NUMERIC (POW, SQRT, EXP, LN, LOG, LOG10) is refused where its ninth digit is not sure.
 ${endMark}`
 /** The page with its section replaced; the section is put at the end of a page without marks. */
 export const withLists = (page: string): string => {

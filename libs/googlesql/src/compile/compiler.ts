@@ -94,6 +94,7 @@ export interface Cte {
   name: string
   sql: string
   columns: Output[]
+  value?: boolean
 }
 export interface Scope {
   items: Item[]

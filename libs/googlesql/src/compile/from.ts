@@ -4,7 +4,7 @@ import { informationSchemaItem } from './information-schema.ts'
 import { resolvePath } from './names.ts'
 import { compareOperands } from './operators.ts'
 import { pivotClause, unpivotClause } from './pivot.ts'
-import { outputItem, unnestItem } from './tables.ts'
+import { rowsItem, unnestItem } from './tables.ts'
 import type { FromItem, Name } from '../ast.ts'
 import { INT64, sameType, typeName } from '../types.ts'
 
@@ -18,7 +18,7 @@ export const compileFrom = (compiler: Compiler, item: FromItem, scope: Scope): s
         const cte = scope.ctes.findLast((candidate) => sameName(candidate.name, first?.text ?? ''))
         if (cte !== undefined) {
           const sqlAlias = compiler.fresh()
-          scope.items.push(outputItem(cte.columns, sqlAlias, alias))
+          scope.items.push(rowsItem(cte, sqlAlias, alias))
           return `${cte.sql} AS ${sqlAlias}`
         }
       } else if (first !== undefined && isArrayPath(item.path, scope))
@@ -43,7 +43,7 @@ export const compileFrom = (compiler: Compiler, item: FromItem, scope: Scope): s
     case 'sub': {
       const inner = compiler.query(item.query, scope.parent, scope.ctes)
       const sqlAlias = compiler.fresh()
-      scope.items.push(outputItem(inner.columns, sqlAlias, item.alias?.text))
+      scope.items.push(rowsItem(inner, sqlAlias, item.alias?.text))
       return `(${inner.sql}) AS ${sqlAlias}`
     }
     case 'unnest': {

@@ -32,7 +32,9 @@ const groupByAll = (compiler: Compiler, list: readonly ListItem[]): string => {
     .map(({ e }, at) => ({ e, at }))
     .filter(({ e }) => e.agg !== true && e.win !== true && e.lit === undefined)
   keys.forEach(({ e }) => groupable(compiler, e))
-  return keys.length === 0 ? '' : ` GROUP BY ${keys.map(({ at }) => at + 1).join(', ')}`
+  // Constants alone are one row, as an aggregate without keys is.
+  if (keys.length === 0) return list.some(({ e }) => e.agg === true) ? '' : ' GROUP BY GROUPING SETS (())'
+  return ` GROUP BY ${keys.map(({ at }) => at + 1).join(', ')}`
 }
 const groupKey = (
   compiler: Compiler,

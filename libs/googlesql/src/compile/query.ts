@@ -1,9 +1,10 @@
 /** Whole queries: WITH, set operations, ORDER BY and LIMIT. */
-import { type Compiled, type Compiler, type Cte, type Output, type Scope, emptyScope } from './compiler.ts'
+import { type Compiled, type Compiler, type Cte, type Output, type Scope, emptyScope, sameName } from './compiler.ts'
+import { containsAggregate } from './array-query.ts'
 import { compileSelect } from './select.ts'
-import { outputItem } from './tables.ts'
+import { rowsItem } from './tables.ts'
 import { orderSql } from './windows.ts'
-import type { Expr, OrderKey, Query } from '../ast.ts'
+import type { Body, Expr, FromItem, OrderKey, Query, Select, SetOp } from '../ast.ts'
 import { INT64, ident, sameType, typeName } from '../types.ts'
 
 const limitClause = (compiler: Compiler, q: Query): string => {
@@ -45,7 +46,7 @@ const compileBody = (
         )
   if (order.length === 0) return inner
   const sqlAlias = compiler.fresh()
-  const scope: Scope = { ...emptyScope(ctes), items: [outputItem(inner.columns, sqlAlias, undefined)], parent }
+  const scope: Scope = { ...emptyScope(ctes), items: [rowsItem(inner, sqlAlias, undefined)], parent }
   const keys = order.map((key) => {
     if (key.expr.k === 'lit' && key.expr.type === 'INT64') {
       const column = inner.columns[Number(key.expr.text) - 1]
@@ -55,7 +56,8 @@ const compileBody = (
     }
     return compiler.orderKey(key, scope).sql
   })
-  return { sql: `SELECT * FROM (${inner.sql}) AS ${sqlAlias} ORDER BY ${keys.join(', ')}`, columns: inner.columns }
+  const sql = `SELECT * FROM (${inner.sql}) AS ${sqlAlias} ORDER BY ${keys.join(', ')}`
+  return { sql, columns: inner.columns, value: inner.value }
 }
 const setOperation = (compiler: Compiler, op: string, parts: readonly Compiled[], pos: number): Compiled => {
   const [first] = parts
@@ -109,35 +111,21 @@ export const compileQuery = (
   const withs: string[] = []
   for (const { name, query: inner } of q.ctes) {
     const sqlName = `_c${compiler.count()}`
-    if (
-      q.recursive &&
-      inner.body.k === 'setop' &&
-      inner.order.length === 0 &&
-      inner.limit === undefined &&
-      mentions(inner, name.text)
-    ) {
-      const { op, items, pos } = inner.body
-      const [base, ...steps] = items
-      if (
-        base === undefined ||
-        steps.length !== 1 ||
-        inner.ctes.length > 0 ||
-        (op !== 'UNION ALL' && op !== 'UNION DISTINCT')
-      )
-        throw compiler.unsupported(pos, 'This form of a recursive query')
-      const first = compileBody(compiler, base, [], undefined, ctes)
-      const self: Cte = { name: name.text, sql: sqlName, columns: first.columns }
-      const step = compileBody(compiler, steps[0] ?? base, [], undefined, [...ctes, self])
-      const whole = setOperation(compiler, op, [first, step], pos)
-      if (!whole.columns.every((column, at) => sameType(column.type, first.columns[at]?.type ?? column.type)))
-        throw compiler.unsupported(pos, 'A recursive query whose types change')
-      withs.push(`${sqlName}(${first.columns.map((column) => ident(column.sql)).join(', ')}) AS (${whole.sql})`)
-      ctes.push(self)
+    const recursive = q.recursive ? recursiveParts(compiler, inner, name.text) : undefined
+    if (recursive === undefined) {
+      const compiled = compiler.query(inner, undefined, ctes)
+      withs.push(`${sqlName} AS (${compiled.sql})`)
+      ctes.push({ name: name.text, sql: sqlName, columns: compiled.columns, value: compiled.value })
       continue
     }
-    const compiled = compiler.query(inner, undefined, ctes)
-    withs.push(`${sqlName} AS (${compiled.sql})`)
-    ctes.push({ name: name.text, sql: sqlName, columns: compiled.columns })
+    const { op, base, step, pos } = recursive
+    const first = compileBody(compiler, base, [], undefined, ctes)
+    const self: Cte = { name: name.text, sql: sqlName, columns: first.columns }
+    const whole = setOperation(compiler, op, [first, compileBody(compiler, step, [], undefined, [...ctes, self])], pos)
+    if (!whole.columns.every((column, at) => sameType(column.type, first.columns[at]?.type ?? column.type)))
+      throw compiler.unsupported(pos, 'A recursive query whose types change')
+    withs.push(`${sqlName}(${first.columns.map((column) => ident(column.sql)).join(', ')}) AS (${whole.sql})`)
+    ctes.push(self)
   }
   const inner = compileBody(compiler, q.body, q.order, parent, ctes)
   const limits = limitClause(compiler, q)
@@ -153,6 +141,76 @@ export const compileQuery = (
     columns: inner.columns.map(({ name, sql, type }) => ({ name, sql, type })),
     value: inner.value,
   }
+}
+/** The two terms of a recursive query; undefined when it does not read itself. */
+const recursiveParts = (
+  compiler: Compiler,
+  q: Query,
+  name: string,
+): { op: SetOp['op']; base: Body; step: Body; pos: number } | undefined => {
+  const { body } = q
+  if (body.k !== 'setop' || q.order.length > 0 || q.limit !== undefined || !mentions(q, name)) return undefined
+  const { op, items, pos } = body
+  const [base, step, ...more] = items
+  if (base === undefined || step === undefined || more.length > 0 || q.ctes.length > 0)
+    throw compiler.unsupported(pos, 'This form of a recursive query')
+  if (op !== 'UNION ALL' && op !== 'UNION DISTINCT') throw compiler.unsupported(pos, 'This form of a recursive query')
+  checkRecursiveTerm(compiler, step, name)
+  return { op, base, step, pos }
+}
+/** What GoogleSQL forbids in the term that reads its own result; DuckDB would run it, some of it without an end. */
+const checkRecursiveTerm = (compiler: Compiler, step: Body, name: string): void => {
+  const refuse = (pos: number, what: string): never => {
+    throw compiler.invalid(pos, `A recursive reference is not allowed with ${what} in the recursive term: ${name}`)
+  }
+  if (step.k === 'query') {
+    if (step.query.limit !== undefined || step.query.offset !== undefined) refuse(step.pos, 'LIMIT')
+    if (step.query.order.length > 0) refuse(step.pos, 'ORDER BY')
+    checkRecursiveTerm(compiler, step.query.body, name)
+    return
+  }
+  if (step.k === 'setop') throw compiler.unsupported(step.pos, 'This form of a recursive query')
+  if (step.distinct) refuse(step.pos, 'DISTINCT')
+  if (step.groups !== undefined) refuse(step.pos, 'GROUP BY')
+  if (containsAggregate(step.items) || containsAggregate(step.having)) refuse(step.pos, 'an aggregate')
+  if (containsWindow(step.items) || step.qualify !== undefined) refuse(step.pos, 'a window function')
+  const references = selfReferences(step, name)
+  if (references.inSubquery) refuse(step.pos, 'a subquery')
+  if (references.count > 1) refuse(step.pos, 'another reference')
+  if (references.outer) refuse(step.pos, 'an outer join')
+}
+const containsWindow = (node: unknown): boolean => {
+  if (Array.isArray(node)) return node.some(containsWindow)
+  if (node === null || typeof node !== 'object') return false
+  const { k, over } = node as { k?: unknown; over?: unknown }
+  if (k === 'subquery' || k === 'exists' || k === 'arrayq') return false
+  return (k === 'call' && over !== undefined) || Object.values(node).some(containsWindow)
+}
+interface References {
+  count: number
+  outer: boolean
+  inSubquery: boolean
+}
+const selfReferences = (step: Select, name: string): References => {
+  const found: References = { count: 0, outer: false, inSubquery: false }
+  const reads = (node: unknown): boolean =>
+    JSON.stringify(node ?? null)
+      .toLowerCase()
+      .includes(`"path":[{"text":${JSON.stringify(name.toLowerCase())}`)
+  const walk = (item: FromItem | undefined, outer: boolean): void => {
+    if (item === undefined) return
+    if (item.k === 'table' && item.path.length === 1 && sameName(item.path[0]?.text, name)) {
+      found.count++
+      if (outer) found.outer = true
+    } else if (item.k === 'join') {
+      walk(item.left, outer || item.kind === 'RIGHT' || item.kind === 'FULL')
+      walk(item.right, outer || item.kind === 'LEFT' || item.kind === 'FULL')
+    } else if (item.k === 'sub' && reads(item.query)) found.count++
+  }
+  walk(step.from, false)
+  const { from: _from, ...rest } = step
+  found.inSubquery = reads(rest)
+  return found
 }
 /** Whether the query reads a table of this one-part name: only then it is recursive. */
 const mentions = (q: Query, name: string): boolean =>

@@ -28,6 +28,7 @@ export const compileSelect = (
   const from = body.from === undefined ? '' : ` FROM ${compiler.from(body.from, scope)}`
   const where = whereClause(compiler, body, scope)
   const list = outputList(compiler, body, order, scope)
+  if (body.from === undefined) refuseWithoutFrom(compiler, body, order, list)
   const outputs = nameOutputs(
     list.map(({ name, e }) => ({
       name: body.as === 'VALUE' ? undefined : name,
@@ -41,6 +42,27 @@ export const compileSelect = (
     columns: outputs.map((output, at) => ({ ...output, ...literalOf(list[at]?.e) })),
     value: body.as !== undefined,
     as: (types) => finish(list.map((item, at) => ({ ...item, e: typed(compiler, item.e, types[at]) }))),
+  }
+}
+
+/** A SELECT without FROM has one row, and nothing that is about rows. */
+const refuseWithoutFrom = (
+  compiler: Compiler,
+  body: Select,
+  order: readonly OrderKey[],
+  list: readonly ListItem[],
+): void => {
+  const refuse = (pos: number, what: string): never => {
+    throw compiler.invalid(pos, `Query without FROM clause cannot ${what}`)
+  }
+  if (body.where !== undefined) refuse(body.where.pos, 'have a WHERE clause')
+  if (body.distinct) refuse(body.pos, 'use SELECT DISTINCT')
+  if (body.groups !== undefined) refuse(body.pos, 'have a GROUP BY clause')
+  if (body.having !== undefined) refuse(body.having.pos, 'have a HAVING clause')
+  if (order[0] !== undefined) refuse(order[0].pos, 'have an ORDER BY clause')
+  for (const { e } of list) {
+    if (e.agg === true) refuse(e.pos, 'use aggregation')
+    if (e.win === true) refuse(e.pos, 'use analytic functions')
   }
 }
 
@@ -89,7 +111,7 @@ const outputList = (compiler: Compiler, body: Select, order: readonly OrderKey[]
   const values = list.map(({ e }) => typed(compiler, e))
   const fields = list.map(({ name }, at) => ({ name, type: values[at]?.type ?? INT64 }))
   const value = buildStruct(compiler, fields, values, body.pos)
-  return [{ e: { ...value, items: undefined } }]
+  return [{ e: value }]
 }
 
 const aliasesOf = (list: readonly ListItem[]): Map<string, Expression | 'ambiguous'> => {

@@ -138,7 +138,7 @@ const lenient = (
   }
   return { pattern, value }
 }
-const monthNames = '(jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec)(?:uary|ruary|ch|il|e|y|ust|tember|ober|ember)'
+const monthNames = '(jan|feb|mar|apr|jun|jul|aug|sep|oct|nov|dec)(?:uary|ruary|ch|il|ember|e|y|ust|tember|ober)'
 export const parser = (kind: Temporal, safe = false): ScalarFunction => ({
   min: 2,
   max: kind === 'TIMESTAMP' ? 3 : 2,

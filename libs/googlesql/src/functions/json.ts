@@ -1,7 +1,8 @@
 /** JSON functions. */
+import type { Compiler } from '../compile/compiler.ts'
 import { type FunctionCall, type ScalarFunction, literalText, noMatch, simple } from './signature.ts'
-import { reservedSchema as MACROS } from '../setup.ts'
-import { BOOL, FLOAT64, INT64, JSON_TYPE, STRING, type Type, arrayOf, text, typeName } from '../types.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
+import { BOOL, FLOAT64, INT64, JSON_TYPE, STRING, type Type, arrayOf, fieldName, text, typeName } from '../types.ts'
 
 const jsonPath = (call: FunctionCall, at: number): string => {
   const { compiler, ast } = call
@@ -19,9 +20,11 @@ const jsonPath = (call: FunctionCall, at: number): string => {
   }
   return text(out)
 }
+/** Over a JSON value, or over a text, which is taken apart without changing what stands in it; NULL when it is no JSON. */
 const jsonFunction = (
   result: (input: Type) => Type,
-  sql: (json: string, path: string, input: Type) => string,
+  ofValue: (json: string, path: string) => string,
+  textMacro: string,
 ): ScalarFunction => ({
   min: 1,
   max: 2,
@@ -29,10 +32,22 @@ const jsonFunction = (
     const { compiler, ast } = call
     const x = call.arg(0)
     if (x.type.k !== 'JSON' && x.type.k !== 'STRING' && x.type.k !== 'NULL') throw noMatch(compiler, ast, [x])
-    const json = x.type.k === 'JSON' ? x.sql : `CAST(${compiler.coerce(x, STRING, ast.name).sql} AS JSON)`
-    return compiler.build(ast.pos, result(x.type), sql(json, jsonPath(call, 1), x.type), x)
+    const path = jsonPath(call, 1)
+    if (x.type.k === 'JSON') return compiler.build(ast.pos, result(x.type), ofValue(x.sql, path), x)
+    const source = compiler.coerce(x, STRING, ast.name)
+    return compiler.build(ast.pos, result(x.type), `${MACROS}.${textMacro}(${source.sql}, ${path})`, source)
   },
 })
+const scalar = jsonFunction(
+  () => STRING,
+  (json, path) => `${MACROS}.json_scalar(${json}, ${path})`,
+  'json_text_scalar',
+)
+const part = jsonFunction(
+  (input) => (input.k === 'JSON' ? JSON_TYPE : STRING),
+  (json, path) => `json_extract(${json}, ${path})`,
+  'json_text_part',
+)
 const jsonCast = (type: Type, macro: string, others?: ScalarFunction): ScalarFunction => ({
   min: 1,
   max: others?.max ?? 1,
@@ -55,57 +70,70 @@ const stringOfTime: ScalarFunction = {
     return compiler.cast(x, STRING, false)
   },
 }
-const jsonNumber = /^(INT64|BOOL|STRING)$/
+/** A value as the text that TO_JSON_STRING gives, or undefined for a type that is not built. */
+const jsonText = (compiler: Compiler, sql: string, type: Type): string | undefined => {
+  switch (type.k) {
+    case 'NULL':
+    case 'INT64':
+      return `${MACROS}.json_of_int(${sql})`
+    case 'STRING':
+      return `${MACROS}.json_of_text(${sql})`
+    case 'BOOL':
+      return `coalesce(CAST(${sql} AS VARCHAR), 'null')`
+    case 'JSON':
+      return `coalesce(CAST(json(${sql}) AS VARCHAR), 'null')`
+    case 'ARRAY': {
+      const element = compiler.fresh()
+      const inner = jsonText(compiler, element, type.of)
+      if (inner === undefined) return undefined
+      const items = `array_to_string(list_transform(${sql}, lambda ${element}: ${inner}), ',')`
+      return `CASE WHEN ${sql} IS NULL THEN 'null' ELSE '[' || coalesce(${items}, '') || ']' END`
+    }
+    case 'STRUCT': {
+      const parts = type.fields.map((field, at) => {
+        const inner = jsonText(compiler, `struct_extract(${sql}, ${text(fieldName(field, at))})`, field.type)
+        return inner === undefined ? undefined : `${text(`${JSON.stringify(field.name ?? '')}:`)} || ${inner}`
+      })
+      if (!parts.every((inner) => inner !== undefined)) return undefined
+      return `CASE WHEN ${sql} IS NULL THEN 'null' ELSE '{' || ${parts.join(" || ',' || ")} || '}' END`
+    }
+    default:
+      return undefined
+  }
+}
+/** How often a type's text names the value: that many copies DuckDB reads. */
+const copies = (type: Type): number =>
+  type.k === 'STRUCT' ? type.fields.reduce((sum, field) => sum + copies(field.type), 1) : 3
 const toJsonString: ScalarFunction = {
   min: 1,
   max: 1,
   gen: ({ compiler, ast, arg }) => {
     const x = arg(0)
-    if (x.type.k === 'JSON') return compiler.build(ast.pos, STRING, `CAST(json(${x.sql}) AS VARCHAR)`, x)
-    const plain = (type: Type): boolean =>
-      jsonNumber.test(type.k) ||
-      (type.k === 'ARRAY' && plain(type.of)) ||
-      (type.k === 'STRUCT' && type.fields.every((field) => plain(field.type)))
-    if (!plain(x.type)) throw compiler.unsupported(ast.pos, `TO_JSON_STRING of ${typeName(x.type)}`)
-    if (x.type.k === 'INT64') return compiler.build(ast.pos, STRING, `coalesce(CAST(${x.sql} AS VARCHAR), 'null')`, x)
-    return compiler.build(ast.pos, STRING, `coalesce(CAST(to_json(${x.sql}) AS VARCHAR), 'null')`, x)
+    const sql = jsonText(compiler, x.sql, x.type)
+    if (sql === undefined) throw compiler.unsupported(ast.pos, `TO_JSON_STRING of ${typeName(x.type)}`)
+    if (x.type.k !== 'STRUCT' || (x.weight ?? 1) <= 1)
+      return compiler.build(ast.pos, STRING, sql, ...Array.from({ length: copies(x.type) }, () => x))
+    const value = compiler.fresh()
+    const once = `list_transform([${x.sql}], lambda ${value}: ${jsonText(compiler, value, x.type) ?? ''})`
+    return compiler.build(ast.pos, STRING, `list_extract(${once}, 1)`, x)
   },
 }
 
 /** By upper-case name. */
 export const jsonFunctions = {
-  JSON_VALUE: jsonFunction(
-    () => STRING,
-    (json, path) => `${MACROS}.json_scalar(${json}, ${path})`,
-  ),
-  JSON_EXTRACT_SCALAR: jsonFunction(
-    () => STRING,
-    (json, path) => `${MACROS}.json_scalar(${json}, ${path})`,
-  ),
-  JSON_QUERY: jsonFunction(
-    (input) => (input.k === 'JSON' ? JSON_TYPE : STRING),
-    (json, path, input) =>
-      input.k === 'JSON'
-        ? `json_extract(${json}, ${path})`
-        : `nullif(CAST(json_extract(${json}, ${path}) AS VARCHAR), 'null')`,
-  ),
+  JSON_VALUE: scalar,
+  JSON_EXTRACT_SCALAR: scalar,
+  JSON_QUERY: part,
+  JSON_EXTRACT: part,
   JSON_QUERY_ARRAY: jsonFunction(
     (input) => arrayOf(input.k === 'JSON' ? JSON_TYPE : STRING),
-    (json, path, input) =>
-      input.k === 'JSON'
-        ? `${MACROS}.json_array(${json}, ${path})`
-        : `list_transform(${MACROS}.json_array(${json}, ${path}), lambda _e: CAST(_e AS VARCHAR))`,
+    (json, path) => `${MACROS}.json_array(${json}, ${path})`,
+    'json_text_parts',
   ),
   JSON_VALUE_ARRAY: jsonFunction(
     () => arrayOf(STRING),
     (json, path) => `${MACROS}.json_scalars(${json}, ${path})`,
-  ),
-  JSON_EXTRACT: jsonFunction(
-    (input) => (input.k === 'JSON' ? JSON_TYPE : STRING),
-    (json, path, input) =>
-      input.k === 'JSON'
-        ? `json_extract(${json}, ${path})`
-        : `nullif(CAST(json_extract(${json}, ${path}) AS VARCHAR), 'null')`,
+    'json_text_scalars',
   ),
   PARSE_JSON: simple([STRING], JSON_TYPE, (x) => `CAST(${x} AS JSON)`),
   TO_JSON_STRING: toJsonString,

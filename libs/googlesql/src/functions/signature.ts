@@ -1,7 +1,6 @@
 /** The shape of a function in the tables, and makers of the usual shapes. */
 import { type Compiler, type Expression, type Scope, isNumber } from '../compile/compiler.ts'
 import type { Call, DatePart } from '../ast.ts'
-import { FLOAT64, type Type, typeName } from '../types.ts'
 import { FLOAT64, INT64, type Type, typeName } from '../types.ts'
 
 export interface FunctionCall {

@@ -6,7 +6,7 @@ import { fail, reservedSchema as MACROS, type Macro } from './macro.ts'
 
 const mark = 'chr(57344)'
 /** A number that DuckDB may print in another form, at the start of a JSON text. */
-const otherForm = "'^-?[0-9]+[.eE]|^-0'"
+const otherForm = "'^-?[0-9]+[.eE]'"
 /** The same anywhere in a JSON text. */
 const otherFormInside = "'[0-9][.eE]|-0'"
 
@@ -22,7 +22,7 @@ const textMacros: readonly Macro[] = [
   [
     'json_text_scalar(_s, _path)',
     `list_extract(list_transform([json_value(TRY_CAST(_s AS JSON), _path)], lambda found:
-       CASE WHEN regexp_matches(found, ${otherForm})
+       CASE WHEN regexp_matches(found, ${otherForm}) OR (found = '0' AND contains(_s, '-0'))
             THEN ltrim(json_extract_string(json_value(TRY_CAST(${MACROS}.json_marked(_s) AS JSON), _path), '$'), ${mark})
             ELSE json_extract_string(found, '$') END), 1)`,
   ],
@@ -36,7 +36,7 @@ const textMacros: readonly Macro[] = [
     'json_text_parts(_s, _path)',
     `list_transform(${MACROS}.json_array(TRY_CAST(CASE WHEN regexp_matches(_s, ${otherFormInside})
          THEN ${MACROS}.json_marked(_s) ELSE _s END AS JSON), _path),
-       lambda found: ${MACROS}.json_unmarked(CAST(found AS VARCHAR)))`,
+       lambda found: coalesce(${MACROS}.json_unmarked(CAST(found AS VARCHAR)), 'null'))`,
   ],
   [
     'json_text_scalars(_s, _path)',
