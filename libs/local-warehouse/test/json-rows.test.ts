@@ -32,6 +32,8 @@ const into = (dataset: string): string =>
 const texts: readonly string[] = [
   '{"s":"a\'b","i":1,"n":"1.50","f":0.25,"b":true,"d":"2025-11-19","t":"2025-11-19T01:02:03.000456Z","j":{"x":[1,null,"y"]},"list":["p","q"]}',
   '{}',
+  // No JSON: every JSON_VALUE of it is NULL.
+  '{"s":',
   '{"s":null,"j":null,"list":[]}',
   '{"s":5,"i":"-9223372036854775808","n":-0.000000001,"b":"false"}',
   '{"s":1.0}',
@@ -63,7 +65,6 @@ const wrong = [
   '{"t":"2025-02-30T00:00:00Z"}',
   '{"n":"x"}',
   '{"b":"yes"}',
-  '{"s":',
   '{"list":["a",null]}',
 ]
 
