@@ -2,10 +2,8 @@
  * GoogleSQL to DuckDB, failing closed: the answer that BigQuery would give, or an error that names construct and
  * position. No I/O.
  * A statement is parsed by our own parser, its names are resolved against the catalog, its types are inferred upward,
- * and DuckDB text is
- * built only for what is on the lists (functions.ts, the parser's grammar). The result depends on the catalog: whoever
- * caches it by text must
- * drop it when a table or view that it read has changed.
+ * and DuckDB text is built only for what is on the lists (functions.ts, the parser's grammar). The result depends on
+ * the catalog: whoever caches it by text must drop it when a table or view that it read has changed.
  */
 import { AppError, type Column } from '@convergence/contracts'
 import type { TableRef } from '@convergence/contracts'
@@ -51,8 +49,8 @@ export interface Translated {
 
 /**
  * Throws QUERY_INVALID, QUERY_UNSUPPORTED or TABLE_NOT_FOUND with [line:column]. Parameters appear as $name inside a
- * CAST to their type, so a
- * scalar may be bound as text in GoogleSQL's form (BYTES as a blob) and an array as a list of such.
+ * CAST to their type, so a scalar may be bound as text in GoogleSQL's form (BYTES as a blob) and an array as a list of
+ * such.
  */
 export const translate = (
   sql: string,

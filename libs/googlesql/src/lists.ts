@@ -103,30 +103,57 @@ export const refused: readonly { construct: string; reason: string; example: str
   },
 ]
 
+const argumentCount = ({ min, max }: { min: number; max: number }): string => {
+  if (min === max) return String(min)
+  return max > 100 ? `${min}+` : `${min}-${max}`
+}
 const names = (table: ReadonlyMap<string, { min: number; max: number }>): string =>
   [...table]
-    .map(([name, { min, max }]) => `${name}(${min === max ? min : max > 100 ? `${min}+` : `${min}-${max}`})`)
+    .map(([name, counts]) => `${name}(${argumentCount(counts)})`)
     .sort()
     .join(', ')
 
 export const beginMark = '<!-- googlesql lists: made from libs/googlesql/src; do not edit -->'
 export const endMark = '<!-- end of the googlesql lists -->'
-/** The marked section. A number after a function is that of its arguments. */
+
+/** One line each; a number after a function is that of its arguments. */
+const supported = (): string[] => [
+  'Statements: SELECT, INSERT (VALUES, SELECT), UPDATE (also FROM, fields of a STRUCT), DELETE, MERGE, TRUNCATE ' +
+    'TABLE, CREATE TABLE (columns, LIKE, AS SELECT), CREATE VIEW,\n' +
+    '  CREATE MATERIALIZED VIEW (kept as a view), CREATE SCHEMA, DROP TABLE, DROP VIEW, DROP SCHEMA, ALTER TABLE ' +
+    '(ADD COLUMN, DROP COLUMN, SET OPTIONS).',
+  'Queries: WITH (also RECURSIVE with one step), joins with ON and USING, comma joins, UNNEST (WITH OFFSET, LEFT ' +
+    'JOIN), subqueries (scalar, EXISTS, IN, ARRAY), GROUP BY (ALL, ROLLUP, CUBE,\n' +
+    '  GROUPING SETS), HAVING, QUALIFY, windows (ROWS, RANGE, named), UNION ALL and DISTINCT, INTERSECT DISTINCT, ' +
+    'EXCEPT DISTINCT, PIVOT, UNPIVOT, `* EXCEPT` and `* REPLACE`, ORDER BY, LIMIT,\n' +
+    '  INFORMATION_SCHEMA (TABLES, COLUMNS, VIEWS, SCHEMATA).',
+  'Types: STRING, BYTES, INT64, FLOAT64, NUMERIC, BIGNUMERIC, BOOL, DATE, TIME, DATETIME, TIMESTAMP, JSON, STRUCT, ' +
+    'ARRAY.',
+  `Functions: ${names(functions)}.`,
+  `Aggregates: ${names(aggregates)}.`,
+  `Window functions: ${names(windowFunctions)}, and the aggregates.`,
+  `Options: ${Object.entries(knownOptions)
+    .map(([kind, options]) => `of a ${kind}: ${options.join(', ')}`)
+    .join('; ')}.`,
+]
+const differences = [
+  'FLOAT64 arithmetic fails when it overflows, as in BigQuery, and also on infinity and NaN, where BigQuery goes on. ' +
+    'SUM and AVG of FLOAT64 that overflow give infinity.',
+  'A NUMERIC product, quotient or average fails when a step of it needs more than 38 digits.',
+  'Approximate aggregates are exact.',
+  'Two output columns of one name: the second is called name_1.',
+  'FLOAT64 as text is the shortest of 15, 16 or 17 digits that reads back the same.',
+  'A JSON text that is no JSON as a whole gives NULL; BigQuery may still find a value before the fault. Keys of a ' +
+    'JSON\n  object keep their order in TO_JSON_STRING, where BigQuery sorts them.',
+  'A function of NUMERIC (POW, SQRT, EXP, LN, LOG, LOG10) is refused where its ninth digit is not sure.',
+]
+const bullets = (lines: readonly string[]): string => lines.map((line) => `- ${line}`).join('\n')
+
+/** The marked section. */
 export const listsMarkdown = (): string => `${beginMark}
 ### Supported
 
-- Statements: SELECT, INSERT (VALUES, SELECT), UPDATE (also FROM, fields of a STRUCT), DELETE, MERGE, TRUNCATE TABLE, CREATE TABLE (columns, LIKE, AS SELECT), CREATE VIEW,
-  CREATE MATERIALIZED VIEW (kept as a view), CREATE SCHEMA, DROP TABLE, DROP VIEW, DROP SCHEMA, ALTER TABLE (ADD COLUMN, DROP COLUMN, SET OPTIONS).
-- Queries: WITH (also RECURSIVE with one step), joins with ON and USING, comma joins, UNNEST (WITH OFFSET, LEFT JOIN), subqueries (scalar, EXISTS, IN, ARRAY), GROUP BY (ALL, ROLLUP, CUBE,
-  GROUPING SETS), HAVING, QUALIFY, windows (ROWS, RANGE, named), UNION ALL and DISTINCT, INTERSECT DISTINCT, EXCEPT DISTINCT, PIVOT, UNPIVOT, \`* EXCEPT\` and \`* REPLACE\`, ORDER BY, LIMIT,
-  INFORMATION_SCHEMA (TABLES, COLUMNS, VIEWS, SCHEMATA).
-- Types: STRING, BYTES, INT64, FLOAT64, NUMERIC, BIGNUMERIC, BOOL, DATE, TIME, DATETIME, TIMESTAMP, JSON, STRUCT, ARRAY.
-- Functions: ${names(functions)}.
-- Aggregates: ${names(aggregates)}.
-- Window functions: ${names(windowFunctions)}, and the aggregates.
-- Options: ${Object.entries(knownOptions)
-  .map(([kind, options]) => `of a ${kind}: ${options.join(', ')}`)
-  .join('; ')}.
+${bullets(supported())}
 
 ### Refused
 
@@ -136,14 +163,7 @@ ${refused.map(({ construct, reason }) => `| ${construct.replaceAll('|', '\\|')} 
 
 ### Known differences
 
-- FLOAT64 arithmetic fails when it overflows, as in BigQuery, and also on infinity and NaN, where BigQuery goes on. SUM and AVG of FLOAT64 that overflow give infinity.
-- A NUMERIC product, quotient or average fails when a step of it needs more than 38 digits.
-- Approximate aggregates are exact.
-- Two output columns of one name: the second is called name_1.
-- FLOAT64 as text is the shortest of 15, 16 or 17 digits that reads back the same.
-- A JSON text that is no JSON as a whole gives NULL; BigQuery may still find a value before the fault. Keys of a JSON
-  object keep their order in TO_JSON_STRING, where BigQuery sorts them.
-- A function of NUMERIC (POW, SQRT, EXP, LN, LOG, LOG10) is refused where its ninth digit is not sure.
+${bullets(differences)}
 ${endMark}`
 /** The page with its section replaced; the section is put at the end of a page without marks. */
 export const withLists = (page: string): string => {

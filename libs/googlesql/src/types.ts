@@ -78,24 +78,38 @@ export const text = (value: string): string => `'${value.replaceAll("'", "''")}'
 /** The name under which a field of a struct is stored: unnamed fields get the name that BigQuery shows. */
 export const fieldName = (field: Field, index: number): string => field.name ?? `_field_${index + 1}`
 
-export const duckdbTypeOf = (type: Type): string =>
-  type.k === 'NULL'
-    ? 'BIGINT'
-    : type.k === 'ARRAY'
-      ? `${duckdbTypeOf(type.of)}[]`
-      : type.k === 'STRUCT'
-        ? `STRUCT(${type.fields.map((field, index) => `${ident(fieldName(field, index))} ${duckdbTypeOf(field.type)}`).join(', ')})`
-        : duckdbScalars[type.k]
+export const duckdbTypeOf = (type: Type): string => {
+  switch (type.k) {
+    case 'NULL':
+      return 'BIGINT'
+    case 'ARRAY':
+      return `${duckdbTypeOf(type.of)}[]`
+    case 'STRUCT': {
+      const fields = type.fields.map((field, index) => `${ident(fieldName(field, index))} ${duckdbTypeOf(field.type)}`)
+      return `STRUCT(${fields.join(', ')})`
+    }
+    default:
+      return duckdbScalars[type.k]
+  }
+}
 
 /** The type as GoogleSQL writes it, such as ARRAY<STRUCT<key STRING, value STRING>>. */
-export const typeName = (type: Type): string =>
-  type.k === 'NULL'
-    ? 'INT64'
-    : type.k === 'ARRAY'
-      ? `ARRAY<${typeName(type.of)}>`
-      : type.k === 'STRUCT'
-        ? `STRUCT<${type.fields.map((field) => `${field.name === undefined ? '' : `${field.name} `}${typeName(field.type)}`).join(', ')}>`
-        : type.k
+export const typeName = (type: Type): string => {
+  switch (type.k) {
+    case 'NULL':
+      return 'INT64'
+    case 'ARRAY':
+      return `ARRAY<${typeName(type.of)}>`
+    case 'STRUCT': {
+      const fields = type.fields.map(({ name, type: inner }) =>
+        name === undefined ? typeName(inner) : `${name} ${typeName(inner)}`,
+      )
+      return `STRUCT<${fields.join(', ')}>`
+    }
+    default:
+      return type.k
+  }
+}
 
 export const sameType = (a: Type, b: Type): boolean => {
   if (a.k !== b.k) return false
@@ -183,8 +197,7 @@ export const parseTypeName = (source: string): Type | undefined => {
 
 /**
  * The column of DuckDB's type text, as duckdb_columns() or a result prints it. Integers of any width are INT64,
- * DECIMAL(p,s) is NUMERIC up to
- * scale 9 and BIGNUMERIC beyond it. Undefined for what GoogleSQL does not have.
+ * DECIMAL(p,s) is NUMERIC up to scale 9 and BIGNUMERIC beyond it. Undefined for what GoogleSQL does not have.
  */
 export const columnFromDuckdb = (name: string, duckdb: string): Column | undefined => {
   const type = typeFromDuckdb(duckdb.trim())
@@ -219,8 +232,11 @@ const typeFromDuckdb = (source: string): Type | undefined => {
     return of === undefined ? undefined : arrayOf(of)
   }
   const decimal = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(source)
-  if (decimal !== null)
-    return Number(decimal[2]) <= 9 ? NUMERIC : Number(decimal[2]) <= bignumericScale ? BIGNUMERIC : undefined
+  if (decimal !== null) {
+    const scale = Number(decimal[2])
+    if (scale <= 9) return NUMERIC
+    return scale <= bignumericScale ? BIGNUMERIC : undefined
+  }
   const struct = /^STRUCT\((.*)\)$/s.exec(source)
   if (struct !== null) {
     const fields: Field[] = []

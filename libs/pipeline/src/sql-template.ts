@@ -43,7 +43,7 @@ export const segmentsOf = (sql: string): Segment[] => {
   return segments
 }
 
-/** A name in braces, also one that can be no variable: it must be told, not left in the text. */
+/** A name in braces, also one that can be no variable: that is a fault, not text to keep. */
 export const placeholders = /\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}/g
 
 type Part = { literal: string } | { name: string }
@@ -90,99 +90,144 @@ const unclosed = {
   code: '',
 } as const
 
+/** A placeholder in a segment: where it stands in the segment's text. */
+interface Placeholder {
+  name: string
+  index: number
+  length: number
+}
+interface Parsed {
+  template: Piece[]
+  uses: Use[]
+  faults: TemplateFault[]
+}
+/** The significant segments beside one. */
+interface Neighbours {
+  before: Segment | undefined
+  after: Segment | undefined
+}
+const useOf = (kind: Segment['kind']): Use['as'] => {
+  switch (kind) {
+    case 'string':
+      return 'value'
+    case 'backtick':
+      return 'identifier'
+    default:
+      return 'misplaced'
+  }
+}
+
 /** The query as pieces, every use of a variable, and every fault with its offset. */
 export const parseSqlTemplate = (
   sql: string,
 ): { template: Template; uses: Use[]; faults: TemplateFault[]; segments: readonly Segment[] } => {
-  const template: Piece[] = []
-  const uses: Use[] = []
-  const faults: TemplateFault[] = []
+  const parsed: Parsed = { template: [], uses: [], faults: [] }
   const segments = segmentsOf(sql)
   segments.forEach((segment, k) => {
-    const { kind, text, start, open, close } = segment
+    const { kind, text, start, close } = segment
     const found = [...text.matchAll(placeholders)].map((match) => ({
       name: String(match[1]),
       index: match.index,
       length: match[0].length,
     }))
-    for (const { name, index } of found)
-      uses.push({
-        name,
-        offset: start + index,
-        as: kind === 'string' ? 'value' : kind === 'backtick' ? 'identifier' : 'misplaced',
-      })
+    for (const { name, index } of found) parsed.uses.push({ name, offset: start + index, as: useOf(kind) })
     if (kind !== 'code' && close === '') {
-      faults.push({ offset: start, message: `the ${unclosed[kind]} that begins here has no end` })
+      parsed.faults.push({ offset: start, message: `the ${unclosed[kind]} that begins here has no end` })
       return
     }
     if (found.length === 0) {
-      template.push({ kind: 'text', text })
+      parsed.template.push({ kind: 'text', text })
       return
     }
-    const before = segments.slice(0, k).findLast(isSignificant)
-    const after = segments.slice(k + 1).find(isSignificant)
-    if (kind === 'string') {
-      const typed = before?.kind === 'code' ? typedLiteral.exec(before.text)?.[1] : undefined
-      for (const { name, index } of found) {
-        if (isEscaped(text, index))
-          faults.push({ offset: start + index, message: `a backslash stands before {${name}}; write two, or none` })
-        else if (typed !== undefined)
-          faults.push({
-            offset: start + index,
-            message: `${typed.toUpperCase()} stands before a literal with {${name}}; write CAST('{${name}}' AS ${typed.toUpperCase()}), or '{${name}}' alone where it has that type`,
-          })
-      }
-      const parts = split(text.slice(open.length, text.length - close.length))
-      const [only] = parts
-      if (parts.length === 1 && only !== undefined && 'name' in only)
-        template.push({ kind: 'parameter', name: only.name })
-      // Between three quotes a piece may end in a quote: escaped, it cannot meet the closing ones.
-      else
-        template.push({
-          kind: 'concat',
-          parts: parts.map((part) =>
-            'literal' in part
-              ? {
-                  literal: `${open}${close.length === 3 ? part.literal.replace(/\\[^]|['"]/g, (match) => (match.length === 2 ? match : `\\${match}`)) : part.literal}${close}`,
-                }
-              : part,
-          ),
-        })
-      return
+    const beside = {
+      before: segments.slice(0, k).findLast(isSignificant),
+      after: segments.slice(k + 1).find(isSignificant),
     }
-    if (kind === 'backtick') {
-      template.push({ kind: 'identifier', parts: split(text.slice(1, -1)) })
-      for (const { name, index, length } of found) {
-        if (!'`.'.includes(text.charAt(index - 1)) || !'`.'.includes(text.charAt(index + length))) {
-          faults.push({
-            offset: start + index,
-            message: `{${name}} is a fragment of a name; in backticks a variable fills whole parts between dots`,
-          })
-        } else if (
-          (before?.kind === 'code' && /\.\s*$/.test(before.text)) ||
-          (after?.kind === 'code' && /^\s*\./.test(after.text))
-        ) {
-          faults.push({
-            offset: start + index,
-            message: `{${name}} is a part of a longer path; put the whole path into one pair of backticks`,
-          })
-        }
-      }
-      return
+    switch (kind) {
+      case 'string':
+        parseLiteral(segment, found, beside, parsed)
+        return
+      case 'backtick':
+        parseQuotedName(segment, found, beside, parsed)
+        return
+      default:
+        parsed.faults.push(...found.map((placeholder) => misplaced(kind, start, placeholder)))
     }
-    const where = {
-      code: 'outside quotes',
-      raw: 'in a raw literal',
-      bytes: 'in a bytes literal',
-      comment: 'in a comment',
-    }[kind]
-    for (const { name, index } of found)
+  })
+  return { ...parsed, segments }
+}
+
+const parseLiteral = (
+  { text, start, open, close }: Segment,
+  found: readonly Placeholder[],
+  { before }: Neighbours,
+  { template, faults }: Parsed,
+): void => {
+  const typed = (before?.kind === 'code' ? typedLiteral.exec(before.text)?.[1] : undefined)?.toUpperCase()
+  for (const { name, index } of found) {
+    if (isEscaped(text, index))
+      faults.push({ offset: start + index, message: `a backslash stands before {${name}}; write two, or none` })
+    else if (typed !== undefined)
       faults.push({
         offset: start + index,
-        message: `{${name}} stands ${where}; expected '{${name}}' for a value or \`{${name}}\` for a table`,
+        message:
+          `${typed} stands before a literal with {${name}}; ` +
+          `write CAST('{${name}}' AS ${typed}), or '{${name}}' alone where it has that type`,
       })
-  })
-  return { template, uses, faults, segments }
+  }
+  const parts = split(text.slice(open.length, text.length - close.length))
+  const [only] = parts
+  if (parts.length === 1 && only !== undefined && 'name' in only) template.push({ kind: 'parameter', name: only.name })
+  else
+    template.push({
+      kind: 'concat',
+      parts: parts.map((part) =>
+        'literal' in part ? { literal: `${open}${closable(part.literal, close)}${close}` } : part,
+      ),
+    })
+}
+/** Between three quotes a piece may end in a quote: escaped, it cannot meet the closing ones. */
+const closable = (content: string, close: string): string =>
+  close.length === 3 ? content.replace(/\\[^]|['"]/g, (match) => (match.length === 2 ? match : `\\${match}`)) : content
+
+const parseQuotedName = (
+  { text, start }: Segment,
+  found: readonly Placeholder[],
+  { before, after }: Neighbours,
+  { template, faults }: Parsed,
+): void => {
+  template.push({ kind: 'identifier', parts: split(text.slice(1, -1)) })
+  const isInLongerPath =
+    (before?.kind === 'code' && /\.\s*$/.test(before.text)) || (after?.kind === 'code' && /^\s*\./.test(after.text))
+  for (const { name, index, length } of found) {
+    if (!'`.'.includes(text.charAt(index - 1)) || !'`.'.includes(text.charAt(index + length)))
+      faults.push({
+        offset: start + index,
+        message: `{${name}} is a fragment of a name; in backticks a variable fills whole parts between dots`,
+      })
+    else if (isInLongerPath)
+      faults.push({
+        offset: start + index,
+        message: `{${name}} is a part of a longer path; put the whole path into one pair of backticks`,
+      })
+  }
+}
+
+const misplaced = (
+  kind: 'code' | 'raw' | 'bytes' | 'comment',
+  start: number,
+  { name, index }: Placeholder,
+): TemplateFault => {
+  const where = {
+    code: 'outside quotes',
+    raw: 'in a raw literal',
+    bytes: 'in a bytes literal',
+    comment: 'in a comment',
+  }[kind]
+  return {
+    offset: start + index,
+    message: `{${name}} stands ${where}; expected '{${name}}' for a value or \`{${name}}\` for a table`,
+  }
 }
 
 export interface BoundParameter {
@@ -235,10 +280,14 @@ export const fillSql = (
           return piece.text
         case 'parameter':
           return bind(piece.name, false)
-        case 'concat':
-          return `CONCAT(${piece.parts.map((part) => ('literal' in part ? part.literal : bind(part.name, true))).join(', ')})`
-        case 'identifier':
-          return `\`${table(piece.parts.map((part) => ('literal' in part ? part.literal : String(value(part.name).value))).join(''))}\``
+        case 'concat': {
+          const parts = piece.parts.map((part) => ('literal' in part ? part.literal : bind(part.name, true)))
+          return `CONCAT(${parts.join(', ')})`
+        }
+        case 'identifier': {
+          const parts = piece.parts.map((part) => ('literal' in part ? part.literal : String(value(part.name).value)))
+          return `\`${table(parts.join(''))}\``
+        }
       }
     })
     .join('')

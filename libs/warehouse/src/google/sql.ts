@@ -120,9 +120,18 @@ const sourceOf = (
     const value = from === undefined ? 'CAST(NULL AS STRING)' : `s.${quoted(from.name)}`
     const cast = from === undefined ? `CAST(NULL AS ${column.type})` : `CAST(${value} AS ${column.type})`
     const head = raisedText('ROW_OUTSIDE_PERIOD', `${target.dataset}.${target.table}: a new row has ${column.name} = `)
-    return `IF(${cast} = @${periodName(k)}, TRUE, ERROR(CONCAT('${escaped(head)}', COALESCE(CAST(${value} AS STRING), 'NULL'), ', the period that is replaced is ', CAST(@${periodName(k)} AS STRING), '${raisedText('ROW_OUTSIDE_PERIOD', '').slice(0, 1)}')) IS NULL)`
+    const parameter = `@${periodName(k)}`
+    const message = [
+      `'${escaped(head)}'`,
+      `COALESCE(CAST(${value} AS STRING), 'NULL')`,
+      "', the period that is replaced is '",
+      `CAST(${parameter} AS STRING)`,
+      `'${raisedText('ROW_OUTSIDE_PERIOD', '').slice(0, 1)}'`,
+    ]
+    return `IF(${cast} = ${parameter}, TRUE, ERROR(CONCAT(${message.join(', ')})) IS NULL)`
   })
-  return `SELECT ${values.join(', ')} FROM (\n${select}\n) AS s${rules.length === 0 ? '' : ` WHERE ${rules.join(' AND ')}`}`
+  const where = rules.length === 0 ? '' : ` WHERE ${rules.join(' AND ')}`
+  return `SELECT ${values.join(', ')} FROM (\n${select}\n) AS s${where}`
 }
 const names = (columns: readonly Column[]): string => columns.map(({ name }) => quoted(name)).join(', ')
 
@@ -153,8 +162,7 @@ export const insertOf = (
 
 /**
  * Deletes the period (or everything) and inserts the rows, as one statement: with a join condition that is constantly
- * false every row of the
- * target is "not matched by source" and every new row "not matched by target".
+ * false every row of the target is "not matched by source" and every new row "not matched by target".
  */
 export const replaceOf = (
   target: TableRef,
@@ -163,12 +171,13 @@ export const replaceOf = (
   given: readonly Column[],
   period: readonly PeriodColumn[],
 ): Written => {
+  const values = columns.map(({ name }) => `n.${quoted(name)}`).join(', ')
   const inside = period.map(({ column }, k) => ` AND t.${quoted(column.name)} = @${periodName(k)}`).join('')
   return {
     query:
       `MERGE ${pathOf(target)} AS t USING (${sourceOf(select.query, columns, given, period, target)}) AS n ON FALSE` +
       ` WHEN NOT MATCHED BY SOURCE${inside} THEN DELETE` +
-      ` WHEN NOT MATCHED BY TARGET THEN INSERT (${names(columns)}) VALUES (${columns.map(({ name }) => `n.${quoted(name)}`).join(', ')})`,
+      ` WHEN NOT MATCHED BY TARGET THEN INSERT (${names(columns)}) VALUES (${values})`,
     parameters: [...select.parameters, ...parametersOfPeriod(period)],
   }
 }
@@ -193,10 +202,11 @@ export const parquetSelect = (
       const pairs = Object.entries(column.object_of).filter(([, source]) => has(source) !== undefined)
       if (pairs.length === 0) return `PARSE_JSON('{}')${as}`
       // ARRAY_TO_STRING passes NULL over.
-      const members = pairs.map(
-        ([key, source]) =>
-          `IF(${quoted(source)} IS NULL, NULL, CONCAT('${escaped(`${JSON.stringify(key)}:`)}', TO_JSON_STRING(CAST(${quoted(source)} AS STRING))))`,
-      )
+      const members = pairs.map(([key, source]) => {
+        const from = quoted(source)
+        const member = `CONCAT('${escaped(`${JSON.stringify(key)}:`)}', TO_JSON_STRING(CAST(${from} AS STRING)))`
+        return `IF(${from} IS NULL, NULL, ${member})`
+      })
       return `PARSE_JSON(CONCAT('{', ARRAY_TO_STRING([${members.join(', ')}], ','), '}'))${as}`
     }
     const from = has(column.source)
@@ -226,12 +236,11 @@ export const parquetSelect = (
 /** A value of JSON text `r` at `path`, as this column has it. */
 const fromJson = (r: string, path: string, column: Column): string => {
   if (column.mode === 'REPEATED') {
-    const one = fromJson('x', '$', { ...column, mode: 'NULLABLE' })
-    return column.type === 'STRUCT' || column.type === 'JSON' || column.type === 'BYTES'
-      ? `ARRAY(SELECT ${one} FROM UNNEST(JSON_QUERY_ARRAY(${r}, '${path}')) AS x WITH OFFSET AS o ORDER BY o)`
-      : column.type === 'STRING'
-        ? `JSON_VALUE_ARRAY(${r}, '${path}')`
-        : `ARRAY(SELECT CAST(x AS ${column.type}) FROM UNNEST(JSON_VALUE_ARRAY(${r}, '${path}')) AS x WITH OFFSET AS o ORDER BY o)`
+    if (column.type === 'STRING') return `JSON_VALUE_ARRAY(${r}, '${path}')`
+    const isWhole = column.type === 'STRUCT' || column.type === 'JSON' || column.type === 'BYTES'
+    const element = isWhole ? fromJson('x', '$', { ...column, mode: 'NULLABLE' }) : `CAST(x AS ${column.type})`
+    const elements = `${isWhole ? 'JSON_QUERY_ARRAY' : 'JSON_VALUE_ARRAY'}(${r}, '${path}')`
+    return `ARRAY(SELECT ${element} FROM UNNEST(${elements}) AS x WITH OFFSET AS o ORDER BY o)`
   }
   switch (column.type) {
     case 'STRING':
@@ -240,8 +249,12 @@ const fromJson = (r: string, path: string, column: Column): string => {
       return `FROM_BASE64(JSON_VALUE(${r}, '${path}'))`
     case 'JSON':
       return `PARSE_JSON(JSON_QUERY(${r}, '${path}'))`
-    case 'STRUCT':
-      return `IF(JSON_QUERY(${r}, '${path}') IS NULL, NULL, STRUCT(${(column.fields ?? []).map((field) => `${fromJson(r, `${path}.${field.name}`, field)} AS ${quoted(field.name)}`).join(', ')}))`
+    case 'STRUCT': {
+      const fields = (column.fields ?? []).map(
+        (field) => `${fromJson(r, `${path}.${field.name}`, field)} AS ${quoted(field.name)}`,
+      )
+      return `IF(JSON_QUERY(${r}, '${path}') IS NULL, NULL, STRUCT(${fields.join(', ')}))`
+    }
     default:
       return `CAST(JSON_VALUE(${r}, '${path}') AS ${column.type})`
   }
@@ -260,10 +273,12 @@ export const insertRowsOf = (
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
       throw new AppError(
         'QUERY_INVALID',
-        `${target.dataset}.${target.table}: column ${JSON.stringify(name)} cannot be committed; expected letters, digits and _`,
+        `${target.dataset}.${target.table}: column ${JSON.stringify(name)} cannot be committed; ` +
+          'expected letters, digits and _',
       )
+  const cells = used.map((column) => fromJson('r', `$.${column.name}`, column))
   return {
-    query: `INSERT INTO ${pathOf(target)} (${names(used)}) SELECT ${used.map((column) => fromJson('r', `$.${column.name}`, column)).join(', ')} FROM UNNEST(@rows) AS r`,
+    query: `INSERT INTO ${pathOf(target)} (${names(used)}) SELECT ${cells.join(', ')} FROM UNNEST(@rows) AS r`,
     parameters: [{ name: 'rows', type: 'ARRAY<STRING>', value: rows.map((row) => JSON.stringify(row)) }],
   }
 }
