@@ -112,7 +112,8 @@ const checkRow = (run: Run, step_id: string, result: CheckResult, recorded_at: s
 
 // Our own table, not the view: nothing may lie between the record and this read.
 const stepsQuery =
-  'SELECT step_id, status FROM tenant_step_logs_rows WHERE tenant_id = @tenant_id AND pipeline_logging_id = @run_id ORDER BY attempt, recorded_at'
+  'SELECT step_id, status FROM tenant_step_logs_rows WHERE tenant_id = @tenant_id ' +
+  'AND pipeline_logging_id = @run_id ORDER BY attempt, recorded_at'
 
 export const openStore = ({
   warehouse,

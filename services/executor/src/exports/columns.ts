@@ -9,7 +9,7 @@ import { AppError, type Column } from '@convergence/contracts'
 import { sourcesOf, type LoadColumn, type ObjectSource, type Scalar } from '@convergence/warehouse'
 import { valuesOf, type Inspected } from './csv.ts'
 import { dayFormatOf, dayOf, type DayFormat, type DayOrder } from './days.ts'
-import { told } from './words.ts'
+import { excerpt } from './words.ts'
 
 export interface ColumnPlan {
   columns: LoadColumn[]
@@ -112,7 +112,8 @@ const finder = (files: readonly Inspected[], aliases: Aliases) => {
     if (other !== undefined)
       throw new AppError(
         'EXPORT_INVALID',
-        `${other.name}:1: expected the column ${first.source} as in ${first.name}, got ${String(other.source)}; files of one delivery spell their columns in one way`,
+        `${other.name}:1: expected the column ${first.source} as in ${first.name}, got ${String(other.source)}; ` +
+          'files of one delivery spell their columns in one way',
       )
     return { source: first.source, everywhere: found.every(({ source }) => source !== undefined) }
   }
@@ -150,7 +151,7 @@ const requireMonth = (files: readonly Inspected[], source: string, month: string
     'EXPORT_INVALID',
     first === undefined
       ? `${files[0]?.name ?? 'the delivery'}, ${expected}, got empty fields alone`
-      : `${first.file}:${first.line}, ${expected}, got ${JSON.stringify(told(first.value, 40))}`,
+      : `${first.file}:${first.line}, ${expected}, got ${JSON.stringify(excerpt(first.value, 40))}`,
   )
 }
 /** The first day of the month and of the next one. */
@@ -222,11 +223,13 @@ export const awsColumns = ({ table, files, month, provenance }: PlanInput): Colu
   if (start !== undefined) {
     for (const file of files) {
       const other = valuesOf(file, start.source).find(({ value }) => !value.startsWith(month))
-      if (other !== undefined)
+      if (other !== undefined) {
+        const found = JSON.stringify(excerpt(other.value, 30))
         throw new AppError(
           'EXPORT_INVALID',
-          `${file.name}:${other.line}, column ${start.source}: expected the billing period ${month}, got ${JSON.stringify(told(other.value, 30))}`,
+          `${file.name}:${other.line}, column ${start.source}: expected the billing period ${month}, got ${found}`,
         )
+      }
     }
   }
   // CUR 2.0 has the columns that were chosen for it: without the billing period the days of use say it.
@@ -258,8 +261,8 @@ export const awsColumns = ({ table, files, month, provenance }: PlanInput): Colu
 }
 
 /**
- * Columns of a load of an Azure cost export (EA, MCA, partners, pay-as-you-go, camel case); what the files lack is NULL.
- * Throws EXPORT_INVALID as for AWS, and for days that may be read in two ways.
+ * Columns of a load of an Azure cost export (EA, MCA, partners, pay-as-you-go, camel case); what the files lack is
+ * NULL. Throws EXPORT_INVALID as for AWS, and for days that may be read in two ways.
  */
 export const azureColumns = ({ table, files, month, provenance, day_order }: PlanInput): ColumnPlan => {
   requireColumn(files, azure, ['cost_in_billing_currency'], 'a cost export with a column CostInBillingCurrency or Cost')

@@ -4,7 +4,7 @@
  */
 import { AppError } from '@convergence/contracts'
 import { openCsv, type CsvRecord } from '@convergence/tabular/csv'
-import { told } from './words.ts'
+import { excerpt } from './words.ts'
 
 /** What is known of a file before it is loaded. */
 export interface Inspected {
@@ -16,8 +16,8 @@ export interface Inspected {
 }
 
 /**
- * What the bytes of a header are when they are not UTF-8, as spreadsheets save it; read as UTF-8 it would be told as
- * names full of NULs.
+ * What the bytes of a header are when they are not UTF-8, as spreadsheets save it; read as UTF-8 it would be names full
+ * of NULs.
  */
 const utf16Of = (head: Buffer): string | undefined => {
   const mark = head.subarray(0, 2).toString('hex')
@@ -46,11 +46,13 @@ export const inspectCsv = (name: string, head: Buffer, { whole }: { whole: boole
         : `${name}:1: expected a header of column names, got ${head.length} bytes without the end of a line`,
     )
   }
-  if (first.fields.length < 2)
+  if (first.fields.length < 2) {
+    const found = JSON.stringify(excerpt(first.fields.join(), 60))
     throw new AppError(
       'EXPORT_INVALID',
-      `${name}:1: expected a header of column names with commas between them, got ${JSON.stringify(told(first.fields.join(), 60))}`,
+      `${name}:1: expected a header of column names with commas between them, got ${found}`,
     )
+  }
   return { name, header: first.fields, rows }
 }
 

@@ -5,7 +5,7 @@
  */
 import { AppError } from '@convergence/contracts'
 import { valuesOf, type Inspected } from './csv.ts'
-import { told } from './words.ts'
+import { excerpt } from './words.ts'
 
 export type DayOrder = 'iso' | 'month_first' | 'day_first'
 export interface DayFormat {
@@ -31,7 +31,7 @@ export const dayOf = (value: string, order: DayOrder): string => {
   const [month, day] = order === 'month_first' ? [first, second] : [second, first]
   return `${year}-${twoDigits(month)}-${twoDigits(day)}`
 }
-const shown = ({ value }: Day): string => JSON.stringify(told(value, 40))
+const shown = ({ value }: Day): string => JSON.stringify(excerpt(value, 40))
 const fault = ({ file, line }: Day, column: string, problem: string): AppError =>
   new AppError('EXPORT_INVALID', `${file}:${line}, column ${column}: ${problem}`)
 
@@ -77,7 +77,7 @@ export const dayFormatOf = (
   if (form === '') throw fault(first, column, `expected a day as MM/DD/YYYY or YYYY-MM-DD, got ${shown(first)}`)
   const odd = days.find(({ value }) => formOf(value) !== form)
   if (odd !== undefined) {
-    const where = `${odd.file === first.file ? '' : `${first.file}:`}${odd.file === first.file ? 'line ' : ''}${first.line}`
+    const where = odd.file === first.file ? `line ${first.line}` : `${first.file}:${first.line}`
     throw fault(odd, column, `expected a day written as ${shown(first)} in ${where} is, got ${shown(odd)}`)
   }
   if (form === 'YYYY-MM-DD') return { order: 'iso', by_range: false }
@@ -87,11 +87,14 @@ export const dayFormatOf = (
     return { order: declared, strptime: strptimeOf(declared, first.value), by_range: false }
   const order = said ?? 'month_first'
   const outside = days.find(({ value }) => !dayOf(value, order).startsWith(month))
-  if (outside !== undefined)
+  if (outside !== undefined) {
+    const form = order === 'month_first' ? 'MM/DD/YYYY' : 'DD/MM/YYYY'
     throw fault(
       outside,
       column,
-      `expected a day of ${month} as ${order === 'month_first' ? 'MM/DD/YYYY' : 'DD/MM/YYYY'}, got ${shown(outside)}, which also reads the other way; have the export write YYYY-MM-DD, or give source.day_format`,
+      `expected a day of ${month} as ${form}, got ${shown(outside)}, which also reads the other way; ` +
+        'have the export write YYYY-MM-DD, or give source.day_format',
     )
+  }
   return { order, strptime: strptimeOf(order, first.value), by_range: true }
 }

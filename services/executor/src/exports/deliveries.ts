@@ -4,7 +4,7 @@
  */
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo } from '@convergence/objects'
-import { told } from './words.ts'
+import { excerpt } from './words.ts'
 
 /** What a manifest says of a file, or of all: how large it is as it is stored, and its rows without the header. */
 export interface Counted {
@@ -43,16 +43,10 @@ const lastDayOf = (month: string): number =>
   new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5, 7)), 0)).getUTCDate()
 const firstDay = (month: string): string => `${month.replace('-', '')}01`
 /** Newest first; of one time the shorter key, which is the copy beside the folders of the deliveries. */
-const newestFirst = (a: ObjectInfo, b: ObjectInfo): number =>
-  a.modified_at !== b.modified_at
-    ? a.modified_at < b.modified_at
-      ? 1
-      : -1
-    : a.key.length !== b.key.length
-      ? a.key.length - b.key.length
-      : a.key < b.key
-        ? 1
-        : -1
+const newestFirst = (a: ObjectInfo, b: ObjectInfo): number => {
+  if (a.modified_at !== b.modified_at) return a.modified_at < b.modified_at ? 1 : -1
+  return a.key.length - b.key.length || (a.key < b.key ? 1 : -1)
+}
 
 /** A manifest is made elsewhere: nothing of it is taken for granted. */
 export const parseManifest = (key: string, text: string): Record<string, unknown> => {
@@ -62,38 +56,36 @@ export const parseManifest = (key: string, text: string): Record<string, unknown
   } catch (error) {
     throw new AppError('EXPORT_INVALID', `${key}: expected a manifest in JSON, got text that is none`, { cause: error })
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new AppError(
-      'EXPORT_INVALID',
-      `${key}: expected a manifest, which is a JSON object, got ${Array.isArray(value) ? 'a list' : told(String(value), 40)}`,
-    )
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    const found = Array.isArray(value) ? 'a list' : excerpt(String(value), 40)
+    throw new AppError('EXPORT_INVALID', `${key}: expected a manifest, which is a JSON object, got ${found}`)
+  }
   return value as Record<string, unknown>
 }
 const mostFiles = 10_000
-const textOf = (value: unknown): string => (typeof value === 'string' ? told(value) : '')
+const textOf = (value: unknown): string => (typeof value === 'string' ? excerpt(value) : '')
 const fieldOf = (value: unknown, field: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[field] : undefined
 const isCsv = (key: string): boolean => /\.csv(\.gz)?$/i.test(key)
 
 const namesOf = (key: string, field: string, names: unknown): string[] => {
-  if (!Array.isArray(names))
-    throw new AppError(
-      'EXPORT_INVALID',
-      `${key}: expected ${field}, a list of files, got ${names === undefined ? 'no such field' : told(JSON.stringify(names), 60)}`,
-    )
+  if (!Array.isArray(names)) {
+    const found = names === undefined ? 'no such field' : excerpt(JSON.stringify(names), 60)
+    throw new AppError('EXPORT_INVALID', `${key}: expected ${field}, a list of files, got ${found}`)
+  }
   if (names.length > mostFiles)
     throw new AppError('EXPORT_INVALID', `${key}: expected at most ${mostFiles} files, got ${names.length}`)
   const wrong = names.find((name) => typeof name !== 'string' || name === '')
   if (wrong !== undefined)
     throw new AppError(
       'EXPORT_INVALID',
-      `${key}: expected names of files in ${field}, got ${told(JSON.stringify(wrong), 60)}`,
+      `${key}: expected names of files in ${field}, got ${excerpt(JSON.stringify(wrong), 60)}`,
     )
   const twice = names.find((name, at) => names.indexOf(name) !== at) as string | undefined
   if (twice !== undefined)
     throw new AppError(
       'EXPORT_INVALID',
-      `${key}: expected each file once in ${field}, got ${told(twice, 300)} twice; its rows would count double`,
+      `${key}: expected each file once in ${field}, got ${excerpt(twice, 300)} twice; its rows would count double`,
     )
   return names as string[]
 }
@@ -103,10 +95,8 @@ const sum = (numbers: readonly (number | undefined)[]): number | undefined =>
   numbers.reduce((total, each) => (total === undefined || each === undefined ? undefined : total + each), 0)
 /**
  * That the files are as large, and have as many rows, as their manifest counted: a file that is not all there must not
- * replace a month. What is not known
- * yet is left for later. Microsoft's `byteCount` is "bytes in the blob"; of a packed one nothing says whether packed or
- * not, so either will do.
- * Throws EXPORT_INVALID.
+ * replace a month. What is not known yet is left for later. Microsoft's `byteCount` is "bytes in the blob"; of a packed
+ * one nothing says whether packed or not, so either will do. Throws EXPORT_INVALID.
  */
 export const assertCounted = ({ source_file, counted }: Delivery, files: readonly Seen[]): void => {
   if (counted === undefined) return
@@ -123,15 +113,18 @@ export const assertCounted = ({ source_file, counted }: Delivery, files: readonl
       expected.bytes !== stored &&
       expected.bytes !== unpacked
     ) {
+      const found = stored === unpacked ? String(stored) : `${stored} (${unpacked} unpacked)`
       throw new AppError(
         'EXPORT_INVALID',
-        `${what}: expected ${expected.bytes} bytes, as byteCount in ${source_file} says, got ${stored}${stored === unpacked ? '' : ` (${unpacked} unpacked)`}; the delivery is not complete`,
+        `${what}: expected ${expected.bytes} bytes, as byteCount in ${source_file} says, got ${found}; ` +
+          'the delivery is not complete',
       )
     }
     if (expected.rows !== undefined && rows !== undefined && expected.rows !== rows) {
       throw new AppError(
         'EXPORT_INVALID',
-        `${what}: expected ${expected.rows} rows, as dataRowCount in ${source_file} says, got ${rows}; the delivery is not complete`,
+        `${what}: expected ${expected.rows} rows, as dataRowCount in ${source_file} says, got ${rows}; ` +
+          'the delivery is not complete',
       )
     }
   }
@@ -152,7 +145,8 @@ const filesNamed = (
     if (object === undefined)
       throw new AppError(
         'OBJECT_NOT_FOUND',
-        `${where}: ${manifest} names ${told(name, 300)}, expected it below the same prefix, got no such object; is the delivery complete?`,
+        `${where}: ${manifest} names ${excerpt(name, 300)}, expected it below the same prefix, got no such object; ` +
+          'is the delivery complete?',
       )
     if (!isCsv(object.key))
       throw new AppError(
@@ -175,8 +169,9 @@ const filesNamed = (
 /**
  * The manifest of a month: `<report>/YYYYMMDD-YYYYMMDD/<report>-Manifest.json`, which names the newest assembly also
  * where each has a folder and a manifest of its own, or
- * `<export>/metadata/BILLING_PERIOD=YYYY-MM/[<time>-<execution>/]<export>-Manifest.json`. Times of files decide nothing:
- * a copied bucket has others. Throws OBJECT_NOT_FOUND, and EXPORT_INVALID when nothing says which is the newest.
+ * `<export>/metadata/BILLING_PERIOD=YYYY-MM/[<time>-<execution>/]<export>-Manifest.json`. Times of files decide
+ * nothing: a copied bucket has others. Throws OBJECT_NOT_FOUND, and EXPORT_INVALID when nothing says which is the
+ * newest.
  */
 export const newestAwsManifest = (
   where: string,
@@ -196,12 +191,16 @@ export const newestAwsManifest = (
   if (first === undefined)
     throw new AppError(
       'OBJECT_NOT_FOUND',
-      `${where}: expected a manifest of ${month}, ${folders[0]}<report>-Manifest.json or ${folders[1]}<export>-Manifest.json, got none among ${objects.length} objects; is the report delivered?`,
+      `${where}: expected a manifest of ${month}, ` +
+        `${folders[0]}<report>-Manifest.json or ${folders[1]}<export>-Manifest.json, ` +
+        `got none among ${objects.length} objects; is the report delivered?`,
     )
   if (legacy?.length !== 0 && exported?.length !== 0)
     throw new AppError(
       'EXPORT_INVALID',
-      `${where}: expected one report, got ${first.key} of a legacy report and ${String(exported?.[0]?.key)} of an export; give each a prefix of its own`,
+      `${where}: expected one report, ` +
+        `got ${first.key} of a legacy report and ${String(exported?.[0]?.key)} of an export; ` +
+        'give each a prefix of its own',
     )
   const below = (key: string): string => key.slice(folder.length)
   const roots = found.filter(({ key }) => !below(key).includes('/'))
@@ -209,17 +208,14 @@ export const newestAwsManifest = (
   const timeOf = ({ key }: ObjectInfo): string => /^\d{4}-?\d{2}-?\d{2}T[\d:.-]+Z?/.exec(below(key))?.[0] ?? ''
   const chosen = candidates.reduce((best, each) => (timeOf(each) > timeOf(best) ? each : best), candidates[0] ?? first)
   const equal = candidates.filter((each) => each !== chosen && timeOf(each) === timeOf(chosen))
-  if (equal.length > 0)
+  if (equal.length > 0) {
+    const keys = [chosen, ...equal].map(({ key }) => key)
     throw new AppError(
       'EXPORT_INVALID',
-      `${where}: expected one manifest directly in ${folder}, which says what is newest, or folders named by time; got ${[
-        chosen,
-        ...equal,
-      ]
-        .map(({ key }) => key)
-        .slice(0, 5)
-        .join(', ')}`,
+      `${where}: expected one manifest directly in ${folder}, which says what is newest, or folders named by time; ` +
+        `got ${keys.slice(0, 5).join(', ')}`,
     )
+  }
   return chosen
 }
 
@@ -244,21 +240,21 @@ export const awsDelivery = ({
 }): Delivery => {
   const start = textOf(fieldOf(manifest['billingPeriod'], 'start'))
   if (start !== '' && !start.replaceAll('-', '').startsWith(firstDay(month)))
-    throw new AppError('EXPORT_INVALID', `${key}: expected the billing period ${month}, got ${told(start, 30)}`)
+    throw new AppError('EXPORT_INVALID', `${key}: expected the billing period ${month}, got ${excerpt(start, 30)}`)
   const format = [textOf(manifest['contentType']), textOf(manifest['compression'])].find(
     (each) => /parquet|zip/i.test(each) && !/gzip/i.test(each),
   )
   if (format !== undefined)
     throw new AppError(
       'EXPORT_INVALID',
-      `${key}: expected text/csv with GZIP, got ${told(format, 40)}; choose text/csv with GZIP for the report`,
+      `${key}: expected text/csv with GZIP, got ${excerpt(format, 40)}; choose text/csv with GZIP for the report`,
     )
   const field = manifest['reportKeys'] === undefined && manifest['dataFiles'] !== undefined ? 'dataFiles' : 'reportKeys'
   const names = namesOf(key, field, manifest[field]).map((name) => {
     if (!/^s3a?:\/\//.test(name)) return name
     const [, other, rest] = /^s3a?:\/\/([^/]*)\/(.*)$/.exec(name) ?? []
     if (other !== bucket || rest === undefined)
-      throw new AppError('EXPORT_INVALID', `${key}: expected files of bucket ${bucket}, got ${told(name, 200)}`)
+      throw new AppError('EXPORT_INVALID', `${key}: expected files of bucket ${bucket}, got ${excerpt(name, 200)}`)
     return rest
   })
   return {
@@ -328,9 +324,11 @@ export const azureRuns = (where: string, root: string, month: string, objects: r
     })
   if (plainRuns.length > 0) return plainRuns
   const names = [...folders].sort()
+  const found = names.length === 0 ? '' : `, which stand in ${names.slice(-6).join(' ')}`
   throw new AppError(
     'OBJECT_NOT_FOUND',
-    `${where}: expected an export of ${month} below ${root}${first}-${last}/, got none among ${objects.length} objects${names.length === 0 ? '' : `, which stand in ${names.slice(-6).join(' ')}`}; has the export run?`,
+    `${where}: expected an export of ${month} below ${root}${first}-${last}/, ` +
+      `got none among ${objects.length} objects${found}; has the export run?`,
   )
 }
 
@@ -376,7 +374,8 @@ export const chooseAzureRun = (
     const { from, to } = first === undefined ? { from: '', to: '' } : coverOf(first)
     throw new AppError(
       'EXPORT_INVALID',
-      `${first === undefined ? where : keyOf(first)}: expected a run of ${month}, got one of ${from} to ${to}; a month is loaded from exports of calendar months`,
+      `${first === undefined ? where : keyOf(first)}: expected a run of ${month}, got one of ${from} to ${to}; ` +
+        'a month is loaded from exports of calendar months',
     )
   }
   const typeOf = ({ manifest }: AzureCandidate): string => textOf(fieldOf(manifest?.['exportConfig'], 'type'))
@@ -384,18 +383,23 @@ export const chooseAzureRun = (
   const types: readonly string[] = typesOf[dataset]
   const typed = within.filter((each) => typeOf(each) === '' || types.includes(typeOf(each).toLowerCase()))
   const [other] = within
-  if (typed.length === 0 && other !== undefined)
+  if (typed.length === 0 && other !== undefined) {
+    const type = dataset === 'actual' ? 'ActualCost' : 'AmortizedCost'
     throw new AppError(
       'EXPORT_INVALID',
-      `${keyOf(other)}: expected an export of ${dataset} cost (exportConfig.type ${dataset === 'actual' ? 'ActualCost' : 'AmortizedCost'}), got ${typeOf(other)}`,
+      `${keyOf(other)}: expected an export of ${dataset} cost (exportConfig.type ${type}), got ${typeOf(other)}`,
     )
+  }
   const names = [...new Set(typed.map(nameOf))]
   const own = names.length > 1 ? names.find((name) => name === export_name) : names[0]
-  if (own === undefined)
+  if (own === undefined) {
+    const found = names.map((name) => JSON.stringify(name)).join(', ')
     throw new AppError(
       'EXPORT_INVALID',
-      `${where}: expected runs of one export, got those of ${names.map((name) => JSON.stringify(name)).join(', ')}; give source.export_name, or each export a folder of its own`,
+      `${where}: expected runs of one export, got those of ${found}; ` +
+        'give source.export_name, or each export a folder of its own',
     )
+  }
   const named = typed.filter((each) => nameOf(each) === own)
   const last = named.map((each) => coverOf(each).to).reduce((a, b) => (a > b ? a : b))
   const widest = named.filter((each) => coverOf(each).to === last)
@@ -412,7 +416,8 @@ const newestOf = (where: string, candidates: readonly AzureCandidate[]): AzureCa
   if (only === undefined || newest.some(({ manifest }) => manifest !== undefined))
     throw new AppError(
       'EXPORT_INVALID',
-      `${where}: expected manifests that say which run is the newest (runInfo.submittedTime, or folders named by time), got ${newest.map(keyOf).slice(0, 5).join(', ')}`,
+      `${where}: expected manifests that say which run is the newest ` +
+        `(runInfo.submittedTime, or folders named by time), got ${newest.map(keyOf).slice(0, 5).join(', ')}`,
     )
   const fileOf = ({ run }: AzureCandidate): ObjectInfo =>
     [...run.files].sort(newestFirst)[0] ?? { key: '', size_bytes: 0, etag: '', modified_at: '' }
@@ -420,7 +425,8 @@ const newestOf = (where: string, candidates: readonly AzureCandidate[]): AzureCa
   return {
     ...chosen,
     warnings: [
-      `${newest.length} runs without a manifest: ${keyOf(chosen)} was taken by the time of its file, which a copied container does not keep`,
+      `${newest.length} runs without a manifest: ${keyOf(chosen)} was taken by the time of its file, ` +
+        'which a copied container does not keep',
     ],
   }
 }
@@ -467,7 +473,8 @@ export const azureDelivery = ({
   if (blobCount !== undefined && blobCount !== names.length)
     throw new AppError(
       'EXPORT_INVALID',
-      `${key}: expected ${blobCount} files in blobs, as blobCount says, got ${names.length}; the delivery is not complete`,
+      `${key}: expected ${blobCount} files in blobs, as blobCount says, got ${names.length}; ` +
+        'the delivery is not complete',
     )
   const countsOf = (value: unknown): Counted => ({
     bytes: countOf(fieldOf(value, 'byteCount')),

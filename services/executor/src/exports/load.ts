@@ -61,7 +61,8 @@ const assertAllDays = ({ source_file, last_day }: Delivery, replaced: Replaced):
   if (last_day !== undefined && replaced.last_day !== undefined && replaced.last_day > last_day)
     throw new AppError(
       'EXPORT_INVALID',
-      `${source_file}: expected days to ${replaced.last_day} at least, which are loaded, got a delivery of days to ${last_day}; it would remove the others`,
+      `${source_file}: expected days to ${replaced.last_day} at least, which are loaded, ` +
+        `got a delivery of days to ${last_day}; it would remove the others`,
     )
 }
 const isEmpty = (files: readonly Spooled[]): boolean =>
@@ -74,8 +75,11 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
     if (columns.length === 0 || destination.period === undefined) return {}
     const keys = Object.entries(destination.period)
     const typeOf = (column: string) => destination.columns?.find(({ name }) => name === column)?.type ?? 'STRING'
+    const counts = columns.map((column) => `COUNTIF(STARTS_WITH(TO_JSON_STRING(\`${column}\`), '"')) AS \`${column}\``)
+    const path = `\`${destination.project_id}.${destination.dataset}.${destination.table}\``
+    const ofPeriod = keys.map(([column], k) => `\`${column}\` = @key_${k}`)
     const [row = {}] = await warehouse.query({
-      query: `SELECT ${columns.map((column) => `COUNTIF(STARTS_WITH(TO_JSON_STRING(\`${column}\`), '"')) AS \`${column}\``).join(', ')} FROM \`${destination.project_id}.${destination.dataset}.${destination.table}\` WHERE ${keys.map(([column], k) => `\`${column}\` = @key_${k}`).join(' AND ')}`,
+      query: `SELECT ${counts.join(', ')} FROM ${path} WHERE ${ofPeriod.join(' AND ')}`,
       parameters: keys.map(([column, value], k) => ({ name: `key_${k}`, type: typeOf(column), value })),
     })
     return Object.fromEntries(
@@ -99,7 +103,8 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
       if (columns === undefined || columns.length === 0)
         throw new AppError(
           'CONFIG_INVALID',
-          `${where}: destination.schema_template: expected the name of a file in schemas/, which says what columns the table has, got none`,
+          `${where}: destination.schema_template: expected the name of a file in schemas/, ` +
+            'which says what columns the table has, got none',
         )
       return { target, columns }
     },
@@ -118,7 +123,8 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         if (replaced.rows > 0)
           throw new AppError(
             'EXPORT_INVALID',
-            `${delivery.files[0]?.key ?? delivery.source_file}: expected rows, got none; an empty delivery does not replace the ${replaced.rows} rows of the month`,
+            `${delivery.files[0]?.key ?? delivery.source_file}: expected rows, got none; ` +
+              `an empty delivery does not replace the ${replaced.rows} rows of the month`,
           )
         warnings.push(`${delivery.source_file}: the delivery has no rows`)
         await warehouse.ensureTable({ ...target, columns: table })

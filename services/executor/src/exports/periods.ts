@@ -56,8 +56,11 @@ export const replacedBy = async (
     type: typeOf(column) ?? 'STRING',
     value,
   }))
+  const lastDay = day === undefined ? 'CAST(NULL AS DATE)' : `MAX(${day})`
+  const conditions = keys.map(([column], k) => `${name(column)} = @key_${k}`)
+  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
   const rows = await warehouse.query({
-    query: `SELECT ${group} AS source, COUNT(*) AS n, ${day === undefined ? 'CAST(NULL AS DATE)' : `MAX(${day})`} AS last_day FROM ${path}${keys.length === 0 ? '' : ` WHERE ${keys.map(([column], k) => `${name(column)} = @key_${k}`).join(' AND ')}`} GROUP BY 1`,
+    query: `SELECT ${group} AS source, COUNT(*) AS n, ${lastDay} AS last_day FROM ${path}${where} GROUP BY 1`,
     parameters,
   })
   const found = (wanted: string | null): Row | undefined => rows.find((row) => row['source'] === wanted)

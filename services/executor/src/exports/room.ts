@@ -38,7 +38,8 @@ export const openRoom = ({ scratch_bytes = Infinity, deliveries = 4 }: RoomOptio
   const tooLarge = (bytes: string): AppError =>
     new AppError(
       'RESOURCE_EXHAUSTED',
-      `the delivery takes ${bytes} in the scratch folder, which may hold ${gib(scratch_bytes)} (SCRATCH_GIB); raise it together with the volume, or have the export written in smaller files`,
+      `the delivery takes ${bytes} in the scratch folder, which may hold ${gib(scratch_bytes)} (SCRATCH_GIB); ` +
+        'raise it together with the volume, or have the export written in smaller files',
     )
 
   /** Who asked first comes first, or a large delivery would wait until no small one comes. */
@@ -59,7 +60,8 @@ export const openRoom = ({ scratch_bytes = Infinity, deliveries = 4 }: RoomOptio
           if (held === own) throw tooLarge(`${gib(own + more)} and more`)
           throw new AppError(
             'DISK_FULL',
-            `the delivery takes ${gib(own + more)} and more in the scratch folder, where others hold ${gib(held - own)} of ${gib(scratch_bytes)} (SCRATCH_GIB); the step is tried again`,
+            `the delivery takes ${gib(own + more)} and more in the scratch folder, ` +
+              `where others hold ${gib(held - own)} of ${gib(scratch_bytes)} (SCRATCH_GIB); the step is tried again`,
           )
         }
         own += more

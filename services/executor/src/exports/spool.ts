@@ -65,12 +65,13 @@ export interface Spool {
 
 const codeOf = (error: unknown): string | undefined =>
   error instanceof Error && 'code' in error ? String(error.code) : undefined
-/** A full disk, told; anything else as it is. */
+/** A full disk as DISK_FULL; anything else as it is. */
 const worded = (error: unknown): unknown =>
   codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
     ? new AppError(
         'DISK_FULL',
-        'no space left in the scratch folder, where exports are put before they are loaded; free some, the step is tried again',
+        'no space left in the scratch folder, where exports are put before they are loaded; ' +
+          'free some, the step is tried again',
         { cause: error },
       )
     : error
@@ -162,7 +163,8 @@ const putDown = async (
       if (unpacked_bytes > ratioFromBytes && unpacked_bytes > size_bytes * limits.ratio) {
         throw new AppError(
           'EXPORT_INVALID',
-          `${key}: expected a report that packs up to ${limits.ratio} times, got ${gib(unpacked_bytes)} and more from ${gib(size_bytes)}; nothing of it is loaded`,
+          `${key}: expected a report that packs up to ${limits.ratio} times, ` +
+            `got ${gib(unpacked_bytes)} and more from ${gib(size_bytes)}; nothing of it is loaded`,
         )
       }
       if (kept < headBytes) {

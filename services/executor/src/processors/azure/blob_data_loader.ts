@@ -41,11 +41,13 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
       const step = `step ${context.step.step_id}`
       const into = await loader.target(context, destination)
       const { container, prefix: given = '', month, dataset = 'actual', day_format } = source
-      if (!isMonth(month))
+      if (!isMonth(month)) {
+        const found = month === undefined ? 'none' : JSON.stringify(month)
         throw new AppError(
           'CONFIG_INVALID',
-          `${step}: source.month: expected the billing period as YYYY-MM, got ${month === undefined ? 'none' : JSON.stringify(month)}`,
+          `${step}: source.month: expected the billing period as YYYY-MM, got ${found}`,
         )
+      }
       const prefix = given.replace(/^\/+|\/+$/g, '')
       const root = prefix === '' ? '' : `${prefix}/`
       const where = `${step}: azure container ${container}`

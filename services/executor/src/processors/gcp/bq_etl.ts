@@ -70,7 +70,8 @@ export const bqEtl = ({
     if (statement_type !== 'SELECT')
       throw new AppError(
         'QUERY_INVALID',
-        `${where}: source.query: expected exactly one SELECT, came ${statement_type}; the destination says where its rows go`,
+        `${where}: source.query: expected exactly one SELECT, came ${statement_type}; the destination says where ` +
+          'its rows go',
       )
     if (foreign.length > 0)
       throw new AppError(
@@ -95,10 +96,10 @@ export const bqEtl = ({
           'EXPORT_INVALID',
           `${where}: ${broken.length} of ${results.length} checks of ${target.dataset}.${target.table} failed`,
           {
-            faults: broken.map(
-              ({ check_name, column_name, expected, actual }) =>
-                `${check_name}${column_name === undefined ? '' : ` (${column_name})`}: expected ${expected}, came ${actual}`,
-            ),
+            faults: broken.map(({ check_name, column_name, expected, actual }) => {
+              const check = column_name === undefined ? check_name : `${check_name} (${column_name})`
+              return `${check}: expected ${expected}, came ${actual}`
+            }),
           },
         )
       }

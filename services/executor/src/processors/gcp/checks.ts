@@ -30,6 +30,7 @@ export const runChecks = (
   requested_at: string,
 ): Promise<CheckResult[]> => {
   const period = Object.entries(table.period ?? {})
+  const path = `\`${table.project_id}.${table.dataset}.${table.table}\``
   return Promise.all(
     checks.map(async (check, k): Promise<CheckResult> => {
       const { select, where = 'TRUE', parameters = [], expected, judge } = plan(check, requested_at)
@@ -38,7 +39,7 @@ export const runChecks = (
       )
       const [row] = await warehouse.query(
         {
-          query: `SELECT CAST(${select} AS STRING) AS found FROM \`${table.project_id}.${table.dataset}.${table.table}\` WHERE ${filter}`,
+          query: `SELECT CAST(${select} AS STRING) AS found FROM ${path} WHERE ${filter}`,
           parameters: [
             ...parameters,
             ...period.map(([, value], n) => ({ name: `period${n}`, type: 'STRING', value: String(value) })),
@@ -47,12 +48,13 @@ export const runChecks = (
         { signal },
       )
       const found = row?.['found'] === null || row?.['found'] === undefined ? undefined : String(row['found'])
+      const violated = check.on_violation === 'warn' ? 'WARNED' : 'FAILED'
       const name = nameOf(check)
       const same = checks.slice(0, k).filter((other) => nameOf(other) === name).length
       return {
         check_name: same === 0 ? name : `${name}_${same + 1}`,
         ...(check.column === undefined ? {} : { column_name: check.column }),
-        status: judge(found) ? 'PASSED' : check.on_violation === 'warn' ? 'WARNED' : 'FAILED',
+        status: judge(found) ? 'PASSED' : violated,
         expected,
         actual: found ?? 'no value',
       }
@@ -107,7 +109,8 @@ const plan = (check: Check, requested_at: string): Plan => {
         judge: (found) =>
           ends.every(({ name, value }) => {
             const difference = compareDecimals(found ?? '0', value)
-            return name === 'min' ? difference >= 0 : name === 'max' ? difference <= 0 : difference === 0
+            if (name === 'equals') return difference === 0
+            return name === 'min' ? difference >= 0 : difference <= 0
           }),
       }
     }
@@ -148,7 +151,7 @@ export const compareDecimals = (a: string, b: string): number => {
     return BigInt(`${whole}${fraction.padEnd(38, '0')}`)
   }
   const difference = scaled(a) - scaled(b)
-  return difference < 0n ? -1 : difference > 0n ? 1 : 0
+  return Number(difference > 0n) - Number(difference < 0n)
 }
 
 const quoted = (column: string): string => {
