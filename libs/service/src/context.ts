@@ -61,7 +61,7 @@ export interface ServiceMain {
   name: ServiceName
   /** Folder of the service's main.ts; env.schema.json is beside it. */
   folder: string
-  /** The process's own: in local mode Google's clients are told in it not to look for a metadata server. */
+  /** The process's own: in local mode it says to Google's clients not to look for a metadata server. */
   env: Record<string, string | undefined>
   /** Signs run-requested. */
   signs?: boolean

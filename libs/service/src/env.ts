@@ -61,25 +61,31 @@ const locks = (env: Environment): string[] => {
   const bypass = env['DISABLE_AUTH']
   if (bypass && bypass !== 'false' && !isLocalMode(env))
     faults.push(
-      'DISABLE_AUTH expected nothing or false outside local mode (loopback alone, RUNTIME not gcp, no container platform); unset it',
+      'DISABLE_AUTH expected nothing or false outside local mode (loopback alone, RUNTIME not gcp, ' +
+        'no container platform); unset it',
     )
   if (env['RUNTIME'] !== 'gcp') return faults
   for (const [name, value] of Object.entries(env)) {
     if (value && emulator.test(name))
       faults.push(
-        `${name} expected nothing with RUNTIME=gcp, which works with Google Cloud itself; unset it, or set RUNTIME=local`,
+        `${name} expected nothing with RUNTIME=gcp, which works with Google Cloud itself; ` +
+          'unset it, or set RUNTIME=local',
       )
   }
   if (env['CONVERGENCE_DATA_DIR'])
     faults.push('CONVERGENCE_DATA_DIR expected nothing with RUNTIME=gcp: no data is kept in a folder there; unset it')
   const credentials = env['GOOGLE_APPLICATION_CREDENTIALS']
-  if (credentials && !isReadable(credentials))
+  if (credentials && !isReadable(credentials)) {
+    const shown = JSON.stringify(credentials.slice(0, longestShown))
     faults.push(
-      `GOOGLE_APPLICATION_CREDENTIALS expected nothing, or a file that can be read, got ${JSON.stringify(credentials.slice(0, longestShown))}: in a cluster workload identity signs in and it stays unset`,
+      `GOOGLE_APPLICATION_CREDENTIALS expected nothing, or a file that can be read, got ${shown}: ` +
+        'in a cluster workload identity signs in and it stays unset',
     )
+  }
   if (env['ADMIN_API_KEY'])
     faults.push(
-      'ADMIN_API_KEY expected nothing with RUNTIME=gcp: the admin key comes as ADMIN_KEY_HASHES (SHA-256, hex) and never as it is; npm run admin-key prints both',
+      'ADMIN_API_KEY expected nothing with RUNTIME=gcp: the admin key comes as ADMIN_KEY_HASHES (SHA-256, ' +
+        'hex) and never as it is; npm run admin-key prints both',
     )
   return faults
 }

@@ -58,13 +58,11 @@ export const openManagement = async ({
   )
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      reject(
-        new AppError(
-          'SETTING_INVALID',
-          `port ${port} of ${host} ${error.code === 'EADDRINUSE' ? 'is in use; choose another with MANAGEMENT_PORT' : `cannot be opened (${error.code ?? error.name})`}`,
-          { cause: error },
-        ),
-      )
+      const why =
+        error.code === 'EADDRINUSE'
+          ? 'is in use; choose another with MANAGEMENT_PORT'
+          : `cannot be opened (${error.code ?? error.name})`
+      reject(new AppError('SETTING_INVALID', `port ${port} of ${host} ${why}`, { cause: error }))
     })
     server.listen(port, host, resolve)
   })

@@ -18,7 +18,7 @@ import { logLevel, openLog, scrub, type Log } from './service.ts'
 
 export type { RunningService, ServiceContext, ServiceMain } from './context.ts'
 
-/** preStop of the Deployment: the load balancer is told before the process is. */
+/** preStop of the Deployment: the load balancer knows before the process does. */
 const preStopSeconds = 5
 
 /** Ends the process: 78 when a setting is wrong, 1 otherwise. */

@@ -33,7 +33,8 @@ export interface StepResult {
 }
 /**
  * One kind of step. It opens nothing and reads no environment. Safe to call again for the same run and step: whoever
- * comes second adopts the first one's effect. A decided failure is an AppError whose code says whether another attempt may help.
+ * comes second adopts the first one's effect. A decided failure is an AppError whose code says whether another attempt
+ * may help.
  */
 export interface Processor {
   ps_type: string

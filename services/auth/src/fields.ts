@@ -119,22 +119,19 @@ const checkObject = (field: Field, value: Record<string, unknown>, where: string
     else if (Array.isArray(field.additionalProperties.type)) {
       if (!field.additionalProperties.type.includes(kindOf(inner)))
         faults.push(
-          `${where}.${name.slice(0, 64)}: expected one of ${field.additionalProperties.type.join(', ')}, got ${kindOf(inner)}`,
+          `${where}.${name.slice(0, 64)}: expected one of ${field.additionalProperties.type.join(', ')}, ` +
+            `got ${kindOf(inner)}`,
         )
     } else check(field.additionalProperties as Field, inner, `${where}.${name.slice(0, 64)}`, faults)
   }
 }
 
-const kindOf = (value: unknown): string =>
-  value === null
-    ? 'null'
-    : Array.isArray(value)
-      ? 'array'
-      : typeof value === 'number'
-        ? Number.isSafeInteger(value)
-          ? 'integer'
-          : 'number'
-        : typeof value
+const kindOf = (value: unknown): string => {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'array'
+  if (typeof value === 'number') return Number.isSafeInteger(value) ? 'integer' : 'number'
+  return typeof value
+}
 
 /** Fields that several routes have. */
 export const tenantField: Field = text('Tenant', { pattern: namePatterns.tenant_id, maxLength: 50 })

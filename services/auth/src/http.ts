@@ -216,7 +216,7 @@ const failed = (deps: DoorDeps, ctx: Context): void => {
   if (!taken.allowed) throw rateLimited(ctx, taken)
 }
 
-/** Another tenant's thing is told like one that does not exist, before the scope is looked at. */
+/** Another tenant's thing is answered like one that does not exist, before the scope is looked at. */
 const compareTenant = async (
   deps: DoorDeps,
   route: Route,
@@ -241,15 +241,16 @@ const requireScope = (route: Route, caller: Principal): void => {
 // ---- how often
 
 const takeToken = (deps: DoorDeps, route: Route, caller: Principal, ctx: Context): void => {
-  const mine = deps.limits.take(
-    route.rate,
-    caller.kind === 'tenant' ? `key ${caller.key_id}` : caller.kind === 'admin' ? 'admin' : ctx.ip,
-  )
+  const mine = deps.limits.take(route.rate, rateKeyOf(caller, ctx))
   showLimit(ctx, mine)
   if (!mine.allowed) throw rateLimited(ctx, mine)
   if (caller.kind !== 'tenant') return
   const tenants = deps.limits.take(route.rate, `tenant ${caller.tenant_id}`)
   if (!tenants.allowed) throw rateLimited(ctx, tenants)
+}
+const rateKeyOf = (caller: Principal, ctx: Context): string => {
+  if (caller.kind === 'tenant') return `key ${caller.key_id}`
+  return caller.kind === 'admin' ? 'admin' : ctx.ip
 }
 const showLimit = (ctx: Context, { name, limit, remaining, reset }: Taken): void => {
   const quoted: RateClass = name
@@ -266,7 +267,8 @@ const rateLimited = (ctx: Context, taken: Taken): AppError => {
   ctx.set('Retry-After', String(Math.max(1, taken.reset)))
   return new AppError(
     'RATE_LIMITED',
-    `too many requests: ${taken.limit.q} in ${taken.limit.w} seconds are allowed; wait ${Math.max(1, taken.reset)} seconds`,
+    `too many requests: ${taken.limit.q} in ${taken.limit.w} seconds are allowed; ` +
+      `wait ${Math.max(1, taken.reset)} seconds`,
   )
 }
 
@@ -279,7 +281,7 @@ const refuseRepeats = (ctx: Context): void => {
   }
 }
 
-/** Before the caller is looked at: whoever sends the key only there would be told that it sent none. */
+/** Before the caller is looked at: whoever sends the key only there would hear that it sent none. */
 const refuseKeyInAddress = (ctx: Context): void => {
   for (const [name, value] of new URLSearchParams(ctx.querystring)) {
     if (/key|token|secret/i.test(name) || /_api_[0-9A-Za-z]{42}|cdpadm_/.test(value))
@@ -327,11 +329,11 @@ const readQuery = (route: Route, ctx: Context): Record<string, string> => {
   if (ctx.querystring === '') return query
   for (const [name, value] of new URLSearchParams(ctx.querystring)) {
     const field = route.query !== undefined && Object.hasOwn(route.query, name) ? route.query[name] : undefined
-    if (field === undefined)
-      throw new AppError(
-        'BODY_INVALID',
-        `query: ${JSON.stringify(name.slice(0, 64))} is not known here; known: ${Object.keys(route.query ?? {}).join(', ') || 'nothing'}`,
-      )
+    if (field === undefined) {
+      const known = Object.keys(route.query ?? {}).join(', ') || 'nothing'
+      const shown = JSON.stringify(name.slice(0, 64))
+      throw new AppError('BODY_INVALID', `query: ${shown} is not known here; known: ${known}`)
+    }
     if (name in query) throw new AppError('BODY_INVALID', `query.${name} was sent more than once`)
     validated(field, value, `query.${name}`)
     query[name] = value

@@ -43,7 +43,8 @@ export const openOnboarding = (
     }
     throw new AppError(
       'CONFLICT',
-      `tenant ${tenant_id}: ${mostAttempts} attempts of this onboarding have failed; see their runs, and correct what they name`,
+      `tenant ${tenant_id}: ${mostAttempts} attempts of this onboarding have failed; ` +
+        'see their runs, and correct what they name',
     )
   }
 
@@ -102,7 +103,8 @@ export const openOnboarding = (
     if (since === undefined)
       throw new AppError(
         'UNAVAILABLE',
-        `tenant ${tenant_id}: its onboarding has completed and its profile cannot be read yet; send the same request again`,
+        `tenant ${tenant_id}: its onboarding has completed and its profile cannot be read yet; ` +
+          'send the same request again',
       )
     const api_key = await createFirstKey(
       parts,

@@ -21,7 +21,8 @@ export const openapi = (routes: readonly Route[]): Record<string, unknown> => {
       title: 'Convergence',
       version: '1.0.0',
       description:
-        "Lands what Google Cloud, AWS and Azure say about cost in each tenant's own dataset. Errors are application/problem+json with a code and a request_id.",
+        "Lands what Google Cloud, AWS and Azure say about cost in each tenant's own dataset. Errors are " +
+        'application/problem+json with a code and a request_id.',
     },
     paths: Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1))),
     components: {

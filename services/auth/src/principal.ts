@@ -63,7 +63,8 @@ export const openKeys = ({ store, now }: { store: Pick<KeyStore, 'keyByHash'>; n
 
   const remember = (hash: string, found: KeyRow | undefined) => {
     const known = cache.get(hash)?.row
-    // A look-up may have begun before a change that was heard meanwhile: the newer row stays, and a revoked one for good.
+    // A look-up may have begun before a change that was heard meanwhile: the newer row stays, and a revoked one for
+    // good.
     const isNewer =
       known !== undefined &&
       found !== undefined &&

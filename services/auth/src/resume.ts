@@ -6,8 +6,7 @@ import { hasEnded, type RunRecord } from './record.ts'
 const mostResumptions = 50
 /**
  * Steps that need not run again: those that succeeded in the run or in one that it resumed, for a run records none that
- * it skipped.
- * Throws CONFLICT when not all of them can be told: a step that appends would append again.
+ * it skipped. Throws CONFLICT when not all of them are known: a step that appends would append again.
  */
 export const doneBefore = async ({ runs: asked }: RouteContext, ended: RunRecord): Promise<string[]> => {
   const done = new Set<string>()
@@ -26,7 +25,8 @@ export const doneBefore = async ({ runs: asked }: RouteContext, ended: RunRecord
     if (parent === undefined)
       throw new AppError(
         'CONFLICT',
-        `run ${run.pipeline_logging_id} went on where ${run.parent_run_id} ended, which is not known any more, nor what it had done; ask for a new run`,
+        `run ${run.pipeline_logging_id} went on where ${run.parent_run_id} ended, which is not known any more, ` +
+          'nor what it had done; ask for a new run',
       )
     run = parent
   }

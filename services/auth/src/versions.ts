@@ -28,7 +28,9 @@ export const writeVersion = async (
 /** Each lost try means that somebody else has succeeded. */
 const mostTries = 50
 
-/** Repeats `attempt`, which reads, decides and writes, until it answers; undefined means that another writer was first. */
+/**
+ * Repeats `attempt`, which reads, decides and writes, until it answers; undefined means that another writer was first.
+ */
 export const decideAnew = async <T>(what: string, attempt: () => Promise<T | undefined>): Promise<T> => {
   for (let tries = 0; tries < mostTries; tries += 1) {
     const done = await attempt()

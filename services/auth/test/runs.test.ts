@@ -598,7 +598,7 @@ describe('cancel and resume', () => {
       await resume(world, key, chain[3] ?? '')
       expect([...(skipped(world) ?? [])].sort()).to.deep.equal(['a', 'b'])
 
-      // What was done before cannot be told: nothing is done twice.
+      // What was done before is not known: nothing is done twice.
       world.warehouse.rows['runs'].shift()
       world.warehouse.rows['run_requests'] = []
       world.door.live.clear()

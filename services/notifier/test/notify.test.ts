@@ -236,10 +236,10 @@ describe('telling about the end of a run', () => {
 
 describe('what a notification says, and to whom', () => {
   it('follows the ends that its trigger names', () => {
-    const told = (['on_failure', 'on_success', 'always'] as const).map((trigger) =>
+    const wanted = (['on_failure', 'on_success', 'always'] as const).map((trigger) =>
       (['COMPLETED', 'FAILED', 'CANCELLED', 'REJECTED'] as const).filter((status) => isWanted(status, trigger)),
     )
-    expect(told).to.deep.equal([['FAILED'], ['COMPLETED'], ['COMPLETED', 'FAILED', 'CANCELLED']])
+    expect(wanted).to.deep.equal([['FAILED'], ['COMPLETED'], ['COMPLETED', 'FAILED', 'CANCELLED']])
   })
 
   it('leaves a name that nobody knows as it is, and fills a value once', () => {

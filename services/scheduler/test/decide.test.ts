@@ -4,16 +4,16 @@ import type { RunCompleted, RunFailed } from '@convergence/contracts'
 import { decide } from '../src/ledger/decide.ts'
 import { fold, stateHash } from '../src/ledger/fold.ts'
 import { emptyState } from '../src/ledger/state.ts'
-import { at, ended, makeRun, request, runOf, setup, setupWith, tenant, told } from './world.ts'
+import { at, ended, makeRun, request, runOf, setup, setupWith, tenant, summaryOf } from './world.ts'
 
 describe('decide', () => {
   it('admits a run, releases it at its last step, and says so with the outputs of that step', () => {
     const { send, kinds } = setup(tenant('acme'))
     const admitted = send(request('a'))
-    expect(told(admitted)).to.deep.equal(['run-admitted'])
+    expect(summaryOf(admitted)).to.deep.equal(['run-admitted'])
     expect(admitted[0]?.event).to.have.nested.property('next[0].step_id', 's0')
     const over = send(ended(runOf(admitted), { outputs: { rows: 3 } }, at(2)))
-    expect(told(over)).to.deep.equal(['run-completed COMPLETED'])
+    expect(summaryOf(over)).to.deep.equal(['run-completed COMPLETED'])
     expect(over[0]?.event as RunCompleted)
       .to.include({ started_at: at(0), ended_at: at(2), duration_ms: 120_000 })
       .and.have.deep.property('outputs', { rows: 3 })
@@ -54,7 +54,7 @@ describe('decide', () => {
     expect(group(request('a'))[0])
       .to.be.instanceOf(AppError)
       .with.property('code', 'TENANT_UNKNOWN')
-    expect(told(group(tenant('acme'), request('a'))[1] as never)).to.deep.equal(['run-admitted'])
+    expect(summaryOf(group(tenant('acme'), request('a'))[1] as never)).to.deep.equal(['run-admitted'])
   })
 
   it('ignores an older version of a tenant', () => {
@@ -79,7 +79,7 @@ describe('decide', () => {
     expect(send(request('b', {}, '2026-12-31T11:00:00.000Z'))[0]?.event).to.include({
       resets_at: '2027-01-01T00:00:00.000Z',
     })
-    expect(told(send(request('c', {}, '2027-01-01T00:00:00.000Z')))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(send(request('c', {}, '2027-01-01T00:00:00.000Z')))).to.deep.equal(['run-admitted'])
   })
 
   it('counts a run in the day of its first delivery, also when it comes again after midnight', () => {
@@ -105,7 +105,7 @@ describe('decide', () => {
     const answers = group(...messages.slice(0, 500)).concat(group(...messages.slice(500)))
     expect(
       answers
-        .flatMap((answer) => told(answer as never))
+        .flatMap((answer) => summaryOf(answer as never))
         .filter((word) => word === 'run-failed REJECTED QUOTA_EXCEEDED'),
     ).to.have.length(950)
     const order: number[] = []
@@ -158,10 +158,10 @@ describe('decide', () => {
 
   it('counts no quota for runs of the platform; a run of a tenant counts whatever its pipeline', () => {
     const { send, state } = setup(tenant('acme', { daily: 0 }, { status: 'SUSPENDED' }))
-    expect(told(send(request('a', { pipeline: 'setup/tenants/dryrun_validation' })))).to.deep.equal([
+    expect(summaryOf(send(request('a', { pipeline: 'setup/tenants/dryrun_validation' })))).to.deep.equal([
       'run-failed REJECTED SUBSCRIPTION_INACTIVE',
     ])
-    expect(told(send(request('b', { tenant_id: 'system', pipeline: 'setup/scheduler/trigger' })))).to.deep.equal([
+    expect(summaryOf(send(request('b', { tenant_id: 'system', pipeline: 'setup/scheduler/trigger' })))).to.deep.equal([
       'run-admitted',
     ])
     expect(state.accounts.get('acme')?.days.size).to.equal(0)
@@ -172,8 +172,8 @@ describe('decide', () => {
     const run = runOf(send(request('a')))
     send(request('b'))
     send(tenant('acme', { concurrent: 1 }, { version: 2, status: 'SUSPENDED' }))
-    expect(told(send(request('c')))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
-    expect(told(send(ended(run)))).to.deep.equal([
+    expect(summaryOf(send(request('c')))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+    expect(summaryOf(send(ended(run)))).to.deep.equal([
       'run-completed COMPLETED',
       'run-failed REJECTED SUBSCRIPTION_INACTIVE',
     ])
@@ -185,15 +185,15 @@ describe('decide', () => {
     send(request('b'))
     send(tenant('acme', { concurrent: 1 }, { version: 2, status: 'EXPIRED' }))
     send(ended(run))
-    expect(told(send({ kind: 'tick', at: at(2) }))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
-    expect(told(send({ kind: 'tick', at: at(2) }))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+    expect(summaryOf(send({ kind: 'tick', at: at(2) }))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+    expect(summaryOf(send({ kind: 'tick', at: at(2) }))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
     expect(send({ kind: 'tick', at: at(3) })).to.deep.equal([])
   })
 
   it('lets runs start until the last day that is paid for', () => {
     const { send } = setup(tenant('acme', {}, { trial_end_date: '2026-03-01', subscription_end_date: '2026-03-10' }))
-    expect(told(send(request('a', {}, '2026-03-10T23:59:59.000Z')))).to.deep.equal(['run-admitted'])
-    expect(told(send(request('b', {}, '2026-03-11T00:00:00.000Z')))).to.deep.equal([
+    expect(summaryOf(send(request('a', {}, '2026-03-10T23:59:59.000Z')))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(send(request('b', {}, '2026-03-11T00:00:00.000Z')))).to.deep.equal([
       'run-failed REJECTED SUBSCRIPTION_INACTIVE',
     ])
   })
@@ -202,13 +202,13 @@ describe('decide', () => {
     const { send } = setup(tenant('acme', { concurrent: 1 }))
     send(request('a'))
     send(request('b'))
-    expect(told(send(tenant('acme', { concurrent: 2 }, { version: 2 })))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(send(tenant('acme', { concurrent: 2 }, { version: 2 })))).to.deep.equal(['run-admitted'])
   })
 
   it('rejects a verified request that asks for something wrong, with its code', () => {
     const { send } = setup(tenant('acme'))
     expect(
-      told(
+      summaryOf(
         send({
           ...request('a', { steps: [] }),
           refused: { code: 'PIPELINE_UNKNOWN', message: 'pipeline x/y/z: no such pipeline' },
@@ -219,7 +219,10 @@ describe('decide', () => {
 
   it('completes a resumed run at once when nothing is left to do', () => {
     const { send } = setup(tenant('acme'))
-    expect(told(send(request('a', { skip: ['s0', 's1'] })))).to.deep.equal(['run-admitted', 'run-completed COMPLETED'])
+    expect(summaryOf(send(request('a', { skip: ['s0', 's1'] })))).to.deep.equal([
+      'run-admitted',
+      'run-completed COMPLETED',
+    ])
   })
 
   for (const [conclusion, word] of [
@@ -233,7 +236,7 @@ describe('decide', () => {
       const { send } = setup(tenant('acme'))
       const run = runOf(send(request('a')))
       const error = word.includes('failed') ? { error: { code: 'JOB_FAILED', message: 'backend' } } : {}
-      expect(told(send(ended(run, { conclusion, ...error })))).to.deep.equal([word])
+      expect(summaryOf(send(ended(run, { conclusion, ...error })))).to.deep.equal([word])
     })
   }
 
@@ -244,9 +247,9 @@ describe('decide', () => {
     send(request('c'))
     const cancel = (key: string) =>
       ({ kind: 'cancel', tenant_id: 'acme', run_id: makeRun(key).run_id, at: at(1) }) as const
-    expect(told(send(cancel('b')))).to.deep.equal(['run-failed CANCELLED CANCELLED'])
+    expect(summaryOf(send(cancel('b')))).to.deep.equal(['run-failed CANCELLED CANCELLED'])
     const over = send(cancel('a'))
-    expect(told(over)).to.deep.equal(['run-failed CANCELLED CANCELLED', 'run-admitted'])
+    expect(summaryOf(over)).to.deep.equal(['run-failed CANCELLED CANCELLED', 'run-admitted'])
     expect(send(cancel('a'))).to.deep.equal(over.slice(0, 1))
     expect(send(ended(run))).to.deep.equal([])
     expect(
@@ -279,8 +282,8 @@ describe('decide', () => {
       detail: 'threw',
       at: at(5),
     } as const
-    expect(told(send(poison))).to.deep.equal(['run-failed FAILED POISON'])
-    expect(told(send(poison))).to.deep.equal(['run-failed FAILED POISON'])
+    expect(summaryOf(send(poison))).to.deep.equal(['run-failed FAILED POISON'])
+    expect(summaryOf(send(poison))).to.deep.equal(['run-failed FAILED POISON'])
     expect(state.running.size).to.equal(0)
     expect(send({ ...poison, run_id: makeRun('never').run_id })).to.deep.equal([])
   })
@@ -296,7 +299,7 @@ describe('decide', () => {
       at: at(5),
       request: { run, digest },
     } as const
-    expect(told(send(poison))).to.deep.equal(['run-failed REJECTED POISON'])
+    expect(summaryOf(send(poison))).to.deep.equal(['run-failed REJECTED POISON'])
     send(request('b'))
     expect(send({ ...poison, run_id: makeRun('b').run_id, request: { run: makeRun('b'), digest } })).to.deep.equal([])
   })
@@ -313,7 +316,7 @@ describe('the sweeper', () => {
     const seen: string[] = []
     for (let minute = 1; minute < 200 && !seen.includes('run-failed FAILED LOST'); minute += 1) {
       const answers = send(tick(minute))
-      if (answers.length > 0) seen.push(`${minute}`, ...told(answers))
+      if (answers.length > 0) seen.push(`${minute}`, ...summaryOf(answers))
     }
     expect(seen.join(' ')).to.equal(
       '12 run-admitted 25 run-admitted 39 run-admitted 55 run-admitted 75 run-admitted 103 run-failed FAILED LOST run-admitted',
@@ -325,7 +328,7 @@ describe('the sweeper', () => {
     const { send } = setup(tenant('acme'))
     const run = runOf(send(request('a')))
     expect(send(tick(12, new Map([[run.run_id, at(5)]])))).to.deep.equal([])
-    expect(told(send(tick(17, new Map([[run.run_id, at(5)]]))))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(send(tick(17, new Map([[run.run_id, at(5)]]))))).to.deep.equal(['run-admitted'])
   })
 
   it('publishes a promotion again a minute later, for its first announcement may have died', () => {
@@ -333,7 +336,7 @@ describe('the sweeper', () => {
     const run = runOf(send(request('a')))
     send(request('b'))
     send(ended(run, {}, at(1)))
-    expect(told(send(tick(2)))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(send(tick(2)))).to.deep.equal(['run-admitted'])
   })
 
   it('gives the same answer when the same tick comes again', () => {
@@ -353,7 +356,7 @@ describe('the sweeper', () => {
       const words = lostFirst
         ? [send(tick(103)), send(ended(run, {}, at(103)))]
         : [send(ended(run, {}, at(103))), send(tick(103))]
-      expect(words.flatMap(told)).to.deep.equal([lostFirst ? 'run-failed FAILED LOST' : 'run-completed COMPLETED'])
+      expect(words.flatMap(summaryOf)).to.deep.equal([lostFirst ? 'run-failed FAILED LOST' : 'run-completed COMPLETED'])
       expect(state.accounts.get('acme')?.running).to.equal(0)
     }
   })

@@ -5,7 +5,7 @@ import type { SnapshotBody } from '../src/ledger/snapshot.ts'
 import type { LedgerRow, Rules } from '../src/ledger/state.ts'
 import type { Ledger } from '../src/ledger.ts'
 import { openLedger } from '../src/ledger.ts'
-import { at, ended, request, runOf, tableOf, tenant, told } from './world.ts'
+import { at, ended, request, runOf, tableOf, tenant, summaryOf } from './world.ts'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
@@ -63,14 +63,14 @@ describe('the ledger', () => {
     await ledger.submit(tenant('acme', { daily: 5000, monthly: 5000, concurrent: 5000 }))
     world.most = 200
     const answers = await Promise.all(Array.from({ length: 500 }, (_, k) => ledger.submit(request(`k${k}`))))
-    expect(answers.flatMap(told).filter((word) => word === 'run-admitted')).to.have.length(500)
+    expect(answers.flatMap(summaryOf).filter((word) => word === 'run-admitted')).to.have.length(500)
     expect(world.commits).to.deep.equal([1, 125, 125, 125, 125])
     // No message is to blame: each comes again, and is decided when it can be written.
     world.fail = new AppError('FORBIDDEN', 'no right any more')
     for (const each of await Promise.allSettled(['x', 'y'].map((key) => ledger.submit(request(key)))))
       expect(each.status === 'rejected' && each.reason).to.include({ code: 'UNAVAILABLE' })
     world.fail = undefined
-    expect(told(await ledger.submit(request('x')))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(await ledger.submit(request('x')))).to.deep.equal(['run-admitted'])
   })
 
   it('lets two replicas race for each seq and holds the limits', async () => {
@@ -80,7 +80,7 @@ describe('the ledger', () => {
     const answers = await Promise.all(
       Array.from({ length: 1000 }, (_, k) => (k % 2 === 0 ? a : b).submit(request(`k${k}`))),
     )
-    expect(answers.flatMap(told).filter((word) => word === 'run-admitted')).to.have.length(3)
+    expect(answers.flatMap(summaryOf).filter((word) => word === 'run-admitted')).to.have.length(3)
     expect(log.filter(({ kind }) => kind === 'QUEUE')).to.have.length(297)
     expect(log.filter(({ kind }) => kind === 'REJECT')).to.have.length(700)
     for (const replica of [a, b]) await replica.submit({ kind: 'tick', at: at(0) })
@@ -92,7 +92,7 @@ describe('the ledger', () => {
     const [a, b] = [await open(), await open()]
     await a.submit(tenant('acme'))
     const run = runOf(await a.submit(request('a')))
-    expect(told(await b.submit(ended(run)))).to.deep.equal(['run-completed COMPLETED'])
+    expect(summaryOf(await b.submit(ended(run)))).to.deep.equal(['run-completed COMPLETED'])
   })
 
   it('starts from the log, also from rows without the bodies of ended runs', async () => {
@@ -105,8 +105,8 @@ describe('the ledger', () => {
     for (const row of log) if (row.run_id === run.run_id && row.kind === 'ADMIT') row.body = null
     const again = await open()
     expect(again.state.accounts.get('acme')).to.include({ running: 1 })
-    expect(told(await again.submit(ended(promoted)))).to.deep.equal(['run-completed COMPLETED'])
-    expect(told(await again.submit(ended(run)))).to.deep.equal(['run-completed COMPLETED'])
+    expect(summaryOf(await again.submit(ended(promoted)))).to.deep.equal(['run-completed COMPLETED'])
+    expect(summaryOf(await again.submit(ended(run)))).to.deep.equal(['run-completed COMPLETED'])
   })
 
   it('gives a message back when the warehouse fails, and decides it once when it comes again', async () => {
@@ -186,8 +186,8 @@ describe('the ledger', () => {
       const length = log.length
       for (const replica of [ledger, await world.open()]) {
         expect(replica.state.runs.has(admitted[0]!.run_id)).to.be.false
-        expect(told(await replica.submit(request('a')))).to.deep.equal(['run-completed COMPLETED'])
-        expect(told(await replica.submit(ended(admitted[1]!)))).to.deep.equal(['run-completed COMPLETED'])
+        expect(summaryOf(await replica.submit(request('a')))).to.deep.equal(['run-completed COMPLETED'])
+        expect(summaryOf(await replica.submit(ended(admitted[1]!)))).to.deep.equal(['run-completed COMPLETED'])
         await replica.submit(request('b', { parameters: { other: '1' } })).then(
           () => expect.fail('taken'),
           (error: AppError) => expect(error.code).to.equal('IDEMPOTENCY_MISMATCH'),
@@ -254,7 +254,7 @@ describe('the ledger', () => {
         const again = await world.open()
         expect(stateHash(again.state)).to.equal(hash)
         expect(warned).to.deep.equal(['the snapshot in run_ledger cannot be used; reading the whole log'])
-        expect(told(await again.submit(request('a')))).to.deep.equal(['run-completed COMPLETED'])
+        expect(summaryOf(await again.submit(request('a')))).to.deep.equal(['run-completed COMPLETED'])
         expect(log).to.have.length(length)
       })
     }

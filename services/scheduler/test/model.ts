@@ -604,17 +604,17 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       }`,
     )
   if (failure === undefined) {
-    const told = new Map<string, Set<string>>()
+    const announced = new Map<string, Set<string>>()
     for (const { topic, event } of published) {
       if (topic !== 'run-completed' && topic !== 'run-failed') continue
-      const statuses = told.get(event.run.run_id) ?? new Set()
-      told.set(event.run.run_id, statuses.add(event.status))
+      const statuses = announced.get(event.run.run_id) ?? new Set()
+      announced.set(event.run.run_id, statuses.add(event.status))
     }
     for (const { run } of requests) {
       const outcome = terminal.get(run.run_id)
-      if ([...(told.get(run.run_id) ?? [])].join(' ') !== outcome)
+      if ([...(announced.get(run.run_id) ?? [])].join(' ') !== outcome)
         broken(
-          `run ${run.run_id} ended ${outcome} and was announced as ${[...(told.get(run.run_id) ?? ['nothing'])].join(' and ')}`,
+          `run ${run.run_id} ended ${outcome} and was announced as ${[...(announced.get(run.run_id) ?? ['nothing'])].join(' and ')}`,
         )
       for (const { step_id } of run.steps) {
         const times = effects.get(`${run.run_id}/${step_id}`) ?? 0

@@ -9,7 +9,7 @@ import type { Row, Warehouse } from '@convergence/warehouse'
 import type { Message } from '../src/ledger/decide.ts'
 import type { PlatformKeys } from '../src/keys.ts'
 import { scheduler } from '../src/scheduler.ts'
-import { at, ended, makeRun, runOf, tenant, told } from './world.ts'
+import { at, ended, makeRun, runOf, tenant, summaryOf } from './world.ts'
 
 const pair = () => generateKeyPairSync('ed25519')
 const spki = (key: ReturnType<typeof pair>) => key.publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
@@ -241,7 +241,7 @@ describe('run-requested', () => {
       ['old', platform],
       ['new', stranger],
     ] as const)
-      expect(told(await deliver('run-requested', acme, signed(acme, { key, idempotency_key })))).to.deep.equal([
+      expect(summaryOf(await deliver('run-requested', acme, signed(acme, { key, idempotency_key })))).to.deep.equal([
         'run-admitted',
       ])
     expect(
@@ -265,7 +265,7 @@ describe('run-requested', () => {
   it('verifies also when it is delivered again an hour later', async () => {
     const { deliver, later } = await setup()
     later(3_600_000)
-    expect(told(await deliver('run-requested', acme, signed(acme)))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(await deliver('run-requested', acme, signed(acme)))).to.deep.equal(['run-admitted'])
   })
 
   it('waits two minutes and six deliveries for its tenant, then is a dead letter', async () => {
@@ -286,13 +286,13 @@ describe('run-requested', () => {
     later(500)
     expect(await code(request('b'))).to.equal('UNAVAILABLE')
     later(500)
-    expect(told(await request('b'))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(await request('b'))).to.deep.equal(['run-admitted'])
   })
 
   it('that asks for an unknown pipeline is a rejected run with that code', async () => {
     const { deliver } = await setup()
     const event = { ...acme, pipeline: 'gcp/cost/nothing' }
-    expect(told(await deliver('run-requested', event, signed(event)))).to.deep.equal([
+    expect(summaryOf(await deliver('run-requested', event, signed(event)))).to.deep.equal([
       'run-failed REJECTED PIPELINE_UNKNOWN',
     ])
   })
@@ -311,7 +311,7 @@ describe('run-requested', () => {
       await deliver('run-requested', acme, signed(acme))
       const cancel: RunRequested = { tenant_id: 'acme', action: 'cancel', [name]: runId('acme', 'k1') }
       expect(
-        told(await deliver('run-requested', cancel, signed(cancel, { idempotency_key: 'cancel-1' }))),
+        summaryOf(await deliver('run-requested', cancel, signed(cancel, { idempotency_key: 'cancel-1' }))),
       ).to.deep.equal(['run-failed CANCELLED CANCELLED'])
     }
   })
@@ -348,9 +348,9 @@ describe('step-completed', () => {
   it('ends the run when it was the last step', async () => {
     const { deliver } = await setup()
     const run = runOf(await deliver('run-requested', acme, signed(acme)))
-    expect(told(await deliver('step-completed', (ended(run) as Message & { kind: 'ended' }).event))).to.deep.equal([
-      'run-completed COMPLETED',
-    ])
+    expect(summaryOf(await deliver('step-completed', (ended(run) as Message & { kind: 'ended' }).event))).to.deep.equal(
+      ['run-completed COMPLETED'],
+    )
   })
 })
 
@@ -361,7 +361,7 @@ describe('a recreated ledger', () => {
     await service.recreated('e2')
     expect(await code(deliver('run-requested', acme, signed(acme)))).to.equal('UNAVAILABLE')
     await deliver('tenant-changed', (tenant('acme') as Message & { kind: 'tenant' }).event)
-    expect(told(await deliver('run-requested', acme, signed(acme)))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(await deliver('run-requested', acme, signed(acme)))).to.deep.equal(['run-admitted'])
     expect(
       table('run_ledger')
         .slice(-2)
@@ -401,7 +401,7 @@ describe('a dead letter', () => {
     it(`of ${subscription} with ${JSON.stringify(attributes)} fails its run and frees the slot`, async () => {
       const world = await setup()
       const run_id = await admittedRun(world)
-      expect(told(await world.letDie({ subscription, attributes: { ...attributes, run_id } }))).to.deep.equal([
+      expect(summaryOf(await world.letDie({ subscription, attributes: { ...attributes, run_id } }))).to.deep.equal([
         'run-failed FAILED POISON',
       ])
       expect(world.service.state.running.size).to.equal(0)
@@ -429,7 +429,7 @@ describe('a dead letter', () => {
       data: Buffer.from(JSON.stringify(acme)),
       published_at: at(60),
     }
-    expect(told(await letDie({ ...dead, attributes: signed(acme) }))).to.deep.equal(['run-failed REJECTED POISON'])
+    expect(summaryOf(await letDie({ ...dead, attributes: signed(acme) }))).to.deep.equal(['run-failed REJECTED POISON'])
     expect(await letDie({ ...dead, attributes: signed(acme, { key: stranger, idempotency_key: 'k2' }) })).to.deep.equal(
       [],
     )

@@ -10,7 +10,7 @@ import { stateHash } from '../src/ledger/fold.ts'
 import type { LedgerRow } from '../src/ledger/state.ts'
 import { openLedger } from '../src/ledger.ts'
 import { openTable } from '../src/ledger/table.ts'
-import { at, ended, request, runOf, tableOf, tenant, told } from './world.ts'
+import { at, ended, request, runOf, tableOf, tenant, summaryOf } from './world.ts'
 
 const nothing = () => undefined
 const log = { info: nothing, warn: nothing, error: nothing }
@@ -81,7 +81,7 @@ describe('what the ledger reads of its table', function () {
 
       const again = await open()
       expect(stateHash(again.state)).to.equal(stateHash(ledger.state))
-      expect(told(await again.submit(ended(admitted[0]!)))).to.deep.equal(['run-completed COMPLETED'])
+      expect(summaryOf(await again.submit(ended(admitted[0]!)))).to.deep.equal(['run-completed COMPLETED'])
       expect(
         (await openTable(warehouse, 'e1').after({ seq: again.state.seq, idx: again.state.idx })).rows,
       ).to.deep.equal([])

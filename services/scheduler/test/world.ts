@@ -152,7 +152,7 @@ export const setupWith = (rules: Partial<Rules>, ...first: Message[]): World => 
   return world
 }
 
-export const told = (answers: readonly Outgoing[]): string[] =>
+export const summaryOf = (answers: readonly Outgoing[]): string[] =>
   answers.map(({ topic, event }) => {
     const body = event as { run?: Run; status?: string; error?: { code: string } }
     return [topic, body.status, body.error?.code].filter((part) => part !== undefined).join(' ')

@@ -137,7 +137,8 @@ export const openStore = async ({
     hasSubscriptionEvent: async (tenant_id, event_id) => {
       const rows = await warehouse.query({
         query:
-          'SELECT event_id FROM tenant_subscriptions_rows WHERE tenant_id = @tenant_id AND event_id = @event_id LIMIT 1',
+          'SELECT event_id FROM tenant_subscriptions_rows WHERE tenant_id = @tenant_id ' +
+          'AND event_id = @event_id LIMIT 1',
         default_dataset: centralDataset,
         parameters: [
           { name: 'tenant_id', type: 'STRING', value: tenant_id },

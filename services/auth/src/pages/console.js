@@ -22,14 +22,12 @@ const row = (...cells) => {
   }
   return tr
 }
-const took = (ms) =>
-  ms === null || ms === undefined
-    ? ''
-    : ms < 1000
-      ? `${ms} ms`
-      : ms < 120_000
-        ? `${(ms / 1000).toFixed(1)} s`
-        : `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+const took = (ms) => {
+  if (ms === null || ms === undefined) return ''
+  if (ms < 1000) return `${ms} ms`
+  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`
+  return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`
+}
 const time = (text) => (text ? new Date(text).toLocaleString() : '')
 const count = (number) => (number === null || number === undefined ? '' : number.toLocaleString())
 
@@ -136,16 +134,12 @@ const showCatalogue = async () => {
   showParameters()
 }
 /** What was typed, as the type that the pipeline declares; the server checks it. */
-const typed = (text, type) =>
-  [type].flat().includes('string') || type === undefined
-    ? text
-    : text === 'true'
-      ? true
-      : text === 'false'
-        ? false
-        : text !== '' && !Number.isNaN(Number(text))
-          ? Number(text)
-          : text
+const typed = (text, type) => {
+  if (type === undefined || [type].flat().includes('string')) return text
+  if (text === 'true') return true
+  if (text === 'false') return false
+  return text !== '' && !Number.isNaN(Number(text)) ? Number(text) : text
+}
 
 const runPipeline = async () => {
   const path = $('pipeline').value

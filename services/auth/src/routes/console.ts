@@ -5,7 +5,8 @@ import type { Route } from '../route.ts'
 const page = (name: string): string => readFileSync(join(import.meta.dirname, '../pages', name), 'utf8')
 /** The page loads its own two files and talks to this server; nothing else, whatever a run's texts contain. */
 const policy =
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; " +
+  "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 /**
  * A page to run pipelines and to watch a run's events while they happen. It holds nothing: the key that is typed in is

@@ -14,15 +14,39 @@ code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
 `
 
 const line = (route: Route): string => {
-  const fields = Object.entries(route.body?.properties ?? {}).map(
-    ([name, { description }]) =>
-      `<code>${escaped(name)}</code>${route.body?.required?.includes(name) === true ? '' : '?'} ${escaped(description ?? '')}`,
-  )
+  const fields = Object.entries(route.body?.properties ?? {}).map(([name, { description }]) => {
+    const optional = route.body?.required?.includes(name) === true ? '' : '?'
+    return `<code>${escaped(name)}</code>${optional} ${escaped(description ?? '')}`
+  })
   const query = Object.entries(route.query ?? {}).map(
     ([name, { description }]) => `<code>?${escaped(name)}=</code> ${escaped(description ?? '')}`,
   )
-  return `<tr><td><code>${route.method} ${escaped(templated(route.path))}</code></td><td>${escaped(route.scope)}</td><td>${escaped(route.summary)}${[...query, ...fields].map((text) => `<br>${text}`).join('')}</td></tr>`
+  const request = `<code>${route.method} ${escaped(templated(route.path))}</code>`
+  const what = [escaped(route.summary), ...query, ...fields].join('<br>')
+  return `<tr><td>${request}</td><td>${escaped(route.scope)}</td><td>${what}</td></tr>`
 }
+const pageOf = (routes: readonly Route[]): string => `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Convergence API</title>
+<link rel="stylesheet" href="/docs/style.css">
+</head>
+<body>
+<h1>Convergence API</h1>
+<p>Keys go into <code>X-API-Key</code>, the admin's into <code>X-Admin-Key</code>.
+Errors are <code>application/problem+json</code>.
+The same for programs: <a href="/api/v1/openapi.json">openapi.json</a>.</p>
+<table>
+<thead><tr><th>Request</th><th>Who</th><th>What</th></tr></thead>
+<tbody>
+${routes.map(line).join('\n')}
+</tbody>
+</table>
+</body>
+</html>
+`
 
 /** The description as JSON and as a page that needs nothing from elsewhere. */
 export const docs = (parts: RouteContext): Route[] => {
@@ -43,9 +67,7 @@ export const docs = (parts: RouteContext): Route[] => {
         text: {
           type: 'text/html; charset=utf-8',
           policy,
-          content: `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Convergence API</title><link rel="stylesheet" href="/docs/style.css"></head>
-<body><h1>Convergence API</h1><p>Keys go into <code>X-API-Key</code>, the admin's into <code>X-Admin-Key</code>. Errors are <code>application/problem+json</code>. The same for programs: <a href="/api/v1/openapi.json">openapi.json</a>.</p>
-<table><thead><tr><th>Request</th><th>Who</th><th>What</th></tr></thead><tbody>${parts.routes().map(line).join('\n')}</tbody></table></body></html>`,
+          content: pageOf(parts.routes()),
         },
       }),
     },

@@ -11,8 +11,12 @@ export const parameterSchema = (parameters: readonly ParameterSpec[]): Field =>
     parameters.filter(({ required }) => required).map(({ name }) => name),
   )
 
+const typeOf = ({ type }: ParameterSpec): 'integer' | 'boolean' | 'string' => {
+  if (type === 'int') return 'integer'
+  return type === 'boolean' ? 'boolean' : 'string'
+}
 const fieldOf = (parameter: ParameterSpec): Field => ({
-  type: parameter.type === 'int' ? 'integer' : parameter.type === 'boolean' ? 'boolean' : 'string',
+  type: typeOf(parameter),
   description: parameter.description,
   ...(parameter.type === 'date' ? { format: 'date' } : {}),
   ...(parameter.values === undefined ? {} : { enum: parameter.values }),

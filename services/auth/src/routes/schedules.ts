@@ -66,12 +66,13 @@ export const schedules = (parts: RouteContext): Route[] => {
       missed: body.missed ?? 'latest',
       overlap: body.overlap ?? 'allow',
     }
+    const key = idempotency_key ?? randomDigits(22, deps.random_bytes)
     return runs.system({
       pipeline: systemPipelines.schedule,
       parameters,
       trigger_by: principal.key_id,
       user_id,
-      idempotency_key: `schedule:${tenant_id}:${params['name'] ?? ''}:${idempotency_key ?? randomDigits(22, deps.random_bytes)}`,
+      idempotency_key: `schedule:${tenant_id}:${params['name'] ?? ''}:${key}`,
     })
   }
 

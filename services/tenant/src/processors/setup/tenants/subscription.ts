@@ -36,7 +36,7 @@ export const subscription = ({ store, shared_sources }: ProcessorDeps): Processo
             limits: plans[plan],
           }
       if (!stays) await store.putSubscription(current, event_id)
-      // Told again even when nothing changed: whoever asks again may do so because it was not heard.
+      // Published again even when nothing changed: whoever asks again may do so because it was not heard.
       return {
         rows_written: stays ? 0 : 1,
         outputs: { tenant_id, subscription_plan: current.plan, version: current.version, limits: current.limits },
