@@ -53,6 +53,11 @@ export const refused: readonly { construct: string; reason: string; example: str
     reason: 'which one is meant was not verified',
     example: 'SELECT LOWER(x) AS x, COUNT(*) FROM (SELECT "a" AS x) GROUP BY x',
   },
+  {
+    construct: 'LIKE ANY, LIKE ALL and IN of tuples with RAND, GENERATE_UUID or a subquery on the left',
+    reason: 'it would be evaluated for each pattern or tuple',
+    example: "SELECT GENERATE_UUID() LIKE ANY ('a%', 'b%')",
+  },
   { construct: 'operators on bits (&, |, ^, ~, <<, >>)', reason: 'not done', example: 'SELECT 1 & 2' },
   {
     construct: 'DATE + INTERVAL (use DATE_ADD), DATE - DATE, INTERVAL values',

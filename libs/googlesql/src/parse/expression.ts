@@ -80,7 +80,7 @@ const inOperand = (p: Parser, x: Expr, not: boolean, pos: number): Expr => {
   if (query !== undefined) return { k: 'in', x, not, query, pos }
   const list = p.list(p.expression)
   p.expect(')')
-  return tupleIn(x, list, not, pos) ?? { k: 'in', x, not, list, pos }
+  return tupleIn(p, x, list, not, pos) ?? { k: 'in', x, not, list, pos }
 }
 export const bitOr = (p: Parser): Expr => {
   const l = additive(p)

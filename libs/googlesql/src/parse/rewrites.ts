@@ -11,6 +11,23 @@ const joined = (op: 'AND' | 'OR', items: readonly Expr[], pos: number): Expr => 
 }
 const negated = (x: Expr, not: boolean, pos: number): Expr => (not ? { k: 'unary', op: 'NOT', x, pos } : x)
 
+/** Functions that give another value each time, and what holds a query. */
+const volatileCalls = new Set(['RAND', 'GENERATE_UUID'])
+const queryForms = new Set(['subquery', 'exists', 'arrayq'])
+/** Whether this part of a tree may have another value when it is evaluated again. */
+const mayChange = (node: unknown): boolean => {
+  if (Array.isArray(node)) return node.some(mayChange)
+  if (typeof node !== 'object' || node === null) return false
+  const { k, name, query } = node as { k?: unknown; name?: unknown; query?: unknown }
+  if (typeof k === 'string' && queryForms.has(k)) return true
+  if (k === 'call' && typeof name === 'string' && volatileCalls.has(name)) return true
+  return query !== undefined || Object.values(node).some(mayChange)
+}
+/** The rewritten form repeats its left operand, so one that may change between two of its copies is refused. */
+const requireRepeatable = (p: Parser, x: Expr, copies: number, what: string, pos: number): void => {
+  if (copies > 1 && mayChange(x)) throw p.refuse(`${what} with RAND, GENERATE_UUID or a subquery on the left`, pos)
+}
+
 /** `x LIKE ANY (p, ...)` and `x LIKE ALL (p, ...)`, behind LIKE. */
 export const quantifiedLike = (p: Parser, x: Expr, not: boolean, pos: number): Expr => {
   const word = p.next().up
@@ -19,6 +36,7 @@ export const quantifiedLike = (p: Parser, x: Expr, not: boolean, pos: number): E
   const patterns = p.parenthesized(p.expression)
   // Whether NOT belongs to each comparison or to the whole is not the same in all versions of GoogleSQL.
   if (not && patterns.length > 1) throw p.refuse(`NOT LIKE ${word} of several patterns`, pos)
+  requireRepeatable(p, x, patterns.length, `LIKE ${word} of several patterns`, pos)
   const likes = patterns.map((pattern): Expr => ({ k: 'like', x, pattern, not: false, pos }))
   return negated(joined(word === 'ALL' ? 'AND' : 'OR', likes, pos), not, pos)
 }
@@ -39,7 +57,9 @@ export const tupleEquals = (l: Expr, r: Expr, not: boolean, pos: number): Expr |
   return negated(joined('AND', pairs, pos), not, pos)
 }
 /** `(a, b) IN ((c, d), ...)`; undefined where these are not all tuples of one length. */
-export const tupleIn = (x: Expr, list: readonly Expr[], not: boolean, pos: number): Expr | undefined => {
+export const tupleIn = (p: Parser, x: Expr, list: readonly Expr[], not: boolean, pos: number): Expr | undefined => {
   const equal = list.map((item) => tupleEquals(x, item, false, pos))
-  return equal.every((item) => item !== undefined) ? negated(joined('OR', equal, pos), not, pos) : undefined
+  if (!equal.every((item) => item !== undefined)) return undefined
+  requireRepeatable(p, x, list.length, 'IN of several tuples', pos)
+  return negated(joined('OR', equal, pos), not, pos)
 }
