@@ -234,6 +234,11 @@ const openFronts = async (
 export const pasteLines = (env: Readonly<Record<string, string>>): string[] =>
   Object.entries(env).map(([name, value]) => `export ${name}=${value}`)
 
+const adminKeyWords = (file: string, admin_key: string | undefined, is_new: boolean): string => {
+  if (admin_key === undefined) return 'as ADMIN_API_KEY says'
+  return is_new ? `${admin_key}   (kept in ${file}; shown this once)` : `in ${file}`
+}
+
 /** What `npm start` and `npm run dev` say when all is ready. */
 export const readyText = ({
   urls,
@@ -250,11 +255,7 @@ export const readyText = ({
 }): string[] => [
   `Convergence is ready at ${urls.join(' and ')}   (runs: ${urls[0] ?? ''}/console, description: ${urls[0] ?? ''}/docs)`,
   `  data        ${data_folder}`,
-  admin_key === undefined
-    ? '  admin key   as ADMIN_API_KEY says'
-    : admin_key_is_new
-      ? `  admin key   ${admin_key}   (kept in ${join(data_folder, 'admin-key')}; shown this once)`
-      : `  admin key   in ${join(data_folder, 'admin-key')}`,
+  `  admin key   ${adminKeyWords(join(data_folder, 'admin-key'), admin_key, admin_key_is_new)}`,
   ...lines.map((line, index) => `  ${index === 0 ? 'clients' : '       '}     ${line}`),
 ]
 

@@ -155,8 +155,10 @@ export const monthOf = (runs: number, usages: readonly Usage[]): Month => {
   }
 }
 
-const dollars = (amount: number): string =>
-  amount === 0 ? '0' : amount < 10 ? amount.toFixed(2) : Math.round(amount).toLocaleString('en-US')
+const dollars = (amount: number): string => {
+  if (amount === 0) return '0'
+  return amount < 10 ? amount.toFixed(2) : Math.round(amount).toLocaleString('en-US')
+}
 const rate = (value: number): string =>
   value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(2)
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>

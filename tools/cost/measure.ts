@@ -48,7 +48,8 @@ const kindOf = (method: string, url: string, body: string): string => {
       .replaceAll(/\s+/g, ' ')
       .replaceAll(/`?[a-z-]+`?\.`?([a-z_0-9]+)`?\.`?([a-z_0-9]+)`?/g, '$1.$2')
       .replaceAll('`', '')
-    const what = configuration?.dryRun === true ? 'dry run' : path === '/jobs' ? 'query job' : 'query'
+    const started = path === '/jobs' ? 'query job' : 'query'
+    const what = configuration?.dryRun === true ? 'dry run' : started
     const written = /^(INSERT INTO|MERGE) \S+/.exec(text)?.[0]
     const read = [
       ...new Set(
@@ -107,6 +108,32 @@ const countingProxy = async (target: URL, count: (kind: string, bytes: number) =
 
 const sorted = <T>(record: Record<string, T>): Record<string, T> =>
   Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)))
+
+/** As Pub/Sub bills: body, attributes, 20 bytes of time, the id. */
+const billedBytes = ({ length, attributes, id }: Message): number =>
+  length +
+  Object.entries(attributes).reduce((sum, [name, value]) => sum + name.length + value.length, 0) +
+  20 +
+  id.length
+
+/** Asks for a run and waits for its end; throws when it did not complete. */
+const runOnce = async (
+  client: ReturnType<typeof openClient>,
+  key: string,
+  pipeline: string,
+  parameters: Record<string, string>,
+): Promise<void> => {
+  const { body } = await client.call('POST', `/api/v1/pipelines/run/acme_corp/${pipeline}`, { key, body: parameters })
+  for (;;) {
+    const path = `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`
+    const { body: found } = await client.call<RunStatus>('GET', path, { key })
+    if (hasEnded(found.status)) {
+      if (found.status !== 'COMPLETED') throw new Error(`${pipeline}: ${found.status} ${found.error_message ?? ''}`)
+      return
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
 
 /** Each load after the other, in one platform: `ticks` minutes of nothing, runs one by one, runs at once. */
 export const measure = async (
@@ -180,34 +207,11 @@ export const measure = async (
         if (usage === undefined) return
         const entry = (usage.messages[topic] ??= { count: 0, bytes: 0 })
         entry.count += 1
-        // As Pub/Sub bills: body, attributes, 20 bytes of time, the id.
-        entry.bytes +=
-          message.length +
-          Object.entries(message.attributes).reduce((sum, [name, value]) => sum + name.length + value.length, 0) +
-          20 +
-          message.id.length
+        entry.bytes += billedBytes(message)
       })
       closing.unshift(() => subscription.close())
     }
-    const run = async (pipeline: string, parameters: Record<string, string>): Promise<void> => {
-      const { body } = await client.call('POST', `/api/v1/pipelines/run/acme_corp/${pipeline}`, {
-        key,
-        body: parameters,
-      })
-      for (;;) {
-        const status = await client.call<RunStatus>(
-          'GET',
-          `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`,
-          { key },
-        )
-        if (hasEnded(status.body.status)) {
-          if (status.body.status !== 'COMPLETED')
-            throw new Error(`${pipeline}: ${status.body.status} ${status.body.error_message ?? ''}`)
-          return
-        }
-        await new Promise((resolve) => setTimeout(resolve, 50))
-      }
-    }
+    const run = (pipeline: string, parameters: Record<string, string>) => runOnce(client, key, pipeline, parameters)
     const settle = () => new Promise((resolve) => setTimeout(resolve, 3_000))
     const results: Usage[] = []
     // What nobody asked for by a run: the tick of each minute.

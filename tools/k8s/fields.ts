@@ -109,12 +109,10 @@ export const fieldFaults = async (rendered: readonly Rendered[]): Promise<string
     ? []
     : [...program.getSyntacticDiagnostics(root), ...program.getSemanticDiagnostics(root)]) {
     const line = root?.getLineAndCharacterOfPosition(diagnostic.start ?? 0).line ?? 0
-    const last = (message: string | ts.DiagnosticMessageChain): string =>
-      typeof message === 'string'
-        ? message
-        : message.next?.[0] === undefined
-          ? message.messageText
-          : last(message.next[0])
+    const last = (message: string | ts.DiagnosticMessageChain): string => {
+      if (typeof message === 'string') return message
+      return message.next?.[0] === undefined ? message.messageText : last(message.next[0])
+    }
     faults.push(
       `${places[line] ?? ''}: ${last(diagnostic.messageText)
         .replaceAll(/import\("[^"]*"\)\./g, '')

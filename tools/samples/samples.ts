@@ -142,7 +142,8 @@ const gcpRows = (random: Random, tenant: string, day: string, mayCorrect: boolea
   const [location, country, region, zone] = random.pick(gcpPlaces)
   const hour = random.int(24)
   const amount = Math.round(random.next() * 400_000) / 10_000
-  const kind = random.int(80) === 0 ? 'tax' : random.int(400) === 0 ? 'rounding_error' : 'regular'
+  const untaxed = () => (random.int(400) === 0 ? 'rounding_error' : 'regular')
+  const kind = random.int(80) === 0 ? 'tax' : untaxed()
   const cost = kind === 'rounding_error' ? random.int(10_000) - 5_000 : Math.round(random.next() * 5_000_000)
   const committed = kind === 'regular' && random.int(25) === 0
   const credited = kind === 'regular' && !committed && random.int(4) === 0
@@ -311,6 +312,13 @@ interface CsvRow {
   fields: string[]
   cost: string
 }
+/** Of 360 lines. */
+const awsKind = (chance: number): string => {
+  if (chance < 6) return 'Tax'
+  if (chance < 10) return 'Credit'
+  if (chance < 12) return 'Refund'
+  return chance < 24 ? 'SavingsPlanCoveredUsage' : 'Usage'
+}
 /** One hour of one resource. What a savings plan covers is followed by the row that takes it back, as AWS writes it. */
 const awsRows = (random: Random, account: string, month: string, end: string): CsvRow[] => {
   const [code, name, usage, operation, family, unit, rate] = random.pick(awsProducts)
@@ -319,17 +327,7 @@ const awsRows = (random: Random, account: string, month: string, end: string): C
   const start = `${day}T${String(hour).padStart(2, '0')}:00:00.000Z`
   const stop =
     hour === 23 ? `${addDays(day, 1)}T00:00:00.000Z` : `${day}T${String(hour + 1).padStart(2, '0')}:00:00.000Z`
-  const chance = random.int(360)
-  const kind =
-    chance < 6
-      ? 'Tax'
-      : chance < 10
-        ? 'Credit'
-        : chance < 12
-          ? 'Refund'
-          : chance < 24
-            ? 'SavingsPlanCoveredUsage'
-            : 'Usage'
+  const kind = awsKind(random.int(360))
   const amount = Math.round(random.next() * 1_000_000) / 10_000
   const list = Number((amount * rate).toFixed(10))
   const region = random.pick(['us-east-1', 'eu-west-1', 'ap-southeast-2'])
@@ -408,7 +406,8 @@ const azureRow = (random: Random, month: string, lastDay: number, subscription: 
   const [category, sub, meter, unit, service, price] = random.pick(azureMeters)
   const [year, monthNumber] = [month.slice(0, 4), String(Number(month.slice(5, 7)))]
   const quantity = Math.round(random.next() * 1_000_000) / 100_000
-  const charge = random.int(70) === 0 ? 'Refund' : random.int(90) === 0 ? 'Purchase' : 'Usage'
+  const paid = () => (random.int(90) === 0 ? 'Purchase' : 'Usage')
+  const charge = random.int(70) === 0 ? 'Refund' : paid()
   const cost = smallNumber((charge === 'Refund' ? -1 : 1) * Number((quantity * price).toFixed(9)))
   const name = `r${random.hex(6)}`
   const value: Record<string, string> = {
