@@ -7,7 +7,7 @@
  */
 import { AppError, digestOf, isErrorCode, isRetryable } from '@convergence/contracts'
 import { backoffMs } from '@convergence/contracts/retry'
-import type { Chain, ChainName, ChainResult, Job, Jobs, Row } from './warehouse.ts'
+import type { Chain, ChainName, ChainResult, Job, Jobs, Row } from './jobs.ts'
 
 export interface Pace {
   /** 0 <= x < 1. */

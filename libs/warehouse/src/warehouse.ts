@@ -1,22 +1,18 @@
 /**
  * The door to BigQuery. Behind it: job ids and the 409 rule, attempt chains, locations, type conversion, streaming of
- * small rows.
- * Writing never goes through `query`. Whatever is acknowledged is durable and seen by every query that starts
- * afterwards.
+ * small rows. Writing never goes through `query`. Whatever is acknowledged is durable and seen by every query that
+ * starts afterwards.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Column, ErrorCode, TableRef, TimePartitioning } from '@convergence/contracts'
+import type { Column, TableRef, TimePartitioning } from '@convergence/contracts'
 import { cancelChain, commitRows, walkChain, type Pace } from './chain.ts'
+import type { Chain, ChainName, ChainResult, Jobs, Row } from './jobs.ts'
 
 export type { TableRef } from '@convergence/contracts'
 export { cancelChain, commitRows, retryPauseMs, walkChain } from './chain.ts'
+export type { Chain, ChainName, ChainResult, Job, JobFault, Jobs, Row } from './jobs.ts'
 
 export type Scalar = string | number | boolean | null | Uint8Array
-/**
- * A row as JSON has it: NUMERIC as decimal text, TIMESTAMP as RFC 3339, DATE as YYYY-MM-DD, BYTES as base64 text, JSON
- * as its value.
- */
-export type Row = Record<string, unknown>
 
 /** A named query parameter; `type` as GoogleSQL has it, such as STRING, DATE, ARRAY<STRING>. */
 export interface QueryParameter {
@@ -103,62 +99,6 @@ export interface QuerySpec extends Statement {
   maximum_bytes_billed?: number
 }
 export type JobSpec = LoadSpec | QuerySpec
-
-export interface JobFault {
-  code: ErrorCode
-  /** For people; a load names file, line and column. */
-  message: string
-  /** Whether the next attempt id may be tried. */
-  retryable: boolean
-}
-/** A job as the warehouse remembers it. */
-export interface Job {
-  job_id: string
-  state: 'PENDING' | 'RUNNING' | 'DONE'
-  error?: JobFault
-  /** Labels given at the insert; `payload` is the digest that tells whose job won an id. */
-  labels: Readonly<Record<string, string>>
-  rows_written: number
-  bytes_processed: number
-}
-
-/**
- * The one primitive under chains and commits: a client-chosen job id is taken once, for ever. `insert` of a taken id
- * answers `exists`;
- * that means *exists*, not *done* and not *mine*. Any call may throw without having failed (the answer was lost): ask
- * with `get`.
- * A job takes effect when it is DONE without error, all of it, or never.
- */
-export interface Jobs<Spec> {
-  insert(job_id: string, spec: Spec, labels: Readonly<Record<string, string>>): Promise<Job | 'exists'>
-  get(job_id: string): Promise<Job | undefined>
-  /** Resolves when the job is DONE. */
-  wait(job_id: string, signal?: AbortSignal): Promise<Job>
-  /** A wish: the job may still finish. Wait for DONE before deciding anything. */
-  cancel(job_id: string): Promise<void>
-}
-
-/**
- * The attempt chain of one step: job ids run-{run_id}-{step_id}-a0, a1, ... (`part` is put before -a for a second job
- * of one step).
- */
-export interface Chain {
-  run_id: string
-  step_id: string
-  part?: string
-  max_retries: number
-  retry_delay_seconds: number
-  tenant_id: string
-  signal?: AbortSignal
-}
-/** What the job ids of a chain are made of. */
-export type ChainName = Pick<Chain, 'run_id' | 'step_id' | 'part'>
-export interface ChainResult {
-  rows_written: number
-  bytes_processed: number
-  /** Attempts before the one that succeeded. */ attempt: number
-  /** Found done: somebody had done it before. */ adopted: boolean
-}
 
 export interface DryRun {
   statement_type: string
