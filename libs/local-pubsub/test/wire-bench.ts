@@ -28,7 +28,7 @@ const tell = (name: string, values: readonly number[], unit: string) => {
 
 const inWorld = async <T>(work: (bus: BusPort, port: number) => Promise<T>): Promise<T> => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-wire-bench-'))
-  const child = fork(join(import.meta.dirname, '../fronts/front-process.ts'), [join(folder, 'pubsub.db')], {
+  const child = fork(join(import.meta.dirname, 'front-process.ts'), [join(folder, 'pubsub.db')], {
     stdio: 'inherit',
   })
   const gone = once(child, 'exit')
