@@ -9,11 +9,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { DuckDBInstance } from '@duckdb/node-api'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
+import { openKeyedQueue } from '@convergence/contracts/keyed-queue'
 import { openCatalog } from '../catalog.ts'
 import type { Catalog } from '../catalog.ts'
 import { isConflict, wordFault } from '../faults.ts'
 import { literal, quoted } from '../values.ts'
-import { gate, locks } from './gates.ts'
+import { gate } from './gates.ts'
 
 const readersAtOnce = 3
 const jobsAtOnce = 2
@@ -172,6 +173,7 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
     }
   }
 
+  const locks = openKeyedQueue()
   return {
     project_id,
     catalog,
@@ -180,7 +182,7 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
     control,
     connected,
     transaction,
-    locked: locks(),
+    locked: (key, work) => locks.run(key, work),
     reading: gate(readersAtOnce),
     working: gate(jobsAtOnce),
     close: async () => {
