@@ -177,8 +177,8 @@ export const brokenText = (text: string, value: unknown, path = 'body'): string 
   }
   return look(value, path)
 }
-const wordFault = (error: ErrorObject): string =>
-  `${error.instancePath === '' ? 'body' : error.instancePath.slice(1).replaceAll('/', '.')}: ${error.message ?? error.keyword}`
+const wordFault = ({ instancePath, message, keyword }: ErrorObject): string =>
+  `${instancePath === '' ? 'body' : instancePath.slice(1).replaceAll('/', '.')}: ${message ?? keyword}`
 
 /** The attributes that filters, checks and traces need; never payload. */
 export const eventAttributes = <T extends Topic>(topic: T, event: EventBodies[T]): Record<string, string> => {

@@ -1,19 +1,9 @@
 /**
  * Pipelines from YAML: loaded and checked once at start, pure afterwards. Knows the templates (ps_templates), fills
- * variables,
- * binds SQL parameters, and says what follows a step.
+ * variables, binds SQL parameters, and says what follows a step.
  */
-import type { Run } from '@convergence/contracts'
-
-export {
-  checkFiles,
-  configsFolder,
-  filesBelow,
-  loadPipelines,
-  showFaults,
-  templatesFolder,
-  type LoadOptions,
-} from './load.ts'
+export { configsFolder, filesBelow, templatesFolder } from './folders.ts'
+export { checkFiles, loadPipelines, showFaults, type LoadOptions } from './load.ts'
 export { firstSteps, nextSteps, readySteps, stepOf } from './next.ts'
 export {
   assertSharedSources,
@@ -24,62 +14,4 @@ export {
   reservedByShared,
   sharedSourcesOf,
 } from './reach.ts'
-
-export interface ParameterSpec {
-  name: string
-  type: 'date' | 'string' | 'int' | 'enum' | 'table_ref' | 'boolean'
-  description: string
-  required: boolean
-  default?: string | number | boolean
-  values?: readonly string[]
-  pattern?: string
-  max_length?: number
-}
-/** One line of a report: file:line:column, where in the file, what was expected, what came, the right name. */
-export interface ConfigFault {
-  file: string
-  line: number
-  column: number
-  message: string
-}
-
-export interface Pipeline {
-  /** provider/domain/template */
-  path: string
-  pipeline_id: string
-  description: string
-  parameters: readonly ParameterSpec[]
-  schedule?: string
-  /** Kinds of steps in order, for the catalogue. */
-  steps: readonly { step_id: string; name: string; ps_type: string }[]
-}
-
-export interface CompileInput {
-  run_id: string
-  tenant_id: string
-  pipeline: string
-  parameters: Run['parameters']
-  trigger_type: Run['trigger_type']
-  requested_at: string
-  /**
-   * Of a schedule: the time that this run is for, which is what its `yesterday` and `today` count from. Default:
-   * requested_at.
-   */
-  scheduled_time?: string
-  priority?: number
-  trigger_by?: string
-  user_id?: string
-  parent_run_id?: string
-  skip?: readonly string[]
-}
-
-export interface Pipelines {
-  list(): readonly Pipeline[]
-  /** Looks up the map; a name that is not in it is undefined, whatever it looks like. */
-  get(path: string): Pipeline | undefined
-  /**
-   * The run as data. Throws PIPELINE_UNKNOWN or PARAMETER_INVALID with all faults. Pure: `scheduled_time` or
-   * `requested_at` is its only clock, and the days that they gave stand in `parameters`.
-   */
-  compile(input: CompileInput): Run
-}
+export type { CompileInput, ConfigFault, ParameterSpec, Pipeline, Pipelines } from './types.ts'

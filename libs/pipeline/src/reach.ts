@@ -1,8 +1,8 @@
 /**
  * What a run may read and write, in one place: the checks of files, compiling, the plan and the executor all ask here.
- * A run reads its tenant's own dataset and the datasets that the operator shares (SHARED_SOURCES) as far as its pipeline
- * declares them, and writes its tenant's dataset. Nothing leads to the central tables but the tenant's own view of its
- * runs, and nothing to another tenant, whatever a file, a variable, a parameter or a view says.
+ * A run reads its tenant's own dataset and the datasets that the operator shares (SHARED_SOURCES) as far as its
+ * pipeline declares them, and writes its tenant's dataset. Nothing leads to the central tables but the tenant's own view
+ * of its runs, and nothing to another tenant, whatever a file, a variable, a parameter or a view says.
  */
 import {
   AppError,
@@ -16,8 +16,8 @@ import {
   type Run,
   type TableRef,
 } from '@convergence/contracts'
-import { orList } from './check.ts'
 import { segmentsOf } from './sql-template.ts'
+import { orList } from './wording.ts'
 
 /** The setting's default. */
 export const defaultSharedSources = 'billing_export'
@@ -228,8 +228,8 @@ const isBehindView = (tables: readonly TableRef[], project_id: string): boolean 
   tables.every((table) => table.project_id === project_id && behindView.includes(`${table.dataset}.${table.table}`))
 
 /**
- * What the statement reads beside the tenant's own view of its runs; undefined where that cannot be told. A dry run names
- * tables and not the way to them, so the statement is tried once more with rows of no table in place of the view.
+ * What the statement reads beside the tenant's own view of its runs; undefined where that cannot be told. A dry run
+ * names tables and not the way to them, so the statement is tried once more with rows of no table in place of the view.
  */
 const withoutOwnView = async (
   door: ReachDoor,
@@ -251,8 +251,11 @@ const withoutOwnView = async (
   }
 }
 
-const clause =
-  /^(?:WHERE|GROUP|ORDER|HAVING|LIMIT|QUALIFY|WINDOW|UNION|INTERSECT|EXCEPT|JOIN|INNER|LEFT|RIGHT|FULL|CROSS|ON|USING|FOR|TABLESAMPLE|PIVOT|UNPIVOT)$/i
+const clauses = [
+  ...['WHERE', 'GROUP', 'ORDER', 'HAVING', 'LIMIT', 'QUALIFY', 'WINDOW', 'UNION', 'INTERSECT', 'EXCEPT'],
+  ...['JOIN', 'INNER', 'LEFT', 'RIGHT', 'FULL', 'CROSS', 'ON', 'USING', 'FOR', 'TABLESAMPLE', 'PIVOT', 'UNPIVOT'],
+]
+const clause = new RegExp(`^(?:${clauses.join('|')})$`, 'i')
 
 /** The query with another text where a table is named by one of the paths, its name kept as alias where it has none. */
 const replaceTable = (query: string, paths: readonly string[], by: string): string => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { didYouMean, readYaml, show } from '../src/check.ts'
+import { didYouMean, show } from '../src/wording.ts'
+import { readYaml } from '../src/yaml.ts'
 
 /** What keeps a text from being read, as `line:column  message`. */
 const problems = (text: string): string[] => {

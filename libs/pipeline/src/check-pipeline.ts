@@ -1,0 +1,212 @@
+/** Checks one file as a pipeline: all of its faults, or its plan. */
+import { checkGraph, checkStep } from './check-steps.ts'
+import { faultsOf } from './check.ts'
+import {
+  checkBuiltIn,
+  checkParameters,
+  checkReach,
+  checkVariables,
+  fixedKnown,
+  parametersOf,
+} from './check-variables.ts'
+import {
+  checkTexts,
+  isGroup,
+  report,
+  reportIn,
+  undefinedVariable,
+  type CheckOptions,
+  type ParsedQuery,
+  type PipelineCheck,
+  type Step,
+  type Yaml,
+} from './pipeline-check.ts'
+import type { PipelinePlan, StepPlan } from './plan.ts'
+import { parseSqlTemplate } from './sql-template.ts'
+import { commonFields, type Template } from './templates.ts'
+import type { ConfigFault } from './types.ts'
+import { nearest, orList, showPath, type Path } from './wording.ts'
+import type { Source } from './yaml.ts'
+
+/** What a text of a notification may name besides the run's variables: how the run ended. */
+const endingNames = [
+  'status',
+  'started_at',
+  'ended_at',
+  'duration_ms',
+  'duration_seconds',
+  'step_id',
+  'error',
+  'error_code',
+  'error_message',
+  'what_to_do',
+  'pipeline',
+  'pipeline_logging_id',
+  'trigger_type',
+  'requested_at',
+]
+
+export const checkPipeline = (
+  source: Source,
+  options: CheckOptions,
+): { faults: ConfigFault[]; plan: PipelinePlan | undefined } => {
+  const { schemas } = options
+  const faults: ConfigFault[] = []
+  if (!schemas.pipeline(source.value)) faults.push(...faultsOf(source, schemas.pipeline.errors ?? []))
+  if (!isGroup(source.value) || !Array.isArray(source.value['steps'])) return { faults, plan: undefined }
+  const yaml = source.value as unknown as Yaml
+  const check = openCheck(source, yaml, faults, options)
+  checkBuiltIn(check)
+  checkParameters(check)
+  checkVariables(check)
+  checkReach(check)
+  const seen = new Map<string, number>()
+  const plans = check.steps.flatMap((step, k) => (step === undefined ? [] : checkOneStep(check, step, k, seen)))
+  checkGraph(check, plans)
+  if (faults.length > 0) return { faults, plan: undefined }
+  return {
+    faults,
+    plan: {
+      path: options.path ?? 'custom/files/checked',
+      pipeline_id: yaml.pipeline_id,
+      description: yaml.description,
+      parameters: check.parameters,
+      variables: check.variables,
+      ...(yaml.sources === undefined ? {} : { sources: yaml.sources }),
+      steps: plans,
+      ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
+    },
+  }
+}
+
+/** What the file declares, read as far as it can be read. */
+const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: CheckOptions): PipelineCheck => {
+  const steps = yaml.steps.map((step) => (isGroup(step) ? step : undefined))
+  const queries = steps.map((step) =>
+    isGroup(step?.['source']) && typeof step['source']['query'] === 'string'
+      ? parseSqlTemplate(step['source']['query'])
+      : undefined,
+  )
+  const variables = isGroup(yaml.variables) ? yaml.variables : {}
+  const inBackticks = queries.flatMap((query) => query?.uses.filter(({ as }) => as === 'identifier') ?? [])
+  const parameters = parametersOf(yaml, new Set(inBackticks.map(({ name }) => name)))
+  const known = fixedKnown()
+  for (const { name, type } of parameters) known.set(name, { requested: true, type })
+  if (!known.has('month')) known.set('month', { requested: true, type: 'string' })
+  return {
+    ...options,
+    source,
+    faults,
+    yaml,
+    steps,
+    queries,
+    variables,
+    parameters,
+    specs: new Map(parameters.map((spec) => [spec.name, spec])),
+    known,
+    defined: new Set([...known.keys(), ...Object.keys(variables)]),
+  }
+}
+
+/** The plan of a step, none where it cannot be told. `seen`: where each step_id stands first. */
+const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<string, number>): StepPlan[] => {
+  const { source, schemas, known, faults } = check
+  const at: Path = ['steps', k]
+  const { step_id } = step
+  if (typeof step_id === 'string') {
+    const first = seen.get(step_id)
+    if (first === undefined) seen.set(step_id, k)
+    else
+      report(
+        check,
+        [...at, 'step_id'],
+        `${showPath(at)}.step_id: "${step_id}" is the name of steps[${first}] too; it must be unique in the pipeline`,
+      )
+  }
+  const template = templateOf(check, step, at)
+  const validate = template?.validate ?? schemas.commonStep
+  if (!validate(step)) faults.push(...faultsOf(source, validate.errors ?? [], at))
+  if (template !== undefined) checkStep(check, step, at, template)
+
+  const config = Object.fromEntries(Object.entries(step).filter(([key]) => !commonFields.includes(key)))
+  const { query, ...restOfSource } = isGroup(config['source']) ? config['source'] : {}
+  checkTexts(
+    check,
+    { ...config, ...(config['source'] === undefined ? {} : { source: restOfSource }) },
+    at,
+    known,
+    template?.notification === true ? endingNames : [],
+  )
+  const parsed = check.queries[k]
+  const queryAt: Path = [...at, 'source', 'query']
+  if (parsed !== undefined) checkQuery(check, parsed, queryAt)
+  else if (query !== undefined && typeof query !== 'string') checkTexts(check, query, queryAt, known)
+  return template === undefined || typeof step_id !== 'string'
+    ? []
+    : [planOf(step, step_id, config, { template, parsed })]
+}
+
+/** The template of a step; of one that does not exist, what was meant, so that the rest is checked as that. */
+const templateOf = (check: PipelineCheck, { ps_type }: Step, at: Path): Template | undefined => {
+  if (typeof ps_type !== 'string') return undefined
+  const { templates } = check
+  const template = templates.get(ps_type)
+  if (template !== undefined) return template
+  const near = nearest(ps_type, templates.keys())
+  const hint = near === undefined ? `; expected ${orList([...templates.keys()].sort())}` : `, did you mean "${near}"?`
+  report(check, [...at, 'ps_type'], `${showPath(at)}.ps_type: unknown "${ps_type}"${hint}`)
+  return near === undefined ? undefined : templates.get(near)
+}
+
+const checkQuery = (check: PipelineCheck, { faults, uses }: ParsedQuery, at: Path): void => {
+  const { known, defined } = check
+  const where = showPath(at)
+  for (const fault of faults) reportIn(check, at, fault.offset, `${where}: ${fault.message}`)
+  for (const { name, offset, as } of uses) {
+    const use = known.get(name)
+    if (use === undefined) reportIn(check, at, offset, `${where}: ${undefinedVariable(name, known.keys(), defined)}`)
+    else if (as === 'identifier' && use.requested && use.type !== 'table_ref')
+      reportIn(
+        check,
+        at,
+        offset,
+        `${where}: {${name}} in backticks can be set by a run; expected a parameter of type table_ref,` +
+          ' or a variable that no parameter changes',
+      )
+  }
+}
+
+const numberOr = (value: unknown, otherwise: number): number => (typeof value === 'number' ? value : otherwise)
+
+const planOf = (
+  step: Step,
+  step_id: string,
+  config: Record<string, unknown>,
+  { template, parsed }: { template: Template; parsed: ParsedQuery | undefined },
+): StepPlan => {
+  const retry = isGroup(step['retry_policy']) ? step['retry_policy'] : {}
+  const destination = isGroup(step['destination']) ? step['destination'] : {}
+  const columns =
+    typeof destination['schema_template'] === 'string'
+      ? template.schemas.get(destination['schema_template'])
+      : undefined
+  return {
+    step_id,
+    name: typeof step['name'] === 'string' ? step['name'] : step_id,
+    ps_type: template.ps_type,
+    host: template.host,
+    timeout_minutes: numberOr(step['timeout_minutes'], template.timeout_minutes),
+    retry_policy: {
+      max_retries: numberOr(retry['max_retries'], template.max_retries),
+      retry_delay_seconds: numberOr(retry['retry_delay_seconds'], template.retry_delay_seconds),
+    },
+    ...(Array.isArray(step['depends_on']) ? { depends_on: step['depends_on'] as string[] } : {}),
+    ...(template.notification
+      ? { trigger: (step['trigger'] ?? 'on_failure') as NonNullable<StepPlan['trigger']> }
+      : {}),
+    notification: template.notification,
+    config,
+    ...(parsed === undefined ? {} : { sql: parsed.template }),
+    ...(columns === undefined ? {} : { columns }),
+  }
+}

@@ -1,0 +1,173 @@
+/** Rules between the fields of one step, and between steps. */
+import { isGroup, isRequested, report, type PipelineCheck, type Step } from './pipeline-check.ts'
+import { isSystemPipeline } from '@convergence/contracts'
+import type { Schema } from './check.ts'
+import type { StepPlan } from './plan.ts'
+import type { Template } from './templates.ts'
+import { didYouMean, orList, show, showPath, type Path } from './wording.ts'
+
+const isSystem = ({ path }: PipelineCheck): boolean => path !== undefined && isSystemPipeline(path)
+
+/** Rules between the fields of one step. */
+export const checkStep = (check: PipelineCheck, step: Step, at: Path, template: Template): void => {
+  const where = showPath(at)
+  if (template.system && check.path !== undefined && !isSystem(check))
+    report(
+      check,
+      [...at, 'ps_type'],
+      `${where}.ps_type: "${template.ps_type}" is a step of the platform's own pipelines;` +
+        ' expected one that stands outside of setup/ too',
+    )
+  if (!template.notification && Object.hasOwn(step, 'trigger'))
+    report(
+      check,
+      [...at, 'trigger'],
+      `${where}.trigger: belongs to notifications (notify_systems.*), got it in a step of ${template.ps_type};` +
+        ' order the steps, or use depends_on',
+      true,
+    )
+  if (template.notification && Object.hasOwn(step, 'depends_on'))
+    report(
+      check,
+      [...at, 'depends_on'],
+      `${where}.depends_on: a notification follows the end of the run; expected trigger`,
+      true,
+    )
+  checkFixed(check, template.step.properties, step, at)
+  for (const group of ['source', 'destination'])
+    checkFixed(check, template.step.properties?.[group]?.properties, step[group], [...at, group])
+  const { destination } = step
+  if (isGroup(destination)) checkDestination(check, destination, [...at, 'destination'], template)
+}
+
+/** A run must not choose the values of fields that are marked `x-fixed`. */
+const checkFixed = (
+  check: PipelineCheck,
+  fields: Readonly<Record<string, Schema>> | undefined,
+  value: unknown,
+  inside: Path,
+): void => {
+  if (!isGroup(value) || isSystem(check)) return
+  for (const [field, schema] of Object.entries(fields ?? {})) {
+    const texts = Array.isArray(value[field]) ? value[field] : [value[field]]
+    if (schema['x-fixed'] !== true || !texts.some((text) => typeof text === 'string' && isRequested(check, text)))
+      continue
+    const place = [...inside, field]
+    report(
+      check,
+      place,
+      `${showPath(place)}: can be set by a run; expected what the pipeline itself says:` +
+        ' variables are fixed where the file declares "parameters"',
+    )
+  }
+}
+
+const checkDestination = (
+  check: PipelineCheck,
+  destination: Readonly<Record<string, unknown>>,
+  at: Path,
+  template: Template,
+): void => {
+  const where = showPath(at)
+  const { dataset_type, schema_template, write_mode, period } = destination
+  const got = write_mode === undefined ? 'append, the default' : show(write_mode)
+  if (period !== undefined && write_mode !== 'truncate')
+    report(
+      check,
+      [...at, 'period'],
+      `${where}.period: expected write_mode truncate beside it, which then replaces the rows of the period only,` +
+        ` got ${got}`,
+      true,
+    )
+  if (!isSystem(check) && typeof dataset_type === 'string' && dataset_type !== '{tenant_id}')
+    report(
+      check,
+      [...at, 'dataset_type'],
+      `${where}.dataset_type: expected "{tenant_id}", a pipeline writes the dataset of its tenant only,` +
+        ` got "${dataset_type}"`,
+    )
+  if (typeof schema_template !== 'string') return
+  const columns = template.schemas.get(schema_template)
+  if (columns !== undefined) {
+    const names = columns.map(({ name }) => name)
+    checkColumns(check, destination, at, { names, schema_template })
+    return
+  }
+  const names = [...template.schemas.keys()]
+  const expected = names.length === 0 ? `; ${template.ps_type} has none` : `; expected ${orList(names)}`
+  report(
+    check,
+    [...at, 'schema_template'],
+    `${where}.schema_template: unknown "${schema_template}"${didYouMean(schema_template, names) || expected}`,
+  )
+}
+
+/** Fields that name columns name some of the table's. */
+const checkColumns = (
+  check: PipelineCheck,
+  { period, table_config }: Readonly<Record<string, unknown>>,
+  at: Path,
+  { names, schema_template }: { names: readonly string[]; schema_template: string },
+): void => {
+  const missing = (name: string) => `no column "${name}" in ${schema_template}${didYouMean(name, names)}`
+  const needs = (name: unknown, place: Path) => {
+    if (typeof name === 'string' && !names.includes(name)) report(check, place, `${showPath(place)}: ${missing(name)}`)
+  }
+  if (isGroup(period))
+    for (const name of Object.keys(period))
+      if (!names.includes(name))
+        report(check, [...at, 'period', name], `${showPath([...at, 'period'])}: ${missing(name)}`, true)
+  if (!isGroup(table_config)) return
+  if (isGroup(table_config['time_partitioning']))
+    needs(table_config['time_partitioning']['field'], [...at, 'table_config', 'time_partitioning', 'field'])
+  const clustering = table_config['clustering_fields']
+  if (Array.isArray(clustering))
+    clustering.forEach((name, k) => {
+      needs(name, [...at, 'table_config', 'clustering_fields', k])
+    })
+}
+
+/** depends_on names steps of the chain and goes in no circle; there is something to do. */
+export const checkGraph = (check: PipelineCheck, plans: readonly StepPlan[]): void => {
+  const { steps } = check
+  const chain = new Map(plans.filter((plan) => !plan.notification).map((plan) => [plan.step_id, plan]))
+  const endings = new Set(plans.filter((plan) => plan.notification).map(({ step_id }) => step_id))
+  if (chain.size === 0 && plans.length === steps.length && plans.length > 0)
+    report(check, ['steps'], 'steps: expected a step that does something, got notifications only', true)
+  const ids = steps
+    .map((step) => step?.['step_id'])
+    .filter((id) => typeof id === 'string' && !endings.has(id)) as string[]
+  steps.forEach((step, k) => {
+    const needs = step?.['depends_on']
+    if (!Array.isArray(needs)) return
+    needs.forEach((id: unknown, j) => {
+      if (typeof id !== 'string' || ids.includes(id)) return
+      report(
+        check,
+        ['steps', k, 'depends_on', j],
+        endings.has(id)
+          ? `steps[${k}].depends_on: "${id}" is a notification, which follows the end of the run`
+          : `steps[${k}].depends_on: unknown step "${id}"${didYouMean(id, ids) || `; expected ${orList(ids)}`}`,
+      )
+    })
+  })
+  const state = new Map<string, 'open' | 'done'>()
+  const circleFrom = (id: string, trail: readonly string[]): readonly string[] | undefined => {
+    if (state.get(id) === 'open') return [...trail.slice(trail.indexOf(id)), id]
+    if (state.get(id) === 'done' || !chain.has(id)) return undefined
+    state.set(id, 'open')
+    for (const needed of chain.get(id)?.depends_on ?? []) {
+      const circle = circleFrom(needed, [...trail, id])
+      if (circle !== undefined) return circle
+    }
+    state.set(id, 'done')
+    return undefined
+  }
+  for (const id of chain.keys()) {
+    const circle = circleFrom(id, [])
+    if (circle === undefined) continue
+    const k = steps.findIndex((step) => step?.['step_id'] === circle[0])
+    report(check, ['steps', k, 'depends_on'], `steps[${k}].depends_on: goes in a circle: ${circle.join(' -> ')}`, true)
+    return
+  }
+}

@@ -1,0 +1,114 @@
+/** What the checks of one pipeline share: the file, what it declares, and the faults found so far. */
+import type { PipelinePlan } from './plan.ts'
+import { placeholders, type parseSqlTemplate } from './sql-template.ts'
+import type { Schemas, Template } from './templates.ts'
+import type { ConfigFault, ParameterSpec } from './types.ts'
+import { variable } from './values.ts'
+import { didYouMean, showPath, type Path } from './wording.ts'
+import type { Source } from './yaml.ts'
+
+export type Step = Record<string, unknown>
+export interface Yaml {
+  pipeline_id: string
+  description: string
+  schedule?: string
+  sources?: string[]
+  parameters?: Record<
+    string,
+    {
+      type: ParameterSpec['type']
+      description?: string
+      required?: boolean
+      default?: string | number | boolean
+      values?: string[]
+      pattern?: string
+      max_length?: number
+    }
+  >
+  variables?: Record<string, string | number | boolean>
+  steps: Step[]
+}
+export const isGroup = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Whether a value of the parameter may stand where only fixed ones belong. */
+export interface Known {
+  requested: boolean
+  type?: ParameterSpec['type']
+}
+
+export type ParsedQuery = ReturnType<typeof parseSqlTemplate>
+
+/** What a pipeline is checked against. */
+export interface CheckOptions {
+  /** provider/domain/template; files outside of configs/ have none: whose pipeline they will be is not known. */
+  path: string | undefined
+  templates: ReadonlyMap<string, Template>
+  schemas: Schemas
+  project_id: string
+  shared_sources: readonly string[]
+}
+
+export interface PipelineCheck extends CheckOptions {
+  readonly source: Source
+  readonly faults: ConfigFault[]
+  readonly yaml: Yaml
+  /** Undefined where an entry is no group of fields. */
+  readonly steps: readonly (Step | undefined)[]
+  /** The query of each step that has one. */
+  readonly queries: readonly (ParsedQuery | undefined)[]
+  readonly variables: PipelinePlan['variables']
+  readonly parameters: readonly ParameterSpec[]
+  readonly specs: ReadonlyMap<string, ParameterSpec>
+  /** What may be used so far; a variable may use what stands before it. */
+  readonly known: Map<string, Known>
+  /** Everything that the file defines, for "did you mean". */
+  readonly defined: ReadonlySet<string>
+}
+
+/** Stands for the tenant, which a file does not know. */
+export const ownVariable = '{tenant_id}'
+
+/** A fault at a value, or, with `key`, at the name of its field. */
+export const report = ({ faults, source }: PipelineCheck, at: Path, message: string, key = false): void => {
+  faults.push({ file: source.file, ...source.place(at, key), message })
+}
+/** A fault at a character of a text. */
+export const reportIn = ({ faults, source }: PipelineCheck, at: Path, offset: number, message: string): void => {
+  faults.push({ file: source.file, ...source.placeIn(at, offset), message })
+}
+
+export const undefinedVariable = (name: string, usable: Iterable<string>, defined: ReadonlySet<string>): string => {
+  const names = [...usable].sort()
+  if (defined.has(name)) return `variable "${name}" cannot be used here. Usable: ${names.join(', ')}`
+  return `variable "${name}" is not defined${didYouMean(name, names) || '.'} Defined: ${names.join(', ')}`
+}
+
+/** Every variable in the texts below a value: `names` may stand there, and `extra`. */
+export const checkTexts = (
+  check: PipelineCheck,
+  value: unknown,
+  at: Path,
+  names: ReadonlyMap<string, Known>,
+  extra: readonly string[] = [],
+): void => {
+  if (typeof value === 'string') {
+    for (const match of value.matchAll(placeholders)) {
+      const name = String(match[1])
+      if (!names.has(name) && !extra.includes(name)) {
+        const fault = undefinedVariable(name, [...names.keys(), ...extra], check.defined)
+        reportIn(check, at, match.index, `${showPath(at)}: ${fault}`)
+      } else if (match[0] !== `{${name}}`)
+        reportIn(check, at, match.index, `${showPath(at)}: expected {${name}} without blanks`)
+    }
+  } else if (Array.isArray(value))
+    value.forEach((item, k) => {
+      checkTexts(check, item, [...at, k], names, extra)
+    })
+  else if (isGroup(value))
+    for (const [key, item] of Object.entries(value)) checkTexts(check, item, [...at, key], names, extra)
+}
+
+/** Whether a run can change the text. */
+export const isRequested = ({ known }: PipelineCheck, text: string): boolean =>
+  [...text.matchAll(variable)].some(([, name]) => known.get(String(name))?.requested === true)

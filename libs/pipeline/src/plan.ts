@@ -1,0 +1,25 @@
+/** A checked pipeline as data: all that no run can change. */
+import type { Column, CompiledStep, ServiceName } from '@convergence/contracts'
+import type { Template } from './sql-template.ts'
+import type { ParameterSpec } from './types.ts'
+
+export type Scalar = string | number | boolean | null
+export interface StepPlan extends Omit<CompiledStep, 'config' | 'host'> {
+  host: ServiceName
+  /** Follows the end of the run instead of standing among its steps. */
+  notification: boolean
+  config: Readonly<Record<string, unknown>>
+  sql?: Template
+  columns?: readonly Column[]
+}
+export interface PipelinePlan {
+  path: string
+  pipeline_id: string
+  description: string
+  schedule?: string
+  parameters: readonly ParameterSpec[]
+  variables: Readonly<Record<string, string | number | boolean>>
+  /** What the file names as its sources; what the operator shares where it names none. */
+  sources?: readonly string[]
+  steps: readonly StepPlan[]
+}

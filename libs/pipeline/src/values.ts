@@ -1,0 +1,88 @@
+/** Values of parameters and variables: what they may be, and texts filled with them. */
+import { namePart } from '@convergence/contracts'
+import type { Scalar } from './plan.ts'
+import { identifierFault, type BoundParameter } from './sql-template.ts'
+import type { ParameterSpec } from './types.ts'
+import { didYouMean, orList, show } from './wording.ts'
+
+/** Never a parameter and never a variable: a run is whose it is. */
+export const fixedNames = ['tenant_id', 'pipeline_id', 'project_id', 'run_id'] as const
+/** A variable in a text of the configuration. */
+export const variable = new RegExp(`\\{(${namePart('segment')})\\}`, 'g')
+const wholeVariable = new RegExp(`^\\{(${namePart('segment')})\\}$`)
+const longestText = 1000
+
+const isDate = (text: string): boolean => {
+  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false
+  const at = Date.parse(`${text}T00:00:00Z`)
+  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text)
+}
+
+/** What is wrong with a value, or nothing. */
+export const valueFault = (spec: ParameterSpec, value: unknown): string | undefined => {
+  const got = `got ${show(value)}`
+  switch (spec.type) {
+    case 'date':
+      return typeof value === 'string' && isDate(value) ? undefined : `expected a day as YYYY-MM-DD, ${got}`
+    case 'int':
+      return Number.isSafeInteger(value) ? undefined : `expected a whole number, ${got}`
+    case 'boolean':
+      return typeof value === 'boolean' ? undefined : `expected true or false, ${got}`
+    case 'enum':
+      return typeof value === 'string' && (spec.values ?? []).includes(value)
+        ? undefined
+        : `expected ${orList(spec.values ?? [])}, ${got}` +
+            (typeof value === 'string' ? didYouMean(value, spec.values ?? []) : '')
+    case 'table_ref':
+      return typeof value === 'string' ? identifierFault(value) : `expected project.dataset.table, ${got}`
+    case 'string': {
+      const longest = spec.max_length ?? longestText
+      if (typeof value !== 'string') return `expected a text, ${got}`
+      if (value.length > longest) return `expected at most ${longest} characters, got ${value.length}`
+      if (spec.pattern === undefined || new RegExp(`^(?:${spec.pattern})$`).test(value)) return undefined
+      const form =
+        spec.description === '' ? `a text of the form ${spec.pattern}` : `${spec.description} (${spec.pattern})`
+      return `expected ${form}, ${got}`
+    }
+  }
+}
+
+export const fillText = (text: string, values: ReadonlyMap<string, Scalar>): Scalar => {
+  const whole = wholeVariable.exec(text)?.[1]
+  if (whole !== undefined && values.has(whole)) return values.get(whole) ?? null
+  return text.replace(variable, (written, name: string) =>
+    values.has(name) ? String(values.get(name) ?? '') : written,
+  )
+}
+export const fill = (value: unknown, values: ReadonlyMap<string, Scalar>): unknown => {
+  if (typeof value === 'string') return fillText(value, values)
+  if (Array.isArray(value)) return value.map((item) => fill(item, values))
+  if (typeof value === 'object' && value !== null)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, fill(item, values)]))
+  return value
+}
+export const hasVariable = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? value.search(variable) >= 0
+    : typeof value === 'object' && value !== null && Object.values(value).some(hasVariable)
+
+export const frozen = <T>(value: T): T => {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value)
+    Object.values(value).forEach(frozen)
+  }
+  return value
+}
+
+export const sqlTypes: Readonly<Record<ParameterSpec['type'], BoundParameter['type']>> = {
+  date: 'DATE',
+  int: 'INT64',
+  boolean: 'BOOL',
+  string: 'STRING',
+  enum: 'STRING',
+  table_ref: 'STRING',
+}
+export const sqlTypeOf = (value: Scalar): BoundParameter['type'] => {
+  if (typeof value === 'number') return Number.isInteger(value) ? 'INT64' : 'FLOAT64'
+  return typeof value === 'boolean' ? 'BOOL' : 'STRING'
+}
