@@ -25,7 +25,6 @@ export const errors = {
   LOST: { http_status: 500, retryable: false, meaning: "Nothing was heard of the run, although it was started again", what_to_do: "Resume the run" },
   CANCELLED: { http_status: 409, retryable: false, meaning: "The run was cancelled", what_to_do: "" },
   TIMED_OUT: { http_status: 504, retryable: false, meaning: "The step took longer than timeout_minutes", what_to_do: "Raise timeout_minutes, or make the step smaller" },
-  SUPERSEDED: { http_status: 409, retryable: false, meaning: "The run had ended otherwise before", what_to_do: "" },
   SOURCE_NOT_DECLARED: { http_status: 403, retryable: false, meaning: "A query reads outside the tenant's dataset and its declared sources", what_to_do: "Declare the source, or read another table" },
   QUERY_INVALID: { http_status: 400, retryable: false, meaning: "The warehouse refuses the statement", what_to_do: "See the position in the message" },
   QUERY_UNSUPPORTED: { http_status: 400, retryable: false, meaning: "The local warehouse does not support a construct of the statement", what_to_do: "See docs/LOCAL.md" },

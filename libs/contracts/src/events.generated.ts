@@ -41,7 +41,7 @@ export interface Run {
   /**
    * How the run was asked for
    */
-  trigger_type: 'api' | 'schedule' | 'publisher' | 'system' | 'retry' | 'resume' | 'replay'
+  trigger_type: 'api' | 'schedule' | 'publisher' | 'system' | 'resume'
   /**
    * Key id, schedule name or publisher that asked
    */
@@ -232,7 +232,7 @@ export interface RunRequested {
   /**
    * How the run was asked for
    */
-  trigger_type?: 'api' | 'schedule' | 'publisher' | 'system' | 'retry' | 'resume' | 'replay'
+  trigger_type?: 'api' | 'schedule' | 'publisher' | 'system' | 'resume'
   /**
    * Who asked
    */

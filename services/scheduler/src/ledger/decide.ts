@@ -249,7 +249,7 @@ const onEnded = (draft: Draft, { event, at }: Message & { kind: 'ended' }): Outg
   const end = endBy(event)
   if (entry.phase === 'ENDED') {
     const same = entry.outcome === end.outcome && entry.reason === end.fault?.code && entry.step_id === end.step_id
-    // SUPERSEDED: the run had ended otherwise; the record stays, and nobody hears of it twice.
+    // The run had ended otherwise: the record stays, and nobody hears of it twice.
     return same ? knownAnswer(entry, event.run, event.outputs) : []
   }
   return release(draft, entry, at, { ...end, run: entry.run ?? event.run })
@@ -402,7 +402,7 @@ const onTenant = (draft: Draft, { event, at }: Message & { kind: 'tenant' }): Ou
 /**
  * A cancelled run ends in the ledger at once, queued or running, and its slot is free. The executor sees
  * run-failed{CANCELLED}, stops what is
- * at work and starts nothing more; whatever a step still says, that it failed or that it finished, is SUPERSEDED.
+ * at work and starts nothing more; whatever a step still says, that it failed or that it finished, changes nothing.
  */
 const onCancel = (draft: Draft, { tenant_id, run_id, by, at }: Message & { kind: 'cancel' }): Outgoing[] | AppError => {
   const entry = draft.state.runs.get(run_id)
