@@ -35,7 +35,8 @@ export const sideOf = (env: Readonly<Record<string, string | undefined>>): Side 
   const project_id = env['GCP_PROJECT_ID'] || (gcp ? '' : 'local-convergence')
   if (!isName('project_id', project_id))
     faults.push(
-      `GCP_PROJECT_ID expected a Google Cloud project id such as acme-prod, got ${JSON.stringify(project_id)}; gcloud projects list shows yours`,
+      `GCP_PROJECT_ID expected a Google Cloud project id such as acme-prod, ` +
+        `got ${JSON.stringify(project_id)}; gcloud projects list shows yours`,
     )
   const location = env['BIGQUERY_LOCATION'] || (gcp ? '' : 'EU')
   if (!/^[A-Za-z][A-Za-z0-9-]{1,30}$/.test(location))
@@ -98,7 +99,8 @@ export const apply = async (
       } catch (error) {
         throw new AppError(
           'SETTING_INVALID',
-          `Pub/Sub ${pubsub === undefined ? `of ${project_id}` : `at ${pubsub}`} does not list its topics: ${error instanceof Error ? error.message : String(error)}`,
+          `Pub/Sub ${pubsub === undefined ? `of ${project_id}` : `at ${pubsub}`} does not list its topics: ` +
+            `${error instanceof Error ? error.message : String(error)}`,
           { cause: error },
         )
       }

@@ -104,17 +104,18 @@ const showTable = async (
   const name = `\`${warehouse.project_id}.${tenant}.${table}\``
   const [sum] = await warehouse.query({ query: `SELECT COUNT(*) AS n, SUM(${cost}) AS total FROM ${name}` })
   const rows = await warehouse.query({
-    query: `SELECT IFNULL(${label}, '(none)') AS label, SUM(${cost}) AS cost FROM ${name} GROUP BY 1 ORDER BY cost DESC LIMIT 5`,
+    query:
+      `SELECT IFNULL(${label}, '(none)') AS label, SUM(${cost}) AS cost ` +
+      `FROM ${name} GROUP BY 1 ORDER BY cost DESC LIMIT 5`,
   })
   console.log(
     `  ${bold(`${tenant}.${table}`)}  ${String(sum?.['n'])} rows, ${money(Number(sum?.['total']))} in ${provider}`,
   )
   const largest = Math.max(...rows.map((row) => Number(row['cost'])), 0.01)
+  const bar = (value: number) => '█'.repeat(Math.max(value > 0 ? 1 : 0, Math.round((value / largest) * 32))).padEnd(32)
   for (const row of rows) {
     const value = Number(row['cost'])
-    console.log(
-      `    ${String(row['label']).slice(0, 28).padEnd(28)} ${green('█'.repeat(Math.max(value > 0 ? 1 : 0, Math.round((value / largest) * 32))).padEnd(32))} ${money(value).padStart(12)}`,
-    )
+    console.log(`    ${String(row['label']).slice(0, 28).padEnd(28)} ${green(bar(value))} ${money(value).padStart(12)}`)
   }
   return { rows: Number(sum?.['n']), total: String(sum?.['total']) }
 }

@@ -72,7 +72,8 @@ const prepareFolder = (folder: string): void => {
     const reason = error instanceof Error ? ((error as NodeJS.ErrnoException).code ?? error.message) : 'unknown'
     throw new AppError(
       'SETTING_INVALID',
-      `the data folder ${folder} cannot be used (${reason}): CONVERGENCE_DATA_DIR must name a folder that this user may read and write`,
+      `the data folder ${folder} cannot be used (${reason}): ` +
+        `CONVERGENCE_DATA_DIR must name a folder that this user may read and write`,
     )
   }
 }
@@ -108,7 +109,8 @@ const signingKeys = (path: string): SigningKeys => {
     if (error instanceof AppError) throw error
     throw new AppError(
       'SETTING_INVALID',
-      `${path}: expected the key pairs of auth and scheduler, got something else; take the file away and new ones are made`,
+      `${path}: expected the key pairs of auth and scheduler, ` +
+        `got something else; take the file away and new ones are made`,
       { cause: error },
     )
   }
@@ -156,7 +158,8 @@ export const openLocalCloud = async ({
       if (!/^\S{8,200}$/.test(admin_key))
         throw new AppError(
           'SETTING_INVALID',
-          `${path}: expected an admin key, 8 to 200 characters without a space, got something else; take the file away and a new one is made`,
+          `${path}: expected an admin key, 8 to 200 characters without a space, ` +
+            `got something else; take the file away and a new one is made`,
         )
       admin_key_hashes = [hashKey(admin_key)]
     }
@@ -253,7 +256,8 @@ export const readyText = ({
   admin_key_is_new: boolean
   lines: readonly string[]
 }): string[] => [
-  `Convergence is ready at ${urls.join(' and ')}   (runs: ${urls[0] ?? ''}/console, description: ${urls[0] ?? ''}/docs)`,
+  `Convergence is ready at ${urls.join(' and ')}   ` +
+    `(runs: ${urls[0] ?? ''}/console, description: ${urls[0] ?? ''}/docs)`,
   `  data        ${data_folder}`,
   `  admin key   ${adminKeyWords(join(data_folder, 'admin-key'), admin_key, admin_key_is_new)}`,
   ...lines.map((line, index) => `  ${index === 0 ? 'clients' : '       '}     ${line}`),

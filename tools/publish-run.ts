@@ -93,7 +93,8 @@ const localKey = async (
   const admin = join(data_folder, 'admin-key')
   if (!existsSync(admin))
     throw new UsageError(
-      `no --key-file given, and ${admin} is not there to register one: start npm start or npm run dev first, or set CONVERGENCE_DATA_DIR`,
+      `no --key-file given, and ${admin} is not there to register one: ` +
+        `start npm start or npm run dev first, or set CONVERGENCE_DATA_DIR`,
     )
   if (!existsSync(file))
     writeFileSync(file, generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }), {
@@ -110,12 +111,14 @@ const localKey = async (
     }),
   }).catch((error: unknown) => {
     throw new UsageError(
-      `${api_url} does not answer (${error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)}): is the platform running, is API_URL right?`,
+      `${api_url} does not answer (${error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)}): ` +
+        `is the platform running, is API_URL right?`,
     )
   })
   if (!answer.ok)
     throw new UsageError(
-      `the key was not registered: ${((await answer.json().catch(() => ({}))) as { detail?: string }).detail ?? `status ${answer.status}`}`,
+      `the key was not registered: ` +
+        `${((await answer.json().catch(() => ({}))) as { detail?: string }).detail ?? `status ${answer.status}`}`,
     )
   return { kid, key }
 }
@@ -155,7 +158,8 @@ const main = async (): Promise<void> => {
   if ((key_file === undefined) !== (given_kid === undefined)) throw new UsageError('--key-file and --kid go together')
   if (key_file === undefined && host === undefined)
     throw new UsageError(
-      'with RUNTIME=gcp --key-file and --kid are needed: openssl genpkey -algorithm ed25519 makes a key, POST /api/v1/admin/publisher-keys registers its public half',
+      'with RUNTIME=gcp --key-file and --kid are needed: openssl genpkey -algorithm ed25519 makes a key, ' +
+        'POST /api/v1/admin/publisher-keys registers its public half',
     )
   const parameters = Object.fromEntries(
     values.param.map((text) => {
@@ -181,7 +185,8 @@ const main = async (): Promise<void> => {
       .publishMessage(request({ tenant_id, pipeline, parameters, kid, key, idempotency_key, now: new Date() }))
       .catch((error: unknown) => {
         throw new UsageError(
-          `not published: ${error instanceof Error ? error.message : String(error)}${host === undefined ? '' : ` (Pub/Sub at ${host}: is it running?)`}`,
+          `not published: ${error instanceof Error ? error.message : String(error)}` +
+            `${host === undefined ? '' : ` (Pub/Sub at ${host}: is it running?)`}`,
         )
       })
     const id = runIdOf(tenant_id, idempotency_key)

@@ -136,7 +136,9 @@ const throughput = async (world: World, count: number) => {
   const { warehouse } = world.platform
   for (;;) {
     const [row] = await warehouse.query({
-      query: `SELECT COUNT(*) AS n FROM \`${warehouse.project_id}.tenants.tenant_pipeline_runs\` WHERE tenant_id = 'bench' AND status = 'COMPLETED'`,
+      query:
+        `SELECT COUNT(*) AS n FROM \`${warehouse.project_id}.tenants.tenant_pipeline_runs\` ` +
+        `WHERE tenant_id = 'bench' AND status = 'COMPLETED'`,
     })
     if (Number(row?.['n']) >= count) break
     await new Promise((resolve) => setTimeout(resolve, 20))
