@@ -331,6 +331,14 @@ export interface TenantChanged {
   plan: 'STARTER' | 'PROFESSIONAL' | 'SCALE' | 'ENTERPRISE'
   limits: Limits
   /**
+   * Name of the company
+   */
+  company_name?: string
+  /**
+   * Where mails about the tenant's runs go
+   */
+  admin_email?: string
+  /**
    * Last day of the trial
    */
   trial_end_date?: string

@@ -123,6 +123,18 @@ describe('the ledger', () => {
     expect(world.log.map(({ kind }) => kind)).to.deep.equal(['TENANT', 'ADMIT'])
   })
 
+  it('keeps the company and address of a tenant, also when they come under a version that it knows', async () => {
+    const world = setup()
+    const ledger = await world.open()
+    const facts = { company_name: 'Acme', admin_email: 'admin@acme.example' }
+    await ledger.submit(tenant('acme'))
+    await ledger.submit(tenant('acme', {}, facts))
+    await ledger.submit(tenant('acme', {}, facts))
+    expect(world.log.map(({ kind }) => kind)).to.deep.equal(['TENANT', 'TENANT'])
+    await ledger.submit(tenant('acme', {}, { version: 2 }))
+    expect((await world.open()).state.accounts.get('acme')).to.include({ version: 2, ...facts })
+  })
+
   it('starts a recreated ledger afresh: rows of another epoch mean nothing', async () => {
     const { open } = setup()
     await (await open()).submit(tenant('acme'))

@@ -168,6 +168,8 @@ describe("a tenant's subscription", () => {
     expect(await plan('STARTER')).to.deep.equal({
       tenant_id: 'acme',
       version: 1,
+      company_name: body.company_name,
+      admin_email: body.admin_email,
       status: 'ACTIVE',
       plan: 'STARTER',
       limits: plans.STARTER,

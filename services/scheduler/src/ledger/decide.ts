@@ -384,14 +384,19 @@ const promote = (draft: Draft, owner: Account, entry: RunEntry, at: string): Out
 const onTenant = (draft: Draft, { event, at }: Message & { kind: 'tenant' }): Outgoing[] => {
   const { state } = draft
   const known = state.accounts.get(event.tenant_id)
-  if (known !== undefined && known.version >= event.version) return []
-  const { version, status, plan, limits, trial_end_date, subscription_end_date } = event
+  // Of an older release the same version may lack the company and its address.
+  const completes =
+    known?.version === event.version && known.admin_email === undefined && event.admin_email !== undefined
+  if (known !== undefined && known.version >= event.version && !completes) return []
+  const { version, status, plan, limits, company_name, admin_email, trial_end_date, subscription_end_date } = event
   draft.write('TENANT', event.tenant_id, at, {
     body: {
       version,
       status,
       plan,
       limits,
+      ...(company_name === undefined ? {} : { company_name }),
+      ...(admin_email === undefined ? {} : { admin_email }),
       ...(trial_end_date === undefined ? {} : { trial_end_date }),
       ...(subscription_end_date === undefined ? {} : { subscription_end_date }),
     },

@@ -26,7 +26,7 @@ export interface TimerBody {
 }
 type TenantBody = Pick<
   TenantChanged,
-  'version' | 'status' | 'plan' | 'limits' | 'trial_end_date' | 'subscription_end_date'
+  'version' | 'status' | 'plan' | 'limits' | 'company_name' | 'admin_email' | 'trial_end_date' | 'subscription_end_date'
 >
 
 /**
@@ -87,7 +87,8 @@ const applyTenant = (state: State, row: LedgerRow): void => {
   const body = row.body as TenantBody
   const owner = state.accounts.get(row.tenant_id) ?? openAccount(state, row.tenant_id, body.limits)
   const last_day = lastDayOf(body.trial_end_date, body.subscription_end_date)
-  change(state, owner, { version: body.version, status: body.status, limits: body.limits, last_day })
+  const { version, status, limits, company_name = owner.company_name, admin_email = owner.admin_email } = body
+  change(state, owner, { version, status, limits, company_name, admin_email, last_day })
 }
 
 const start = (state: State, row: LedgerRow): void => {

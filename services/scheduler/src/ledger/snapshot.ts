@@ -32,6 +32,9 @@ interface SavedAccount {
   version: number
   status: Account['status']
   limits: Limits
+  /** Missing in snapshots of older releases. */
+  company_name?: string | null
+  admin_email?: string | null
   last_day: string | null
   running: number
   served: number
@@ -50,16 +53,18 @@ export interface SnapshotBody {
  */
 export const snapshotOf = (state: State): SnapshotBody[] => {
   const accounts = [...state.accounts.values()].map(
-    ({ tenant_id, version, status, limits, last_day, running, served, days, months }): SavedAccount => ({
-      tenant_id,
-      version,
-      status,
-      limits,
+    ({ last_day, company_name, admin_email, ...owner }): SavedAccount => ({
+      tenant_id: owner.tenant_id,
+      version: owner.version,
+      status: owner.status,
+      limits: owner.limits,
+      company_name: company_name ?? null,
+      admin_email: admin_email ?? null,
       last_day: last_day ?? null,
-      running,
-      served,
-      days: [...days],
-      months: [...months],
+      running: owner.running,
+      served: owner.served,
+      days: [...owner.days],
+      months: [...owner.months],
     }),
   )
   const queued = [...state.waiting].flatMap(({ queue }) => queue)
@@ -131,6 +136,8 @@ export const restore = (
   )) {
     Object.assign(openAccount(state, tenant_id, facts.limits), {
       ...facts,
+      company_name: facts.company_name ?? undefined,
+      admin_email: facts.admin_email ?? undefined,
       last_day: last_day ?? undefined,
       days: new Map(days),
       months: new Map(months),

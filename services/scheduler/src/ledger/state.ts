@@ -69,6 +69,9 @@ export interface Account {
   version: number
   status: 'ACTIVE' | 'SUSPENDED' | 'EXPIRED'
   limits: Limits
+  /** Undefined until tenant-changed has said it. */
+  company_name: string | undefined
+  admin_email: string | undefined
   /** Last day, inclusive, on which runs may start. */
   last_day: string | undefined
   running: number
@@ -137,6 +140,8 @@ const account = (tenant_id: string, limits: Limits): Account => ({
   version: 0,
   status: 'ACTIVE',
   limits,
+  company_name: undefined,
+  admin_email: undefined,
   last_day: undefined,
   running: 0,
   served: 0,

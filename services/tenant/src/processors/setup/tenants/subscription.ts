@@ -17,7 +17,8 @@ export const subscription = ({ store, shared_sources }: ProcessorDeps): Processo
     const plan = planOf(step_id, config['subscription_plan'])
     const event_id = `${run.run_id}-${step_id}`
     return store.exclusive(tenant_id, async () => {
-      if ((await store.profile(tenant_id)) === undefined)
+      const profile = await store.profile(tenant_id)
+      if (profile === undefined)
         throw new AppError('TENANT_UNKNOWN', `tenant ${tenant_id} has no profile; onboard it first`)
       const known = await store.subscription(tenant_id)
       const stays =
@@ -40,7 +41,12 @@ export const subscription = ({ store, shared_sources }: ProcessorDeps): Processo
       return {
         rows_written: stays ? 0 : 1,
         outputs: { tenant_id, subscription_plan: current.plan, version: current.version, limits: current.limits },
-        events: [{ topic: 'tenant-changed' as const, event: current }],
+        events: [
+          {
+            topic: 'tenant-changed' as const,
+            event: { ...current, company_name: profile.company_name, admin_email: profile.admin_email },
+          },
+        ],
       }
     })
   },
