@@ -1,9 +1,7 @@
 /**
  * What the warehouse has: datasets, tables, views, with what GoogleSQL says of them and DuckDB does not know. Kept in a
- * schema of the
- * project that no statement can name, changed in the same transaction as the thing itself, and in memory, where it is
- * true once the
- * transaction is done: the engine calls `...Is` then.
+ * schema of the project that no statement can name, changed in the same transaction as the thing itself, and in memory,
+ * where it is true once the transaction is done: the engine calls `...Is` then.
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Column, TimePartitioning } from '@convergence/contracts'
@@ -39,34 +37,59 @@ export interface StoredDataset extends Omit<Remembered, 'labels'> {
 
 export type Catalog = Awaited<ReturnType<typeof openCatalog>>
 
+/** What is known in memory; `version` changes with everything that may change what a statement means. */
+interface Known {
+  readonly project_id: string
+  readonly datasets: Map<string, StoredDataset>
+  readonly tables: Map<string, Map<string, StoredTable>>
+  readonly views: Map<string, Map<string, StoredView>>
+  version: number
+}
+/** How the project's things are called in DuckDB. */
+interface Names {
+  schema(dataset: string): string
+  path(dataset: string, table: string): string
+  /** A table of the engine's own. */
+  reserved(table: string): string
+}
+
 const reservedSchema = '_convergence'
 
-export const openCatalog = async (control: DuckDBConnection, project_id: string) => {
-  const project = quoted(project_id)
-  const reserved = (table: string): string => `${project}.${quoted(reservedSchema)}.${quoted(table)}`
-  const path = (dataset: string, table: string): string => `${project}.${quoted(dataset)}.${quoted(table)}`
-  await control.run(`CREATE SCHEMA IF NOT EXISTS ${project}.${quoted(reservedSchema)}`)
+const namesOf = (project_id: string): Names => {
+  const schema = (dataset: string): string => `${quoted(project_id)}.${quoted(dataset)}`
+  const path = (dataset: string, table: string): string => `${schema(dataset)}.${quoted(table)}`
+  return { schema, path, reserved: (table) => path(reservedSchema, table) }
+}
+const into = <T>(all: Map<string, Map<string, T>>, dataset: string, name: string, spec: T): void => {
+  const own = all.get(dataset)
+  if (own === undefined) all.set(dataset, new Map([[name, spec]]))
+  else own.set(name, spec)
+}
+/** What the project's own schema says; makes it in a new project. */
+const readKnown = async (control: DuckDBConnection, project_id: string, names: Names): Promise<Known> => {
+  const things = names.reserved('things')
+  await control.run(`CREATE SCHEMA IF NOT EXISTS ${names.schema(reservedSchema)}`)
   // kind: dataset (name is empty), table or view; spec is JSON.
   await control.run(
-    `CREATE TABLE IF NOT EXISTS ${reserved('things')} (kind VARCHAR NOT NULL, dataset VARCHAR NOT NULL, name VARCHAR NOT NULL, spec VARCHAR NOT NULL)`,
+    `CREATE TABLE IF NOT EXISTS ${things} ` +
+      '(kind VARCHAR NOT NULL, dataset VARCHAR NOT NULL, name VARCHAR NOT NULL, spec VARCHAR NOT NULL)',
   )
-
-  const datasets = new Map<string, StoredDataset>()
-  const tables = new Map<string, Map<string, StoredTable>>()
-  const views = new Map<string, Map<string, StoredView>>()
-  let version = 0
-  const into = <T>(all: Map<string, Map<string, T>>, dataset: string, name: string, spec: T): void => {
-    const own = all.get(dataset)
-    if (own === undefined) all.set(dataset, new Map([[name, spec]]))
-    else own.set(name, spec)
-  }
-  for (const [kind, dataset, name, spec] of (
-    await control.runAndReadAll(`SELECT kind, dataset, name, spec FROM ${reserved('things')}`)
-  ).getRows()) {
+  const known: Known = { project_id, datasets: new Map(), tables: new Map(), views: new Map(), version: 0 }
+  const stored = await control.runAndReadAll(`SELECT kind, dataset, name, spec FROM ${things}`)
+  for (const [kind, dataset, name, spec] of stored.getRows()) {
     const value = JSON.parse(String(spec)) as unknown
-    if (kind === 'dataset') datasets.set(String(dataset), value as StoredDataset)
-    else if (kind === 'table') into(tables, String(dataset), String(name), value as StoredTable)
-    else into(views, String(dataset), String(name), value as StoredView)
+    if (kind === 'dataset') known.datasets.set(String(dataset), value as StoredDataset)
+    else if (kind === 'table') into(known.tables, String(dataset), String(name), value as StoredTable)
+    else into(known.views, String(dataset), String(name), value as StoredView)
+  }
+  return known
+}
+
+/** Changes of DuckDB and of the project's own schema, in the transaction of `connection`. */
+const storedChanges = ({ schema, path, reserved }: Names) => {
+  const things = reserved('things')
+  const remove = async (connection: DuckDBConnection, kind: string, dataset: string, name: string): Promise<void> => {
+    await connection.run(`DELETE FROM ${things} WHERE kind = $1 AND dataset = $2 AND name = $3`, [kind, dataset, name])
   }
   const put = async (
     connection: DuckDBConnection,
@@ -75,37 +98,14 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
     name: string,
     spec: unknown,
   ): Promise<void> => {
-    await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = $1 AND dataset = $2 AND name = $3`, [
-      kind,
-      dataset,
-      name,
-    ])
-    await connection.run(`INSERT INTO ${reserved('things')} VALUES ($1, $2, $3, $4)`, [
-      kind,
-      dataset,
-      name,
-      JSON.stringify(spec),
-    ])
+    await remove(connection, kind, dataset, name)
+    await connection.run(`INSERT INTO ${things} VALUES ($1, $2, $3, $4)`, [kind, dataset, name, JSON.stringify(spec)])
   }
+  const definition = (column: Column): string =>
+    `${quoted(column.name)} ${typeOf(column)}${column.mode === 'REQUIRED' ? ' NOT NULL' : ''}`
   return {
-    reserved,
-    path,
-    /** Changes with everything that may change what a statement means. */
-    version: () => version,
-    hasDataset: (dataset: string): boolean => datasets.has(dataset),
-    datasets: (): ReadonlyMap<string, StoredDataset> => datasets,
-    tables: (dataset: string): ReadonlyMap<string, StoredTable> =>
-      tables.get(dataset) ?? new Map<string, StoredTable>(),
-    views: (dataset: string): ReadonlyMap<string, StoredView> => views.get(dataset) ?? new Map<string, StoredView>(),
-    dataset: (dataset: string): { labels: Record<string, string> } | undefined => {
-      const found = datasets.get(dataset)
-      return found === undefined ? undefined : { labels: { ...found.labels } }
-    },
-    table: (dataset: string, table: string): StoredTable | undefined => tables.get(dataset)?.get(table),
-    view: (dataset: string, view: string): StoredView | undefined => views.get(dataset)?.get(view),
-
     createDataset: async (connection: DuckDBConnection, dataset: string, spec: StoredDataset): Promise<void> => {
-      await connection.run(`CREATE SCHEMA IF NOT EXISTS ${project}.${quoted(dataset)}`)
+      await connection.run(`CREATE SCHEMA IF NOT EXISTS ${schema(dataset)}`)
       await put(connection, 'dataset', dataset, '', spec)
     },
     createTable: async (
@@ -114,9 +114,7 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
       table: string,
       spec: StoredTable,
     ): Promise<void> => {
-      await connection.run(
-        `CREATE TABLE ${path(dataset, table)} (${spec.columns.map((column) => `${quoted(column.name)} ${typeOf(column)}${column.mode === 'REQUIRED' ? ' NOT NULL' : ''}`).join(', ')})`,
-      )
+      await connection.run(`CREATE TABLE ${path(dataset, table)} (${spec.columns.map(definition).join(', ')})`)
       await put(connection, 'table', dataset, table, spec)
     },
     /** `spec` is the table as it is afterwards. */
@@ -140,24 +138,75 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
       put(connection, 'dataset', dataset, '', spec),
     dropTable: async (connection: DuckDBConnection, dataset: string, table: string): Promise<void> => {
       await connection.run(`DROP TABLE IF EXISTS ${path(dataset, table)}`)
-      await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = 'table' AND dataset = $1 AND name = $2`, [
-        dataset,
-        table,
-      ])
+      await remove(connection, 'table', dataset, table)
     },
-    dropView: async (connection: DuckDBConnection, dataset: string, view: string): Promise<void> => {
-      await connection.run(`DELETE FROM ${reserved('things')} WHERE kind = 'view' AND dataset = $1 AND name = $2`, [
-        dataset,
-        view,
-      ])
-    },
+    dropView: (connection: DuckDBConnection, dataset: string, view: string): Promise<void> =>
+      remove(connection, 'view', dataset, view),
     dropDataset: async (connection: DuckDBConnection, dataset: string): Promise<void> => {
-      await connection.run(`DROP SCHEMA IF EXISTS ${project}.${quoted(dataset)} CASCADE`)
-      await connection.run(`DELETE FROM ${reserved('things')} WHERE dataset = $1`, [dataset])
+      await connection.run(`DROP SCHEMA IF EXISTS ${schema(dataset)} CASCADE`)
+      await connection.run(`DELETE FROM ${things} WHERE dataset = $1`, [dataset])
     },
+  }
+}
 
+/** What the translator asks. `information`: INFORMATION_SCHEMA may be read; it shows what a query may not read. */
+const statementCatalog = (
+  { project_id, datasets, tables, views }: Known,
+  default_dataset: string | undefined,
+  information: boolean,
+) => {
+  const contents = (dataset: string) => [
+    ...[...(tables.get(dataset) ?? [])].map(([table, { columns }]) => ({ table, kind: 'table' as const, columns })),
+    ...[...(views.get(dataset) ?? [])].map(([table, { query }]) => ({
+      table,
+      kind: 'view' as const,
+      columns: [],
+      view_query: query,
+    })),
+  ]
+  return {
+    project_id,
+    ...(default_dataset === undefined ? {} : { default_dataset }),
+    dataset: ({ project_id: of, dataset }: { project_id: string; dataset: string }) => {
+      if (of !== project_id || !datasets.has(dataset)) return undefined
+      return information ? { tables: contents(dataset) } : {}
+    },
+    ...(information ? { datasets: () => [...datasets.keys()] } : {}),
+    tables: (dataset: string) => [...(tables.get(dataset) ?? [])].map(([table, { columns }]) => ({ table, columns })),
+    views: (dataset: string) => [...(views.get(dataset) ?? [])].map(([view, { query }]) => ({ view, query })),
+    table: (ref: { project_id?: string; dataset: string; table: string }) => {
+      if (ref.project_id !== undefined && ref.project_id !== project_id) return undefined
+      const table = tables.get(ref.dataset)?.get(ref.table)
+      if (table !== undefined) return { kind: 'table' as const, columns: table.columns }
+      const view = views.get(ref.dataset)?.get(ref.table)
+      return view === undefined ? undefined : { kind: 'view' as const, columns: [], view_query: view.query }
+    },
+  }
+}
+
+export const openCatalog = async (control: DuckDBConnection, project_id: string) => {
+  const names = namesOf(project_id)
+  const known = await readKnown(control, project_id, names)
+  const { datasets, tables, views } = known
+  return {
+    ...storedChanges(names),
+    reserved: names.reserved,
+    path: names.path,
+    /** Changes with everything that may change what a statement means. */
+    version: () => known.version,
+    hasDataset: (dataset: string): boolean => datasets.has(dataset),
+    datasets: (): ReadonlyMap<string, StoredDataset> => datasets,
+    tables: (dataset: string): ReadonlyMap<string, StoredTable> =>
+      tables.get(dataset) ?? new Map<string, StoredTable>(),
+    views: (dataset: string): ReadonlyMap<string, StoredView> => views.get(dataset) ?? new Map<string, StoredView>(),
+    dataset: (dataset: string): { labels: Record<string, string> } | undefined => {
+      const found = datasets.get(dataset)
+      return found === undefined ? undefined : { labels: { ...found.labels } }
+    },
+    table: (dataset: string, table: string): StoredTable | undefined => tables.get(dataset)?.get(table),
+    view: (dataset: string, view: string): StoredView | undefined => views.get(dataset)?.get(view),
     datasetIs: (dataset: string, spec: StoredDataset | undefined): void => {
-      version += 1
+      known.version += 1
       if (spec !== undefined) {
         datasets.set(dataset, spec)
         return
@@ -165,49 +214,16 @@ export const openCatalog = async (control: DuckDBConnection, project_id: string)
       for (const all of [datasets, tables, views]) all.delete(dataset)
     },
     tableIs: (dataset: string, table: string, spec: StoredTable | undefined): void => {
-      if (tables.get(dataset)?.get(table)?.columns !== spec?.columns) version += 1
+      if (tables.get(dataset)?.get(table)?.columns !== spec?.columns) known.version += 1
       if (spec === undefined) tables.get(dataset)?.delete(table)
       else into(tables, dataset, table, spec)
     },
     viewIs: (dataset: string, view: string, spec: StoredView | undefined): void => {
-      version += 1
+      known.version += 1
       if (spec === undefined) views.get(dataset)?.delete(view)
       else into(views, dataset, view, spec)
     },
-    /** What the translator asks. `information`: INFORMATION_SCHEMA may be read; it shows what a query may not read. */
-    forStatements: (default_dataset: string | undefined, information = false) => ({
-      project_id,
-      ...(default_dataset === undefined ? {} : { default_dataset }),
-      dataset: ({ project_id: of, dataset }: { project_id: string; dataset: string }) =>
-        of !== project_id || !datasets.has(dataset)
-          ? undefined
-          : !information
-            ? {}
-            : {
-                tables: [
-                  ...[...(tables.get(dataset) ?? [])].map(([table, { columns }]) => ({
-                    table,
-                    kind: 'table' as const,
-                    columns,
-                  })),
-                  ...[...(views.get(dataset) ?? [])].map(([table, { query }]) => ({
-                    table,
-                    kind: 'view' as const,
-                    columns: [],
-                    view_query: query,
-                  })),
-                ],
-              },
-      ...(information ? { datasets: () => [...datasets.keys()] } : {}),
-      tables: (dataset: string) => [...(tables.get(dataset) ?? [])].map(([table, { columns }]) => ({ table, columns })),
-      views: (dataset: string) => [...(views.get(dataset) ?? [])].map(([view, { query }]) => ({ view, query })),
-      table: (ref: { project_id?: string; dataset: string; table: string }) => {
-        if (ref.project_id !== undefined && ref.project_id !== project_id) return undefined
-        const table = tables.get(ref.dataset)?.get(ref.table)
-        if (table !== undefined) return { kind: 'table' as const, columns: table.columns }
-        const view = views.get(ref.dataset)?.get(ref.table)
-        return view === undefined ? undefined : { kind: 'view' as const, columns: [], view_query: view.query }
-      },
-    }),
+    forStatements: (default_dataset: string | undefined, information = false) =>
+      statementCatalog(known, default_dataset, information),
   }
 }

@@ -72,8 +72,8 @@ const openParts = async ({ folder, project_id, now = () => new Date(), memory_li
 }
 
 /**
- * Opens the warehouse of a folder, which this process then owns; whoever comes second is told in one sentence. Throws
- * SETTING_INVALID or DISK_FULL.
+ * Opens the warehouse of a folder, which this process then owns; whoever comes second gets an error of one
+ * sentence. Throws SETTING_INVALID or DISK_FULL.
  */
 export const openEngine = async (options: EngineOptions): Promise<Engine> => {
   const folder = resolve(options.folder)

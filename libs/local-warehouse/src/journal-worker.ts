@@ -55,14 +55,18 @@ const open = (): DatabaseSync => {
   closeSync(openSync(file, 'a', 0o600))
   const made = new DatabaseSync(file)
   made.exec(
-    'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY',
+    'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; ' +
+      'PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY',
   )
   made.exec('BEGIN IMMEDIATE')
   const version = Number(made.prepare('PRAGMA user_version').get()?.['user_version'])
   if (version > layout) throw new Error(`its layout is ${version}, newer than this program's ${layout}`)
   made.exec(`
-    CREATE TABLE IF NOT EXISTS journal (position INTEGER PRIMARY KEY, table_name TEXT NOT NULL, row_texts TEXT NOT NULL, row_count INTEGER NOT NULL);
-    CREATE TABLE IF NOT EXISTS jobs (job_id TEXT PRIMARY KEY, labels TEXT NOT NULL, rows_written INTEGER NOT NULL, created_ms INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS journal (
+      position INTEGER PRIMARY KEY, table_name TEXT NOT NULL, row_texts TEXT NOT NULL, row_count INTEGER NOT NULL);
+    CREATE TABLE IF NOT EXISTS jobs (
+      job_id TEXT PRIMARY KEY, labels TEXT NOT NULL, rows_written INTEGER NOT NULL, created_ms INTEGER NOT NULL
+    ) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     PRAGMA user_version=${layout};`)
   made.prepare('DELETE FROM jobs WHERE created_ms < ?').run(forget_before_ms)

@@ -1,9 +1,7 @@
 /**
  * Small rows, durable before they reach DuckDB: `write` resolves when the rows, and the job id they may carry, are in
- * the file. What is
- * asked for while a group is being written becomes the next group. The journal knows nothing of tables; the engine
- * takes what is pending,
- * puts it into DuckDB together with its position, and says so.
+ * the file. What is asked for while a group is being written becomes the next group. The journal knows nothing of
+ * tables; the engine takes what is pending, puts it into DuckDB together with its position, and says so.
  */
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -37,51 +35,51 @@ const largestGroup = 2_000
 const groupsInFlight = 2
 const dropSoonMs = 1_000
 
-/**
- * `forget_before_ms`: job ids that are older may go. `onPending` hears of entries as they became durable, before
- * whoever wrote them.
- */
-export const openJournal = async (
-  file: string,
-  forget_before_ms: number,
-  onPending: (entries: readonly Entry[]) => void,
-): Promise<Journal> => {
+type Failed = NonNullable<Answer['failed']>
+const faultOf = (file: string, { message, errcode }: Failed): AppError =>
+  (errcode ?? 0) % 256 === 13 || /ENOSPC/.test(message)
+    ? new AppError(
+        'DISK_FULL',
+        `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`,
+      )
+    : new AppError('UNAVAILABLE', `${file}: cannot be read or written (${message}); see to the disk and start again`)
+const cannotOpen = (file: string, { message, held_by }: Failed): AppError =>
+  held_by === undefined
+    ? new AppError(
+        'SETTING_INVALID',
+        `${file} cannot be opened (${message}): expected a journal, or none yet, in a folder where this user may write`,
+      )
+    : new AppError(
+        'SETTING_INVALID',
+        `${file} is in use by ${held_by}: stop that one, or give this one another data folder`,
+      )
+
+/** The thread that has the file: requests by number, each with its answer. */
+interface JournalThread {
+  opened: Opened
+  ask(request: WithoutNumber): Promise<unknown>
+  /** Why it answers no more. */
+  ended(): AppError | undefined
+  exited: Promise<void>
+}
+const openThread = async (file: string, forget_before_ms: number): Promise<JournalThread> => {
   const worker = new Worker(join(import.meta.dirname, 'journal-worker.ts'), { workerData: { file, forget_before_ms } })
   const calls = new Map<number, { resolve(result: unknown): void; reject(error: Error): void }>()
   let n = 0
-  let well = true
   let ended: AppError | undefined
-
-  const fault = ({ message, errcode }: NonNullable<Answer['failed']>): AppError =>
-    (errcode ?? 0) % 256 === 13 || /ENOSPC/.test(message)
-      ? new AppError(
-          'DISK_FULL',
-          `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`,
-        )
-      : new AppError('UNAVAILABLE', `${file}: cannot be read or written (${message}); see to the disk and start again`)
-  const cannotOpen = ({ message, held_by }: NonNullable<Answer['failed']>): AppError =>
-    held_by === undefined
-      ? new AppError(
-          'SETTING_INVALID',
-          `${file} cannot be opened (${message}): expected a journal, or none yet, in a folder where this user may write`,
-        )
-      : new AppError(
-          'SETTING_INVALID',
-          `${file} is in use by ${held_by}: stop that one, or give this one another data folder`,
-        )
   const end = (why: string) => {
     ended ??= new AppError('UNAVAILABLE', `${file}: ${why}`)
     for (const { reject } of calls.values()) reject(ended)
     calls.clear()
   }
   worker.on('message', ({ n: number, result, failed }: Answer) => {
-    const entry = calls.get(number)
+    const call = calls.get(number)
     calls.delete(number)
-    if (failed === undefined) entry?.resolve(result)
-    else entry?.reject(number === 0 ? cannotOpen(failed) : fault(failed))
+    if (failed === undefined) call?.resolve(result)
+    else call?.reject(number === 0 ? cannotOpen(file, failed) : faultOf(file, failed))
   })
-  worker.on('error', (error) => {
-    end(`the thread that writes it failed (${error.message}); start again`)
+  worker.on('error', (error: unknown) => {
+    end(`the thread that writes it failed (${error instanceof Error ? error.message : String(error)}); start again`)
   })
   const exited = new Promise<void>((resolve) => {
     worker.on('exit', () => {
@@ -93,15 +91,31 @@ export const openJournal = async (
     new Promise<unknown>((resolve, reject) => {
       calls.set(number, { resolve, reject })
     })
-  const ask = (request: WithoutNumber): Promise<unknown> => {
-    if (ended !== undefined) return Promise.reject(ended)
-    n += 1
-    const answer = answered(n)
-    worker.postMessage({ ...request, n } satisfies Request)
-    return answer
+  return {
+    opened: (await answered(0)) as Opened,
+    ask: (request) => {
+      if (ended !== undefined) return Promise.reject(ended)
+      n += 1
+      const answer = answered(n)
+      worker.postMessage({ ...request, n } satisfies Request)
+      return answer
+    },
+    ended: () => ended,
+    exited,
   }
+}
 
-  const opened = (await answered(0)) as Opened
+/**
+ * `forget_before_ms`: job ids that are older may go. `onPending` hears of entries as they became durable, before
+ * whoever wrote them.
+ */
+export const openJournal = async (
+  file: string,
+  forget_before_ms: number,
+  onPending: (entries: readonly Entry[]) => void,
+): Promise<Journal> => {
+  const { opened, ask, ended, exited } = await openThread(file, forget_before_ms)
+  let well = true
   const pending: Entry[] = opened.entries
   let position = Math.max(opened.last, pending.at(-1)?.position ?? 0)
   let applied = 0
@@ -145,7 +159,11 @@ export const openJournal = async (
     pending,
     write: (table, rows, count, job) =>
       new Promise((resolve, reject) => {
-        if (ended !== undefined) return reject(ended)
+        const end = ended()
+        if (end !== undefined) {
+          reject(end)
+          return
+        }
         position += 1
         gathered.push({
           entry: { position, table, rows, count, ...(job === undefined ? {} : { job }) },
@@ -166,7 +184,7 @@ export const openJournal = async (
       if (drop !== undefined || applied <= dropped) return
       drop = setTimeout(() => {
         drop = undefined
-        if (ended !== undefined || applied <= dropped) return
+        if (ended() !== undefined || applied <= dropped) return
         const now = applied
         ask({ kind: 'write', entries: [], applied: now }).then(
           () => {
@@ -179,11 +197,11 @@ export const openJournal = async (
       }, dropSoonMs)
       drop.unref()
     },
-    healthy: () => well && ended === undefined,
+    healthy: () => well && ended() === undefined,
     close: async () => {
       clearTimeout(drop)
       while (gathered.length > 0 || inFlight > 0) await new Promise((resolve) => setImmediate(resolve))
-      if (ended === undefined) {
+      if (ended() === undefined) {
         await ask({ kind: 'write', entries: [], applied }).catch(() => undefined)
         await ask({ kind: 'close' })
       }

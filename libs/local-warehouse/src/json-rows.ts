@@ -1,11 +1,12 @@
 /**
  * Rows of JSON texts, taken apart here instead of by DuckDB, which needs ten milliseconds to plan what takes ten
- * microseconds to do. It gives
- * what the statement would give, or undefined wherever that is not certain: then DuckDB runs the statement.
+ * microseconds to do. It gives what the statement would give, or undefined wherever that is not certain: then DuckDB
+ * runs the statement.
  */
 import type { Column } from '@convergence/contracts'
 import type { Row } from '@convergence/warehouse'
 import type { JsonRows } from '@convergence/googlesql'
+import { textOf } from './text-of.ts'
 
 /** What is not certain. */
 const unsure = Symbol('unsure')
@@ -24,7 +25,7 @@ const isInt64 = (text: string): boolean =>
 /** A scalar of JSON as the column's value. */
 const valueOf = (column: Column, value: unknown): unknown => {
   if (value === undefined || value === null || typeof value === 'object') return null
-  const text = String(value)
+  const text = textOf(value)
   switch (column.type) {
     case 'STRING':
       return typeof value === 'number' && /e/.test(text) ? unsure : text
@@ -35,7 +36,7 @@ const valueOf = (column: Column, value: unknown): unknown => {
     case 'FLOAT64':
       return /^-?\d{1,15}(\.\d{1,15})?$/.test(text) ? text : unsure
     case 'BOOL':
-      return text === 'true' ? true : text === 'false' ? false : unsure
+      return text === 'true' || text === 'false' ? text === 'true' : unsure
     case 'DATE':
       return isDate(text) ? text : unsure
     case 'TIMESTAMP':

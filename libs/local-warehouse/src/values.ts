@@ -1,7 +1,6 @@
 /**
  * Types and values between GoogleSQL's terms (columns, rows as JSON) and DuckDB's. Rows come in as JSON text and DuckDB
- * itself parses
- * them; they go out value by value, because JSON numbers would lose digits.
+ * itself parses them; they go out value by value, because JSON numbers would lose digits.
  */
 import {
   BIGINT,
@@ -10,6 +9,7 @@ import {
   DATE,
   DECIMAL,
   DOUBLE,
+  DuckDBArrayValue,
   DuckDBBlobValue,
   DuckDBDateValue,
   DuckDBDecimalValue,
@@ -26,19 +26,21 @@ import {
   TIMESTAMPTZ,
   VARCHAR,
 } from '@duckdb/node-api'
-import type { DuckDBArrayType, DuckDBListType, DuckDBStructType, DuckDBType, DuckDBValue } from '@duckdb/node-api'
+import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, Row } from '@convergence/warehouse'
 import { parseTypeName } from '@convergence/googlesql/types'
 import type { Type } from '@convergence/googlesql/types'
+import { textOf } from './text-of.ts'
 
 /** One name in double quotes, safe in any statement. */
 export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 /** One text literal. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
-const scalarTypes: Readonly<Record<Exclude<ColumnType, 'STRUCT'>, string>> = {
+type ScalarType = Exclude<ColumnType, 'STRUCT'>
+const scalarTypes: Readonly<Record<ScalarType, string>> = {
   STRING: 'VARCHAR',
   BYTES: 'BLOB',
   INT64: 'BIGINT',
@@ -52,44 +54,51 @@ const scalarTypes: Readonly<Record<Exclude<ColumnType, 'STRUCT'>, string>> = {
   DATETIME: 'TIMESTAMP',
   JSON: 'JSON',
 }
-/** The type of a column in DuckDB's words. */
-export const typeOf = (column: Column): string => {
-  const one =
-    column.type === 'STRUCT'
-      ? `STRUCT(${(column.fields ?? []).map((field) => `${quoted(field.name)} ${typeOf(field)}`).join(', ')})`
-      : scalarTypes[column.type]
+/** The type of a column in DuckDB's words, its scalars as `scalar` calls them. */
+export const typeWith = (column: Column, scalar: (type: ScalarType) => string): string => {
+  const field = (own: Column): string => `${quoted(own.name)} ${typeWith(own, scalar)}`
+  const one = column.type === 'STRUCT' ? `STRUCT(${(column.fields ?? []).map(field).join(', ')})` : scalar(column.type)
   return column.mode === 'REPEATED' ? `${one}[]` : one
 }
+export const scalarType = (type: ScalarType): string => scalarTypes[type]
+/** The type of a column in DuckDB's words. */
+export const typeOf = (column: Column): string => typeWith(column, scalarType)
 
 // ---- rows in: as JSON text
 
 /** What of a JSON value DuckDB first takes as text, for its own reading of numbers is by way of DOUBLE. */
-const textType = (column: Column): string => {
-  const one =
-    column.type === 'STRUCT'
-      ? `STRUCT(${(column.fields ?? []).map((field) => `${quoted(field.name)} ${textType(field)}`).join(', ')})`
-      : column.type === 'JSON'
-        ? 'JSON'
-        : 'VARCHAR'
-  return column.mode === 'REPEATED' ? `${one}[]` : one
-}
+const textScalar = (type: ScalarType): string => (type === 'JSON' ? 'JSON' : 'VARCHAR')
+const textType = (column: Column): string => typeWith(column, textScalar)
 const structure = (column: Column): unknown => {
   const one =
     column.type === 'STRUCT'
       ? Object.fromEntries((column.fields ?? []).map((field) => [field.name, structure(field)]))
-      : column.type === 'JSON'
-        ? 'JSON'
-        : 'VARCHAR'
+      : textScalar(column.type)
   return column.mode === 'REPEATED' ? [one] : one
 }
+/** A list of which each value is converted; `depth` keeps names of lists in lists apart. */
+export const eachOf = (value: string, depth: number, convert: (one: string) => string): string =>
+  `list_transform(${value}, lambda x${depth}: ${convert(`x${depth}`)})`
 /** Whether there are BYTES in it, which a cast of DuckDB's would take as they stand instead of reading their base64. */
 export const holdsBytes = ({ type, fields = [] }: Column): boolean => type === 'BYTES' || fields.some(holdsBytes)
 const fromText = (value: string, column: Column, depth = 0): string => {
   if (!holdsBytes(column)) return typeOf(column) === textType(column) ? value : `CAST(${value} AS ${typeOf(column)})`
   if (column.mode === 'REPEATED')
-    return `list_transform(${value}, lambda x${depth}: ${fromText(`x${depth}`, { ...column, mode: 'NULLABLE' }, depth + 1)})`
+    return eachOf(value, depth, (one) => fromText(one, { ...column, mode: 'NULLABLE' }, depth + 1))
   if (column.type === 'BYTES') return `from_base64(${value})`
-  return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${(column.fields ?? []).map((field) => `${quoted(field.name)} := ${fromText(`${value}.${quoted(field.name)}`, field, depth)}`).join(', ')}) END`
+  return packed(value, column, (field, own) => fromText(own, field, depth))
+}
+/** A record of which each field is converted by itself; NULL stays NULL. */
+export const packed = (
+  value: string,
+  { fields = [] }: Column,
+  convert: (field: Column, value: string) => string,
+): string => {
+  const converted = fields.map((field) => {
+    const name = quoted(field.name)
+    return `${name} := ${convert(field, `${value}.${name}`)}`
+  })
+  return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${converted.join(', ')}) END`
 }
 /** Selects the columns of rows that are bound as one JSON array, `$1`. */
 export const rowsFromJson = (columns: readonly Column[]): string => {
@@ -97,7 +106,9 @@ export const rowsFromJson = (columns: readonly Column[]): string => {
     const value = fromText(`r.${quoted(column.name)}`, column)
     return column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value
   })
-  return `SELECT ${values.join(', ')} FROM (SELECT unnest(from_json($1::JSON, ${literal(JSON.stringify([Object.fromEntries(columns.map((column) => [column.name, structure(column)]))]))})) AS r)`
+  const shape = [Object.fromEntries(columns.map((column) => [column.name, structure(column)]))]
+  const rows = `SELECT unnest(from_json($1::JSON, ${literal(JSON.stringify(shape))})) AS r`
+  return `SELECT ${values.join(', ')} FROM (${rows})`
 }
 
 // ---- what a text says
@@ -246,9 +257,10 @@ const isText =
 /** The journal passes texts on as they are, and DuckDB takes fewer forms than BigQuery. */
 const dateText = /^\d{4}-\d\d-\d\d$/
 const timeText = /^\d\d:\d\d(:\d\d(\.\d+)?)?$/
-const timestampText =
-  /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?$|^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| ?UTC|[+-]\d\d(:?\d\d)?)$/
-/** What our own services write, told at one look: a row of theirs has several of it. */
+const civilForm = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?)?$/
+const zonedForm = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| ?UTC|[+-]\d\d(:?\d\d)?)$/
+const isTimestampText = (text: string): boolean => civilForm.test(text) || zonedForm.test(text)
+/** What our own services write, recognised at one look: a row of theirs has several of it. */
 const usualInstant = /^[1-9]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/
 const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
   STRING: (value) => typeof value === 'string',
@@ -262,8 +274,8 @@ const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
   TIME: (value) => isText('TIME')(value) && timeText.test(value as string),
   TIMESTAMP: (value) =>
     (typeof value === 'string' && usualInstant.test(value)) ||
-    (isText('TIMESTAMP')(value) && timestampText.test(value as string)),
-  DATETIME: (value) => isText('DATETIME')(value) && timestampText.test(value as string),
+    (isText('TIMESTAMP')(value) && isTimestampText(value as string)),
+  DATETIME: (value) => isText('DATETIME')(value) && isTimestampText(value as string),
   JSON: () => true,
   STRUCT: (value) => typeof value === 'object' && value !== null,
 }
@@ -286,7 +298,8 @@ export const assertRows = (table: string, columns: readonly Column[], rows: read
       if (!right)
         throw new AppError(
           'QUERY_INVALID',
-          `${table}.${name}: expected ${mode === 'REPEATED' ? `an array of ${type}` : type}, got ${Array.isArray(value) ? 'an array' : typeof value}`,
+          `${table}.${name}: expected ${mode === 'REPEATED' ? `an array of ${type}` : type}, ` +
+            `got ${Array.isArray(value) ? 'an array' : typeof value}`,
         )
     }
     if (Object.keys(row).length === known) continue
@@ -315,13 +328,11 @@ export const misfitOf = (columns: readonly Column[], row: unknown, path = ''): M
       return { path: own, expected: `an array of ${column.type}`, got: value }
     for (const one of column.mode === 'REPEATED' ? (value as unknown[]) : [value]) {
       if (one === null) continue
-      const inner =
-        column.type === 'STRUCT'
-          ? misfitOf(column.fields ?? [], one, own)
-          : fits[column.type](one) || (column.type === 'STRING' && typeof one !== 'object')
-            ? undefined
-            : { path: own, expected: column.type, got: one }
-      if (inner !== undefined) return inner
+      if (column.type === 'STRUCT') {
+        const inner = misfitOf(column.fields ?? [], one, own)
+        if (inner !== undefined) return inner
+      } else if (!fits[column.type](one) && (column.type !== 'STRING' || typeof one === 'object'))
+        return { path: own, expected: column.type, got: one }
     }
   }
   return undefined
@@ -330,8 +341,19 @@ export const misfitOf = (columns: readonly Column[], row: unknown, path = ''): M
 // ---- rows out
 
 type Convert = (value: DuckDBValue) => unknown
-const decimal = (value: DuckDBDecimalValue): string => {
-  const text = value.toString()
+/**
+ * A value of the client library as one of its classes. DuckDBValue is a union of all of them: which one a column's
+ * values are follows from the column's type, which TypeScript does not see.
+ */
+const instanceOf = <T>(value: DuckDBValue, kind: abstract new (...values: never[]) => T): T => {
+  if (value instanceof kind) return value
+  throw new TypeError(`expected a ${kind.name} of DuckDB, got ${typeof value}`)
+}
+/** A list's values; those of an ARRAY, a list of one length, have a class of their own. */
+const itemsOf = (value: DuckDBValue): readonly DuckDBValue[] =>
+  value instanceof DuckDBArrayValue ? value.items : instanceOf(value, DuckDBListValue).items
+const decimal = (value: DuckDBValue): string => {
+  const text = String(value)
   return text.includes('.') ? text.replace(/\.?0+$/, '') : text
 }
 /** RFC 3339 in UTC with milliseconds, as Date has it; with microseconds where there are some. */
@@ -340,7 +362,8 @@ const instant = (micros: bigint): string => {
   const text = new Date(Number((micros - rest) / 1000n)).toISOString()
   if (rest === 0n) return text
   if (rest > 0n) return `${text.slice(0, -1)}${String(rest).padStart(3, '0')}Z`
-  return `${new Date(Number((micros - rest) / 1000n) - 1).toISOString().slice(0, -1)}${String(1000n + rest).padStart(3, '0')}Z`
+  const before = new Date(Number((micros - rest) / 1000n) - 1).toISOString().slice(0, -1)
+  return `${before}${String(1000n + rest).padStart(3, '0')}Z`
 }
 const civil = (micros: bigint): string => instant(micros).slice(0, -1).replace(/\.0+$/, '')
 const whole = (value: bigint): number | string =>
@@ -362,31 +385,31 @@ const converter = (type: DuckDBType): Convert => {
     case DuckDBTypeId.FLOAT:
       return (value) => (typeof value === 'number' && !Number.isFinite(value) ? String(value) : value)
     case DuckDBTypeId.DECIMAL:
-      return orNull((value) => decimal(value as DuckDBDecimalValue))
+      return orNull(decimal)
     case DuckDBTypeId.DATE:
       return orNull((value) => String(value))
     case DuckDBTypeId.TIME:
       return orNull((value) => String(value))
     case DuckDBTypeId.TIMESTAMP_TZ:
-      return orNull((value) => instant((value as DuckDBTimestampTZValue).micros))
+      return orNull((value) => instant(instanceOf(value, DuckDBTimestampTZValue).micros))
     case DuckDBTypeId.TIMESTAMP:
-      return orNull((value) => civil((value as DuckDBTimestampValue).micros))
+      return orNull((value) => civil(instanceOf(value, DuckDBTimestampValue).micros))
     case DuckDBTypeId.BLOB:
-      return orNull((value) => Buffer.from((value as DuckDBBlobValue).bytes).toString('base64'))
+      return orNull((value) => Buffer.from(instanceOf(value, DuckDBBlobValue).bytes).toString('base64'))
     case DuckDBTypeId.VARCHAR:
       return type.alias === 'JSON' ? orNull((value) => JSON.parse(value as string) as unknown) : (value) => value
     case DuckDBTypeId.LIST:
     case DuckDBTypeId.ARRAY: {
-      const one = converter((type as DuckDBListType | DuckDBArrayType).valueType)
+      const one = converter(type.valueType)
       // A NULL array reads as an empty one.
-      return (value) => (value === null ? [] : (value as DuckDBListValue).items.map(one))
+      return (value) => (value === null ? [] : itemsOf(value).map(one))
     }
     case DuckDBTypeId.STRUCT: {
-      const { entryNames, entryTypes } = type as DuckDBStructType
+      const { entryNames, entryTypes } = type
       const fields = entryNames.map((name, k) => [name, converter(entryTypes[k] ?? VARCHAR)] as const)
       return orNull((value) =>
         Object.fromEntries(
-          fields.map(([name, convert]) => [name, convert((value as DuckDBStructValue).entries[name] ?? null)]),
+          fields.map(([name, convert]) => [name, convert(instanceOf(value, DuckDBStructValue).entries[name] ?? null)]),
         ),
       )
     }
@@ -423,7 +446,7 @@ export interface Cell {
 export interface WireRow {
   f: Cell[]
 }
-const wireInstant = (value: DuckDBValue): string => String((value as DuckDBTimestampTZValue).micros)
+const wireInstant = (value: DuckDBValue): string => String(instanceOf(value, DuckDBTimestampTZValue).micros)
 /**
  * How a value of this DuckDB type goes out by the REST API: everything scalar is text, a TIMESTAMP its microseconds.
  */
@@ -431,16 +454,9 @@ const wireConverter = (type: DuckDBType): Convert => {
   switch (type.typeId) {
     case DuckDBTypeId.DOUBLE:
     case DuckDBTypeId.FLOAT:
+      // NaN and the infinities are spelled as JavaScript spells them.
       return orNull((value) =>
-        Number.isNaN(value)
-          ? 'NaN'
-          : value === Infinity
-            ? 'Infinity'
-            : value === -Infinity
-              ? '-Infinity'
-              : Number.isInteger(value) && Math.abs(Number(value)) < 1e15
-                ? `${String(value)}.0`
-                : String(value),
+        Number.isInteger(value) && Math.abs(Number(value)) < 1e15 ? `${String(value)}.0` : String(value),
       )
     case DuckDBTypeId.TIME:
       // Clients take seconds without a fraction, or with six digits.
@@ -448,7 +464,7 @@ const wireConverter = (type: DuckDBType): Convert => {
     case DuckDBTypeId.TIMESTAMP_TZ:
       return orNull(wireInstant)
     case DuckDBTypeId.TIMESTAMP:
-      return orNull((value) => civil((value as DuckDBTimestampValue).micros))
+      return orNull((value) => civil(instanceOf(value, DuckDBTimestampValue).micros))
     case DuckDBTypeId.VARCHAR:
       return (value) => value
     case DuckDBTypeId.DECIMAL:
@@ -456,14 +472,16 @@ const wireConverter = (type: DuckDBType): Convert => {
       return converter(type)
     case DuckDBTypeId.LIST:
     case DuckDBTypeId.ARRAY: {
-      const one = wireConverter((type as DuckDBListType | DuckDBArrayType).valueType)
-      return (value) => (value === null ? [] : (value as DuckDBListValue).items.map((item) => ({ v: one(item) })))
+      const one = wireConverter(type.valueType)
+      return (value) => (value === null ? [] : itemsOf(value).map((item) => ({ v: one(item) })))
     }
     case DuckDBTypeId.STRUCT: {
-      const { entryNames, entryTypes } = type as DuckDBStructType
+      const { entryNames, entryTypes } = type
       const fields = entryNames.map((name, k) => [name, wireConverter(entryTypes[k] ?? VARCHAR)] as const)
       return orNull((value) => ({
-        f: fields.map(([name, convert]) => ({ v: convert((value as DuckDBStructValue).entries[name] ?? null) })),
+        f: fields.map(([name, convert]) => ({
+          v: convert(instanceOf(value, DuckDBStructValue).entries[name] ?? null),
+        })),
       }))
     }
     default:
@@ -488,10 +506,10 @@ interface Binding {
   read(value: unknown): DuckDBValue
 }
 const parameterTypes: Readonly<Record<string, Binding>> = {
-  STRING: { type: VARCHAR, read: (value) => String(value) },
+  STRING: { type: VARCHAR, read: textOf },
   BYTES: {
     type: BLOB,
-    read: (value) => new DuckDBBlobValue(value instanceof Uint8Array ? value : Buffer.from(String(value), 'base64')),
+    read: (value) => new DuckDBBlobValue(value instanceof Uint8Array ? value : Buffer.from(textOf(value), 'base64')),
   },
   INT64: {
     type: BIGINT,
@@ -509,10 +527,10 @@ const parameterTypes: Readonly<Record<string, Binding>> = {
       return number
     },
   },
-  NUMERIC: { type: DECIMAL(38, 9), read: (value) => new DuckDBDecimalValue(scaled(String(value), 9), 38, 9) },
+  NUMERIC: { type: DECIMAL(38, 9), read: (value) => new DuckDBDecimalValue(scaled(textOf(value), 9), 38, 9) },
   BIGNUMERIC: {
     type: DECIMAL(38, 18),
-    read: (value) => new DuckDBDecimalValue(scaled(String(value), 18, true), 38, 18),
+    read: (value) => new DuckDBDecimalValue(scaled(textOf(value), 18, true), 38, 18),
   },
   BOOL: {
     type: BOOLEAN,
@@ -521,14 +539,14 @@ const parameterTypes: Readonly<Record<string, Binding>> = {
       return value === true || value === 'true'
     },
   },
-  DATE: { type: DATE, read: (value) => new DuckDBDateValue(Number(dateOf(String(value)) / 86_400_000_000n)) },
-  TIME: { type: TIME, read: (value) => new DuckDBTimeValue(timeOf(String(value))) },
+  DATE: { type: DATE, read: (value) => new DuckDBDateValue(Number(dateOf(textOf(value)) / 86_400_000_000n)) },
+  TIME: { type: TIME, read: (value) => new DuckDBTimeValue(timeOf(textOf(value))) },
   TIMESTAMP: {
     type: TIMESTAMPTZ,
     read: (value) =>
-      new DuckDBTimestampTZValue(micros(value instanceof Date ? value.toISOString() : String(value), 'zoned')),
+      new DuckDBTimestampTZValue(micros(value instanceof Date ? value.toISOString() : textOf(value), 'zoned')),
   },
-  DATETIME: { type: TIMESTAMP, read: (value) => new DuckDBTimestampValue(micros(String(value), 'civil')) },
+  DATETIME: { type: TIMESTAMP, read: (value) => new DuckDBTimestampValue(micros(textOf(value), 'civil')) },
   JSON: { type: VARCHAR, read: (value) => (typeof value === 'string' ? value : JSON.stringify(value)) },
 }
 
@@ -581,17 +599,16 @@ export const bind = (parameters: readonly QueryParameter[]): Bound => {
     if (parsed === undefined || known === undefined)
       throw new AppError(
         'QUERY_UNSUPPORTED',
-        `parameter @${name}: type ${type} is not supported by the local warehouse; scalars, and arrays of them and of records, are`,
+        `parameter @${name}: type ${type} is not supported by the local warehouse; ` +
+          'scalars, and arrays of them and of records, are',
       )
     try {
       bound.values[name] = (value === null || value === undefined) && parsed.k !== 'ARRAY' ? null : known.read(value)
     } catch {
       const wrong: unknown =
         Array.isArray(value) && parsed.k === 'ARRAY' ? value.find((one: unknown) => !isRead(parsed.of, one)) : value
-      throw new AppError(
-        'QUERY_INVALID',
-        `parameter @${name}: expected ${type}, got ${typeof wrong}${typeof wrong === 'string' && wrong.length <= 40 ? ` '${wrong}'` : ''}`,
-      )
+      const text = typeof wrong === 'string' && wrong.length <= 40 ? ` '${wrong}'` : ''
+      throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof wrong}${text}`)
     }
     bound.types[name] = known.type
   }

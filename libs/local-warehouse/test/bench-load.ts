@@ -54,8 +54,12 @@ function* lines(): Generator<string> {
   for (let k = 0; k < rows; k++) {
     const cost = k % 7 === 0 ? `${(k % 97) + 1}.81E-8` : (((k * 2654435761) % 100_000_007) / 1e8).toFixed(10)
     text.push(
-      `id${(k * 2654435761) % 4294967296},123456789012,2025-11-01T00:00:00Z,${100000000000 + (k % 40)},Usage,2025-11-${String(1 + (k % 30)).padStart(2, '0')}T0${k % 10}:00:00Z,AmazonEC2,USE1-BoxUsage:m5.large,RunInstances,i-${k % 5000},` +
-        `${(k % 24) / 3},USD,0.0960000000,${cost},${cost},"$0.096 per On Demand, Linux m5.large",us-east-1,team-${k % 12},${k % 3 === 0 ? 'prod' : ''},${fillers.map((_, n) => (n % 3 === 0 ? `v${k % 11}` : '')).join(',')}\n`,
+      `id${(k * 2654435761) % 4294967296},123456789012,2025-11-01T00:00:00Z,${100000000000 + (k % 40)},Usage,` +
+        `2025-11-${String(1 + (k % 30)).padStart(2, '0')}T0${k % 10}:00:00Z,AmazonEC2,USE1-BoxUsage:m5.large,` +
+        `RunInstances,i-${k % 5000},` +
+        `${(k % 24) / 3},USD,0.0960000000,${cost},${cost},"$0.096 per On Demand, Linux m5.large",us-east-1,` +
+        `team-${k % 12},${k % 3 === 0 ? 'prod' : ''},` +
+        `${fillers.map((_, n) => (n % 3 === 0 ? `v${k % 11}` : '')).join(',')}\n`,
     )
     if (text.length === 2_000) yield text.splice(0).join('')
   }
@@ -86,7 +90,8 @@ const columns: LoadColumn[] = [
 try {
   await pipeline(Readable.from(lines()), createGzip({ level: 1 }), createWriteStream(path))
   console.log(
-    `${rows} rows, ${(statSync(path).size / 1e6).toFixed(0)} MB csv.gz, ${header.length} columns in the file, ${columns.length} in the table`,
+    `${rows} rows, ${(statSync(path).size / 1e6).toFixed(0)} MB csv.gz, ${header.length} columns in the file, ` +
+      `${columns.length} in the table`,
   )
   let peak = 0
   const sampling = setInterval(() => {
@@ -115,7 +120,8 @@ try {
     )
     const seconds = (performance.now() - began) / 1000
     console.log(
-      `engine: ${rows_written} rows in ${seconds.toFixed(2)} s, ${Math.round(rows_written / seconds)} rows/s, ${cpuSeconds(spent)} s of processor, peak memory so far ${(peak / 1e6).toFixed(0)} MB`,
+      `engine: ${rows_written} rows in ${seconds.toFixed(2)} s, ${Math.round(rows_written / seconds)} rows/s, ` +
+        `${cpuSeconds(spent)} s of processor, peak memory so far ${(peak / 1e6).toFixed(0)} MB`,
     )
   }
   await warehouse.close()

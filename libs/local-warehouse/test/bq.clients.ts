@@ -51,9 +51,8 @@ describe('BigQuery front and bq', function () {
         ],
         { cwd: folder, env, timeout: 30_000 },
       ).catch((error: unknown) => {
-        throw new Error(
-          `bq ${words.join(' ')}: ${String((error as { stdout?: string }).stdout ?? '')}${String((error as { stderr?: string }).stderr ?? '')}`,
-        )
+        const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+        throw new Error(`bq ${words.join(' ')}: ${stdout}${stderr}`)
       })
       return stdout
     }

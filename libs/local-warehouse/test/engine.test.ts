@@ -120,7 +120,8 @@ describe('warehouse engine', function () {
       ).to.have.deep.members(texts)
     }))
 
-  it('loses nothing that was acknowledged when it is killed, and doubles nothing', async () => {
+  it('loses nothing that was acknowledged when it is killed, and doubles nothing', async function () {
+    this.timeout(120_000)
     const folder = makeFolder()
     const said: Record<string, number> = { appended: -1, committed: -1, job: -1, read: -1 }
     try {
@@ -241,7 +242,8 @@ describe('warehouse engine', function () {
     const destination = { project_id: 'local', dataset: 'acme', table: 'counts', write_mode: 'append' } as const
     // Takes minutes.
     const query =
-      'SELECT COUNTIF(MOD(a * b, c) = 1) AS n FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000)) AS b, UNNEST(GENERATE_ARRAY(1, 10000)) AS c'
+      'SELECT COUNTIF(MOD(a * b, c) = 1) AS n FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a, ' +
+      'UNNEST(GENERATE_ARRAY(1, 10000)) AS b, UNNEST(GENERATE_ARRAY(1, 10000)) AS c'
     try {
       await engine.ensureDataset('acme')
       for (let ms = 0; ms < 40; ms++) {
@@ -315,11 +317,13 @@ describe('warehouse engine', function () {
         await work(load, () => warehouse.query({ query: 'SELECT * FROM loaded', default_dataset: 'acme' }), folder)
       })
 
-    it('takes CSV with a byte-order mark, CRLF, quotes, other columns and another order, packed or not, as one job', () =>
+    it('takes CSV with a byte-order mark, CRLF, quotes, more columns, another order, packed or not, as one job', () =>
       loading(async (load, rows) => {
         expect(
           await load({
-            'a.csv.gz': `\ufeff${csv.trim()},more\r\ni1,1.81E-8,1/2/2025,7,"""k"": 1",red,,x\r\n"i ""2""",,12/31/2025,,,,prod,\r\n`,
+            'a.csv.gz':
+              `\ufeff${csv.trim()},more\r\ni1,1.81E-8,1/2/2025,7,"""k"": 1",red,,x\r\n"i ""2""",,12/31/2025,,,,` +
+              'prod,\r\n',
             'b.csv': 'day,cost,line/id,info\n3/4/2025,-0.5,"two\nlines",{}\n',
           }),
         ).to.equal(3)
@@ -346,12 +350,14 @@ describe('warehouse engine', function () {
       [
         'more digits than the type has',
         `${csv}x,0.1234567890123456789,1/2/2025,,,,\n`,
-        "bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got '0.1234567890123456789'",
+        'bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 20 digits before the point and 18 after ' +
+          "it, got '0.1234567890123456789'",
       ],
       [
         'more digits by an exponent',
         `${csv}x,1.5E-18,1/2/2025,,,,\n`,
-        "bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got '1.5E-18'",
+        'bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 20 digits before the point and 18 after ' +
+          "it, got '1.5E-18'",
       ],
       [
         'a fraction for a whole number',
@@ -406,7 +412,8 @@ describe('warehouse engine', function () {
     const mixed: [string, string, number][] = [
       [
         'an LF among CRLF',
-        `\ufeff${crlf}"two\r\nlines, ""\n""",1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\nx,1,1/2/2025,,,,e\r\n`,
+        `\ufeff${crlf}"two\r\nlines, ""\n""",1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\nx,1,` +
+          '1/2/2025,,,,e\r\n',
         4,
       ],
       ['an LF at the end', `${crlf}x,1,1/2/2025,,,,e\r\nx,1,1/2/2025,,,,e\n`, 2],
@@ -443,7 +450,9 @@ describe('warehouse engine', function () {
     it('takes digits as they are: trailing zeros, exponents, signs', () =>
       loading(async (load, rows) => {
         await load({
-          'n.csv': `${csv}a,0.1234567890123456780000,1/2/2025,,,,\nb,10E-19,1/2/2025,,,,\nc,+12345678901234567890.5,1/2/2025,,,,\nd,-1e3,1/2/2025,,,,\ne,.5,1/2/2025,,,,\n`,
+          'n.csv':
+            `${csv}a,0.1234567890123456780000,1/2/2025,,,,\nb,10E-19,1/2/2025,,,,\nc,+12345678901234567890.5,` +
+            '1/2/2025,,,,\nd,-1e3,1/2/2025,,,,\ne,.5,1/2/2025,,,,\n',
         })
         expect(
           (await rows()).sort((a, b) => (String(a['id']) < String(b['id']) ? -1 : 1)).map(({ cost }) => cost),
@@ -520,7 +529,7 @@ describe('warehouse engine', function () {
           { id: 'b', cost: '0.5', at: null, project: null, credits: [] },
         ])
       }))
-    it('takes nested and repeated BIGNUMERIC of NDJSON as it is written, and refuses digits that it cannot hold instead of rounding them', () =>
+    it('takes nested and repeated BIGNUMERIC of NDJSON as written, and refuses digits that it cannot hold', () =>
       loading(async (load, rows) => {
         const columns: Column[] = [
           { name: 'id', type: 'STRING', mode: 'REQUIRED' },
@@ -564,11 +573,13 @@ describe('warehouse engine', function () {
         for (const [line, message] of [
           [
             '{"id":"b","many":["0.0000000000000000001"]}',
-            "column many: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got '0.0000000000000000001'",
+            'column many: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got ' +
+              "'0.0000000000000000001'",
           ],
           [
             '{"id":"b","deep":{"list":[{"amount":"1.1234567890123456789"}]}}',
-            "column deep.list.amount: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got '1.1234567890123456789'",
+            'column deep.list.amount: expected BIGNUMERIC with at most 20 digits before the point and 18 after ' +
+              "it, got '1.1234567890123456789'",
           ],
           ['{"id":"b","deep":{"list":[{"amount":"zz"}]}}', "column deep.list.amount: expected BIGNUMERIC, got 'zz'"],
         ] as const)

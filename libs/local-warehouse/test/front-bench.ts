@@ -38,7 +38,8 @@ try {
     await work()
     const seconds = (performance.now() - started) / 1000
     console.log(
-      `${name.padEnd(44)} ${(count / seconds).toFixed(0).padStart(8)} ${unit}/s   ${((seconds * 1000) / count).toFixed(2)} ms each`,
+      `${name.padEnd(44)} ${(count / seconds).toFixed(0).padStart(8)} ${unit}/s   ` +
+        `${((seconds * 1000) / count).toFixed(2)} ms each`,
     )
   }
   const commits = async (from: number, count: number, rows: number) => {

@@ -28,7 +28,7 @@ interface Faults {
 }
 /** Forwards to `port`; each fault is a part of all requests. */
 const startProxy = async (port: number, { lost, executed, duplicated }: Faults, random: () => number) => {
-  const told = { lost: 0, executed: 0, duplicated: 0 }
+  const met = { lost: 0, executed: 0, duplicated: 0 }
   const server = createServer((incoming, outgoing) => {
     const chunks: Buffer[] = []
     incoming.on('data', (chunk: Buffer) => {
@@ -64,15 +64,15 @@ const startProxy = async (port: number, { lost, executed, duplicated }: Faults, 
       }
       const dice = random()
       if (dice < lost) {
-        told.lost += 1
+        met.lost += 1
         incoming.socket.destroy()
         return
       }
       const cut = dice < lost + executed
-      if (cut) told.executed += 1
+      if (cut) met.executed += 1
       if (dice > 1 - duplicated && incoming.method === 'POST') {
         // A network that delivers twice: the second one late, and nobody waits for its answer.
-        told.duplicated += 1
+        met.duplicated += 1
         const late = request(
           {
             host: '127.0.0.1',
@@ -96,7 +96,7 @@ const startProxy = async (port: number, { lost, executed, duplicated }: Faults, 
   })
   return {
     port: (server.address() as AddressInfo).port,
-    told,
+    met,
     close: async () => {
       server.closeAllConnections()
       await new Promise((done) => {
@@ -108,7 +108,7 @@ const startProxy = async (port: number, { lost, executed, duplicated }: Faults, 
 
 const setup = async (
   faults: Faults,
-  work: (world: { honest: Warehouse; walkers: Warehouse[]; told: Faults; folder: string }) => Promise<void>,
+  work: (world: { honest: Warehouse; walkers: Warehouse[]; met: Faults; folder: string }) => Promise<void>,
 ): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-faults-'))
   const engine = await openEngine({ folder, project_id: 'local' })
@@ -142,7 +142,7 @@ const setup = async (
         { name: 'who', type: 'STRING' },
       ],
     })
-    await work({ honest, walkers, told: proxy.told, folder })
+    await work({ honest, walkers, met: proxy.met, folder })
   } finally {
     await Promise.all([honest, ...walkers].map((one) => one.close()))
     await proxy.close()
@@ -166,7 +166,7 @@ describe('warehouse over a wire that loses and doubles', function () {
   this.timeout(30_000)
 
   it('appends of two walkers of each chain have their effect once, by query and by file', () =>
-    setup({ lost: 0.08, executed: 0.12, duplicated: 0.1 }, async ({ honest, walkers, told, folder }) => {
+    setup({ lost: 0.08, executed: 0.12, duplicated: 0.1 }, async ({ honest, walkers, met, folder }) => {
       const path = join(folder, 'a.csv')
       writeFileSync(path, 'N\n1000\n')
       const chain = (step_id: string): Chain => ({
@@ -196,7 +196,7 @@ describe('warehouse over a wire that loses and doubles', function () {
       }
       const rows = await honest.query({ query: 'SELECT n FROM costs ORDER BY n', default_dataset: 'acme' })
       expect(rows.map(({ n }) => n)).to.deep.equal([0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 1000, 1000, 1000, 1000])
-      expect(told.lost * told.executed * told.duplicated, JSON.stringify(told)).to.be.greaterThan(0)
+      expect(met.lost * met.executed * met.duplicated, JSON.stringify(met)).to.be.greaterThan(0)
     }))
   it('each number of a log has one winner, and both writers know who it is', () =>
     setup({ lost: 0.1, executed: 0.15, duplicated: 0.1 }, async ({ honest, walkers }) => {

@@ -167,7 +167,7 @@ describe('Files by both sides of the warehouse', function () {
       )
     })
   }
-  it('have the same records: quotes, line ends, empty lines, a mark at the front, an end without line end', async () => {
+  it('have the same records: quotes, line ends, empty lines, a byte-order mark, no line end at the end', async () => {
     for (const text of [
       'A,B\r\n1,"x,\r\ny"\r\n2,\r\n',
       'A,B\n1,"a ""b"" c"\n\n\n2,z',

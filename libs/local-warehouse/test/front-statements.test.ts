@@ -25,14 +25,16 @@ describe('Statements of the Google side of the warehouse', () => {
   const costs = async () =>
     (
       await world.rows(
-        "SELECT CAST(day AS VARCHAR) || ' ' || CAST(cost AS BIGINT) || ' ' || COALESCE(who, 'NULL') FROM d.costs ORDER BY ALL",
+        "SELECT CAST(day AS VARCHAR) || ' ' || CAST(cost AS BIGINT) || ' ' || COALESCE(who, 'NULL') FROM d.costs " +
+          'ORDER BY ALL',
       )
     ).map(([text]) => String(text))
   beforeEach(async () => {
     world = await makeWorld([
       'CREATE SCHEMA d',
       'CREATE TABLE d.costs (day DATE, cost DECIMAL(38,9), who VARCHAR)',
-      "INSERT INTO d.costs VALUES ('2025-11-18', 1, 'a'), ('2025-11-19', 2, 'a'), ('2025-11-19', 3, 'b'), ('2025-11-19', 4, NULL)",
+      "INSERT INTO d.costs VALUES ('2025-11-18', 1, 'a'), ('2025-11-19', 2, 'a'), ('2025-11-19', 3, 'b'), " +
+        "('2025-11-19', 4, NULL)",
     ])
   })
   afterEach(() => {
@@ -113,7 +115,9 @@ describe('Statements of the Google side of the warehouse', () => {
   })
   it('commits rows of JSON texts, value for value', async () => {
     await world.run(
-      'CREATE TABLE d.log (seq BIGINT NOT NULL, ts TIMESTAMPTZ, cost DECIMAL(38,9), ratio DOUBLE, ok BOOLEAN, tags VARCHAR[], nums BIGINT[], body JSON, who STRUCT(x BIGINT, y VARCHAR[]), many STRUCT(k VARCHAR)[], sealed BLOB, day DATE)',
+      'CREATE TABLE d.log (seq BIGINT NOT NULL, ts TIMESTAMPTZ, cost DECIMAL(38,9), ratio DOUBLE, ok BOOLEAN, ' +
+        'tags VARCHAR[], nums BIGINT[], body JSON, who STRUCT(x BIGINT, y VARCHAR[]), many STRUCT(k VARCHAR)[], ' +
+        'sealed BLOB, day DATE)',
     )
     const all = world.catalog.table({ project_id: project, dataset: 'd', table: 'log' })?.columns ?? []
     const row = {
@@ -133,7 +137,8 @@ describe('Statements of the Google side of the warehouse', () => {
     await run(insertRowsOf({ ...target, table: 'log' }, all, [row, { seq: 2, tags: null }]))
     expect(
       await world.rows(
-        'SELECT seq, epoch_us(ts), cost, ratio, ok, tags, nums, body, who, many, base64(sealed), CAST(day AS VARCHAR) FROM d.log ORDER BY seq',
+        'SELECT seq, epoch_us(ts), cost, ratio, ok, tags, nums, body, who, many, base64(sealed), CAST(day AS ' +
+          'VARCHAR) FROM d.log ORDER BY seq',
       ),
     ).to.deep.equal([
       [

@@ -319,7 +319,8 @@ describe('BigQuery front', function () {
             const refused = await raw(method, path, { body: { schema: { fields: tightened } } })
             expect([refused.status, refused.body.error.message]).to.deep.equal([
               400,
-              `Provided Schema does not match Table ${project}:acme.${name}. Field ${column} has changed mode from NULLABLE to REQUIRED`,
+              `Provided Schema does not match Table ${project}:acme.${name}. Field ${column} has changed mode ` +
+                'from NULLABLE to REQUIRED',
             ])
           }
         }
@@ -395,8 +396,11 @@ describe('BigQuery front', function () {
     it('give each type as the client reads it, NULL, nested and repeated', () =>
       setup(async ({ client }) => {
         const [[row]] = await client.query({
-          query: `SELECT 9007199254740993 AS big, 3 AS i, 0.1 AS f, 2.0 AS whole, NUMERIC '1.50' AS n, TRUE AS b, 'x' AS s, b'ab' AS bytes, DATE '2025-11-19' AS d, TIME '01:02:03' AS t,
-        DATETIME '2025-11-19 01:02:03' AS dt, TIMESTAMP '2025-11-19 01:02:03.000456+01:00' AS ts, JSON '{"a":[1,null]}' AS j, CAST(NULL AS STRING) AS nothing, STRUCT(1 AS x, [STRUCT('y' AS y)] AS ys) AS st, [1, 2] AS list,
+          query: `SELECT 9007199254740993 AS big, 3 AS i, 0.1 AS f, 2.0 AS whole, NUMERIC '1.50' AS n, TRUE AS b,
+        'x' AS s, b'ab' AS bytes, DATE '2025-11-19' AS d, TIME '01:02:03' AS t,
+        DATETIME '2025-11-19 01:02:03' AS dt, TIMESTAMP '2025-11-19 01:02:03.000456+01:00' AS ts,
+        JSON '{"a":[1,null]}' AS j,
+        CAST(NULL AS STRING) AS nothing, STRUCT(1 AS x, [STRUCT('y' AS y)] AS ys) AS st, [1, 2] AS list,
         CAST('inf' AS FLOAT64) AS inf`,
           wrapIntegers: true,
         })
@@ -496,7 +500,8 @@ describe('BigQuery front', function () {
         const types = { rows: [{ n: 'INT64', s: 'STRING', tags: ['STRING'], of: [{ x: 'DATE' }] }] }
         const [got] = await client.query({
           query:
-            "SELECT r.n, r.s, ARRAY_TO_STRING(r.tags, ',') AS tags, ARRAY_LENGTH(r.of) AS m, (SELECT MAX(o.x) FROM UNNEST(r.of) AS o) AS x FROM UNNEST(@rows) AS r ORDER BY r.n DESC",
+            "SELECT r.n, r.s, ARRAY_TO_STRING(r.tags, ',') AS tags, ARRAY_LENGTH(r.of) AS m, (SELECT MAX(o.x) " +
+            'FROM UNNEST(r.of) AS o) AS x FROM UNNEST(@rows) AS r ORDER BY r.n DESC',
           params: { rows },
           types: types as never,
         })
@@ -671,7 +676,9 @@ describe('BigQuery front', function () {
           dmlStats: { updatedRowCount: '1' },
         })
         const merge =
-          "MERGE acme.costs AS t USING (SELECT DATE '2025-11-18' AS day, NUMERIC '9' AS cost) AS n ON FALSE WHEN NOT MATCHED BY SOURCE AND t.day = '2025-11-18' THEN DELETE WHEN NOT MATCHED BY TARGET THEN INSERT (day, cost) VALUES (n.day, n.cost)"
+          "MERGE acme.costs AS t USING (SELECT DATE '2025-11-18' AS day, NUMERIC '9' AS cost) AS n ON FALSE WHEN " +
+          "NOT MATCHED BY SOURCE AND t.day = '2025-11-18' THEN DELETE WHEN NOT MATCHED BY TARGET THEN INSERT " +
+          '(day, cost) VALUES (n.day, n.cost)'
         expect(await run(merge)).to.deep.include({
           statementType: 'MERGE',
           numDmlAffectedRows: '2',
@@ -887,7 +894,8 @@ describe('BigQuery front', function () {
         const path = join(folder, 'a.ndjson')
         writeFileSync(
           path,
-          '{"day":"2025-11-18","cost":"0.000000001","labels":[{"key":"a","value":"b"}]}\n{"day":"2025-11-19","cost":2}\n',
+          '{"day":"2025-11-18","cost":"0.000000001","labels":[{"key":"a","value":"b"}]}\n' +
+            '{"day":"2025-11-19","cost":2}\n',
         )
         const [job] = await table.load(path, { format: 'JSON' })
         expect(job.statistics?.load).to.deep.include({ outputRows: '2', inputFiles: '1' })
@@ -928,7 +936,7 @@ describe('BigQuery front', function () {
         expect(await failure(load('', { format: 'AVRO' }))).to.deep.include({ code: 501, reason: 'notImplemented' })
         expect(readdirSync(join(folder, 'scratch', 'bigquery')), 'nothing of an upload is left').to.deep.equal([])
       }))
-    it('detect columns of a table that is there: replaced by them, added to when that is allowed, and never filled under a wrong name', () =>
+    it('detect columns of an existing table: replace it, add to it when allowed, fill none under a wrong name', () =>
       setup(async ({ client, folder, raw }) => {
         const [dataset] = await client.createDataset('acme')
         const table = dataset.table('t')
@@ -973,7 +981,7 @@ describe('BigQuery front', function () {
           await made()
           expect((await failure(load(text, format))).message, format).to.match(
             format === 'CSV'
-              ? /Provided Schema does not match Table local-convergence:acme\.t\. Cannot add fields \(field: kind, of upload\)/
+              ? /does not match Table local-convergence:acme\.t\. Cannot add fields \(field: kind, of upload\)/
               : /No such field: kind/,
           )
           await load(
@@ -1046,7 +1054,11 @@ describe('BigQuery front', function () {
           )
         const lists = { parquetOptions: { enableListInference: true } }
         try {
-          const all = `SELECT 9007199254740993 AS i, 'x' AS s, DATE '2025-11-19' AS d, TIMESTAMP '2025-11-19 01:02:03.5' AS dt, TIMESTAMPTZ '2025-11-19 01:02:03.000456+00' AS ts, 1.50::DECIMAL(10,2) AS n, 1e-18::DECIMAL(38,18) AS b, 'ab'::BLOB AS by_, TIME '10:00:00' AS t, 0.5::DOUBLE AS f, true AS ok, {'a': 1::INTEGER, 'b': 'y'} AS st, [1, 2]::INTEGER[] AS l`
+          const all =
+            `SELECT 9007199254740993 AS i, 'x' AS s, DATE '2025-11-19' AS d, TIMESTAMP '2025-11-19 01:02:03.5' AS ` +
+            `dt, TIMESTAMPTZ '2025-11-19 01:02:03.000456+00' AS ts, 1.50::DECIMAL(10,2) AS n, ` +
+            `1e-18::DECIMAL(38,18) AS b, 'ab'::BLOB AS by_, TIME '10:00:00' AS t, 0.5::DOUBLE AS f, true AS ok, ` +
+            `{'a': 1::INTEGER, 'b': 'y'} AS st, [1, 2]::INTEGER[] AS l`
           expect((await failure(load(all))).message).to.match(
             /upload, column l: a list in Parquet without parquetOptions.enableListInference/,
           )
@@ -1092,7 +1104,7 @@ describe('BigQuery front', function () {
             (await client.query('SELECT i, s, ARRAY_LENGTH(l) AS l FROM acme.t WHERE d IS NULL'))[0],
           ).to.deep.equal([{ i: 2, s: 'z', l: 0 }])
           expect((await failure(load('SELECT 2 AS i, 3 AS other'))).message).to.match(
-            /Provided Schema does not match Table local-convergence:acme\.t\. Cannot add fields \(field: other, of upload\)/,
+            /does not match Table local-convergence:acme\.t\. Cannot add fields \(field: other, of upload\)/,
           )
           expect((await failure(load("SELECT '2' AS i"))).message).to.match(
             /upload, column i: expected INT64, got STRING/,
@@ -1292,7 +1304,7 @@ describe('BigQuery front', function () {
         await client.job('pieces').promise()
         expect((await client.query('SELECT COUNT(*) AS n FROM acme.costs'))[0]).to.deep.equal([{ n: 2 }])
       }))
-    it('are one durable commit when they are a few rows for a central table: taken once, seen at once, still there after a restart', () =>
+    it('are one durable commit for a few rows of a central table: taken once, seen at once, kept over a restart', () =>
       setup(async (world) => {
         const [tenants] = await world.client.createDataset('tenants')
         await tenants.createTable('log', { schema: 'seq:INTEGER,event_id:STRING,body:JSON' })
@@ -1310,7 +1322,8 @@ describe('BigQuery front', function () {
           }
           return world.raw('POST', `/upload${base}/jobs?uploadType=multipart`, {
             body: Buffer.from(
-              `--xyz\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(config)}\r\n--xyz\r\nContent-Type: application/octet-stream\r\n\r\n${text}\r\n--xyz--`,
+              `--xyz\r\nContent-Type: application/json\r\n\r\n${JSON.stringify(config)}\r\n--xyz\r\n` +
+                `Content-Type: application/octet-stream\r\n\r\n${text}\r\n--xyz--`,
             ),
             headers: { 'Content-Type': 'multipart/related; boundary=xyz' },
           })
@@ -1433,7 +1446,7 @@ describe('BigQuery front', function () {
           { n: '9223372036854775807' },
         ])
       }))
-    it('with a value that is none of its type are told one by one, and the others are stored when that is asked for', () =>
+    it('with a value that is none of its type are named one by one; the others are stored when that is wanted', () =>
       setup(async ({ client, raw }) => {
         const dataset = (await client.createDataset('whole'))[0]
         const cases: readonly (readonly [string, readonly unknown[], readonly (readonly [unknown, string])[]])[] = [
@@ -1610,7 +1623,7 @@ describe('BigQuery front', function () {
           '1763514123500000',
         ])
       }))
-    it('that are wrong are told one by one, with HTTP 200', () =>
+    it('that are wrong are named one by one, with HTTP 200', () =>
       setup(async ({ client, raw }) => {
         const { table } = await withCosts(client)
         const rows = [{ day: '2025-11-19', cost: '1' }, { cost: '1' }, { day: '2025-11-19', other: 1 }]
@@ -1653,7 +1666,7 @@ describe('BigQuery front', function () {
           expect((await raw('GET', `${base}/datasets`, { headers: { Host: host } })).status, host).to.equal(403)
         expect((await raw('GET', `${base}/datasets`, { headers: { Host: 'localhost:9050' } })).status).to.equal(200)
       }))
-    it('says in one sentence that its port is taken, and that others reach the address which it was told to take', () =>
+    it('says in one sentence that its port is taken, and that others reach the address which it is set to', () =>
       setup(async ({ engine, port }) => {
         const said: string[] = []
         const log = {
@@ -1668,15 +1681,17 @@ describe('BigQuery front', function () {
         )
         expect(refused).to.have.property('code', 'SETTING_INVALID')
         expect(refused?.message).to.equal(
-          `port ${port} of 127.0.0.1 is in use; choose another with BIGQUERY_PORT, or turn this front off with BIGQUERY_PORT=off`,
+          `port ${port} of 127.0.0.1 is in use; choose another with BIGQUERY_PORT, or turn this front off with ` +
+            'BIGQUERY_PORT=off',
         )
         expect(said).to.deep.equal([])
         const open = await openBigQueryFront({ engine, host: '0.0.0.0', port: 0, log })
         try {
           expect(said).to.deep.equal([
-            `BigQuery answers without authentication on 0.0.0.0:${open.port}, as WIRE_HOST says: only a network that nobody else reaches is fit for that`,
+            `BigQuery answers without authentication on 0.0.0.0:${open.port}, as WIRE_HOST says: only a network ` +
+              'that nobody else reaches is fit for that',
           ])
-          const told = (method: string, path: string, host: string) =>
+          const answerTo = (method: string, path: string, host: string) =>
             // eslint-disable-next-line @typescript-eslint/no-explicit-any -- an answer of any shape
             new Promise<{ location: string | undefined; body: any }>((resolve, reject) => {
               const body = method === 'POST' ? JSON.stringify({ datasetReference: { datasetId: 'far' } }) : ''
@@ -1703,7 +1718,7 @@ describe('BigQuery front', function () {
                 .on('error', reject)
                 .end(body)
             })
-          expect((await told('POST', `${base}/datasets`, 'local-cloud:9050')).body.selfLink).to.equal(
+          expect((await answerTo('POST', `${base}/datasets`, 'local-cloud:9050')).body.selfLink).to.equal(
             `http://local-cloud:9050${base}/datasets/far`,
           )
           for (const [host, origin] of [
@@ -1713,10 +1728,10 @@ describe('BigQuery front', function () {
             ['evil/path?', `http://0.0.0.0:${open.port}`],
             ['a@b', `http://0.0.0.0:${open.port}`],
           ] as const) {
-            expect((await told('GET', '/discovery/v1/apis/bigquery/v2/rest', host)).body.rootUrl, host).to.equal(
+            expect((await answerTo('GET', '/discovery/v1/apis/bigquery/v2/rest', host)).body.rootUrl, host).to.equal(
               `${origin}/`,
             )
-            expect((await told('POST', `/upload${base}/jobs?uploadType=resumable`, host)).location, host)
+            expect((await answerTo('POST', `/upload${base}/jobs?uploadType=resumable`, host)).location, host)
               .to.match(/^http/)
               .and.satisfy((text: string) => text.startsWith(`${origin}/upload/`))
           }

@@ -27,10 +27,12 @@ const reader = ({ name, type, mode }: Column): string =>
         ? `JSON_VALUE(r, '$.${name}')`
         : `CAST(JSON_VALUE(r, '$.${name}') AS ${type})`
 const into = (dataset: string): string =>
-  `INSERT INTO ${dataset}.log (${columns.map(({ name }) => name).join(', ')}) SELECT ${columns.map(reader).join(', ')} FROM UNNEST(@rows) AS r`
+  `INSERT INTO ${dataset}.log (${columns.map(({ name }) => name).join(', ')}) SELECT ` +
+  `${columns.map(reader).join(', ')} FROM UNNEST(@rows) AS r`
 
 const texts: readonly string[] = [
-  '{"s":"a\'b","i":1,"n":"1.50","f":0.25,"b":true,"d":"2025-11-19","t":"2025-11-19T01:02:03.000456Z","j":{"x":[1,null,"y"]},"list":["p","q"]}',
+  '{"s":"a\'b","i":1,"n":"1.50","f":0.25,"b":true,"d":"2025-11-19","t":"2025-11-19T01:02:03.000456Z","j":{"x":[1,' +
+    'null,"y"]},"list":["p","q"]}',
   '{}',
   // No JSON: every JSON_VALUE of it is NULL.
   '{"s":',
@@ -99,7 +101,9 @@ describe('rows of JSON texts', function () {
         },
         rows: async (dataset) =>
           await engine.query({
-            query: `SELECT *, TO_JSON_STRING(j) AS text FROM ${dataset}.log ORDER BY s, i, n, f, b, d, t, TO_JSON_STRING(j), ARRAY_LENGTH(list)`,
+            query:
+              `SELECT *, TO_JSON_STRING(j) AS text FROM ${dataset}.log ORDER BY s, i, n, f, b, d, t, ` +
+              'TO_JSON_STRING(j), ARRAY_LENGTH(list)',
           }),
       })
     } finally {

@@ -105,10 +105,15 @@ const setup = async (work: (world: World) => Promise<void>): Promise<void> => {
 const from = (source: string, type: ColumnType): LoadColumn => ({ name: 'c', type, source })
 /** One row, `c` DECIMAL(76,38) 0.5 as decimal256, written by pyarrow 26.0.1. */
 const wideDecimal =
-  'UEFSMRUAFUwVTCwVAhUAFQYVBhwAAAACAAAAAgEAAAAAAAAAAAAAAAAAAAAAJZ2mVC1DYj0ExREgAAAAABUEGSw1ABgGc2NoZW1hFQIAFQ4VQBUCGAFjJQoVTBWYASxcFUwVmAEAAAAWAhkcGRwmABwVDhklBgAZGAFjFQAWAhZyFnImCEkcFQAVABUCADwpBhkmAAIAAAAWchYCJggWcgAoIHBhcnF1ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGRwcAAAAjAAAAFBBUjE='
+  'UEFSMRUAFUwVTCwVAhUAFQYVBhwAAAACAAAAAgEAAAAAAAAAAAAAAAAAAAAAJZ2mVC1DYj0ExREgAAAAABUEGSw1ABgGc2NoZW1hFQIAFQ4VQBUC' +
+  'GAFjJQoVTBWYASxcFUwVmAEAAAAWAhkcGRwmABwVDhklBgAZGAFjFQAWAhZyFnImCEkcFQAVABUCADwpBhkmAAIAAAAWchYCJggWcgAoIHBhcnF1' +
+  'ZXQtY3BwLWFycm93IHZlcnNpb24gMjYuMC4xGRwcAAAAjAAAAFBBUjE='
 /** One row, c 1 and C 2, by the same. */
 const twoCases =
-  'UEFSMRUAFRwVHCwVAhUAFQYVBhwAAAACAAAAAgEBAAAAAAAAABUAFRwVHCwVAhUAFQYVBhwAAAACAAAAAgECAAAAAAAAABUEGTw1ABgGc2NoZW1hFQQAFQQlAhgBYwAVBCUCGAFDABYCGRwZLCYAHBUEGSUGABkYAWMVABYCFkIWQiYISRwVABUAFQIAPCkGGSYAAgAAACYAHBUEGSUGABkYAUMVABYCFkIWQiZKSRwVABUAFQIAPCkGGSYAAgAAABaEARYCJggWhAEAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRksHAAAHAAAALEAAABQQVIx'
+  'UEFSMRUAFRwVHCwVAhUAFQYVBhwAAAACAAAAAgEBAAAAAAAAABUAFRwVHCwVAhUAFQYVBhwAAAACAAAAAgECAAAAAAAAABUEGTw1ABgGc2NoZW1h' +
+  'FQQAFQQlAhgBYwAVBCUCGAFDABYCGRwZLCYAHBUEGSUGABkYAWMVABYCFkIWQiYISRwVABUAFQIAPCkGGSYAAgAAACYAHBUEGSUGABkYAUMVABYC' +
+  'FkIWQiZKSRwVABUAFQIAPCkGGSYAAgAAABaEARYCJggWhAEAKCBwYXJxdWV0LWNwcC1hcnJvdyB2ZXJzaW9uIDI2LjAuMRksHAAAHAAAALEAAABQ' +
+  'QVIx'
 
 describe('Parquet', function () {
   this.timeout(60_000)
@@ -153,7 +158,8 @@ describe('Parquet', function () {
       await write('text.parquet', "SELECT 'x' AS c")
       await write('list.parquet', "SELECT [CAST('0.00000000000000000001' AS DECIMAL(38,20))] AS c")
       expect(await load(['held.parquet', 'fine.parquet'], [from('c', 'BIGNUMERIC')])).to.equal(
-        "fine.parquet, column c: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got '0.00000000000000000001'",
+        'fine.parquet, column c: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, ' +
+          "got '0.00000000000000000001'",
       )
       expect(await load(['held.parquet', 'double.parquet'], [from('c', 'BIGNUMERIC')])).to.equal('DONE')
       expect(await texts('t')).to.deep.equal(['0.1', '0.5'])

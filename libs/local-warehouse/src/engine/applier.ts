@@ -47,7 +47,8 @@ const insertEntries = async (
     const table = catalog.table(journalDataset, name)
     // Dropped since: its rows went with it.
     if (table === undefined) continue
-    const insert = `INSERT INTO ${catalog.path(journalDataset, name)} (${table.columns.map((column) => quoted(column.name)).join(', ')}) ${rowsFromJson(table.columns)}`
+    const names = table.columns.map((column) => quoted(column.name)).join(', ')
+    const insert = `INSERT INTO ${catalog.path(journalDataset, name)} (${names}) ${rowsFromJson(table.columns)}`
     for (let from = 0; from < own.length;) {
       let [to, rows] = [from, 0]
       while (to < own.length && (rows === 0 || rows + (own[to]?.count ?? 0) <= rowsOfOneInsert)) {

@@ -1,4 +1,4 @@
-/** Jobs that ended, as rows of the warehouse: stored in the transaction of their effect, so that both are there or none. */
+/** Jobs that ended, as rows of the warehouse: stored in the transaction of their effect, both or none. */
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import type { JobFault } from '@convergence/warehouse'
 import type { KeptJob, Outcome } from '../work.ts'

@@ -1,4 +1,4 @@
-/** What a job does, once its turn has come: its effect and its row are one transaction, so a kill leaves both or neither. */
+/** What a job does, once its turn has come: its effect and its row are one transaction: a kill leaves both or none. */
 import { AppError, errorTable } from '@convergence/contracts'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Job, JobSpec } from '@convergence/warehouse'

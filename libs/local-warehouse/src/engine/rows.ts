@@ -89,7 +89,8 @@ export const read = async (
       const total = Number(count?.[0] ?? 0)
       if (limit <= 0 || offset >= total || columns.length === 0) return { columns, rows: [], total }
       const reader = await connection.runAndReadAll(
-        `SELECT ${columns.map((column) => quoted(column.name)).join(', ')} FROM ${path} ORDER BY rowid LIMIT ${Math.floor(limit)} OFFSET ${Math.floor(offset)}`,
+        `SELECT ${columns.map((column) => quoted(column.name)).join(', ')} FROM ${path} ` +
+          `ORDER BY rowid LIMIT ${Math.floor(limit)} OFFSET ${Math.floor(offset)}`,
       )
       return { columns, rows: wireReader(reader.columnTypes())(reader.getColumns()), total }
     }),
@@ -118,7 +119,8 @@ export const insertRows = async (
   await context.locked(`${dataset}.${name}`, () =>
     changed(context, async (connection) => {
       await connection.run(
-        `INSERT INTO ${context.catalog.path(dataset, name)} (${table.columns.map((column) => quoted(column.name)).join(', ')}) ${rowsFromJson(table.columns)}`,
+        `INSERT INTO ${context.catalog.path(dataset, name)} ` +
+          `(${table.columns.map((column) => quoted(column.name)).join(', ')}) ${rowsFromJson(table.columns)}`,
         [`[${textOfRows(rows)}]`],
       )
     }).catch(async (error: unknown) => {

@@ -33,7 +33,7 @@ export interface Store {
   connected<T>(work: (connection: DuckDBConnection) => Promise<T>): Promise<T>
   /**
    * All of it or nothing; a conflict with another transaction is tried again, for nothing waits in DuckDB.
-   * `onConnection` is told of the connection while its work may be interrupted.
+   * `onConnection` gets the connection while its work may be interrupted.
    */
   transaction<T>(work: (connection: DuckDBConnection) => Promise<T>, onConnection?: OnConnection): Promise<T>
   /** One at a time for each key: `dataset NAME` for DDL of a dataset, `DATASET.TABLE` for what writes a table. */
@@ -52,9 +52,10 @@ export const makeFolders = (folder: string): { scratch: string; spill: string } 
   try {
     for (const path of [folder, scratch, spill]) mkdirSync(path, { recursive: true, mode: 0o700 })
   } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown'
     throw new AppError(
       'SETTING_INVALID',
-      `${folder}: cannot be made or written (${error instanceof Error && 'code' in error ? String(error.code) : 'unknown'}); expected a folder of this user with space left`,
+      `${folder}: cannot be made or written (${code}); expected a folder of this user with space left`,
       { cause: error },
     )
   }
@@ -93,31 +94,33 @@ const attach = async ({ file, scratch, spill, project_id, memory_limit }: StoreO
 }
 /** The engine's own tables: jobs, how far the journal is applied, rows that were kept aside. */
 const makeReserved = async (control: DuckDBConnection, catalog: Catalog, jobs_since: Date): Promise<number> => {
+  const [jobs, journal, refused] = [catalog.reserved('jobs'), catalog.reserved('journal'), catalog.reserved('refused')]
   await control.run(
-    `CREATE TABLE IF NOT EXISTS ${catalog.reserved('jobs')} (job_id VARCHAR PRIMARY KEY, labels VARCHAR NOT NULL, error VARCHAR, rows_written BIGINT NOT NULL, bytes_processed BIGINT NOT NULL, ended_at TIMESTAMPTZ NOT NULL)`,
+    `CREATE TABLE IF NOT EXISTS ${jobs} (job_id VARCHAR PRIMARY KEY, labels VARCHAR NOT NULL, error VARCHAR, ` +
+      'rows_written BIGINT NOT NULL, bytes_processed BIGINT NOT NULL, ended_at TIMESTAMPTZ NOT NULL)',
   )
-  await control.run(`ALTER TABLE ${catalog.reserved('jobs')} ADD COLUMN IF NOT EXISTS detail VARCHAR`)
-  await control.run(`CREATE TABLE IF NOT EXISTS ${catalog.reserved('journal')} (position BIGINT NOT NULL)`)
+  await control.run(`ALTER TABLE ${jobs} ADD COLUMN IF NOT EXISTS detail VARCHAR`)
+  await control.run(`CREATE TABLE IF NOT EXISTS ${journal} (position BIGINT NOT NULL)`)
   await control.run(
-    `CREATE TABLE IF NOT EXISTS ${catalog.reserved('refused')} (position BIGINT, table_name VARCHAR, row_texts VARCHAR, fault VARCHAR)`,
+    `CREATE TABLE IF NOT EXISTS ${refused} ` +
+      '(position BIGINT, table_name VARCHAR, row_texts VARCHAR, fault VARCHAR)',
   )
-  await control.run(
-    `INSERT INTO ${catalog.reserved('journal')} SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM ${catalog.reserved('journal')})`,
-  )
-  await control.run(
-    `DELETE FROM ${catalog.reserved('jobs')} WHERE ended_at < CAST(${literal(jobs_since.toISOString())} AS TIMESTAMPTZ)`,
-  )
-  const [row] = (await control.runAndReadAll(`SELECT max(position) FROM ${catalog.reserved('journal')}`)).getRows()
+  await control.run(`INSERT INTO ${journal} SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM ${journal})`)
+  await control.run(`DELETE FROM ${jobs} WHERE ended_at < CAST(${literal(jobs_since.toISOString())} AS TIMESTAMPTZ)`)
+  const [row] = (await control.runAndReadAll(`SELECT max(position) FROM ${journal}`)).getRows()
   return Number(row?.[0] ?? 0)
 }
 const cannotOpen = (file: string, error: unknown): AppError => {
   const text = error instanceof Error ? error.message : String(error)
-  if (/set lock/i.test(text))
+  if (/set lock/i.test(text)) {
+    const pid = /PID (\d+)/.exec(text)?.[1]
+    const holder = pid === undefined ? 'another process' : `process ${pid}`
     return new AppError(
       'SETTING_INVALID',
-      `${file} is in use by ${/PID (\d+)/.exec(text)?.[1] === undefined ? 'another process' : `process ${/PID (\d+)/.exec(text)?.[1] ?? ''}`}: stop that one, or give this one another data folder`,
+      `${file} is in use by ${holder}: stop that one, or give this one another data folder`,
       { cause: error },
     )
+  }
   if (wordFault(error).code === 'DISK_FULL') return wordFault(error)
   return new AppError(
     'SETTING_INVALID',

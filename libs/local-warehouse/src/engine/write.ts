@@ -1,4 +1,4 @@
-/** Writes what was selected into a table, in a job's transaction: the table is made, widened, emptied as it is asked. */
+/** Writes what was selected into a table, in a job's transaction: the table is made, widened, emptied as asked. */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
@@ -83,7 +83,8 @@ const prepare = async (
     if (row?.[0] === true)
       throw new AppError(
         'TABLE_NOT_EMPTY',
-        `${project_id}.${dataset}.${name} has rows, and write_mode is write_empty; use another write_mode, or another table`,
+        `${project_id}.${dataset}.${name} has rows, and write_mode is write_empty; ` +
+          'use another write_mode, or another table',
       )
   }
   return { table, known }
@@ -116,7 +117,8 @@ const valueOf = (table: string, column: Column, selected: readonly Column[], bou
   if (source !== undefined && typeOf(source) !== type && !fitsInto(source, column) && column.type !== 'STRUCT')
     throw new AppError(
       'QUERY_INVALID',
-      `${table}.${column.name}: the table has ${column.type}, the result gives ${source.mode === 'REPEATED' ? 'an array of ' : ''}${source.type}; use CAST`,
+      `${table}.${column.name}: the table has ${column.type}, ` +
+        `the result gives ${source.mode === 'REPEATED' ? 'an array of ' : ''}${source.type}; use CAST`,
     )
   let value = `CAST(NULL AS ${type})`
   if (source !== undefined)
@@ -129,7 +131,8 @@ const valueOf = (table: string, column: Column, selected: readonly Column[], bou
       `COALESCE(CAST(${value} AS VARCHAR), 'NULL') || ', the period that is replaced is ' || ${literal(rule.value)}`,
       type,
     )
-    return `CASE WHEN ${value} IS NOT DISTINCT FROM CAST(${literal(rule.value)} AS ${type}) THEN ${value} ELSE ${outside} END`
+    const isRight = `${value} IS NOT DISTINCT FROM CAST(${literal(rule.value)} AS ${type})`
+    return `CASE WHEN ${isRight} THEN ${value} ELSE ${outside} END`
   }
   if (column.mode !== 'REPEATED') return value
   const empty = raise(
@@ -159,21 +162,20 @@ export const write = async (
         : `DELETE FROM ${path} WHERE ${bounds.map(({ is }) => is).join(' AND ')}`,
     )
   const values = table.columns.map((column) => valueOf(`${dataset}.${name}`, column, selected.columns, bounds))
-  const whole = selected.verify?.().then(
-    () => undefined,
-    (error: unknown) => error,
-  )
+  const verified = selected.verify?.()
+  // Its fault is thrown where it is awaited; until then nobody holds it.
+  verified?.catch(() => undefined)
   try {
     const result = await connection.run(
-      `INSERT INTO ${path} (${table.columns.map((column) => quoted(column.name)).join(', ')}) SELECT ${values.join(', ')} FROM (${selected.sql}) AS s`,
+      `INSERT INTO ${path} (${table.columns.map((column) => quoted(column.name)).join(', ')}) ` +
+        `SELECT ${values.join(', ')} FROM (${selected.sql}) AS s`,
       selected.values,
       selected.types,
     )
-    const fault = await whole
-    if (fault !== undefined) throw fault
+    await verified
     return { rows: result.rowsChanged, table }
   } catch (error) {
-    await whole
+    await verified?.catch(() => undefined)
     if (error instanceof AppError || isConflict(error) || isInterrupt(error)) throw error
     throw await selected.explain(error)
   }

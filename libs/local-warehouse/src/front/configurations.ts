@@ -24,6 +24,11 @@ import type { Json } from './wire.ts'
 
 export const columnsKnown = (context: JobsContext, ref: TableRef): readonly Column[] | undefined =>
   context.engine.columns(ref.dataset, ref.table)
+/** Whatever is not here replaces rows. */
+const writeModes: Readonly<Record<string, WorkDestination['write_mode']>> = {
+  WRITE_APPEND: 'append',
+  WRITE_EMPTY: 'write_empty',
+}
 const dispositions = (config: Json, fallback: string): { write: string; create_never: boolean } => {
   const write = textAt(config, 'writeDisposition') ?? fallback
   const create = textAt(config, 'createDisposition') ?? 'CREATE_IF_NEEDED'
@@ -50,12 +55,7 @@ export const destinationOf = (
     if (update !== 'ALLOW_FIELD_ADDITION') throw unsupported(`schemaUpdateOptions ${update}`)
   const { time_partitioning, partition_expiration_ms, clustering_fields } = partitioningOf(config, undefined)
   if (partition_expiration_ms !== undefined) throw unsupported('timePartitioning.expirationMs of a job')
-  const write_mode =
-    write === 'WRITE_APPEND'
-      ? ('append' as const)
-      : write === 'WRITE_EMPTY'
-        ? ('write_empty' as const)
-        : ('truncate' as const)
+  const write_mode = writeModes[write] ?? 'truncate'
   const made: WorkDestination = {
     ...ref,
     write_mode,

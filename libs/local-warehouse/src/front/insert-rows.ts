@@ -1,5 +1,6 @@
 /** Rows of insertAll as the engine takes them: text is taken for most types, and JSON as its text. */
 import type { Column } from '@convergence/contracts'
+import { textOf } from '../text-of.ts'
 import { isWhole, noNumber, plainText } from '../values.ts'
 import { instantOf, isEpoch, isJson } from './wire.ts'
 import type { Json } from './wire.ts'
@@ -7,6 +8,13 @@ import type { Json } from './wire.ts'
 export interface RowFault {
   at: string
   message: string
+}
+/** The text of a value that the engine takes; undefined for one that is none of the type. */
+const formOf = (type: Column['type'], value: unknown): string | undefined => {
+  if (type === 'TIMESTAMP' && isEpoch(value)) return instantOf(value)
+  const isNumber = type === 'FLOAT64' || type === 'NUMERIC' || type === 'BIGNUMERIC'
+  if (typeof value !== 'string' && !(isNumber && typeof value === 'number')) return undefined
+  return (type === 'FLOAT64' ? noNumber(String(value)) : undefined) ?? plainText(type, String(value))
 }
 /** One value of insertAll as the engine's rows have it; insertAll takes text for most, and JSON as its text. */
 const valueOf = (
@@ -30,24 +38,15 @@ const valueOf = (
         return wrong('Invalid JSON')
       }
     case 'STRING':
-      return typeof value === 'object' ? wrong('Cannot convert value to string (bad value)') : { value: String(value) }
+      return typeof value === 'object' ? wrong('Cannot convert value to string (bad value)') : { value: textOf(value) }
     case 'BOOL':
-      return value === true || /^(true|t)$/i.test(String(value))
-        ? { value: true }
-        : value === false || /^(false|f)$/i.test(String(value))
-          ? { value: false }
-          : wrong(`Cannot convert value to boolean (bad value): ${shown(value)}`)
+      if (/^(true|t)$/i.test(textOf(value))) return { value: true }
+      if (/^(false|f)$/i.test(textOf(value))) return { value: false }
+      return wrong(`Cannot convert value to boolean (bad value): ${shown(value)}`)
     case 'INT64':
       return isWhole(value) ? { value } : wrong(`Cannot convert value to integer (bad value): ${shown(value)}`)
     default: {
-      const isNumber = column.type === 'FLOAT64' || column.type === 'NUMERIC' || column.type === 'BIGNUMERIC'
-      const text =
-        column.type === 'TIMESTAMP' && isEpoch(value)
-          ? instantOf(value)
-          : typeof value === 'string' || (isNumber && typeof value === 'number')
-            ? ((column.type === 'FLOAT64' ? noNumber(String(value)) : undefined) ??
-              plainText(column.type, String(value)))
-            : undefined
+      const text = formOf(column.type, value)
       return text === undefined
         ? wrong(`Could not parse ${shown(value)} as ${column.type}. ${requiredForm[column.type] ?? ''}`.trimEnd())
         : { value: text }
@@ -62,8 +61,10 @@ const requiredForm: Readonly<Partial<Record<Column['type'], string>>> = {
   BYTES: 'Required format is base64',
   BIGNUMERIC: 'The local warehouse keeps 18 digits after the point',
 }
-const shown = (value: unknown): string =>
-  typeof value === 'object' ? (Array.isArray(value) ? 'an array' : 'an object') : `'${String(value).slice(0, 40)}'`
+const shown = (value: unknown): string => {
+  if (Array.isArray(value)) return 'an array'
+  return typeof value === 'object' ? 'an object' : `'${textOf(value).slice(0, 40)}'`
+}
 /** A row, or the first fault in it. */
 export const rowOf = (
   columns: readonly Column[],

@@ -8,19 +8,12 @@ import { googlesqlType } from '@convergence/googlesql/types'
 import { typeOf } from '../values.ts'
 import type { LoadWork, Work, WorkDestination } from '../work.ts'
 import { columnsKnown, destinationOf } from './configurations.ts'
-import {
-  assertNoUnknown,
-  bucketFiles,
-  cannotAdd,
-  columnsByHeader,
-  csvToNdjson,
-  detectCsv,
-  detectNdjson,
-  mediaFile,
-  namesColumns,
-} from './files.ts'
-import type { CsvHead, CsvOptions, Media } from './files.ts'
+import { cannotAdd, columnsByHeader, csvToNdjson, detectCsv, namesColumns } from './csv.ts'
+import type { CsvHead, CsvOptions } from './csv.ts'
+import { bucketFiles, mediaFile } from './files.ts'
+import type { Media } from './files.ts'
 import type { Detail, JobsContext } from './job-context.ts'
+import { assertNoUnknown, detectNdjson } from './ndjson.ts'
 import {
   RestFault,
   assertKnown,
@@ -71,13 +64,19 @@ const widened = (wanted: Column, got: Column, free: boolean): Column | undefined
   if (holds(wanted, got)) return { ...got, type: 'BIGNUMERIC' }
   return free && holds(got, wanted) ? got : undefined
 }
+const delimiterOf = (config: Json): string => {
+  const text = textAt(config, 'fieldDelimiter') ?? ''
+  if (text === '') return ','
+  if (text === '\\t' || text.toLowerCase() === 'tab') return '\t'
+  if (text.length > 1) throw invalid('fieldDelimiter: expected one character')
+  return text
+}
 const csvOptions = (config: Json): CsvOptions => {
-  const delimiter = textAt(config, 'fieldDelimiter') ?? ','
   const quote = textAt(config, 'quote') ?? '"'
   if (quote.length > 1) throw invalid('quote: expected one character')
   return {
     skip: wholeAt(config, 'skipLeadingRows') ?? 0,
-    delimiter: delimiter === '\\t' || delimiter.toLowerCase() === 'tab' ? '\t' : delimiter,
+    delimiter: delimiterOf(config),
     quote,
     null_marker: textAt(config, 'nullMarker') ?? '',
     quoted_newlines: flagAt(config, 'allowQuotedNewlines') === true,
@@ -85,17 +84,13 @@ const csvOptions = (config: Json): CsvOptions => {
     ignore_more: flagAt(config, 'ignoreUnknownValues') === true,
   }
 }
+const codes: Readonly<Record<string, 'NOT_FOUND' | 'QUERY_UNSUPPORTED'>> = {
+  notFound: 'NOT_FOUND',
+  notImplemented: 'QUERY_UNSUPPORTED',
+}
 const asJobFault = (error: unknown): never => {
   if (error instanceof RestFault)
-    throw new AppError(
-      error.reason === 'notFound'
-        ? 'NOT_FOUND'
-        : error.reason === 'notImplemented'
-          ? 'QUERY_UNSUPPORTED'
-          : 'EXPORT_INVALID',
-      error.message,
-      { cause: error },
-    )
+    throw new AppError(codes[error.reason] ?? 'EXPORT_INVALID', error.message, { cause: error })
   throw error
 }
 const optionsOf = (context: JobsContext, config: Json, media: Media | undefined): LoadOptions => {
@@ -208,12 +203,9 @@ const settleColumns = async (
   const [{ path: firstPath, name: firstName }] = sources as [Source]
   if (given === undefined && detects && (columns === undefined || destination.add_columns === true)) {
     const head = heads.get(firstPath)
-    const detected =
-      format !== 'CSV'
-        ? await detectNdjson(firstPath, firstName)
-        : head === undefined || (columns !== undefined && !namesColumns(head, columns))
-          ? []
-          : head.columns
+    let detected: readonly Column[] = []
+    if (format !== 'CSV') detected = await detectNdjson(firstPath, firstName)
+    else if (head !== undefined && (columns === undefined || namesColumns(head, columns))) detected = head.columns
     if (columns === undefined && detected.length === 0)
       throw invalid(`${firstName}: is empty; its columns cannot be detected`)
     columns = [

@@ -89,7 +89,8 @@ export const answerOf = async (
   const result = context.results.get(job.job_id)
   if (result === undefined)
     throw notFound(
-      `Results of job ${job.job_id}: the local warehouse keeps those of the latest queries, until it ends; run the query again`,
+      `Results of job ${job.job_id}: the local warehouse keeps those of the latest queries, until it ends; ` +
+        'run the query again',
     )
   return page(
     result.columns,

@@ -66,7 +66,8 @@ const pageOfQuery = (query: URLSearchParams, most: number): { offset: number; li
   const asked = maxResultsOf({ maxResults: query.get('maxResults') })
   return {
     offset: offsetOf(query.get('pageToken')),
-    limit: Math.min(asked === undefined ? most : asked === 0 ? most : asked, most),
+    // 0 says nothing, as in the protocol's other numbers.
+    limit: Math.min(asked === undefined || asked === 0 ? most : asked, most),
   }
 }
 /** Throws when the client changes another version than the one that it read. */

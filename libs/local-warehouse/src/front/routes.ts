@@ -121,7 +121,8 @@ export const answer = async (context: RoutesContext, request: IncomingMessage): 
     if (result !== undefined && more === 'data') return readResult(result, asked)
     if (result !== undefined && more === undefined) return resultResource(context, two, result)
   }
-  const route = `${method} ${[kind ?? '', name === undefined ? undefined : 'x', under, table === undefined ? undefined : 'x', more].filter((part) => part !== undefined).join('/')}`
+  const parts = [kind ?? '', name === undefined ? undefined : 'x', under, table === undefined ? undefined : 'x', more]
+  const route = `${method} ${parts.filter((part) => part !== undefined).join('/')}`
   const handler = Object.hasOwn(handlers, route) ? handlers[route] : undefined
   if (handler === undefined) throw unsupported(`${method} ${url.pathname}`)
   return handler(context, { one, two, asked, seen: context.seen })

@@ -35,7 +35,8 @@ export const changedColumns = (table: string, known: readonly Column[], wanted: 
       if (column.type === 'STRUCT' && same.type === 'STRUCT')
         throw unsupported(`Changing the fields of the RECORD ${column.name}`)
       throw invalid(
-        `Provided Schema does not match Table ${table}. Field ${column.name} has changed type from ${column.type} to ${same.type}`,
+        `Provided Schema does not match Table ${table}. ` +
+          `Field ${column.name} has changed type from ${column.type} to ${same.type}`,
       )
     }
   }
@@ -43,7 +44,8 @@ export const changedColumns = (table: string, known: readonly Column[], wanted: 
   const required = added.find((column) => column.mode === 'REQUIRED')
   if (required !== undefined)
     throw invalid(
-      `Provided Schema does not match Table ${table}. Cannot add required fields to an existing schema. (field: ${required.name})`,
+      `Provided Schema does not match Table ${table}. ` +
+        `Cannot add required fields to an existing schema. (field: ${required.name})`,
     )
   return [...known.map((column) => loosened(table, column, found(column) ?? column)), ...added]
 }

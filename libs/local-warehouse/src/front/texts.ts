@@ -1,4 +1,5 @@
 /** What people write of a dataset or a table: description, friendly name, labels. */
+import { textOf } from '../text-of.ts'
 import { labelsAt, objectAt, textAt } from './wire.ts'
 import type { Json } from './wire.ts'
 
@@ -38,7 +39,7 @@ export const patchedTexts = <
     const known = replace || given === undefined ? {} : (spec.labels ?? {})
     made.labels = Object.fromEntries([
       ...Object.entries(known).filter(([key]) => given === undefined || !(key in given)),
-      ...Object.entries(given ?? {}).flatMap(([key, value]) => (value === null ? [] : [[key, String(value)] as const])),
+      ...Object.entries(given ?? {}).flatMap(([key, value]) => (value === null ? [] : [[key, textOf(value)] as const])),
     ])
   }
   return made

@@ -86,7 +86,9 @@ export const upload = async (
     })
     return {
       headers: {
-        Location: `${origin}/upload/bigquery/v2/projects/${context.engine.project_id}/jobs?uploadType=resumable&upload_id=${id}`,
+        Location:
+          `${origin}/upload/bigquery/v2/projects/${context.engine.project_id}/jobs` +
+          `?uploadType=resumable&upload_id=${id}`,
         'X-GUploader-UploadID': id,
       },
       body: {},

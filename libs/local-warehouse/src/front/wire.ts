@@ -1,12 +1,12 @@
 /**
  * BigQuery's REST form of schemas, parameters, rows and faults, to and from the engine's terms. What a request says and
- * we do not do is
- * refused by name. Facts: bigquery/docs/reference/rest/v2 and bigquery/docs/error-messages.
+ * we do not do is refused by name. Facts: bigquery/docs/reference/rest/v2 and bigquery/docs/error-messages.
  */
 import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, TableRef } from '@convergence/warehouse'
 import { positionalName } from '@convergence/googlesql/lexer'
+import { textOf } from '../text-of.ts'
 import { instantText, isInstant, scaled } from '../values.ts'
 import type { Cell, WireRow } from '../values.ts'
 
@@ -66,15 +66,14 @@ export const reasonOf = (
   return {
     status,
     reason: reason === 'invalidQuery' && context === 'request' ? 'invalid' : reason,
-    message:
-      code === 'TABLE_NOT_FOUND' && !message.startsWith('Not found')
-        ? `Not found: ${message}`
-        : code === 'TABLE_NOT_EMPTY'
-          ? `Already Exists: ${message}`
-          : code === 'CANCELLED'
-            ? 'Job execution was cancelled: User requested cancellation'
-            : message,
+    message: wordsOf(code, message),
   }
+}
+const wordsOf = (code: string, message: string): string => {
+  if (code === 'TABLE_NOT_FOUND' && !message.startsWith('Not found')) return `Not found: ${message}`
+  if (code === 'TABLE_NOT_EMPTY') return `Already Exists: ${message}`
+  if (code === 'CANCELLED') return 'Job execution was cancelled: User requested cancellation'
+  return message
 }
 /** Any fault as BigQuery answers it; what is none of ours shows nothing of itself. */
 export const faultOf = (error: unknown, context: 'query' | 'request'): RestFault => {
@@ -138,8 +137,8 @@ export const flagAt = (body: Json, name: string): boolean | undefined => {
   const value = body[name]
   if (value === undefined || value === null) return undefined
   // Python writes True.
-  if (value === true || String(value).toLowerCase() === 'true') return true
-  if (value === false || String(value).toLowerCase() === 'false') return false
+  const text = textOf(value).toLowerCase()
+  if (text === 'true' || text === 'false') return text === 'true'
   throw invalid(`${name}: expected true or false`)
 }
 /** Of a query string. */
@@ -167,7 +166,7 @@ export const labelsAt = (body: Json): Record<string, string> | undefined => {
   return labels === undefined
     ? undefined
     : Object.fromEntries(
-        Object.entries(labels).flatMap(([key, value]) => (value === null ? [] : [[key, String(value)]])),
+        Object.entries(labels).flatMap(([key, value]) => (value === null ? [] : [[key, textOf(value)]])),
       )
 }
 const isEmpty = (value: unknown): boolean =>
@@ -206,7 +205,8 @@ const nameText = /^[A-Za-z0-9_]{1,1024}$/
 export const datasetName = (name: string): string => {
   if (!nameText.test(name))
     throw invalid(
-      `Invalid dataset ID "${name}". Dataset IDs must be alphanumeric (plus underscores) and must be at most 1024 characters long.`,
+      `Invalid dataset ID "${name}". Dataset IDs must be alphanumeric (plus underscores) ` +
+        'and must be at most 1024 characters long.',
     )
   if (name.startsWith('_')) throw unsupported(`A dataset whose name begins with _ (${name})`)
   return name
@@ -382,7 +382,7 @@ const parameterValue = (type: Json, cell: Json, name: string): unknown => {
   }
   const text = cell['value']
   if (text === undefined || text === null) return null
-  if (types[kind] === 'BOOL') return String(text).toLowerCase()
+  if (types[kind] === 'BOOL') return textOf(text).toLowerCase()
   if (types[kind] === 'TIMESTAMP' && isEpoch(text)) {
     const instant = instantOf(text)
     if (instant === undefined)
@@ -391,9 +391,7 @@ const parameterValue = (type: Json, cell: Json, name: string): unknown => {
       )
     return instant
   }
-  return typeof text === 'string' || typeof text === 'number' || typeof text === 'boolean'
-    ? String(text)
-    : JSON.stringify(text)
+  return textOf(text)
 }
 export const parametersOf = (list: readonly unknown[], mode: string | undefined): QueryParameter[] =>
   list.map((one, k) => {
@@ -431,7 +429,7 @@ const formatted = (column: Column, value: unknown, format: (micros: string) => s
     return {
       f: (column.fields ?? []).map((field, k) => ({ v: formatted(field, (value as WireRow).f[k]?.v ?? null, format) })),
     }
-  return format(String(value))
+  return format(textOf(value))
 }
 /** Rows as they are asked for: the engine gives instants as microseconds. */
 export const formatRows = (

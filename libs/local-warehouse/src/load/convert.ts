@@ -2,6 +2,7 @@
 import type { Column } from '@convergence/contracts'
 import type { LoadColumn } from '@convergence/warehouse'
 import { raise } from '../faults.ts'
+import { textOf } from '../text-of.ts'
 import { literal, typeOf } from '../values.ts'
 
 /** A column that is read from one of the file's. */
@@ -11,14 +12,14 @@ export type FileColumn = Extract<LoadColumn, { source: string }>
 const withinScale = (text: string, scale: number): string => {
   const tail = `regexp_extract(${text}, '\\.([0-9]*)', 1)`
   const exponent = `COALESCE(TRY_CAST(regexp_extract(${text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER), 0)`
-  const zeros = `(length(regexp_extract(${text}, '^[+-]?([0-9]*)', 1)) + length(${tail}) - length(rtrim(regexp_extract(${text}, '^[+-]?([0-9]*)', 1) || ${tail}, '0')))`
+  const head = `regexp_extract(${text}, '^[+-]?([0-9]*)', 1)`
+  const zeros = `(length(${head}) + length(${tail}) - length(rtrim(${head} || ${tail}, '0')))`
   return `(length(${tail}) - ${exponent} - ${zeros} <= ${scale})`
 }
 /**
  * Text to NUMERIC or BIGNUMERIC, NULL when it does not convert. Digits beyond the scale are an error in BIGNUMERIC;
- * NUMERIC rounds them
- * half away from zero, as a load does there. DuckDB reads 128-bit decimals forty times slower than 64-bit ones, so
- * those are tried first.
+ * NUMERIC rounds them half away from zero, as a load does there. DuckDB reads 128-bit decimals forty times slower than
+ * 64-bit ones, so those are tried first.
  */
 export const decimalFrom = (text: string, type: 'NUMERIC' | 'BIGNUMERIC'): string => {
   const wide = type === 'NUMERIC' ? 'DECIMAL(38,9)' : 'DECIMAL(38,18)'
@@ -27,16 +28,25 @@ export const decimalFrom = (text: string, type: 'NUMERIC' | 'BIGNUMERIC'): strin
   if (type === 'NUMERIC') return narrowFirst(9)
   const tail = `strlen(${text}) - instr(${text}, '.')`
   return (
-    `CASE WHEN instr(${text}, 'E') = 0 AND instr(${text}, 'e') = 0 THEN CASE WHEN instr(${text}, '.') = 0 OR ${tail} <= 10 THEN ${narrowFirst(10)} WHEN ${tail} <= 16 THEN ${narrowFirst(16)} ` +
+    `CASE WHEN instr(${text}, 'E') = 0 AND instr(${text}, 'e') = 0 THEN ` +
+    `CASE WHEN instr(${text}, '.') = 0 OR ${tail} <= 10 THEN ${narrowFirst(10)} ` +
+    `WHEN ${tail} <= 16 THEN ${narrowFirst(16)} ` +
     `WHEN ${tail} <= 18 OR ${withinScale(text, 18)} THEN ${narrowFirst(18)} END ` +
-    `ELSE COALESCE(CAST(${writtenOut(text)} AS ${wide}), CASE WHEN ${withinScale(text, 18)} THEN TRY_CAST(${text} AS ${wide}) END) END`
+    `ELSE COALESCE(CAST(${writtenOut(text)} AS ${wide}), ` +
+    `CASE WHEN ${withinScale(text, 18)} THEN TRY_CAST(${text} AS ${wide}) END) END`
   )
 }
 /** A small number with an exponent, 1.81E-8, as 0.0000000181; NULL for others. */
-const writtenOut = (text: string): string =>
-  `list_transform([regexp_extract(${text}, '^([+-]?)([0-9]*)[.]?([0-9]*)[eE]([+-]?[0-9]{1,3})$', ['s', 'i', 'f', 'e'])], lambda m: ` +
-  `CASE WHEN strlen(m.f) - TRY_CAST(m.e AS INTEGER) BETWEEN greatest(1, strlen(m.i || m.f)) AND 18 AND m.i || m.f <> '' ` +
-  `THEN TRY_CAST(m.s || '0.' || repeat('0', strlen(m.f) - CAST(m.e AS INTEGER) - strlen(m.i || m.f)) || m.i || m.f AS DECIMAL(18,18)) END)[1]`
+const writtenOut = (text: string): string => {
+  const form = "'^([+-]?)([0-9]*)[.]?([0-9]*)[eE]([+-]?[0-9]{1,3})$'"
+  const digits = 'm.i || m.f'
+  const zeros = `repeat('0', strlen(m.f) - CAST(m.e AS INTEGER) - strlen(${digits}))`
+  return (
+    `list_transform([regexp_extract(${text}, ${form}, ['s', 'i', 'f', 'e'])], lambda m: ` +
+    `CASE WHEN strlen(m.f) - TRY_CAST(m.e AS INTEGER) BETWEEN greatest(1, strlen(${digits})) AND 18 ` +
+    `AND ${digits} <> '' THEN TRY_CAST(m.s || '0.' || ${zeros} || ${digits} AS DECIMAL(18,18)) END)[1]`
+  )
+}
 /**
  * Text to JSON, NULL when it is none. DuckDB also takes a comma before a closing bracket and numbers that are none;
  * texts in which there may be such are looked at again without what is in quotes.
@@ -44,7 +54,8 @@ const writtenOut = (text: string): string =>
 const jsonFrom = (text: string): string => {
   const loose = literal(',\\s*[}\\]]|nan|inf')
   const bare = `regexp_replace(${text}, '"(\\\\.|[^"\\\\])*"', '""', 'g')`
-  return `CASE WHEN NOT regexp_matches(${text}, ${loose}, 'i') OR NOT regexp_matches(${bare}, ${loose}, 'i') THEN TRY_CAST(${text} AS JSON) END`
+  const isStrict = [text, bare].map((one) => `NOT regexp_matches(${one}, ${loose}, 'i')`).join(' OR ')
+  return `CASE WHEN ${isStrict} THEN TRY_CAST(${text} AS JSON) END`
 }
 /** Text to the JSON object that it is, NULL for other text. */
 const objectFrom = (text: string): string =>
@@ -122,7 +133,7 @@ export const constant = (value: unknown, column: Column): string => {
   const type = typeOf(column)
   if (value === null) return `CAST(NULL AS ${type})`
   if (value instanceof Uint8Array) return `from_base64(${literal(Buffer.from(value).toString('base64'))})`
-  return `CAST(${literal(String(value))} AS ${type})`
+  return `CAST(${literal(textOf(value))} AS ${type})`
 }
 /** How the message begins that names the column by its number, and then the value. */
 export const wrongValue = 'wrong value '
@@ -135,13 +146,15 @@ export const fromText = (text: string, column: FileColumn, k: number): string =>
       : `CAST(NULL AS ${type})`
   const own = column.key === undefined ? text : memberFrom(text, column.key)
   if (column.type === 'STRING' && column.mode !== 'REQUIRED') return own
-  return `CASE WHEN ${own} IS NULL THEN ${missing} ELSE COALESCE(${withinDays(attempt(own, column), column)}, ${wrong}) END`
+  const tried = withinDays(attempt(own, column), column)
+  return `CASE WHEN ${own} IS NULL THEN ${missing} ELSE COALESCE(${tried}, ${wrong}) END`
 }
 /** A value that lies in the column's days; NULL for others. */
-export const withinDays = (value: string, { within }: FileColumn): string =>
-  within === undefined
-    ? value
-    : `CASE WHEN CAST(${value} AS DATE) >= DATE ${literal(within.from)} AND CAST(${value} AS DATE) < DATE ${literal(within.to)} THEN ${value} END`
+export const withinDays = (value: string, { within }: FileColumn): string => {
+  if (within === undefined) return value
+  const [day, from, to] = [`CAST(${value} AS DATE)`, `DATE ${literal(within.from)}`, `DATE ${literal(within.to)}`]
+  return `CASE WHEN ${day} >= ${from} AND ${day} < ${to} THEN ${value} END`
+}
 /** A JSON object of the fields that are not empty, and of the members of the objects that `maps` are texts of. */
 export const objectWith = (
   pairs: readonly (readonly [string, string])[],
@@ -151,17 +164,24 @@ export const objectWith = (
   const own = maps.map(({ text, prefix }) => {
     const object = objectFrom(text)
     if (prefix === undefined) return `COALESCE(${object}, CAST('{}' AS JSON))`
-    const member = `CAST(to_json(substr(m, ${prefix.length + 1})) AS VARCHAR) || ':' || CAST(json_extract(${object}, '/' || replace(replace(m, '~', '~0'), '/', '~1')) AS VARCHAR)`
-    const members = `list_transform(list_filter(json_keys(${object}), lambda m: starts_with(m, ${literal(prefix)})), lambda m: ${member})`
+    const key = `CAST(to_json(substr(m, ${prefix.length + 1})) AS VARCHAR)`
+    const pointer = `'/' || replace(replace(m, '~', '~0'), '/', '~1')`
+    const member = `${key} || ':' || CAST(json_extract(${object}, ${pointer}) AS VARCHAR)`
+    const keys = `list_filter(json_keys(${object}), lambda m: starts_with(m, ${literal(prefix)}))`
+    const members = `list_transform(${keys}, lambda m: ${member})`
     return `CAST('{' || COALESCE(array_to_string(${members}, ','), '') || '}' AS JSON)`
   })
   return [...own, ...(pairs.length === 0 ? [] : [objectOf(pairs)])].reduce((a, b) => `json_merge_patch(${a}, ${b})`)
 }
 /** A JSON object of the fields that are not empty. */
-export const objectOf = (pairs: readonly (readonly [string, string])[]): string =>
-  pairs.length === 0
-    ? `CAST('{}' AS JSON)`
-    : `CAST('{' || concat_ws(',', ${pairs.map(([key, text]) => `CASE WHEN ${text} IS NOT NULL THEN ${literal(`${JSON.stringify(key)}:`)} || CAST(to_json(${text}) AS VARCHAR) END`).join(', ')}) || '}' AS JSON)`
+export const objectOf = (pairs: readonly (readonly [string, string])[]): string => {
+  if (pairs.length === 0) return `CAST('{}' AS JSON)`
+  const members = pairs.map(([key, text]) => {
+    const member = `${literal(`${JSON.stringify(key)}:`)} || CAST(to_json(${text}) AS VARCHAR)`
+    return `CASE WHEN ${text} IS NOT NULL THEN ${member} END`
+  })
+  return `CAST('{' || concat_ws(',', ${members.join(', ')}) || '}' AS JSON)`
+}
 
 /** The type as a message says it: a number that only this warehouse does not hold is none of another type. */
 export const expectedWord = (column: LoadColumn, got = ''): string => {

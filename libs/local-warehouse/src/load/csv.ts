@@ -43,9 +43,10 @@ const grouped = async (files: readonly File[], columns: readonly LoadColumn[]): 
     const header = await headerOf(file)
     for (const column of columns) {
       if ('source' in column && column.optional !== true && !header.includes(column.source)) {
+        const names = `${header.slice(0, 12).join(', ')}${header.length > 12 ? ` and ${header.length - 12} more` : ''}`
         throw new AppError(
           'EXPORT_INVALID',
-          `${file.name}: has no column ${column.source}, which ${column.name} is read from; it has ${header.slice(0, 12).join(', ')}${header.length > 12 ? ` and ${header.length - 12} more` : ''}`,
+          `${file.name}: has no column ${column.source}, which ${column.name} is read from; it has ${names}`,
         )
       }
     }
@@ -84,7 +85,12 @@ const selectOf = ({ header, files: same }: Group, columns: readonly LoadColumn[]
   })
   const list = `[${same.map(({ path }) => literal(path)).join(', ')}]`
   const shape = `{${header.map((_, k) => `'c${k}': 'VARCHAR'`).join(', ')}}`
-  return `SELECT ${values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')} FROM read_csv(${list}, auto_detect=false, header=true, delim=',', quote='"', escape='"', nullstr='', compression='${compression(same[0] ?? { path: '', name: '' })}', columns=${shape}) AS r`
+  const selected = values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')
+  const packing = compression(same[0] ?? { path: '', name: '' })
+  return (
+    `SELECT ${selected} FROM read_csv(${list}, auto_detect=false, header=true, delim=',', quote='"', escape='"', ` +
+    `nullstr='', compression='${packing}', columns=${shape}) AS r`
+  )
 }
 /** The first fault of the files' own, or the first record for which `is` gives one. */
 const findFault = async (
@@ -132,7 +138,8 @@ const explainValue = async (
     if (column !== undefined && 'source' in column) {
       const fault = await findFault(files, (record, header) =>
         record.fields[header.indexOf(column.source)] === value
-          ? `, column ${column.source}: expected ${expectedWord(column, value)}, got ${value === '' ? 'an empty field' : shown(value)}`
+          ? `, column ${column.source}: expected ${expectedWord(column, value)}, ` +
+            `got ${value === '' ? 'an empty field' : shown(value)}`
           : undefined,
       )
       return (
@@ -178,11 +185,11 @@ export const planCsv = async (
       if (fault !== undefined) return fault
       const at = /Line: (\d+)/.exec(text)?.[1]
       const file = files.find(({ path }) => text.includes(path)) ?? files[0]
-      const made = new AppError(
-        'EXPORT_INVALID',
-        `${file?.name ?? 'file'}${at === undefined ? '' : `:${at}`}: ${/maximum line size/i.test(text) ? 'the line is longer than 2 MB' : 'is not CSV as the first line promises'}`,
-        { cause: error },
-      )
+      const where = `${file?.name ?? 'file'}${at === undefined ? '' : `:${at}`}`
+      const problem = /maximum line size/i.test(text)
+        ? 'the line is longer than 2 MB'
+        : 'is not CSV as the first line promises'
+      const made = new AppError('EXPORT_INVALID', `${where}: ${problem}`, { cause: error })
       if (!rewritten) rewritable.add(made)
       return made
     },

@@ -14,13 +14,13 @@ export const bytesOf = (file: File): AsyncIterable<Buffer> => {
   raw.on('error', (error) => unzipped.destroy(error))
   return raw.pipe(unzipped) as AsyncIterable<Buffer>
 }
+const whyUnreadable = (file: File, error: unknown): string => {
+  if (/ENOENT/.test(String(error))) return 'there is no such file'
+  return isGzip(file.path) ? 'it is not a whole gzip file' : 'the disk answers with an error'
+}
 /** Throws nothing: the fault of a file that is not there, or not whole. */
 export const unreadable = (file: File, error: unknown): AppError =>
-  new AppError(
-    'EXPORT_INVALID',
-    `${file.name}: cannot be read (${/ENOENT/.test(String(error)) ? 'there is no such file' : isGzip(file.path) ? 'it is not a whole gzip file' : 'the disk answers with an error'})`,
-    { cause: error },
-  )
+  new AppError('EXPORT_INVALID', `${file.name}: cannot be read (${whyUnreadable(file, error)})`, { cause: error })
 
 /** As DuckDB calls it. */
 export const compression = (file: File): string => (isGzip(file.path) ? 'gzip' : 'none')

@@ -3,12 +3,13 @@ import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import type { Row } from '@convergence/warehouse'
 import { raise, raised, wordFault } from '../faults.ts'
-import { holdsBytes, literal, misfitOf, quoted, typeOf } from '../values.ts'
+import { eachOf, holdsBytes, literal, misfitOf, packed, quoted, scalarType, typeOf, typeWith } from '../values.ts'
 import { decimalFrom, shown, wrongValue } from './convert.ts'
 import { bytesOf, compression, unreadable } from './files.ts'
 import type { File } from './files.ts'
 
-async function* linesOf(file: File): AsyncGenerator<string> {
+/** Lines as they come; the last one may have no line end. */
+export async function* linesOf(file: File): AsyncGenerator<string> {
   const decoder = new TextDecoder()
   let rest = ''
   for await (const chunk of bytesOf(file)) {
@@ -16,18 +17,14 @@ async function* linesOf(file: File): AsyncGenerator<string> {
     rest = lines.pop() ?? ''
     yield* lines
   }
+  rest += decoder.decode()
   if (rest !== '') yield rest
 }
 /** What JSON is read as before it is converted: decimals as text, for reading them as numbers would lose digits. */
-const jsonType = (column: Column): string => {
-  const one =
-    column.type === 'STRUCT'
-      ? `STRUCT(${(column.fields ?? []).map((field) => `${quoted(field.name)} ${jsonType(field)}`).join(', ')})`
-      : column.type === 'NUMERIC' || column.type === 'BIGNUMERIC' || column.type === 'BYTES'
-        ? 'VARCHAR'
-        : typeOf({ ...column, mode: 'NULLABLE' })
-  return column.mode === 'REPEATED' ? `${one}[]` : one
-}
+const jsonType = (column: Column): string =>
+  typeWith(column, (type) =>
+    type === 'NUMERIC' || type === 'BIGNUMERIC' || type === 'BYTES' ? 'VARCHAR' : scalarType(type),
+  )
 /**
  * DuckDB's cast rounds away digits that a BIGNUMERIC here cannot hold, also deep inside: such values are converted one
  * by one.
@@ -38,14 +35,15 @@ const isTakenApart = (column: Column): boolean => holdsBigNumeric(column) || hol
 /** What JSON was read as, to the column's type. `k`: the column that a fault names. */
 const fromJson = (value: string, column: Column, k: number, depth = 0): string => {
   const type = typeOf(column)
-  const decimals = column.type === 'NUMERIC' || column.type === 'BIGNUMERIC'
   if (column.mode === 'REPEATED' && isTakenApart(column))
-    return `list_transform(${value}, lambda x${depth}: ${fromJson(`x${depth}`, { ...column, mode: 'NULLABLE' }, k, depth + 1)})`
+    return eachOf(value, depth, (one) => fromJson(one, { ...column, mode: 'NULLABLE' }, k, depth + 1))
   if (column.type === 'STRUCT' && isTakenApart(column))
-    return `CASE WHEN ${value} IS NOT NULL THEN struct_pack(${(column.fields ?? []).map((field) => `${quoted(field.name)} := ${fromJson(`${value}.${quoted(field.name)}`, field, k, depth)}`).join(', ')}) END`
+    return packed(value, column, (field, own) => fromJson(own, field, k, depth))
   if (column.type === 'BYTES' && column.mode !== 'REPEATED') return `from_base64(${value})`
-  if (decimals && column.mode !== 'REPEATED')
-    return `CASE WHEN ${value} IS NULL THEN NULL ELSE COALESCE(${decimalFrom(value, column.type as 'NUMERIC' | 'BIGNUMERIC')}, ${raise('EXPORT_INVALID', `${wrongValue}${k} `, value, type)}) END`
+  if ((column.type === 'NUMERIC' || column.type === 'BIGNUMERIC') && column.mode !== 'REPEATED') {
+    const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, value, type)
+    return `CASE WHEN ${value} IS NULL THEN NULL ELSE COALESCE(${decimalFrom(value, column.type)}, ${wrong}) END`
+  }
   return jsonType(column) === type ? value : `CAST(${value} AS ${type})`
 }
 /** The first BIGNUMERIC with digits that are not held here, as far as JavaScript still sees them. */
@@ -76,8 +74,11 @@ export const planNdjson = (
       const value = fromJson(`r.${quoted(column.name)}`, column, k)
       return `${column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value} AS ${quoted(column.name)}`
     })
+    const paths = same.map(({ path }) => literal(path)).join(', ')
+    const packing = kind === 'none' ? 'uncompressed' : kind
     return [
-      `SELECT ${values.join(', ')} FROM read_json([${same.map(({ path }) => literal(path)).join(', ')}], format='newline_delimited', auto_detect=false, compression='${kind === 'none' ? 'uncompressed' : kind}', columns=${shape}) AS r`,
+      `SELECT ${values.join(', ')} FROM read_json([${paths}], format='newline_delimited', auto_detect=false, ` +
+        `compression='${packing}', columns=${shape}) AS r`,
     ]
   })
   /** The first line that is no JSON object of these columns. */
@@ -98,13 +99,15 @@ export const planNdjson = (
           if (fine !== undefined)
             return new AppError(
               'EXPORT_INVALID',
-              `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got ${shown(fine.got)}`,
+              `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 20 digits before the ` +
+                `point and 18 after it, got ${shown(fine.got)}`,
             )
           const wrong = misfitOf(columns, row)
           if (wrong !== undefined)
             return new AppError(
               'EXPORT_INVALID',
-              `${file.name}:${line}, column ${wrong.path}: expected ${wrong.expected}, got ${typeof wrong.got === 'string' ? shown(wrong.got) : JSON.stringify(wrong.got).slice(0, 60)}`,
+              `${file.name}:${line}, column ${wrong.path}: expected ${wrong.expected}, ` +
+                `got ${typeof wrong.got === 'string' ? shown(wrong.got) : JSON.stringify(wrong.got).slice(0, 60)}`,
             )
         }
       } catch (error) {

@@ -58,7 +58,8 @@ interface SchemaElement {
 const schemaOf = async (connection: DuckDBConnection, file: File): Promise<SchemaElement[]> =>
   (
     await connection.runAndReadAll(
-      `SELECT name, num_children, precision, type, type_length, converted_type, scale, logical_type, column_id FROM parquet_schema(${literal(file.path)}) ORDER BY column_id`,
+      'SELECT name, num_children, precision, type, type_length, converted_type, scale, logical_type, column_id ' +
+        `FROM parquet_schema(${literal(file.path)}) ORDER BY column_id`,
     )
   )
     .getRows()
@@ -125,7 +126,7 @@ export const parquetColumns = async (connection: DuckDBConnection, file: File): 
     if (twice !== undefined)
       throw new AppError('EXPORT_INVALID', `${file.name}: has two columns ${twice}; names differ not by case alone`)
     return (await described(connection, file)).map(({ name, type }) => {
-      // A value with more digits than the warehouse holds is told of when it comes.
+      // A value with more digits than the warehouse holds is an error when it comes.
       const known = (decimalOf(type)?.scale ?? 0) > bignumericScale ? typeOf({ name, type: 'BIGNUMERIC' }) : type
       const column = type.includes('[][]') ? undefined : columnFromDuckdb(name, known)
       if (column === undefined) throw unsupported(file, name, type.slice(0, 100))
@@ -172,7 +173,8 @@ const converted = (value: string, from: string, column: FileColumn, k: number): 
     if (fine !== undefined)
       throw new AppError(
         'QUERY_UNSUPPORTED',
-        `column ${column.source}: ${fine[0]} inside ${column.mode === 'REPEATED' ? 'a list' : 'a record'} in Parquet is not supported by the local warehouse; see docs/LOCAL.md`,
+        `column ${column.source}: ${fine[0]} inside ${column.mode === 'REPEATED' ? 'a list' : 'a record'} ` +
+          'in Parquet is not supported by the local warehouse; see docs/LOCAL.md',
       )
     return `CAST(${value} AS ${to})`
   }
@@ -202,7 +204,8 @@ const explainParquet = (files: readonly File[], columns: readonly LoadColumn[], 
     if (column !== undefined)
       return new AppError(
         'EXPORT_INVALID',
-        `${file?.name ?? namesOf(files)}, column ${'source' in column ? column.source : column.name}: expected ${expectedWord(column, value)}, got ${shown(value)}`,
+        `${file?.name ?? namesOf(files)}, column ${'source' in column ? column.source : column.name}: ` +
+          `expected ${expectedWord(column, value)}, got ${shown(value)}`,
       )
   }
   const text = error instanceof Error ? error.message : String(error)
@@ -282,7 +285,8 @@ export const planParquet = async (
       return converted(memberFrom(textIn(column.source, types), column.key), 'VARCHAR', column, k)
     })
     const list = same.map(({ path }) => literal(path)).join(', ')
-    return `SELECT ${values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')} FROM read_parquet([${list}], filename=${literal(fileName.slice(1, -1))}) AS r`
+    const selected = values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')
+    return `SELECT ${selected} FROM read_parquet([${list}], filename=${literal(fileName.slice(1, -1))}) AS r`
   })
   return { sql: selects.join(' UNION ALL '), explain: (error) => Promise.resolve(explain(error)) }
 }

@@ -1,0 +1,71 @@
+/** NDJSON of a load: its columns by its first lines, and the fields that a table does not have. */
+import type { Column } from '@convergence/contracts'
+import { linesOf } from '../load/ndjson.ts'
+import { textOf } from '../text-of.ts'
+import { typeOfTexts } from './csv.ts'
+import { invalid, isJson } from './wire.ts'
+import type { Json } from './wire.ts'
+
+/** Columns of NDJSON by its first lines; none when it has none. */
+export const detectNdjson = async (path: string, name: string): Promise<Column[]> => {
+  const rows: Json[] = []
+  for await (const line of linesOf({ path, name })) {
+    if (line.trim() === '') continue
+    try {
+      rows.push(JSON.parse(line) as Json)
+    } catch {
+      throw invalid(`${name}:${rows.length + 1}: expected a JSON object`)
+    }
+    if (rows.length >= 500) break
+  }
+  return columnsOfRows(rows)
+}
+const columnsOfRows = (rows: readonly Json[]): Column[] =>
+  [...new Set(rows.flatMap((row) => Object.keys(row)))].map((name): Column => {
+    const values = rows.map((row) => row[name]).filter((value) => value !== null && value !== undefined)
+    const isList = values.some(Array.isArray)
+    const flat = isList ? values.flat() : values
+    const mode = isList ? { mode: 'REPEATED' as const } : {}
+    if (flat.some((value) => typeof value === 'object' && value !== null))
+      return {
+        name,
+        type: 'STRUCT',
+        ...mode,
+        fields: columnsOfRows(flat.filter(isJson)),
+      }
+    if (flat.length > 0 && flat.every((value) => typeof value === 'boolean')) return { name, type: 'BOOL', ...mode }
+    return { name, type: typeOfTexts(flat.map(textOf)), ...mode }
+  })
+/** The first field of NDJSON that the columns do not have: a load without ignoreUnknownValues fails by it. */
+export const assertNoUnknown = async (path: string, name: string, columns: readonly Column[]): Promise<void> => {
+  let line = 0
+  for await (const text of linesOf({ path, name })) {
+    line += 1
+    if (text.trim() === '') continue
+    let row: unknown
+    try {
+      row = JSON.parse(text)
+    } catch {
+      return
+    }
+    const unknown = unknownOf(columns, row, '')
+    if (unknown !== undefined)
+      throw invalid(
+        'Error while reading data, error message: JSON table encountered too many errors, giving up. ' +
+          `Rows: ${line}; errors: 1. ${name}:${line}: No such field: ${unknown}.`,
+      )
+  }
+}
+const unknownOf = (columns: readonly Column[], row: unknown, path: string): string | undefined => {
+  if (typeof row !== 'object' || row === null || Array.isArray(row)) return undefined
+  for (const [key, value] of Object.entries(row)) {
+    const column = columns.find(({ name }) => name === key)
+    if (column === undefined) return `${path}${key}`
+    if (column.type !== 'STRUCT') continue
+    for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
+      const inner = unknownOf(column.fields ?? [], one, `${path}${key}.`)
+      if (inner !== undefined) return inner
+    }
+  }
+  return undefined
+}
