@@ -1,7 +1,6 @@
 /**
  * DuckDB's faults in our words. Its own messages name paths, internal tables and its settings; what leaves this file
- * does not. A statement
- * may raise a fault of ours from inside DuckDB: `raise` writes it, `wordFault` reads it again.
+ * does not. A statement may raise a fault of ours from inside DuckDB: `raise` writes it, `wordFault` reads it again.
  */
 import { AppError, isErrorCode } from '@convergence/contracts'
 import type { ErrorCode } from '@convergence/contracts'

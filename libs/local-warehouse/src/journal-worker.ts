@@ -1,10 +1,8 @@
 /**
  * The journal's file, on a thread of its own, so that a slow fsync delays durable answers and nothing else. Each
- * request is a group of
- * entries that become one transaction. A commit's job id is unique in this file for as long as jobs are kept: that is
- * the whole guard.
- * The file is locked by the operating system while this thread lives; `<file>.owner` only tells a second opener who it
- * is.
+ * request is a group of entries that become one transaction. A commit's job id is unique in this file for as long as
+ * jobs are kept: that is the whole guard. The file is locked by the operating system while this thread lives;
+ * `<file>.owner` only tells a second opener who it is.
  */
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'

@@ -1,9 +1,7 @@
 /**
  * Files as one SELECT whose rows go into a table: each value is converted as its column is declared, and a value that
- * does not convert
- * fails the whole load. DuckDB reads and converts; it says which value was wrong, not where it stands. So only then the
- * file is read a
- * second time, record by record, to name file, line and column.
+ * does not convert fails the whole load. DuckDB reads and converts; it says which value was wrong, not where it stands.
+ * So only then the file is read a second time, record by record, to name file, line and column.
  */
 import { stat } from 'node:fs/promises'
 import type { DuckDBConnection } from '@duckdb/node-api'

@@ -1,8 +1,7 @@
 /**
- * How fast a cost and usage report gets into a table: `node libs/local-warehouse/test/bench-load.ts [rows]`.
- * Makes a csv.gz with the
- * columns of such a report, loads it through the engine and, for comparison, has bare DuckDB read the same file into a
- * table.
+ * How fast a cost and usage report gets into a table: `node libs/local-warehouse/test/bench-load.ts [rows]`. Makes a
+ * csv.gz with the columns of such a report, loads it through the engine and, for comparison, has bare DuckDB read the
+ * same file into a table.
  */
 import { createWriteStream, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'

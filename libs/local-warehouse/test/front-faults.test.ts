@@ -1,8 +1,7 @@
 /**
  * The warehouse's door over Google's client, with a proxy between client and wire that loses requests on their way and
- * answers on theirs:
- * every effect once, every commit one winner. The faults come from a seed; which request meets which also depends on
- * the order of arrival.
+ * answers on theirs: every effect once, every commit one winner. The faults come from a seed; which request meets which
+ * also depends on the order of arrival.
  */
 import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'

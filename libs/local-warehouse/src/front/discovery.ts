@@ -1,8 +1,7 @@
 /**
  * The discovery document that `bq` asks for before anything else: the methods of this front, in the form of Google's
- * API discovery
- * service (developers.google.com/discovery/v1/reference/apis). Bodies are not described: clients send and read them as
- * they are.
+ * API discovery service (developers.google.com/discovery/v1/reference/apis). Bodies are not described: clients send and
+ * read them as they are.
  */
 type Kind = 'string' | 'integer' | 'boolean'
 /** Where a method takes no more than the parts of its path, there is nothing after its path. */
