@@ -8,7 +8,7 @@ import { expect } from 'chai'
 import { openEngine } from '../src/engine.ts'
 
 describe('BigQuery front under kill -9', function () {
-  this.timeout(20_000)
+  this.timeout(120_000)
 
   it('loses nothing that it acknowledged and takes no job id twice', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'convergence-kill-'))

@@ -1234,6 +1234,36 @@ describe('BigQuery front', function () {
           /upload:2, column n: expected INT64, got an empty field; NULL is 'NULL'/,
         )
       }))
+    it('of CSV take other delimiters and quotes, and name the line that is no CSV', () =>
+      setup(async ({ client, folder }) => {
+        const [dataset] = await client.createDataset('acme')
+        await dataset.createTable('t', { schema: 'n:INTEGER,s:STRING' })
+        const load = (bytes: string | Buffer, more: object = {}) => {
+          writeFileSync(join(folder, 'x.csv'), bytes)
+          return dataset.table('t').load(join(folder, 'x.csv'), { sourceFormat: 'CSV', ...more })
+        }
+        await load("\ufeff1;'a;''b'''\r\n\r\n2;\"c\"", { fieldDelimiter: ';', quote: "'" })
+        await load('3\t"d\n\te"\r4\tf\r', { fieldDelimiter: '\\t', allowQuotedNewlines: true })
+        await load('5|"g"\n', { fieldDelimiter: '|', quote: '' })
+        expect((await client.query('SELECT n, s FROM acme.t ORDER BY n'))[0]).to.deep.equal([
+          { n: 1, s: "a;'b'" },
+          { n: 2, s: '"c"' },
+          { n: 3, s: 'd\n\te' },
+          { n: 4, s: 'f' },
+          { n: 5, s: '"g"' },
+        ])
+        for (const [bytes, more, message] of [
+          ['1,a\n2,"b\nc"\n', {}, /upload:2, column 2: a quoted field has a line break; set allowQuotedNewlines/],
+          ['1,a\n\n2,"b', {}, /upload:3, column 2: expected a quote that closes the field/],
+          ['1,"a"b\n', {}, /upload:1, column 2: expected a comma or the end of the line after the closing quote/],
+          ['1,a\n2,b,c\n', {}, /upload:2: too many values in row: expected 2, got 3/],
+          ['1,a\n2\n', {}, /upload:2: missing values in row: expected 2, got 1/],
+          [Buffer.from([0x31, 0x2c, 0xff, 0x0a]), {}, /upload:1: expected UTF-8/],
+          [gzipSync('1,a\n').subarray(0, -8), {}, /upload: cannot be read \(it is not a whole gzip file\)/],
+          ['1;;a\n', { fieldDelimiter: ';;' }, /fieldDelimiter: expected one character/],
+        ] as const)
+          expect((await failure(load(bytes, more))).message, JSON.stringify(bytes)).to.match(message)
+      })).timeout(60_000)
     it('read gs:// from the folder of the bucket, by name and by *', () =>
       setup(async ({ client, folder, raw }) => {
         await withCosts(client)
