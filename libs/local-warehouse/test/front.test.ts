@@ -162,9 +162,7 @@ describe('BigQuery front', function () {
         })
         expect(await client.dataset('acme').exists()).to.deep.equal([true])
         expect(await client.dataset('globex').exists()).to.deep.equal([false])
-        await client
-          .dataset('acme')
-          .setMetadata({ description: 'costs', labels: { owner: null, plan: 'starter' } } as object)
+        await client.dataset('acme').setMetadata({ description: 'costs', labels: { owner: null, plan: 'starter' } })
         const [{ description, labels }] = await client.dataset('acme').getMetadata()
         expect({ description, labels }).to.deep.equal({ description: 'costs', labels: { plan: 'starter' } })
         for (const name of ['b', 'c', 'd']) await client.createDataset(name)
@@ -254,7 +252,7 @@ describe('BigQuery front', function () {
         expect(
           view.metadata.schema.fields.map(({ name, type: of }: { name: string; type: string }) => `${name} ${of}`),
         ).to.deep.equal(['day DATE', 'cost NUMERIC'])
-        await view.setMetadata({ view: { query: 'SELECT day FROM acme.costs', useLegacySql: false } } as object)
+        await view.setMetadata({ view: { query: 'SELECT day FROM acme.costs', useLegacySql: false } })
         expect((await client.query('SELECT * FROM acme.recent'))[0]).to.deep.equal([])
         expect(
           (await dataset.getTables())[0].map(({ id, metadata }) => `${id ?? ''} ${String(metadata.type)}`),
@@ -483,7 +481,7 @@ describe('BigQuery front', function () {
             await client.query({
               query: 'SELECT @s.a + 1 AS a, @s.b AS b, @s.d AS d',
               params: { s: { a: 41, b: 'x', d: null } },
-              types: { s: { a: 'INT64', b: 'STRING', d: 'DATE' } } as never,
+              types: { s: { a: 'INT64', b: 'STRING', d: 'DATE' } },
             })
           )[0],
         ).to.deep.equal([{ a: 42, b: 'x', d: null }])
@@ -503,7 +501,7 @@ describe('BigQuery front', function () {
             "SELECT r.n, r.s, ARRAY_TO_STRING(r.tags, ',') AS tags, ARRAY_LENGTH(r.of) AS m, (SELECT MAX(o.x) " +
             'FROM UNNEST(r.of) AS o) AS x FROM UNNEST(@rows) AS r ORDER BY r.n DESC',
           params: { rows },
-          types: types as never,
+          types,
         })
         expect(got).to.deep.equal([
           { n: 1, s: "it's", tags: 'a,b', m: 1, x: BigQuery.date('2025-11-19') },
@@ -808,7 +806,7 @@ describe('BigQuery front', function () {
         const after = await raw('GET', `${base}/jobs/bad?location=EU`)
         expect(after.body.status).to.deep.include({ state: 'DONE' })
         expect(after.body.status.errorResult).to.deep.include({ reason: 'invalidQuery' })
-        expect(await failure(client.job('bad').promise() as Promise<unknown>))
+        expect(await failure(client.job('bad').promise()))
           .to.have.property('message')
           .that.matches(/division by zero/)
       }))

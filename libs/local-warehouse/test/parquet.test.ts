@@ -191,7 +191,7 @@ describe('Parquet', function () {
       expect(await load(['a.parquet', 'b.parquet'], [from('d', 'INT64')])).to.equal(
         'a.parquet, b.parquet: has no column d',
       )
-      expect(await load(['a.parquet'], [{ ...from('d', 'INT64'), optional: true } as LoadColumn])).to.equal('DONE')
+      expect(await load(['a.parquet'], [{ ...from('d', 'INT64'), optional: true }])).to.equal('DONE')
     }))
 
   it('calls a decimal of more than 38 digits by its name, where DuckDB reads a DOUBLE', () =>
