@@ -83,7 +83,7 @@ export const openProcesses = async ({
       random: Math.random,
     })
     const port = openGoogleBus({ project_id, api_endpoint: all.env['PUBSUB_EMULATOR_HOST'] ?? '', log: quiet })
-    const bus = openBus({ port, log: quiet as never })
+    const bus = openBus({ port, log: quiet })
     closing.unshift(
       () => bus.close(),
       () => port.close(),

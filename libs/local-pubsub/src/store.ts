@@ -101,12 +101,12 @@ const openThread = async (file: string, max_bytes: number | undefined) => {
       }
       n += 1
       if (waiting.size === 0) worker.ref()
-      waiting.set(n, { resolve: resolve as (value: unknown) => void, reject })
+      waiting.set(n, { resolve: resolve, reject })
       worker.postMessage({ ...request, n }, transfer)
     })
 
   const opened = await new Promise<Opened>((resolve, reject) => {
-    waiting.set(0, { resolve: resolve as (value: unknown) => void, reject })
+    waiting.set(0, { resolve: resolve, reject })
   })
   return { opened, ask, end, ended: () => ended, terminate: () => worker.terminate() }
 }
@@ -145,10 +145,10 @@ export const openStore = async ({
         for (const { resolve } of answered) resolve()
         if (urgent) schedule()
       },
-      (error: Error) => {
+      (error: unknown) => {
         well = false
         inFlight -= 1
-        for (const { reject } of answered) reject(error)
+        for (const { reject } of answered) reject(error as Error)
         if (urgent) schedule()
       },
     )

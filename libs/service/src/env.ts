@@ -118,7 +118,7 @@ export const checkEnvironment = (
   }
   const wordOf = ({ instancePath, keyword, params }: ErrorObject): string | undefined => {
     const name =
-      keyword === 'required' ? String((params as { missingProperty: string }).missingProperty) : instancePath.slice(1)
+      keyword === 'required' ? (params as { missingProperty: string }).missingProperty : instancePath.slice(1)
     if (name === '') return undefined
     const { description = '', expected = description, make, secret = false } = variableOf(schema, name)
     const shown = secret

@@ -52,7 +52,11 @@ export const openLog = (options: {
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label.toUpperCase() }) },
     },
-    { write: (line: string) => write(scrub(line)) },
+    {
+      write: (line: string) => {
+        write(scrub(line))
+      },
+    },
   )
 }
 

@@ -335,7 +335,7 @@ describe('running a step', () => {
             try {
               resolve(end(signal.reason))
             } catch (error) {
-              reject(error as Error)
+              reject(error)
             }
           })
         })

@@ -66,9 +66,9 @@ export const reportFates = (config: BrokerSubscriptionConfig, { late, failed }: 
   throw withErrorInfo(code, sentence, {
     reason: failed.length > 0 ? 'ACKS_NOT_WRITTEN' : 'INVALID_ACK_IDS',
     domain: 'pubsub.googleapis.com',
-    metadata: Object.fromEntries([
-      ...late.map((ack_id) => [ack_id, 'PERMANENT_FAILURE_INVALID_ACK_ID']),
-      ...failed.map((ack_id) => [ack_id, 'TRANSIENT_FAILURE_SERVICE_UNAVAILABLE']),
+    metadata: Object.fromEntries<string>([
+      ...late.map((ack_id) => [ack_id, 'PERMANENT_FAILURE_INVALID_ACK_ID'] as const),
+      ...failed.map((ack_id) => [ack_id, 'TRANSIENT_FAILURE_SERVICE_UNAVAILABLE'] as const),
     ]),
   })
 }

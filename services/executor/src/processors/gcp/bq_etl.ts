@@ -4,7 +4,7 @@ import { assertWritable, ownDataset, readsOf } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
 import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
 import { replacedBy } from '../../exports/periods.ts'
-import type { ProcessorDeps } from '../registry.ts'
+import type { ProcessorDeps } from '../deps.ts'
 import { runChecks, type Check } from './checks.ts'
 
 /**
