@@ -11,7 +11,7 @@ import { openClient } from '@convergence/tools/client'
 import { openWarehouse } from '@convergence/warehouse'
 import { openBigQuery } from '@convergence/warehouse/google'
 import { startProcesses, type Processes, type ServiceProcess } from '../../tools/processes.ts'
-import { operations, temporaryFolder, type World, type WorldOptions } from '../test/world.ts'
+import { operations, temporaryFolder, type World, type WorldOptions } from '../operations.ts'
 import type { Order } from './entry.ts'
 import { openGate, type Gate } from './gate.ts'
 

@@ -4,7 +4,8 @@ import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { expect } from 'chai'
 import { chromium, type Browser, type Page } from 'playwright-core'
-import { openWorld, type World } from './world.ts'
+import type { World } from '../operations.ts'
+import { openWorld } from './world.ts'
 
 const installed = [
   process.env['CHROME_PATH'] ?? '',

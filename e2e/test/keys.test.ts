@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { expect } from 'chai'
-import { openWorld, type World } from './world.ts'
+import type { World } from '../operations.ts'
+import { openWorld } from './world.ts'
 
 describe('keys over REST, while others change them', function () {
   this.timeout(240_000)

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { openWorld, type World } from './world.ts'
+import type { World } from '../operations.ts'
+import { openWorld } from './world.ts'
 
 describe('a run', function () {
   this.timeout(120_000)

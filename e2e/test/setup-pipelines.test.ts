@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { openWorld, type World } from './world.ts'
+import type { World } from '../operations.ts'
+import { openWorld } from './world.ts'
 
 describe('pipelines under setup/, asked for with the key of a tenant', function () {
   this.timeout(120_000)

@@ -7,7 +7,8 @@ import { expect } from 'chai'
 import type { Column } from '@convergence/contracts'
 import { followRun } from '@convergence/tools/client'
 import { writeSamples } from '@convergence/tools/samples'
-import { inProcesses, ledgerFaults, openOneProcess, openWorld, type World } from './world.ts'
+import { inProcesses, type World } from '../operations.ts'
+import { ledgerFaults, openOneProcess, openWorld } from './world.ts'
 
 const inWorld = async (options: Parameters<typeof openWorld>[0], body: (world: World) => Promise<void>) => {
   const world = await openWorld(options)

@@ -20,7 +20,7 @@ export interface PortMessage {
 export interface SubscriptionConfig {
   topic: string
   filter?: string
-  deadLetterPolicy?: { topic: string; maxDeliveryAttempts: number }
+  deadLetterPolicy?: { topic: string; maxDeliveryAttempts: number } | undefined
   /** Pause before a message that was given back comes again; without it, none. */
   retryPolicy?: { minimumBackoffMs: number; maximumBackoffMs: number }
   enableMessageOrdering?: boolean

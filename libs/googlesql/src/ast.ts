@@ -11,17 +11,17 @@ interface At {
 export interface OrderKey extends At {
   expr: Expr
   desc: boolean
-  nulls?: 'FIRST' | 'LAST'
+  nulls?: 'FIRST' | 'LAST' | undefined
 }
 export interface FrameBound {
   kind: 'UNBOUNDED PRECEDING' | 'UNBOUNDED FOLLOWING' | 'CURRENT ROW' | 'PRECEDING' | 'FOLLOWING'
-  expr?: Expr
+  expr?: Expr | undefined
 }
 export interface WindowSpec extends At {
-  base?: Name
+  base?: Name | undefined
   partition: Expr[]
   order: OrderKey[]
-  frame?: { unit: 'ROWS' | 'RANGE'; from: FrameBound; to: FrameBound }
+  frame?: { unit: 'ROWS' | 'RANGE'; from: FrameBound; to: FrameBound } | undefined
 }
 export interface Call extends At {
   k: 'call'
@@ -30,15 +30,15 @@ export interface Call extends At {
   args: Expr[]
   star: boolean
   distinct: boolean
-  nulls?: 'IGNORE' | 'RESPECT'
-  having?: { max: boolean; expr: Expr }
+  nulls?: 'IGNORE' | 'RESPECT' | undefined
+  having?: { max: boolean; expr: Expr } | undefined
   order: OrderKey[]
-  limit?: Expr
-  over?: WindowSpec
+  limit?: Expr | undefined
+  over?: WindowSpec | undefined
 }
 export interface DatePart extends At {
   part: string
-  day?: string
+  day?: string | undefined
 }
 export type IndexMode = 'OFFSET' | 'SAFE_OFFSET' | 'ORDINAL' | 'SAFE_ORDINAL' | 'PLAIN'
 export type Expr =
@@ -55,53 +55,60 @@ export type Expr =
   | Call
   | (At & { k: 'unary'; op: '-' | '+' | '~' | 'NOT'; x: Expr })
   | (At & { k: 'binary'; op: string; l: Expr; r: Expr })
-  | (At & { k: 'is'; x: Expr; what: 'NULL' | 'TRUE' | 'FALSE' | 'DISTINCT'; not: boolean; other?: Expr })
+  | (At & { k: 'is'; x: Expr; what: 'NULL' | 'TRUE' | 'FALSE' | 'DISTINCT'; not: boolean; other?: Expr | undefined })
   | (At & { k: 'between'; x: Expr; lo: Expr; hi: Expr; not: boolean })
-  | (At & { k: 'in'; x: Expr; not: boolean; list?: Expr[]; query?: Query; unnest?: Expr })
+  | (At & {
+      k: 'in'
+      x: Expr
+      not: boolean
+      list?: Expr[] | undefined
+      query?: Query | undefined
+      unnest?: Expr | undefined
+    })
   | (At & { k: 'like'; x: Expr; pattern: Expr; not: boolean })
-  | (At & { k: 'case'; subject?: Expr; whens: { when: Expr; then: Expr }[]; otherwise?: Expr })
+  | (At & { k: 'case'; subject?: Expr | undefined; whens: { when: Expr; then: Expr }[]; otherwise?: Expr | undefined })
   | (At & { k: 'cast'; x: Expr; type: Type; safe: boolean })
-  | (At & { k: 'extract'; part: DatePart; x: Expr; zone?: Expr })
+  | (At & { k: 'extract'; part: DatePart; x: Expr; zone?: Expr | undefined })
   | (At & { k: 'interval'; n: Expr; part: DatePart })
   | (At & { k: 'exists'; query: Query })
   | (At & { k: 'subquery'; query: Query })
   | (At & { k: 'arrayq'; query: Query })
-  | (At & { k: 'array'; of?: Type; items: Expr[] })
-  | (At & { k: 'struct'; fields?: readonly Field[]; items: { expr: Expr; name?: string }[] })
+  | (At & { k: 'array'; of?: Type | undefined; items: Expr[] })
+  | (At & { k: 'struct'; fields?: readonly Field[] | undefined; items: { expr: Expr; name?: string | undefined }[] })
   | (At & { k: 'default' })
 
 export type FromItem =
-  | (At & { k: 'table'; path: Name[]; alias?: Name })
-  | (At & { k: 'unnest'; expr: Expr; alias?: Name; offset?: Name })
-  | (At & { k: 'sub'; query: Query; alias?: Name })
+  | (At & { k: 'table'; path: Name[]; alias?: Name | undefined })
+  | (At & { k: 'unnest'; expr: Expr; alias?: Name | undefined; offset?: Name | undefined })
+  | (At & { k: 'sub'; query: Query; alias?: Name | undefined })
   | (At & {
       k: 'join'
       kind: 'INNER' | 'LEFT' | 'RIGHT' | 'FULL' | 'CROSS' | 'COMMA'
       left: FromItem
       right: FromItem
-      on?: Expr
-      using?: Name[]
+      on?: Expr | undefined
+      using?: Name[] | undefined
     })
   | (At & {
       k: 'pivot'
       input: FromItem
-      aggregates: { call: Expr; alias?: Name }[]
+      aggregates: { call: Expr; alias?: Name | undefined }[]
       by: Expr
-      values: { expr: Expr; alias?: Name }[]
-      alias?: Name
+      values: { expr: Expr; alias?: Name | undefined }[]
+      alias?: Name | undefined
     })
   | (At & {
       k: 'unpivot'
       input: FromItem
       value: Name
       name: Name
-      columns: { column: Name; label?: Expr }[]
+      columns: { column: Name; label?: Expr | undefined }[]
       nulls: boolean
-      alias?: Name
+      alias?: Name | undefined
     })
 export type SelectItem =
-  | (At & { k: 'expr'; expr: Expr; alias?: Name })
-  | (At & { k: 'star'; base?: Expr; except: Name[]; replace: { expr: Expr; name: Name }[] })
+  | (At & { k: 'expr'; expr: Expr; alias?: Name | undefined })
+  | (At & { k: 'star'; base?: Expr | undefined; except: Name[]; replace: { expr: Expr; name: Name }[] })
 export type Grouping =
   | { k: 'expr'; expr: Expr }
   | { k: 'rollup' | 'cube'; exprs: Expr[] }
@@ -110,13 +117,13 @@ export type Grouping =
 export interface Select extends At {
   k: 'select'
   distinct: boolean
-  as?: 'STRUCT' | 'VALUE'
+  as?: 'STRUCT' | 'VALUE' | undefined
   items: SelectItem[]
-  from?: FromItem
-  where?: Expr
-  groups?: Grouping[] | 'ALL'
-  having?: Expr
-  qualify?: Expr
+  from?: FromItem | undefined
+  where?: Expr | undefined
+  groups?: Grouping[] | 'ALL' | undefined
+  having?: Expr | undefined
+  qualify?: Expr | undefined
   windows: { name: Name; spec: WindowSpec }[]
 }
 export interface SetOp extends At {
@@ -130,17 +137,17 @@ export interface Query extends At {
   ctes: { name: Name; query: Query }[]
   body: Body
   order: OrderKey[]
-  limit?: Expr
-  offset?: Expr
+  limit?: Expr | undefined
+  offset?: Expr | undefined
 }
 
 export interface ColumnDef extends At {
   name: Name
   type: Type
   not_null: boolean
-  max_length?: number
-  decimal?: { precision: number; scale: number }
-  default?: Expr
+  max_length?: number | undefined
+  decimal?: { precision: number; scale: number } | undefined
+  default?: Expr | undefined
   options: OptionDef[]
 }
 export interface OptionDef extends At {
@@ -149,15 +156,15 @@ export interface OptionDef extends At {
 }
 export interface Path extends At {
   parts: Name[]
-  alias?: Name
+  alias?: Name | undefined
 }
 export interface MergeWhen extends At {
   match: 'MATCHED' | 'NOT MATCHED BY TARGET' | 'NOT MATCHED BY SOURCE'
-  condition?: Expr
+  condition?: Expr | undefined
   action:
     | { k: 'delete' }
     | { k: 'update'; sets: SetItem[] }
-    | { k: 'insert'; columns?: Name[]; values: Expr[] }
+    | { k: 'insert'; columns?: Name[] | undefined; values: Expr[] }
     | { k: 'insert-row' }
 }
 export interface SetItem extends At {
@@ -166,8 +173,14 @@ export interface SetItem extends At {
 }
 export type Statement =
   | (At & { k: 'select'; query: Query })
-  | (At & { k: 'insert'; target: Path; columns?: Name[]; rows?: Expr[][]; query?: Query })
-  | (At & { k: 'update'; target: Path; sets: SetItem[]; from?: FromItem; where: Expr })
+  | (At & {
+      k: 'insert'
+      target: Path
+      columns?: Name[] | undefined
+      rows?: Expr[][] | undefined
+      query?: Query | undefined
+    })
+  | (At & { k: 'update'; target: Path; sets: SetItem[]; from?: FromItem | undefined; where: Expr })
   | (At & { k: 'delete'; target: Path; where: Expr })
   | (At & { k: 'merge'; target: Path; source: FromItem; on: Expr; whens: MergeWhen[] })
   | (At & { k: 'truncate'; target: Path })
@@ -176,13 +189,13 @@ export type Statement =
       target: Path
       replace: boolean
       if_not_exists: boolean
-      columns?: ColumnDef[]
-      primary_key?: Name[]
-      like?: Path
-      partition?: Expr
+      columns?: ColumnDef[] | undefined
+      primary_key?: Name[] | undefined
+      like?: Path | undefined
+      partition?: Expr | undefined
       cluster: Name[]
       options: OptionDef[]
-      query?: Query
+      query?: Query | undefined
     })
   | (At & {
       k: 'create-view'
@@ -190,7 +203,7 @@ export type Statement =
       replace: boolean
       if_not_exists: boolean
       materialized: boolean
-      columns?: { name: Name; options: OptionDef[] }[]
+      columns?: { name: Name; options: OptionDef[] }[] | undefined
       options: OptionDef[]
       query: Query
       query_start: number

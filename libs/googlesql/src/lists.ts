@@ -118,8 +118,6 @@ const names = (table: ReadonlyMap<string, { min: number; max: number }>): string
     .sort()
     .join(', ')
 
-export const beginMark = '<!-- googlesql lists: made from libs/googlesql/src; do not edit -->'
-export const endMark = '<!-- end of the googlesql lists -->'
 
 /** One line each; a number after a function is that of its arguments. */
 const supported = (): string[] => [
@@ -154,9 +152,8 @@ const differences = [
 ]
 const bullets = (lines: readonly string[]): string => lines.map((line) => `- ${line}`).join('\n')
 
-/** The marked section. */
-export const listsMarkdown = (): string => `${beginMark}
-### Supported
+/** The lists as a section of a page. */
+export const listsMarkdown = (): string => `### Supported
 
 ${bullets(supported())}
 
@@ -168,12 +165,4 @@ ${refused.map(({ construct, reason }) => `| ${construct.replaceAll('|', '\\|')} 
 
 ### Known differences
 
-${bullets(differences)}
-${endMark}`
-/** The page with its section replaced; the section is put at the end of a page without marks. */
-export const withLists = (page: string): string => {
-  const [from, to] = [page.indexOf(beginMark), page.indexOf(endMark)]
-  return from < 0 || to < 0
-    ? `${page.trimEnd()}\n\n${listsMarkdown()}\n`
-    : `${page.slice(0, from)}${listsMarkdown()}${page.slice(to + endMark.length)}`
-}
+${bullets(differences)}`

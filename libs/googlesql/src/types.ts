@@ -3,7 +3,7 @@ import type { Column, ColumnType } from '@convergence/contracts'
 
 export type ScalarName = Exclude<ColumnType, 'STRUCT'>
 export interface Field {
-  name?: string
+  name?: string | undefined
   type: Type
 }
 export type Type =

@@ -98,7 +98,7 @@ describe('KMS on the wire', () => {
         alreadyExists,
       )
       const [key] = await client.createCryptoKey({
-        parent: ring.name,
+        parent: ring.name ?? '',
         cryptoKeyId: 'k',
         cryptoKey: { purpose: 'ENCRYPT_DECRYPT', labels: { a: 'b' } },
       })
@@ -107,18 +107,22 @@ describe('KMS on the wire', () => {
       expect(
         (
           await refused(
-            client.createCryptoKey({ parent: ring.name, cryptoKeyId: 'k', cryptoKey: { purpose: 'ENCRYPT_DECRYPT' } }),
+            client.createCryptoKey({
+              parent: ring.name ?? '',
+              cryptoKeyId: 'k',
+              cryptoKey: { purpose: 'ENCRYPT_DECRYPT' },
+            }),
           )
         ).code,
       ).to.equal(alreadyExists)
       const [empty] = await client.createCryptoKey({
-        parent: ring.name,
+        parent: ring.name ?? '',
         cryptoKeyId: 'empty',
         cryptoKey: { purpose: 'ENCRYPT_DECRYPT' },
         skipInitialVersionCreation: true,
       })
       expect(empty.primary).to.equal(null)
-      expect((await refused(client.encrypt({ name: empty.name, plaintext: Buffer.from('x') }))).code).to.equal(
+      expect((await refused(client.encrypt({ name: empty.name ?? '', plaintext: Buffer.from('x') }))).code).to.equal(
         failedPrecondition,
       )
       for (const missing of [
@@ -138,7 +142,7 @@ describe('KMS on the wire', () => {
       for (const wrong of [
         client.getKeyRing({ name: 'convergence' }),
         client.createKeyRing({ parent: location, keyRingId: 'a b' }),
-        client.createCryptoKey({ parent: ring.name, cryptoKeyId: 'x' }),
+        client.createCryptoKey({ parent: ring.name ?? '', cryptoKeyId: 'x' }),
       ])
         expect((await refused(wrong)).code).to.equal(invalidArgument)
     }),
@@ -204,8 +208,8 @@ describe('KMS on the wire', () => {
       const parent = `${key_ring}/cryptoKeys/tenant-credentials`
       const [off] = await client.createCryptoKeyVersion({ parent, cryptoKeyVersion: { state: 'DISABLED' } })
       expect([off.name, off.state]).to.deep.equal([`${parent}/cryptoKeyVersions/2`, 'DISABLED'])
-      expect((await client.getCryptoKeyVersion({ name: off.name }))[0].state).to.equal('DISABLED')
-      expect((await refused(client.encrypt({ name: off.name, plaintext: Buffer.from('x') }))).code).to.equal(
+      expect((await client.getCryptoKeyVersion({ name: off.name ?? '' }))[0].state).to.equal('DISABLED')
+      expect((await refused(client.encrypt({ name: off.name ?? '', plaintext: Buffer.from('x') }))).code).to.equal(
         failedPrecondition,
       )
       for (const cryptoKeyVersion of [
@@ -237,11 +241,11 @@ describe('KMS on the wire', () => {
           cryptoKey: { purpose: 'ENCRYPT_DECRYPT', destroyScheduledDuration: { seconds: 86_400 } },
         })
         const name = `${String(key.name)}/cryptoKeyVersions/1`
-        const [sealed] = await client.encrypt({ name: key.name, plaintext: Buffer.from('x') })
+        const [sealed] = await client.encrypt({ name: key.name ?? '', plaintext: Buffer.from('x') })
         expect((await client.destroyCryptoKeyVersion({ name }))[0].state).to.equal('DESTROY_SCHEDULED')
-        expect((await refused(client.decrypt({ name: key.name, ciphertext: sealed.ciphertext }))).code).to.equal(
-          failedPrecondition,
-        )
+        expect(
+          (await refused(client.decrypt({ name: key.name ?? '', ciphertext: sealed.ciphertext ?? '' }))).code,
+        ).to.equal(failedPrecondition)
         at += 80_000_000
         expect((await client.restoreCryptoKeyVersion({ name }))[0].state).to.equal('DISABLED')
         await client.updateCryptoKeyVersion({
@@ -250,7 +254,8 @@ describe('KMS on the wire', () => {
         })
         expect(
           Buffer.from(
-            (await client.decrypt({ name: key.name, ciphertext: sealed.ciphertext }))[0].plaintext as Uint8Array,
+            (await client.decrypt({ name: key.name ?? '', ciphertext: sealed.ciphertext ?? '' }))[0]
+              .plaintext as Uint8Array,
           ).toString(),
         ).to.equal('x')
         await client.destroyCryptoKeyVersion({ name })
@@ -264,8 +269,8 @@ describe('KMS on the wire', () => {
         at += 86_400_000
         expect((await client.getCryptoKeyVersion({ name }))[0].state).to.equal('DESTROYED')
         expect((await refused(client.restoreCryptoKeyVersion({ name }))).code).to.equal(failedPrecondition)
-        const [next] = await client.createCryptoKeyVersion({ parent: key.name })
-        await client.destroyCryptoKeyVersion({ name: next.name })
+        const [next] = await client.createCryptoKeyVersion({ parent: key.name ?? '' })
+        await client.destroyCryptoKeyVersion({ name: next.name ?? '' })
         expect(material()).to.equal(undefined)
       },
       () => new Date(at),
@@ -291,7 +296,7 @@ describe('KMS on the wire', () => {
         )
         expect(
           Buffer.from(
-            (await client.decrypt({ name, ciphertext: before.ciphertext }))[0].plaintext as Uint8Array,
+            (await client.decrypt({ name, ciphertext: before.ciphertext ?? '' }))[0].plaintext as Uint8Array,
           ).toString(),
         ).to.equal('x')
         expect(Number((await client.getCryptoKey({ name }))[0].nextRotationTime?.seconds)).to.equal(
@@ -334,7 +339,7 @@ describe('KMS on the wire', () => {
         { additionalAuthenticatedData: Buffer.from('a'), name: `${key_ring}/cryptoKeys/api-key-wrap` },
         { ciphertext: Buffer.from('short') },
       ]) {
-        expect((await refused(client.decrypt({ name, ciphertext: sealed.ciphertext, ...wrong }))).code).to.equal(
+        expect((await refused(client.decrypt({ name, ciphertext: sealed.ciphertext ?? '', ...wrong }))).code).to.equal(
           invalidArgument,
         )
       }

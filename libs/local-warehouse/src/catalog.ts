@@ -18,8 +18,8 @@ export interface StoredTable extends Remembered {
   columns: readonly Column[]
   time_partitioning?: TimePartitioning
   /** Kept and shown, not enforced. */
-  partition_expiration_ms?: number
-  require_partition_filter?: boolean
+  partition_expiration_ms?: number | undefined
+  require_partition_filter?: boolean | undefined
   clustering_fields?: readonly string[]
   description?: string
   /** The table goes by itself then. */

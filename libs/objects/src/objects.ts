@@ -34,7 +34,7 @@ export interface Objects {
     store: Store,
     bucket: string,
     key: string,
-    options?: Access & { etag?: string; signal?: AbortSignal },
+    options?: Access & { etag?: string | undefined; signal?: AbortSignal },
   ): Promise<Readable>
   close(): Promise<void>
 }

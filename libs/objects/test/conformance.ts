@@ -48,7 +48,7 @@ export const objectsConformance = ({ open, store, lacks = [] }: ObjectsTarget): 
     objects: Objects,
     bucket: string,
     key: string,
-    options: { etag?: string; signal?: AbortSignal } = {},
+    options: { etag?: string | undefined; signal?: AbortSignal } = {},
   ) => {
     const chunks: Buffer[] = []
     for await (const chunk of await objects.read(store, bucket, key, options)) chunks.push(chunk as Buffer)

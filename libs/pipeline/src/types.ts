@@ -25,7 +25,7 @@ export interface Pipeline {
   pipeline_id: string
   description: string
   parameters: readonly ParameterSpec[]
-  schedule?: string
+  schedule?: string | undefined
   /** Kinds of steps in order, for the catalogue. */
   steps: readonly { step_id: string; name: string; ps_type: string }[]
 }

@@ -7,9 +7,9 @@ export interface BootstrapOptions {
   /**
    * Drops the central dataset first, with everything in it. Whoever holds state of it in memory must be started again.
    */
-  force_recreate_dataset?: boolean
+  force_recreate_dataset?: boolean | undefined
   /** The same: every central table lives in that dataset. */
-  force_recreate_tables?: boolean
+  force_recreate_tables?: boolean | undefined
   /** Names one life of the central tables; a label of the dataset. */
   new_epoch?: () => string
 }

@@ -42,7 +42,10 @@ export interface ServiceContext {
   /** Throws SETTING_INVALID when a key for these purposes is missing or not allowed. */
   secrets(needed: { seals?: readonly Purpose[]; opens?: readonly Purpose[] }): Promise<Secrets>
   /** Makes the central tables, or on Google Cloud checks that all are there. */
-  bootstrap(request: { force_recreate_dataset?: boolean; force_recreate_tables?: boolean }): Promise<Bootstrapped>
+  bootstrap(request: {
+    force_recreate_dataset?: boolean | undefined
+    force_recreate_tables?: boolean | undefined
+  }): Promise<Bootstrapped>
 }
 
 export interface RunningService {

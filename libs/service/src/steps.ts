@@ -27,7 +27,7 @@ export interface StepResult {
   rows_written?: number
   bytes_processed?: number
   attempt?: number
-  outputs?: Record<string, unknown>
+  outputs?: Record<string, unknown> | undefined
   /** Published together with step-completed, such as tenant-changed. */
   events?: readonly Outgoing[]
 }

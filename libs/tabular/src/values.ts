@@ -20,7 +20,7 @@ export interface TextColumn {
   /** Days, `to` exclusive, in UTC: what is outside of them is no value of the column. */
   within?: { from: string; to: string }
   /** What is at this key of the JSON object that the text holds; NULL where it holds none. */
-  key?: string
+  key?: string | undefined
 }
 /** Text of a field to text of JSON; undefined when it is no value of the type. */
 export type Convert = (text: string) => string | undefined

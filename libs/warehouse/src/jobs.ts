@@ -17,7 +17,7 @@ export interface JobFault {
 export interface Job {
   job_id: string
   state: 'PENDING' | 'RUNNING' | 'DONE'
-  error?: JobFault
+  error?: JobFault | undefined
   /** Labels given at the insert; `payload` is the digest that tells whose job won an id. */
   labels: Readonly<Record<string, string>>
   rows_written: number

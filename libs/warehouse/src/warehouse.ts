@@ -36,7 +36,7 @@ export interface Destination extends TableRef {
    */
   period?: Readonly<Record<string, string | number>>
   /** Used when the table is made; with no columns they are those of the result. */
-  columns?: readonly Column[]
+  columns?: readonly Column[] | undefined
   time_partitioning?: TimePartitioning
   clustering_fields?: readonly string[]
   /** Columns of the result that the table lacks are added to it; default true. */
@@ -59,7 +59,7 @@ export interface FieldSource {
   /** Days, `to` exclusive, in UTC: a filled field outside of them is EXPORT_INVALID. */
   within?: { from: string; to: string }
   /** What is at this key of the JSON object that the field holds; NULL where it holds none. */
-  key?: string
+  key?: string | undefined
 }
 /** A JSON object of several columns of the file: of those that are filled, by these keys. */
 export interface ObjectSource {
@@ -90,7 +90,7 @@ export interface LoadSpec {
    */
   files: readonly { path: string; name: string }[]
   /** CSV and Parquet: what to take. NDJSON: leave out; `destination.columns` is the schema. */
-  columns?: readonly LoadColumn[]
+  columns?: readonly LoadColumn[] | undefined
   destination: Destination
 }
 export interface QuerySpec extends Statement {

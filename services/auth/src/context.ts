@@ -14,8 +14,8 @@ import type { Store } from './store.ts'
 import type { TenantsCache } from './tenants.ts'
 
 export interface BootstrapRequest {
-  force_recreate_dataset?: boolean
-  force_recreate_tables?: boolean
+  force_recreate_dataset?: boolean | undefined
+  force_recreate_tables?: boolean | undefined
 }
 export interface BootstrapResult {
   dataset_created: boolean
@@ -50,9 +50,9 @@ export interface AuthDeps {
   trusted_proxies?: number
   /** Requests without a key are those of tenant `dev`; only in local mode. */
   disable_auth?: boolean
-  limits?: Partial<Record<RateClass, Limit>>
+  limits?: Partial<Record<RateClass, Limit>> | undefined
   /** Key id that run-requested is signed with; default auth. */
-  kid?: string
+  kid?: string | undefined
   /** Datasets that the operator shares with every tenant, as project.dataset; no tenant may take such a name. */
   shared_sources: readonly string[]
   /** Key material; default the system's generator. */

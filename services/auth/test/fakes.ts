@@ -252,13 +252,14 @@ export const fakePipelines = (): Pipelines => {
       ]
       if (faults.length > 0)
         throw new AppError('PARAMETER_INVALID', `${input.pipeline}: ${faults.length} faults`, { faults })
+      const { skip, ...rest } = input
       return {
-        ...input,
+        ...rest,
+        ...(skip === undefined ? {} : { skip: [...skip] }),
         pipeline_id: pipeline.pipeline_id,
         priority: 5,
         sources: [],
         notifications: [],
-        skip: undefined,
         steps: pipeline.steps.map((step) => ({
           ...step,
           host: 'executor',
@@ -272,7 +273,7 @@ export const fakePipelines = (): Pipelines => {
                 }
               : {},
         })),
-      }
+      } as Run
     },
   }
 }

@@ -22,7 +22,7 @@ export interface ExecutorDeps {
   bus: Bus
   warehouse: Warehouse
   objects: Objects
-  secrets?: Secrets
+  secrets?: Secrets | undefined
   pipelines: Pipelines
   log: Log
   now(): Date
@@ -32,7 +32,7 @@ export interface ExecutorDeps {
   /** Files on their way into the warehouse; must exist. */
   scratch_folder: string
   /** What they may take together at a time; default: no bound. */
-  scratch_bytes?: number
+  scratch_bytes?: number | undefined
 }
 export interface Executor {
   close(): Promise<void>

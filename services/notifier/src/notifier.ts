@@ -24,7 +24,7 @@ export interface NotifierDeps {
   warehouse: Warehouse
   pipelines: Pipelines
   /** Opens Slack webhooks; without it Slack notifications fail. */
-  secrets?: Secrets
+  secrets?: Secrets | undefined
   /** Closed with the notifier. */
   mail: Mail
   /** Default: Slack itself. */

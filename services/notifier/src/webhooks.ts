@@ -7,7 +7,7 @@ import type { Warehouse } from '@convergence/warehouse'
  * CREDENTIAL_UNREADABLE.
  */
 export const openWebhooks =
-  ({ warehouse, secrets }: { warehouse: Pick<Warehouse, 'query'>; secrets?: Secrets }) =>
+  ({ warehouse, secrets }: { warehouse: Pick<Warehouse, 'query'>; secrets?: Secrets | undefined }) =>
   async (tenant_id: string, step_id: string, ref: string): Promise<string> => {
     if (!isName('credential_ref', ref)) {
       throw new AppError(

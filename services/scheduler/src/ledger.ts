@@ -23,7 +23,7 @@ export interface LedgerDeps {
   log: Pick<Log, 'info' | 'warn' | 'error'>
   /** Names this ledger: changes when its table is dropped and made again. */
   epoch: string
-  rules?: Partial<Rules>
+  rules?: Partial<Rules> | undefined
   /** Messages in one commit, at most; default 500. */
   max_group?: number
   /** Tests give wrong ones here and demand that they are caught. */

@@ -39,9 +39,9 @@ export interface SchedulesOptions {
   warehouse: Pick<Warehouse, 'query' | 'append'>
   pipelines: Pipelines
   /** Moves each schedule by a fixed part of it, so that not all start at the full hour; default 0. */
-  spread_seconds?: number
+  spread_seconds?: number | undefined
   /** Names the key that signs what the schedules ask for. */
-  kid?: string
+  kid?: string | undefined
   /** Hears how many looks into a cron each tick has cost, for those that were missed. */
   onLooks?: (looks: number) => void
 }

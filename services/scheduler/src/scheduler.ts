@@ -39,9 +39,9 @@ export interface SchedulerDeps {
   platform_keys: PlatformKeys
   /** Hosts the steps of scheduler.*; by default made here. */
   steps?: Steps
-  rules?: Partial<Rules>
+  rules?: Partial<Rules> | undefined
   /** Spreads schedules over this many seconds; default 0, exact times. */
-  spread_seconds?: number
+  spread_seconds?: number | undefined
 }
 export interface Scheduler {
   /** What the ledger says, read-only. */

@@ -17,7 +17,7 @@ export interface CatalogTable {
 export interface Catalog {
   project_id: string
   /** Dataset of unqualified names. */
-  default_dataset?: string
+  default_dataset?: string | undefined
   table(ref: TableRef): CatalogTable | undefined
   /**
    * For INFORMATION_SCHEMA and CREATE: undefined when there is no such dataset. Without `tables` INFORMATION_SCHEMA is
@@ -27,7 +27,14 @@ export interface Catalog {
     project_id: string
     dataset: string
   }):
-    | { tables?: readonly { table: string; kind: 'table' | 'view'; columns: readonly Column[]; view_query?: string }[] }
+    | {
+        tables?: readonly {
+          table: string
+          kind: 'table' | 'view'
+          columns: readonly Column[]
+          view_query?: string | undefined
+        }[]
+      }
     | undefined
   /** For INFORMATION_SCHEMA.SCHEMATA. */
   datasets?(project_id: string): readonly string[]
@@ -43,49 +50,49 @@ export interface Expression {
   type: Type
   pos: number
   /** The name that an output column takes from it. */
-  name?: string
+  name?: string | undefined
   /** A literal's value, for coercion at compile time. */
-  lit?: { kind: 'INT64' | 'FLOAT64' | 'STRING' | 'NULL' | 'BOOL'; value: string }
+  lit?: { kind: 'INT64' | 'FLOAT64' | 'STRING' | 'NULL' | 'BOOL'; value: string } | undefined
   /** A query parameter: text becomes a date as a literal does. */
-  param?: boolean
+  param?: boolean | undefined
   /** Elements of an array literal, parts of a struct literal: they coerce one by one. */
-  items?: Expression[]
+  items?: Expression[] | undefined
   /** The array as stored, where NULL may stand for an empty one. */
-  raw?: string
+  raw?: string | undefined
   /** Contains an aggregate, a window function, a subquery. */
-  agg?: boolean
-  win?: boolean
-  sub?: boolean
+  agg?: boolean | undefined
+  win?: boolean | undefined
+  sub?: boolean | undefined
   /** Roughly how many nodes DuckDB makes of it: its macros repeat their arguments. */
-  weight?: number
+  weight?: number | undefined
   /** FLOAT64 arithmetic whose overflow shows as infinity or NaN in its own result and is still to be checked. */
-  open?: boolean
+  open?: boolean | undefined
 }
 /** Names of an output: `sql` is the alias in the text, unique; `name` is missing for an unnamed column. */
 export interface Output {
-  name?: string
+  name?: string | undefined
   sql: string
   type: Type
   /** What stands in the list, when it takes the type of its surroundings: a literal, NULL, a parameter, a STRUCT. */
-  literal?: Expression
+  literal?: Expression | undefined
 }
 export interface Compiled {
   sql: string
   columns: Output[]
   /** Rows are values of one type: * gives the fields of a STRUCT. */
-  value?: boolean
+  value?: boolean | undefined
   /** The same query with its literals in these types. */
   as?(types: readonly Type[]): string
 }
 
 export interface ItemColumn {
-  name?: string
+  name?: string | undefined
   sql: string
   type: Type
-  raw?: string
+  raw?: string | undefined
 }
 export interface Item {
-  alias?: string
+  alias?: string | undefined
   columns: ItemColumn[]
   /** UNNEST: the element itself. */ value?: ItemColumn
   /** Columns hidden by USING. */ hidden: Set<string>
@@ -94,24 +101,24 @@ export interface Cte {
   name: string
   sql: string
   columns: Output[]
-  value?: boolean
+  value?: boolean | undefined
 }
 export interface Scope {
   items: Item[]
   /** Columns that USING merged, in order. */
   merged: ItemColumn[]
-  parent?: Scope
+  parent?: Scope | undefined
   ctes: readonly Cte[]
   /** Select list aliases, where they may be used. */
-  aliases?: Map<string, Expression | 'ambiguous'>
+  aliases?: Map<string, Expression | 'ambiguous'> | undefined
   /**
    * Whether an alias goes before a column of the same name (ORDER BY), or must be the same thing (GROUP BY, HAVING,
    * QUALIFY).
    */
-  aliasFirst?: boolean
-  windows?: Map<string, WindowSpec>
+  aliasFirst?: boolean | undefined
+  windows?: Map<string, WindowSpec> | undefined
   /** Inside an array subquery: aggregates are list functions over this array. */
-  list?: ListScope
+  list?: ListScope | undefined
 }
 export interface ListScope {
   /** What an aggregate's argument sees. */
@@ -169,7 +176,7 @@ export const isNumber = (type: Type): boolean => type.k in numberRank
  * Gives each output a unique alias in the text: its name, or f0_, f1_ ... for unnamed ones; a repeated name gets _1, _2
  * ...
  */
-export const nameOutputs = (es: readonly { name?: string; type: Type }[]): Output[] => {
+export const nameOutputs = (es: readonly { name?: string | undefined; type: Type }[]): Output[] => {
   const used = new Set<string>()
   let unnamed = 0
   return es.map(({ name, type }) => {

@@ -72,7 +72,7 @@ const unnestClause = (
   compiler: Compiler,
   item: FromItem & { k: 'unnest' },
   scope: Scope,
-): { sql: string; sqlAlias: string; item: Item; offset?: Item } => {
+): { sql: string; sqlAlias: string; item: Item; offset?: Item | undefined } => {
   const array = compiler.expression(item.expr, scope)
   if (array.type.k !== 'ARRAY')
     throw compiler.invalid(item.expr.pos, `UNNEST needs an array but got ${typeName(array.type)}`)

@@ -39,7 +39,7 @@ export const pivotClause = (compiler: Compiler, item: FromItem & { k: 'pivot' },
   for (const column of groups)
     if (column.type.k === 'STRUCT' || column.type.k === 'ARRAY' || column.type.k === 'JSON')
       throw compiler.unsupported(item.pos, `PIVOT that groups by ${typeName(column.type)}`)
-  const list: { name?: string; type: Type; sql: string }[] = groups.map((column) => ({
+  const list: { name?: string | undefined; type: Type; sql: string }[] = groups.map((column) => ({
     name: column.name,
     type: column.type,
     sql: column.sql,

@@ -7,9 +7,9 @@ import { INT64, fieldName, text, typeName } from '../types.ts'
 
 /** An output of a SELECT list before it has its place in the text. */
 export interface ListItem {
-  name?: string
+  name?: string | undefined
   e: Expression
-  explicit?: boolean
+  explicit?: boolean | undefined
 }
 
 export const starColumns = (scope: Scope): ItemColumn[] => [

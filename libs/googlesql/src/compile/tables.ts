@@ -36,7 +36,7 @@ export const outputItem = (columns: readonly Output[], sqlAlias: string, alias: 
 })
 /** The rows of a query. Those of a value table are the values: * gives the fields of a STRUCT. */
 export const rowsItem = (
-  rows: { columns: readonly Output[]; value?: boolean },
+  rows: { columns: readonly Output[]; value?: boolean | undefined },
   sqlAlias: string,
   alias: string | undefined,
 ): Item => {

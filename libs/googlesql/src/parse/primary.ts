@@ -147,7 +147,7 @@ const struct = (p: Parser, where: number): Expr => {
     if (declared.k === 'STRUCT') ({ fields } = declared)
   }
   p.expect('(')
-  const item = (): { expr: Expr; name?: string } => {
+  const item = (): { expr: Expr; name?: string | undefined } => {
     const expr = p.expression()
     return { expr, name: p.take('AS') ? identifier(p, true).text : undefined }
   }

@@ -79,7 +79,7 @@ const action = (c: Compiler, sides: Sides, when: MergeWhen): string => {
 const insertValues = (
   c: Compiler,
   sides: Sides,
-  { columns, values }: { columns?: Name[]; values: Expr[] },
+  { columns, values }: { columns?: Name[] | undefined; values: Expr[] },
   pos: number,
 ): string => {
   const given = columnList(c, sides.target, columns)

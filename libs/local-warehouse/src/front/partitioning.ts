@@ -7,7 +7,11 @@ const partitioningKinds = ['DAY', 'HOUR', 'MONTH', 'YEAR'] as const
 export const partitioningOf = (
   body: Json,
   columns: readonly Column[] | undefined,
-): { time_partitioning?: TimePartitioning; partition_expiration_ms?: number; clustering_fields?: string[] } => {
+): {
+  time_partitioning?: TimePartitioning
+  partition_expiration_ms?: number | undefined
+  clustering_fields?: string[]
+} => {
   const time = objectAt(body, 'timePartitioning')
   const clustering = objectAt(body, 'clustering')
   const named = (field: string): Column => {

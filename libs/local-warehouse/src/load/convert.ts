@@ -158,7 +158,7 @@ export const withinDays = (value: string, { within }: FileColumn): string => {
 /** A JSON object of the fields that are not empty, and of the members of the objects that `maps` are texts of. */
 export const objectWith = (
   pairs: readonly (readonly [string, string])[],
-  maps: readonly { text: string; prefix?: string }[],
+  maps: readonly { text: string; prefix?: string | undefined }[],
 ): string => {
   if (maps.length === 0) return objectOf(pairs)
   const own = maps.map(({ text, prefix }) => {

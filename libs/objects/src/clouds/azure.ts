@@ -44,7 +44,10 @@ export const openAzure = async (account: AzureOptions): Promise<Remote> => {
       const found = value as
         | {
             segment?: {
-              blobItems: { name: string; properties: { contentLength?: number; etag?: string; lastModified: Date } }[]
+              blobItems: {
+                name: string
+                properties: { contentLength?: number; etag?: string | undefined; lastModified: Date }
+              }[]
             }
             continuationToken?: string
           }

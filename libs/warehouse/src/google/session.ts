@@ -5,7 +5,7 @@ import { statusOf, wordGoogle, type Reason } from './faults.ts'
 import type { Field } from './values.ts'
 
 export interface RestTable {
-  etag?: string
+  etag?: string | undefined
   type?: string
   schema?: { fields?: Field[] }
   view?: { query?: string }
@@ -62,7 +62,7 @@ export interface KnownTable {
   time_partitioning?: TimePartitioning
   is_view: boolean
   view_query?: string
-  etag?: string
+  etag?: string | undefined
   at: number
 }
 

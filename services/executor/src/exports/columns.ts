@@ -28,7 +28,7 @@ export interface PlanInput {
   /** Columns that say where a row comes from, by name. */
   provenance: Readonly<Record<string, Scalar>>
   /** How Azure's days are written, where the pipeline declares it. */
-  day_order?: DayOrder
+  day_order?: DayOrder | undefined
 }
 
 type Aliases = Readonly<Record<string, readonly string[]>>
@@ -173,7 +173,8 @@ const withOthers = (columns: readonly LoadColumn[], files: readonly Inspected[])
       if (column.name !== 'other_columns' || other_columns.length === 0) return column
       const { name, type, mode, description } = column
       const object_of = Object.fromEntries(other_columns.map((each) => [each, each]))
-      return { name, type, ...(mode === undefined ? {} : { mode }), description, object_of }
+      const own = { ...(mode === undefined ? {} : { mode }), ...(description === undefined ? {} : { description }) }
+      return { name, type, ...own, object_of }
     }),
     other_columns,
     not_taken: rest.filter((name) => !other_columns.includes(name)),

@@ -68,7 +68,7 @@ const formOf = (value: string): string => {
 export const dayFormatOf = (
   files: readonly Inspected[],
   column: string,
-  { month, declared }: { month: string; declared?: DayOrder },
+  { month, declared }: { month: string; declared?: DayOrder | undefined },
 ): DayFormat | undefined => {
   const days = files.flatMap((file) => valuesOf(file, column).map((each) => ({ ...each, file: file.name })))
   const [first] = days

@@ -8,8 +8,8 @@ import { excerpt } from './words.ts'
 
 /** What a manifest says of a file, or of all: how large it is as it is stored, and its rows without the header. */
 export interface Counted {
-  bytes?: number
-  rows?: number
+  bytes?: number | undefined
+  rows?: number | undefined
 }
 export interface Delivery {
   /** Names the delivery: assembly, execution or run. Empty without a manifest. */
@@ -18,7 +18,7 @@ export interface Delivery {
   source_file: string
   files: readonly ObjectInfo[]
   /** Of the manifest as it was read, where there is one: replaced meanwhile, its files may be of two deliveries. */
-  manifest_etag?: string
+  manifest_etag?: string | undefined
   /** The last day that it covers, where the provider says so: what was loaded of later days is not replaced by it. */
   last_day?: string
   /** What the reader of the run should know of how it was chosen. */
@@ -280,7 +280,7 @@ const isPart = (name: string): boolean => /^(part[-_]?)?\d+([-_]\d+)*\.csv(\.gz)
 export interface AzureRun {
   /** Path of the run below the folder of the month; empty when it has none. */
   id: string
-  manifest?: ObjectInfo
+  manifest?: ObjectInfo | undefined
   files: readonly ObjectInfo[]
   /** Days of the folder that it stands in, YYYYMMDD. */
   folder: { from: string; to: string }
@@ -335,7 +335,7 @@ export const azureRuns = (where: string, root: string, month: string, objects: r
 /** A run that may be the month's, with what its manifest says. */
 export interface AzureCandidate {
   run: AzureRun
-  manifest?: Readonly<Record<string, unknown>>
+  manifest?: Readonly<Record<string, unknown>> | undefined
 }
 const dayText = (value: unknown): string | undefined => /^\d{4}-\d{2}-\d{2}/.exec(textOf(value))?.[0]
 const dashed = (day: string): string => `${day.slice(0, 4)}-${day.slice(4, 6)}-${day.slice(6, 8)}`
@@ -450,7 +450,7 @@ export const azureDelivery = ({
   where: string
   container: string
   run: AzureRun
-  manifest?: Readonly<Record<string, unknown>>
+  manifest?: Readonly<Record<string, unknown>> | undefined
   objects: readonly ObjectInfo[]
 }): Delivery => {
   if (manifest === undefined || run.manifest === undefined)

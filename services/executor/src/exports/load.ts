@@ -19,11 +19,11 @@ export interface LoaderDeps {
   /** Files on their way into the warehouse; made if it is missing. */
   scratch_folder: string
   /** What all loaders of this process share of the scratch folder; default: their own, without a bound of space. */
-  room?: Room
+  room?: Room | undefined
   /** Hears what of an export has no column, and what the reader of a run is warned of. */
   log?: Pick<Log, 'info' | 'warn'>
   /** Caps on what an export may weigh; for tests. */
-  limits?: Partial<SpoolLimits>
+  limits?: Partial<SpoolLimits> | undefined
 }
 export interface LoadTarget {
   target: Destination
@@ -36,7 +36,7 @@ export interface Loading {
   /** What the rows are of, beside the keys of their period: bucket and folder. */
   source_name: string
   /** The column of the days that a delivery covers. */
-  day_column?: string
+  day_column?: string | undefined
   /** Decides from what the files are; throws when they are not what they should be. */
   plan(table: readonly Column[], files: readonly Inspected[]): ColumnPlan
 }

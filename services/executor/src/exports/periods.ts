@@ -35,7 +35,7 @@ const columnsOf = async (warehouse: Pick<Warehouse, 'dryRun'>, table: string): P
 export const replacedBy = async (
   warehouse: Pick<Warehouse, 'dryRun' | 'query'>,
   target: Destination,
-  { source_name, day_column }: { source_name?: string; day_column?: string },
+  { source_name, day_column }: { source_name?: string | undefined; day_column?: string | undefined },
 ): Promise<Replaced> => {
   const { period, project_id, dataset, table } = target
   if (period === undefined || target.write_mode !== 'truncate') return { destination: target, rows: 0 }

@@ -10,7 +10,7 @@ export interface RoomOptions {
    * What all deliveries together hold at a time; default: no bound. A volume that is fuller than its limit has its pod
    * evicted, with every run in it.
    */
-  scratch_bytes?: number
+  scratch_bytes?: number | undefined
   /** Deliveries at a time; default 4. */
   deliveries?: number
 }

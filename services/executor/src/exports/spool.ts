@@ -245,8 +245,8 @@ export const openSpool = ({
 }: {
   objects: Objects
   scratch_folder: string
-  limits?: Partial<SpoolLimits>
-  room?: Room
+  limits?: Partial<SpoolLimits> | undefined
+  room?: Room | undefined
 }): Spool => {
   const limits = { ...defaults, ...given }
   // The time tells this process from an earlier one of the same number, which in a container all are.

@@ -8,7 +8,7 @@ import type { Store } from '../store.ts'
 export interface ProcessorDeps {
   warehouse: Warehouse
   objects: Objects
-  secrets?: Secrets
+  secrets?: Secrets | undefined
   store: Store
   log?: Pick<Log, 'info' | 'warn'>
   /** Datasets that the operator shares with every tenant, as project.dataset. */
@@ -16,5 +16,5 @@ export interface ProcessorDeps {
   /** Files on their way into the warehouse; removed when the step ends. */
   scratch_folder: string
   /** What they may take together at a time; default: no bound. */
-  scratch_bytes?: number
+  scratch_bytes?: number | undefined
 }

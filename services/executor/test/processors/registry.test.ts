@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect } from 'chai'
-import { processors, type ProcessorDeps } from '../../src/processors/registry.ts'
+import type { ProcessorDeps } from '../../src/processors/deps.ts'
+import { processors } from '../../src/processors/registry.ts'
 
 const names = Object.keys(processors({} as ProcessorDeps))
 

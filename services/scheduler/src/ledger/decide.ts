@@ -30,11 +30,12 @@ export type Message =
     }
   | { kind: 'ended'; event: StepCompleted; at: string }
   | { kind: 'tenant'; event: TenantChanged; at: string }
-  | { kind: 'cancel'; tenant_id: string; run_id: string; by?: string; at: string }
+  | { kind: 'cancel'; tenant_id: string; run_id: string; by?: string | undefined; at: string }
   | {
       kind: 'tick'
       at: string
-      /** Last recorded event of silent runs, by run id. */ heard?: ReadonlyMap<string, string>
+      /** Last recorded event of silent runs, by run id. */
+      heard?: ReadonlyMap<string, string> | undefined
     }
   | {
       kind: 'poison'
@@ -259,7 +260,7 @@ interface End {
   outcome: Outcome
   fault?: Fault
   step_id?: string
-  outputs?: Record<string, unknown>
+  outputs?: Record<string, unknown> | undefined
 }
 const endBy = ({ conclusion, error, outputs, step_id }: StepCompleted): End => {
   switch (conclusion) {

@@ -16,7 +16,7 @@ import { accountOf, change, dequeue, drop, enqueue, openAccount, put } from './s
  */
 export interface EndBody {
   step_id?: string
-  outputs?: Record<string, unknown>
+  outputs?: Record<string, unknown> | undefined
   /** The run, where no later message brings it along. */ run?: Run
   requested_at?: string
   resets_at?: string
