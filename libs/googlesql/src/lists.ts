@@ -118,7 +118,6 @@ const names = (table: ReadonlyMap<string, { min: number; max: number }>): string
     .sort()
     .join(', ')
 
-
 /** One line each; a number after a function is that of its arguments. */
 const supported = (): string[] => [
   'Statements: SELECT, INSERT (VALUES, SELECT), UPDATE (also FROM, fields of a STRUCT), DELETE, MERGE, TRUNCATE ' +

@@ -23,10 +23,7 @@ export interface Catalog {
    * For INFORMATION_SCHEMA and CREATE: undefined when there is no such dataset. Without `tables` INFORMATION_SCHEMA is
    * refused.
    */
-  dataset(ref: {
-    project_id: string
-    dataset: string
-  }):
+  dataset(ref: { project_id: string; dataset: string }):
     | {
         tables?: readonly {
           table: string
