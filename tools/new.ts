@@ -48,19 +48,20 @@ const write = (files: Readonly<Record<string, string>>): string[] => {
 const registry = 'services/executor/src/processors/registry.ts'
 const pipelineSchema = 'schemas/pipeline.json'
 
-/** The lines between two that are known, with one more, sorted by what `key` says of a line. */
+/** The first run of lines that are alike, with one more, sorted by what `key` says of a line. */
 const withLine = (
   path: string,
   text: string,
-  { after, before, line, key }: { after: RegExp; before: RegExp; line: string; key: (line: string) => string },
+  { alike, line, key }: { alike: RegExp; line: string; key: (line: string) => string },
 ): string => {
   const lines = text.split('\n')
-  const first = lines.findIndex((each) => after.test(each)) + 1
-  const length = lines.slice(first).findIndex((each) => before.test(each))
-  if (first === 0 || length < 0)
-    throw new AppError('CONFIG_INVALID', `${path}: expected a list between ${String(after)} and ${String(before)}`)
-  const sorted = [...lines.slice(first, first + length), line].sort((a, b) => (key(a) < key(b) ? -1 : 1))
-  return [...lines.slice(0, first), ...sorted, ...lines.slice(first + length)].join('\n')
+  const first = lines.findIndex((each) => alike.test(each))
+  if (first < 0) throw new AppError('CONFIG_INVALID', `${path}: expected lines like ${String(alike)}, got none`)
+  const rest = lines.slice(first)
+  const found = rest.findIndex((each) => !alike.test(each))
+  const length = found < 0 ? rest.length : found
+  const sorted = [...rest.slice(0, length), line].sort((x, y) => (key(x) < key(y) ? -1 : 1))
+  return [...lines.slice(0, first), ...sorted, ...rest.slice(length)].join('\n')
 }
 
 /** The registry with one more import and one more entry, both in their place. */
@@ -69,14 +70,12 @@ export const withProcessor = (text: string, name: string): string => {
   if (new RegExp(`\\b${own}\\b`).test(text))
     throw new AppError('CONFLICT', `${registry}: expected a name that is free, got ${own}; nothing was written`)
   const imported = withLine(registry, text, {
-    after: /^import .* from '\.\.\/store\.ts'$/,
-    before: /^$/,
+    alike: /^import .* from '\.\/.*'$/,
     line: `import { ${own} } from './${name.replaceAll('.', '/')}.ts'`,
     key: (line) => line.replace(/^.* from /, ''),
   })
   return withLine(registry, imported, {
-    after: /^ {2}return \{$/,
-    before: /^ {2}\}$/,
+    alike: /^ {4}'[a-z0-9_.]+': /,
     line: `    '${name}': ${own}(deps),`,
     key: (line) => line.trim(),
   })
@@ -112,7 +111,7 @@ const makeProcessor = (name: string): string[] => {
   const files = {
     [`services/executor/src/processors/${path}.ts`]: `import { assertWritable } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
-import type { ProcessorDeps } from '../registry.ts'
+import type { ProcessorDeps } from '../deps.ts'
 import { destinationOf, type DestinationConfig } from '../gcp/bq_etl.ts'
 
 interface Config {
