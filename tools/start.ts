@@ -68,15 +68,16 @@ const start = async () => {
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
 
-  for (const line of readyText({
+  // One write, so that who reads the output has all of it or nothing.
+  const lines = readyText({
     urls: [platform.url],
     data_folder,
     admin_key: platform.admin_key,
     admin_key_is_new: platform.admin_key_is_new,
     lines: pasteLines(platform.wire),
-  }))
-    console.log(line)
-  if (management !== undefined) console.log(`  health      http://${host}:${management.port}/health/ready`)
+  })
+  if (management !== undefined) lines.push(`  health      http://${host}:${management.port}/health/ready`)
+  console.log(lines.join('\n'))
 }
 
 await runCommand({ name: 'npm start', help }, start)

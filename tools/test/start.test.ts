@@ -15,6 +15,8 @@ interface Started {
   /** undefined when it ended before it was ready. */
   url: string | undefined
   text(): string
+  /** The first group of the pattern, once the output holds it; fails when the program ends without. */
+  printed(pattern: RegExp): Promise<string>
   /** Its exit code. */
   ended: Promise<number | null>
   stop(): Promise<number | null>
@@ -41,21 +43,37 @@ const setup = () => {
         },
       )
       let said = ''
+      const waiting = new Set<() => void>()
       const ended = new Promise<number | null>((resolve) => child.once('close', resolve))
-      const url = await new Promise<string | undefined>((resolve) => {
-        for (const stream of [child.stdout, child.stderr])
-          stream.on('data', (chunk: Buffer) => {
-            said += chunk.toString()
-            const found = /ready at (http:\S+) .*\n[^]*\n {2}clients/.exec(said)?.[1]
-            if (found !== undefined) resolve(found)
-          })
-        void ended.then(() => {
-          resolve(undefined)
+      for (const stream of [child.stdout, child.stderr])
+        stream.on('data', (chunk: Buffer) => {
+          said += chunk.toString()
+          for (const look of waiting) look()
         })
-      })
+      /** undefined when it ends without. */
+      const found = (pattern: RegExp) =>
+        new Promise<string | undefined>((resolve) => {
+          const look = () => {
+            const group = pattern.exec(said)?.[1]
+            if (group === undefined) return
+            waiting.delete(look)
+            resolve(group)
+          }
+          waiting.add(look)
+          look()
+          void ended.then(() => {
+            resolve(undefined)
+          })
+        })
+      const url = await found(/ready at (http:\S+) .*\n[^]*\n {2}clients/)
       const started: Started = {
         url: url?.replace('0.0.0.0', '127.0.0.1'),
         text: () => said,
+        printed: async (pattern) => {
+          const group = await found(pattern)
+          expect(group, `${String(pattern)} in ${said}`).to.be.a('string')
+          return group ?? ''
+        },
         ended,
         stop: () => {
           child.kill('SIGTERM')
@@ -153,16 +171,15 @@ describe('npm start', function () {
       'CORS_ORIGINS=https://console.acme.example\nBIGQUERY_LOCATION=US\nENVIRONMENT=staging\n',
     )
     const started = await world.start({ ENVIRONMENT: 'production', MANAGEMENT_PORT: '0' }, folder)
-    const text = started.text()
-    expect(started.url, text).to.be.a('string')
+    expect(started.url, started.text()).to.be.a('string')
     const health = await fetch(`${started.url ?? ''}/health`, { headers: { Origin: 'https://console.acme.example' } })
     expect(health.headers.get('access-control-allow-origin')).to.equal('https://console.acme.example')
     // The environment comes before the file.
     expect(await health.json()).to.include({ environment: 'production' })
-    const bigquery = /BIGQUERY_EMULATOR_HOST=(\S+)/.exec(text)?.[1] ?? ''
+    const bigquery = await started.printed(/BIGQUERY_EMULATOR_HOST=(\S+)\s/)
     const dataset = await fetch(`${bigquery}/bigquery/v2/projects/local-convergence/datasets/tenants`)
     expect(await dataset.json()).to.include({ location: 'US' })
-    const ready = /health +(http\S+)/.exec(started.text())?.[1] ?? ''
+    const ready = await started.printed(/health +(http\S+)\n/)
     expect(await (await fetch(ready)).json()).to.deep.equal({ status: 'ready', reasons: [] })
   })
 
