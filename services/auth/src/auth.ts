@@ -114,7 +114,11 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     ...(deps.random_bytes === undefined ? {} : { randomBytes: deps.random_bytes }),
     audit: (entry) => audit(deps, store, entry),
   })
-  const server = await listen(deps, app.callback()).catch((error: unknown) => {
+  const answer = app.callback()
+  const onRequest: RequestListener = (request, response) => {
+    void answer(request, response)
+  }
+  const server = await listen(deps, onRequest).catch((error: unknown) => {
     live.close()
     throw error
   })

@@ -38,8 +38,8 @@ export const object = (properties: Readonly<Record<string, Field>>, required: re
   additionalProperties: false,
 })
 
-/** The value if it fits; else throws BODY_INVALID with every fault. */
-export const validated = <T>(field: Field, value: unknown, where = 'body'): T => {
+/** Throws BODY_INVALID with every fault unless the value fits. */
+export const validate = (field: Field, value: unknown, where = 'body'): void => {
   const faults: string[] = []
   check(field, value, where, faults)
   if (faults.length > 0)
@@ -48,7 +48,6 @@ export const validated = <T>(field: Field, value: unknown, where = 'body'): T =>
       `${where}: ${faults.length === 1 ? '1 fault' : `${faults.length} faults`}; compare with /api/v1/openapi.json`,
       { faults: faults.slice(0, 20) },
     )
-  return value as T
 }
 
 const formats: Readonly<Record<NonNullable<Field['format']>, (value: string) => boolean>> = {
@@ -133,6 +132,13 @@ const kindOf = (value: unknown): string => {
   return typeof value
 }
 
+/** Parameters of a run; which there are, and of what type, the pipeline says. */
+export const parametersField = (description: string): Field => ({
+  type: 'object',
+  description,
+  properties: {},
+  additionalProperties: { type: ['string', 'integer', 'number', 'boolean', 'null'] },
+})
 /** Fields that several routes have. */
 export const tenantField: Field = text('Tenant', { pattern: namePatterns.tenant_id, maxLength: 50 })
 export const timeField = (description: string): Field => ({

@@ -12,13 +12,13 @@ import { Router } from '@koa/router'
 import getRawBody from 'raw-body'
 import { AppError, errorTable, isName, type ErrorCode } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
-import { validated, type Field } from './fields.ts'
+import { validate, type Field } from './fields.ts'
 import { randomDigits, type RandomBytes } from './issue-key.ts'
 import { parseJson } from './json.ts'
 import type { Limits, RateClass, Taken } from './limits.ts'
 import { adminPrincipal, devPrincipal, isAdminKey, publicPrincipal, type Keys, type Principal } from './principal.ts'
 import type { RunRecord } from './record.ts'
-import { assertDeclared, parameterForms, type Answer, type Call, type Route } from './route.ts'
+import { assertDeclared, notFound, parameterForms, type Answer, type Call, type Route } from './route.ts'
 import { QuotaError } from './tenants.ts'
 
 export interface DoorDeps {
@@ -134,8 +134,6 @@ export const openDoor = (deps: DoorDeps): Koa => {
   app.use(router.routes())
   return app
 }
-
-const notFound = () => new AppError('NOT_FOUND', 'not found; check the path and that this key belongs to the tenant')
 
 const serve = async (
   deps: DoorDeps,
@@ -335,7 +333,7 @@ const readQuery = (route: Route, ctx: Context): Record<string, string> => {
       throw new AppError('BODY_INVALID', `query: ${shown} is not known here; known: ${known}`)
     }
     if (name in query) throw new AppError('BODY_INVALID', `query.${name} was sent more than once`)
-    validated(field, value, `query.${name}`)
+    validate(field, value, `query.${name}`)
     query[name] = value
   }
   return query
@@ -359,7 +357,9 @@ const readBody = async (field: Field | undefined, ctx: Context): Promise<unknown
     if (text !== '' && text !== '{}') throw new AppError('BODY_INVALID', 'body: expected none')
     return undefined
   }
-  return validated(field, text.trim() === '' ? {} : parseJson(text))
+  const body = text.trim() === '' ? {} : parseJson(text)
+  validate(field, body)
+  return body
 }
 
 const decoder = new TextDecoder('utf-8', { fatal: true })
@@ -420,7 +420,7 @@ const startStream = (deps: DoorDeps, ctx: Context, run: NonNullable<Answer['stre
     signal: gone.signal,
   })
     .catch((error: unknown) => {
-      deps.log.warn({ request_id: ctx.state['request_id'], code: codeOf(error) }, 'event stream ended early')
+      deps.log.warn({ request_id: String(ctx.state['request_id']), code: codeOf(error) }, 'event stream ended early')
     })
     .finally(() => {
       deps.closing.removeEventListener('abort', end)
@@ -480,7 +480,11 @@ const answerError = (ctx: Context, error: unknown, request_id: string, { log, no
   const known = error instanceof AppError
   if (!known)
     log.error(
-      { request_id, route: ctx.state['route'], error: error instanceof Error ? error.stack : typeof error },
+      {
+        request_id,
+        route: ctx.state['route'] as string | undefined,
+        error: error instanceof Error ? error.stack : typeof error,
+      },
       'request failed',
     )
   // Where there is no space is for the operator, who reads the log.

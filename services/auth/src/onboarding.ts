@@ -10,6 +10,7 @@ import { reservedByShared } from '@convergence/pipeline'
 import { createFirstKey } from './keys.ts'
 import type { RouteContext } from './context.ts'
 import { hasEnded } from './record.ts'
+import { textOf } from './store/tables.ts'
 
 export interface OnboardBody {
   tenant_id: string
@@ -98,7 +99,8 @@ export const openOnboarding = (
         },
       }
     tenants.forget(tenant_id)
-    const done = { ...facts, dataset_created: true, dryrun_status: String(ended.outputs['dryrun_status'] ?? 'SUCCESS') }
+    const dryrun_status = textOf(ended.outputs['dryrun_status']) ?? 'SUCCESS'
+    const done = { ...facts, dataset_created: true, dryrun_status }
     const since = (await store.tenant(tenant_id))?.recorded_at
     if (since === undefined)
       throw new AppError(

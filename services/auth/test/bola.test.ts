@@ -53,9 +53,10 @@ const setup = async (world: World) => {
   }
   const ids: Record<string, string> = {}
   for (const tenant of ['acme_corp', 'suspended_inc']) {
-    ids[tenant] = runId(tenant, 'known')
+    const run_id = runId(tenant, 'known')
+    ids[tenant] = run_id
     await world.bus.play('run-failed', {
-      run: world.runOf(tenant, String(ids[tenant])),
+      run: world.runOf(tenant, run_id),
       status: 'FAILED',
       error: { code: 'INTERNAL', message: 'x' },
       started_at: '2026-03-10T12:00:00Z',

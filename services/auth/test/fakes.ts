@@ -273,7 +273,7 @@ export const fakePipelines = (): Pipelines => {
                 }
               : {},
         })),
-      } as Run
+      }
     },
   }
 }

@@ -455,7 +455,8 @@ describe('reading runs', () => {
       const key = world.addKey('acme_corp')
       const id = String((await world.call('POST', path, { key, body: {} })).body['pipeline_logging_id'])
       const run = world.runOf('acme_corp', id)
-      const status = async () => (await world.call('GET', `/api/v1/pipelines/runs/${id}`, { key })).body['status']
+      const status = async (): Promise<unknown> =>
+        (await world.call('GET', `/api/v1/pipelines/runs/${id}`, { key })).body['status']
       await world.bus.play('step-completed', stepEvent(run, 'a'))
       await world.bus.play('step-completed', stepEvent(run, 'c'))
       await world.bus.play('run-completed', endEvent(run))

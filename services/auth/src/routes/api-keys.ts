@@ -18,6 +18,15 @@ const keyAnswer = (row: KeyRow) => ({
   created_by: row.created_by,
   created_at: row.created_at,
 })
+/** The only answer that has the key itself. */
+const madeAnswer = (row: KeyRow, api_key: string) => ({
+  tenant_id: row.tenant_id,
+  api_key,
+  key_id: row.key_id,
+  scopes: row.scopes,
+  expires_at: row.expires_at,
+})
+
 export const apiKeys = (parts: RouteContext): Route[] => {
   const { store } = parts
   const common = { scope: 'admin', tenant: 'none', rate: 'admin' } as const
@@ -65,13 +74,7 @@ export const apiKeys = (parts: RouteContext): Route[] => {
         })
         return {
           status: 201,
-          body: {
-            tenant_id: row.tenant_id,
-            api_key,
-            key_id: row.key_id,
-            scopes: row.scopes,
-            expires_at: row.expires_at,
-          },
+          body: madeAnswer(row, api_key),
         }
       },
     },
@@ -116,11 +119,7 @@ export const apiKeys = (parts: RouteContext): Route[] => {
         return {
           status: 201,
           body: {
-            tenant_id: row.tenant_id,
-            api_key,
-            key_id: row.key_id,
-            scopes: row.scopes,
-            expires_at: row.expires_at,
+            ...madeAnswer(row, api_key),
             replaces: replaced.key_id,
             old_expires_at: replaced.expires_at,
           },

@@ -1,21 +1,15 @@
 import { AppError, namePatterns, runId, type Run } from '@convergence/contracts'
 import type { RouteContext } from '../context.ts'
-import { isFormat, text, type Field } from '../fields.ts'
+import { isFormat, parametersField, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import { planOf } from '../plan.ts'
 import { hasEnded, runAnswer, statuses, summaryAnswer, type RunRecord, type RunStatus } from '../record.ts'
 import { doneBefore, resumedBefore } from '../resume.ts'
-import type { Call, Route } from '../route.ts'
+import { notFound, type Call, type Route } from '../route.ts'
 import { streamEvents } from '../run-events.ts'
 import { offered, pipelinePath } from './pipelines.ts'
 
-const parametersBody: Field = {
-  type: 'object',
-  description: 'Parameters of the run, as the pipeline declares them',
-  properties: {},
-  additionalProperties: { type: ['string', 'integer', 'number', 'boolean', 'null'] },
-}
 const timeField = (description: string): Field => ({
   type: 'string',
   description,
@@ -39,8 +33,7 @@ const accepted = (run: RunRecord, message: string) => ({
   },
 })
 const theRun = ({ run }: Call): RunRecord => {
-  if (run === undefined)
-    throw new AppError('NOT_FOUND', 'not found; check the path and that this key belongs to the tenant')
+  if (run === undefined) throw notFound()
   return run
 }
 
@@ -53,7 +46,7 @@ const startRoute = (parts: RouteContext): Route => {
     scope: 'pipelines:run',
     tenant: 'tenant_id',
     rate: 'run',
-    body: parametersBody,
+    body: parametersField('Parameters of the run, as the pipeline declares them'),
     query: { dry_run: text('true: runs nothing', { enum: ['true', 'false'] }) },
     answers: [202, 200],
     handle: async ({ principal, params, query, body, idempotency_key, user_id, request_id }) => {

@@ -1,5 +1,5 @@
 import { AppError, namePatterns, systemPipelines, type Run } from '@convergence/contracts'
-import { object, text, type Field } from '../fields.ts'
+import { object, parametersField, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import type { RouteContext } from '../context.ts'
 import type { Call, Route } from '../route.ts'
@@ -13,12 +13,7 @@ const scheduleBody: Field = object(
     }),
     cron: text('Five fields', { pattern: '^[-0-9A-Za-z*/,#? ]{9,100}$', maxLength: 100 }),
     timezone: text('IANA name', { pattern: '^[A-Za-z0-9_+/-]{1,64}$', default: 'UTC' }),
-    parameters: {
-      type: 'object',
-      description: 'Parameters of each run',
-      properties: {},
-      additionalProperties: { type: ['string', 'integer', 'number', 'boolean', 'null'] },
-    },
+    parameters: parametersField('Parameters of each run'),
     priority: { type: 'integer', description: '0 first, 9 last', minimum: 0, maximum: 9, default: 5 },
     is_active: { type: 'boolean', description: 'Whether it fires', default: true },
     missed: text('What becomes of times that were missed', { enum: ['skip', 'latest', 'all'], default: 'latest' }),

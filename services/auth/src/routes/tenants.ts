@@ -1,9 +1,9 @@
-import { AppError, namePatterns, plans } from '@convergence/contracts'
+import { namePatterns, plans } from '@convergence/contracts'
 import { object, text } from '../fields.ts'
 import { openOnboarding, type OnboardBody } from '../onboarding.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import type { RouteContext } from '../context.ts'
-import type { Route } from '../route.ts'
+import { notFound, type Route } from '../route.ts'
 import type { Tenant } from '../store/tenants.ts'
 
 const onboardBody = object(
@@ -84,8 +84,7 @@ export const tenants = (parts: RouteContext): Route[] => {
           store.tenant(tenant_id),
           store.usage(tenant_id, deps.now().toISOString().slice(0, 10)),
         ])
-        if (tenant === undefined)
-          throw new AppError('NOT_FOUND', 'not found; check the path and that this key belongs to the tenant')
+        if (tenant === undefined) throw notFound()
         const { limits } = tenant
         return {
           status: 200,

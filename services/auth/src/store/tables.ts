@@ -52,7 +52,10 @@ const bind = (values: Values): QueryParameter[] =>
     value === undefined ? [] : [{ name, type: typeof value === 'number' ? 'INT64' : 'STRING', value }],
   )
 
-export const textOf = (value: unknown): string | null => (value === null || value === undefined ? null : String(value))
+export const textOf = (value: unknown): string | null => {
+  if (value === null || value === undefined) return null
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
 export const numberOf = (value: unknown): number | null =>
   value === null || value === undefined ? null : Number(value)
 export const jsonOf = (value: unknown): Record<string, never> => {
