@@ -75,12 +75,9 @@ export const arrayQuery = (
   const mapped = (e: Expression): string =>
     e.sql === variable ? list : `list_transform(${list}, lambda ${variable}: ${e.sql})`
   if (kind === 'array') {
-    const value =
-      body.as === 'STRUCT'
-        ? structItem(compiler, body, lambdaScope)
-        : item?.k === 'expr'
-          ? compiler.expression(item.expr, lambdaScope)
-          : undefined
+    const single = item?.k === 'expr' ? item.expr : undefined
+    const plain = (): Expression | undefined => single && compiler.expression(single, lambdaScope)
+    const value = body.as === 'STRUCT' ? structItem(compiler, body, lambdaScope) : plain()
     if (value === undefined || unfit(value) || value.type.k === 'ARRAY' || value.type.k === 'NULL') return undefined
     return compiler.build(q.pos, arrayOf(value.type), `coalesce(${mapped(value)}, [])`, array)
   }

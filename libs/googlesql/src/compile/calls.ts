@@ -94,11 +94,12 @@ export const compileCall = (compiler: Compiler, ast: Call, scope: Scope): Expres
 const checkArity = (compiler: Compiler, ast: Call, fn: { min: number; max: number }): void => {
   if (ast.args.length < fn.min || ast.args.length > fn.max) {
     if (ast.star) return
-    throw compiler.invalid(
-      ast.pos,
-      `${ast.name} takes ${fn.min === fn.max ? fn.min : fn.max > 100 ? `at least ${fn.min}` : `${fn.min} to ${fn.max}`} arguments, not ${ast.args.length}`,
-    )
+    throw compiler.invalid(ast.pos, `${ast.name} takes ${arity(fn)} arguments, not ${ast.args.length}`)
   }
+}
+const arity = ({ min, max }: { min: number; max: number }): string => {
+  if (min === max) return String(min)
+  return max > 100 ? `at least ${min}` : `${min} to ${max}`
 }
 const argumentOf = (compiler: Compiler, ast: Call, at: number): Expr => {
   const arg = ast.args[at]

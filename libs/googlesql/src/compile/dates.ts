@@ -20,8 +20,10 @@ export const within = (
     compiler.build(pos, type, sql, ...parts),
   )
 
-const monthsOf: Readonly<Record<string, number>> = { MONTH: 1, QUARTER: 3, YEAR: 12 }
-const daysOf: Readonly<Record<string, number>> = { DAY: 1, WEEK: 7 }
+/** What a part of a date is in months, if it is whole ones. */
+export const monthsOf: Readonly<Record<string, number>> = { MONTH: 1, QUARTER: 3, YEAR: 12 }
+/** The same in days. */
+export const daysOf: Readonly<Record<string, number>> = { DAY: 1, WEEK: 7 }
 /** date or time +- INTERVAL n part */
 export const addInterval = (
   compiler: Compiler,

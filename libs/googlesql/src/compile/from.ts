@@ -1,12 +1,14 @@
 /** The FROM clause: tables, subqueries, UNNEST and joins. */
-import { type Compiler, type Item, type Scope, emptyScope, sameName } from './compiler.ts'
+import { type Compiler, type Expression, type Item, type Scope, emptyScope, sameName } from './compiler.ts'
 import { informationSchemaItem } from './information-schema.ts'
 import { resolvePath } from './names.ts'
 import { compareOperands } from './operators.ts'
 import { pivotClause, unpivotClause } from './pivot.ts'
 import { rowsItem, unnestItem } from './tables.ts'
-import type { FromItem, Name } from '../ast.ts'
+import type { FromItem } from '../ast.ts'
 import { INT64, sameType, typeName } from '../types.ts'
+
+type Unnest = FromItem & { k: 'unnest' }
 
 /** Adds the item's tables to the scope and gives its text. */
 export const compileFrom = (compiler: Compiler, item: FromItem, scope: Scope): string => {
@@ -21,16 +23,9 @@ export const compileFrom = (compiler: Compiler, item: FromItem, scope: Scope): s
           scope.items.push(rowsItem(cte, sqlAlias, alias))
           return `${cte.sql} AS ${sqlAlias}`
         }
-      } else if (first !== undefined && isArrayPath(item.path, scope))
-        return compiler.from(
-          {
-            k: 'unnest',
-            expr: { k: 'path', parts: item.path, pos: item.pos },
-            alias: item.alias ?? item.path.at(-1),
-            pos: item.pos,
-          },
-          scope,
-        )
+      }
+      const unnested = arrayPath(item, scope)
+      if (unnested !== undefined) return compiler.from(unnested, scope)
       const information = informationSchemaItem(compiler, item.path, item.alias?.text)
       if (information !== undefined) {
         scope.items.push(information.item)
@@ -60,17 +55,18 @@ export const compileFrom = (compiler: Compiler, item: FromItem, scope: Scope): s
       return unpivotClause(compiler, item, scope)
   }
 }
-const isArrayPath = (path: readonly Name[], scope: Scope): boolean => {
+/** A path that begins with a table of this FROM or of one around it is an array to be unnested. */
+const arrayPath = ({ path, alias, pos }: FromItem & { k: 'table' }, scope: Scope): Unnest | undefined => {
   const [first] = path
-  if (first === undefined) return false
-  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent) {
-    if (at.items.some((candidate) => sameName(candidate.alias, first.text))) return true
-  }
-  return false
+  if (first === undefined || path.length === 1) return undefined
+  for (let at: Scope | undefined = scope; at !== undefined; at = at.parent)
+    if (at.items.some((candidate) => sameName(candidate.alias, first.text)))
+      return { k: 'unnest', expr: { k: 'path', parts: path, pos }, alias: alias ?? path.at(-1), pos }
+  return undefined
 }
 const unnestClause = (
   compiler: Compiler,
-  item: FromItem & { k: 'unnest' },
+  item: Unnest,
   scope: Scope,
 ): { sql: string; sqlAlias: string; item: Item; offset?: Item | undefined } => {
   const array = compiler.expression(item.expr, scope)
@@ -97,19 +93,8 @@ const joinClause = (compiler: Compiler, item: FromItem & { k: 'join' }, scope: S
   const left = compiler.from(item.left, scope)
   const { right } = item
   const leftCount = scope.items.length
-  const arrayPath = right.k === 'table' && right.path.length > 1 && isArrayPath(right.path, scope)
-  const asUnnest =
-    right.k === 'unnest'
-      ? right
-      : arrayPath && right.k === 'table'
-        ? {
-            k: 'unnest' as const,
-            expr: { k: 'path' as const, parts: right.path, pos: right.pos },
-            alias: right.alias ?? right.path.at(-1),
-            pos: right.pos,
-          }
-        : undefined
-  if (asUnnest !== undefined) {
+  const asUnnest = right.k === 'table' ? arrayPath(right, scope) : right
+  if (asUnnest?.k === 'unnest') {
     if (item.using !== undefined) throw compiler.unsupported(item.pos, 'USING with UNNEST')
     if (item.kind === 'RIGHT' || item.kind === 'FULL')
       throw compiler.unsupported(item.pos, `${item.kind} JOIN with UNNEST`)
@@ -159,7 +144,7 @@ const joinClause = (compiler: Compiler, item: FromItem & { k: 'join' }, scope: S
       throw compiler.invalid(name.pos, `Column ${name.text} in USING is not on both sides`)
     conditions.push(compareOperands(compiler, '=', l, r, name.pos).sql)
     if (!sameType(l.type, r.type)) throw compiler.unsupported(name.pos, 'USING with different types')
-    const sql = item.kind === 'RIGHT' ? r.sql : item.kind === 'FULL' ? `coalesce(${l.sql}, ${r.sql})` : l.sql
+    const sql = usingColumn(item.kind, l, r)
     scope.merged = [
       ...scope.merged.filter((column) => !sameName(column.name, name.text)),
       { name: name.text, sql, type: l.type },
@@ -168,4 +153,9 @@ const joinClause = (compiler: Compiler, item: FromItem & { k: 'join' }, scope: S
   }
   scope.items.push(...rightScope.items)
   return `${left} ${item.kind} JOIN ${wrapped} ON ${conditions.join(' AND ')}`
+}
+/** The one column that USING makes of the two: of the side whose rows are all there. */
+const usingColumn = (kind: (FromItem & { k: 'join' })['kind'], left: Expression, right: Expression): string => {
+  if (kind === 'FULL') return `coalesce(${left.sql}, ${right.sql})`
+  return kind === 'RIGHT' ? right.sql : left.sql
 }

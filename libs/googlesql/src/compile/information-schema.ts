@@ -23,10 +23,11 @@ export const informationSchemaItem = (
     rows: readonly (string | number | null)[][],
   ): { sql: string; item: Item } => {
     const outputs = columns.map(([name, type]): Output => ({ name, sql: name, type }))
-    const values = rows.map(
-      (row) =>
-        `(${row.map((value, index) => (value === null ? `CAST(NULL AS ${duckdbTypeOf(columns[index]?.[1] ?? STRING)})` : typeof value === 'number' ? `CAST(${value} AS BIGINT)` : text(value))).join(', ')})`,
-    )
+    const cell = (value: string | number | null, at: number): string => {
+      if (value === null) return `CAST(NULL AS ${duckdbTypeOf(columns[at]?.[1] ?? STRING)})`
+      return typeof value === 'number' ? `CAST(${value} AS BIGINT)` : text(value)
+    }
+    const values = rows.map((row) => `(${row.map(cell).join(', ')})`)
     const empty = `(${columns.map(([, type]) => `CAST(NULL AS ${duckdbTypeOf(type)})`).join(', ')})`
     const names = columns.map(([name]) => ident(name)).join(', ')
     return {

@@ -120,15 +120,8 @@ export const compileLiteral = (
       if (n > 9223372036854775807n || n < -9223372036854775808n)
         throw compiler.invalid(pos, `Invalid integer literal: ${value}`)
       return {
-        ...compiler.build(
-          pos,
-          INT64,
-          n < 0n
-            ? n === -9223372036854775808n
-              ? "CAST('-9223372036854775808' AS BIGINT)"
-              : `CAST(${n} AS BIGINT)`
-            : `CAST(${n} AS BIGINT)`,
-        ),
+        // DuckDB reads the smallest one as the negation of a number that is too large.
+        ...compiler.build(pos, INT64, `CAST(${n === -9223372036854775808n ? `'${n}'` : n} AS BIGINT)`),
         lit: { kind: 'INT64', value: String(n) },
       }
     }

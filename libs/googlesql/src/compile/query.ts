@@ -129,12 +129,8 @@ export const compileQuery = (
   }
   const inner = compileBody(compiler, q.body, q.order, parent, ctes)
   const limits = limitClause(compiler, q)
-  const limited =
-    limits === ''
-      ? inner.sql
-      : q.order.length > 0 || q.body.k === 'select'
-        ? `${inner.sql}${limits}`
-        : `SELECT * FROM (${inner.sql}) AS ${compiler.fresh()}${limits}`
+  const takesLimit = limits === '' || q.order.length > 0 || q.body.k === 'select'
+  const limited = `${takesLimit ? inner.sql : `SELECT * FROM (${inner.sql}) AS ${compiler.fresh()}`}${limits}`
   if (withs.length === 0 && limits === '' && q.order.length === 0) return inner
   return {
     sql: withs.length === 0 ? limited : `WITH ${q.recursive ? 'RECURSIVE ' : ''}${withs.join(', ')} ${limited}`,

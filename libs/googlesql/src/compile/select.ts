@@ -88,7 +88,7 @@ const assemble = (compiler: Compiler, body: Select, { from, where, list, outputs
   const items = list.map(({ e }, at) => `${e.sql} AS ${ident(outputs[at]?.sql ?? '')}`).join(', ')
   const withAliases: Scope = { ...scope, aliases, aliasFirst: false }
   const groups = groupByClause(compiler, body, list, withAliases)
-  if (body.distinct) list.forEach(({ e }) => refuseUngroupable(compiler, e, 'SELECT DISTINCT of'))
+  if (body.distinct) for (const { e } of list) refuseUngroupable(compiler, e, 'SELECT DISTINCT of')
   const having = havingClause(compiler, body, list, withAliases, groups !== '')
   const qualify = qualifyClause(compiler, body, list, withAliases)
   const sql = `SELECT ${body.distinct ? 'DISTINCT ' : ''}${items}${from}${where}${groups}${having}${qualify}`

@@ -1,6 +1,6 @@
 /** Array functions. */
 import type { Compiler, Expression } from '../compile/compiler.ts'
-import { microseconds } from '../compile/dates.ts'
+import { daysOf, microseconds, monthsOf } from '../compile/dates.ts'
 import { concatenate } from '../compile/operators.ts'
 import { type ScalarFunction, many, noMatch } from './signature.ts'
 import type { Call } from '../ast.ts'
@@ -19,8 +19,8 @@ const generated = (kind: 'DATE' | 'TIMESTAMP'): ScalarFunction => ({
     const n =
       interval === undefined ? undefined : compiler.coerce(compiler.expression(interval.n, scope), INT64, ast.name)
     const part = interval?.part.part ?? 'DAY'
-    const months = part === 'MONTH' ? 1 : part === 'QUARTER' ? 3 : part === 'YEAR' ? 12 : undefined
-    const days = part === 'DAY' ? 1 : part === 'WEEK' ? 7 : undefined
+    const months = monthsOf[part]
+    const days = daysOf[part]
     const unit = microseconds[part]
     const count = n?.sql ?? 'CAST(1 AS BIGINT)'
     if (n !== undefined && n.lit === undefined && n.param !== true)

@@ -1,6 +1,6 @@
 /** Date and time functions. */
 import type { Compiler, Expression } from '../compile/compiler.ts'
-import { addInterval, instantOf, microseconds, weekDay, zoneSql } from '../compile/dates.ts'
+import { addInterval, instantOf, microseconds, monthsOf, weekDay, zoneSql } from '../compile/dates.ts'
 import { type Temporal, formatter, parser } from './formats.ts'
 import { type ScalarFunction, noMatch, partOf, simple } from './signature.ts'
 import type { Call, DatePart } from '../ast.ts'
@@ -224,7 +224,7 @@ const lastDay: ScalarFunction = {
     x = compiler.coerce(x, DATE, ast.name)
     const part = ast.args.length > 1 ? partOf(compiler, ast, 1) : { part: 'MONTH', pos: ast.pos }
     const start = dateTrunc(compiler, x, part, part.pos)
-    const months = part.part === 'MONTH' ? 1 : part.part === 'QUARTER' ? 3 : part.part === 'YEAR' ? 12 : undefined
+    const months = monthsOf[part.part]
     if (months !== undefined)
       return compiler.build(ast.pos, DATE, `CAST(${start} + to_months(${months}) - to_days(1) AS DATE)`, x)
     if (part.part === 'WEEK' || part.part === 'ISOWEEK') return compiler.build(ast.pos, DATE, `(${start} + 6)`, x)

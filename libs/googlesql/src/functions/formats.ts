@@ -92,11 +92,14 @@ const formatSql = (
     }
   }
   flush()
-  return out.length === 0
-    ? `CASE WHEN ${value} IS NOT NULL THEN '' END`
-    : out.length === 1
-      ? (out[0] ?? '')
-      : `(${out.join(' || ')})`
+  const [first] = out
+  if (first === undefined) return `CASE WHEN ${value} IS NOT NULL THEN '' END`
+  return out.length === 1 ? first : `(${out.join(' || ')})`
+}
+/** The value as strftime takes it: a day and a time of a zone. */
+const civilSql = (kind: Temporal, sql: string, zone: string): string => {
+  if (kind === 'TIMESTAMP') return `timezone(${zone}, ${sql})`
+  return kind === 'TIME' ? `(DATE '1970-01-01' + ${sql})` : sql
 }
 export const formatter = (kind: Temporal): ScalarFunction => ({
   min: 2,
@@ -108,8 +111,7 @@ export const formatter = (kind: Temporal): ScalarFunction => ({
     if (kind === 'DATE' && x.type.k === 'DATETIME') x = compiler.build(x.pos, DATE, `CAST(${x.sql} AS DATE)`, x)
     x = compiler.coerce(x, { k: kind }, ast.name)
     const zone = ast.args.length > 2 ? zoneSql(compiler, call.arg(2)) : "'UTC'"
-    const value =
-      kind === 'TIMESTAMP' ? `timezone(${zone}, ${x.sql})` : kind === 'TIME' ? `(DATE '1970-01-01' + ${x.sql})` : x.sql
+    const value = civilSql(kind, x.sql, zone)
     return compiler.build(ast.pos, STRING, formatSql(compiler, ast.pos, ast.name, format, value, kind), x)
   },
 })

@@ -40,7 +40,14 @@ const blanks = [9, 10, 11, 12, 13, 32, 133, 160, 5760, 8232, 8233, 8239, 8287, 1
 for (let code = 8192; code <= 8202; code++) blanks.push(code)
 const whitespace = blanks.map((code) => `chr(${code})`).join(' || ')
 const trimmer = (fn: string): ScalarFunction =>
-  textOrBytes((x, chars) => `${fn}(${x}, ${chars ?? `(${whitespace})`})`, undefined, same, [STRING], 1)
+  textOrBytes((x, chars = `(${whitespace})`) => `${fn}(${x}, ${chars})`, undefined, same, [STRING], 1)
+const substring = textFn(
+  [STRING, INT64, INT64],
+  STRING,
+  (x, from, length?: string) =>
+    length === undefined ? `${MACROS}.substr2(${x}, ${from})` : `${MACROS}.substr3(${x}, ${from}, ${length})`,
+  2,
+)
 /** By upper-case name. */
 export const stringFunctions = {
   CONCAT: {
@@ -67,20 +74,8 @@ export const stringFunctions = {
   ),
   UPPER: textFn([STRING], STRING, (x) => `${MACROS}.upper_of(${x})`),
   LOWER: textFn([STRING], STRING, (x) => `${MACROS}.lower_of(${x})`),
-  SUBSTR: textFn(
-    [STRING, INT64, INT64],
-    STRING,
-    (x, p = '', n?: string) =>
-      n === undefined ? `${MACROS}.substr2(${x ?? ''}, ${p})` : `${MACROS}.substr3(${x ?? ''}, ${p}, ${n})`,
-    2,
-  ),
-  SUBSTRING: textFn(
-    [STRING, INT64, INT64],
-    STRING,
-    (x, p = '', n?: string) =>
-      n === undefined ? `${MACROS}.substr2(${x ?? ''}, ${p})` : `${MACROS}.substr3(${x ?? ''}, ${p}, ${n})`,
-    2,
-  ),
+  SUBSTR: substring,
+  SUBSTRING: substring,
   LEFT: textFn([STRING, INT64], STRING, (x, n) => `${MACROS}.left_of(${x}, ${n})`),
   RIGHT: textFn([STRING, INT64], STRING, (x, n) => `${MACROS}.right_of(${x}, ${n})`),
   LPAD: textFn([STRING, INT64, STRING], STRING, (x, n, p = "' '") => `${MACROS}.lpad_to(${x}, ${n}, ${p})`, 2),

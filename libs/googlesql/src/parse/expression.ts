@@ -8,7 +8,7 @@ import type { Parser } from './tokens.ts'
 export const expression = (p: Parser): Expr => p.nest(() => orExpr(p))
 const orExpr = (p: Parser): Expr => {
   let l = andExpr(p)
-  for (let count = 0; p.is('OR'); p.chained(++count)) {
+  for (let count = 0; p.is('OR'); count = p.chained(count)) {
     const where = p.next().start
     l = { k: 'binary', op: 'OR', l, r: andExpr(p), pos: where }
   }
@@ -16,7 +16,7 @@ const orExpr = (p: Parser): Expr => {
 }
 const andExpr = (p: Parser): Expr => {
   let l = notExpr(p)
-  for (let count = 0; p.is('AND'); p.chained(++count)) {
+  for (let count = 0; p.is('AND'); count = p.chained(count)) {
     const where = p.next().start
     l = { k: 'binary', op: 'AND', l, r: notExpr(p), pos: where }
   }
@@ -30,7 +30,7 @@ const notExpr = (p: Parser): Expr => {
 const comparisons = new Set(['=', '<', '>', '<=', '>=', '!=', '<>'])
 const comparison = (p: Parser): Expr => {
   let l = bitOr(p)
-  for (let count = 0; ; p.chained(++count)) {
+  for (let count = 0; ; count = p.chained(count)) {
     const where = p.pos()
     if (comparisons.has(p.peek().up)) {
       if (p.peek().up === '>' && p.peek(1).up === '>' && p.peek(1).start === p.peek().end) throw p.refuse('Operator >>')
@@ -89,7 +89,7 @@ export const bitOr = (p: Parser): Expr => {
 }
 const additive = (p: Parser): Expr => {
   let l = multiplicative(p)
-  for (let count = 0; p.is('+') || p.is('-'); p.chained(++count)) {
+  for (let count = 0; p.is('+') || p.is('-'); count = p.chained(count)) {
     const op = p.next()
     l = { k: 'binary', op: op.up, l, r: multiplicative(p), pos: op.start }
   }
@@ -97,7 +97,7 @@ const additive = (p: Parser): Expr => {
 }
 const multiplicative = (p: Parser): Expr => {
   let l = unary(p)
-  for (let count = 0; p.is('*') || p.is('/') || p.is('||'); p.chained(++count)) {
+  for (let count = 0; p.is('*') || p.is('/') || p.is('||'); count = p.chained(count)) {
     const op = p.next()
     l = { k: 'binary', op: op.up, l, r: unary(p), pos: op.start }
   }
@@ -120,7 +120,7 @@ const unary = (p: Parser): Expr => {
 }
 const postfix = (p: Parser): Expr => {
   let x = primary(p)
-  for (let count = 0; ; p.chained(++count)) {
+  for (let count = 0; ; count = p.chained(count)) {
     const where = p.pos()
     if (p.is('.') && p.peek(1).up !== '*') {
       p.next()

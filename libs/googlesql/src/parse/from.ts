@@ -9,7 +9,7 @@ export const fromClause = (p: Parser): FromItem =>
   p.nest(() => {
     let left = fromPrimary(p)
     let comma = false
-    for (let count = 0; ; p.chained(++count)) {
+    for (let count = 0; ; count = p.chained(count)) {
       const where = p.pos()
       if (p.take(',')) {
         comma = true

@@ -81,9 +81,10 @@ export class TokenReader {
     this.depth--
     return result
   }
-  /** Bounds left-deep chains of operators: DuckDB takes no deeper ones either. */
-  chained(count: number): void {
-    if (count > maxChain) throw this.refuse(`An expression of more than ${maxChain} operators in a row`)
+  /** Counts one more link of a left-deep chain of operators, and bounds it: DuckDB takes no deeper ones either. */
+  chained(count: number): number {
+    if (count >= maxChain) throw this.refuse(`An expression of more than ${maxChain} operators in a row`)
+    return count + 1
   }
 
   mark(): Mark {

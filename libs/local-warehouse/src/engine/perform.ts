@@ -121,10 +121,7 @@ export const perform = async (context: Context, job_id: string, entry: Running):
   }
   try {
     if (entry.cancelled) throw new AppError('CANCELLED', 'the job was cancelled')
-    const spec =
-      work.kind === 'load' && 'prepare' in work && work.prepare !== undefined
-        ? { ...work, ...(await work.prepare()) }
-        : work
+    const spec = work.kind === 'load' && 'prepare' in work ? { ...work, ...(await work.prepare()) } : work
     return spec.kind === 'statement' && spec.destination === undefined
       ? await performStatement(context, job, spec, entry)
       : await performWrite(context, job, spec, entry)

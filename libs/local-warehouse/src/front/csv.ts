@@ -6,7 +6,7 @@ import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { csvRecords } from '@convergence/tabular/csv'
 import { bytesOf, unreadable } from '../load/files.ts'
-import { RestFault, invalid } from './wire.ts'
+import { type RestFault, invalid } from './wire.ts'
 
 export interface CsvOptions {
   skip: number

@@ -24,7 +24,7 @@ const columnsOfRows = (rows: readonly Json[]): Column[] =>
   [...new Set(rows.flatMap((row) => Object.keys(row)))].map((name): Column => {
     const values = rows.map((row) => row[name]).filter((value) => value !== null && value !== undefined)
     const isList = values.some(Array.isArray)
-    const flat = isList ? values.flat() : values
+    const flat: unknown[] = isList ? values.flat() : values
     const mode = isList ? { mode: 'REPEATED' as const } : {}
     if (flat.some((value) => typeof value === 'object' && value !== null))
       return {

@@ -185,11 +185,8 @@ export const objectOf = (pairs: readonly (readonly [string, string])[]): string 
 
 /** The type as a message says it: a number that only this warehouse does not hold is none of another type. */
 export const expectedWord = (column: LoadColumn, got = ''): string => {
-  const days =
-    'within' in column && column.within !== undefined
-      ? ` from ${column.within.from} and before ${column.within.to}`
-      : ''
-  if ('format' in column && column.format !== undefined) return `${column.type} as ${column.format}${days}`
+  const days = 'within' in column ? ` from ${column.within.from} and before ${column.within.to}` : ''
+  if ('format' in column) return `${column.type} as ${column.format}${days}`
   if (days !== '') return `${column.type}${days}`
   if (column.type === 'BIGNUMERIC' && isNumber.test(got))
     return 'BIGNUMERIC with at most 20 digits before the point and 18 after it'
