@@ -79,12 +79,12 @@ const mostCancelled = 10_000
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
     if (signal.aborted) {
-      reject(signal.reason)
+      reject(signal.reason as Error)
       return
     }
     const onAbort = () => {
       clearTimeout(timer)
-      reject(signal.reason)
+      reject(signal.reason as Error)
     }
     const timer = setTimeout(() => {
       signal.removeEventListener('abort', onAbort)

@@ -74,11 +74,14 @@ const oneLine = (text: string): string => text.replace(/[\u0000-\u001f\u007f]+/g
 /** RFC 2047, in words of at most 75 characters that end at a character. */
 const encodeWords = (text: string): string => {
   if (/^[\x20-\x7e]*$/.test(text) && text.length <= 60 && !text.includes('=?')) return text
-  const words: string[] = ['']
+  const words: string[] = []
+  let open = ''
   for (const character of text) {
-    const last = words.length - 1
-    if (Buffer.byteLength(`${words[last]}${character}`) > 42) words.push(character)
-    else words[last] += character
+    if (Buffer.byteLength(`${open}${character}`) > 42) {
+      words.push(open)
+      open = ''
+    }
+    open += character
   }
-  return words.map((word) => `=?UTF-8?B?${Buffer.from(word).toString('base64')}?=`).join('\r\n ')
+  return [...words, open].map((word) => `=?UTF-8?B?${Buffer.from(word).toString('base64')}?=`).join('\r\n ')
 }

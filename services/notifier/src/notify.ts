@@ -120,7 +120,7 @@ const send = async (
           : { kind: 'refused', reason: faultOf(error).message },
       )
     sends.add(1, { channel: prepared.channel, outcome: outcome.kind })
-    if ('note' in outcome && outcome.note !== undefined) notes.push(outcome.note)
+    if ('note' in outcome) notes.push(outcome.note)
     if (outcome.kind === 'sent') {
       await store.record(prepared, 'SENT', {
         round,
@@ -176,7 +176,7 @@ const prepare = async (notifier: Notifier, event: Ended, step: CompiledStep): Pr
 const prepareMail = ({ mail, from }: Notifier, event: Ended, { step_id, config }: CompiledStep): Prepared => {
   const { run } = event
   const recipients = recipientsOf(step_id, config['to_emails'])
-  const subject = subjectOf(fill(String(config['subject_template'] ?? '{pipeline_id}: {status}'), variablesOf(event)))
+  const subject = subjectOf(fill(textOf(config['subject_template'], '{pipeline_id}: {status}'), variablesOf(event)))
   const text = bodyOf(event, config)
   return {
     run,
@@ -202,8 +202,8 @@ const prepareSlack = async (
   { step_id, config }: CompiledStep,
 ): Promise<Prepared> => {
   const { run } = event
-  const ref = String(config['slack_webhook_url'] ?? 'slack')
-  const channel = config['slack_channel'] === undefined ? undefined : String(config['slack_channel'])
+  const ref = textOf(config['slack_webhook_url'], 'slack')
+  const channel = config['slack_channel'] === undefined ? undefined : textOf(config['slack_channel'], '')
   if (channel !== undefined && !/^[#@]?[a-z0-9_-]{1,80}$/i.test(channel))
     throw new AppError('CONFIG_INVALID', `notification ${step_id}: slack_channel: expected a name such as #alerts`)
   const url = await webhook(run.tenant_id, step_id, ref)
@@ -226,7 +226,13 @@ const prepareSlack = async (
   }
 }
 
+/** A field of the configuration as text: what was filled into it may have made it a number. */
+const textOf = (value: unknown, otherwise: string): string => {
+  if (value === undefined || value === null) return otherwise
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
+
 const bodyOf = (event: Ended, config: CompiledStep['config'], escape?: (value: string) => string): string => {
-  const template = String(config['body_template'] ?? '{pipeline_id} of {tenant_id}: {status} {error}')
+  const template = textOf(config['body_template'], '{pipeline_id} of {tenant_id}: {status} {error}')
   return fill(template, variablesOf(event), escape).slice(0, longestText)
 }

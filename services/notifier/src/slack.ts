@@ -67,9 +67,12 @@ export const publicOnly =
   (resolve: Resolve): LookupFunction =>
   (hostname, options, callback) => {
     resolve(hostname, { all: true }, (error, addresses) => {
-      const [first] = addresses ?? []
-      if (error !== null) callback(error, '', 0)
-      else if (first === undefined || !addresses.every(({ address }) => isPublic(address)))
+      if (error !== null) {
+        callback(error, '', 0)
+        return
+      }
+      const [first] = addresses
+      if (first === undefined || !addresses.every(({ address }) => isPublic(address)))
         callback(new AppError('FORBIDDEN', `${hostname} resolves to an address that is not public`), '', 0)
       else if (options.all === true) callback(null, addresses)
       else callback(null, first.address, first.family)

@@ -26,7 +26,7 @@ const whatToDo = (code: string): string => (isErrorCode(code) ? errorTable[code]
 export const variablesOf = (event: Ended): Record<string, string> => {
   const { run, status, started_at, ended_at, duration_ms } = event
   const failure = event.status === 'COMPLETED' ? undefined : event
-  const own = {
+  const own: Record<string, string | number | boolean | null | undefined> = {
     ...run.parameters,
     ...run.variables,
     run_id: run.run_id,
@@ -64,7 +64,9 @@ export const fill = (
 
 /** One line of at most 200 characters. */
 export const subjectOf = (text: string): string =>
-  [...text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()].slice(0, 200).join('')
+  Array.from(text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim())
+    .slice(0, 200)
+    .join('')
 
 /** Slack reads &, < and > as markup: a value must not become a mention or a link. */
 export const slackEscape = (value: string): string =>

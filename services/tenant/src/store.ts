@@ -36,8 +36,10 @@ export interface Store {
 }
 
 const isPlan = (name: string): name is PlanName => Object.hasOwn(plans, name)
-const optional = (value: unknown): string | undefined =>
-  value === null || value === undefined ? undefined : String(value)
+const optional = (value: unknown): string | undefined => {
+  if (value === null || value === undefined) return undefined
+  return typeof value === 'string' ? value : JSON.stringify(value)
+}
 
 const readProfile = (row: Row): Profile => {
   const subscription_plan = String(row['subscription_plan'])
