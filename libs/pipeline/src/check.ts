@@ -122,6 +122,7 @@ const wordUnknown = (error: ErrorObject, where: string): Worded => {
   return { message: `${prefix}unknown field "${field}"${hint}`, field, key: true }
 }
 
+const exampleText = (example: unknown): string => (typeof example === 'string' ? example : JSON.stringify(example))
 const wordMissing = (error: ErrorObject, where: string, errors: readonly ErrorObject[]): Worded | undefined => {
   const properties = propertiesOf(error)
   const field = (error.params as { missingProperty: string }).missingProperty
@@ -133,7 +134,7 @@ const wordMissing = (error: ErrorObject, where: string, errors: readonly ErrorOb
   })
   if (isMisnamed) return undefined
   const { description, examples } = properties[field] ?? {}
-  const example = examples?.[0] === undefined ? '' : `, such as ${String(examples[0])}`
+  const example = examples?.[0] === undefined ? '' : `, such as ${exampleText(examples[0])}`
   const about = description === undefined ? '' : `: ${description}${example}`
   return { message: `${where === '' ? '' : `${where}: `}"${field}" is missing${about}`, key: true }
 }

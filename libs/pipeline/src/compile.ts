@@ -50,7 +50,7 @@ const parameterFaults = ({ specs }: Compiler, parameters: CompileInput['paramete
       return [`${name}: unknown parameter${hint}`]
     }
     // A value of nothing is a value not given.
-    const fault = value === null || value === undefined ? undefined : valueFault(spec, value)
+    const fault = value === null ? undefined : valueFault(spec, value)
     return fault === undefined ? [] : [`${name}: ${fault}`]
   })
 
@@ -166,7 +166,7 @@ const compileStep = (
   const { plan, project_id } = compiler
   const config = fill(step.config, values) as Record<string, unknown>
   const destination = config['destination'] as Record<string, unknown> | undefined
-  const named = destination?.['dataset_type']
+  const named = destination?.['dataset_type'] as Scalar | undefined
   const own = ownDataset({ tenant_id, pipeline: plan.path }, named === undefined ? undefined : String(named))
   const input: StepInput = { step, values, own, sources }
   if (step.sql !== undefined)

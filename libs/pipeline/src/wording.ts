@@ -9,7 +9,7 @@ export type Path = readonly (string | number)[]
  */
 export const nearest = (word: string, names: Iterable<string>): string | undefined => {
   const cut = word.slice(0, 100).toLowerCase()
-  const letters = (text: string) => [...text].sort().join('')
+  const letters = (text: string) => Array.from(text).sort().join('')
   const far = (name: string) => {
     if (name === cut) return 0
     return letters(name) === letters(cut) ? 1 : distance(cut, name)

@@ -11,7 +11,7 @@ import { PassThroughClient } from 'google-auth-library'
 import { statusOf } from './google/faults.ts'
 import { cancel, jobOf, readJob, waitFor } from './google/jobs.ts'
 import { dryRun, runQuery } from './google/reading.ts'
-import { openRows, type StorageOptions } from './google/rows.ts'
+import { openRows, type Rows, type StorageOptions } from './google/rows.ts'
 import { assertOpen, call, raw, tenants, unless, type Session } from './google/session.ts'
 import {
   centralTable,
@@ -68,22 +68,10 @@ export interface BigQueryPort extends WarehousePort {
 }
 const defaultBytesBilled = 2 ** 40
 
-export const openBigQuery = ({
-  project_id,
-  location,
-  api_endpoint,
-  maximum_bytes_billed = defaultBytesBilled,
-  job_timeout_ms = 3_600_000,
-  labels: own_labels = {},
-  request_retries = 3,
-  storage,
-  log,
-  now = () => new Date(),
-  unique = () => randomUUID().slice(0, 8),
-}: BigQueryOptions): BigQueryPort => {
+const openClient = ({ project_id, location, api_endpoint, request_retries = 3 }: BigQueryOptions): BigQuery => {
   const client = new BigQuery({
     projectId: project_id,
-    location: location,
+    location,
     retryOptions: { autoRetry: request_retries > 0, maxRetries: request_retries },
     // Without an own credential client an upload to a local endpoint looks for real credentials and brings the process
     // down.
@@ -91,48 +79,47 @@ export const openBigQuery = ({
   })
   // The client would read BIGQUERY_EMULATOR_HOST itself, even against the endpoint that it is given.
   client.baseUrl = `${client.apiEndpoint}/bigquery/v2`
-  const known: Session['known'] = new Map()
-  const session: Session = {
-    project_id,
-    location,
-    api_endpoint,
-    maximum_bytes_billed,
-    job_timeout_ms,
-    own_labels,
-    log,
-    now,
-    unique,
-    client,
-    known,
-    looking: new Map(),
-    afterwards: new Map(),
-    ourQueries: new Set(),
-    closed: false,
-  }
-  const rows = openRows({
-    project_id: project_id,
-    dataset: tenants,
-    unique: unique,
-    ...(storage !== undefined
-      ? { storage }
-      : api_endpoint === undefined
-        ? {}
-        : {
-            insertAll: (name, json) =>
-              call(
-                session,
-                {
-                  method: 'POST',
-                  uri: `${tableUri(session, { project_id: project_id, dataset: tenants, table: name })}/insertAll`,
-                  json,
-                },
-                `insert rows into ${tenants}.${name}`,
-              ),
-          }),
+  return client
+}
+const openSession = (options: BigQueryOptions): Session => ({
+  project_id: options.project_id,
+  location: options.location,
+  api_endpoint: options.api_endpoint,
+  maximum_bytes_billed: options.maximum_bytes_billed ?? defaultBytesBilled,
+  job_timeout_ms: options.job_timeout_ms ?? 3_600_000,
+  own_labels: options.labels ?? {},
+  log: options.log,
+  now: options.now ?? (() => new Date()),
+  unique: options.unique ?? (() => randomUUID().slice(0, 8)),
+  client: openClient(options),
+  known: new Map(),
+  looking: new Map(),
+  afterwards: new Map(),
+  ourQueries: new Set(),
+  closed: false,
+})
+/** How small rows travel: by the Storage Write API, and by insertAll to a local endpoint without one. */
+const openAppends = (session: Session, storage: StorageOptions | undefined): Rows => {
+  const { project_id, unique, api_endpoint } = session
+  const shared = { project_id, dataset: tenants, unique }
+  if (storage !== undefined) return openRows({ ...shared, storage })
+  if (api_endpoint === undefined) return openRows(shared)
+  return openRows({
+    ...shared,
+    insertAll: (table, json) =>
+      call(
+        session,
+        { method: 'POST', uri: `${tableUri(session, { project_id, dataset: tenants, table })}/insertAll`, json },
+        `insert rows into ${tenants}.${table}`,
+      ),
   })
+}
 
+export const openBigQuery = (options: BigQueryOptions): BigQueryPort => {
+  const session = openSession(options)
+  const rows = openAppends(session, options.storage)
   return {
-    project_id: project_id,
+    project_id: session.project_id,
     insert: async (id, spec, labels) => {
       assertOpen(session)
       if (!/^[A-Za-z0-9_-]{1,1024}$/.test(id))
@@ -170,7 +157,7 @@ export const openBigQuery = ({
         { method: 'DELETE', uri: datasetUri(dataset), qs: { deleteContents: true } },
         `delete dataset ${dataset}`,
       )
-      known.clear()
+      session.known.clear()
       rows.forget()
     },
     getDataset: async (dataset) => {

@@ -65,9 +65,9 @@ const setup = async (
       defaults: false,
     }),
   )
-  const at = ['google', 'cloud', 'bigquery', 'storage', 'v1'].reduce(
+  const at = ['google', 'cloud', 'bigquery', 'storage', 'v1'].reduce<GrpcObject>(
     (from, name) => from[name] as GrpcObject,
-    definition as GrpcObject,
+    definition,
   )
   const received: Received[] = []
   let how: (one: Received) => Answer = () => undefined
@@ -106,7 +106,7 @@ const setup = async (
     storage: {
       servicePath: '127.0.0.1',
       port,
-      sslCreds: credentials.createInsecure() as never,
+      sslCreds: credentials.createInsecure(),
       authClient: new PassThroughClient() as never,
     },
   })

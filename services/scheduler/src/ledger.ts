@@ -182,8 +182,10 @@ const foldOrDamage = (ledger: LedgerContext, rows: readonly LedgerRow[]): void =
 
 const submit = (ledger: LedgerContext, message: Message): Promise<Outgoing[]> =>
   new Promise((resolve, reject) => {
-    if (ledger.closed || ledger.damage !== undefined)
-      return reject(ledger.damage ?? new AppError('UNAVAILABLE', 'the scheduler is stopping; the message comes again'))
+    if (ledger.closed || ledger.damage !== undefined) {
+      reject(ledger.damage ?? new AppError('UNAVAILABLE', 'the scheduler is stopping; the message comes again'))
+      return
+    }
     ledger.pending.push({ message, resolve, reject })
     // Started in a microtask: what one batch of deliveries submits together is decided together.
     ledger.pump ??= Promise.resolve().then(() => decidePending(ledger))
@@ -219,7 +221,7 @@ const decideInHalves = async (ledger: LedgerContext, group: Pending[]): Promise<
     const failure = isRetryable(error)
       ? error
       : new AppError('UNAVAILABLE', `the ledger cannot be written: ${(error as AppError).message}`, { cause: error })
-    group.forEach(({ reject }) => reject(failure))
+    for (const { reject } of group) reject(failure)
   }
 }
 

@@ -26,6 +26,7 @@ export const scheduleColumns = `config_id, tenant_id, name, pipeline, pipeline_i
   is_active, missed, overlap, last_run_time, effective_from, is_deleted, version, recorded_at`
 
 export const readSchedule = (row: Row): Schedule => {
+  const effective_from = row['effective_from'] as string | null | undefined
   const parameters: unknown = typeof row['parameters'] === 'string' ? JSON.parse(row['parameters']) : row['parameters']
   return {
     config_id: String(row['config_id']),
@@ -41,9 +42,9 @@ export const readSchedule = (row: Row): Schedule => {
     missed: String(row['missed']) as Schedule['missed'],
     overlap: String(row['overlap']) as Schedule['overlap'],
     last_run_time: new Date(String(row['last_run_time'] ?? row['recorded_at'])).toISOString(),
-    ...(row['effective_from'] === null || row['effective_from'] === undefined
+    ...(effective_from === null || effective_from === undefined
       ? {}
-      : { effective_from: new Date(String(row['effective_from'])).toISOString() }),
+      : { effective_from: new Date(effective_from).toISOString() }),
     is_deleted: row['is_deleted'] === true,
     version: Number(row['version']),
   }

@@ -1,6 +1,5 @@
 import { expect } from 'chai'
 import { AppError } from '@convergence/contracts'
-import type { RunCompleted, RunFailed } from '@convergence/contracts'
 import { decide } from '../src/ledger/decide.ts'
 import { fold, stateHash } from '../src/ledger/fold.ts'
 import { emptyState } from '../src/ledger/state.ts'
@@ -14,7 +13,7 @@ describe('decide', () => {
     expect(admitted[0]?.event).to.have.nested.property('next[0].step_id', 's0')
     const over = send(ended(runOf(admitted), { outputs: { rows: 3 } }, at(2)))
     expect(summaryOf(over)).to.deep.equal(['run-completed COMPLETED'])
-    expect(over[0]?.event as RunCompleted)
+    expect(over[0]?.event)
       .to.include({ started_at: at(0), ended_at: at(2), duration_ms: 120_000 })
       .and.have.deep.property('outputs', { rows: 3 })
     expect(kinds()).to.deep.equal(['ADMIT', 'RELEASE'])
@@ -67,7 +66,7 @@ describe('decide', () => {
     const { send } = setup(tenant('acme', { daily: 1 }))
     send(request('a'))
     const [refused] = send(request('b'))
-    expect(refused?.event as RunFailed)
+    expect(refused?.event)
       .to.deep.include({ status: 'REJECTED', resets_at: '2026-03-11T00:00:00.000Z' })
       .and.nested.include({ 'error.code': 'QUOTA_EXCEEDED' })
     expect(send(request('b'))).to.deep.equal([refused])

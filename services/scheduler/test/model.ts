@@ -229,7 +229,7 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
   const publishNow = (events: readonly Outgoing[]) => {
     for (const { topic, event } of events) {
       published.push({ topic, event } as Outgoing)
-      const last = topic === 'step-completed' && (event as StepCompleted).next?.length === 0
+      const last = topic === 'step-completed' && event.next?.length === 0
       const subscription =
         topic === 'run-admitted' || (topic === 'step-completed' && !last)
           ? 'executor'
@@ -276,7 +276,9 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       const publish = () =>
         answers.length === 0
           ? Promise.resolve()
-          : call(owner, `publish ${answers.map(({ topic }) => topic).join(' ')}`, () => publishNow(answers))
+          : call(owner, `publish ${answers.map(({ topic }) => topic).join(' ')}`, () => {
+              publishNow(answers)
+            })
       if (is('ack before publish')) {
         await ack()
         await publish()
@@ -384,7 +386,13 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     openLedger({
       epoch: 'e1',
       rules: { snapshot_rows },
-      log: { info: silence, warn: silence, error: (_fields, message) => note(message) },
+      log: {
+        info: silence,
+        warn: silence,
+        error: (_fields, message) => {
+          note(message)
+        },
+      },
       max_group: 3,
       warehouse: {
         commit: async (table, at, rows) => {
@@ -485,41 +493,38 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     return { tenant_id, run }
   })
   const arrivals: (() => void)[] = [
-    ...Object.entries(limits).map(
-      ([tenant_id, of]) =>
-        () =>
-          publishNow([
-            {
-              topic: 'tenant-changed',
-              event: {
-                kind: 'tenant',
-                event: { tenant_id, version: 1, status: 'ACTIVE', plan: 'STARTER', limits: of },
-              } as never,
-            },
-          ]),
-    ),
-    ...requests.map(
-      ({ run }) =>
-        () =>
-          publishNow([{ topic: 'run-requested', event: { run, tenant_id: run.tenant_id } as never }]),
-    ),
+    ...Object.entries(limits).map(([tenant_id, of]) => () => {
+      publishNow([
+        {
+          topic: 'tenant-changed',
+          event: {
+            kind: 'tenant',
+            event: { tenant_id, version: 1, status: 'ACTIVE', plan: 'STARTER', limits: of },
+          } as never,
+        },
+      ])
+    }),
+    ...requests.map(({ run }) => () => {
+      publishNow([{ topic: 'run-requested', event: { run, tenant_id: run.tenant_id } as never }])
+    }),
     ...[requests[3], requests[5]].flatMap((one) =>
       one === undefined
         ? []
         : [
-            () =>
+            () => {
               publishNow([
                 {
                   topic: 'tenant-changed',
                   event: { kind: 'cancel', tenant_id: one.tenant_id, run_id: one.run.run_id } as never,
                 },
-              ]),
+              ])
+            },
           ],
     ),
   ]
   const tick = () => {
     clock += (quiet || chance(0.7) ? 1 : seed % 4 === 0 ? 25 : 8) * 60_000
-    if (!is('no sweeper and outbox')) publishNow([{ topic: 'scheduler-tick', event: { kind: 'tick' } as never }])
+    if (!is('no sweeper and outbox')) publishNow([{ topic: 'scheduler-tick', event: { kind: 'tick' } }])
   }
 
   // ---- one thing at a time

@@ -177,11 +177,19 @@ describe('a schedule', () => {
   })
 
   it('refuses a cron of six fields, nonsense and unknown time zones, saying what it expects', () => {
-    expect(() => checkCron('0 0 6 * * *', 'UTC')).to.throw(AppError, /cron: expected five fields/)
-    expect(() => checkCron('every day', 'UTC')).to.throw(AppError, /cron: expected five fields/)
-    expect(() => checkCron('0 0 30 2 *', 'UTC')).to.throw(AppError, /never/)
+    expect(() => {
+      checkCron('0 0 6 * * *', 'UTC')
+    }).to.throw(AppError, /cron: expected five fields/)
+    expect(() => {
+      checkCron('every day', 'UTC')
+    }).to.throw(AppError, /cron: expected five fields/)
+    expect(() => {
+      checkCron('0 0 30 2 *', 'UTC')
+    }).to.throw(AppError, /never/)
     checkCron('0 0 29 2 *', 'Europe/Berlin')
-    expect(() => checkCron('0 6 * * *', 'Mars/Base')).to.throw(AppError, /timezone: expected an IANA name/)
+    expect(() => {
+      checkCron('0 6 * * *', 'Mars/Base')
+    }).to.throw(AppError, /timezone: expected an IANA name/)
   })
 })
 

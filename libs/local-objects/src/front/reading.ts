@@ -45,7 +45,7 @@ export const sendObject = async (
   const stream = await front.objects.read(front.store, bucket, key, { etag: found.etag })
   // As Google does with an object of Content-Encoding gzip: unpacked for whoever does not say that it may stay packed.
   if (front.store === 'gcs' && key.endsWith('.gz')) {
-    if (!String(request.headers['accept-encoding'] ?? '').includes('gzip')) {
+    if (request.headers['accept-encoding']?.includes('gzip') !== true) {
       response.writeHead(200, { 'Content-Type': 'text/csv' })
       stream.pipe(createGunzip()).pipe(response)
       return

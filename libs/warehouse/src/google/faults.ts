@@ -72,52 +72,50 @@ const codes: Readonly<Record<string, ErrorCode>> = {
  */
 const isGone = (reason: string | undefined, message: string): boolean =>
   reason === 'notFound' && /^not found: (job|results of job)\b/i.test(message)
-const byStatus = (status: number): string =>
-  status === 400
-    ? 'invalid'
-    : status === 401
-      ? 'authError'
-      : status === 403
-        ? 'accessDenied'
-        : status === 404
-          ? 'notFound'
-          : status === 409
-            ? 'duplicate'
-            : status === 412
-              ? 'conditionNotMet'
-              : status === 413
-                ? 'requestTooLarge'
-                : status === 429
-                  ? 'rateLimitExceeded'
-                  : status === 501
-                    ? 'notImplemented'
-                    : 'backendError'
+const reasons: Readonly<Partial<Record<number, string>>> = {
+  400: 'invalid',
+  401: 'authError',
+  403: 'accessDenied',
+  404: 'notFound',
+  409: 'duplicate',
+  412: 'conditionNotMet',
+  413: 'requestTooLarge',
+  429: 'rateLimitExceeded',
+  501: 'notImplemented',
+}
+const byStatus = (status: number): string => reasons[status] ?? 'backendError'
 const cut = (text: string): string => (text.length > 600 ? `${text.slice(0, 597)}...` : text)
+
+const conflictOfWriters = new RegExp(
+  [
+    'could not serialize access',
+    'aborted due to concurrent',
+    'too many dml statements outstanding',
+    'retrying the (job|query)',
+  ].join('|'),
+  'i',
+)
 
 /** One reason of BigQuery as a fault. A conflict of two writers has the reason of a wrong query, and passes. */
 export const faultOfReason = ({ reason = 'backendError', message = '' }: Reason, context: string): JobFault => {
   const own = raised(message)
   if (own !== undefined) return { code: own.code, message: own.text, retryable: false }
-  const told = cut(`${context}: ${reason}: ${message}`)
-  if (
-    /could not serialize access|aborted due to concurrent|too many dml statements outstanding|retrying the (job|query)/i.test(
-      message,
-    )
-  )
-    return { code: 'JOB_FAILED', message: told, retryable: true }
+  const worded = cut(`${context}: ${reason}: ${message}`)
+  if (conflictOfWriters.test(message)) return { code: 'JOB_FAILED', message: worded, retryable: true }
   if (/different partitions? (rather|than)/i.test(message))
-    return { code: 'ROW_OUTSIDE_PERIOD', message: told, retryable: false }
+    return { code: 'ROW_OUTSIDE_PERIOD', message: worded, retryable: false }
   if (/not supported by the local warehouse/.test(message))
-    return { code: 'QUERY_UNSUPPORTED', message: told, retryable: false }
-  if (retryable.has(reason)) return { code: 'JOB_FAILED', message: told, retryable: true }
-  return { code: codes[reason] ?? 'JOB_FAILED', message: told, retryable: codes[reason] === undefined }
+    return { code: 'QUERY_UNSUPPORTED', message: worded, retryable: false }
+  if (retryable.has(reason)) return { code: 'JOB_FAILED', message: worded, retryable: true }
+  return { code: codes[reason] ?? 'JOB_FAILED', message: worded, retryable: codes[reason] === undefined }
 }
 
 const isGoogleError = (error: unknown): error is GoogleError => error instanceof Error
 export const statusOf = (error: unknown): number | undefined => {
   if (!isGoogleError(error)) return undefined
   const { code } = error
-  return typeof code === 'number' ? code : typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : undefined
+  if (typeof code === 'number') return code
+  return typeof code === 'string' && /^\d{3}$/.test(code) ? Number(code) : undefined
 }
 export const reasonOf = (error: unknown): string | undefined =>
   isGoogleError(error) ? error.errors?.[0]?.reason : undefined
@@ -130,14 +128,10 @@ export const wordGoogle = (error: unknown, request: string): AppError => {
   if (error instanceof AppError) return error
   const status = statusOf(error)
   if (status === undefined || !isGoogleError(error)) {
-    const code =
-      isGoogleError(error) && typeof error.code === 'string'
-        ? error.code
-        : error instanceof Error
-          ? error.name
-          : typeof error
-    // What the credentials' library throws has no status; it is told as it is, for it names the file or variable that
-    // is missing.
+    const name = error instanceof Error ? error.name : typeof error
+    const code = isGoogleError(error) && typeof error.code === 'string' ? error.code : name
+    // What the credentials' library throws has no status; its text is kept, for it names the file or variable that is
+    // missing.
     if (isGoogleError(error) && /default credentials|keyFilename|invalid_grant|service account/i.test(error.message))
       return new AppError('FORBIDDEN', `${request}: no usable Google credentials: ${cut(error.message)}`, {
         cause: error,

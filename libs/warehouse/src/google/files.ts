@@ -34,14 +34,15 @@ const bytesOf = (file: File): AsyncIterable<Buffer> => {
   raw.on('error', (error) => unzipped.destroy(error))
   return raw.pipe(unzipped) as AsyncIterable<Buffer>
 }
+const whyUnreadable = (file: File, error: unknown): string => {
+  if (/ENOENT/.test(String(error))) return 'there is no such file'
+  if (error instanceof TypeError) return 'expected UTF-8'
+  return isGzip(file.path) ? 'it is not a whole gzip file' : 'the disk answers with an error'
+}
 const unreadable = (file: File, error: unknown): AppError =>
   error instanceof AppError
     ? error
-    : new AppError(
-        'EXPORT_INVALID',
-        `${file.name}: cannot be read (${/ENOENT/.test(String(error)) ? 'there is no such file' : error instanceof TypeError ? 'expected UTF-8' : isGzip(file.path) ? 'it is not a whole gzip file' : 'the disk answers with an error'})`,
-        { cause: error },
-      )
+    : new AppError('EXPORT_INVALID', `${file.name}: cannot be read (${whyUnreadable(file, error)})`, { cause: error })
 
 /** A file as it is. */
 export async function* contentOf(file: File): AsyncGenerator<Uint8Array> {
@@ -147,7 +148,7 @@ async function* csvRows(
         const values = makers.map((make) => make(record))
         for (const { rule, at, is, skip } of rules) {
           const text = values[at]?.slice(skip)
-          const value = text === undefined ? undefined : text.startsWith('"') ? (JSON.parse(text) as string) : text
+          const value = text?.startsWith('"') === true ? (JSON.parse(text) as string) : text
           if (value === undefined || comparable(value, rule.column) !== is)
             throw outside(target, rule, value ?? 'NULL', `${file.name}:${record.line}`)
         }
@@ -179,15 +180,18 @@ const objectMaker = (
       for (const [name, value] of Object.entries(membersOf(fields[at] ?? '') ?? {}))
         if (name.startsWith(prefix)) members.set(name.slice(prefix.length), value)
     for (const { at, name } of parts) if (fields[at] !== '') members.set(name, fields[at])
-    return `${key}{${[...members].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`).join(',')}}`
+    const pairs = [...members].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
+    return `${key}{${pairs.join(',')}}`
   }
 }
+const listed = (names: readonly string[]): string =>
+  `${names.slice(0, 12).join(', ')}${names.length > 12 ? ` and ${names.length - 12} more` : ''}`
 const assertHeader = (file: File, header: readonly string[], columns: readonly LoadColumn[]): void => {
   for (const column of columns) {
     if ('source' in column && column.optional !== true && !header.includes(column.source)) {
       throw new AppError(
         'EXPORT_INVALID',
-        `${file.name}: has no column ${column.source}, which ${column.name} is read from; it has ${header.slice(0, 12).join(', ')}${header.length > 12 ? ` and ${header.length - 12} more` : ''}`,
+        `${file.name}: has no column ${column.source}, which ${column.name} is read from; it has ${listed(header)}`,
       )
     }
   }
@@ -198,6 +202,7 @@ const assertHeader = (file: File, header: readonly string[], columns: readonly L
     throw new AppError('EXPORT_INVALID', `${file.name}:1: has two columns ${twice}; expected one`)
 }
 
+const gotShown = (got: unknown): string => (typeof got === 'string' ? shown(got) : JSON.stringify(got).slice(0, 60))
 async function* ndjsonRows(
   { files, destination }: LoadSpec,
   columns: readonly Column[],
@@ -218,21 +223,14 @@ async function* ndjsonRows(
       if (wrong !== undefined)
         throw new AppError(
           'EXPORT_INVALID',
-          `${file.name}:${line}, column ${wrong.path}: expected ${wrong.expected}, got ${typeof wrong.got === 'string' ? shown(wrong.got) : JSON.stringify(wrong.got).slice(0, 60)}`,
+          `${file.name}:${line}, column ${wrong.path}: expected ${wrong.expected}, got ${gotShown(wrong.got)}`,
         )
       for (const rule of period) {
-        const value = (row as Readonly<Record<string, unknown>>)[rule.column.name]
-        if (
-          value === undefined ||
-          value === null ||
-          comparable(String(value), rule.column) !== comparable(rule.value, rule.column)
-        )
-          throw outside(
-            target,
-            rule,
-            value === undefined || value === null ? 'NULL' : String(value),
-            `${file.name}:${line}`,
-          )
+        // What fits a column by which a table is partitioned is one value.
+        const value = (row as Readonly<Record<string, string | number | null | undefined>>)[rule.column.name] ?? null
+        const is = value === null ? undefined : String(value)
+        if (is === undefined || comparable(is, rule.column) !== comparable(rule.value, rule.column))
+          throw outside(target, rule, is ?? 'NULL', `${file.name}:${line}`)
       }
       // The line itself, for numbers keep their digits in it.
       piece += `${text}\n`

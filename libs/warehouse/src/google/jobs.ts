@@ -36,9 +36,11 @@ const rowsWritten = async (session: Session, id: string, { configuration, statis
   return Number(totalRows)
 }
 
+const stateOf = (state: string | undefined): Job['state'] =>
+  state === 'DONE' || state === 'PENDING' ? state : 'RUNNING'
 export const jobOf = async (session: Session, id: string, rest: RestJob): Promise<Job> => {
   const { status, configuration, statistics } = rest
-  const state = status?.state === 'DONE' ? 'DONE' : status?.state === 'PENDING' ? 'PENDING' : 'RUNNING'
+  const state = stateOf(status?.state)
   const job: Job = {
     job_id: id,
     state,

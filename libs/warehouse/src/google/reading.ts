@@ -115,7 +115,8 @@ const refsOf = (tables: readonly { projectId: string; datasetId: string; tableId
   if (tables.length >= mostReferencedTables)
     throw new AppError(
       'QUERY_INVALID',
-      `the statement reads ${mostReferencedTables} tables or more, and BigQuery lists no more of them: what it reads cannot be checked; make it smaller`,
+      `the statement reads ${mostReferencedTables} tables or more, and BigQuery lists no more of them: ` +
+        'what it reads cannot be checked; make it smaller',
     )
   return tables.map(({ projectId, datasetId, tableId }) => ({
     project_id: projectId,

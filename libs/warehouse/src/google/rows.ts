@@ -1,9 +1,7 @@
 /**
  * Small rows into central tables, at least once: each has a deterministic event_id, and the views fold what came twice.
- * On Google Cloud by
- * the default stream of the Storage Write API (visible when acknowledged, any number of writers); a local endpoint has
- * none, so there by
- * tabledata.insertAll. Rows that callers append at the same time travel together.
+ * On Google Cloud by the default stream of the Storage Write API (visible when acknowledged, any number of writers); a
+ * local endpoint has none, so there by tabledata.insertAll. Rows that callers append at the same time travel together.
  */
 import { createHash } from 'node:crypto'
 import { AppError, canonicalJson } from '@convergence/contracts'
@@ -189,10 +187,9 @@ export const openRows = ({ project_id, dataset, unique, insertAll, storage = {} 
       const errors = insertErrors.flatMap(({ errors: own = [] }) => own)
       const [first] = [...errors.filter(({ reason }) => reason !== 'stopped'), ...errors]
       if (first === undefined) return
-      const { code, message } = faultOfReason(
-        first,
-        `insert rows into ${dataset}.${table}${first.location === undefined || first.location === '' ? '' : `, column ${first.location}`}`,
-      )
+      const { location = '' } = first
+      const column = location === '' ? '' : `, column ${location}`
+      const { code, message } = faultOfReason(first, `insert rows into ${dataset}.${table}${column}`)
       throw new AppError(code === 'JOB_FAILED' || code === 'CANCELLED' ? 'UNAVAILABLE' : code, message)
     }
 

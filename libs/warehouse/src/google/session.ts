@@ -100,10 +100,13 @@ export const assertOpen = (session: Session) => {
 /** One request; rejects with what the client threw. */
 export const raw = <T>(session: Session, { method = 'GET', ...request }: Call): Promise<T> =>
   new Promise((resolve, reject) => {
-    session.client.request({ method, timeout: requestTimeoutMs, ...request }, (error: Error | null, body?: unknown) => {
-      if (error === null || error === undefined) resolve(body as T)
-      else reject(error)
-    })
+    session.client.request(
+      { method, timeout: requestTimeoutMs, ...request },
+      (error: Error | null | undefined, body?: unknown) => {
+        if (error === null || error === undefined) resolve(body as T)
+        else reject(error)
+      },
+    )
   })
 
 export const call = async <T>(session: Session, request: Call, what: string): Promise<T> => {

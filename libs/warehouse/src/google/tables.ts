@@ -166,9 +166,10 @@ export const assertTakes = (
           `${dataset}.${name}: has no column ${column.name}, and add_columns is false`,
         )
     } else if (!assignable(column, own)) {
+      const given = `${column.mode === 'REPEATED' ? 'an array of ' : ''}${column.type}`
       throw new AppError(
         'QUERY_INVALID',
-        `${dataset}.${name}.${own.name}: the table has ${own.type}, the result gives ${column.mode === 'REPEATED' ? 'an array of ' : ''}${column.type}; use CAST`,
+        `${dataset}.${name}.${own.name}: the table has ${own.type}, the result gives ${given}; use CAST`,
       )
     }
   }

@@ -27,7 +27,8 @@ export const upload = async (
   const boundary = `upload_${createHash('sha256').update(id).digest('hex').slice(0, 32)}`
   let fault: unknown
   async function* parts(): AsyncGenerator<string | Uint8Array> {
-    yield `--${boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n${JSON.stringify(config)}\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`
+    yield `--${boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n${JSON.stringify(config)}\r\n`
+    yield `--${boundary}\r\nContent-Type: application/octet-stream\r\n\r\n`
     try {
       yield* content
     } catch (error) {

@@ -66,8 +66,10 @@ export const quoted = (name: string): string => {
 
 // ---- rows in
 
-const kindOf = (value: unknown): string =>
-  value === null ? 'nothing' : Array.isArray(value) ? 'an array' : typeof value
+const kindOf = (value: unknown): string => {
+  if (value === null) return 'nothing'
+  return Array.isArray(value) ? 'an array' : typeof value
+}
 /** Throws QUERY_INVALID unless the table takes each of the rows: column and type are named, a value never. */
 export const assertRows = (table: string, columns: readonly Column[], rows: readonly Row[]): void => {
   const names = new Set(columns.map(({ name }) => name))
@@ -109,18 +111,18 @@ const parameterTypes = new Set<string>([
 ])
 const parameterText = (type: string, value: unknown): string | undefined => {
   if (type === 'JSON') return typeof value === 'string' ? value : JSON.stringify(value)
-  if (type === 'BYTES')
-    return value instanceof Uint8Array
-      ? Buffer.from(value).toString('base64')
-      : typeof value === 'string' && isBase64(value)
-        ? value
-        : undefined
+  if (type === 'BYTES') {
+    if (value instanceof Uint8Array) return Buffer.from(value).toString('base64')
+    return typeof value === 'string' && isBase64(value) ? value : undefined
+  }
   if (type === 'TIMESTAMP' && value instanceof Date) return value.toISOString()
-  if (type === 'STRING') return typeof value === 'object' ? undefined : String(value)
-  if (type === 'BOOL')
-    return value === true || value === 'true' ? 'true' : value === false || value === 'false' ? 'false' : undefined
-  if (type === 'FLOAT64' && (value === 'NaN' || Number.isNaN(value))) return 'NaN'
-  return fits[type as ColumnType](value) ? String(value) : undefined
+  if (typeof value === 'object') return undefined
+  const scalar = value as string | number | bigint | boolean
+  const text = String(scalar)
+  if (type === 'STRING') return text
+  if (type === 'BOOL') return text === 'true' || text === 'false' ? text : undefined
+  if (type === 'FLOAT64' && text === 'NaN') return text
+  return fits[type as ColumnType](value) ? text : undefined
 }
 /**
  * Parameters by name, each with its type, so that NULL has one too. Throws QUERY_INVALID with name, type and what came.
@@ -143,11 +145,10 @@ export const parametersOf = (parameters: readonly QueryParameter[]): RestParamet
     const read = (one: unknown): string | null => {
       if (one === null || one === undefined) return null
       const text = parameterText(kind, one)
-      if (text === undefined)
-        throw new AppError(
-          'QUERY_INVALID',
-          `parameter @${name}: expected ${type}, got ${typeof one}${typeof one === 'string' && one.length <= 40 ? ` '${one}'` : ''}`,
-        )
+      if (text === undefined) {
+        const shown = typeof one === 'string' && one.length <= 40 ? ` '${one}'` : ''
+        throw new AppError('QUERY_INVALID', `parameter @${name}: expected ${type}, got ${typeof one}${shown}`)
+      }
       return text
     }
     if (of === undefined) {
@@ -187,7 +188,8 @@ const valueOf = (field: Column, v: unknown): unknown => {
       : (v as Cell[]).map((cell) => valueOf({ ...field, mode: 'NULLABLE' }, cell.v))
   if (v === null || v === undefined) return null
   if (field.type === 'STRUCT') return objectOf(field.fields ?? [], v as { f: Cell[] })
-  const text = String(v)
+  const scalar = v as string | number | boolean
+  const text = String(scalar)
   switch (field.type) {
     case 'INT64':
       return Number.isSafeInteger(Number(text)) ? Number(text) : text

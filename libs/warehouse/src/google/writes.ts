@@ -146,6 +146,13 @@ const restLoad = (
   writeDisposition,
 })
 
+/** WRITE_TRUNCATE_DATA replaces the rows of a table and keeps its schema. */
+const dispositionOf = (mode: Destination['write_mode'], partition: string | undefined): string => {
+  if (mode === 'append') return 'WRITE_APPEND'
+  if (mode === 'write_empty') return 'WRITE_EMPTY'
+  return partition === undefined ? 'WRITE_TRUNCATE_DATA' : 'WRITE_TRUNCATE'
+}
+
 export const insertLoad = async (
   session: Session,
   id: string,
@@ -162,14 +169,7 @@ export const insertLoad = async (
   const period = periodOf(destination, table)
   const partition = partitionOf(period, table.time_partitioning)
   if (spec.format !== 'parquet' && (period.length === 0 || partition !== undefined)) {
-    const disposition =
-      destination.write_mode === 'append'
-        ? 'WRITE_APPEND'
-        : destination.write_mode === 'write_empty'
-          ? 'WRITE_EMPTY'
-          : partition === undefined
-            ? 'WRITE_TRUNCATE_DATA'
-            : 'WRITE_TRUNCATE'
+    const disposition = dispositionOf(destination.write_mode, partition)
     return upload(session, id, restLoad(destination, partition, table.columns, disposition), rows(period), labels)
   }
   // Neither a load nor a copy replaces less than a partition, and none renames columns: the files go to a table of
@@ -189,15 +189,9 @@ export const insertLoad = async (
     const loaded = await upload(session, staged, load, content, labels)
     const { error } = loaded === 'exists' || loaded.state !== 'DONE' ? await waitFor(session, staged) : loaded
     // Under the chain's id nothing has happened yet: what may pass is tried again under the same one.
-    if (error !== undefined)
-      throw new AppError(
-        error.retryable
-          ? 'UNAVAILABLE'
-          : spec.format === 'parquet' && error.code === 'QUERY_INVALID'
-            ? 'EXPORT_INVALID'
-            : error.code,
-        error.message,
-      )
+    if (error === undefined) return
+    const refused = spec.format === 'parquet' && error.code === 'QUERY_INVALID' ? 'EXPORT_INVALID' : error.code
+    throw new AppError(error.retryable ? 'UNAVAILABLE' : refused, error.message)
   }
   try {
     let select: Written

@@ -75,7 +75,7 @@ const namesOf = (key: string, field: string, names: unknown): string[] => {
   }
   if (names.length > mostFiles)
     throw new AppError('EXPORT_INVALID', `${key}: expected at most ${mostFiles} files, got ${names.length}`)
-  const wrong = names.find((name) => typeof name !== 'string' || name === '')
+  const wrong: unknown = names.find((name) => typeof name !== 'string' || name === '')
   if (wrong !== undefined)
     throw new AppError(
       'EXPORT_INVALID',
@@ -460,7 +460,7 @@ export const azureDelivery = ({
   const names = namesOf(
     key,
     'blobs',
-    Array.isArray(blobs) ? blobs.map((blob) => fieldOf(blob, 'blobName') ?? blob) : blobs,
+    Array.isArray(blobs) ? blobs.map((blob: unknown) => fieldOf(blob, 'blobName') ?? blob) : blobs,
   )
   const keys = new Set(objects.map((object) => object.key))
   const plainNames = names

@@ -65,21 +65,30 @@ export const apply = (state: State, row: LedgerRow): void => {
   const known = row.run_id === null ? undefined : state.runs.get(row.run_id)
   switch (row.kind) {
     case 'TENANT':
-      return applyTenant(state, row)
+      applyTenant(state, row)
+      break
     case 'ADMIT':
-      return known === undefined ? start(state, row) : promote(state, row, known)
+      if (known === undefined) start(state, row)
+      else promote(state, row, known)
+      break
     case 'QUEUE':
-      return known === undefined ? wait(state, row) : refuse(row, known)
+      if (known === undefined) wait(state, row)
+      else refuse(row, known)
+      break
     case 'REJECT':
-      return applyReject(state, row, known)
+      applyReject(state, row, known)
+      break
     case 'RELEASE':
-      return applyRelease(state, row, known)
+      applyRelease(state, row, known)
+      break
     case 'CANCEL':
-      return
+      break
     case 'TIMER':
-      return applyTimer(state, row, known)
+      applyTimer(state, row, known)
+      break
     case 'SNAPSHOT':
-      return afterSnapshot(state, row.decided_at)
+      afterSnapshot(state, row.decided_at)
+      break
   }
 }
 

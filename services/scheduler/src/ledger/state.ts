@@ -229,11 +229,15 @@ const remove = (state: State, owner: Account, entry: RunEntry): void => {
 }
 export const enqueue = (state: State, owner: Account, entry: RunEntry): void => {
   insert(state, owner, entry)
-  state.journal?.push(() => remove(state, owner, entry))
+  state.journal?.push(() => {
+    remove(state, owner, entry)
+  })
 }
 export const dequeue = (state: State, owner: Account, entry: RunEntry): void => {
   remove(state, owner, entry)
-  state.journal?.push(() => insert(state, owner, entry))
+  state.journal?.push(() => {
+    insert(state, owner, entry)
+  })
 }
 
 /** Takes back everything since the journal was opened, last first. */

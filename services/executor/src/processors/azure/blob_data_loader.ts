@@ -41,13 +41,12 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
       const step = `step ${context.step.step_id}`
       const into = await loader.target(context, destination)
       const { container, prefix: given = '', month, dataset = 'actual', day_format } = source
-      if (!isMonth(month)) {
-        const found = month === undefined ? 'none' : JSON.stringify(month)
+      const got = month === undefined ? 'none' : JSON.stringify(month)
+      if (!isMonth(month))
         throw new AppError(
           'CONFIG_INVALID',
-          `${step}: source.month: expected the billing period as YYYY-MM, got ${found}`,
+          `${step}: source.month: expected the billing period as YYYY-MM, got ${got}`,
         )
-      }
       const prefix = given.replace(/^\/+|\/+$/g, '')
       const root = prefix === '' ? '' : `${prefix}/`
       const where = `${step}: azure container ${container}`

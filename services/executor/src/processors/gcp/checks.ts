@@ -47,7 +47,7 @@ export const runChecks = (
         },
         { signal },
       )
-      const found = row?.['found'] === null || row?.['found'] === undefined ? undefined : String(row['found'])
+      const found = (row?.['found'] as string | null | undefined) ?? undefined
       const violated = check.on_violation === 'warn' ? 'WARNED' : 'FAILED'
       const name = nameOf(check)
       const same = checks.slice(0, k).filter((other) => nameOf(other) === name).length
