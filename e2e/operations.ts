@@ -72,8 +72,8 @@ export const operations = (clients: readonly Client[]): Pick<World, 'client' | '
     },
     ended: async (key, id) => {
       for (;;) {
-        const { body } = await client.call<RunStatus>('GET', `/api/v1/pipelines/runs/${id}`, { key })
-        if (hasEnded(body.status)) return body
+        const run = (await client.call('GET', `/api/v1/pipelines/runs/${id}`, { key })).body as RunStatus
+        if (hasEnded(run.status)) return run
         await new Promise((resolve) => setTimeout(resolve, inProcesses ? 50 : 10))
       }
     },

@@ -100,7 +100,7 @@ export const apply = async (
         throw new AppError(
           'SETTING_INVALID',
           `Pub/Sub ${pubsub === undefined ? `of ${project_id}` : `at ${pubsub}`} does not list its topics: ` +
-            `${error instanceof Error ? error.message : String(error)}`,
+            (error instanceof Error ? error.message : String(error)),
           { cause: error },
         )
       }

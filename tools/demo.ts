@@ -23,7 +23,7 @@ const tenants = ['acme_corp', 'globex'] as const
 type TenantId = (typeof tenants)[number]
 const month = '2025-11'
 const days = ['2025-11-17', '2025-11-18', '2025-11-19', '2025-11-20']
-const tty = process.stdout.isTTY === true
+const tty = process.stdout.isTTY
 const paint = (code: number, text: string) => (tty ? `\u001b[${code}m${text}\u001b[0m` : text)
 const bold = (text: string) => paint(1, text)
 const dim = (text: string) => paint(2, text)
@@ -240,8 +240,7 @@ const showEnd = (run: StartedRun, result: RunStatus, done: number, of: number): 
       `${String(result.duration_ms ?? '').padStart(5)} ms`,
     ].join(' '),
   )
-  if (result.error_message !== null && result.error_message !== undefined)
-    console.log(red(`      ${result.error_code ?? ''}: ${result.error_message}`))
+  if (result.error_message !== null) console.log(red(`      ${result.error_code ?? ''}: ${result.error_message}`))
 }
 
 /** A line for each run when it ends. Returns how they ended. */
@@ -288,16 +287,14 @@ const showCosts = async ({ platform, samples }: Demo): Promise<number> => {
 const showRecord = async ({ platform: { warehouse }, client, keys }: Demo): Promise<void> => {
   heading('6. The record')
   for (const tenant of tenants) {
-    const { body } = await client.call<{ usage: { daily: { used: number; limit: number } } }>(
-      'GET',
-      `/api/v1/tenants/${tenant}`,
-      { key: keys[tenant] },
-    )
+    const { usage } = (await client.call('GET', `/api/v1/tenants/${tenant}`, { key: keys[tenant] })).body as {
+      usage: { daily: { used: number; limit: number } }
+    }
     const [recorded] = await warehouse.query({
       query: `SELECT COUNT(DISTINCT pipeline_logging_id) AS runs, COUNT(step_id) AS steps
               FROM \`${warehouse.project_id}.${tenant}.tenant_comprehensive_view\``,
     })
-    const { used, limit } = body.usage.daily
+    const { used, limit } = usage.daily
     console.log(
       `  ${tenant.padEnd(10)} ${String(recorded?.['runs'])} runs, ${String(recorded?.['steps'])} steps recorded; ` +
         `today ${used} of ${limit} runs of its plan used`,

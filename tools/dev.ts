@@ -33,7 +33,7 @@ const prefixes = () => {
   const colours = new Map<string, number>()
   return (name: string): string => {
     const text = `[${name}]`.padEnd(14)
-    if (process.stdout.isTTY !== true) return text
+    if (!process.stdout.isTTY) return text
     if (!colours.has(name)) colours.set(name, palette[colours.size % palette.length] ?? 36)
     return `\u001b[${String(colours.get(name))}m${text}\u001b[0m`
   }

@@ -118,7 +118,7 @@ const localKey = async (
   if (!answer.ok)
     throw new UsageError(
       `the key was not registered: ` +
-        `${((await answer.json().catch(() => ({}))) as { detail?: string }).detail ?? `status ${answer.status}`}`,
+        (((await answer.json().catch(() => ({}))) as { detail?: string }).detail ?? `status ${answer.status}`),
     )
   return { kid, key }
 }
@@ -186,7 +186,7 @@ const main = async (): Promise<void> => {
       .catch((error: unknown) => {
         throw new UsageError(
           `not published: ${error instanceof Error ? error.message : String(error)}` +
-            `${host === undefined ? '' : ` (Pub/Sub at ${host}: is it running?)`}`,
+            (host === undefined ? '' : ` (Pub/Sub at ${host}: is it running?)`),
         )
       })
     const id = runIdOf(tenant_id, idempotency_key)

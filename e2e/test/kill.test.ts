@@ -110,9 +110,9 @@ describe('kill -9', function () {
       const ends: string[] = []
       for (const id of accepted.values()) {
         for (;;) {
-          const { body } = await client.call<RunStatus>('GET', `/api/v1/pipelines/runs/${id}`, { key })
-          if (hasEnded(body.status)) {
-            ends.push(body.status)
+          const run = (await client.call('GET', `/api/v1/pipelines/runs/${id}`, { key })).body as RunStatus
+          if (hasEnded(run.status)) {
+            ends.push(run.status)
             break
           }
           await new Promise((resolve) => setTimeout(resolve, 50))

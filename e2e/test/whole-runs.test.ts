@@ -178,13 +178,10 @@ describe('whole runs', function () {
         }),
       )
       const read = async ({ key, id }: { key: string; id: string }) =>
-        (
-          await client.call<{ status: string; steps: { status: string; error_code: string | null }[] }>(
-            'GET',
-            `/api/v1/pipelines/runs/${id}`,
-            { key },
-          )
-        ).body
+        (await client.call('GET', `/api/v1/pipelines/runs/${id}`, { key })).body as {
+          status: string
+          steps: { status: string; error_code: string | null }[]
+        }
       for (const run of runs) {
         while ((await read(run)).status !== 'RUNNING') await pause(20)
         // Google's client makes the table, then the job: by which another replica stops it.
@@ -253,14 +250,12 @@ describe('whole runs', function () {
       })
       const scheduled = Date.parse(String(made.body['next_run_time']))
       expect(scheduled).to.be.greaterThan(Date.now())
-      const runsOfClock = async () =>
-        (
-          await world.client.call<{ items: { pipeline_logging_id: string; trigger_type: string }[] }>(
-            'GET',
-            '/api/v1/pipelines/runs',
-            { key },
-          )
-        ).body.items.filter(({ trigger_type }) => trigger_type === 'schedule')
+      const runsOfClock = async () => {
+        const { items } = (await world.client.call('GET', '/api/v1/pipelines/runs', { key })).body as {
+          items: { pipeline_logging_id: string; trigger_type: string }[]
+        }
+        return items.filter(({ trigger_type }) => trigger_type === 'schedule')
+      }
 
       // A tick that the scheduler has handled is followed by what a run after it shows: the ledger takes them in order.
       const settled = async () => {

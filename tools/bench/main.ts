@@ -319,11 +319,8 @@ const benchLoad = async () => {
       body: { month: '2025-11' },
     })
     for (;;) {
-      const status = (
-        await client.call<RunStatus>('GET', `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`, {
-          key: world.key,
-        })
-      ).body
+      const path = `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`
+      const status = (await client.call('GET', path, { key: world.key })).body as RunStatus
       if (hasEnded(status.status)) {
         if (status.status !== 'COMPLETED') throw new Error(`${status.status}: ${String(status.error_message)}`)
         break

@@ -78,7 +78,7 @@ const countOf = (usage: Usage, pattern: RegExp): number =>
  */
 const deliveriesOf = (topic: Topic): number => {
   const { readers, feed } = topology[topic]
-  return Object.keys(readers ?? {}).length + (feed === undefined ? 0 : assumptions.auth_replicas)
+  return Object.keys(readers).length + (feed === undefined ? 0 : assumptions.auth_replicas)
 }
 
 export const monthOf = (runs: number, usages: readonly Usage[]): Month => {

@@ -126,7 +126,7 @@ const runOnce = async (
   const { body } = await client.call('POST', `/api/v1/pipelines/run/acme_corp/${pipeline}`, { key, body: parameters })
   for (;;) {
     const path = `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`
-    const { body: found } = await client.call<RunStatus>('GET', path, { key })
+    const found = (await client.call('GET', path, { key })).body as RunStatus
     if (hasEnded(found.status)) {
       if (found.status !== 'COMPLETED') throw new Error(`${pipeline}: ${found.status} ${found.error_message ?? ''}`)
       return

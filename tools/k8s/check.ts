@@ -183,7 +183,10 @@ export const skaffoldFaults = (text: string): string[] => {
  * the lock file says.
  */
 export const dockerfileFaults = (text: string): string[] => {
-  const faults = validateDockerfile(text).map(({ message, range }) => `Dockerfile:${range.start.line + 1}: ${message}`)
+  const faults = validateDockerfile(text).map(
+    ({ message, range }) =>
+      `Dockerfile:${range.start.line + 1}: ${typeof message === 'string' ? message : message.value}`,
+  )
   const parsed = DockerfileParser.parse(text)
   const values = new Map(
     parsed

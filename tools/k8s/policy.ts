@@ -206,7 +206,7 @@ export const rules: Readonly<Record<string, Rule>> = {
       ? []
       : [
           ...of(environment, 'HorizontalPodAutoscaler')
-            .filter(({ spec }) => Number((spec as { minReplicas?: number }).minReplicas ?? 1) < 2)
+            .filter(({ spec }) => ((spec as { minReplicas?: number }).minReplicas ?? 1) < 2)
             .map((object) => `${label(object)}: minReplicas: expected at least 2`),
           ...of(environment, 'Deployment')
             .filter(({ spec, metadata }) => {
@@ -278,7 +278,7 @@ export const rules: Readonly<Record<string, Rule>> = {
           ? [`${label(object)}: egress: expected to whom in every rule, one goes anywhere`]
           : []),
         ...(egress.some(({ to = [] }) => to.some(({ ipBlock }) => wide(ipBlock?.cidr)))
-          ? [`${label(object)}: egress: expected no ${'0.0.0.0/0'}; FQDNNetworkPolicy names what is reached`]
+          ? [`${label(object)}: egress: expected no 0.0.0.0/0; FQDNNetworkPolicy names what is reached`]
           : []),
         ...(ingress.some(({ from }) => from === undefined || from.length === 0)
           ? [`${label(object)}: ingress: expected from whom in every rule`]

@@ -305,7 +305,7 @@ const csvField = (text: string): string => (/[",\n\r]/.test(text) ? `"${text.rep
 const smallNumber = (value: number): string => {
   const text = value.toFixed(10).replace(/0+$/, '').replace(/\.$/, '.0')
   return value !== 0 && Math.abs(value) < 0.0001
-    ? `${Number(text).toExponential()}`.toUpperCase().replace('E-0', 'E-')
+    ? Number(text).toExponential().toUpperCase().replace('E-0', 'E-')
     : text
 }
 interface CsvRow {

@@ -95,14 +95,10 @@ describe('publish-run', () => {
           break
       }
       expect((await followRun(platform.url, key, id)).status).to.equal('COMPLETED')
-      const runs = (
-        await client.call<{ items: { pipeline_logging_id: string; pipeline_id: string }[] }>(
-          'GET',
-          '/api/v1/pipelines/runs',
-          { key },
-        )
-      ).body.items
-      expect(runs.filter(({ pipeline_logging_id }) => pipeline_logging_id === id)).to.have.length(1)
+      const { items } = (await client.call('GET', '/api/v1/pipelines/runs', { key })).body as {
+        items: { pipeline_logging_id: string; pipeline_id: string }[]
+      }
+      expect(items.filter(({ pipeline_logging_id }) => pipeline_logging_id === id)).to.have.length(1)
       for (const wrong of [
         ['--tenant', 'acme_corp'],
         [...words, '--param', 'date'],

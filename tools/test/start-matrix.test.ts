@@ -167,7 +167,7 @@ describe('start-up matrix', function () {
   for (const service of serviceNames) {
     describe(service, () => {
       it('without its settings says each of them, for the local cloud and for Google Cloud', async () => {
-        const [text = ''] = await Promise.all([
+        const [text] = await Promise.all([
           refused(service, {}, [
             'PUBSUB_EMULATOR_HOST',
             'BIGQUERY_EMULATOR_HOST',
