@@ -86,7 +86,9 @@ export const assertWhole = async (
   const client = openClient(world.url)
   for (const id of ids) {
     for (const began = performance.now(); ;) {
-      const { body } = await client.call('GET', `/api/v1/pipelines/runs/${id}`, { key }).catch((): { body: Record<string, unknown> } => ({ body: {} }))
+      const { body } = await client
+        .call('GET', `/api/v1/pipelines/runs/${id}`, { key })
+        .catch((): { body: Record<string, unknown> } => ({ body: {} }))
       if (body['status'] === 'COMPLETED') break
       expect(body['status'], `${id} ${JSON.stringify(body)} ${note}`).to.be.oneOf([
         undefined,
