@@ -255,8 +255,33 @@ describe('GoogleSQL translation', () => {
       '0',
       false,
     ])
-    await fails('SELECT ARRAY_AGG(name) FROM d.costs', 'QUERY_INVALID', 'NULL element')
+    await fails(
+      'SELECT ARRAY_AGG(name) FROM d.costs',
+      'QUERY_INVALID',
+      'Array cannot have a null element; error in writing field f0_',
+    )
+    await fails(
+      "SELECT 1 AS a, [STRUCT(['x', NULL] AS n)] AS s",
+      'QUERY_INVALID',
+      'Array cannot have a null element; error in writing field s.n',
+    )
     expect(await row('SELECT ARRAY_AGG(name IGNORE NULLS ORDER BY name) FROM d.costs')).to.deep.equal([['a', 'b']])
+  })
+  it('never stores an array with NULL in it, whichever statement would', async () => {
+    for (const sql of [
+      "INSERT INTO d.target (id, tags) VALUES (9, ['a', NULL])",
+      "INSERT INTO d.target (id, tags) SELECT 9, ['a', NULL]",
+      "UPDATE d.target SET tags = ['a', NULL] WHERE id = 1",
+      "MERGE d.target AS t USING (SELECT 1 AS id, ['a', NULL] AS tags) AS s ON t.id = s.id WHEN MATCHED THEN UPDATE SET tags = s.tags",
+      "CREATE TABLE d.arrays AS SELECT ['a', NULL] AS tags",
+    ])
+      await fails(sql, 'QUERY_INVALID', 'Array cannot have a null element; error in writing field tags')
+    await fails(
+      'CREATE TABLE d.records AS SELECT STRUCT([1, NULL] AS n) AS one',
+      'QUERY_INVALID',
+      'Array cannot have a null element; error in writing field one.n',
+    )
+    expect(await world.rows('SELECT count(*) FROM d.target WHERE id = 9 OR len(tags) > 0')).to.deep.equal([['0']])
   })
   it('names unnamed columns and keeps the case of names', async () => {
     expect(

@@ -32,6 +32,7 @@ import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, Row } from '@convergence/warehouse'
 import { parseTypeName } from '@convergence/googlesql/types'
 import type { Type } from '@convergence/googlesql/types'
+import type { Fits } from '@convergence/tabular/values'
 import { textOf } from './text-of.ts'
 
 /** One name in double quotes, safe in any statement. */
@@ -262,7 +263,8 @@ const zonedForm = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z| ?UTC|[+-]\d\d(:
 const isTimestampText = (text: string): boolean => civilForm.test(text) || zonedForm.test(text)
 /** What our own services write, recognised at one look: a row of theirs has several of it. */
 const usualInstant = /^[1-9]\d{3}-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\d\.\d{3}Z$/
-const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
+/** What the engine takes of a row: what is in the journal must not fail later. */
+export const fits: Fits = {
   STRING: (value) => typeof value === 'string',
   BYTES: isText('BYTES'),
   INT64: isWhole,
@@ -278,64 +280,6 @@ const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
   DATETIME: (value) => isText('DATETIME')(value) && isTimestampText(value as string),
   JSON: () => true,
   STRUCT: (value) => typeof value === 'object' && value !== null,
-}
-/**
- * Throws QUERY_INVALID unless each row has only values that the table's columns take: what is in the journal must not
- * fail later.
- */
-export const assertRows = (table: string, columns: readonly Column[], rows: readonly Row[]): void => {
-  for (const row of rows) {
-    let known = 0
-    for (const { name, type, mode } of columns) {
-      const value = row[name]
-      if (value !== undefined) known += 1
-      if (value === undefined || value === null) {
-        if (mode === 'REQUIRED')
-          throw new AppError('QUERY_INVALID', `${table}: a row has no ${name}, which is required`)
-        continue
-      }
-      const right = mode === 'REPEATED' ? Array.isArray(value) && value.every(fits[type]) : fits[type](value)
-      if (!right)
-        throw new AppError(
-          'QUERY_INVALID',
-          `${table}.${name}: expected ${mode === 'REPEATED' ? `an array of ${type}` : type}, ` +
-            `got ${Array.isArray(value) ? 'an array' : typeof value}`,
-        )
-    }
-    if (Object.keys(row).length === known) continue
-    const names = new Set(columns.map(({ name }) => name))
-    const unknown = Object.keys(row).find((name) => row[name] !== undefined && !names.has(name))
-    if (unknown !== undefined) throw new AppError('QUERY_INVALID', `${table}: has no column ${unknown}`)
-  }
-}
-
-export interface Misfit {
-  path: string
-  expected: string
-  got: unknown
-}
-/** The first value of a JSON object that these columns do not take; fields that they do not know are passed over. */
-export const misfitOf = (columns: readonly Column[], row: unknown, path = ''): Misfit | undefined => {
-  if (typeof row !== 'object' || row === null || Array.isArray(row)) return { path, expected: 'an object', got: row }
-  for (const column of columns) {
-    const value = (row as Row)[column.name]
-    const own = `${path}${path === '' ? '' : '.'}${column.name}`
-    if (value === undefined || value === null) {
-      if (column.mode === 'REQUIRED') return { path: own, expected: column.type, got: null }
-      continue
-    }
-    if (column.mode === 'REPEATED' && !Array.isArray(value))
-      return { path: own, expected: `an array of ${column.type}`, got: value }
-    for (const one of column.mode === 'REPEATED' ? (value as unknown[]) : [value]) {
-      if (one === null) continue
-      if (column.type === 'STRUCT') {
-        const inner = misfitOf(column.fields ?? [], one, own)
-        if (inner !== undefined) return inner
-      } else if (!fits[column.type](one) && (column.type !== 'STRING' || typeof one === 'object'))
-        return { path: own, expected: column.type, got: one }
-    }
-  }
-  return undefined
 }
 
 // ---- rows out

@@ -608,5 +608,35 @@ describe('warehouse engine', function () {
           expect(`${fault?.code ?? ''} ${fault?.message ?? ''}`).to.equal(`EXPORT_INVALID ${message}`)
         }
       }))
+    it('refuses NULL inside an array of NDJSON in the words of rows that are appended', () =>
+      loading(async (load) => {
+        const columns: Column[] = [
+          { name: 'whole', type: 'INT64', mode: 'REPEATED' },
+          { name: 'json', type: 'JSON', mode: 'REPEATED' },
+          { name: 'exact', type: 'BIGNUMERIC', mode: 'REPEATED' },
+          { name: 'one', type: 'STRUCT', fields: [{ name: 'tags', type: 'STRING', mode: 'REPEATED' }] },
+        ]
+        const loadLine = (line: string) =>
+          load(
+            { 'a.ndjson': `{"whole":[1]}\n${line}\n` },
+            {
+              format: 'ndjson',
+              destination: { project_id: 'local', dataset: 'acme', table: 'arrays', write_mode: 'append', columns },
+            },
+          )
+        for (const [line, path, type] of [
+          ['{"whole":[1,null]}', 'whole', 'INT64'],
+          ['{"json":[1,null]}', 'json', 'JSON'],
+          ['{"exact":[null,"0.5"]}', 'exact', 'BIGNUMERIC'],
+          ['{"one":{"tags":["a",null]}}', 'one.tags', 'STRING'],
+        ] as const) {
+          await expectCode(
+            loadLine(line),
+            'EXPORT_INVALID',
+            new RegExp(`^bucket/a\\.ndjson:2, column ${path}: expected an array of ${type}, got NULL in it$`),
+          )
+        }
+        expect(await loadLine('{"json":[{"a":null}],"one":{"tags":null}}')).to.equal(2)
+      }))
   })
 })

@@ -174,11 +174,17 @@ describe('Parquet', function () {
       )
     }))
 
-  it('refuses NULL inside an array, as BigQuery does', () =>
+  it('refuses NULL inside an array, by file and column', () =>
     setup(async ({ write, load }) => {
+      await write('right.parquet', 'SELECT [1]::BIGINT[] AS c')
       await write('list.parquet', 'SELECT [1, NULL]::BIGINT[] AS c')
-      expect(await load(['list.parquet'], [{ ...from('c', 'INT64'), mode: 'REPEATED' }])).to.match(
-        /Array cannot have a null element; error in writing field c/,
+      const repeated = { ...from('c', 'INT64'), mode: 'REPEATED' as const }
+      const words = 'list.parquet, column c: expected an array of INT64, got NULL in it'
+      expect(await load(['right.parquet', 'list.parquet'], [repeated])).to.equal(words)
+      await write('record.parquet', "SELECT [{'tags': ['a']}, {'tags': ['b', NULL]}] AS c")
+      const fields = [{ name: 'tags', type: 'STRING' as const, mode: 'REPEATED' as const }]
+      expect(await load(['record.parquet'], [{ ...from('c', 'STRUCT'), mode: 'REPEATED', fields }], 'r')).to.equal(
+        'record.parquet, column c.tags: expected an array of STRING, got NULL in it',
       )
     }))
 

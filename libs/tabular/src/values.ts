@@ -220,33 +220,71 @@ export const fits: Readonly<Record<ColumnType, (value: unknown) => boolean>> = {
   JSON: () => true,
   STRUCT: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
 }
+/** What a side of the door takes, where it takes less. */
+export type Fits = typeof fits
 export interface Misfit {
   path: string
   expected: string
   got: unknown
+  /** NULL among the elements of an array, which a query may have and neither a table nor an answer. */
+  element?: true
 }
 /** The first value of a JSON object that these columns do not take. Fields that they do not know are passed over. */
-export const misfitOf = (columns: readonly Column[], row: unknown, path = ''): Misfit | undefined => {
+export const misfitOf = (columns: readonly Column[], row: unknown, takes = fits, path = ''): Misfit | undefined => {
   if (typeof row !== 'object' || row === null || Array.isArray(row)) return { path, expected: 'an object', got: row }
   for (const column of columns) {
-    const value = (row as Readonly<Record<string, unknown>>)[column.name]
-    const own = `${path}${path === '' ? '' : '.'}${column.name}`
-    const misfit = misfitIn(column, value, own)
+    const misfit = misfitIn(column, (row as Readonly<Record<string, unknown>>)[column.name], takes, path)
     if (misfit !== undefined) return misfit
   }
   return undefined
 }
-const misfitIn = (column: Column, value: unknown, path: string): Misfit | undefined => {
+const misfitIn = (column: Column, value: unknown, takes: Fits, outer: string): Misfit | undefined => {
+  const { name, type, mode } = column
+  const path = outer === '' ? name : `${outer}.${name}`
   if (value === undefined || value === null)
-    return column.mode === 'REQUIRED' ? { path, expected: column.type, got: null } : undefined
-  if (column.mode === 'REPEATED' && !Array.isArray(value))
-    return { path, expected: `an array of ${column.type}`, got: value }
-  for (const one of column.mode === 'REPEATED' ? (value as unknown[]) : [value]) {
-    if (one === null) return { path, expected: `an array of ${column.type}`, got: null }
-    if (column.type === 'STRUCT') {
-      const inner = misfitOf(column.fields ?? [], one, path)
-      if (inner !== undefined) return inner
-    } else if (!fits[column.type](one)) return { path, expected: column.type, got: one }
+    return mode === 'REQUIRED' ? { path, expected: type, got: null } : undefined
+  const one = (element: unknown): Misfit | undefined => {
+    if (type === 'STRUCT') return misfitOf(column.fields ?? [], element, takes, path)
+    return takes[type](element) ? undefined : { path, expected: type, got: element }
+  }
+  if (mode !== 'REPEATED') return one(value)
+  const expected = `an array of ${type}`
+  if (!Array.isArray(value)) return { path, expected, got: value }
+  for (const element of value as unknown[]) {
+    if (element === undefined || element === null) return { path, expected, got: null, element: true }
+    const misfit = one(element)
+    if (misfit !== undefined) return misfit
   }
   return undefined
+}
+/** What an error says of it; `say` words a value that came. */
+export const wordMisfit = ({ expected, got, element }: Misfit, say: (got: unknown) => string): string =>
+  `expected ${expected}, got ${element === true ? 'NULL in it' : say(got)}`
+/** A value of a file of JSON in an error of ours. */
+export const shownJson = (value: unknown): string =>
+  typeof value === 'string' ? shown(value) : JSON.stringify(value).slice(0, 60)
+
+const kindOf = (value: unknown): string => {
+  if (value === null) return 'nothing'
+  return Array.isArray(value) ? 'an array' : typeof value
+}
+/** Throws QUERY_INVALID unless the table takes each of the rows: column and type are named, a value never. */
+export const assertRows = (
+  table: string,
+  columns: readonly Column[],
+  rows: readonly Readonly<Record<string, unknown>>[],
+  takes = fits,
+): void => {
+  for (const row of rows) {
+    const wrong = misfitOf(columns, row, takes)
+    if (wrong !== undefined)
+      throw new AppError(
+        'QUERY_INVALID',
+        wrong.got === null && wrong.element === undefined
+          ? `${table}: a row has no ${wrong.path}, which is required`
+          : `${table}.${wrong.path}: ${wordMisfit(wrong, kindOf)}`,
+      )
+    const unknown = Object.keys(row).find((key) => row[key] !== undefined && !columns.some(({ name }) => name === key))
+    if (unknown !== undefined) throw new AppError('QUERY_INVALID', `${table}: has no column ${unknown}`)
+  }
 }

@@ -870,6 +870,15 @@ describe('BigQuery behind the door', function () {
           /b\.json:2, column day: expected DATE, got 'soon'/,
         )
         await expectCode(
+          port.insert(
+            'a1',
+            { ...ndjson('n.json', '{"seq":1,"tags":["a",null]}\n'), destination: into({ columns: logColumns }) },
+            {},
+          ),
+          'EXPORT_INVALID',
+          /n\.json:1, column tags: expected an array of STRING, got NULL in it/,
+        )
+        await expectCode(
           port.insert('a1', ndjson('c.json', '{}\nnot\n'), {}),
           'EXPORT_INVALID',
           /c\.json:2: expected a JSON object, got 'not'/,

@@ -24,9 +24,4 @@ export const arrayMacros: readonly Macro[] = [
     `CASE WHEN _l IS NULL OR len(_l) = 0 THEN false WHEN _x IS NULL THEN NULL WHEN list_contains(_l, _x) THEN true
           WHEN list_count(_l) < len(_l) THEN NULL ELSE false END`,
   ],
-  [
-    'without_null(_l)',
-    `CASE WHEN list_count(_l) < len(_l) THEN ${fail('an array that is returned cannot have a NULL element')}
-          ELSE _l END`,
-  ],
 ]

@@ -4,6 +4,7 @@ import type { Statement } from '../ast.ts'
 import type { Compiled, Compiler, Output } from '../compile/compiler.ts'
 import { columnOfType, ident } from '../types.ts'
 import type { Plan } from './plan.ts'
+import { checkedArrays } from './values.ts'
 
 export const select = (c: Compiler, ast: Statement & { k: 'select' }): Plan => {
   const compiled = c.query(ast.query, undefined)
@@ -16,14 +17,15 @@ export const select = (c: Compiler, ast: Statement & { k: 'select' }): Plan => {
   }
 }
 
-/** The final SELECT: repeated columns never hold NULL elements. */
+/** The final SELECT: its arrays never hold NULL elements. */
 const checkedOutput = (c: Compiler, compiled: Compiled): string => {
-  if (!compiled.columns.some((column) => column.type.k === 'ARRAY')) return compiled.sql
   const alias = c.fresh()
-  const columns = compiled.columns.map((column) => {
-    const name = ident(column.sql)
-    return column.type.k === 'ARRAY' ? `_gsql.without_null(${alias}.${name}) AS ${name}` : `${alias}.${name}`
+  const columns = compiled.columns.map(({ name, sql, type }) => {
+    const value = `${alias}.${ident(sql)}`
+    const checked = checkedArrays(type, value, name ?? sql)
+    return checked === value ? value : `${checked} AS ${ident(sql)}`
   })
+  if (!columns.some((column) => column.startsWith('CASE'))) return compiled.sql
   return `SELECT ${columns.join(', ')} FROM (${compiled.sql}) AS ${alias}`
 }
 export const columnsOf = (c: Compiler, outputs: readonly Output[], pos: number): Column[] =>

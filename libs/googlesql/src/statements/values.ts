@@ -2,6 +2,8 @@
 import type { Column } from '@convergence/contracts'
 import type { Expr } from '../ast.ts'
 import type { Compiler, Expression, Scope } from '../compile/compiler.ts'
+import { raised } from '../macros/macro.ts'
+import { nullElement, withoutNull } from '../null-elements.ts'
 import { duckdbType, duckdbTypeOf, fieldName, ident, text, typeOfColumn, type Type } from '../types.ts'
 
 /** A cell as it is written: a value of the column's type, or DEFAULT. */
@@ -20,8 +22,12 @@ export const stored = (c: Compiler, e: Expression, column: Column): string => {
         : `expected ${showType(type)} but got ${showType(e.type)}`
     throw c.invalid(e.pos, `The value has a type which cannot be assigned to column ${column.name}: ${reason}`)
   }
-  return type.k === 'ARRAY' ? `_gsql.without_null(coalesce(${fitting.sql}, ${emptyArray(column)}))` : fitting.sql
+  const filled = type.k === 'ARRAY' ? `coalesce(${fitting.sql}, ${emptyArray(column)})` : fitting.sql
+  return checkedArrays(type, filled, column.name)
 }
+/** The value, or an error when an array in it has a NULL element. */
+export const checkedArrays = (type: Type, sql: string, field: string): string =>
+  withoutNull(type, sql, field, ({ path }) => `error(${text(`${raised}${nullElement}${path.join('.')}`)})`)
 
 /** Rebuilds a value for a column whose struct fields have other names; undefined when types do not fit. */
 const assign = (c: Compiler, e: Expression, to: Type): Expression | undefined => {

@@ -1,8 +1,9 @@
 /** Rows for the journal: checked as the table wants them, and written as JSON. */
 import { AppError, centralDataset } from '@convergence/contracts'
+import { assertRows } from '@convergence/tabular/values'
 import type { Row } from '@convergence/warehouse'
 import type { Catalog } from '../catalog.ts'
-import { assertRows } from '../values.ts'
+import { fits } from '../values.ts'
 
 /** Tables of this dataset take small rows by the journal. */
 export const journalDataset = centralDataset
@@ -19,7 +20,7 @@ export const assertJournalRows = (
       'TABLE_NOT_FOUND',
       `${project_id}.${journalDataset}.${table} does not exist; the bootstrap pipeline makes the central tables`,
     )
-  assertRows(table, spec.columns, rows)
+  assertRows(table, spec.columns, rows, fits)
 }
 /** A half character, as JSON says it, is one that DuckDB would not take after the rows were acknowledged. */
 const whole = (_key: string, value: unknown): unknown => (typeof value === 'string' ? value.toWellFormed() : value)

@@ -1,6 +1,7 @@
 /** Rows out and in, without a job: queries, pages of a table, small inserts. */
+import { assertRows } from '@convergence/tabular/values'
 import type { Row, Statement } from '@convergence/warehouse'
-import { assertRows, quoted, rowReader, rowsFromJson, wireReader } from '../values.ts'
+import { fits, quoted, rowReader, rowsFromJson, wireReader } from '../values.ts'
 import type { Engine } from '../work.ts'
 import { changed, dropExpired } from './changes.ts'
 import { assertOpen, tableOf } from './context.ts'
@@ -115,7 +116,7 @@ export const insertRows = async (
   if (rows.length === 0) return
   const table = tableOf(context, dataset, name)
   if (dataset === journalDataset) return append(context, name, rows)
-  assertRows(name, table.columns, rows)
+  assertRows(name, table.columns, rows, fits)
   await context.locked(`${dataset}.${name}`, () =>
     changed(context, async (connection) => {
       await connection.run(

@@ -2,6 +2,8 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
+import { nullElement, withoutNull } from '@convergence/googlesql/null-elements'
+import { typeOfColumn } from '@convergence/googlesql/types'
 import type { StoredTable } from '../catalog.ts'
 import { isConflict, isInterrupt, raise } from '../faults.ts'
 import { literal, quoted, typeOf } from '../values.ts'
@@ -134,14 +136,11 @@ const valueOf = (table: string, column: Column, selected: readonly Column[], bou
     const isRight = `${value} IS NOT DISTINCT FROM CAST(${literal(rule.value)} AS ${type})`
     return `CASE WHEN ${isRight} THEN ${value} ELSE ${outside} END`
   }
-  if (column.mode !== 'REPEATED') return value
-  const empty = raise(
-    'QUERY_INVALID',
-    `Array cannot have a null element; error in writing field ${column.name}`,
-    `CASE WHEN len(${value}) >= 0 THEN '' END`,
-    type,
+  const filled = column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value
+  // What depends on the row is not evaluated before it.
+  return withoutNull(typeOfColumn(column), filled, column.name, ({ path, has_null }) =>
+    raise('QUERY_INVALID', nullElement, `CASE WHEN ${has_null} THEN ${literal(path.join('.'))} END`, type),
   )
-  return `CASE WHEN len(${value}) > list_aggregate(${value}, 'count') THEN ${empty} ELSE COALESCE(${value}, []) END`
 }
 
 /** Rows that were written, and the table as it is once the transaction is done. */

@@ -193,5 +193,3 @@ export const expectedWord = (column: LoadColumn, got = ''): string => {
   return column.type
 }
 const isNumber = /^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$/
-/** A value as a message shows it. */
-export const shown = (text: string): string => `'${text.length > 60 ? `${text.slice(0, 60).toWellFormed()}...` : text}'`

@@ -1,10 +1,12 @@
 /** NDJSON files as one SELECT; decimals are read as text, so that no digit is lost on the way. */
 import { AppError } from '@convergence/contracts'
+import { nullElement } from '@convergence/googlesql/null-elements'
 import type { Column } from '@convergence/contracts'
 import type { Row } from '@convergence/warehouse'
+import { misfitOf, shown, shownJson, wordMisfit } from '@convergence/tabular/values'
 import { raise, raised, wordFault } from '../faults.ts'
-import { eachOf, holdsBytes, literal, misfitOf, packed, quoted, scalarType, typeOf, typeWith } from '../values.ts'
-import { decimalFrom, shown, wrongValue } from './convert.ts'
+import { eachOf, fits, holdsBytes, literal, packed, quoted, scalarType, typeOf, typeWith } from '../values.ts'
+import { decimalFrom, wrongValue } from './convert.ts'
 import { bytesOf, compression, unreadable } from './files.ts'
 import type { File } from './files.ts'
 
@@ -20,6 +22,8 @@ export async function* linesOf(file: File): AsyncGenerator<string> {
   rest += decoder.decode()
   if (rest !== '') yield rest
 }
+/** DuckDB reads a number into a STRING. */
+const fitsInLine = { ...fits, STRING: (value: unknown) => typeof value !== 'object' }
 /** What JSON is read as before it is converted: decimals as text, for reading them as numbers would lose digits. */
 const jsonType = (column: Column): string =>
   typeWith(column, (type) =>
@@ -102,12 +106,11 @@ export const planNdjson = (
               `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 20 digits before the ` +
                 `point and 18 after it, got ${shown(fine.got)}`,
             )
-          const wrong = misfitOf(columns, row)
+          const wrong = misfitOf(columns, row, fitsInLine)
           if (wrong !== undefined)
             return new AppError(
               'EXPORT_INVALID',
-              `${file.name}:${line}, column ${wrong.path}: expected ${wrong.expected}, ` +
-                `got ${typeof wrong.got === 'string' ? shown(wrong.got) : JSON.stringify(wrong.got).slice(0, 60)}`,
+              `${file.name}:${line}, column ${wrong.path}: ${wordMisfit(wrong, shownJson)}`,
             )
         }
       } catch (error) {
@@ -126,7 +129,8 @@ export const planNdjson = (
         !/^(Invalid Input|Conversion|Out of Range|IO|Constraint)|JSON|gzip|decompress|unicode/i.test(text)
       )
         return wordFault(error)
-      if (own !== undefined && !own.text.startsWith(wrongValue)) return wordFault(error)
+      if (own !== undefined && !own.text.startsWith(wrongValue) && !own.text.startsWith(nullElement))
+        return wordFault(error)
       // DuckDB's own line numbers are approximate here.
       return (
         (await find()) ??

@@ -8,7 +8,9 @@ import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { sourcesOf } from '@convergence/warehouse'
 import type { LoadColumn, LoadSpec } from '@convergence/warehouse'
-import { bignumericScale, columnFromDuckdb } from '@convergence/googlesql/types'
+import { withoutNull } from '@convergence/googlesql/null-elements'
+import { bignumericScale, columnFromDuckdb, typeOfColumn } from '@convergence/googlesql/types'
+import { shown } from '@convergence/tabular/values'
 import { isInterrupt, raise, raised, wordFault } from '../faults.ts'
 import { literal, quoted, typeOf } from '../values.ts'
 import {
@@ -18,7 +20,6 @@ import {
   expectedWord,
   memberFrom,
   objectWith,
-  shown,
   withinDays,
   wrongValue,
 } from './convert.ts'
@@ -193,9 +194,26 @@ const converted = (value: string, from: string, column: FileColumn, k: number): 
   return `CASE WHEN ${value} IS NULL THEN CAST(NULL AS ${to}) ELSE COALESCE(${withinDays(tried, column)}, ${wrong}) END`
 }
 const fileName = '"convergence file"'
+/** The value of a list or a record, unless an array in it has a NULL element. */
+const checkedArrays = (value: string, column: FileColumn): string =>
+  withoutNull(typeOfColumn(column), value, column.source, ({ path, of }) =>
+    raise(
+      'EXPORT_INVALID',
+      nullInside,
+      `r.${fileName} || chr(10) || ${literal(`${path.join('.')}: expected an array of ${of.k}`)}`,
+      typeOf(column),
+    ),
+  )
+/** How the message begins that says file, column and what was expected. */
+const nullInside = 'null inside '
 
 const explainParquet = (files: readonly File[], columns: readonly LoadColumn[], error: unknown): AppError => {
   const own = raised(error)
+  if (own?.text.startsWith(nullInside) === true) {
+    const [path, what = ''] = own.text.slice(nullInside.length).split('\n')
+    const file = files.find((one) => one.path === path)
+    return new AppError('EXPORT_INVALID', `${file?.name ?? namesOf(files)}, column ${what}, got NULL in it`)
+  }
   const wrong = own === undefined ? null : new RegExp(`^${wrongValue}(\\d+) ([^\\n]*)\\n([^]*)$`).exec(own.text)
   if (wrong !== null) {
     const [, k, path, value = ''] = wrong
@@ -281,7 +299,8 @@ export const planParquet = async (
         )
       const type = types.get(column.source.toLowerCase())
       if (type === undefined) return constant(null, column)
-      if (column.key === undefined) return converted(`r.${quoted(column.source)}`, type, column, k)
+      if (column.key === undefined)
+        return checkedArrays(converted(`r.${quoted(column.source)}`, type, column, k), column)
       return converted(memberFrom(textIn(column.source, types), column.key), 'VARCHAR', column, k)
     })
     const list = same.map(({ path }) => literal(path)).join(', ')

@@ -10,7 +10,16 @@ import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { csvRecords, type CsvRecord } from '@convergence/tabular/csv'
-import { converterOf, decimalOf, membersOf, misfitOf, mismatch, shown } from '@convergence/tabular/values'
+import {
+  converterOf,
+  decimalOf,
+  membersOf,
+  misfitOf,
+  mismatch,
+  shown,
+  shownJson,
+  wordMisfit,
+} from '@convergence/tabular/values'
 import { sourcesOf } from '../warehouse.ts'
 import type { LoadColumn, LoadSpec, ObjectSource } from '../warehouse.ts'
 import type { PeriodColumn } from './sql.ts'
@@ -202,7 +211,6 @@ const assertHeader = (file: File, header: readonly string[], columns: readonly L
     throw new AppError('EXPORT_INVALID', `${file.name}:1: has two columns ${twice}; expected one`)
 }
 
-const gotShown = (got: unknown): string => (typeof got === 'string' ? shown(got) : JSON.stringify(got).slice(0, 60))
 async function* ndjsonRows(
   { files, destination }: LoadSpec,
   columns: readonly Column[],
@@ -223,7 +231,7 @@ async function* ndjsonRows(
       if (wrong !== undefined)
         throw new AppError(
           'EXPORT_INVALID',
-          `${file.name}:${line}, column ${wrong.path}: expected ${wrong.expected}, got ${gotShown(wrong.got)}`,
+          `${file.name}:${line}, column ${wrong.path}: ${wordMisfit(wrong, shownJson)}`,
         )
       for (const rule of period) {
         // What fits a column by which a table is partitioned is one value.

@@ -1,9 +1,10 @@
 /** Datasets, tables and views: looked at, made, given columns. */
 import { AppError, type Column, type TimePartitioning } from '@convergence/contracts'
+import { assertRows } from '@convergence/tabular/values'
 import type { Destination, Row, TableRef } from '../warehouse.ts'
 import { call, pathTo, tenants, unless, type KnownTable, type RestTable, type Session } from './session.ts'
 import { pathOf, type PeriodColumn } from './sql.ts'
-import { assertRows, columnOf, fieldOf, sameName, withoutRequired } from './values.ts'
+import { columnOf, fieldOf, sameName, withoutRequired } from './values.ts'
 
 const tableKeptMs = 60_000
 

@@ -4,7 +4,7 @@
  */
 import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
-import { fits, isBase64, misfitOf } from '@convergence/tabular/values'
+import { fits, isBase64 } from '@convergence/tabular/values'
 import type { QueryParameter, Row } from '../warehouse.ts'
 
 /** A column as REST has it. BigQuery answers some types by their older names: INTEGER, FLOAT, BOOLEAN, RECORD. */
@@ -62,30 +62,6 @@ export const typeText = (column: Column): string => {
 export const quoted = (name: string): string => {
   if (!/^[^`\\\n\r]+$/.test(name)) throw new AppError('QUERY_INVALID', `${JSON.stringify(name)} is no name of BigQuery`)
   return `\`${name}\``
-}
-
-// ---- rows in
-
-const kindOf = (value: unknown): string => {
-  if (value === null) return 'nothing'
-  return Array.isArray(value) ? 'an array' : typeof value
-}
-/** Throws QUERY_INVALID unless the table takes each of the rows: column and type are named, a value never. */
-export const assertRows = (table: string, columns: readonly Column[], rows: readonly Row[]): void => {
-  const names = new Set(columns.map(({ name }) => name))
-  for (const row of rows) {
-    const wrong = misfitOf(columns, row)
-    if (wrong !== undefined) {
-      throw new AppError(
-        'QUERY_INVALID',
-        wrong.got === null
-          ? `${table}: a row has no ${wrong.path}, which is required`
-          : `${table}.${wrong.path}: expected ${wrong.expected}, got ${kindOf(wrong.got)}`,
-      )
-    }
-    const unknown = Object.keys(row).find((name) => row[name] !== undefined && !names.has(name))
-    if (unknown !== undefined) throw new AppError('QUERY_INVALID', `${table}: has no column ${unknown}`)
-  }
 }
 
 // ---- parameters
