@@ -7,7 +7,6 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { AppError, serviceNames, type ServiceName } from '@convergence/contracts'
-import { cacheFolder } from './compile-cache.ts'
 
 export interface ProcessesOptions {
   data_folder: string
@@ -86,6 +85,8 @@ interface Child extends ServiceProcess {
 
 const root = resolve(import.meta.dirname, '..')
 
+const compileCache = join(root, 'tools/compile-cache.mjs')
+
 const openChild = (
   name: Child['name'],
   replica: number,
@@ -108,9 +109,9 @@ const openChild = (
   const start = async (): Promise<Ready> => {
     // A group of its own: Ctrl-C reaches the parent alone, which stops all in order. The channel tells the child when
     // the parent is gone.
-    const own = (child = spawn(process.execPath, file, {
+    const own = (child = spawn(process.execPath, ['--import', compileCache, ...file], {
       cwd: root,
-      env: { NODE_COMPILE_CACHE: cacheFolder, ...envOf(last) },
+      env: envOf(last),
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       detached: true,
     }))

@@ -18,7 +18,7 @@ interface Running {
 /** `npm start` as its own process; resolves when it says that it is ready. */
 const start = (data_folder: string): Promise<Running> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, ['--import', './tools/compile-cache.ts', 'tools/start.ts'], {
+    const child = spawn(process.execPath, ['--import', './tools/compile-cache.mjs', 'tools/start.ts'], {
       cwd: root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {

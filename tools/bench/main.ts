@@ -266,7 +266,7 @@ const benchStart = async () => {
     const folder = mkdtempSync(join(tmpdir(), 'convergence-bench-'))
     for (const warm of [true, false]) {
       const started = performance.now()
-      const child = spawn(process.execPath, ['--import', './tools/compile-cache.ts', 'tools/start.ts'], {
+      const child = spawn(process.execPath, ['--import', './tools/compile-cache.mjs', 'tools/start.ts'], {
         cwd: join(import.meta.dirname, '../..'),
         stdio: ['ignore', 'pipe', 'inherit'],
         env: { ...process.env, CONVERGENCE_DATA_DIR: folder, API_PORT: '0', LOG_LEVEL: 'ERROR' },

@@ -35,7 +35,7 @@ const setup = () => {
     start: async (env: Record<string, string>, folder: string, args: string[] = []): Promise<Started> => {
       const child = spawn(
         process.execPath,
-        ['--import', join(root, 'tools/compile-cache.ts'), join(root, 'tools/start.ts'), ...args],
+        ['--import', join(root, 'tools/compile-cache.mjs'), join(root, 'tools/start.ts'), ...args],
         {
           cwd: folder,
           env: { PATH: process.env['PATH'], HOME: folder, ...free, ...env },

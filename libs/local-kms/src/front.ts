@@ -43,7 +43,7 @@ export const openKmsFront = async ({
   port,
   log,
 }: KmsFrontOptions): Promise<KmsFront> => {
-  const service = await loadServices('@google-cloud/kms', 'google/cloud/kms/v1/service.proto')
+  const service = loadServices('@google-cloud/kms')
   const front: FrontState = { keyring, project_id, log }
   const methods: grpc.UntypedServiceImplementation = {
     ...ringMethods(front),

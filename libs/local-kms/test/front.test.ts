@@ -408,9 +408,7 @@ describe('KMS through the door', () => {
   )
   it('stores nothing that was changed on its way, and asks again', async () => {
     // A server that answers as KMS, wrong the first times.
-    const definition = (await loadServices('@google-cloud/kms', 'google/cloud/kms/v1/service.proto'))(
-      'google.cloud.kms.v1.KeyManagementService',
-    )
+    const definition = loadServices('@google-cloud/kms')('google.cloud.kms.v1.KeyManagementService')
     const answers: object[] = []
     let asked = 0
     const server = new Server()

@@ -34,7 +34,7 @@ export const openPubSubFront = async ({
   port,
   log,
 }: PubSubFrontOptions): Promise<PubSubFront> => {
-  const service = await loadServices('@google-cloud/pubsub', 'google/pubsub/v1/pubsub.proto')
+  const service = loadServices('@google-cloud/pubsub')
   const front: FrontState = { broker, project_id, log, streams: new Set() }
 
   const server = newServer()

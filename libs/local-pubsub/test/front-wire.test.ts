@@ -106,9 +106,7 @@ interface Answer {
   modifyAckDeadlineConfirmation: { ackIds: string[]; invalidAckIds: string[] } | null
 }
 const rawStream = async (world: World, subscription: string, first: object = {}) => {
-  const service = (await loadServices('@google-cloud/pubsub', 'google/pubsub/v1/pubsub.proto'))(
-    'google.pubsub.v1.Subscriber',
-  )
+  const service = loadServices('@google-cloud/pubsub')('google.pubsub.v1.Subscriber')
   const Client = grpc.makeGenericClientConstructor(service, 'Subscriber')
   const client = new Client(`127.0.0.1:${world.port}`, grpc.credentials.createInsecure())
   const call = (client['StreamingPull'] as () => grpc.ClientDuplexStream<object, Answer>).call(client)
@@ -655,9 +653,7 @@ describe('Pub/Sub front: what the wire shows', function () {
     'what is published after a waiting pull was cancelled goes to the next one at once',
     inWorld(async (world) => {
       const [reader] = await world.client.createSubscription('things', 'reader', { ackDeadlineSeconds: 600 })
-      const service = (await loadServices('@google-cloud/pubsub', 'google/pubsub/v1/pubsub.proto'))(
-        'google.pubsub.v1.Subscriber',
-      )
+      const service = loadServices('@google-cloud/pubsub')('google.pubsub.v1.Subscriber')
       const client = new (grpc.makeGenericClientConstructor(service, 'Subscriber'))(
         `127.0.0.1:${world.port}`,
         grpc.credentials.createInsecure(),

@@ -3,40 +3,53 @@
  * and our errors as
  * Google words them. A front translates; it decides nothing.
  */
+import { readFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import * as grpc from '@grpc/grpc-js'
-import { load } from '@grpc/proto-loader'
 import protobuf from 'protobufjs'
 import { AppError, type ErrorCode } from '@convergence/contracts'
 
 const require = createRequire(import.meta.url)
 
+/** How messages look to a front: names in camelCase, 64-bit numbers and enums as text, what is missing filled in. */
+const shape: protobuf.IConversionOptions = { longs: String, enums: String, defaults: true, oneofs: true }
+
+const methodOf = (path: string, method: protobuf.Method): grpc.MethodDefinition<object, object> => {
+  method.resolve()
+  const { name, resolvedRequestType, resolvedResponseType, requestStream, responseStream } = method
+  if (resolvedRequestType === null || resolvedResponseType === null) throw new Error(`${path} has no types`)
+  const serialize = (type: protobuf.Type) => (value: object) =>
+    Buffer.from(type.encode(type.fromObject(value as Record<string, unknown>)).finish())
+  const deserialize = (type: protobuf.Type) => (bytes: Buffer) => type.toObject(type.decode(bytes), shape)
+  return {
+    path: `${path}/${name}`,
+    originalName: `${name.slice(0, 1).toLowerCase()}${name.slice(1)}`,
+    requestStream: requestStream === true,
+    responseStream: responseStream === true,
+    requestSerialize: serialize(resolvedRequestType),
+    requestDeserialize: deserialize(resolvedRequestType),
+    responseSerialize: serialize(resolvedResponseType),
+    responseDeserialize: deserialize(resolvedResponseType),
+  }
+}
+
 /**
- * Services of a protocol definition inside a client package, such as `google/pubsub/v1/pubsub.proto` of
- * `@google-cloud/pubsub`. Names in camelCase, 64-bit numbers and enums as text.
+ * The services of a client package such as `@google-cloud/pubsub`, by whole name. Taken from the package's parsed
+ * definitions: to parse its .proto files and make descriptors of them, as @grpc/proto-loader does, takes four times as
+ * long, at each start.
  */
-export const loadServices = async (
-  client: string,
-  file: string,
-): Promise<(service: string) => grpc.ServiceDefinition> => {
-  const own = require.resolve(`${client}/package.json`)
-  // Google's common definitions lie beside the code of its client library, which lets no other file be asked for.
-  const shared = createRequire(own)
-    .resolve('google-gax')
-    .replace(/(.*\/google-gax\/).*/s, '$1')
-  const definition = await load(file, {
-    includeDirs: [join(dirname(own), 'build/protos'), join(shared, 'build/protos')],
-    longs: String,
-    enums: String,
-    defaults: true,
-    oneofs: true,
-  })
+export const loadServices = (client: string): ((service: string) => grpc.ServiceDefinition) => {
+  const folder = dirname(require.resolve(`${client}/package.json`))
+  const root = protobuf.Root.fromJSON(
+    JSON.parse(readFileSync(join(folder, 'build/protos/protos.json'), 'utf8')) as protobuf.INamespace,
+  )
   return (service) => {
-    const found = definition[service]
-    if (found === undefined || 'format' in found) throw new Error(`${file} has no service ${service}`)
-    return found
+    const { fullName, methodsArray } = root.lookupService(service)
+    return Object.fromEntries(
+      methodsArray.map((method) => [method.name, methodOf(`/${fullName.replace(/^\./, '')}`, method)]),
+    )
   }
 }
 

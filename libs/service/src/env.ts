@@ -5,7 +5,7 @@
  */
 import { accessSync, constants, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js'
+import { Ajv, type ErrorObject } from 'ajv'
 import { AppError } from '@convergence/contracts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -29,6 +29,16 @@ const shared = JSON.parse(readFileSync(join(import.meta.dirname, '../env.schema.
   $id: string
   $defs: Record<string, Variable>
 }
+// The schemas are ours (a test checks them against JSON Schema itself) and each is used once: what takes long in ajv is
+// left out.
+const ajv = new Ajv({
+  allErrors: true,
+  strict: false,
+  schemas: [shared],
+  validateSchema: false,
+  addUsedSchema: false,
+  code: { optimize: false },
+})
 const hashes = /^[0-9a-f]{64}(,[0-9a-f]{64})?$/
 const loopback = /^(https?:\/\/)?(127(\.\d{1,3}){3}|localhost|\[::1\]|::1)(:\d{1,5})?\/?$/i
 const emulator = /_EMULATOR_HOST$/
@@ -127,7 +137,6 @@ export const checkEnvironment = (
     const came = keyword === 'required' ? 'nothing' : shown
     return `${name} expected ${expected}, got ${came}${make === undefined ? '' : `; ${make}`} (${schema.documented})`
   }
-  const ajv = new Ajv2020({ allErrors: true, strict: false, schemas: [shared] })
   const check = ajv.compile(schema)
   check(env)
   const faults = [...new Set([...more, ...(check.errors ?? []).flatMap((error) => wordOf(error) ?? [])])]

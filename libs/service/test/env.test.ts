@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect } from 'chai'
-import type { AppError } from '@convergence/contracts'
-import { isLocalMode, readEnvironment } from '../src/env.ts'
+import { serviceNames, type AppError } from '@convergence/contracts'
+import { isLocalMode, readEnvironment, readEnvSchema } from '../src/env.ts'
 
 const setup = () => {
   const folder = mkdtempSync(join(tmpdir(), 'convergence-env-'))
@@ -37,6 +38,13 @@ const setup = () => {
     },
   }
 }
+
+it('the settings of the services are described in valid JSON Schema', () => {
+  const root = join(import.meta.dirname, '../../..')
+  const ajv = new Ajv2020({ strict: false })
+  for (const folder of ['libs/service', ...serviceNames.map((name) => `services/${name}`)])
+    expect(ajv.validateSchema(readEnvSchema(join(root, folder, 'env.schema.json'))), folder).to.equal(true)
+})
 
 describe('environment of a service', () => {
   let world: ReturnType<typeof setup>
