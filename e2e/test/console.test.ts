@@ -7,7 +7,7 @@ import { chromium, type Browser, type Page } from 'playwright-core'
 import type { World } from '../operations.ts'
 import { openWorld } from './world.ts'
 
-const installed = [
+const browserPath = [
   process.env['CHROME_PATH'] ?? '',
   '/usr/bin/chromium',
   '/usr/bin/chromium-browser',
@@ -15,18 +15,14 @@ const installed = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ].find((path) => existsSync(path))
 
-describe('the page at /console', function () {
+function inTheBrowser(this: Mocha.Suite) {
   this.timeout(60_000)
   let browser: Browser
   let world: World
   let key: string
-  before(async function () {
-    if (installed === undefined) {
-      console.log('    skipped: no Chromium or Chrome found; CHROME_PATH names one')
-      this.skip()
-    }
+  before(async () => {
     browser = await chromium.launch({
-      executablePath: installed,
+      executablePath: String(browserPath),
       args: [
         '--no-sandbox',
         '--disable-gpu',
@@ -40,7 +36,7 @@ describe('the page at /console', function () {
     key = await world.onboard('acme_corp')
   })
   after(async () => {
-    // Both are missing when the suite was skipped.
+    // Either is missing when it could not be opened.
     await (browser as Browser | undefined)?.close()
     await (world as World | undefined)?.end()
   })
@@ -157,14 +153,12 @@ describe('the page at /console', function () {
       expect(await page.inputValue('#key')).to.equal('')
       expect(await page.evaluate('JSON.stringify({ ...sessionStorage })')).to.equal('{}')
     }))
-})
+}
+if (browserPath === undefined) console.log('SKIPPED the page at /console: no Chromium or Chrome; CHROME_PATH names one')
+else describe('the page at /console', inTheBrowser)
 
-describe('curl', () => {
-  it('streams every event of a run and ends when it ends', async function () {
-    if (spawnSync('curl', ['--version']).status !== 0) {
-      console.log('    skipped: no curl found')
-      return this.skip()
-    }
+function inCurl() {
+  it('streams every event of a run and ends when it ends', async () => {
     const world = await openWorld()
     try {
       const key = await world.onboard('acme_corp')
@@ -186,4 +180,7 @@ describe('curl', () => {
       await world.end()
     }
   })
-})
+}
+if (spawnSync('curl', ['--version']).status !== 0)
+  console.log('SKIPPED the event stream with curl: it is not installed')
+else describe('curl', inCurl)

@@ -53,7 +53,7 @@ const kill = (running: Running): Promise<void> =>
   })
 
 describe('kill -9', function () {
-  this.timeout(180_000)
+  this.timeout(600_000)
 
   it(`loses and doubles nothing when the platform is killed ${totalKills} times during ${totalRuns} runs`, async () => {
     const seed = Number(process.env['KILL_SEED'] ?? 11)

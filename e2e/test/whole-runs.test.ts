@@ -373,11 +373,8 @@ describe('cost pipelines', function () {
       cost: '16.2016010363',
     }))
   const real = join(repository, '../shared/samples/aws/sample-anonymous-aws-export-dataset.csv')
-  it('load a real AWS export to the exact total of its file', async function () {
-    if (!existsSync(real)) {
-      console.log('      skipped: the folder of real exports is not here')
-      this.skip()
-    }
-    await loadsReport(real, { n: 1281, cost: '1.6823086974' })
-  })
+  if (existsSync(real))
+    it('load a real AWS export to the exact total of its file', () =>
+      loadsReport(real, { n: 1281, cost: '1.6823086974' }))
+  else console.log('SKIPPED real exports: ../shared/samples is not here')
 })
