@@ -136,6 +136,27 @@ describe('whole runs', function () {
       expect(Number(most?.['most'])).to.be.at.most(2)
     }))
 
+  it("mails what failed to the tenant's own address, and to nobody else's", () =>
+    inWorld({}, async (world) => {
+      const { warehouse } = world
+      for (const tenant_id of ['acme_corp', 'globex']) {
+        const key = await world.onboard(tenant_id)
+        // Nothing was ever delivered to its bucket.
+        const id = await world.start(key, tenant_id, 'aws/cost/cur', { month: '2025-11' })
+        expect((await world.ended(key, id)).status).to.equal('FAILED')
+      }
+      const mails = () =>
+        warehouse.query({
+          query: `SELECT tenant_id, recipients, state FROM \`${warehouse.project_id}.tenants.notifications\`
+                  WHERE state <> 'INTENT' ORDER BY tenant_id`,
+        })
+      while ((await mails()).length < 2) await pause(50)
+      expect(await mails()).to.deep.equal([
+        { tenant_id: 'acme_corp', recipients: ['admin@acme-corp.example'], state: 'SENT' },
+        { tenant_id: 'globex', recipients: ['admin@globex.example'], state: 'SENT' },
+      ])
+    }))
+
   it('stops what a cancelled run has at work: no row of it, no mail about it, and the engine is free for others', () =>
     inWorld({}, async (world) => {
       const { warehouse, client } = world

@@ -1,4 +1,5 @@
 /** Parameters, variables and sources of a pipeline: what they are, and what is wrong with them. */
+import { isSystemPipeline } from '@convergence/contracts'
 import type { Scalar } from './plan.ts'
 import {
   checkTexts,
@@ -14,11 +15,12 @@ import {
 import { pathFault, sourceFault } from './reach.ts'
 import { identifierFault, placeholders } from './sql-template.ts'
 import type { ParameterSpec } from './types.ts'
-import { fillText, fixedNames, valueFault, variable } from './values.ts'
+import { fillText, fixedNames, isBuiltIn, tenantNames, valueFault, variable } from './values.ts'
 import { show, showPath, type Path } from './wording.ts'
 
-/** Names that no run can change whatever the file says. */
-export const fixedKnown = (): Map<string, Known> => new Map(fixedNames.map((name) => [name, { requested: false }]))
+/** Names that have a value whatever the file says; no run can change one. */
+export const fixedKnown = (): Map<string, Known> =>
+  new Map([...fixedNames, ...tenantNames].map((name) => [name, { requested: false }]))
 
 /** The kind of a variable that a run may override, by its name and use. */
 const typeOfVariable = (name: string, inBackticks: ReadonlySet<string>): 'table_ref' | 'date' | 'string' => {
@@ -44,7 +46,7 @@ export const parametersOf = (yaml: Yaml, inBackticks: ReadonlySet<string>): Para
   }))
   if (yaml.parameters === undefined && isGroup(yaml.variables)) {
     for (const [name, value] of Object.entries(yaml.variables)) {
-      if ((fixedNames as readonly string[]).includes(name)) continue
+      if (isBuiltIn(name)) continue
       const type = typeOfVariable(name, inBackticks)
       specs.push({
         name,
@@ -66,8 +68,17 @@ export const parametersOf = (yaml: Yaml, inBackticks: ReadonlySet<string>): Para
   return specs
 }
 
-/** What is built in stands nowhere in the file. */
+/** What is built in stands nowhere in the file; of the tenant's names a file may say its own, and never a run. */
 export const checkBuiltIn = (check: PipelineCheck): void => {
+  for (const name of tenantNames)
+    if (check.specs.has(name) && check.path !== undefined && !isSystemPipeline(check.path))
+      report(
+        check,
+        ['parameters', name],
+        `parameters.${name}: is built in, from the tenant's profile, and cannot be a parameter;` +
+          ' leave it out, or set it under "variables" for all runs',
+        true,
+      )
   for (const name of fixedNames) {
     if (Object.hasOwn(check.variables, name))
       report(check, ['variables', name], `variables.${name}: is built in and cannot be set`, true)
@@ -163,8 +174,9 @@ const fixedValues = (
  */
 export const checkReach = (check: PipelineCheck): void => {
   const { yaml, parameters, queries, known, project_id, shared_sources } = check
-  // A run that could choose what the pipeline may read could read anything.
-  const fixedOnly = new Map([...known].filter(([, { requested }]) => !requested))
+  // A run that could choose what the pipeline may read could read anything, and so could a name that the tenant chose.
+  const chosen = tenantNames.filter((name) => !Object.hasOwn(check.variables, name)) as readonly string[]
+  const fixedOnly = new Map([...known].filter(([name, { requested }]) => !requested && !chosen.includes(name)))
   const constants = fixedValues(check, fixedOnly)
   const sources = Array.isArray(yaml.sources) ? checkSources(check, fixedOnly, constants) : shared_sources
   const faultOf = (path: string): string | undefined => pathFault(path, ownVariable, project_id, sources)

@@ -7,7 +7,7 @@ import type { PipelinePlan, Scalar, StepPlan } from './plan.ts'
 import { ownDataset, pathFault, sourceFault } from './reach.ts'
 import { fillSql, identifierFault, type BoundParameter, type Template } from './sql-template.ts'
 import type { CompileInput, ParameterSpec } from './types.ts'
-import { fill, fillText, fixedNames, frozen, hasVariable, sqlTypeOf, sqlTypes, valueFault } from './values.ts'
+import { fill, fillText, frozen, hasVariable, isBuiltIn, sqlTypeOf, sqlTypes, valueFault } from './values.ts'
 import { didYouMean, orList } from './wording.ts'
 
 const dayMs = 86_400_000
@@ -45,7 +45,7 @@ const parameterFaults = ({ specs }: Compiler, parameters: CompileInput['paramete
   Object.entries(parameters).flatMap(([name, value]): string[] => {
     const spec = specs.get(name)
     if (spec === undefined) {
-      if ((fixedNames as readonly string[]).includes(name)) return [`${name}: is built in and cannot be given`]
+      if (isBuiltIn(name)) return [`${name}: is built in and cannot be given`]
       const hint = didYouMean(name, specs.keys()) || `; expected ${orList([...specs.keys()].sort())}`
       return [`${name}: unknown parameter${hint}`]
     }
@@ -71,13 +71,15 @@ const defaultOf = (
 /** Values by name, or every fault of the parameters. */
 const valuesOf = (compiler: Compiler, input: CompileInput): Map<string, Scalar> => {
   const { plan, project_id, constants } = compiler
-  const { run_id, tenant_id, parameters, requested_at, scheduled_time = requested_at } = input
+  const { run_id, tenant_id, tenant, parameters, requested_at, scheduled_time = requested_at } = input
   const faults = parameterFaults(compiler, parameters)
   const values = new Map<string, Scalar>([
     ['tenant_id', tenant_id],
     ['pipeline_id', plan.pipeline_id],
     ['project_id', project_id],
     ['run_id', run_id],
+    ['admin_email', tenant?.admin_email ?? null],
+    ['company_name', tenant?.company_name ?? null],
   ])
   for (const spec of plan.parameters) {
     const given = Object.hasOwn(parameters, spec.name) ? parameters[spec.name] : undefined

@@ -30,9 +30,16 @@ export interface Pipeline {
   steps: readonly { step_id: string; name: string; ps_type: string }[]
 }
 
+/** What a tenant's profile says, for `{admin_email}` and `{company_name}`. */
+export interface TenantNames {
+  admin_email: string
+  company_name: string
+}
 export interface CompileInput {
   run_id: string
   tenant_id: string
+  /** Without it `{admin_email}` and `{company_name}` have no value, as in runs of the platform's own. */
+  tenant?: TenantNames | undefined
   pipeline: string
   parameters: Run['parameters']
   trigger_type: Run['trigger_type']

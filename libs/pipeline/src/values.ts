@@ -7,6 +7,14 @@ import { didYouMean, orList, show } from './wording.ts'
 
 /** Never a parameter and never a variable: a run is whose it is. */
 export const fixedNames = ['tenant_id', 'pipeline_id', 'project_id', 'run_id'] as const
+/**
+ * Of the tenant's profile. No run chooses them; a file may have variables of its own by these names, and the platform's
+ * own pipelines parameters.
+ */
+export const tenantNames = ['admin_email', 'company_name'] as const
+const builtIn: ReadonlySet<string> = new Set([...fixedNames, ...tenantNames])
+/** Whether a value of the name comes from neither file nor run. */
+export const isBuiltIn = (name: string): boolean => builtIn.has(name)
 /** A variable in a text of the configuration. */
 export const variable = new RegExp(`\\{(${namePart('segment')})\\}`, 'g')
 const wholeVariable = new RegExp(`^\\{(${namePart('segment')})\\}$`)

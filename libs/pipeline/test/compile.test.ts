@@ -161,8 +161,51 @@ describe('compiling a run', () => {
       date: '2026-02-28',
       month: '2026-02',
       admin_email: 'acme_corp@acme.example',
+      company_name: null,
       note: 'of 2026-02-28',
     })
+  })
+  it("mails to the tenant's own address, and knows its company, whatever the run says", () => {
+    const tenant = { admin_email: 'billing@acme.example', company_name: 'Acme & Söhne' }
+    const mail = noop + '\n' + tell.replace('{note}', '{company_name}')
+    const pipelines = pipelinesFrom(withSteps(mail))
+    const run = pipelines.compile(ask({ tenant }))
+    expect(run.notifications[0]?.config).to.deep.include({ to_emails: [tenant.admin_email] })
+    expect(run.variables).to.deep.include(tenant)
+    expect(run.parameters).to.not.have.any.keys('admin_email', 'company_name')
+    expect(pipelines.get('gcp/cost/billing')?.parameters.map(({ name }) => name)).to.deep.equal(['date'])
+    expect(
+      failure(() => pipelines.compile(ask({ tenant, parameters: { admin_email: 'x@y.example', company_name: 'X' } })))
+        .faults,
+    ).to.deep.equal(['admin_email: is built in and cannot be given', 'company_name: is built in and cannot be given'])
+  })
+  it('mails to the address that the file sets for all runs, which no run can change either', () => {
+    const head = 'variables: { admin_email: cost@acme.example }\n'
+    const pipelines = pipelinesFrom(withSteps(`${noop}\n${tell.replace('{note}', '{company_name}')}`, head))
+    const tenant = { admin_email: 'billing@acme.example', company_name: 'Acme' }
+    expect(pipelines.compile(ask({ tenant })).notifications[0]?.config).to.deep.include({
+      to_emails: ['cost@acme.example'],
+    })
+    expect(
+      failure(() => pipelines.compile(ask({ tenant, parameters: { admin_email: 'x@y.example' } }))).faults,
+    ).to.deep.equal(['admin_email: is built in and cannot be given'])
+  })
+  it('binds the name of the company, so that it is never SQL', () => {
+    const tenant = { admin_email: 'a@acme.example', company_name: "x' OR 'a' = 'a" }
+    expect(queryOf(pipelinesFrom(load("SELECT '{company_name}'", '')).compile(ask({ tenant })))).to.deep.include({
+      query: 'SELECT @company_name',
+      parameters: [{ name: 'company_name', type: 'STRING', value: tenant.company_name }],
+    })
+  })
+  it("takes an onboarding's company and address from its parameters", () => {
+    const parameters = {
+      new_tenant_id: 'globex',
+      company_name: 'Globex',
+      admin_email: 'a@globex.example',
+      subscription_plan: 'SCALE',
+    }
+    const run = real().compile(ask({ tenant_id: 'system', pipeline: 'setup/tenants/onboarding', parameters }))
+    expect(run.steps[0]?.config).to.deep.include({ company_name: 'Globex', admin_email: 'a@globex.example' })
   })
   it('carries what the request says of itself', () => {
     const said = {

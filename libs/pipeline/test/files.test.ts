@@ -35,6 +35,16 @@ describe('pipelines of the repository', () => {
       expect(destination['period']).to.be.an('object')
     })
   }
+  it("hold no address of anybody: mails go to the tenant's own", () => {
+    for (const file of configs)
+      expect(read(file), relative(configsFolder(), file)).not.to.match(/[\w.+-]+@[\w-]+(\.[\w-]+)+/)
+    for (const path of ['gcp/cost/billing', 'aws/cost/cur', 'azure/cost/exports']) {
+      const mail = all()
+        .plans.get(path)
+        ?.steps.find(({ notification }) => notification)
+      expect(mail?.config['to_emails'], path).to.deep.equal(['{admin_email}'])
+    }
+  })
   it('gcp/cost/billing selects the columns of its table, in their order', () => {
     const step = all().plans.get('gcp/cost/billing')?.steps[0]
     const { query } = step?.config['source'] as { query: string }

@@ -45,7 +45,7 @@ steps:
       '1:1  pipeline: unknown field; what stands in it belongs at the root of the file (pipeline_id, description)',
       '9:5  steps[0]: unknown field "id", the name is "step_id"',
       '11:14  steps[0].ps_type: unknown "gcp.bq_elt", did you mean "gcp.bq_etl"?',
-      '19:29  steps[0].source.query: variable "dat" is not defined, did you mean "date"? Defined: admin_email, date, month, pipeline_id, project_id, run_id, tenant_id',
+      '19:29  steps[0].source.query: variable "dat" is not defined, did you mean "date"? Defined: admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
       '22:5  steps[0].destination: "table" is missing: the name of the table to write, such as gcp_cost_daily',
       '24:7  steps[0].destination: unknown field "write_disposition", the name is "write_mode" (append, truncate or write_empty)',
     ])
@@ -197,14 +197,31 @@ steps:
       'a variable that nobody defines, outside of a query',
       etl('table: t', 'SELECT 1 AS one', '\n    name: x').replace('"{project_id}"', '"{projekt_id}"'),
       [
-        '7:36  steps[0].destination.bq_project_id: variable "projekt_id" is not defined, did you mean "project_id"? Defined: date, month, pipeline_id, project_id, run_id, tenant_id',
+        '7:36  steps[0].destination.bq_project_id: variable "projekt_id" is not defined, did you mean "project_id"? Defined: admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
       ],
     ],
     [
       'a variable in capitals',
       etl('table: t', "SELECT '{Date}'"),
       [
-        '6:31  steps[0].source.query: variable "Date" is not defined, did you mean "date"? Defined: date, month, pipeline_id, project_id, run_id, tenant_id',
+        '6:31  steps[0].source.query: variable "Date" is not defined, did you mean "date"? Defined: admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+      ],
+    ],
+    [
+      "a parameter that is the tenant's own",
+      withSteps(noop, 'parameters: { admin_email: { type: string }, company_name: { type: string, default: x } }\n'),
+      [
+        "3:15  parameters.admin_email: is built in, from the tenant's profile, and cannot be a parameter;" +
+          ' leave it out, or set it under "variables" for all runs',
+        "3:46  parameters.company_name: is built in, from the tenant's profile, and cannot be a parameter;" +
+          ' leave it out, or set it under "variables" for all runs',
+      ],
+    ],
+    [
+      "sources by the tenant's own name",
+      withSteps(noop, 'sources: ["{company_name}"]\n'),
+      [
+        '3:12  sources[0]: variable "company_name" cannot be used here. Usable: pipeline_id, project_id, run_id, tenant_id',
       ],
     ],
     [
@@ -233,7 +250,7 @@ steps:
       'a variable before what it uses',
       withSteps(noop, 'variables:\n  a: "{b}"\n  b: x\nparameters: {}\n'),
       [
-        '4:7  variables.a: variable "b" cannot be used here. Usable: date, month, pipeline_id, project_id, run_id, tenant_id',
+        '4:7  variables.a: variable "b" cannot be used here. Usable: admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
       ],
     ],
     [
@@ -404,11 +421,11 @@ steps:
     ],
   ]
   // One reading for all of them: what takes time is the templates.
-  let told: ReadonlyMap<string, readonly string[]> | undefined
+  let faults: ReadonlyMap<string, readonly string[]> | undefined
   mistakes.forEach(([what, , expected], k) => {
     it(`says what is wrong with ${what}`, () => {
-      told ??= faultsByFile(Object.fromEntries(mistakes.map(([, text], n) => [`gcp/cost/mistake_${n}.yml`, text])))
-      expect(told.get(`gcp/cost/mistake_${k}.yml`) ?? []).to.deep.equal(expected)
+      faults ??= faultsByFile(Object.fromEntries(mistakes.map(([, text], n) => [`gcp/cost/mistake_${n}.yml`, text])))
+      expect(faults.get(`gcp/cost/mistake_${k}.yml`) ?? []).to.deep.equal(expected)
     })
   })
 

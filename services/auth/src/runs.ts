@@ -4,13 +4,15 @@
  */
 import { AppError, isErrorCode, requestDigest, runId, systemTenant, type Run } from '@convergence/contracts'
 import type { Bus } from '@convergence/bus'
-import type { Pipelines } from '@convergence/pipeline'
+import type { Pipelines, TenantNames } from '@convergence/pipeline'
 import type { Live } from './live.ts'
 import { hasEnded, pendingOf, type RunRecord } from './record.ts'
 import type { Store } from './store.ts'
 
 export interface WantedRun {
   tenant_id: string
+  /** None in runs of the platform. */
+  tenant?: TenantNames | undefined
   pipeline: string
   parameters: Run['parameters']
   idempotency_key: string
@@ -125,6 +127,7 @@ const compile = ({ pipelines }: RunsContext, wanted: WantedRun, run_id: string, 
   pipelines.compile({
     run_id,
     tenant_id: wanted.tenant_id,
+    tenant: wanted.tenant,
     pipeline: wanted.pipeline,
     parameters: wanted.parameters,
     trigger_type: wanted.trigger_type,

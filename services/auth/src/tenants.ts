@@ -124,6 +124,8 @@ export const openTenants = ({ store, now }: { store: TenantStore; now: () => Dat
         status: event.status,
         plan: event.plan,
         limits: event.limits,
+        company_name: event.company_name ?? entry.tenant.company_name,
+        admin_email: event.admin_email ?? entry.tenant.admin_email,
         trial_end_date: event.trial_end_date ?? null,
         subscription_end_date: event.subscription_end_date ?? null,
       }

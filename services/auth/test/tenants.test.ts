@@ -67,6 +67,15 @@ describe('the plan of a tenant in the memory of a replica', function () {
     expect((await tenants.get('acme'))?.plan).to.equal('SCALE')
   })
 
+  it('takes a new address and company from the change', async () => {
+    const tenants = await tenant('hooli', { profile: 1, subscription: 1 })
+    expect(await tenants.get('hooli')).to.include({ company_name: 'hooli', admin_email: 'admin@example.com' })
+    tenants.changed({ ...change('hooli', 2), company_name: 'Hooli Ltd', admin_email: 'cost@hooli.example' })
+    expect(await tenants.get('hooli')).to.include({ company_name: 'Hooli Ltd', admin_email: 'cost@hooli.example' })
+    tenants.changed(change('hooli', 3))
+    expect(await tenants.get('hooli')).to.include({ company_name: 'Hooli Ltd', admin_email: 'cost@hooli.example' })
+  })
+
   it('changes with the first version of its subscription when it had none', async () => {
     const tenants = await tenant('globex', { profile: 3 })
     expect((await tenants.get('globex'))?.plan).to.equal('STARTER')

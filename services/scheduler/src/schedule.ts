@@ -9,6 +9,7 @@ import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
 import { checkCron, consideredUntil, missedTimes, nextTime, recentTimes, windowMs } from './due.ts'
 import { readSchedule, rowOf, scheduleColumns, type Schedule } from './schedule-row.ts'
+import type { ReadTenantNames } from './tenant-names.ts'
 
 export type { Schedule } from './schedule-row.ts'
 
@@ -38,6 +39,7 @@ type WantedSchedule = Omit<Schedule, 'config_id' | 'pipeline_id' | 'version' | '
 export interface SchedulesOptions {
   warehouse: Pick<Warehouse, 'query' | 'append'>
   pipelines: Pipelines
+  tenantNames: ReadTenantNames
   /** Moves each schedule by a fixed part of it, so that not all start at the full hour; default 0. */
   spread_seconds?: number | undefined
   /** Names the key that signs what the schedules ask for. */
@@ -281,6 +283,7 @@ const put = async (book: Book, wanted: WantedSchedule, by: { event_id: string; a
   book.pipelines.compile({
     run_id: runId(wanted.tenant_id, by.event_id),
     tenant_id: wanted.tenant_id,
+    tenant: await book.tenantNames(wanted.tenant_id),
     pipeline: wanted.pipeline,
     parameters: wanted.parameters,
     trigger_type: 'schedule',

@@ -23,6 +23,7 @@ import { observe } from './measures.ts'
 import { processors } from './processors/registry.ts'
 import { openSchedules } from './schedule.ts'
 import type { Schedules } from './schedule.ts'
+import { openTenantNames } from './tenant-names.ts'
 
 export interface SchedulerDeps {
   bus: Bus
@@ -74,15 +75,8 @@ export const scheduler = async ({
   rules,
   spread_seconds,
 }: SchedulerDeps): Promise<Scheduler> => {
-  const schedulesOptions = {
-    warehouse,
-    pipelines,
-    spread_seconds,
-    kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler',
-  }
   let current = await openLedger({ warehouse, table: openTable(warehouse, epoch), log, epoch, rules })
   let swapping: Promise<void> | undefined
-  let currentSchedules = await openSchedules(schedulesOptions)
   const ledger: Ledger = {
     submit: async (message) => {
       await swapping
@@ -94,6 +88,15 @@ export const scheduler = async ({
     healthy: () => current.healthy(),
     close: () => current.close(),
   }
+  const tenantNames = openTenantNames({ ledger, warehouse })
+  const schedulesOptions = {
+    warehouse,
+    pipelines,
+    tenantNames,
+    spread_seconds,
+    kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler',
+  }
+  let currentSchedules = await openSchedules(schedulesOptions)
   const schedules: Schedules = {
     due: (...given) => currentSchedules.due(...given),
     refresh: () => currentSchedules.refresh(),
@@ -108,14 +111,14 @@ export const scheduler = async ({
 
   const unobserve = observe(() => ledger.state, now)
 
-  bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, publisherKey, now }), {
+  bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, tenantNames, publisherKey, now }), {
     concurrency: decisionsAtATime,
   })
   bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, steps }), { concurrency: decisionsAtATime })
   bus.consume('scheduler', 'run-admitted', onRunAdmitted({ steps }))
   bus.consume('scheduler', 'tenant-changed', onTenantChanged({ ledger }))
   bus.consume('scheduler', 'scheduler-tick', onSchedulerTick({ ledger, schedules, warehouse, log }))
-  bus.consumeDead(onDeadLetter({ ledger, pipelines, publisherKey, warehouse, log }))
+  bus.consumeDead(onDeadLetter({ ledger, pipelines, tenantNames, publisherKey, warehouse, log }))
   return {
     get state() {
       return ledger.state

@@ -53,6 +53,7 @@ const setup = async (yaml?: string) => {
     openSchedules({
       ...(onLooks === undefined ? {} : { onLooks }),
       pipelines: pipelines(yaml),
+      tenantNames: () => Promise.resolve(undefined),
       warehouse: {
         append: async (_table, added) => {
           if (away.now) throw new AppError('UNAVAILABLE', 'away')

@@ -4,7 +4,7 @@ import type { Bus, DeadDelivery, Handler, Outgoing } from '@convergence/bus'
 import { signedText } from '@convergence/bus'
 import { AppError, eventAttributes, runId } from '@convergence/contracts'
 import type { RunRequested, Topic } from '@convergence/contracts'
-import type { Pipelines } from '@convergence/pipeline'
+import type { CompileInput, Pipelines } from '@convergence/pipeline'
 import type { Row, Warehouse } from '@convergence/warehouse'
 import type { Message } from '../src/ledger/decide.ts'
 import type { PlatformKeys } from '../src/keys.ts'
@@ -36,6 +36,9 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
   const tables = new Map<string, Row[]>()
   const table = (name: string) => tables.get(name) ?? tables.set(name, []).get(name)!
   let keyReads = 0
+  let profileReads = 0
+  const profiles = { away: false, rows: [] as Row[] }
+  const asked: CompileInput[] = []
   const keys: Row[] = [
     { kid: 'globex-1', tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: true },
     { kid: 'globex-revoked', tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: false },
@@ -64,7 +67,12 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
     append: async (name: string, rows: readonly Row[]) => {
       table(name).push(...structuredClone(rows))
     },
-    query: async ({ query }: { query: string }) => {
+    query: async ({ query, parameters = [] }: { query: string; parameters?: { value: unknown }[] }) => {
+      if (query.includes('tenant_profiles')) {
+        profileReads += 1
+        if (profiles.away) throw new AppError('UNAVAILABLE', 'away')
+        return profiles.rows.filter(({ tenant_id }) => tenant_id === parameters[0]?.value)
+      }
       if (!query.includes('publisher_keys')) return []
       keyReads += 1
       return keys
@@ -76,7 +84,8 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
     compile: (input) => {
       if (input.pipeline === 'gcp/cost/nothing')
         throw new AppError('PIPELINE_UNKNOWN', 'pipeline gcp/cost/nothing: no such pipeline')
-      const { skip, ...facts } = input
+      asked.push(input)
+      const { skip, tenant: _, ...facts } = input
       return makeRun('', {
         ...facts,
         ...(skip === undefined ? {} : { skip: [...skip] }),
@@ -125,6 +134,9 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
       keys.push({ kid, tenant_id: 'globex', public_key: spki(globex), pipelines: [], is_active: true })
     },
     keyReads: () => keyReads,
+    profiles,
+    profileReads: () => profileReads,
+    asked,
     later: (ms: number) => {
       now += ms
     },
@@ -190,6 +202,36 @@ describe('run-requested', () => {
       admitted_at: at(0),
     })
     expect(table('run_ledger').at(-1)).to.include({ kind: 'ADMIT', epoch: 'e1', shard: 0, seq: 3, idx: 0 })
+  })
+
+  it("knows the tenant's address and company by what changed last", async () => {
+    const { deliver, asked, profileReads } = await setup()
+    const names = { admin_email: 'new@acme.example', company_name: 'Acme & Söhne' }
+    await deliver(
+      'tenant-changed',
+      (tenant('acme', {}, { version: 2, ...names }) as Message & { kind: 'tenant' }).event,
+    )
+    await deliver('run-requested', acme, signed(acme))
+    expect(asked[0]?.tenant).to.deep.equal(names)
+    expect(profileReads()).to.equal(0)
+  })
+
+  it('knows them by the profile of a tenant that the ledger knows without, read once', async () => {
+    const { deliver, letDie, asked, profiles, profileReads } = await setup()
+    const names = { admin_email: 'admin@acme.example', company_name: 'Acme' }
+    profiles.away = true
+    expect(await code(deliver('run-requested', acme, signed(acme)))).to.equal('UNAVAILABLE')
+    profiles.away = false
+    profiles.rows.push({ tenant_id: 'acme', ...names })
+    const keys = ['k1', 'k2', 'k3']
+    await Promise.all(keys.map((idempotency_key) => deliver('run-requested', acme, signed(acme, { idempotency_key }))))
+    await letDie({
+      subscription: 'scheduler.run-requested',
+      attributes: signed(acme, { idempotency_key: 'k4' }),
+      data: Buffer.from(JSON.stringify(acme)),
+    })
+    expect(asked.map((input) => input.tenant)).to.deep.equal([names, names, names, names])
+    expect(profileReads()).to.equal(2)
   })
 
   it("is admitted when a publisher signed it for its own tenant, and is a publisher's run whatever it says", async () => {

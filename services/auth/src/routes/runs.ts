@@ -52,10 +52,12 @@ const startRoute = (parts: RouteContext): Route => {
     handle: async ({ principal, params, query, body, idempotency_key, user_id, request_id }) => {
       const pipeline = offered(parts, pipelinePath(params))
       const parameters = body as Run['parameters']
+      const tenant = await tenants.get(principal.tenant_id)
       if (query['dry_run'] === 'true') {
         const run = deps.pipelines.compile({
           run_id: runId(principal.tenant_id, `dry-run:${request_id}`),
           tenant_id: principal.tenant_id,
+          tenant,
           pipeline: pipeline.path,
           parameters,
           trigger_type: 'api',
@@ -65,6 +67,7 @@ const startRoute = (parts: RouteContext): Route => {
       }
       const run = await parts.runs.request({
         tenant_id: principal.tenant_id,
+        tenant,
         pipeline: pipeline.path,
         parameters,
         idempotency_key: idempotency_key ?? randomDigits(22, deps.random_bytes),
@@ -182,6 +185,7 @@ const resumeRoute = (parts: RouteContext): Route => {
       const skip = await doneBefore(parts, parent)
       const run = await parts.runs.request({
         tenant_id: parent.tenant_id,
+        tenant: await tenants.get(parent.tenant_id),
         pipeline: path,
         parameters: parent.parameters,
         idempotency_key,

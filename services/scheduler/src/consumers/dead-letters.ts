@@ -10,12 +10,14 @@ import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
 import type { Ledger } from '../ledger.ts'
 import type { Message } from '../ledger/decide.ts'
+import type { ReadTenantNames } from '../tenant-names.ts'
 import type { PublisherKey } from './run-requested.ts'
 import { compileRequest, verifyRequest } from './run-requested.ts'
 
 interface Deps {
   ledger: Ledger
   pipelines: Pipelines
+  tenantNames: ReadTenantNames
   publisherKey(kid: string): Promise<PublisherKey | undefined>
   warehouse: Pick<Warehouse, 'append'>
   log: Pick<Log, 'error'>
@@ -105,7 +107,8 @@ const verified = async (deps: Deps, dead: DeadDelivery): Promise<ReturnType<type
       data: dead.data,
       published_at: dead.attributes['ts'] ?? dead.published_at,
     })
-    return compileRequest(deps.pipelines, event, request, new Date(dead.published_at).toISOString())
+    const tenant = await deps.tenantNames(event.tenant_id)
+    return compileRequest(deps.pipelines, event, { ...request, tenant }, new Date(dead.published_at).toISOString())
   } catch (error) {
     if (
       error instanceof SyntaxError ||

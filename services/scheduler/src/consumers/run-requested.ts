@@ -1,16 +1,16 @@
 /**
  * A request for a run, its cancellation or its resumption. Nothing about it is believed before its signature is
- * verified: who may ask, for
- * which tenant, for which pipelines. What a verified request asks for wrongly is a rejected run; an unverified one is a
- * dead letter.
+ * verified: who may ask, for which tenant, for which pipelines. What a verified request asks for wrongly is a rejected
+ * run; an unverified one is a dead letter.
  */
 import type { KeyObject } from 'node:crypto'
 import type { Delivery, Handler } from '@convergence/bus'
 import { verifySignature } from '@convergence/bus'
 import { AppError, faultOf, isSystemPipeline, requestDigest, runId, systemTenant } from '@convergence/contracts'
 import type { Fault, Run, RunRequested } from '@convergence/contracts'
-import type { Pipelines } from '@convergence/pipeline'
+import type { Pipelines, TenantNames } from '@convergence/pipeline'
 import type { Ledger } from '../ledger.ts'
+import type { ReadTenantNames } from '../tenant-names.ts'
 
 /** A publisher's public keys and what it may ask for. */
 export interface PublisherKey {
@@ -28,6 +28,7 @@ export interface PublisherKey {
 interface Deps {
   ledger: Ledger
   pipelines: Pipelines
+  tenantNames: ReadTenantNames
   publisherKey(kid: string): Promise<PublisherKey | undefined>
   now(): Date
 }
@@ -53,7 +54,9 @@ export const onRunRequested =
           by: event.user_id ?? event.trigger_by,
           at,
         })
-      return await deps.ledger.submit({ kind: 'request', at, ...compileRequest(deps.pipelines, event, request, at) })
+      const tenant = await deps.tenantNames(event.tenant_id)
+      const compiled = compileRequest(deps.pipelines, event, { ...request, tenant }, at)
+      return await deps.ledger.submit({ kind: 'request', at, ...compiled })
     } catch (error) {
       const unknown =
         error instanceof AppError &&
@@ -139,7 +142,7 @@ export const verifyRequest = async (
 export const compileRequest = (
   pipelines: Pipelines,
   event: RunRequested,
-  { kid, run_id, platform }: Verified,
+  { kid, run_id, platform, tenant }: Verified & { tenant: TenantNames | undefined },
   published_at: string,
 ): { run: Run; digest: string; refused?: Fault } => {
   const digest = requestDigest(event)
@@ -161,6 +164,7 @@ export const compileRequest = (
     return {
       run: pipelines.compile({
         ...facts,
+        tenant,
         ...(trigger_type !== 'schedule' || event.scheduled_time === undefined
           ? {}
           : { scheduled_time: event.scheduled_time }),
