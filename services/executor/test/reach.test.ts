@@ -103,6 +103,9 @@ const fileOf = ({ sources, reads, by }: Asked): { text: string; parameters: Reco
   }
 }
 
+/** `npm run ci:long` tries more. */
+const factor = Number(process.env['PROPERTY_FACTOR'] ?? 1)
+
 describe('what a run may reach', () => {
   let world: Awaited<ReturnType<typeof openWorld>>
   let templates_folder: string
@@ -151,7 +154,7 @@ describe('what a run may reach', () => {
   let number = 0
 
   it('is the own dataset and what the operator shares, and nothing else, however a file says it', async function () {
-    this.timeout(600_000)
+    this.timeout(600_000 * factor)
     const source = fc.oneof(
       ...['{project_id}.', '', `${project_id}.`, 'other-project.'].map((project) =>
         fc
@@ -212,10 +215,10 @@ describe('what a run may reach', () => {
         if (said.length > 0) ran += 1
         for (const text of said) expect(text).to.be.oneOf([tenant_id, 'billing_export', 'prices'])
       }),
-      { numRuns: 200, seed: 7 },
+      { numRuns: 60 * factor, seed: 7 },
     )
     // Not all of them were refused.
-    expect(ran).to.be.greaterThan(10)
+    expect(ran).to.be.greaterThan(3)
   })
 
   it("includes the tenant's own view of its runs, however it is written, and not with a way around it", async () => {
