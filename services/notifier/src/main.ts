@@ -17,6 +17,7 @@ export const main: ServiceMain = {
           : openSmtp({ url: smtp }),
       secrets: await secrets({ opens: ['notify-targets'] }),
       ...(settings['MAIL_FROM'] === undefined ? {} : { from: settings['MAIL_FROM'] }),
+      allowed_recipients: settings['MAIL_RECIPIENTS']?.split(',') ?? [],
     })
   },
 }

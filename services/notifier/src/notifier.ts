@@ -11,6 +11,7 @@ import type { Mail, Slack } from './channel.ts'
 import { onRunCompleted } from './consumers/run-completed.ts'
 import { onRunFailed } from './consumers/run-failed.ts'
 import { openNotify } from './notify.ts'
+import { openRecipients } from './recipients.ts'
 import { openSlack } from './slack.ts'
 import { openStore } from './store.ts'
 import { openWebhooks } from './webhooks.ts'
@@ -31,6 +32,8 @@ export interface NotifierDeps {
   slack?: Slack
   /** Sender of mails; default convergence@convergence.local. */
   from?: string
+  /** Addresses and domains that every tenant's mails may go to, beside the tenant's own; default none. */
+  allowed_recipients?: readonly string[]
   log: Log
   now(): Date
   random(): number
@@ -47,6 +50,7 @@ export const notifier = async ({
   mail,
   slack = openSlack(),
   from = 'convergence@convergence.local',
+  allowed_recipients = [],
   log,
   now,
   random,
@@ -57,6 +61,7 @@ export const notifier = async ({
     mail,
     slack,
     webhook: openWebhooks({ warehouse, secrets }),
+    recipients: openRecipients({ warehouse, allowed: allowed_recipients }),
     from,
     random,
     sleep,

@@ -1,9 +1,11 @@
 import { expect } from 'chai'
 import { AppError, errorTable, tables } from '@convergence/contracts'
 import type { CompiledStep, Run } from '@convergence/contracts'
+import { openLog } from '@convergence/service'
 import type { Row, Statement } from '@convergence/warehouse'
 import type { MailMessage, Outcome } from '../src/channel.ts'
 import { openNotify } from '../src/notify.ts'
+import { openRecipients } from '../src/recipients.ts'
 import { openStore } from '../src/store.ts'
 import { fill, isWanted, recipientsOf, subjectOf, type Ended } from '../src/text.ts'
 
@@ -53,7 +55,12 @@ const failed = (notifications: CompiledStep[], more: Partial<Run> = {}): Ended =
 })
 
 /** Rows in memory, a mail server and Slack that answer what is told, and no time that passes. */
-const setup = ({ answers = [], rows = [] }: { answers?: (Outcome | Error)[]; rows?: Row[] } = {}) => {
+const setup = ({
+  answers = [],
+  rows = [],
+  admin_email = 'admin@example.com',
+  allowed = [],
+}: { answers?: (Outcome | Error)[]; rows?: Row[]; admin_email?: string; allowed?: string[] } = {}) => {
   const mails: MailMessage[] = []
   const posts: { url: string; channel?: string; text: string }[] = []
   const pauses: number[] = []
@@ -67,16 +74,17 @@ const setup = ({ answers = [], rows = [] }: { answers?: (Outcome | Error)[]; row
     append: async (_table: string, added: readonly Row[]) => {
       rows.push(...added)
     },
-    query: async ({ parameters = [] }: Statement) =>
-      rows.filter((row) => parameters.every(({ name, value }) => row[name] === value)),
+    query: async ({ query, parameters = [] }: Statement) =>
+      (/ tenant_profiles /.test(query) ? [{ tenant_id: 'acme', admin_email }] : rows).filter((row: Row) =>
+        parameters.every(({ name, value }) => row[name] === value),
+      ),
   }
-  const quiet = () => undefined
-  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log }
   const notify = openNotify({
     store: openStore({ warehouse, now: () => new Date('2026-01-02T00:00:06Z') }),
     from: 'convergence@example.com',
     random: () => 1,
-    log,
+    log: openLog({ service: 'notifier', level: 'error', write: () => undefined }),
+    recipients: openRecipients({ warehouse, allowed }),
     mail: {
       send: async (message) => {
         mails.push(message)
@@ -108,6 +116,62 @@ const setup = ({ answers = [], rows = [] }: { answers?: (Outcome | Error)[]; row
     states: () => rows.map((row) => row['state']),
   }
 }
+
+describe('whom mails may go to', () => {
+  const sentTo = async (to: string, options: Parameters<typeof setup>[0], more: Partial<Run> = {}) => {
+    const { tell, mails, rows } = setup(options)
+    await tell(failed([mailStep({}, { to_emails: [to] })], more))
+    return mails.length === 0 ? String(rows[0]?.['error_message']) : mails.map((mail) => mail.to)
+  }
+  it("is the tenant's own address, and whoever is at its domain", async () => {
+    const acme = { admin_email: 'Admin@Acme.example' }
+    expect(await sentTo('admin@acme.example', acme)).to.deep.equal([['admin@acme.example']])
+    expect(await sentTo('Billing@ACME.example', acme)).to.deep.equal([['Billing@ACME.example']])
+  })
+  it('is nobody else, whatever the event says: the notification fails with what to do, and is not tried again', async () => {
+    for (const to of [
+      'x@evil.example',
+      'admin@acme.example.evil.example',
+      'admin@sub.acme.example',
+      'x@notacme.example',
+    ]) {
+      const { tell, mails, rows } = setup({ admin_email: 'admin@acme.example' })
+      const event = failed([mailStep({}, { to_emails: ['admin@acme.example', to] })], {
+        variables: { admin_email: to },
+        parameters: { admin_email: to },
+      })
+      await tell(event)
+      await tell(event)
+      expect(mails, to).to.deep.equal([])
+      expect(rows.map((row) => [row['state'], row['error_code'], row['error_message']])).to.deep.equal([
+        [
+          'FAILED',
+          'FORBIDDEN',
+          `notification tell: to_emails: expected admin@acme.example, addresses at acme.example or those of ` +
+            `MAIL_RECIPIENTS, got ${to}: correct the pipeline, or add it to that setting of the notifier`,
+        ],
+      ])
+    }
+  })
+  it('is not all of a domain at which everybody may have an address', async () => {
+    const acme = { admin_email: 'acme.billing@gmail.com' }
+    expect(await sentTo('acme.billing@gmail.com', acme)).to.deep.equal([['acme.billing@gmail.com']])
+    expect(await sentTo('stranger@gmail.com', acme)).to.match(/expected acme\.billing@gmail\.com or those of/)
+  })
+  it('is also whom the operator lists, by address or by domain, for every tenant', async () => {
+    const options = { admin_email: 'admin@acme.example', allowed: ['ops@example.org', 'example.net'] }
+    for (const to of ['ops@example.org', 'Anybody@example.NET']) {
+      expect(await sentTo(to, options)).to.deep.equal([[to]])
+      expect(await sentTo(to, options, { tenant_id: 'system' })).to.deep.equal([[to]])
+    }
+    expect(await sentTo('dev@example.org', options)).to.match(/got dev@example\.org/)
+  })
+  it('is nobody but those of a tenant without a profile', async () => {
+    expect(await sentTo('admin@example.com', {}, { tenant_id: 'unheard_of' })).to.match(
+      /expected those of MAIL_RECIPIENTS, for unheard_of has no profile, got admin@example\.com/,
+    )
+  })
+})
 
 describe('telling about the end of a run', () => {
   it("sends a mail with the run's own words, between an intent and its end", async () => {
