@@ -252,7 +252,7 @@ export const fakePipelines = (): Pipelines => {
       ]
       if (faults.length > 0)
         throw new AppError('PARAMETER_INVALID', `${input.pipeline}: ${faults.length} faults`, { faults })
-      const { skip, ...rest } = input
+      const { skip, tenant: _, ...rest } = input
       return {
         ...rest,
         ...(skip === undefined ? {} : { skip: [...skip] }),
