@@ -12,7 +12,8 @@ import type { File } from './files.ts'
 
 /** Lines as they come; the last one may have no line end. */
 export async function* linesOf(file: File): AsyncGenerator<string> {
-  const decoder = new TextDecoder()
+  // A byte-order mark stays, and is no JSON: nothing else reads it either.
+  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   let rest = ''
   for await (const chunk of bytesOf(file)) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
@@ -66,6 +67,14 @@ const tooFine = (columns: readonly Column[], row: Row, path = ''): { path: strin
   }
   return undefined
 }
+/** What DuckDB refuses in files that JavaScript reads. */
+const wordFile = (text: string): string => {
+  if (text.includes('maximum_object_size')) return 'a line is longer than 16 MB'
+  const [, key] = /has duplicate key "([^"]*)"/.exec(text) ?? []
+  if (key !== undefined) return `expected each key once in an object, got ${shown(key)} twice`
+  if (/surrogate|UTF-?8|unicode/i.test(text)) return 'expected UTF-8, got other bytes'
+  return 'expected one JSON object of these columns on each line'
+}
 export const planNdjson = (
   files: readonly File[],
   columns: readonly Column[],
@@ -81,7 +90,7 @@ export const planNdjson = (
     const paths = same.map(({ path }) => literal(path)).join(', ')
     const packing = kind === 'none' ? 'uncompressed' : kind
     return [
-      `SELECT ${values.join(', ')} FROM read_json([${paths}], format='newline_delimited', auto_detect=false, ` +
+      `SELECT ${values.join(', ')} FROM read_json([${paths}], format='newline_delimited', auto_detect=false, records=true, ` +
         `compression='${packing}', columns=${shape}) AS r`,
     ]
   })
@@ -139,7 +148,7 @@ export const planNdjson = (
           `${files
             .map(({ name }) => name)
             .slice(0, 3)
-            .join(', ')}: ${own === undefined ? wordFault(error).message : "a value is not of its column's type"}`,
+            .join(', ')}: ${own === undefined ? wordFile(text) : "a value is not of its column's type"}`,
           { cause: error },
         )
       )

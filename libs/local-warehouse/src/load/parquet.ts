@@ -130,7 +130,7 @@ export const parquetColumns = async (connection: DuckDBConnection, file: File): 
       // A value with more digits than the warehouse holds is an error when it comes.
       const known = (decimalOf(type)?.scale ?? 0) > bignumericScale ? typeOf({ name, type: 'BIGNUMERIC' }) : type
       const column = type.includes('[][]') ? undefined : columnFromDuckdb(name, known)
-      if (column === undefined) throw unsupported(file, name, type.slice(0, 100))
+      if (column === undefined) throw unsupported(file, name, wordType(type))
       return column
     })
   } catch (error) {
@@ -139,6 +139,14 @@ export const parquetColumns = async (connection: DuckDBConnection, file: File): 
   }
 }
 
+/** A type of DuckDB that the warehouse has not, as a reader of Parquet knows it. */
+const wordType = (type: string): string => {
+  if (type.includes('[][]')) return 'a list of lists'
+  if (/\bU(TINY|SMALL|BIG)?INT(EGER)?\b/.test(type)) return 'an unsigned integer'
+  const decimal = [...type.matchAll(/DECIMAL\(\d+,\s*(\d+)\)/g)].find(([, scale]) => Number(scale) > bignumericScale)
+  if (decimal !== undefined) return `${decimal[0]} inside a list or a record`
+  return /^\w+$/.test(type) ? type : 'a record or a list of a type that the warehouse has not,'
+}
 const decimalOf = (type: string): { precision: number; scale: number } | undefined => {
   const match = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(type)
   return match === null ? undefined : { precision: Number(match[1]), scale: Number(match[2]) }
@@ -163,6 +171,29 @@ const textIn = (source: string, types: ReadonlyMap<string, string>): string => {
   const type = types.get(source.toLowerCase()) ?? ''
   const value = `r.${quoted(source)}`
   return `NULLIF(CAST(${/^MAP|STRUCT|\[\]$/.test(type) ? `to_json(${value})` : value} AS VARCHAR), '')`
+}
+/** A list is read from a list, a record from a record that has a field of it; text and JSON are read from each. */
+const assertShape = (
+  files: readonly File[],
+  from: string,
+  { source, type, mode, fields = [], key }: FileColumn,
+): void => {
+  if (key !== undefined) return
+  const isList = from.endsWith('[]')
+  const wrong = (expected: string): AppError =>
+    new AppError(
+      'EXPORT_INVALID',
+      `${namesOf(files)}, column ${source}: expected ${expected}, got ${isList ? 'a list' : 'another value'}`,
+    )
+  if (mode === 'REPEATED' && !isList) throw wrong(`an array of ${type}`)
+  if (mode !== 'REPEATED' && isList && type !== 'JSON' && type !== 'STRING') throw wrong(type)
+  if (type !== 'STRUCT') return
+  const inside = from.startsWith('STRUCT(') ? columnFromDuckdb(source, from) : undefined
+  const known = inside?.fields?.some(({ name }) =>
+    fields.some((field) => field.name.toLowerCase() === name.toLowerCase()),
+  )
+  if (!from.startsWith('STRUCT(') || known === false)
+    throw wrong(`a record with ${fields.map(({ name }) => name).join(' or ')}`)
 }
 /** A value of a file's column as the table's type; what is not exactly one of its values raises. `k`: the column. */
 const converted = (value: string, from: string, column: FileColumn, k: number): string => {
@@ -228,12 +259,23 @@ const explainParquet = (files: readonly File[], columns: readonly LoadColumn[], 
   }
   const text = error instanceof Error ? error.message : String(error)
   const fault = wordFault(error)
-  if (own !== undefined || (fault.code !== 'QUERY_INVALID' && !/parquet|magic/i.test(text))) return fault
+  if (own !== undefined || (fault.code !== 'QUERY_INVALID' && !isHurt.test(text))) return fault
+  const required = columns.find(({ name }) => name === /NOT NULL constraint failed: [^.]*\.([^\s]*)/.exec(text)?.[1])
   return new AppError(
     'EXPORT_INVALID',
-    `${namesOf(files)}: ${/magic|parquet/i.test(text) ? 'is not a Parquet file' : fault.message}`,
+    required === undefined
+      ? `${namesOf(files)}: ${wordFile(text)}`
+      : `${namesOf(files)}, column ${required.name}: expected ${expectedWord(required)}, got NULL`,
     { cause: error },
   )
+}
+/** A file that breaks off, or whose bytes are not what they were, whatever of it is hurt. */
+const isHurt = /magic|parquet|thrift|TProtocol|read .*bytes|snappy|zstd|gzip|decompress|page|footer/i
+const wordFile = (text: string): string => {
+  if (/^(Conversion|Invalid Input|Out of Range) Error: .*(convert|cast|out of range)/is.test(text))
+    return 'a value inside of a list or a record is not of its type'
+  if (/unicode|UTF-?8/i.test(text)) return 'expected UTF-8, got other bytes'
+  return /magic|is not a parquet|too small/i.test(text) ? 'is not a Parquet file' : 'is not a whole Parquet file'
 }
 
 interface Group {
@@ -299,6 +341,7 @@ export const planParquet = async (
         )
       const type = types.get(column.source.toLowerCase())
       if (type === undefined) return constant(null, column)
+      assertShape(same, type, column)
       if (column.key === undefined)
         return checkedArrays(converted(`r.${quoted(column.source)}`, type, column, k), column)
       return converted(memberFrom(textIn(column.source, types), column.key), 'VARCHAR', column, k)
