@@ -8,7 +8,7 @@
 import { AppError, type Column } from '@convergence/contracts'
 import { sourcesOf, type LoadColumn, type ObjectSource, type Scalar } from '@convergence/warehouse'
 import { valuesOf, type Inspected } from './csv.ts'
-import { dayFormatOf, dayOf, type DayFormat, type DayOrder } from './days.ts'
+import { dayFormatOf, dayOf, orderOf, type DayFormat, type DayOrder } from './days.ts'
 import { excerpt } from './words.ts'
 
 export interface ColumnPlan {
@@ -261,6 +261,7 @@ export const awsColumns = ({ table, files, month, provenance }: PlanInput): Colu
   return withOthers(columns, files)
 }
 
+const isDayColumn = ({ type }: Column): boolean => type === 'DATE' || type === 'TIMESTAMP' || type === 'DATETIME'
 /**
  * Columns of a load of an Azure cost export (EA, MCA, partners, pay-as-you-go, camel case); what the files lack is
  * NULL. Throws EXPORT_INVALID as for AWS, and for days that may be read in two ways.
@@ -270,10 +271,13 @@ export const azureColumns = ({ table, files, month, provenance, day_order }: Pla
   requireColumn(files, azure, ['date'], 'a column Date, UsageDate or UsageDateTime, which says the month of its rows')
   const find = finder(files, azure)
   const day = find('date')
-  const written = day === undefined ? undefined : dayFormatOf(files, day.source, { month, declared: day_order })
+  const dayColumns = table.filter(isDayColumn).flatMap(({ name }) => find(name)?.source ?? [])
+  const elsewhere = orderOf(files, dayColumns)
+  const written =
+    day === undefined ? undefined : dayFormatOf(files, day.source, { month, declared: day_order, elsewhere })
   const hasRows = files.some(({ rows }) => rows.length > 0)
   if (day !== undefined && hasRows) requireMonth(files, day.source, month, written?.order ?? 'iso')
-  const others = written === undefined || written.order === 'iso' ? (day_order ?? 'month_first') : written.order
+  const others = written === undefined || written.order === 'iso' ? (day_order ?? elsewhere) : written.order
   const formatOf = ({ name }: Column, source: string): DayFormat | undefined =>
     name === 'date' ? written : (dayFormatOf(files, source, { month, declared: others }) ?? written)
   const columns = table.map((column): LoadColumn => {
@@ -281,8 +285,7 @@ export const azureColumns = ({ table, files, month, provenance, day_order }: Pla
     if (constant !== undefined) return { ...column, value: constant }
     const found = column.name === 'other_columns' ? undefined : find(column.name)
     if (found === undefined) return { ...column, value: null }
-    const isDay = column.type === 'DATE' || column.type === 'TIMESTAMP' || column.type === 'DATETIME'
-    const format = isDay ? formatOf(column, found.source) : undefined
+    const format = isDayColumn(column) ? formatOf(column, found.source) : undefined
     return {
       ...column,
       ...sourceOf(found),

@@ -1,7 +1,7 @@
 /**
  * How the files of a delivery write the days of a column: 2025-11-05, 11/05/2025 or 05/11/2025, one way for all of
- * them. Days that read in two ways are never guessed: a day past the twelfth in the column says which it is; without
- * one, days are read month first, as Microsoft documents them, only where what else the delivery says agrees.
+ * them. Days that read in two ways are never guessed: a day past the twelfth says which it is, in the column or in
+ * another one of the delivery, such as the end of the billing period. The month that was asked for says nothing.
  */
 import { AppError } from '@convergence/contracts'
 import { valuesOf, type Inspected } from './csv.ts'
@@ -35,6 +35,19 @@ const shown = ({ value }: Day): string => JSON.stringify(excerpt(value, 40))
 const fault = ({ file, line }: Day, column: string, problem: string): AppError =>
   new AppError('EXPORT_INVALID', `${file}:${line}, column ${column}: ${problem}`)
 
+/** The order that days of the columns say, by one past the twelfth; undefined where none does, or they disagree. */
+export const orderOf = (
+  files: readonly Inspected[],
+  columns: readonly string[],
+): 'month_first' | 'day_first' | undefined => {
+  const matches = files.flatMap((file) =>
+    columns.flatMap((column) => valuesOf(file, column).map(({ value }) => slashed.exec(value) ?? [])),
+  )
+  const monthFirst = matches.some((match) => Number(match[2]) > 12)
+  const dayFirst = matches.some((match) => Number(match[1]) > 12)
+  if (monthFirst === dayFirst) return undefined
+  return monthFirst ? 'month_first' : 'day_first'
+}
 /** The order that the days say by themselves: by one past the twelfth. Throws when they say both. */
 const orderBy = (days: readonly Day[], column: string): 'month_first' | 'day_first' | undefined => {
   const parts = days.map((day) => ({ day, match: slashed.exec(day.value) ?? [] }))
@@ -62,13 +75,17 @@ const formOf = (value: string): string => {
 
 /**
  * How all files write a column's days, by their first rows; undefined when those have none. `month` is the one that the
- * delivery is of, `declared` the order that the pipeline declares. Throws EXPORT_INVALID for days in no known form or
- * in several, and for those that read in two ways.
+ * delivery is of, `declared` the order that the pipeline declares, `elsewhere` the one that other columns say. Throws
+ * EXPORT_INVALID for days in no known form or in several, and for those that read in two ways.
  */
 export const dayFormatOf = (
   files: readonly Inspected[],
   column: string,
-  { month, declared }: { month: string; declared?: DayOrder | undefined },
+  {
+    month,
+    declared,
+    elsewhere,
+  }: { month: string; declared?: DayOrder | undefined; elsewhere?: 'month_first' | 'day_first' | undefined },
 ): DayFormat | undefined => {
   const days = files.flatMap((file) => valuesOf(file, column).map((each) => ({ ...each, file: file.name })))
   const [first] = days
@@ -85,7 +102,18 @@ export const dayFormatOf = (
   if (said === 'month_first') return { order: said, strptime: strptimeOf(said, first.value), by_range: false }
   if (said === undefined && declared !== undefined && declared !== 'iso')
     return { order: declared, strptime: strptimeOf(declared, first.value), by_range: false }
-  const order = said ?? 'month_first'
+  const twoWays = days.find(({ value }) => dayOf(value, 'month_first') !== dayOf(value, 'day_first'))
+  const order = said ?? elsewhere ?? (twoWays === undefined ? 'month_first' : undefined)
+  if (order === undefined) {
+    const day = twoWays ?? first
+    const readings = `${dayOf(day.value, 'month_first')} or ${dayOf(day.value, 'day_first')}`
+    throw fault(
+      day,
+      column,
+      `expected a day that reads one way, or one past the 12th in some column of the first rows, got ${shown(day)}, ` +
+        `which is ${readings}; have the export write YYYY-MM-DD, or give source.day_format`,
+    )
+  }
   const outside = days.find(({ value }) => !dayOf(value, order).startsWith(month))
   if (outside !== undefined) {
     const form = order === 'month_first' ? 'MM/DD/YYYY' : 'DD/MM/YYYY'

@@ -264,7 +264,9 @@ describe('azure.blob_data_loader', function () {
           'part_0.csv',
           csvOf(
             azureHeader,
-            days.map((day) => azureLine('1', { day, start: /^\d{4}/.test(day) ? '2025-11-01' : '11/1/2025' })),
+            days.map((day) =>
+              azureLine('1', { day, ...(/^\d{4}/.test(day) ? { start: '2025-11-01', end: '2025-11-30' } : {}) }),
+            ),
           ),
         )
         await world.load('azure', source)
@@ -292,6 +294,24 @@ describe('azure.blob_data_loader', function () {
         expect(error.message, days.join()).to.match(message)
       }
       expect(await total(world)).to.deep.equal({ n: 2, cost: '2' })
+    }),
+  )
+
+  it(
+    'refuses days that read in two ways where nothing in the file says which, though all be of the month asked for',
+    inWorld(async (world) => {
+      const lines = ['11/5/2025', '11/12/2025'].map((day) => azureLine('1', { day, end: '' }))
+      put(world, 'part_0.csv', csvOf(azureHeader, lines))
+      const error = await errorOf(world.load('azure', source))
+      expect(error.code).to.equal('EXPORT_INVALID')
+      expect(error.message).to.match(
+        /part_0\.csv:2, column Date: expected a day that reads one way, .*got "11\/5\/2025", which is 2025-11-05 or 2025-05-11; /,
+      )
+      await world.load('azure', { ...source, day_format: 'month_first' })
+      expect(await total(world)).to.deep.equal({ n: 2, cost: '2' })
+      put(world, 'part_0.csv', csvOf(azureHeader, [...lines, azureLine('3', { day: '11/13/2025', end: '' })]))
+      await world.load('azure', source)
+      expect(await total(world)).to.deep.equal({ n: 3, cost: '5' })
     }),
   )
 

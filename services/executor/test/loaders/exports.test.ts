@@ -8,7 +8,7 @@ import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects } from '@convergence/objects'
 import { awsColumns, azureColumns } from '../../src/exports/columns.ts'
 import { inspectCsv } from '../../src/exports/csv.ts'
-import { dayFormatOf } from '../../src/exports/days.ts'
+import { dayFormatOf, orderOf } from '../../src/exports/days.ts'
 import {
   awsDelivery,
   azureDelivery,
@@ -60,6 +60,11 @@ describe('the beginning of an export', () => {
     const of = (text: string, declared?: 'day_first') => dayFormatOf([file(text)], 'd', { month: '2023-09', declared })
     expect(of('d,x\n9/2/2023,\n12/31/2023,\n')).to.include({ order: 'month_first', strptime: '%m/%d/%Y' })
     expect(of('d,x\n2/9/2023,\n30/9/2023,\n')).to.include({ order: 'day_first', strptime: '%d/%m/%Y' })
+    expect(() => of('d,x\n9/2/2023,\n')).to.throw(
+      'x.csv:2, column d: expected a day that reads one way, or one past the 12th in some column of the first rows, ' +
+        'got "9/2/2023", which is 2023-09-02 or 2023-02-09; ' +
+        'have the export write YYYY-MM-DD, or give source.day_format',
+    )
     expect(of('d,x\n9/2/2023,\n', 'day_first')).to.include({ order: 'day_first', by_range: false })
     expect(of('d,x\n09/13/2023 00:00:00,\n')).to.include({ strptime: '%m/%d/%Y %H:%M:%S' })
     expect(of('d,x\n9/13/2023 12:00:00 AM,\n')).to.include({ strptime: '%m/%d/%Y %I:%M:%S %p' })
@@ -72,10 +77,20 @@ describe('the beginning of an export', () => {
   })
 
   it('does not guess days that read in two ways', () => {
-    const of = (text: string) => dayFormatOf([file(text)], 'd', { month: '2025-11' })
-    // All of them are of the month that the delivery is of, month first.
-    expect(of('d,x\n11/05/2025,\n11/06/2025,\n')).to.include({ order: 'month_first', by_range: true })
-    expect(() => of('d,x\n11/11/2025,\n05/11/2025,\n')).to.throw(
+    const of = (text: string) => {
+      const files = [file(text)]
+      return dayFormatOf(files, 'd', { month: '2025-11', elsewhere: orderOf(files, ['d', 'end', 'x']) })
+    }
+    // All of them are of the month that was asked for, month first: so are those of May, day first, in a file of May.
+    for (const days of ['11/05/2025,\n11/06/2025', '11/11/2025,\n05/11/2025', '05/11/2025,\n06/11/2025'])
+      expect(() => of(`d,x\n${days},\n`), days).to.throw('expected a day that reads one way')
+    // Another column says how days are written, such as the end of the billing period; two that disagree say nothing.
+    expect(of('d,end\n11/05/2025,11/30/2025\n')).to.include({ order: 'month_first', by_range: true })
+    expect(of('d,end\n05/11/2025,30/11/2025\n')).to.include({ order: 'day_first', by_range: true })
+    expect(() => of('d,end\n11/05/2025,30/11/2025\n')).to.throw('expected a day of 2025-11 as DD/MM/YYYY')
+    expect(() => of('d,end,x\n11/05/2025,30/11/2025,11/30/2025\n')).to.throw('expected a day that reads one way')
+    expect(of('d,x\n11/11/2025,\n')).to.include({ order: 'month_first', by_range: true })
+    expect(() => of('d,end\n11/11/2025,11/30/2025\n05/11/2025,11/30/2025\n')).to.throw(
       'x.csv:3, column d: expected a day of 2025-11 as MM/DD/YYYY, got "05/11/2025", which also reads the other way',
     )
     // Days first, as some program wrote it again: then all of them.
@@ -166,7 +181,7 @@ describe('columns of an export', () => {
   it('of Azure read each day column as the file writes it', () => {
     const { columns } = azureColumns({
       table: tableColumns('azure'),
-      files: [file('Date,Cost,BillingPeriodStartDate,ServicePeriodEndDate,Tags\n11/5/2025,1,2025-11-01,,\n')],
+      files: [file('Date,Cost,BillingPeriodStartDate,ServicePeriodEndDate,Tags\n11/15/2025,1,2025-11-01,,\n')],
       month: '2025-11',
       provenance: {},
     })

@@ -232,10 +232,11 @@ export const awsManifest = (reportKeys: readonly string[], more: Record<string, 
 
 export const azureFolder = 'cost/daily/20251101-20251130'
 export const azureHeader =
-  'SubscriptionId,Date,MeterCategory,CostInBillingCurrency,BillingCurrencyCode,BillingPeriodStartDate,Tags,AdditionalInfo'
+  'SubscriptionId,Date,MeterCategory,CostInBillingCurrency,BillingCurrencyCode,BillingPeriodStartDate,' +
+  'BillingPeriodEndDate,Tags,AdditionalInfo'
 export const azureLine = (
   cost: string,
-  { day = '11/5/2025', tags = '"""env"": ""prod"""', start = '11/1/2025' } = {},
-): string => `sub-1,${day},Storage,${cost},USD,${start},${tags},"{""a"": 1}"`
+  { day = '11/5/2025', tags = '"""env"": ""prod"""', start = '11/1/2025', end = '11/30/2025' } = {},
+): string => `sub-1,${day},Storage,${cost},USD,${start},${end},${tags},"{""a"": 1}"`
 export const azureManifest = (names: readonly string[], more: Record<string, unknown> = {}): string =>
   JSON.stringify({ manifestVersion: '2024-04-01', blobs: names.map((blobName) => ({ blobName })), ...more })
