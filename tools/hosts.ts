@@ -5,6 +5,7 @@
 import type { ServiceName } from '@convergence/contracts'
 import { processors as executor } from '@convergence/executor/processors'
 import { kinds } from '@convergence/notifier/kinds'
+import { hostFaults as faultsOf } from '@convergence/service/hosts'
 import { processors as scheduler } from '@convergence/scheduler/processors'
 import { processors as tenant } from '@convergence/tenant/processors'
 
@@ -23,15 +24,6 @@ export const hosted = (): Readonly<Partial<Record<ServiceName, readonly string[]
 /** Templates that their host cannot run, and processors that no template leads to, each by name. */
 export const hostFaults = (templates: Iterable<Template>, registries = hosted()): string[] => {
   const list = [...templates]
-  const without = list
-    .filter(({ ps_type, host }) => registries[host]?.includes(ps_type) !== true)
-    .map(({ ps_type, host }) => `${ps_type}: expected a processor in the registry of ${host}, its host, got none`)
-  const orphans = Object.entries(registries).flatMap(([service, names]) =>
-    names
-      .filter((name) => !list.some(({ ps_type, host }) => ps_type === name && host === service))
-      .map(
-        (name) => `${name}: ${service} has a processor, expected a template ps_templates/${name.replaceAll('.', '/')}`,
-      ),
-  )
-  return [...without, ...orphans].sort()
+  const services = new Set([...list.map(({ host }) => host), ...(Object.keys(registries) as ServiceName[])])
+  return [...services].flatMap((service) => faultsOf(service, registries[service] ?? [], list)).sort()
 }

@@ -112,7 +112,7 @@ export const showFaults = (faults: readonly ConfigFault[]): string[] => {
 
 /** Reads configs/ and ps_templates/ once. Throws CONFIG_INVALID with every fault of every file. */
 export const loadPipelines = (options: LoadOptions): Pipelines => {
-  const { faults, plans } = checkFiles(options)
+  const { faults, plans, templates } = checkFiles(options)
   if (faults.length > 0)
     throw new AppError(
       'CONFIG_INVALID',
@@ -120,15 +120,16 @@ export const loadPipelines = (options: LoadOptions): Pipelines => {
       { faults: showFaults(faults) },
     )
   const { project_id, shared_sources = sharedSourcesOf(defaultSharedSources, project_id) } = options
-  return pipelinesOf(plans.values(), project_id, shared_sources)
+  const kinds = [...templates.values()].map(({ ps_type, host }) => ({ ps_type, host }))
+  return { kinds, ...pipelinesOf(plans.values(), project_id, shared_sources) }
 }
 
 /** The catalogue of checked pipelines. */
-export const pipelinesOf = (
+const pipelinesOf = (
   plans: Iterable<PipelinePlan>,
   project_id: string,
   shared_sources: readonly string[],
-): Pipelines => {
+): Omit<Pipelines, 'kinds'> => {
   const known = new Map<string, { pipeline: Pipeline; compile: (input: CompileInput) => Run }>(
     [...plans].map((plan) => [
       plan.path,

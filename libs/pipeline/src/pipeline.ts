@@ -14,4 +14,4 @@ export {
   reservedByShared,
   sharedSourcesOf,
 } from './reach.ts'
-export type { CompileInput, ConfigFault, ParameterSpec, Pipeline, Pipelines, TenantNames } from './types.ts'
+export type { CompileInput, ConfigFault, ParameterSpec, Pipeline, Pipelines, StepKind, TenantNames } from './types.ts'

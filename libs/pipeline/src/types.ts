@@ -1,5 +1,5 @@
 /** What a pipeline is to those who list, check and run it. */
-import type { Run } from '@convergence/contracts'
+import type { Run, ServiceName } from '@convergence/contracts'
 
 export interface ParameterSpec {
   name: string
@@ -56,7 +56,15 @@ export interface CompileInput {
   skip?: readonly string[]
 }
 
+/** A kind of step, and the service whose processor runs it. */
+export interface StepKind {
+  ps_type: string
+  host: ServiceName
+}
+
 export interface Pipelines {
+  /** What ps_templates/ describes, which pipelines may use. */
+  readonly kinds: readonly StepKind[]
   list(): readonly Pipeline[]
   /** Looks up the map; a name that is not in it is undefined, whatever it looks like. */
   get(path: string): Pipeline | undefined

@@ -229,6 +229,7 @@ export const fakePipelines = (): Pipelines => {
     ].map((pipeline) => [pipeline.path, pipeline]),
   )
   return {
+    kinds: [],
     list: () => [...all.values()],
     get: (path) => all.get(path),
     compile: (input) => {

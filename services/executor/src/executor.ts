@@ -7,6 +7,7 @@ import type { Objects } from '@convergence/objects'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Secrets } from '@convergence/secrets'
 import type { Log } from '@convergence/service'
+import { assertHosted } from '@convergence/service/hosts'
 import { openSteps } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
 import { onRunAdmitted } from './consumers/run-admitted.ts'
@@ -46,11 +47,13 @@ const recordsAtATime = 1000
  */
 const stepsAtATime = 100
 
+/** Throws CONFIG_INVALID, with nothing consumed, unless it has exactly the processors that the templates give to it. */
 export const executor = async ({
   bus,
   warehouse,
   objects,
   secrets,
+  pipelines,
   log,
   now,
   random,
@@ -59,13 +62,18 @@ export const executor = async ({
   scratch_bytes,
 }: ExecutorDeps): Promise<Executor> => {
   const store = openStore({ warehouse, now })
-  const steps = openSteps({
-    service: 'executor',
-    processors: processors({ warehouse, objects, secrets, store, log, shared_sources, scratch_folder, scratch_bytes }),
-    now,
-    random,
+  const hosted = processors({
+    warehouse,
+    objects,
+    secrets,
+    store,
     log,
+    shared_sources,
+    scratch_folder,
+    scratch_bytes,
   })
+  assertHosted('executor', Object.keys(hosted), pipelines.kinds)
+  const steps = openSteps({ service: 'executor', processors: hosted, now, random, log })
   bus.consume('executor', 'run-admitted', onRunAdmitted({ store, steps, now }), { concurrency: stepsAtATime })
   bus.consume('executor', 'step-completed', onStepCompleted({ store, steps }), { concurrency: stepsAtATime })
   bus.consume('executor', 'run-completed', onRunCompleted({ store }), { concurrency: recordsAtATime })

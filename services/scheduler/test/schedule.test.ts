@@ -26,6 +26,7 @@ const fires = (cron: string, timezone: string, from: string, hours: number): str
 }
 
 const pipelines = (schedule?: string): Pipelines => ({
+  kinds: [],
   list: () => [
     {
       path: 'setup/scheduler/trigger',

@@ -79,6 +79,7 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
     },
   } as unknown as Warehouse
   const pipelines: Pipelines = {
+    kinds: [],
     list: () => [],
     get: () => undefined,
     compile: (input) => {

@@ -225,6 +225,7 @@ describe('the tenant service', () => {
       shared_sources,
       warehouse: warehouse as unknown as Warehouse,
       pipelines: {
+        kinds: [],
         list: () => [],
         get: () => undefined,
         compile: () => {
