@@ -4,7 +4,7 @@ import { expect } from 'chai'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { corpusCases, corpusFixture, knownOutcomes, type CorpusCase, type Outcome } from './corpus.ts'
-import { makeWorld, type World } from './world.ts'
+import { makeWorld, project, type World } from './world.ts'
 
 /** DuckDB's JSON form of a value to the corpus's. */
 const plain = (value: unknown): unknown => {
@@ -88,20 +88,26 @@ const runCase = async (world: World, spec: CorpusCase): Promise<{ outcome: Outco
   return { outcome: 'OK', why: '' }
 }
 
-/** Each in a transaction that is rolled back, or in a world of its own. */
-const runIn = async (shared: World, spec: CorpusCase): Promise<{ outcome: Outcome; why: string }> => {
-  if (spec.notx === true) {
-    const own = await makeWorld([corpusFixture()])
-    try {
-      return await runCase(own, spec)
-    } finally {
-      own.close()
-    }
+/** Each in a transaction that is rolled back, DDL too. */
+const runIn = async (world: World, spec: CorpusCase): Promise<{ outcome: Outcome; why: string }> => {
+  await world.connection.run('BEGIN TRANSACTION')
+  try {
+    return await runCase(world, spec)
+  } finally {
+    await world.connection.run('ROLLBACK')
   }
-  await shared.connection.run('BEGIN TRANSACTION')
-  const result = await runCase(shared, spec)
-  await shared.connection.run('ROLLBACK')
-  return result
+}
+/** The tables with their columns and numbers of rows, and what else there is. */
+const stateOf = async (world: World): Promise<unknown[][]> => {
+  const tables = await world.rows(
+    `SELECT sql, schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = '${project}' ORDER BY ALL`,
+  )
+  const state: unknown[][] = await world.rows(
+    `SELECT schema_name FROM duckdb_schemas() WHERE database_name = '${project}' UNION ALL ` +
+      `SELECT sql FROM duckdb_views() WHERE database_name = '${project}' ORDER BY ALL`,
+  )
+  for (const [sql, table] of tables) state.push([sql, ...(await world.rows(`SELECT count(*) FROM ${String(table)}`))])
+  return state
 }
 
 describe('GoogleSQL corpus', () => {
@@ -111,6 +117,7 @@ describe('GoogleSQL corpus', () => {
     const seen: Record<Outcome, string[]> = { OK: [], COLNAMES: [], REFUSED: [], WRONG: [], ERROR: [] }
     const known = knownOutcomes()
     const differences: string[] = []
+    const before = await stateOf(world)
     try {
       for (const spec of corpusCases()) {
         const { outcome, why } = await runIn(world, spec)
@@ -118,6 +125,7 @@ describe('GoogleSQL corpus', () => {
         const expected = known[spec.id] ?? 'OK'
         if (outcome !== expected) differences.push(`${spec.id}: expected ${expected}, got ${outcome} ${why}`.trimEnd())
       }
+      expect(await stateOf(world), 'a case left something behind').to.deep.equal(before)
     } finally {
       world.close()
     }

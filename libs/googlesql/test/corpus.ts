@@ -17,7 +17,6 @@ export interface CorpusCase {
   str?: boolean
   json?: number[]
   flat?: boolean
-  notx?: boolean
 }
 export type Outcome = 'OK' | 'COLNAMES' | 'REFUSED' | 'WRONG' | 'ERROR'
 
