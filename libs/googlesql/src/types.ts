@@ -28,7 +28,8 @@ export const TIMESTAMP = scalar('TIMESTAMP')
 export const JSON_TYPE = scalar('JSON')
 export const arrayOf = (of: Type): Type => ({ k: 'ARRAY', of })
 
-const duckdbScalars: Readonly<Record<ScalarName, string>> = {
+/** What DuckDB calls a type. */
+export const duckdbScalars: Readonly<Record<ScalarName, string>> = {
   STRING: 'VARCHAR',
   BYTES: 'BLOB',
   INT64: 'BIGINT',

@@ -30,8 +30,8 @@ import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, Row } from '@convergence/warehouse'
-import { parseTypeName } from '@convergence/googlesql/types'
-import type { Type } from '@convergence/googlesql/types'
+import { duckdbScalars, parseTypeName } from '@convergence/googlesql/types'
+import type { ScalarName, Type } from '@convergence/googlesql/types'
 import type { Fits } from '@convergence/tabular/values'
 import { textOf } from './text-of.ts'
 
@@ -40,35 +40,19 @@ export const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"
 /** One text literal. */
 export const literal = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
-type ScalarType = Exclude<ColumnType, 'STRUCT'>
-const scalarTypes: Readonly<Record<ScalarType, string>> = {
-  STRING: 'VARCHAR',
-  BYTES: 'BLOB',
-  INT64: 'BIGINT',
-  FLOAT64: 'DOUBLE',
-  NUMERIC: 'DECIMAL(38,9)',
-  BIGNUMERIC: 'DECIMAL(38,18)',
-  BOOL: 'BOOLEAN',
-  DATE: 'DATE',
-  TIME: 'TIME',
-  TIMESTAMP: 'TIMESTAMPTZ',
-  DATETIME: 'TIMESTAMP',
-  JSON: 'JSON',
-}
 /** The type of a column in DuckDB's words, its scalars as `scalar` calls them. */
-export const typeWith = (column: Column, scalar: (type: ScalarType) => string): string => {
+export const typeWith = (column: Column, scalar: (type: ScalarName) => string): string => {
   const field = (own: Column): string => `${quoted(own.name)} ${typeWith(own, scalar)}`
   const one = column.type === 'STRUCT' ? `STRUCT(${(column.fields ?? []).map(field).join(', ')})` : scalar(column.type)
   return column.mode === 'REPEATED' ? `${one}[]` : one
 }
-export const scalarType = (type: ScalarType): string => scalarTypes[type]
 /** The type of a column in DuckDB's words. */
-export const typeOf = (column: Column): string => typeWith(column, scalarType)
+export const typeOf = (column: Column): string => typeWith(column, (type) => duckdbScalars[type])
 
 // ---- rows in: as JSON text
 
 /** What of a JSON value DuckDB first takes as text, for its own reading of numbers is by way of DOUBLE. */
-const textScalar = (type: ScalarType): string => (type === 'JSON' ? 'JSON' : 'VARCHAR')
+const textScalar = (type: ScalarName): string => (type === 'JSON' ? 'JSON' : 'VARCHAR')
 const textType = (column: Column): string => typeWith(column, textScalar)
 const structure = (column: Column): unknown => {
   const one =

@@ -184,8 +184,8 @@ export const inOperator = (compiler: Compiler, ast: Expr & { k: 'in' }, scope: S
   const [first, ...rest] = es
   if (first === undefined) throw compiler.invalid(ast.pos, 'An operand is missing')
   if (type.k === 'FLOAT64') {
-    const any = `(${rest.map((e) => compareOperands(compiler, '=', first, e, ast.pos).sql).join(' OR ')})`
-    return compiler.build(ast.pos, BOOL, ast.not ? `(NOT ${any})` : any, ...rest, ...rest.map(() => first))
+    const someEqual = `(${rest.map((e) => compareOperands(compiler, '=', first, e, ast.pos).sql).join(' OR ')})`
+    return compiler.build(ast.pos, BOOL, ast.not ? `(NOT ${someEqual})` : someEqual, ...rest, ...rest.map(() => first))
   }
   return compiler.build(ast.pos, BOOL, `(${first.sql} ${no}IN (${rest.map((e) => e.sql).join(', ')}))`, ...es)
 }

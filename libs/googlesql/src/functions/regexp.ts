@@ -56,42 +56,34 @@ const mayBeEmpty = (pattern: string): boolean => {
   }
 }
 
+/** A function of a text and a literal pattern. */
+const extraction = (make: (call: FunctionCall, x: Expression, pattern: Pattern) => Expression): ScalarFunction => ({
+  min: 2,
+  max: 2,
+  gen: (call) => make(call, call.compiler.coerce(call.arg(0), STRING, call.ast.name), extractionPattern(call)),
+})
 /** The first match, or NULL: also where the group takes no part in it. */
-const extract: ScalarFunction = {
-  min: 2,
-  max: 2,
-  gen: (call) => {
-    const { compiler, ast } = call
-    const x = compiler.coerce(call.arg(0), STRING, ast.name)
-    const { sql, groups, extracted } = extractionPattern(call)
-    const found = `regexp_extract(${x.sql}, ${sql}, ${groups})`
-    // DuckDB gives an empty text for no match. Only its list of all matches tells that from an empty one.
-    if (!mayBeEmpty(extracted)) return compiler.build(ast.pos, STRING, `nullif(${found}, '')`, x)
-    const first = `list_extract(regexp_extract_all(${x.sql}, ${sql}, ${groups}), 1)`
-    return (x.weight ?? 1) > 3
-      ? compiler.build(ast.pos, STRING, first, x)
-      : compiler.build(ast.pos, STRING, `CASE WHEN ${found} <> '' THEN ${found} ELSE ${first} END`, x, x, x)
-  },
-}
-const extractAll: ScalarFunction = {
-  min: 2,
-  max: 2,
-  gen: (call) => {
-    const { compiler, ast } = call
-    const x = compiler.coerce(call.arg(0), STRING, ast.name)
-    const { sql, text, groups } = extractionPattern(call)
-    const out = (list: string): Expression => compiler.build(ast.pos, arrayOf(STRING), list, x)
-    if (mayBeEmpty(text)) {
-      if (hasAssertion(text))
-        throw compiler.unsupported(ast.pos, `${ast.name} with this regular expression, which may match an empty text,`)
-      return out(`${MACROS}.extract_all_empty(${x.sql}, ${sql}, ${groups})`)
-    }
-    const all = `regexp_extract_all(${x.sql}, ${sql}, ${groups})`
-    if (groups === 0) return out(all)
-    const element = compiler.fresh()
-    return out(`list_transform(${all}, lambda ${element}: coalesce(${element}, ''))`)
-  },
-}
+const extract = extraction(({ compiler, ast }, x, { sql, groups, extracted }) => {
+  const found = `regexp_extract(${x.sql}, ${sql}, ${groups})`
+  // DuckDB gives an empty text for no match. Only its list of all matches tells that from an empty one.
+  if (!mayBeEmpty(extracted)) return compiler.build(ast.pos, STRING, `nullif(${found}, '')`, x)
+  const first = `list_extract(regexp_extract_all(${x.sql}, ${sql}, ${groups}), 1)`
+  return (x.weight ?? 1) > 3
+    ? compiler.build(ast.pos, STRING, first, x)
+    : compiler.build(ast.pos, STRING, `CASE WHEN ${found} <> '' THEN ${found} ELSE ${first} END`, x, x, x)
+})
+const extractAll = extraction(({ compiler, ast }, x, { sql, text, groups }) => {
+  const out = (list: string): Expression => compiler.build(ast.pos, arrayOf(STRING), list, x)
+  if (mayBeEmpty(text)) {
+    if (hasAssertion(text))
+      throw compiler.unsupported(ast.pos, `${ast.name} with this regular expression, which may match an empty text,`)
+    return out(`${MACROS}.extract_all_empty(${x.sql}, ${sql}, ${groups})`)
+  }
+  const all = `regexp_extract_all(${x.sql}, ${sql}, ${groups})`
+  if (groups === 0) return out(all)
+  const element = compiler.fresh()
+  return out(`list_transform(${all}, lambda ${element}: coalesce(${element}, ''))`)
+})
 const replace: ScalarFunction = {
   min: 3,
   max: 3,

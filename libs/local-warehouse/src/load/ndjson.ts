@@ -1,11 +1,12 @@
 /** NDJSON files as one SELECT; decimals are read as text, so that no digit is lost on the way. */
 import { AppError } from '@convergence/contracts'
 import { nullElement } from '@convergence/googlesql/null-elements'
+import { duckdbScalars } from '@convergence/googlesql/types'
 import type { Column } from '@convergence/contracts'
 import type { Row } from '@convergence/warehouse'
 import { misfitOf, shown, shownJson, wordMisfit } from '@convergence/tabular/values'
 import { raise, raised, wordFault } from '../faults.ts'
-import { eachOf, fits, holdsBytes, literal, packed, quoted, scalarType, typeOf, typeWith } from '../values.ts'
+import { eachOf, fits, holdsBytes, literal, packed, quoted, typeOf, typeWith } from '../values.ts'
 import { decimalFrom, wrongValue } from './convert.ts'
 import { bytesOf, compression, unreadable } from './files.ts'
 import type { File } from './files.ts'
@@ -28,7 +29,7 @@ const fitsInLine = { ...fits, STRING: (value: unknown) => typeof value !== 'obje
 /** What JSON is read as before it is converted: decimals as text, for reading them as numbers would lose digits. */
 const jsonType = (column: Column): string =>
   typeWith(column, (type) =>
-    type === 'NUMERIC' || type === 'BIGNUMERIC' || type === 'BYTES' ? 'VARCHAR' : scalarType(type),
+    type === 'NUMERIC' || type === 'BIGNUMERIC' || type === 'BYTES' ? 'VARCHAR' : duckdbScalars[type],
   )
 /**
  * DuckDB's cast rounds away digits that a BIGNUMERIC here cannot hold, also deep inside: such values are converted one
