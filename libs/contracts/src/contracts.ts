@@ -197,22 +197,59 @@ export const eventAttributes = <T extends Topic>(topic: T, event: EventBodies[T]
   return attributes
 }
 
+// ---- runs
+
+/** What tables and answers say of a run that has only been asked for, by the names of `tenant_pipeline_runs`. */
+export const recordOf = (
+  run: Pick<
+    Run,
+    | 'run_id'
+    | 'tenant_id'
+    | 'pipeline'
+    | 'pipeline_id'
+    | 'trigger_type'
+    | 'trigger_by'
+    | 'user_id'
+    | 'parameters'
+    | 'parent_run_id'
+    | 'requested_at'
+  >,
+) => ({
+  pipeline_logging_id: run.run_id,
+  pipeline_id: run.pipeline_id,
+  pipeline: run.pipeline,
+  tenant_id: run.tenant_id,
+  trigger_type: run.trigger_type,
+  trigger_by: run.trigger_by ?? null,
+  user_id: run.user_id ?? null,
+  parameters: run.parameters,
+  parent_run_id: run.parent_run_id ?? null,
+  requested_at: run.requested_at,
+  start_time: null,
+  end_time: null,
+  duration_ms: null,
+  error_code: null,
+  error_message: null,
+})
+
 // ---- tables
 
-export type ColumnType =
-  | 'STRING'
-  | 'BYTES'
-  | 'INT64'
-  | 'FLOAT64'
-  | 'NUMERIC'
-  | 'BIGNUMERIC'
-  | 'BOOL'
-  | 'DATE'
-  | 'TIME'
-  | 'TIMESTAMP'
-  | 'DATETIME'
-  | 'JSON'
-  | 'STRUCT'
+export const columnTypes = [
+  'STRING',
+  'BYTES',
+  'INT64',
+  'FLOAT64',
+  'NUMERIC',
+  'BIGNUMERIC',
+  'BOOL',
+  'DATE',
+  'TIME',
+  'TIMESTAMP',
+  'DATETIME',
+  'JSON',
+  'STRUCT',
+] as const
+export type ColumnType = (typeof columnTypes)[number]
 /** A column as BigQuery's REST API has it; STRUCT has `fields`. */
 export interface Column {
   name: string

@@ -1,7 +1,7 @@
 /** The kinds of steps: ps_templates/ read and checked, each with the JSON Schema of its steps. */
 import { readFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
-import { isName, schemasFolder, type Column, type ServiceName } from '@convergence/contracts'
+import { columnTypes, isName, schemasFolder, type Column, type ServiceName } from '@convergence/contracts'
 import type { Ajv, ValidateFunction } from 'ajv'
 import { faultsOf, newAjv, type Schema } from './check.ts'
 import { filesBelow } from './folders.ts'
@@ -34,21 +34,6 @@ export const commonFields = [
   'trigger',
   'depends_on',
   'retry_policy',
-]
-const columnTypes = [
-  'STRING',
-  'BYTES',
-  'INT64',
-  'FLOAT64',
-  'NUMERIC',
-  'BIGNUMERIC',
-  'BOOL',
-  'DATE',
-  'TIME',
-  'TIMESTAMP',
-  'DATETIME',
-  'JSON',
-  'STRUCT',
 ]
 
 export interface Schemas {
@@ -195,7 +180,7 @@ const columnsFault = (columns: unknown, where: string): string | undefined => {
     const at = `${where}${name}: `
     if (seen.has(name.toLowerCase())) return `${at}stands twice`
     seen.add(name.toLowerCase())
-    if (typeof type !== 'string' || !columnTypes.includes(type))
+    if (typeof type !== 'string' || !(columnTypes as readonly string[]).includes(type))
       return `${at}type: expected ${orList(columnTypes)}, got ${show(type)}`
     if (!['NULLABLE', 'REQUIRED', 'REPEATED'].includes(mode))
       return `${at}mode: expected NULLABLE, REQUIRED or REPEATED, got ${show(mode)}`

@@ -1,5 +1,5 @@
 /** A run as the API shows it, field by field. */
-import type { RunFailed, Run, StepCompleted } from '@convergence/contracts'
+import { recordOf, type Run, type RunFailed, type StepCompleted } from '@convergence/contracts'
 
 export type RunStatus = 'PENDING' | 'QUEUED' | 'RUNNING' | 'COMPLETED' | RunFailed['status']
 export const statuses: readonly RunStatus[] = [
@@ -73,37 +73,9 @@ export const stepOf = (run: Run, event: StepCompleted): StepRecord => {
   }
 }
 
-export const pendingOf = (
-  run: Pick<
-    Run,
-    | 'run_id'
-    | 'tenant_id'
-    | 'pipeline'
-    | 'pipeline_id'
-    | 'trigger_type'
-    | 'trigger_by'
-    | 'user_id'
-    | 'parameters'
-    | 'parent_run_id'
-    | 'requested_at'
-  >,
-): RunRecord => ({
-  pipeline_logging_id: run.run_id,
-  tenant_id: run.tenant_id,
-  pipeline_id: run.pipeline_id,
-  pipeline: run.pipeline,
+export const pendingOf = (run: Parameters<typeof recordOf>[0]): RunRecord => ({
+  ...recordOf(run),
   status: 'PENDING',
-  trigger_type: run.trigger_type,
-  trigger_by: run.trigger_by ?? null,
-  user_id: run.user_id ?? null,
-  parameters: run.parameters,
-  parent_run_id: run.parent_run_id ?? null,
-  requested_at: run.requested_at,
-  start_time: null,
-  end_time: null,
-  duration_ms: null,
-  error_code: null,
-  error_message: null,
   resets_at: null,
   steps: [],
   outputs: {},

@@ -2,7 +2,7 @@
  * The record of runs, steps and checks. Rows are only ever added; each has a deterministic event_id and the views show
  * the latest, so recording something again changes nothing. It may lag behind the ledger and decides nothing.
  */
-import { centralDataset } from '@convergence/contracts'
+import { centralDataset, recordOf } from '@convergence/contracts'
 import type { Run, RunAdmitted, RunCompleted, RunFailed, StepCompleted } from '@convergence/contracts'
 import type { Row, Warehouse } from '@convergence/warehouse'
 
@@ -31,23 +31,9 @@ export interface Store {
 const dayOf = (run: Run): string => run.requested_at.slice(0, 10)
 
 const runRow = (run: Run, status: string, rank: number, recorded_at: string, more: Row): Row => ({
-  pipeline_logging_id: run.run_id,
-  pipeline_id: run.pipeline_id,
-  pipeline: run.pipeline,
-  tenant_id: run.tenant_id,
+  ...recordOf(run),
   status,
   rank,
-  trigger_type: run.trigger_type,
-  trigger_by: run.trigger_by ?? null,
-  user_id: run.user_id ?? null,
-  parameters: run.parameters,
-  parent_run_id: run.parent_run_id ?? null,
-  requested_at: run.requested_at,
-  start_time: null,
-  end_time: null,
-  duration_ms: null,
-  error_code: null,
-  error_message: null,
   ...more,
   run_date: dayOf(run),
   event_id: `${run.run_id}-${status}`,

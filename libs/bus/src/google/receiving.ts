@@ -1,9 +1,10 @@
 /** Messages in, and what becomes of them: acknowledged, nacked, sent to the dead letters. */
 import { AppError } from '@convergence/contracts'
+import { statusNameOf } from '@convergence/contracts/grpc-status'
 import { Duration, type Message, type Subscription } from '@google-cloud/pubsub'
 import { context, trace } from '@opentelemetry/api'
 import type { PortMessage } from '../port.ts'
-import { asAppError, detailOf, names, statusOf } from './errors.ts'
+import { asAppError, detailOf } from './errors.ts'
 import { publishOne } from './publishing.ts'
 import type { Session } from './session.ts'
 import { deadTopicOf } from './subscriptions.ts'
@@ -60,7 +61,7 @@ export const subscribe = (
       session.broken.add(name)
       clearTimeout(well)
       session.log.error(
-        { subscription: name, code: names[statusOf(error) ?? 2], error: detailOf(error) },
+        { subscription: name, code: statusNameOf(error), error: detailOf(error) },
         'not receiving; tried again in five seconds',
       )
       void subscription.close().catch(() => undefined)

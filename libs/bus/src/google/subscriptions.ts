@@ -1,8 +1,9 @@
 /** Subscriptions: their settings in Google's form and ours, made and looked at. */
 import { AppError } from '@convergence/contracts'
+import { grpcStatus, statusOf } from '@convergence/contracts/grpc-status'
 import type { GetSubscriptionMetadataResponse, SubscriptionMetadata } from '@google-cloud/pubsub'
 import type { SubscriptionConfig } from '../port.ts'
-import { alreadyExists, asAppError, notFound, statusOf } from './errors.ts'
+import { asAppError } from './errors.ts'
 import type { Session } from './session.ts'
 
 const shortName = (path: string | null | undefined): string => (path ?? '').split('/').at(-1) ?? ''
@@ -67,7 +68,7 @@ export const getSubscription = async (session: Session, name: string): Promise<S
     const [metadata] = await session.client.subscription(name).getMetadata()
     return configOf(metadata)
   } catch (error) {
-    if (statusOf(error) === notFound) return undefined
+    if (statusOf(error) === grpcStatus.NOT_FOUND) return undefined
     throw asAppError(error, `subscription ${name}`)
   }
 }
@@ -87,7 +88,7 @@ export const ensureTopic = async (session: Session, name: string): Promise<void>
   try {
     await session.client.createTopic(name)
   } catch (error) {
-    if (statusOf(error) !== alreadyExists) throw asAppError(error, `topic ${name}`)
+    if (statusOf(error) !== grpcStatus.ALREADY_EXISTS) throw asAppError(error, `topic ${name}`)
   }
 }
 
@@ -96,7 +97,7 @@ export const ensureSubscription = async (session: Session, name: string, config:
     await session.client.createSubscription(config.topic, name, metadataOf(session, config))
     return
   } catch (error) {
-    if (statusOf(error) !== alreadyExists) throw asAppError(error, `subscription ${name}`)
+    if (statusOf(error) !== grpcStatus.ALREADY_EXISTS) throw asAppError(error, `subscription ${name}`)
   }
   const known = await getSubscription(session, name)
   const [was, wanted] = [known, config].map((each) =>

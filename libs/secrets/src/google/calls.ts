@@ -1,9 +1,10 @@
 /** Encrypt and Decrypt of Cloud KMS, tried again while that may help, every byte checked both ways. */
 import { Crc32c } from '@aws-crypto/crc32c'
+import { grpcStatus, isTransientStatus, statusNameOf, statusOf } from '@convergence/contracts/grpc-status'
 import { retry } from '@convergence/contracts/retry'
 import type { KeyManagementServiceClient } from '@google-cloud/kms'
 import { unreadable, type Purpose } from '../secrets.ts'
-import { asAppError, Changed, codeOf, statusCodes, statusNames, transientStatuses } from './errors.ts'
+import { asAppError, Changed } from './errors.ts'
 
 const firstPauseMs = 100
 
@@ -31,12 +32,12 @@ const untilConfirmed = <T>(kms: KmsState, what: string, call: () => Promise<T>):
     tries: kms.tries,
     first_ms: firstPauseMs,
     isTransient: (error) => {
-      const code = codeOf(error)
-      return error instanceof Changed || (code !== undefined && transientStatuses.has(code))
+      const status = statusOf(error)
+      return error instanceof Changed || (status !== undefined && isTransientStatus(status))
     },
     onRetry: (error, tried) => {
       kms.log.warn(
-        { request: what, tried, error: error instanceof Changed ? error.message : statusNames[codeOf(error) ?? 2] },
+        { request: what, tried, error: error instanceof Changed ? error.message : statusNameOf(error) },
         'KMS is asked again',
       )
     },
@@ -100,6 +101,6 @@ export const unwrap = async (
     })
   } catch (error) {
     // Google says the same of a wrong key, a changed ciphertext and other additional data; so does the door.
-    throw codeOf(error) === statusCodes.invalidArgument ? unreadable(purpose, error) : asAppError(error, what)
+    throw statusOf(error) === grpcStatus.INVALID_ARGUMENT ? unreadable(purpose, error) : asAppError(error, what)
   }
 }

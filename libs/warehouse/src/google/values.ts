@@ -2,7 +2,7 @@
  * Types and values between the door's terms and BigQuery's REST API: schemas, query parameters, rows in, rows out.
  * Facts of the API: bigquery/docs/reference/rest/v2 (TableFieldSchema, QueryParameter, the f/v form of rows).
  */
-import { AppError } from '@convergence/contracts'
+import { AppError, columnTypes } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
 import { fits, isBase64 } from '@convergence/tabular/values'
 import type { QueryParameter, Row } from '../warehouse.ts'
@@ -71,20 +71,7 @@ export interface RestParameter {
   parameterType: { type: string; arrayType?: { type: string } }
   parameterValue: { value?: string | null; arrayValues?: { value: string | null }[] }
 }
-const parameterTypes = new Set<string>([
-  'STRING',
-  'BYTES',
-  'INT64',
-  'FLOAT64',
-  'NUMERIC',
-  'BIGNUMERIC',
-  'BOOL',
-  'DATE',
-  'TIME',
-  'TIMESTAMP',
-  'DATETIME',
-  'JSON',
-])
+const parameterTypes = new Set<string>(columnTypes.filter((type) => type !== 'STRUCT'))
 const parameterText = (type: string, value: unknown): string | undefined => {
   if (type === 'JSON') return typeof value === 'string' ? value : JSON.stringify(value)
   if (type === 'BYTES') {
