@@ -1,7 +1,7 @@
-/** The parts of pages that are made from schemas/ and code: tables of settings, error codes, GoogleSQL lists, cost. */
+/** Pages and parts of pages that are made from schemas/ and code: error codes, settings, GoogleSQL lists, cost. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { serviceNames } from '@convergence/contracts'
+import { problemType, serviceNames } from '@convergence/contracts'
 import { listsMarkdown } from '@convergence/googlesql/lists'
 import { readEnvSchema, variableOf, type EnvSchema } from '@convergence/service/env'
 import { readUsages, section as costSection } from './cost/main.ts'
@@ -72,20 +72,46 @@ interface ErrorEntry {
   retryable: boolean
   meaning: string
   what_to_do: string
+  example: string
 }
+const errorEntries = (): [code: string, entry: ErrorEntry][] =>
+  Object.entries(JSON.parse(read('schemas/errors.json')) as Record<string, ErrorEntry>)
+
 const errorCodes = (): string =>
   table(
-    ['code', 'HTTP', 'retried', 'meaning', 'what to do'],
-    Object.entries(JSON.parse(read('schemas/errors.json')) as Record<string, ErrorEntry>).map(
-      ([code, { http_status, retryable, meaning, what_to_do }]) => [
-        `\`${code}\``,
-        String(http_status),
-        retryable ? 'yes' : 'no',
-        meaning,
-        what_to_do,
-      ],
-    ),
+    ['code', 'HTTP', 'retried', 'meaning'],
+    errorEntries().map(([code, { http_status, retryable, meaning }]) => [
+      `[\`${code}\`](ERRORS.md#${code.toLowerCase()})`,
+      String(http_status),
+      retryable ? 'yes' : 'no',
+      meaning,
+    ]),
   )
+
+/** A section for each error code. */
+const errorPage = (): string => {
+  const sections = errorEntries().map(
+    ([code, { http_status, retryable, meaning, what_to_do, example }]) => `## ${code}
+
+HTTP ${http_status}, ${retryable ? 'retried automatically' : 'not retried'}, \`${problemType(code)}\`
+
+${meaning}.
+
+**What to do:** ${what_to_do}.
+
+    ${example}
+`,
+  )
+  return `<!-- Made from schemas/errors.json by npm run generate; do not edit. -->
+# Error codes
+
+Every failure has one of these codes: in an answer of the API (\`code\`, and in \`type\` as a URN), in a run and its steps (\`error_code\`), in a mail about
+them, in a dead letter, in the log. A code does not change; the message beside it says where, what was expected and what came, and each
+section ends with one such message. *Retried automatically*: a step by its \`retry_policy\`, a message by Pub/Sub; of an answer of the API,
+that the same request may be sent again.
+
+${sections.join('\n')}`
+}
 
 const parts: readonly Part[] = [
   ...serviceNames.map((service) => ({
@@ -121,12 +147,14 @@ const parts: readonly Part[] = [
 ]
 
 /** Pages as they should be, by path. Throws where a page has no place for its part. */
-export const pageTexts = (): Record<string, string> =>
-  Object.fromEntries(
+export const pageTexts = (): Record<string, string> => ({
+  'docs/ERRORS.md': errorPage(),
+  ...Object.fromEntries(
     parts.map(({ page, begin, end, text }) => {
       const now = read(page)
       const [from, to] = [now.indexOf(begin), now.indexOf(end)]
       if (from < 0 || to < from) throw new Error(`${page}: expected a line ${begin} and, after it, a line ${end}`)
       return [page, `${now.slice(0, from + begin.length)}\n${text().trimEnd()}\n${now.slice(to)}`]
     }),
-  )
+  ),
+})

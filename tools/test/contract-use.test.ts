@@ -34,6 +34,18 @@ describe('the contract has nothing that nobody uses', () => {
   it('every error code is made somewhere', () => {
     expect(unquoted(Object.keys(errorTable), text)).to.deep.equal([])
   })
+  it('every example of an error is worded as the code words it', () => {
+    const examples = JSON.parse(readFileSync(join(schemasFolder, 'errors.json'), 'utf8')) as Record<
+      string,
+      { example?: string }
+    >
+    const invented = Object.entries(examples).filter(([, { example = '' }]) => {
+      const words = example.split(' ')
+      const pieces = words.slice(2).map((_, k) => words.slice(k, k + 3).join(' '))
+      return !pieces.some((piece) => piece.length >= 10 && text.includes(piece))
+    })
+    expect(invented.map(([code]) => code)).to.deep.equal([])
+  })
   it('every topic is read, and every reader consumes', () => {
     for (const topic of topics) {
       const { readers, feed } = topology[topic]

@@ -51,6 +51,9 @@ export const errorTable: Readonly<
 > = errors
 export const isErrorCode = (code: string): code is ErrorCode => Object.hasOwn(errors, code)
 
+/** `type` of a problem+json: names the section of docs/ERRORS.md. */
+export const problemType = (code: string): string => `urn:convergence:error:${code.toLowerCase().replaceAll('_', '-')}`
+
 /**
  * A failure with a code from schemas/errors.json; the table says whether to retry and which HTTP status it has. The
  * message is for the client.

@@ -10,7 +10,7 @@ import { metrics } from '@opentelemetry/api'
 import Koa, { type Context } from 'koa'
 import { Router } from '@koa/router'
 import getRawBody from 'raw-body'
-import { AppError, errorTable, isName, type ErrorCode } from '@convergence/contracts'
+import { AppError, errorTable, isName, problemType, type ErrorCode } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import { validate, type Field } from './fields.ts'
 import { randomDigits, type RandomBytes } from './issue-key.ts'
@@ -498,7 +498,7 @@ const answerError = (ctx: Context, error: unknown, request_id: string, { log, no
   if (!ctx.req.complete && (code === 'BODY_TOO_LARGE' || code === 'UNSUPPORTED_MEDIA_TYPE'))
     ctx.set('Connection', 'close')
   ctx.body = JSON.stringify({
-    type: `urn:convergence:error:${code.toLowerCase().replaceAll('_', '-')}`,
+    type: problemType(code),
     title: titles[status] ?? 'Error',
     status,
     code,
