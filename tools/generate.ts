@@ -1,7 +1,9 @@
 /** `npm run generate`: writes what is generated. `npm run verify` runs it with `--check`. */
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { description } from '@convergence/auth/routes'
 import { compile } from 'json-schema-to-typescript'
+import { stringify } from 'yaml'
 import { runCommand } from './command.ts'
 import { platformTexts } from './k8s/platform.ts'
 import { kustomize, writeGoldens } from './k8s/render.ts'
@@ -45,9 +47,13 @@ const errorTypes = (): string => {
   return `// Generated from schemas/errors.json by \`npm run generate\`; do not edit.\n/* eslint-disable */\nexport const errors = {\n${lines.join('\n')}\n} as const\n`
 }
 
+const openapiText = (): string =>
+  '# The REST API, made from the declarations of the routes in services/auth by `npm run generate`; do not edit.\n' +
+  stringify(description(), { lineWidth: 0, aliasDuplicateObjects: false })
+
 const help = `
-Writes what is made from schemas/, services/*/env.schema.json and code: event and error types, the platform's resources
-on Google Cloud, renders of the manifests, .env.example, and the parts of pages between their marks (settings, error
+Writes what is made from schemas/, services/*/env.schema.json and code: event and error types, the description of the
+REST API, the platform's resources on Google Cloud, renders of the manifests, .env.example, and the parts of pages between their marks (settings, error
 codes, GoogleSQL lists, cost).
 
   --check   writes nothing; names each file that is stale, exit code 1
@@ -57,6 +63,7 @@ const generate = async (check: boolean): Promise<void> => {
   const generated: Record<string, string> = {
     'libs/contracts/src/events.generated.ts': await eventTypes(),
     'libs/contracts/src/errors.generated.ts': errorTypes(),
+    'schemas/openapi.yaml': openapiText(),
     ...Object.fromEntries(Object.entries(platformTexts()).map(([name, text]) => [`k8s/platform/base/${name}`, text])),
     '.env.example': envExample(),
     ...pageTexts(),

@@ -10,21 +10,10 @@ import { openDoor, type DoorDeps } from './http.ts'
 import { randomDigits } from './issue-key.ts'
 import { defaultLimits, openLimits } from './limits.ts'
 import { openLive, type Live } from './live.ts'
-import type { AuthDeps, RouteContext } from './context.ts'
+import type { AuthDeps } from './context.ts'
 import { openKeys } from './principal.ts'
 import type { Route } from './route.ts'
-import { admin } from './routes/admin.ts'
-import { apiKeys } from './routes/api-keys.ts'
-import { credentials } from './routes/credentials.ts'
-import { console } from './routes/console.ts'
-import { docs } from './routes/docs.ts'
-import { health } from './routes/health.ts'
-import { pipelines } from './routes/pipelines.ts'
-import { publisherKeys } from './routes/publisher-keys.ts'
-import { runs } from './routes/runs.ts'
-import { schedules } from './routes/schedules.ts'
-import { scheduler } from './routes/scheduler.ts'
-import { tenants } from './routes/tenants.ts'
+import { openRoutes } from './routes.ts'
 import { openRuns } from './runs.ts'
 import { openStore, type Store } from './store.ts'
 import { openTenants } from './tenants.ts'
@@ -79,24 +68,7 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     kid: deps.kid ?? 'auth',
     wait_ms: deps.wait_ms ?? 25_000,
   })
-  const routes: Route[] = []
-  const parts: RouteContext = { deps, store, live, keys, tenants: tenantsCache, runs: requests, routes: () => routes }
-  // Runs before pipelines: `runs` is no provider.
-  for (const group of [
-    health,
-    docs,
-    console,
-    admin,
-    tenants,
-    apiKeys,
-    publisherKeys,
-    credentials,
-    schedules,
-    runs,
-    pipelines,
-    scheduler,
-  ])
-    routes.push(...group(parts))
+  const routes = openRoutes({ deps, store, live, keys, tenants: tenantsCache, runs: requests })
 
   const app = openDoor({
     routes,

@@ -1,7 +1,4 @@
-/**
- * The description of the API, made from the routes' own declarations. schemas/openapi.yaml holds the same; a test
- * compares them.
- */
+/** The description of the API, made from the routes' own declarations; `npm run generate` writes schemas/openapi.yaml. */
 import type { Field } from './fields.ts'
 import { parametersOf, parameterForms, type Route } from './route.ts'
 
