@@ -9,6 +9,7 @@ import { AppError, type Column } from '@convergence/contracts'
 import type { TableRef } from '@convergence/contracts'
 import { createCompiler } from './compile.ts'
 import type { Catalog } from './compile/compiler.ts'
+import { repeatedCall } from './compile/volatile.ts'
 import { positionalName } from './lexer.ts'
 import { parseStatement } from './parser.ts'
 import { raised, reservedSchema } from './macros/macro.ts'
@@ -73,6 +74,9 @@ export const translate = (
   const compiler = createCompiler(sql, options.catalog, parameters)
   const result = bounded(() => plan(compiler, parseStatement(sql)))
   const text = result.statements.join(';\n')
+  const repeated = repeatedCall(text)
+  if (repeated !== undefined)
+    throw compiler.unsupported(repeated, 'RAND or GENERATE_UUID in an operand that is read more than once')
   return {
     ...result,
     sql: text,

@@ -58,6 +58,12 @@ export const refused: readonly { construct: string; reason: string; example: str
     reason: 'it would be evaluated for each pattern or tuple',
     example: "SELECT GENERATE_UUID() LIKE ANY ('a%', 'b%')",
   },
+  {
+    construct:
+      'RAND and GENERATE_UUID in an operand that the translation repeats, such as of BETWEEN and IN of FLOAT64',
+    reason: 'each copy would have another value',
+    example: 'SELECT RAND() BETWEEN 0.25 AND 0.5',
+  },
   { construct: 'operators on bits (&, |, ^, ~, <<, >>)', reason: 'not done', example: 'SELECT 1 & 2' },
   {
     construct: 'DATE + INTERVAL (use DATE_ADD), DATE - DATE, INTERVAL values',

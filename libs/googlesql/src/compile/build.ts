@@ -1,11 +1,14 @@
 /** Expressions put together, with their weight. */
 import type { Compiler, Expression } from './compiler.ts'
+import { hasVolatile } from './volatile.ts'
 import { reservedSchema as MACROS, onceSuffix } from '../macros/macro.ts'
 import { type Field, type Type, arrayOf, duckdbTypeOf, fieldName, ident } from '../types.ts'
 
 /** Bounds what one expression may become, so that a short statement cannot occupy the engine. */
 const maxWeight = 200_000
 const lightWeight = 3
+/** A call of a macro that repeats its arguments. */
+const isMacro = new RegExp(`^${MACROS}\\.(?!\\w+${onceSuffix}\\()`)
 const maxText = 2_000_000
 export const build = (
   compiler: Compiler,
@@ -14,8 +17,9 @@ export const build = (
   plain: string,
   ...parts: readonly (Expression | undefined)[]
 ): Expression => {
-  // A macro repeats its arguments; heavy ones are bound first.
-  const bind = plain.startsWith(`${MACROS}.`) && parts.some((part) => (part?.weight ?? 1) > lightWeight)
+  // A macro repeats its arguments; heavy ones are bound first, and what gives another value each time.
+  const isHeavy = parts.some((part) => (part?.weight ?? 1) > lightWeight)
+  const bind = isMacro.test(plain) && (isHeavy || hasVolatile(plain))
   const sql = bind ? plain.replace('(', `${onceSuffix}(`) : plain
   const e: Expression = { sql, type, pos, weight: 1 }
   let weight = 0

@@ -2,7 +2,7 @@
 import type { Compiler, Expression } from '../compile/compiler.ts'
 import { instantOf, zoneSql } from '../compile/dates.ts'
 import { type ScalarFunction, literalText, many } from './signature.ts'
-import { DATE, FLOAT64, INT64, STRING, text } from '../types.ts'
+import { bignumericScale, DATE, FLOAT64, INT64, STRING, text } from '../types.ts'
 
 export type Temporal = 'DATE' | 'TIME' | 'DATETIME' | 'TIMESTAMP'
 const dateElements = new Set('Y m d b B h a A j y G V u w U W F D e Q'.split(' '))
@@ -175,6 +175,23 @@ export const parser = (kind: Temporal, safe = false): ScalarFunction => ({
     return compiler.build(ast.pos, { k: kind }, sql, source)
   },
 })
+/** A decimal with so many digits behind the point, rounded half away from zero, the sign kept: never by way of a double. */
+const decimalText = (
+  sql: string,
+  type: 'NUMERIC' | 'BIGNUMERIC',
+  digits: number,
+  flag: string,
+  width: number,
+): string => {
+  const scale = type === 'NUMERIC' ? 9 : bignumericScale
+  const rounded = `CAST(round(abs(_n), ${Math.min(digits, scale)}) AS VARCHAR)`
+  const number = digits <= scale ? rounded : `${rounded} || repeat('0', ${digits - scale})`
+  const sign = `CASE WHEN _n < 0 THEN '-' ELSE '' END`
+  const room = `${width} - CASE WHEN _n < 0 THEN 1 ELSE 0 END`
+  const padded = flag === '0' ? `lpad(${number}, CAST(greatest(length(${number}), ${room}) AS INTEGER), '0')` : number
+  const once = `list_extract(list_transform([${sql}], lambda _n: ${sign} || ${padded}), 1)`
+  return flag === '0' || width === 0 ? once : `printf('%${flag}${width}s', ${once})`
+}
 /** printf-like FORMAT with a literal format. */
 export const formatFunction: ScalarFunction = {
   min: 1,
@@ -212,6 +229,8 @@ export const formatFunction: ScalarFunction = {
       } else if (letter === 's' && comma === undefined && precision === undefined && flag !== '0') {
         e = compiler.coerce(e, STRING, 'FORMAT %s')
         out.push(width === '' ? e.sql : `printf('${shape}s', ${e.sql})`)
+      } else if (letter === 'f' && comma === undefined && (e.type.k === 'NUMERIC' || e.type.k === 'BIGNUMERIC')) {
+        out.push(decimalText(e.sql, e.type.k, Number(precision ?? 6), flag, Number(width)))
       } else if (letter === 'f' && comma === undefined) {
         e = compiler.coerce(e, FLOAT64, 'FORMAT %f')
         out.push(
@@ -221,7 +240,7 @@ export const formatFunction: ScalarFunction = {
         letter === 't' &&
         shape === '%' &&
         comma === undefined &&
-        ['STRING', 'INT64', 'BOOL', 'DATE', 'TIMESTAMP', 'DATETIME'].includes(e.type.k)
+        ['STRING', 'INT64', 'NUMERIC', 'BIGNUMERIC', 'BOOL', 'DATE', 'TIMESTAMP', 'DATETIME'].includes(e.type.k)
       ) {
         out.push(`coalesce(${compiler.cast(e, STRING, false).sql}, 'NULL')`)
       } else throw compiler.unsupported(ast.pos, `Format element ${spec[0]} in FORMAT`)

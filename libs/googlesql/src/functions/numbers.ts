@@ -1,5 +1,6 @@
 /** Numeric functions. */
 import { isNumber } from '../compile/compiler.ts'
+import { volatileCall } from '../compile/volatile.ts'
 import { type ScalarFunction, double, noMatch, numeric, simple } from './signature.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BOOL, FLOAT64, INT64, NUMERIC, duckdbTypeOf, typeName } from '../types.ts'
@@ -132,5 +133,9 @@ export const numberFunctions = {
   MOD: wholeDivision('modulo'),
   SAFE_DIVIDE: safeDivide,
   IEEE_DIVIDE: double((x, y) => `(${x} / ${y})`, 2),
-  RAND: simple([], FLOAT64, () => 'random()'),
+  RAND: {
+    min: 0,
+    max: 0,
+    gen: ({ compiler, ast }) => volatileCall(compiler, ast.pos, FLOAT64, (call) => call, 'random'),
+  },
 } satisfies Record<string, ScalarFunction>

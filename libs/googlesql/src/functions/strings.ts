@@ -1,5 +1,6 @@
 /** Text, regular expressions and bytes. */
 import { concatenate } from '../compile/operators.ts'
+import { volatileCall } from '../compile/volatile.ts'
 
 import { formatFunction } from './formats.ts'
 import { type ScalarFunction, type TypeOf, literalText, many, noMatch, simple } from './signature.ts'
@@ -113,7 +114,11 @@ export const stringFunctions = {
   ASCII: textFn([STRING], INT64, (x) => `CAST(ascii(${x}) AS BIGINT)`),
   CHR: textFn([INT64], STRING, (x) => `chr(CAST(${x} AS INTEGER))`),
   FORMAT: formatFunction,
-  GENERATE_UUID: simple([], STRING, () => 'CAST(uuid() AS VARCHAR)'),
+  GENERATE_UUID: {
+    min: 0,
+    max: 0,
+    gen: ({ compiler, ast }) => volatileCall(compiler, ast.pos, STRING, (call) => `CAST(${call} AS VARCHAR)`, 'uuid'),
+  },
   TO_HEX: simple([BYTES], STRING, (x) => `lower(hex(${x}))`),
   FROM_HEX: simple([STRING], BYTES, (x) => `unhex(${x})`),
   TO_BASE64: simple([BYTES], STRING, (x) => `to_base64(${x})`),

@@ -1,0 +1,63 @@
+/** FORMAT of decimals, with the answers of Google's own engine, and calls whose value is another each time. */
+import { runCases } from './cases.ts'
+
+describe('FORMAT of NUMERIC and BIGNUMERIC', () => {
+  runCases([
+    [
+      'keeps every digit',
+      "SELECT FORMAT('%.9f', NUMERIC '12345678901234567.123456789')",
+      [['12345678901234567.123456789']],
+    ],
+    [
+      'rounds half away from zero',
+      "SELECT FORMAT('%.1f', NUMERIC '0.25'), FORMAT('%.2f', NUMERIC '-0.005'), FORMAT('%.2f', BIGNUMERIC '0.125')",
+      [['0.3', '-0.01', '0.13']],
+    ],
+    [
+      'keeps the sign of what is rounded to zero',
+      "SELECT FORMAT('%.1f', NUMERIC '-0.04'), FORMAT('%.0f', NUMERIC '-0.4'), FORMAT('%.1f', NUMERIC '0')",
+      [['-0.0', '-0', '0.0']],
+    ],
+    [
+      'has six digits without a precision, and as many as are asked for',
+      "SELECT FORMAT('%f', NUMERIC '1.5'), FORMAT('%.12f', NUMERIC '-1.5')",
+      [['1.500000', '-1.500000000000']],
+    ],
+    [
+      'grows over the largest number',
+      "SELECT FORMAT('%.0f', NUMERIC '99999999999999999999999999999.9')",
+      [['100000000000000000000000000000']],
+    ],
+    [
+      'fills the width, with zeros behind the sign',
+      "SELECT FORMAT('%8.2f|%-8.2f|%08.2f|%03.1f', NUMERIC '-1.555', NUMERIC '1.555', NUMERIC '-1.555', NUMERIC '123')",
+      [['   -1.56|1.56    |-0001.56|123.0']],
+    ],
+    ['is NULL of NULL', "SELECT FORMAT('%.2f', CAST(NULL AS NUMERIC))", [[null]]],
+    ['writes %t as CAST does', "SELECT FORMAT('%t', NUMERIC '1.50')", [['1.5']]],
+    ['refuses groups of digits by name', `SELECT FORMAT("%'.2f", NUMERIC '1')`, /QUERY_UNSUPPORTED: .*%'\.2f/],
+  ])
+})
+
+describe('RAND and GENERATE_UUID', () => {
+  const thousand = 'FROM UNNEST(GENERATE_ARRAY(1, 1000)) AS n'
+  runCases([
+    ['are refused where a BETWEEN would repeat them', 'SELECT RAND() BETWEEN 0.25 AND 0.5', /QUERY_UNSUPPORTED: RAND/],
+    ['are refused where an IN would', 'SELECT RAND() IN (0.25, 0.5)', /QUERY_UNSUPPORTED: RAND/],
+    [
+      'have a value for each call of a statement',
+      `SELECT COUNT(DISTINCT GENERATE_UUID()), COUNTIF(RAND() = RAND()) ${thousand}`,
+      [['1000', '0']],
+    ],
+    [
+      'are the same value behind their alias',
+      `SELECT COUNTIF(r BETWEEN 0.25 AND 0.5 AND NOT (r >= 0.25 AND r <= 0.5)) FROM (SELECT RAND() AS r ${thousand})`,
+      [['0']],
+    ],
+    [
+      'are one value in a macro that reads its argument more than once',
+      `SELECT COUNTIF(x NOT IN ('a', 'b')) FROM (SELECT LEFT(IF(RAND() < 0.5, 'a1', 'b1'), 1) AS x ${thousand})`,
+      [['0']],
+    ],
+  ])
+})
