@@ -112,7 +112,10 @@ const showTable = async (
     `  ${bold(`${tenant}.${table}`)}  ${String(sum?.['n'])} rows, ${money(Number(sum?.['total']))} in ${provider}`,
   )
   const largest = Math.max(...rows.map((row) => Number(row['cost'])), 0.01)
-  const bar = (value: number) => '█'.repeat(Math.max(value > 0 ? 1 : 0, Math.round((value / largest) * 32))).padEnd(32)
+  const bar = (value: number) => {
+    const length = Math.max(value > 0 ? 1 : 0, Math.round((value / largest) * 32))
+    return '█'.repeat(length).padEnd(32)
+  }
   for (const row of rows) {
     const value = Number(row['cost'])
     console.log(`    ${String(row['label']).slice(0, 28).padEnd(28)} ${green(bar(value))} ${money(value).padStart(12)}`)

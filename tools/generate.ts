@@ -32,7 +32,8 @@ const eventTypes = async (): Promise<string> => {
     unreachableDefinitions: false,
     $refOptions: { resolve: { file: { order: 1 } } },
   })
-  return `// Generated from schemas/events by \`npm run generate\`; do not edit.\n${text.replaceAll('\n  [k: string]: unknown\n}', '\n}')}`
+  const closed = text.replaceAll('\n  [k: string]: unknown\n}', '\n}')
+  return `// Generated from schemas/events by \`npm run generate\`; do not edit.\n${closed}`
 }
 
 const errorTypes = (): string => {
@@ -41,10 +42,18 @@ const errorTypes = (): string => {
     { http_status: number; retryable: boolean; meaning: string; what_to_do: string }
   >
   const lines = Object.entries(errors).map(
-    ([code, e]) =>
-      `  ${code}: { http_status: ${e.http_status}, retryable: ${e.retryable}, meaning: ${JSON.stringify(e.meaning)}, what_to_do: ${JSON.stringify(e.what_to_do)} },`,
+    ([code, { http_status, retryable, meaning, what_to_do }]) =>
+      `  ${code}: { http_status: ${http_status}, retryable: ${retryable}, ` +
+      `meaning: ${JSON.stringify(meaning)}, what_to_do: ${JSON.stringify(what_to_do)} },`,
   )
-  return `// Generated from schemas/errors.json by \`npm run generate\`; do not edit.\n/* eslint-disable */\nexport const errors = {\n${lines.join('\n')}\n} as const\n`
+  return [
+    '// Generated from schemas/errors.json by `npm run generate`; do not edit.',
+    '/* eslint-disable */',
+    'export const errors = {',
+    ...lines,
+    '} as const',
+    '',
+  ].join('\n')
 }
 
 const openapiText = (): string =>

@@ -212,7 +212,8 @@ const makePipeline = (name: string): string[] => {
   const path = name.replace(/\.ya?ml$/, '')
   if (!isName('pipeline', path))
     throw new UsageError(
-      `expected <provider>/<domain>/<name> of a-z, 0-9 and _, such as custom/examples/mine, got ${JSON.stringify(name.slice(0, 80))}`,
+      'expected <provider>/<domain>/<name> of a-z, 0-9 and _, such as custom/examples/mine, ' +
+        `got ${JSON.stringify(name.slice(0, 80))}`,
     )
   if (isSystemPipeline(path))
     throw new UsageError(`expected a pipeline of tenants, got ${path}: setup/ is of the platform itself`)

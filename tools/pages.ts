@@ -62,7 +62,8 @@ export const envExample = (): string => {
     return `# ${description}; expected ${expected}\n# ${name}=${usual}\n`
   })
   return (
-    '# Settings of npm start, npm run dev and npm run local-cloud: copy to .env and take away the sign before a name.\n' +
+    '# Settings of npm start, npm run dev and npm run local-cloud: ' +
+    'copy to .env and take away the sign before a name.\n' +
     `# The environment itself comes first. Made by npm run generate; do not edit.\n\n${lines.join('\n')}`
   )
 }
@@ -105,10 +106,10 @@ ${meaning}.
   return `<!-- Made from schemas/errors.json by npm run generate; do not edit. -->
 # Error codes
 
-Every failure has one of these codes: in an answer of the API (\`code\`, and in \`type\` as a URN), in a run and its steps (\`error_code\`), in a mail about
-them, in a dead letter, in the log. A code does not change; the message beside it says where, what was expected and what came, and each
-section ends with one such message. *Retried automatically*: a step by its \`retry_policy\`, a message by Pub/Sub; of an answer of the API,
-that the same request may be sent again.
+Every failure has one of these codes: in an answer of the API (\`code\`, and in \`type\` as a URN), in a run and its
+steps (\`error_code\`), in a mail about them, in a dead letter, in the log. A code does not change; the message beside
+it says where, what was expected and what came, and each section ends with one such message. *Retried automatically*:
+a step by its \`retry_policy\`, a message by Pub/Sub; of an answer of the API, that the same request may be sent again.
 
 ${sections.join('\n')}`
 }

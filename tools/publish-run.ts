@@ -67,20 +67,22 @@ export const runIdOf = (tenant_id: string, idempotency_key: string): string => {
   const bits = [...createHash('sha256').update(`${tenant_id}\u001f${idempotency_key}`).digest()]
     .map((byte) => byte.toString(2).padStart(8, '0'))
     .join('')
-  return `r_${Array.from({ length: 26 }, (_, index) => alphabet.charAt(Number.parseInt(bits.slice(index * 5, index * 5 + 5), 2))).join('')}`
+  const letterOf = (index: number) => alphabet.charAt(Number.parseInt(bits.slice(index * 5, index * 5 + 5), 2))
+  return `r_${Array.from({ length: 26 }, (_, index) => letterOf(index)).join('')}`
 }
 
 class UsageError extends Error {}
 
-const usage = `npm run publish-run -- --tenant T --pipeline P [--param k=v ...] [--idempotency-key K] [--key-file PEM --kid ID]
+const usage = `npm run publish-run -- --tenant T --pipeline P [--param k=v ...] [--idempotency-key K]
+                       [--key-file PEM --kid ID]
   --tenant           tenant id, such as acme_corp
   --pipeline         such as gcp/cost/billing
   --param            parameter of the run; may be repeated
   --idempotency-key  the same key again is the same run; default a new one
-  --key-file, --kid  Ed25519 private key (PKCS8, PEM) and the id under which its public key is registered; against a local
-                     platform they may be left out: a key is made in the data folder and registered
-Environment: PUBSUB_EMULATOR_HOST (default 127.0.0.1:8085) or RUNTIME=gcp, GCP_PROJECT_ID, API_URL (default http://127.0.0.1:8000),
-             CONVERGENCE_DATA_DIR`
+  --key-file, --kid  Ed25519 private key (PKCS8, PEM) and the id under which its public key is registered; against
+                     a local platform they may be left out: a key is made in the data folder and registered
+Environment: PUBSUB_EMULATOR_HOST (default 127.0.0.1:8085) or RUNTIME=gcp, GCP_PROJECT_ID,
+             API_URL (default http://127.0.0.1:8000), CONVERGENCE_DATA_DIR`
 
 /** A key of this machine, registered at the platform that runs on it. */
 const localKey = async (
@@ -110,10 +112,8 @@ const localKey = async (
       public_key: createPublicKey(key).export({ type: 'spki', format: 'der' }).toString('base64'),
     }),
   }).catch((error: unknown) => {
-    throw new UsageError(
-      `${api_url} does not answer (${error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)}): ` +
-        `is the platform running, is API_URL right?`,
-    )
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error)
+    throw new UsageError(`${api_url} does not answer (${cause}): ` + `is the platform running, is API_URL right?`)
   })
   if (!answer.ok)
     throw new UsageError(

@@ -5,8 +5,9 @@ import { runCommand, UsageError } from './command.ts'
 import { loadEnvFile } from './settings.ts'
 
 const help = `
-Starts one service in a process of its own, until a signal: ${serviceNames.join(', ')}. It finds the local cloud, or with
-RUNTIME=gcp Google Cloud, by the environment and by .env; services/NAME/README.md lists its settings.
+Starts one service in a process of its own, until a signal: ${serviceNames.join(', ')}.
+It finds the local cloud, or with RUNTIME=gcp Google Cloud, by the environment and by .env; services/NAME/README.md
+lists its settings.
 `
 
 await runCommand({ name: 'npm run service', synopsis: 'NAME', help, positionals: true }, async (_, [name, ...more]) => {

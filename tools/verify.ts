@@ -111,7 +111,7 @@ await runCommand({ name: 'npm run verify', help }, async () => {
   if (faults.length > 0) process.exitCode = 1
   else
     console.log(
-      'verify: generated files, pipelines, links, lock file, pins, manifests of every overlay, image and compose file ' +
-        'are in order',
+      'verify: generated files, pipelines, links, lock file, pins, manifests of every overlay, image and compose ' +
+        'file are in order',
     )
 })

@@ -30,9 +30,9 @@ const median = (values: readonly number[]) => quantile(values, 0.5)
 const record = (name: string, unit: string, goal: string, values: number[]) => {
   figures.push({ name, unit, goal, values })
   const show = (value: number) => (value >= 100 ? value.toFixed(0) : value.toFixed(2))
-  console.log(
-    `${name.padEnd(46)} ${show(median(values)).padStart(10)} ${unit.padEnd(8)} ${`(${show(Math.min(...values))} to ${show(Math.max(...values))}, n=${values.length})`.padEnd(32)} goal ${goal}`,
-  )
+  const spread = `(${show(Math.min(...values))} to ${show(Math.max(...values))}, n=${values.length})`
+  const middle = show(median(values)).padStart(10)
+  console.log(`${name.padEnd(46)} ${middle} ${unit.padEnd(8)} ${spread.padEnd(32)} goal ${goal}`)
 }
 const rounds = Number(process.env['BENCH_ROUNDS'] ?? 3)
 

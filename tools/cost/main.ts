@@ -1,9 +1,7 @@
 /**
  * `npm run cost`: what a month on Google Cloud costs for 1,000, 100,000 and 10 million runs, from what was counted
- * (usage.json, by
- * measure.ts), Google's prices (prices.ts) and the assumptions below. `-- --write` puts it into docs/DEPLOYMENT.md; a
- * test
- * compares.
+ * (usage.json, by measure.ts), Google's prices (prices.ts) and the assumptions below. `-- --write` puts it into
+ * docs/DEPLOYMENT.md; a test compares.
  */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -173,7 +171,20 @@ export const section = (usages: readonly Usage[]): string => {
   const head = ['', ...months.map(({ runs }) => `${runs.toLocaleString('en-US')} runs`)]
   const per = (count: number) => rate(count / usage.runs)
   const messages = Object.values(usage.messages)
-  return `Made by \`npm run cost -- --write\` from what was counted, prices read on ${readOn} and the assumptions below. A run is one of \`gcp/cost/billing\`: one
+  const perRun = {
+    messages: per(messages.reduce((sum, { count }) => sum + count, 0)),
+    bytes: per(messages.reduce((sum, { bytes }) => sum + bytes, 0)),
+    commits: per(countOf(usage, /INSERT INTO tenants\.run_ledger/)),
+    loads: per(countOf(usage, /^query job: (replace|MERGE|INSERT INTO (?!tenants))/)),
+    dryRuns: per(countOf(usage, /^dry run/)),
+    appends: per(countOf(usage, /insertAll/)),
+    rowBytes: per(usage.row_bytes),
+    reads: per(countOf(usage, /^GET/)),
+  }
+  const idle = usageOf(usages, 'none, ten minutes')
+  const queriesAMinute = rate(countOf(idle, /^query/) / idle.runs)
+  return `Made by \`npm run cost -- --write\` from what was counted, prices read on ${readOn} and the assumptions \
+below. A run is one of \`gcp/cost/billing\`: one
 step, one day of one tenant. US dollars a month.
 
 ${table(head, [
@@ -187,13 +198,21 @@ ${table(head, [
   row('per 1,000 runs', ({ total, runs }) => dollars((total / runs) * 1000)),
 ])}
 
-Counted for one run, nothing else going on (\`node tools/cost/measure.ts\`, the platform as processes with Google's clients; ${usage.runs} runs): ${per(messages.reduce((sum, { count }) => sum + count, 0))} messages
-of together ${per(messages.reduce((sum, { bytes }) => sum + bytes, 0))} bytes (a message carries the compiled pipeline), ${per(countOf(usage, /INSERT INTO tenants\.run_ledger/))} commits of the ledger, ${per(countOf(usage, /^query job: (replace|MERGE|INSERT INTO (?!tenants))/))} job that loads, ${per(countOf(usage, /^dry run/))} dry runs
-(free), ${per(countOf(usage, /insertAll/))} appends of rows (${per(usage.row_bytes)} bytes), ${per(countOf(usage, /^GET/))} other requests (free). A quiet minute: ${rate(countOf(usageOf(usages, 'none, ten minutes'), /^query/) / usageOf(usages, 'none, ten minutes').runs)} queries.
+Counted for one run, nothing else going on (\`node tools/cost/measure.ts\`, the platform as processes with Google's \
+clients; ${usage.runs} runs): ${perRun.messages} messages
+of together ${perRun.bytes} bytes (a message carries the compiled pipeline), ${perRun.commits} commits of the \
+ledger, ${perRun.loads} job that loads, ${perRun.dryRuns} dry runs
+(free), ${perRun.appends} appends of rows (${perRun.rowBytes} bytes), ${perRun.reads} other requests (free). A \
+quiet minute: ${queriesAMinute} queries.
 
-Assumed: ${a.auth_replicas} replicas of auth; ${a.commit_seconds} s for a commit of the ledger; a peak of ${a.peak} times the mean; ${a.step_seconds} s for a step; ${a.steps_per_pod} steps in hand per executor pod, at most ${a.most_executor_pods} pods;
-${a.pod_cpu} vCPU and ${a.pod_gib} GiB per pod, ${a.other_pods} pods beside the executors; one run in ${1 / a.looks_per_run} looked up in the tables (${a.queries_per_look} queries of two tables each); ${Math.round(a.export_bytes / 2 ** 20)} MiB of export read per
-run; ${a.key_versions} key versions, ${a.kms_operations_per_run} KMS operation per run. Not in it: the tenants' own tables and queries, logs (50 GiB a month are free), the load balancer, traffic out of Google Cloud.
+Assumed: ${a.auth_replicas} replicas of auth; ${a.commit_seconds} s for a commit of the ledger; a peak of ${a.peak} \
+times the mean; ${a.step_seconds} s for a step; ${a.steps_per_pod} steps in hand per executor pod, at most \
+${a.most_executor_pods} pods;
+${a.pod_cpu} vCPU and ${a.pod_gib} GiB per pod, ${a.other_pods} pods beside the executors; one run in \
+${1 / a.looks_per_run} looked up in the tables (${a.queries_per_look} queries of two tables each); \
+${Math.round(a.export_bytes / 2 ** 20)} MiB of export read per
+run; ${a.key_versions} key versions, ${a.kms_operations_per_run} KMS operation per run. Not in it: the tenants' own \
+tables and queries, logs (50 GiB a month are free), the load balancer, traffic out of Google Cloud.
 
 ### What binds first
 
@@ -224,14 +243,23 @@ ${table(
   ],
 )}
 
-1. **BigQuery requests** of the executor's identity bind first, if one method takes more than its share: jobs are asked for with a long poll, so one step makes few. Ask Google for more
+1. **BigQuery requests** of the executor's identity bind first, if one method takes more than its share: jobs are \
+asked for with a long poll, so one step makes few. Ask Google for more
    before the peak reaches half of the limit; it is a quota, not a system limit.
-2. **Steps in hand**: at 10 million runs a month the peak has ${rate(months[2]?.peak_steps ?? 0)} steps waiting for BigQuery and ${a.most_executor_pods} pods hold ${a.steps_per_pod * a.most_executor_pods}; what is over waits in Pub/Sub and is late, not lost. A step that
-   waits costs a pod next to nothing; of deliveries that are loaded through the scratch folder a pod takes four at a time.
-3. **One table, ${limits.table_jobs.value.toLocaleString('en-US')} jobs a day** that write a partition: a tenant's table takes as many day loads a day. A backfill of more days than that is spread over days by the tenant's daily limit.
-4. **The ledger** cannot bind by its number of commits, since they are made one after the other and take all that waits; its delay does: ${a.commit_seconds} s for an admission. INSERT
-   statements beyond the first ${limits.insert_at_once.value.toLocaleString('en-US')} of a day run ten at a time, which one writer does not reach. A start of the scheduler reads the newest snapshot, the rows behind it, about
-   20,000, and of the runs of the last 200 days some 100 bytes each; the memory that they take, 50 MB a million runs, is what binds a single ledger in the end.
+2. **Steps in hand**: at 10 million runs a month the peak has ${rate(months[2]?.peak_steps ?? 0)} steps waiting for \
+BigQuery and ${a.most_executor_pods} pods hold ${a.steps_per_pod * a.most_executor_pods}; what is over waits in \
+Pub/Sub and is late, not lost. A step that
+   waits costs a pod next to nothing; of deliveries that are loaded through the scratch folder a pod takes four at \
+a time.
+3. **One table, ${limits.table_jobs.value.toLocaleString('en-US')} jobs a day** that write a partition: a tenant's \
+table takes as many day loads a day. A backfill of more days than that is spread over days by the tenant's daily \
+limit.
+4. **The ledger** cannot bind by its number of commits, since they are made one after the other and take all that \
+waits; its delay does: ${a.commit_seconds} s for an admission. INSERT
+   statements beyond the first ${limits.insert_at_once.value.toLocaleString('en-US')} of a day run ten at a time, \
+which one writer does not reach. A start of the scheduler reads the newest snapshot, the rows behind it, about
+   20,000, and of the runs of the last 200 days some 100 bytes each; the memory that they take, 50 MB a million \
+runs, is what binds a single ledger in the end.
 
 ### Sources
 

@@ -60,9 +60,13 @@ const kindOf = (method: string, url: string, body: string): string => {
     ]
       .sort()
       .join(', ')
-    return `${what}: ${written ?? `${configuration?.query?.destinationTable === undefined ? '' : 'replace a partition, '}SELECT FROM ${read}`}`
+    const replaced = configuration?.query?.destinationTable === undefined ? '' : 'replace a partition, '
+    return `${what}: ${written ?? `${replaced}SELECT FROM ${read}`}`
   }
-  return `${method} ${path.replace(/^\/(jobs|queries)\/[^/]+/, '/$1/{id}').replace(/^\/datasets\/acme_corp/, '/datasets/{tenant}')}`
+  const general = path
+    .replace(/^\/(jobs|queries)\/[^/]+/, '/$1/{id}')
+    .replace(/^\/datasets\/acme_corp/, '/datasets/{tenant}')
+  return `${method} ${general}`
 }
 
 const countingProxy = async (target: URL, count: (kind: string, bytes: number) => void) => {

@@ -77,7 +77,8 @@ export const topologyFaults = (platform: readonly RenderedObject[]): string[] =>
     grants()
       .map(
         ({ resource, role, member, condition }) =>
-          `${member.split('/').at(-1) ?? ''} has ${role} on ${resource.kind} ${resource.name}${condition === undefined ? '' : ` where ${conditions[condition].expression}`}`,
+          `${member.split('/').at(-1) ?? ''} has ${role} on ${resource.kind} ${resource.name}` +
+          (condition === undefined ? '' : ` where ${conditions[condition].expression}`),
       )
       .map(neutral),
     of('IAMPolicyMember').map(({ spec }) => {
@@ -87,8 +88,10 @@ export const topologyFaults = (platform: readonly RenderedObject[]): string[] =>
         resourceRef: { kind: string; name?: string; external?: string }
         condition?: { expression: string }
       }
+      const name = resourceRef.name ?? resourceRef.external?.split('/').at(-1) ?? ''
       return neutral(
-        `${member.split('/').at(-1) ?? ''} has ${role} on ${resourceRef.kind} ${resourceRef.name ?? resourceRef.external?.split('/').at(-1) ?? ''}${condition === undefined ? '' : ` where ${condition.expression}`}`,
+        `${member.split('/').at(-1) ?? ''} has ${role} on ${resourceRef.kind} ${name}` +
+          (condition === undefined ? '' : ` where ${condition.expression}`),
       )
     }),
   )
@@ -158,7 +161,8 @@ export const skaffoldFaults = (text: string): string[] => {
           faults.push(`skaffold.yaml ${name}: ${image}: expected Dockerfile with target service or local`)
         if ((serviceNames as readonly string[]).includes(image) && docker?.buildArgs?.SERVICE !== image)
           faults.push(
-            `skaffold.yaml ${name}: ${image}: buildArgs.SERVICE: expected ${image}, got ${docker?.buildArgs?.SERVICE ?? 'nothing'}`,
+            `skaffold.yaml ${name}: ${image}: buildArgs.SERVICE: expected ${image}, ` +
+              `got ${docker?.buildArgs?.SERVICE ?? 'nothing'}`,
           )
       }
     }

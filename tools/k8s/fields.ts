@@ -19,12 +19,24 @@ const packages = [
   '@kubernetes-models/external-secrets',
 ]
 
+const labels = '{ matchLabels: Record<string, string> }'
+/** All in one line: a fault is found by the line of its object. */
+const objectOf = (...spec: string[]): string =>
+  `{ apiVersion: string; kind: string; metadata: Metadata; spec: { ${spec.join('; ')} } }`
+
 /** Kinds without a published type: the fields that are used here, after their reference pages. */
 const own: Readonly<Record<string, string>> = {
   // cloud.google.com/kubernetes-engine/docs/how-to/fqdn-network-policies
-  'networking.gke.io/v1alpha1/FQDNNetworkPolicy': `{ apiVersion: string; kind: string; metadata: Metadata; spec: { podSelector: { matchLabels: Record<string, string> }; egress: { matches: ({ name: string } | { pattern: string })[]; ports?: { protocol: 'TCP' | 'UDP'; port: number }[] }[] } }`,
+  'networking.gke.io/v1alpha1/FQDNNetworkPolicy': objectOf(
+    `podSelector: ${labels}`,
+    'egress: { matches: ({ name: string } | { pattern: string })[]; ' +
+      "ports?: { protocol: 'TCP' | 'UDP'; port: number }[] }[]",
+  ),
   // github.com/GoogleCloudPlatform/prometheus-engine, doc/api.md
-  'monitoring.googleapis.com/v1/PodMonitoring': `{ apiVersion: string; kind: string; metadata: Metadata; spec: { selector: { matchLabels: Record<string, string> }; endpoints: { port: string | number; path?: string; interval: string; timeout?: string }[] } }`,
+  'monitoring.googleapis.com/v1/PodMonitoring': objectOf(
+    `selector: ${labels}`,
+    'endpoints: { port: string | number; path?: string; interval: string; timeout?: string }[]',
+  ),
 }
 /** Newer versions with the fields of an older one that a type is published for. */
 const same: Readonly<Record<string, string>> = { 'external-secrets.io/v1': 'external-secrets.io/v1beta1' }
@@ -48,7 +60,8 @@ export const nameOf = ({ overlay }: Pick<Rendered, 'overlay'>, { kind, metadata 
 export const fieldFaults = async (rendered: readonly Rendered[]): Promise<string[]> => {
   const faults: string[] = []
   const lines = [
-    'type Metadata = { name: string; namespace?: string; labels?: Record<string, string>; annotations?: Record<string, string> }',
+    'type Metadata = { name: string; namespace?: string; ' +
+      'labels?: Record<string, string>; annotations?: Record<string, string> }',
   ]
   const places: string[] = ['']
   const seen = new Set<string>()
@@ -65,7 +78,8 @@ export const fieldFaults = async (rendered: readonly Rendered[]): Promise<string
         own[`${apiVersion}/${kind}`] ??
         (model === undefined
           ? undefined
-          : `Omit<import(${JSON.stringify(`${model}.js`)}).I${kind}, 'apiVersion' | 'kind'> & { apiVersion: string; kind: string }`)
+          : `Omit<import(${JSON.stringify(`${model}.js`)}).I${kind}, 'apiVersion' | 'kind'> & ` +
+            '{ apiVersion: string; kind: string }')
       if (type === undefined) {
         faults.push(`${where}: ${apiVersion} ${kind} is not known; add its fields to tools/k8s/fields.ts`)
         continue
@@ -113,14 +127,10 @@ export const fieldFaults = async (rendered: readonly Rendered[]): Promise<string
       if (typeof message === 'string') return message
       return message.next?.[0] === undefined ? message.messageText : last(message.next[0])
     }
-    faults.push(
-      `${places[line] ?? ''}: ${last(diagnostic.messageText)
-        .replaceAll(/import\("[^"]*"\)\./g, '')
-        .slice(
-          0,
-          400,
-        )} (at ${source.slice(diagnostic.start ?? 0, (diagnostic.start ?? 0) + (diagnostic.length ?? 0)).slice(0, 80)})`,
-    )
+    const { start = 0, length = 0 } = diagnostic
+    const message = last(diagnostic.messageText).replaceAll(/import\("[^"]*"\)\./g, '')
+    const at = source.slice(start, start + Math.min(length, 80))
+    faults.push(`${places[line] ?? ''}: ${message.slice(0, 400)} (at ${at})`)
   }
   return faults
 }

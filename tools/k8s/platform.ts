@@ -28,7 +28,8 @@ export const placeholders = { project: 'PROJECT_ID', number: 'PROJECT_NUMBER' } 
 const namespace = 'convergence'
 /** Identity of a service: a Kubernetes service account of the cluster's workload identity pool, without any key. */
 export const principal = (service: ServiceName): string =>
-  `principal://iam.googleapis.com/projects/${placeholders.number}/locations/global/workloadIdentityPools/${placeholders.project}.svc.id.goog/subject/ns/${namespace}/sa/${service}`
+  `principal://iam.googleapis.com/projects/${placeholders.number}/locations/global/workloadIdentityPools/` +
+  `${placeholders.project}.svc.id.goog/subject/ns/${namespace}/sa/${service}`
 /** Pub/Sub itself, which forwards dead letters. */
 export const pubsubAgent = `serviceAccount:service-${placeholders.number}@gcp-sa-pubsub.iam.gserviceaccount.com`
 
@@ -42,7 +43,8 @@ export interface Grant {
   condition?: keyof typeof conditions
 }
 
-const central = `resource.name == "projects/${placeholders.project}/datasets/tenants" || resource.name.startsWith("projects/${placeholders.project}/datasets/tenants/")`
+const tenantsDataset = `projects/${placeholders.project}/datasets/tenants`
+const central = `resource.name == "${tenantsDataset}" || resource.name.startsWith("${tenantsDataset}/")`
 /**
  * Config Connector cannot grant on a dataset (it has no IAM for BigQueryDataset), so these are grants on the project
  * that end at one.
@@ -54,6 +56,17 @@ export const conditions = {
 
 const short = (text: string): string => text.replaceAll(/[^a-z0-9]+/g, '-')
 const memberName = (member: string): string => (member === pubsubAgent ? 'pubsub' : (member.split('/').at(-1) ?? ''))
+
+const grantName = ({ resource: { kind, name }, role, member, condition }: Grant): string =>
+  [
+    kind === 'Project' ? 'project' : kind.toLowerCase().replace(/^(pubsub|kmscrypto|bigquery)/, ''),
+    kind === 'Project' ? '' : name,
+    role.split(/[./]/).at(-1) ?? '',
+    ...(condition === undefined ? [] : [condition]),
+    memberName(member),
+  ]
+    .join('-')
+    .toLowerCase()
 
 /**
  * Every grant, derived from the topology: nobody else may publish to an internal topic. Publishers outside are granted
@@ -147,6 +160,35 @@ const subscriptionOf = (name: string, topic: string, more: object): KubeObject =
   },
 })
 
+/** A grant for Config Connector. Its labels are what an overlay has to put its project into. */
+const grantObject = (grant: Grant): KubeObject => {
+  const { resource, role, member, condition } = grant
+  const { kind, name } = resource
+  return {
+    apiVersion: 'iam.cnrm.cloud.google.com/v1beta1',
+    kind: 'IAMPolicyMember',
+    metadata: {
+      name: short(grantName(grant)),
+      labels: {
+        member: member === pubsubAgent ? 'pubsub' : 'principal',
+        ...(kind === 'Project' ? { resource: 'project' } : {}),
+        ...(role.startsWith('projects/') ? { role: 'custom' } : {}),
+        ...(condition === undefined ? {} : { condition }),
+      },
+    },
+    spec: {
+      resourceRef: {
+        apiVersion: groups[kind],
+        kind,
+        ...(kind === 'Project' ? { external: `projects/${name}` } : { name }),
+      },
+      role,
+      member,
+      ...(condition === undefined ? {} : { condition: conditions[condition] }),
+    },
+  }
+}
+
 /** Files of k8s/platform/base, by name. */
 export const platformFiles = (): Record<string, KubeObject[]> => {
   const all = allSubscriptions()
@@ -187,32 +229,7 @@ export const platformFiles = (): Record<string, KubeObject[]> => {
           permissions: ['bigquery.tables.get', 'bigquery.tables.getData', 'bigquery.tables.updateData'],
         },
       },
-      ...grants().map(({ resource, role, member, condition }): KubeObject => ({
-        apiVersion: 'iam.cnrm.cloud.google.com/v1beta1',
-        kind: 'IAMPolicyMember',
-        metadata: {
-          name: short(
-            `${resource.kind === 'Project' ? 'project' : resource.kind.toLowerCase().replace(/^(pubsub|kmscrypto|bigquery)/, '')}-${resource.kind === 'Project' ? '' : resource.name}-${role.split(/[./]/).at(-1) ?? ''}-${condition === undefined ? '' : `${condition}-`}${memberName(member)}`.toLowerCase(),
-          ),
-          // What an overlay has to put its project into.
-          labels: {
-            member: member === pubsubAgent ? 'pubsub' : 'principal',
-            ...(resource.kind === 'Project' ? { resource: 'project' } : {}),
-            ...(role.startsWith('projects/') ? { role: 'custom' } : {}),
-            ...(condition === undefined ? {} : { condition }),
-          },
-        },
-        spec: {
-          resourceRef: {
-            apiVersion: groups[resource.kind],
-            kind: resource.kind,
-            ...(resource.kind === 'Project' ? { external: `projects/${resource.name}` } : { name: resource.name }),
-          },
-          role,
-          member,
-          ...(condition === undefined ? {} : { condition: conditions[condition] }),
-        },
-      })),
+      ...grants().map(grantObject),
     ],
     'kms.yaml': [
       { apiVersion: kms, kind: 'KMSKeyRing', metadata: { name: 'convergence' }, spec: { location: 'europe' } },
@@ -268,10 +285,12 @@ export const platformTexts = (): Record<string, string> => {
   )
   return {
     ...files,
-    'kustomization.yaml': `${head}apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n${Object.keys(
-      files,
-    )
-      .map((name) => `  - ${name}\n`)
-      .join('')}`,
+    'kustomization.yaml': [
+      `${head}apiVersion: kustomize.config.k8s.io/v1beta1`,
+      'kind: Kustomization',
+      'resources:',
+      ...Object.keys(files).map((name) => `  - ${name}`),
+      '',
+    ].join('\n'),
   }
 }

@@ -161,7 +161,8 @@ export const rules: Readonly<Record<string, Rule>> = {
       requests['ephemeral-storage'] !== undefined &&
       limits['ephemeral-storage'] !== undefined
       ? undefined
-      : `resources: expected cpu, memory (request = limit) and ephemeral-storage, got ${JSON.stringify(resources ?? {})}`
+      : 'resources: expected cpu, memory (request = limit) and ephemeral-storage, ' +
+          `got ${JSON.stringify(resources ?? {})}`
   }),
   'three probes, and life is not readiness': each(({ container: { startupProbe, livenessProbe, readinessProbe } }) => {
     if (startupProbe === undefined || livenessProbe === undefined || readinessProbe === undefined)
@@ -181,7 +182,8 @@ export const rules: Readonly<Record<string, Rule>> = {
       if (lifecycle?.preStop?.sleep?.seconds !== preStopSeconds)
         return `lifecycle.preStop.sleep: expected ${preStopSeconds} seconds`
       return own !== undefined && own !== terminationGracePeriodSeconds
-        ? `terminationGracePeriodSeconds: expected ${own}, as its main.ts counts with, got ${terminationGracePeriodSeconds}`
+        ? `terminationGracePeriodSeconds: expected ${own}, as its main.ts counts with, ` +
+            `got ${terminationGracePeriodSeconds}`
         : undefined
     },
   ),
@@ -231,7 +233,8 @@ export const rules: Readonly<Record<string, Rule>> = {
       ? undefined
       : 'topologySpreadConstraints: expected zone and hostname',
   ),
-  // Kubernetes refuses `matchLabelKeys` without a selector; with the selector of all, services would push each other away.
+  // Kubernetes refuses `matchLabelKeys` without a selector; with the selector of all, services would push each other
+  // away.
   'pods are spread among their own kind': each(({ labels, pod: { topologySpreadConstraints = [] } }) => {
     const own = labels['app.kubernetes.io/name'] ?? ''
     const other = topologySpreadConstraints.find(
@@ -357,7 +360,8 @@ export const rules: Readonly<Record<string, Rule>> = {
       .filter(({ metadata }) => metadata.labels?.['environment'] !== environment.name)
       .map(
         (object) =>
-          `${label(object)}: environment: expected ${environment.name}, got ${object.metadata.labels?.['environment'] ?? 'none'}`,
+          `${label(object)}: environment: expected ${environment.name}, ` +
+          `got ${object.metadata.labels?.['environment'] ?? 'none'}`,
       ),
   'ports have names': each(({ container: { ports = [] } }) =>
     ports.every(({ name }) => name !== undefined) ? undefined : 'ports: expected a name for each',
@@ -372,7 +376,8 @@ export const rules: Readonly<Record<string, Rule>> = {
       )
       .map(
         (object) =>
-          `${label(object)}: selector: expected labels of a Deployment, got ${JSON.stringify((object.spec as { selector: object }).selector)}`,
+          `${label(object)}: selector: expected labels of a Deployment, ` +
+          `got ${JSON.stringify((object.spec as { selector: object }).selector)}`,
       ),
   'what is referred to is there': (environment) =>
     workloads(environment).flatMap(({ name, pod, container }) => {
@@ -423,7 +428,8 @@ export const rules: Readonly<Record<string, Rule>> = {
         ...(expirationPolicy?.ttl === ''
           ? []
           : [
-              `${label(object)}: expirationPolicy.ttl: expected '', which is never; the default deletes an idle one after 31 days`,
+              `${label(object)}: expirationPolicy.ttl: expected '', which is never; ` +
+                'the default deletes an idle one after 31 days',
             ]),
         ...(object.metadata.name.endsWith('.dead') || topic !== undefined
           ? []
@@ -462,9 +468,10 @@ export const rules: Readonly<Record<string, Rule>> = {
   'members are identities of the cluster': (environment) =>
     of(environment, 'IAMPolicyMember').flatMap((object) => {
       const { member } = object.spec as { member: string }
-      return /^principal:\/\/iam\.googleapis\.com\/projects\/\d+\/locations\/global\/workloadIdentityPools\/[a-z][a-z0-9-]+\.svc\.id\.goog\/subject\/ns\/convergence\/sa\/[a-z]+$/.test(
-        member,
-      ) || /^serviceAccount:service-\d+@gcp-sa-pubsub\.iam\.gserviceaccount\.com$/.test(member)
+      const path = member.replace(/^principal:\/\/iam\.googleapis\.com\/projects\/\d+\/locations\/global\//, '')
+      const pool = /^workloadIdentityPools\/[a-z][a-z0-9-]+\.svc\.id\.goog\/subject\/ns\/convergence\/sa\/[a-z]+$/
+      return (path !== member && pool.test(path)) ||
+        /^serviceAccount:service-\d+@gcp-sa-pubsub\.iam\.gserviceaccount\.com$/.test(member)
         ? []
         : [`${label(object)}: member: expected a service's principal:// or Pub/Sub's own account, got ${member}`]
     }),
@@ -520,7 +527,8 @@ export const rules: Readonly<Record<string, Rule>> = {
       .filter(({ spec }) => (spec as { permissions: string[] }).permissions.includes('bigquery.jobs.delete'))
       .map(
         (object) =>
-          `${label(object)}: permissions: expected no bigquery.jobs.delete: a job's id is what makes an effect happen once`,
+          `${label(object)}: permissions: expected no bigquery.jobs.delete: ` +
+          "a job's id is what makes an effect happen once",
       ),
   ],
 }

@@ -53,9 +53,8 @@ export const render = (command: readonly string[], overlay: string): Promise<Ren
       const { stdout } = await promisify(execFile)(file, [...given, join(root, overlay)], {
         maxBuffer: 64 * 2 ** 20,
       }).catch((error: unknown) => {
-        throw new Error(
-          `${overlay}: ${((error as { stderr?: string }).stderr ?? String(error)).replaceAll(root, '').trim().slice(0, 1000)}`,
-        )
+        const said = (error as { stderr?: string }).stderr ?? String(error)
+        throw new Error(`${overlay}: ${said.replaceAll(root, '').trim().slice(0, 1000)}`)
       })
       return {
         overlay: relative('.', overlay),
@@ -91,10 +90,8 @@ export const writeGoldens = async (command: readonly string[]): Promise<void> =>
   await Promise.all(
     Object.entries(goldens).map(async ([name, overlay]) => {
       const { objects } = await render(command, overlay)
-      writeFileSync(
-        goldenFile(name),
-        `# What ${overlay} renders to, for review; npm run generate writes it.\n${objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n')}`,
-      )
+      const text = objects.map((object) => stringify(object, { lineWidth: 0 })).join('---\n')
+      writeFileSync(goldenFile(name), `# What ${overlay} renders to, for review; npm run generate writes it.\n${text}`)
     }),
   )
 }
