@@ -18,6 +18,7 @@ const copyOf = (folder: string): void => {
     'ps_templates',
     'tools/new.ts',
     'tools/command.ts',
+    'tools/compile-cache.mjs',
     '.mocharc.json',
   ])
     cpSync(join(root, each), join(folder, each), { recursive: true, filter: (path) => !path.endsWith('node_modules') })
