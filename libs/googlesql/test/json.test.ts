@@ -59,3 +59,28 @@ describe('TO_JSON_STRING', () => {
     ],
   ])
 })
+
+describe('PARSE_JSON', () => {
+  const wide = /QUERY_INVALID: .*a number cannot round-trip through string representation/
+  runCases([
+    [
+      'takes numbers that a FLOAT64 or a 64-bit whole number holds',
+      `SELECT COUNT(PARSE_JSON(x)) FROM UNNEST(['0.30000000000000004', '-9223372036854775808', '18446744073709551615', '1e308', '123456789012345680000', '1.00000000000000000000', '0.1e1', '5e-324', '{"a": "3.14159265358979323846"}', '["1e23", 1.50]']) AS x`,
+      [['10']],
+    ],
+    ...[
+      '3.14159265358979323846',
+      '0.10000000000000001',
+      '123456789012345678.5',
+      '9007199254740993.0',
+      '-9223372036854775809',
+      '18446744073709551616',
+      '1e-400',
+      '1E400',
+      '{"a": [1, 0.123456789012345678]}',
+    ].flatMap((text) => [
+      [`refuses ${text}`, `SELECT PARSE_JSON('${text}')`, wide] as const,
+      [`refuses it as a literal: ${text}`, `SELECT JSON '${text}'`, wide] as const,
+    ]),
+  ])
+})

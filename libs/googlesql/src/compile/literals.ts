@@ -161,7 +161,7 @@ export const typedLiteral = (compiler: Compiler, ast: Expr & { k: 'typed' }): Ex
     } catch {
       throw compiler.invalid(pos, 'Invalid JSON literal')
     }
-    return compiler.build(pos, JSON_TYPE, `CAST(${text(ast.text)} AS JSON)`)
+    return compiler.build(pos, JSON_TYPE, `${MACROS}.parse_json(${text(ast.text)})`)
   }
   const value = temporalLiteral(compiler, { k: ast.type }, ast.text, pos)
   if (value === undefined) throw compiler.invalid(pos, `Invalid ${ast.type} literal: ${JSON.stringify(ast.text)}`)

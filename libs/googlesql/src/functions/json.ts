@@ -135,7 +135,7 @@ export const jsonFunctions = {
     (json, path) => `${MACROS}.json_scalars(${json}, ${path})`,
     'json_text_scalars',
   ),
-  PARSE_JSON: simple([STRING], JSON_TYPE, (x) => `CAST(${x} AS JSON)`),
+  PARSE_JSON: simple([STRING], JSON_TYPE, (x) => `${MACROS}.parse_json(${x})`),
   TO_JSON_STRING: toJsonString,
   INT64: jsonCast(INT64, 'json_int'),
   FLOAT64: jsonCast(FLOAT64, 'json_float'),

@@ -45,6 +45,24 @@ const textMacros: readonly Macro[] = [
   ],
 ]
 
+/** BigQuery takes a number only when the FLOAT64, INT64 or UINT64 that it becomes has its digits again. */
+const numberMacros: readonly Macro[] = [
+  ['json_digits(_t)', "rtrim(ltrim(regexp_replace(regexp_replace(_t, '[eE].*$', ''), '[-.]', '', 'g'), '0'), '0')"],
+  [
+    'json_keeps(_n)',
+    `(regexp_full_match(_n, '-?[0-9]+') AND coalesce(TRY_CAST(_n AS BIGINT), TRY_CAST(_n AS UBIGINT)) IS NOT NULL)
+     OR coalesce(${MACROS}.json_digits(_n) = ${MACROS}.json_digits(CAST(TRY_CAST(_n AS DOUBLE) AS VARCHAR)), false)`,
+  ],
+  [
+    'parse_json(_s)',
+    `CASE WHEN regexp_matches(_s, '[0-9.]{17}|[0-9][eE]') AND len(list_filter(
+            regexp_extract_all(regexp_replace(_s, '"(?:[^"\\\\]|\\\\.)*"', '', 'g'), '-?[0-9][-+.0-9eE]*'),
+            lambda found: NOT ${MACROS}.json_keeps(found))) > 0
+          THEN ${fail('Invalid input to PARSE_JSON: a number cannot round-trip through string representation')}
+          ELSE CAST(_s AS JSON) END`,
+  ],
+]
+
 const asNumber = "CAST(json_extract_string(_j, '$') AS DOUBLE)"
 const conversion = (name: string, type: string, rest: string): Macro => [
   `json_${name}(_j)`,
@@ -65,6 +83,7 @@ export const jsonMacros: readonly Macro[] = [
           THEN list_transform(CAST(json_extract(_j, _path) AS JSON[]), lambda part: json_extract_string(part, '$')) END`,
   ],
   ...textMacros,
+  ...numberMacros,
   conversion(
     'int',
     'an INT64',
