@@ -39,6 +39,21 @@ describe('FORMAT of NUMERIC and BIGNUMERIC', () => {
   ])
 })
 
+describe('FORMAT_DATE', () => {
+  runCases([
+    [
+      'has a year below 1000 without zeros, but for %E4Y',
+      "SELECT FORMAT_DATE('%Y', d), FORMAT_DATE('%d/%m/%Y', d), FORMAT_DATE('0%F', d), FORMAT_DATE('%G-%V', d), FORMAT_DATE('%E4Y%Y', d), FORMAT_DATE('%D', d) FROM UNNEST([DATE '0007-01-05']) AS d",
+      [['7', '05/01/7', '07-01-05', '7-01', '00077', '01/05/07']],
+    ],
+    [
+      'has four digits of the others',
+      "SELECT FORMAT_DATE('%Y%m', DATE '2025-01-05'), FORMAT_TIMESTAMP('%F %T', TIMESTAMP '0800-03-04 05:06:07')",
+      [['202501', '800-03-04 05:06:07']],
+    ],
+  ])
+})
+
 describe('RAND and GENERATE_UUID', () => {
   const thousand = 'FROM UNNEST(GENERATE_ARRAY(1, 1000)) AS n'
   runCases([

@@ -76,14 +76,23 @@ const formatSql = (
 ): string => {
   const out: string[] = []
   let run = ''
+  /** The run begins with a year, which there has no zeros before it when it is below 1000. */
+  let year = false
   const flush = (): void => {
-    if (run !== '') out.push(`strftime(${value}, ${text(run)})`)
+    const one = `strftime(${value}, ${text(run)})`
+    if (run !== '') out.push(year ? `ltrim(${one}, '0')` : one)
     run = ''
+    year = false
   }
   for (const { literal, element } of formatPieces(compiler, pos, name, format, kind)) {
     if (literal !== undefined) run += literal === '%' ? '%%' : literal
-    else if (element !== undefined && direct[element] !== undefined) run += direct[element]
-    else {
+    else if (element !== undefined && direct[element] !== undefined) {
+      if (element === 'Y' || element === 'F' || element === 'G') {
+        flush()
+        year = true
+      }
+      run += direct[element]
+    } else {
       flush()
       if (element === 'e') out.push(`lpad(CAST(day(${value}) AS VARCHAR), 2, ' ')`)
       else if (element === 'Q') out.push(`CAST(quarter(${value}) AS VARCHAR)`)
