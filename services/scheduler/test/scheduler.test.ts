@@ -5,6 +5,7 @@ import { signedText } from '@convergence/bus'
 import { AppError, eventAttributes, runId } from '@convergence/contracts'
 import type { RunRequested, Topic } from '@convergence/contracts'
 import type { CompileInput, Pipelines } from '@convergence/pipeline'
+import { openLog } from '@convergence/service'
 import type { Row, Warehouse } from '@convergence/warehouse'
 import type { Message } from '../src/ledger/decide.ts'
 import type { PlatformKeys } from '../src/keys.ts'
@@ -96,13 +97,11 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
     },
   }
   let now = Date.parse(at(0))
-  const quiet = () => undefined
-  const log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log }
   const service = await scheduler({
     bus,
     warehouse,
     pipelines,
-    log,
+    log: openLog({ service: 'scheduler', level: 'error', write: () => undefined }),
     now: () => new Date(now),
     random: () => 0.5,
     epoch: 'e1',

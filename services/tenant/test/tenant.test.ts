@@ -2,6 +2,7 @@ import { expect } from 'chai'
 import type { Bus, Delivery, Outgoing } from '@convergence/bus'
 import { AppError, assertEvent, plans, tables } from '@convergence/contracts'
 import type { CompiledStep, Run, TenantChanged } from '@convergence/contracts'
+import { openLog } from '@convergence/service'
 import type { Row, Statement, Warehouse } from '@convergence/warehouse'
 import { profile } from '../src/processors/setup/tenants/profile.ts'
 import { subscription } from '../src/processors/setup/tenants/subscription.ts'
@@ -217,8 +218,6 @@ describe('the tenant service', () => {
         handlers.set(`${service}.${topic}`, handler)
       },
     } as unknown as Bus
-    const quiet = () => undefined
-    const log = { debug: quiet, info: quiet, warn: quiet, error: quiet, child: () => log }
     const warehouse = fakeWarehouse()
     const service = await tenant({
       bus,
@@ -232,7 +231,7 @@ describe('the tenant service', () => {
           throw new Error('not here')
         },
       },
-      log,
+      log: openLog({ service: 'tenant', level: 'error', write: () => undefined }),
       now,
       random: () => 0,
     })
