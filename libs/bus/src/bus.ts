@@ -1,8 +1,9 @@
 /**
- * The door to Pub/Sub. A handler takes one event and returns the events that follow; the bus publishes them, waits until
- * they are durable, and only then acknowledges; so it does with what the handler gave to `beforeAck`. Behind it: leases,
- * redelivery, backoff, delivery attempts, dead letters, signatures, stop order. A handler that throws nacks its message;
- * one that throws an AppError that is about the message, and for good, sends it to the dead letters with the reason.
+ * The door to Pub/Sub. A handler takes one event and returns the events that follow; the bus publishes them, waits
+ * until they are durable, and only then acknowledges; so it does with what the handler gave to `beforeAck`. Behind it:
+ * leases, redelivery, backoff, delivery attempts, dead letters, signatures, stop order. A handler that throws nacks its
+ * message; one that throws an AppError that is about the message, and for good, sends it to the dead letters with the
+ * reason.
  */
 import { AppError } from '@convergence/contracts'
 import { metrics } from '@opentelemetry/api'

@@ -256,7 +256,8 @@ export const consume = <T extends Topic>(
         if (config === undefined)
           throw new AppError(
             'SETTING_INVALID',
-            `subscription ${subscription} does not exist: is the reader in schemas/topology.yaml, and was ensureTopology called?`,
+            `subscription ${subscription} does not exist: ` +
+              'is the reader in schemas/topology.yaml, and was ensureTopology called?',
           )
         if (config.deadLetterPolicy === undefined)
           throw new AppError(

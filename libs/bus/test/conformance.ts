@@ -403,7 +403,7 @@ export const busConformance = (target: BusTarget): void => {
     await finish()
   })
 
-  it('gives back what a handler did not finish in time, having told it', async () => {
+  it('gives back what a handler did not finish in time, having aborted its signal', async () => {
     const { bus, finish } = await setup()
     const began = collector<string>(1)
     const again = collector<number>(1)
@@ -507,7 +507,7 @@ export const busConformance = (target: BusTarget): void => {
     }
   })
 
-  it('delivers every message twice when it is told to', async () => {
+  it('delivers every message twice when it is asked to', async () => {
     const { bus, finish } = await setup({ duplicate: true })
     const seen = collector<string>(4)
     const one = bus()

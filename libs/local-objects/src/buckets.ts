@@ -33,7 +33,8 @@ export const openBuckets = ({ folder }: { folder: string }): Objects => {
     if (!/^[a-z0-9][a-z0-9._-]{1,221}$/.test(bucket) || bucket.includes('..')) {
       throw new AppError(
         'OBJECT_NOT_FOUND',
-        `${store} bucket ${JSON.stringify(bucket.slice(0, 80))}: expected a name of lower-case letters, digits, dots, _ and -`,
+        `${store} bucket ${JSON.stringify(bucket.slice(0, 80))}: ` +
+          'expected a name of lower-case letters, digits, dots, _ and -',
       )
     }
     const path = join(folder, store, bucket)
@@ -45,7 +46,8 @@ export const openBuckets = ({ folder }: { folder: string }): Objects => {
     }
     throw new AppError(
       'OBJECT_NOT_FOUND',
-      `${store} bucket ${bucket} does not exist; locally it is the folder buckets/${store}/${bucket} of the data folder`,
+      `${store} bucket ${bucket} does not exist; locally it is the folder buckets/${store}/${bucket} of the data ` +
+        'folder',
     )
   }
   const isKey = (key: string): boolean =>

@@ -6,7 +6,7 @@ import type { BusPort, PortMessage, SubscriptionConfig } from '@convergence/bus'
 export interface BrokerSubscriptionConfig extends SubscriptionConfig {
   /** Lease of a pulled message; 10 to 600, default 10. A stream extends its leases by itself. */
   ackDeadlineSeconds?: number
-  /** An ack id counts for one lease only, and who comes late is told: `leasedBy`. */
+  /** An ack id counts for one lease only, whoever comes late learns so by `leasedBy`. */
   enableExactlyOnceDelivery?: boolean
   labels?: Readonly<Record<string, string>>
   /** Acknowledged messages stay for the retention, so that `seek` finds them. */
@@ -82,7 +82,7 @@ export interface Broker extends BusPort {
   updateSubscription(name: string, config: BrokerSubscriptionConfig): Promise<void>
   /**
    * As `subscribe`, for a reader at the other end of a wire: at most so many bytes outstanding (one message at least),
-   * and it can be told to wait.
+   * and it can be made to wait.
    */
   stream(subscription: string, options: StreamOptions, onMessage: (message: PortMessage) => void): Stream
   /** Whether an ack id is of a lease that is not over. */

@@ -1,7 +1,7 @@
 /**
  * Pub/Sub's gRPC protocol in front of the broker, for the unmodified Google clients of any language: Publisher and
- * Subscriber of google.pubsub.v1. What is not supported is refused by name when it is asked for; nothing is accepted and
- * then ignored.
+ * Subscriber of google.pubsub.v1. What is not supported is refused by name when it is asked for; nothing is accepted
+ * and then ignored.
  */
 import { listen, loadServices, newServer, shut, StatusError, warnOfReach, type FrontLog } from '@convergence/local-wire'
 import * as grpc from '@grpc/grpc-js'

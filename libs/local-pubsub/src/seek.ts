@@ -71,7 +71,8 @@ export const createSnapshot = async (
   if (expires_ms - broker.now() < hourMs)
     throw new AppError(
       'SETTING_INVALID',
-      `snapshot ${name}: the oldest message of ${from} goes within the hour, and the snapshot with it; acknowledge or seek first`,
+      `snapshot ${name}: the oldest message of ${from} goes within the hour, and the snapshot with it; ` +
+        'acknowledge or seek first',
     )
   if (broker.subscriptions.has(hiddenFor.snapshot(name)))
     throw new AppError('CONFLICT', `snapshot ${name} exists already`)
@@ -133,7 +134,8 @@ export const seek = async (
     if (snapshot.config.topic !== subscription.config.topic)
       throw new AppError(
         'SETTING_INVALID',
-        `snapshot ${target.snapshot} is of topic ${snapshot.config.topic}, subscription ${name} of ${subscription.config.topic}; a seek stays on its topic`,
+        `snapshot ${target.snapshot} is of topic ${snapshot.config.topic}, ` +
+          `subscription ${name} of ${subscription.config.topic}; a seek stays on its topic`,
       )
     forgetMemory(broker, subscription)
     // What is kept stays for a later seek to a time.

@@ -1,9 +1,7 @@
 /**
  * The broker's file, on a thread of its own, so that a slow fsync delays durable answers and nothing else. Each request
- * is a list of
- * operations that become one transaction, and one answer. The file is locked by the operating system while this thread
- * lives, so a
- * killed owner leaves nothing to clean up; `<file>.owner` only tells a second opener who it is.
+ * is a list of operations that become one transaction, and one answer. The file is locked by the operating system while
+ * this thread lives, so a killed owner leaves nothing to clean up; `<file>.owner` only tells a second opener who it is.
  */
 import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
@@ -112,8 +110,13 @@ const layout = 1
 const schema = `
 CREATE TABLE IF NOT EXISTS topics (name TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS subscriptions (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, config TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS messages (id INTEGER PRIMARY KEY, data BLOB NOT NULL, attributes TEXT NOT NULL, ordering_key TEXT NOT NULL, published_ms INTEGER NOT NULL, open INTEGER NOT NULL);
-CREATE TABLE IF NOT EXISTS deliveries (sub INTEGER NOT NULL, id INTEGER NOT NULL, attempt INTEGER NOT NULL, due_ms INTEGER NOT NULL, handed INTEGER NOT NULL, PRIMARY KEY (sub, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS messages (
+  id INTEGER PRIMARY KEY, data BLOB NOT NULL, attributes TEXT NOT NULL, ordering_key TEXT NOT NULL,
+  published_ms INTEGER NOT NULL, open INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS deliveries (
+  sub INTEGER NOT NULL, id INTEGER NOT NULL, attempt INTEGER NOT NULL, due_ms INTEGER NOT NULL, handed INTEGER NOT NULL,
+  PRIMARY KEY (sub, id)
+) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS deliveries_out_of_memory ON deliveries (sub, due_ms) WHERE handed = -1;
 CREATE TABLE IF NOT EXISTS topic_configs (name TEXT PRIMARY KEY, config TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
@@ -129,7 +132,8 @@ const open = (): DatabaseSync => {
   closeSync(openSync(file, 'a', 0o600))
   const made = new DatabaseSync(file)
   made.exec(
-    'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY',
+    'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; ' +
+      'PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY',
   )
   // A first write takes the lock; it is kept until this thread ends, however it ends.
   made.exec('BEGIN IMMEDIATE')
@@ -154,7 +158,8 @@ const makeRoom = (made: DatabaseSync) => {
   if ((statSync(`${file}-wal`, { throwIfNoEntry: false })?.size ?? 0) >= logBytes) return
   try {
     made.exec(
-      `BEGIN; CREATE TABLE room (x); INSERT INTO room VALUES (zeroblob(${logBytes})); DROP TABLE room; COMMIT; PRAGMA wal_checkpoint(PASSIVE)`,
+      `BEGIN; CREATE TABLE room (x); INSERT INTO room VALUES (zeroblob(${logBytes})); DROP TABLE room; COMMIT; ` +
+        'PRAGMA wal_checkpoint(PASSIVE)',
     )
   } catch {
     // No room for it: then it only is slower.
@@ -182,7 +187,8 @@ try {
 }
 
 const columns =
-  'm.id, m.data, m.attributes, m.ordering_key, m.published_ms, m.open, d.attempt, d.due_ms, d.handed FROM deliveries d JOIN messages m ON m.id = d.id'
+  'm.id, m.data, m.attributes, m.ordering_key, m.published_ms, m.open, d.attempt, d.due_ms, d.handed ' +
+  'FROM deliveries d JOIN messages m ON m.id = d.id'
 const statement = {
   insertTopic: db.prepare('INSERT OR IGNORE INTO topics (name) VALUES (?)'),
   dropTopic: db.prepare('DELETE FROM topics WHERE name = ?'),
@@ -191,17 +197,21 @@ const statement = {
   ),
   dropTopicConfig: db.prepare('DELETE FROM topic_configs WHERE name = ?'),
   openCopied: db.prepare(
-    'UPDATE messages SET open = open + 1 WHERE id IN (SELECT id FROM deliveries WHERE sub = ? AND handed <> -2) AND id NOT IN (SELECT id FROM deliveries WHERE sub = ?)',
+    'UPDATE messages SET open = open + 1 WHERE id IN (SELECT id FROM deliveries WHERE sub = ? AND handed <> -2) ' +
+      'AND id NOT IN (SELECT id FROM deliveries WHERE sub = ?)',
   ),
   copyDeliveries: db.prepare(
-    'INSERT OR IGNORE INTO deliveries (sub, id, attempt, due_ms, handed) SELECT ?, id, 1, 0, 0 FROM deliveries WHERE sub = ? AND handed <> -2',
+    'INSERT OR IGNORE INTO deliveries (sub, id, attempt, due_ms, handed) SELECT ?, id, 1, 0, 0 FROM deliveries ' +
+      'WHERE sub = ? AND handed <> -2',
   ),
   redeliverCopied: db.prepare(
-    'UPDATE deliveries SET attempt = 1, due_ms = 0, handed = 0 WHERE sub = ? AND id IN (SELECT id FROM deliveries WHERE sub = ? AND handed <> -2)',
+    'UPDATE deliveries SET attempt = 1, due_ms = 0, handed = 0 WHERE sub = ? AND id IN (SELECT id ' +
+      'FROM deliveries WHERE sub = ? AND handed <> -2)',
   ),
   openMessage: db.prepare('UPDATE messages SET open = open + 1 WHERE id = ?'),
   deliver: db.prepare(
-    'INSERT INTO deliveries (sub, id, attempt, due_ms, handed) SELECT ?, id, 1, 0, 0 FROM messages WHERE id = ? ON CONFLICT (sub, id) DO NOTHING',
+    'INSERT INTO deliveries (sub, id, attempt, due_ms, handed) SELECT ?, id, 1, 0, 0 FROM messages WHERE id = ? ' +
+      'ON CONFLICT (sub, id) DO NOTHING',
   ),
   redeliver: db.prepare(
     'UPDATE deliveries SET attempt = 1, due_ms = 0, handed = 0 WHERE sub = ? AND id = ? AND handed = -2',
@@ -211,14 +221,16 @@ const statement = {
     'UPDATE deliveries SET handed = -2 WHERE sub = ? AND id IN (SELECT id FROM messages WHERE published_ms < ?)',
   ),
   redeliverSince: db.prepare(
-    'UPDATE deliveries SET attempt = 1, due_ms = 0, handed = 0 WHERE sub = ? AND handed = -2 AND id IN (SELECT id FROM messages WHERE published_ms >= ?)',
+    'UPDATE deliveries SET attempt = 1, due_ms = 0, handed = 0 WHERE sub = ? AND handed = -2 ' +
+      'AND id IN (SELECT id FROM messages WHERE published_ms >= ?)',
   ),
   before: db.prepare(
     'SELECT d.id FROM deliveries d JOIN messages m ON m.id = d.id WHERE d.sub = ? AND m.published_ms < ?',
   ),
   retained: db.prepare('SELECT id FROM deliveries WHERE sub = ? AND handed = -2'),
   insertSubscription: db.prepare(
-    'INSERT INTO subscriptions (id, name, config) VALUES (?, ?, ?) ON CONFLICT (id) DO UPDATE SET config = excluded.config',
+    'INSERT INTO subscriptions (id, name, config) VALUES (?, ?, ?) ' +
+      'ON CONFLICT (id) DO UPDATE SET config = excluded.config',
   ),
   dropSubscription: db.prepare('DELETE FROM subscriptions WHERE id = ?'),
   releaseMessages: db.prepare(

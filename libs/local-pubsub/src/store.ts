@@ -1,7 +1,7 @@
 /**
  * The broker's file as the broker sees it: `write` resolves when its operations are durable. Operations of one turn
- * become one
- * transaction (group commit); while it is being written the next group gathers. Faults are told in one sentence.
+ * become one transaction (group commit); while it is being written the next group gathers. Each fault is one
+ * sentence.
  */
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -59,7 +59,8 @@ const cannotOpen = (file: string, { message, held_by }: Failed): AppError =>
   held_by === undefined
     ? new AppError(
         'SETTING_INVALID',
-        `${file} cannot be opened (${message}): expected a broker's file, or none yet, in a folder where this user may write`,
+        `${file} cannot be opened (${message}): expected a broker's file, or none yet, ` +
+          'in a folder where this user may write',
       )
     : new AppError(
         'SETTING_INVALID',

@@ -123,7 +123,8 @@ const checkConfig = (
     )
   ) {
     throw wrong(
-      `retryPolicy: expected 0 to 600,000 ms, the minimum not above the maximum, got ${retryPolicy.minimumBackoffMs} and ${retryPolicy.maximumBackoffMs}`,
+      'retryPolicy: expected 0 to 600,000 ms, the minimum not above the maximum, ' +
+        `got ${retryPolicy.minimumBackoffMs} and ${retryPolicy.maximumBackoffMs}`,
     )
   }
   if (ackDeadlineSeconds !== undefined && !within(ackDeadlineSeconds, 10, 600))
@@ -251,7 +252,8 @@ export const ensureSubscription = async (
   if (was !== wanted)
     throw new AppError(
       'CONFLICT',
-      `subscription ${name} exists as ${String(was)}, expected ${String(wanted)}: these cannot change; delete it, or use another name`,
+      `subscription ${name} exists as ${String(was)}, expected ${String(wanted)}: these cannot change; ` +
+        'delete it, or use another name',
     )
   if (JSON.stringify(known.config) === JSON.stringify(config)) return
   checkConfig(broker, name, config)
@@ -303,6 +305,7 @@ export const checkName = (kind: string, name: string) => {
   if (!namePattern.test(name) || name.startsWith('goog'))
     throw new AppError(
       'BODY_INVALID',
-      `${kind} ${JSON.stringify(name)}: expected 3 to 255 letters, digits or -_.~+%, beginning with a letter and not with goog`,
+      `${kind} ${JSON.stringify(name)}: expected 3 to 255 letters, digits or -_.~+%, ` +
+        'beginning with a letter and not with goog',
     )
 }

@@ -50,7 +50,7 @@ const withReader = async (
   await broker.createSubscription('reader', config)
   return broker
 }
-/** Time that passes when told to. */
+/** Time that passes when asked to. */
 const stoppedClock = () => {
   let time = Date.UTC(2026, 0, 1)
   let broker: Broker | undefined
@@ -71,7 +71,7 @@ const code = (work: Promise<unknown>): Promise<string> =>
     () => 'done',
     (error: unknown) => (error as AppError).code,
   )
-interface Told {
+interface ChildMessage {
   bodies: string[]
   acked: string[]
 }
@@ -79,12 +79,12 @@ interface Told {
 const dies = (
   program: string,
   args: string[],
-  onTold: (child: ChildProcess, told: Told) => void = () => undefined,
+  onMessage: (child: ChildProcess, message: ChildMessage) => void = () => undefined,
 ): Promise<boolean> =>
   new Promise((resolve) => {
     const child = fork(join(import.meta.dirname, program), args, { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
     child.on('message', (message) => {
-      onTold(child, message as Told)
+      onMessage(child, message as ChildMessage)
     })
     child.on('exit', (_code, signal) => {
       resolve(signal === 'SIGKILL')

@@ -180,7 +180,8 @@ describe('Pub/Sub front: seek and snapshots', function () {
     }),
   )
   it(
-    'a seek to a time finds what the topic itself kept, through the filter of the subscription, also for one that did not exist then',
+    'a seek to a time finds what the topic itself kept, through the filter of the subscription, ' +
+      'also for one that did not exist then',
     inWorld(async (world) => {
       const [topic] = await world.client.createTopic({
         name: 'kept',
@@ -208,7 +209,8 @@ describe('Pub/Sub front: seek and snapshots', function () {
     }),
   )
   it(
-    'a seek ends the leases of everybody who reads: what they held comes again and their acknowledgements count for nothing',
+    'a seek ends the leases of everybody who reads: ' +
+      'what they held comes again and their acknowledgements count for nothing',
     inWorld(async (world) => {
       const reader = await made(world, { enableExactlyOnceDelivery: true })
       const [, info] = await (async () => {

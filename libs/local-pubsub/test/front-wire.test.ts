@@ -510,7 +510,7 @@ describe('Pub/Sub front: what the wire shows', function () {
   )
 
   it(
-    'exactly once: a late acknowledgement is told to be invalid, alone, by call and on the stream',
+    'exactly once: a late acknowledgement is answered as invalid, alone, by call and on the stream',
     inWorld(async (world) => {
       const [reader] = await world.client.createSubscription('things', 'reader', { enableExactlyOnceDelivery: true })
       await world.publish('a', 'b', 'c')
@@ -539,7 +539,7 @@ describe('Pub/Sub front: what the wire shows', function () {
   )
 
   it(
-    'exactly once: an acknowledgement that could not be written is told to be passing',
+    'exactly once: an acknowledgement that could not be written is answered as transient',
     inWorld(
       async (world) => {
         const [reader] = await world.client.createSubscription('things', 'reader', { enableExactlyOnceDelivery: true })
@@ -678,7 +678,7 @@ describe('Pub/Sub front: what the wire shows', function () {
   )
 
   it(
-    'a port that is taken, and an address that others reach, are told in one sentence',
+    'a port that is taken, and an address that others reach, are refused in one sentence',
     inWorld(async (world) => {
       const taken = createServer().listen(0, '127.0.0.1')
       await once(taken, 'listening')
@@ -689,7 +689,8 @@ describe('Pub/Sub front: what the wire shows', function () {
       )
       expect(error).to.have.property('code', 'SETTING_INVALID')
       expect(error?.message).to.equal(
-        `port ${port} of 127.0.0.1 is in use; choose another with PUBSUB_PORT, or turn this front off with PUBSUB_PORT=off`,
+        `port ${port} of 127.0.0.1 is in use; choose another with PUBSUB_PORT, ` +
+          'or turn this front off with PUBSUB_PORT=off',
       )
       taken.close()
       expect(world.said).to.deep.equal([])

@@ -22,7 +22,8 @@ const quantile = (values: readonly number[], q: number) =>
   values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * q))] ?? 0
 const tell = (name: string, values: readonly number[], unit: string) => {
   console.log(
-    `${name.padEnd(52)} ${quantile(values, 0.5).toFixed(1).padStart(9)} ${unit}  (${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)}, n=${values.length})`,
+    `${name.padEnd(52)} ${quantile(values, 0.5).toFixed(1).padStart(9)} ${unit}  ` +
+      `(${Math.min(...values).toFixed(1)} to ${Math.max(...values).toFixed(1)}, n=${values.length})`,
   )
 }
 

@@ -108,7 +108,7 @@ const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: C
   }
 }
 
-/** The plan of a step, none where it cannot be told. `seen`: where each step_id stands first. */
+/** The plan of a step, none where it cannot be known. `seen`: where each step_id stands first. */
 const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<string, number>): StepPlan[] => {
   const { source, schemas, known, faults } = check
   const at: Path = ['steps', k]

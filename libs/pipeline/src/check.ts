@@ -1,7 +1,7 @@
 /**
  * A value compared with a JSON Schema, every fault worded with file, line and column. The words are made of the
- * schema's own descriptions, `examples`, `x-expected` (a pattern in words), `x-mistaken-for` (known mistakes) and `x-secret` (a
- * value that is never shown).
+ * schema's own descriptions, `examples`, `x-expected` (a pattern in words), `x-mistaken-for` (known mistakes) and
+ * `x-secret` (a value that is never shown).
  */
 import { Ajv, type ErrorObject } from 'ajv'
 import addFormatsModule from 'ajv-formats'

@@ -1,8 +1,8 @@
 /**
  * What a run may read and write, in one place: the checks of files, compiling, the plan and the executor all ask here.
  * A run reads its tenant's own dataset and the datasets that the operator shares (SHARED_SOURCES) as far as its
- * pipeline declares them, and writes its tenant's dataset. Nothing leads to the central tables but the tenant's own view
- * of its runs, and nothing to another tenant, whatever a file, a variable, a parameter or a view says.
+ * pipeline declares them, and writes its tenant's dataset. Nothing leads to the central tables but the tenant's own
+ * view of its runs, and nothing to another tenant, whatever a file, a variable, a parameter or a view says.
  */
 import {
   AppError,
@@ -228,7 +228,7 @@ const isBehindView = (tables: readonly TableRef[], project_id: string): boolean 
   tables.every((table) => table.project_id === project_id && behindView.includes(`${table.dataset}.${table.table}`))
 
 /**
- * What the statement reads beside the tenant's own view of its runs; undefined where that cannot be told. A dry run
+ * What the statement reads beside the tenant's own view of its runs; undefined where that cannot be known. A dry run
  * names tables and not the way to them, so the statement is tried once more with rows of no table in place of the view.
  */
 const withoutOwnView = async (

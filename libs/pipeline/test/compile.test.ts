@@ -14,7 +14,8 @@ const load = (query: string, head: string, destination = 'table: t') =>
   )
 const noop = '  - { step_id: a, ps_type: custom.noop }'
 const tell =
-  '  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ["{admin_email}"], subject_template: "{tenant_id} {status}", body_template: "{note} {error}" }'
+  '  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ' +
+  '["{admin_email}"], subject_template: "{tenant_id} {status}", body_template: "{note} {error}" }'
 const real = (): Pipelines => loadPipelines({ project_id: 'local-convergence' })
 
 describe('compiling a run', () => {
@@ -85,7 +86,8 @@ describe('compiling a run', () => {
     const pipelines = pipelinesFrom(
       load(
         "SELECT '{date}', '{until}'",
-        'parameters: { date: { type: date, default: yesterday }, until: { type: date, default: today }, note: { type: string, default: x } }\n',
+        'parameters: { date: { type: date, default: yesterday }, until: { type: date, default: today }, note: ' +
+          '{ type: string, default: x } }\n',
       ),
     )
     const late = { requested_at: '2026-03-08T00:02:00.000Z', scheduled_time: '2026-03-05T23:59:00.000Z' }
@@ -245,7 +247,7 @@ describe('parameters of a run', () => {
 `,
       ),
     )
-  it('are told all their faults at once', () => {
+  it('are refused with all their faults at once', () => {
     expect(
       failure(() =>
         setup().compile(
@@ -279,7 +281,7 @@ describe('parameters of a run', () => {
       ],
     })
   })
-  it('that have no name here are told what names there are', () => {
+  it('that have no name here are refused with the names that there are', () => {
     expect(
       failure(() => setup().compile(ask({ parameters: { day: '2026-01-01', size: 'small', zzzzzz: 1 } }))).faults,
     ).to.deep.equal(['zzzzzz: unknown parameter; expected count, date, day, dry, from_table, label or size'])
@@ -432,7 +434,7 @@ describe('whose data a run touches', () => {
       'gcp/cost/billing: load_day would read tenants.tenant_api_keys; expected a table of local-convergence.acme_corp or local-convergence.billing_export',
     )
   })
-  it('is told with the run as sources, with their project', () => {
+  it('travels with the run as sources, with their project', () => {
     expect(real().compile(ask()).sources).to.deep.equal(['local-convergence.billing_export'])
     const named = withSteps(noop, 'sources: [shared_1, "other-project-1.x"]\n')
     expect(pipelinesFrom(named, 'x,shared_1,other-project-1.x').compile(ask()).sources).to.deep.equal([

@@ -72,7 +72,7 @@ describe('templates of the repository', () => {
         expect(existsSync(join(folder, link)), link).to.equal(true)
     })
   }
-  it('are told to editors as the kinds of step', () => {
+  it('are known to editors as the kinds of step', () => {
     const schema = JSON.parse(read(join(schemasFolder, 'pipeline.json'))) as {
       definitions: { step: { properties: { ps_type: { examples: string[] } } } }
     }

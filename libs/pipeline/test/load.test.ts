@@ -13,7 +13,7 @@ const etl = (destination: string, query = 'SELECT 1 AS one', more = '') =>
     destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", ${destination} }${more}`)
 
 describe('a wrong pipeline', () => {
-  it('is told all its faults at once, each with its place and the right name', () => {
+  it('is refused with all its faults at once, each with its place and the right name', () => {
     expect(
       faultsIn(`pipeline:
   id: billing
@@ -45,9 +45,11 @@ steps:
       '1:1  pipeline: unknown field; what stands in it belongs at the root of the file (pipeline_id, description)',
       '9:5  steps[0]: unknown field "id", the name is "step_id"',
       '11:14  steps[0].ps_type: unknown "gcp.bq_elt", did you mean "gcp.bq_etl"?',
-      '19:29  steps[0].source.query: variable "dat" is not defined, did you mean "date"? Defined: admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+      '19:29  steps[0].source.query: variable "dat" is not defined, did you mean "date"? Defined: ' +
+        'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
       '22:5  steps[0].destination: "table" is missing: the name of the table to write, such as gcp_cost_daily',
-      '24:7  steps[0].destination: unknown field "write_disposition", the name is "write_mode" (append, truncate or write_empty)',
+      '24:7  steps[0].destination: unknown field "write_disposition", the name is "write_mode" (append, ' +
+        'truncate or write_empty)',
     ])
   })
 
@@ -78,7 +80,8 @@ steps:
       'a root field that nobody knows',
       withSteps(noop, 'colour: red\n'),
       [
-        '3:1  unknown field "colour"; expected description, parameters, pipeline_id, schedule, sources, steps or variables',
+        '3:1  unknown field "colour"; expected description, parameters, pipeline_id, schedule, sources, ' +
+          'steps or variables',
       ],
     ],
     [
@@ -115,7 +118,11 @@ steps:
       'a kind of step that nobody knows',
       withSteps('  - { step_id: a, ps_type: oracle.unload }'),
       [
-        '4:28  steps[0].ps_type: unknown "oracle.unload"; expected aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, setup.tenants.profile or setup.tenants.subscription',
+        '4:28  steps[0].ps_type: unknown "oracle.unload"; ' +
+          'expected aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
+          'notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, ' +
+          'scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, ' +
+          'setup.tenants.profile or setup.tenants.subscription',
       ],
     ],
     [
@@ -127,7 +134,8 @@ steps:
       'a field of another kind of step',
       withSteps('  - { step_id: a, ps_type: custom.noop, query: x }'),
       [
-        '4:41  steps[0]: unknown field "query"; expected depends_on, description, name, ps_type, retry_policy, step_id, timeout_minutes or trigger',
+        '4:41  steps[0]: unknown field "query"; expected depends_on, description, name, ps_type, retry_policy, ' +
+          'step_id, timeout_minutes or trigger',
       ],
     ],
     [
@@ -143,7 +151,8 @@ steps:
     [
       'dataset_id, table_id and project',
       withSteps(
-        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { query: SELECT 1 }\n    destination:\n      project: p\n      dataset_id: d\n      table_id: t',
+        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { query: ' +
+          'SELECT 1 }\n    destination:\n      project: p\n      dataset_id: d\n      table_id: t',
       ),
       [
         '8:7  steps[0].destination: unknown field "project", the name is "bq_project_id"',
@@ -155,14 +164,16 @@ steps:
       'a write mode in capitals',
       etl('table: t, write_mode: APPEND'),
       [
-        '7:102  steps[0].destination.write_mode: expected append, truncate or write_empty, got "APPEND", did you mean "append"?',
+        '7:102  steps[0].destination.write_mode: expected append, truncate or write_empty, got "APPEND", ' +
+          'did you mean "append"?',
       ],
     ],
     [
       'a period that is not replaced',
       etl('table: t, period: { day: "{date}" }'),
       [
-        '7:90  steps[0].destination.period: expected write_mode truncate beside it, which then replaces the rows of the period only, got append, the default',
+        '7:90  steps[0].destination.period: expected write_mode truncate beside it, ' +
+          'which then replaces the rows of the period only, got append, the default',
       ],
     ],
     [
@@ -173,11 +184,14 @@ steps:
     [
       'a period, partitions and clusters of other columns',
       etl(
-        'table: t, write_mode: truncate, period: { usage_day: x }, schema_template: gcp_cost_billing, table_config: { time_partitioning: { field: usage_dat }, clustering_fields: [services] }',
+        'table: t, write_mode: truncate, period: { usage_day: x }, schema_template: ' +
+          'gcp_cost_billing, table_config: { time_partitioning: { field: usage_dat }, clustering_fields: ' +
+          '[services] }',
       ),
       [
         '7:122  steps[0].destination.period: no column "usage_day" in gcp_cost_billing, did you mean "usage_date"?',
-        '7:217  steps[0].destination.table_config.time_partitioning.field: no column "usage_dat" in gcp_cost_billing, did you mean "usage_date"?',
+        '7:217  steps[0].destination.table_config.time_partitioning.field: ' +
+          'no column "usage_dat" in gcp_cost_billing, did you mean "usage_date"?',
         '7:250  steps[0].destination.table_config.clustering_fields[0]: no column "services" in gcp_cost_billing',
       ],
     ],
@@ -190,21 +204,25 @@ steps:
       'a check under another name',
       etl('table: t', 'SELECT 1 AS one', '\n    checks: [{ kind: not_null, column: one }]'),
       [
-        '8:16  steps[0].checks[0]: unknown field "kind", the name is "check" (not_null, unique, range, row_count, freshness or sum)',
+        '8:16  steps[0].checks[0]: unknown field "kind", the name is "check" (not_null, unique, range, ' +
+          'row_count, freshness or sum)',
       ],
     ],
     [
       'a variable that nobody defines, outside of a query',
       etl('table: t', 'SELECT 1 AS one', '\n    name: x').replace('"{project_id}"', '"{projekt_id}"'),
       [
-        '7:36  steps[0].destination.bq_project_id: variable "projekt_id" is not defined, did you mean "project_id"? Defined: admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+        '7:36  steps[0].destination.bq_project_id: ' +
+          'variable "projekt_id" is not defined, did you mean "project_id"? Defined: ' +
+          'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
       ],
     ],
     [
       'a variable in capitals',
       etl('table: t', "SELECT '{Date}'"),
       [
-        '6:31  steps[0].source.query: variable "Date" is not defined, did you mean "date"? Defined: admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+        '6:31  steps[0].source.query: variable "Date" is not defined, did you mean "date"? Defined: ' +
+          'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
       ],
     ],
     [
@@ -221,7 +239,8 @@ steps:
       "sources by the tenant's own name",
       withSteps(noop, 'sources: ["{company_name}"]\n'),
       [
-        '3:12  sources[0]: variable "company_name" cannot be used here. Usable: pipeline_id, project_id, run_id, tenant_id',
+        '3:12  sources[0]: variable "company_name" cannot be used here. Usable: ' +
+          'pipeline_id, project_id, run_id, tenant_id',
       ],
     ],
     [
@@ -233,7 +252,8 @@ steps:
       'a bare variable in a query',
       etl('table: t', 'SELECT {date}'),
       [
-        "6:30  steps[0].source.query: {date} stands outside quotes; expected '{date}' for a value or `{date}` for a table",
+        '6:30  steps[0].source.query: {date} stands outside quotes; ' +
+          "expected '{date}' for a value or `{date}` for a table",
       ],
     ],
     [
@@ -250,7 +270,8 @@ steps:
       'a variable before what it uses',
       withSteps(noop, 'variables:\n  a: "{b}"\n  b: x\nparameters: {}\n'),
       [
-        '4:7  variables.a: variable "b" cannot be used here. Usable: admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+        '4:7  variables.a: variable "b" cannot be used here. Usable: ' +
+          'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
       ],
     ],
     [
@@ -284,11 +305,13 @@ steps:
     [
       'recipients that a run could choose',
       withSteps(
-        `${noop}\n  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ["a@b.example", "{to}"] }`,
+        `${noop}\n  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ` +
+          '["a@b.example", "{to}"] }',
         'parameters: { to: { type: string } }\n',
       ),
       [
-        '6:77  steps[1].to_emails: can be set by a run; expected what the pipeline itself says: variables are fixed where the file declares "parameters"',
+        '6:77  steps[1].to_emails: can be set by a run; ' +
+          'expected what the pipeline itself says: variables are fixed where the file declares "parameters"',
       ],
     ],
     [
@@ -300,43 +323,52 @@ steps:
       'the central dataset as a source',
       withSteps(noop, 'sources: ["{project_id}.tenants"]\n'),
       [
-        '3:11  sources[0]: expected local-convergence.billing_export, which the operator shares (SHARED_SOURCES), got "local-convergence.tenants", which holds the data of all tenants',
+        '3:11  sources[0]: expected local-convergence.billing_export, ' +
+          'which the operator shares (SHARED_SOURCES), got "local-convergence.tenants", ' +
+          'which holds the data of all tenants',
       ],
     ],
     [
       'the central dataset through a variable',
       withSteps(noop, 'sources: ["{project_id}.{central}"]\nparameters: {}\nvariables: { central: tenants }\n'),
       [
-        '3:11  sources[0]: expected local-convergence.billing_export, which the operator shares (SHARED_SOURCES), got "local-convergence.tenants", which holds the data of all tenants',
+        '3:11  sources[0]: expected local-convergence.billing_export, ' +
+          'which the operator shares (SHARED_SOURCES), got "local-convergence.tenants", ' +
+          'which holds the data of all tenants',
       ],
     ],
     [
       'a source that the operator does not share',
       withSteps(noop, 'sources: [billing_export, "{tenant_id}", globex, "{project_id}.{tenant_id}x"]\n'),
       [
-        '3:42  sources[2]: expected local-convergence.billing_export, which the operator shares (SHARED_SOURCES), got "globex"',
-        '3:50  sources[3]: expected local-convergence.billing_export, which the operator shares (SHARED_SOURCES), got "local-convergence.{tenant_id}x"',
+        '3:42  sources[2]: expected local-convergence.billing_export, ' +
+          'which the operator shares (SHARED_SOURCES), got "globex"',
+        '3:50  sources[3]: expected local-convergence.billing_export, ' +
+          'which the operator shares (SHARED_SOURCES), got "local-convergence.{tenant_id}x"',
       ],
     ],
     [
       'a table of another dataset as a default',
       withSteps(noop, 'parameters: { a: { type: table_ref, default: "{project_id}.globex.t" } }\n'),
       [
-        '3:46  parameters.a.default: would read local-convergence.globex.t; expected a table of local-convergence.{tenant_id} or local-convergence.billing_export',
+        '3:46  parameters.a.default: would read local-convergence.globex.t; ' +
+          'expected a table of local-convergence.{tenant_id} or local-convergence.billing_export',
       ],
     ],
     [
       'a table of another dataset in backticks',
       etl('table: t').replace('SELECT 1', 'SELECT 1 FROM `tenants.tenant_api_keys_rows`'),
       [
-        '6:37  steps[0].source.query: would read tenants.tenant_api_keys_rows; expected a table of local-convergence.{tenant_id} or local-convergence.billing_export',
+        '6:37  steps[0].source.query: would read tenants.tenant_api_keys_rows; ' +
+          'expected a table of local-convergence.{tenant_id} or local-convergence.billing_export',
       ],
     ],
     [
       'another dataset to write',
       etl('table: t').replace('"{tenant_id}"', 'globex'),
       [
-        '7:65  steps[0].destination.dataset_type: expected "{tenant_id}", a pipeline writes the dataset of its tenant only, got "globex"',
+        '7:65  steps[0].destination.dataset_type: expected "{tenant_id}", ' +
+          'a pipeline writes the dataset of its tenant only, got "globex"',
       ],
     ],
     [
@@ -349,7 +381,8 @@ steps:
         'parameters: { a: { type: string } }\n',
       ),
       [
-        '7:38  steps[0].source.query: {a} in backticks can be set by a run; expected a parameter of type table_ref, or a variable that no parameter changes',
+        '7:38  steps[0].source.query: {a} in backticks can be set by a run; ' +
+          'expected a parameter of type table_ref, or a variable that no parameter changes',
       ],
     ],
     [
@@ -362,23 +395,27 @@ steps:
         'variables: { bucket: "{tenant_id}-cur" }\n',
       ),
       [
-        '7:26  steps[0].source.s3_bucket: can be set by a run; expected what the pipeline itself says: variables are fixed where the file declares "parameters"',
+        '7:26  steps[0].source.s3_bucket: can be set by a run; ' +
+          'expected what the pipeline itself says: variables are fixed where the file declares "parameters"',
       ],
     ],
     [
       'a webhook in plain text, which is not repeated',
       withSteps(
-        `${noop}\n  - { step_id: b, ps_type: notify_systems.slack_notification, slack_webhook_url: "https://hooks.slack.com/services/T/B/secret" }`,
+        `${noop}\n  - { step_id: b, ps_type: notify_systems.slack_notification, slack_webhook_url: ` +
+          '"https://hooks.slack.com/services/T/B/secret" }',
       ),
       [
-        '5:82  steps[1].slack_webhook_url: expected the name of a stored credential, not the URL, which is a secret: store it with PUT /api/v1/tenants/{tenant_id}/credentials/slack and write slack',
+        '5:82  steps[1].slack_webhook_url: expected the name of a stored credential, not the URL, ' +
+          'which is a secret: store it with PUT /api/v1/tenants/{tenant_id}/credentials/slack and write slack',
       ],
     ],
     [
       'a step of the platform',
       withSteps('  - { step_id: a, ps_type: setup.initial }'),
       [
-        '4:28  steps[0].ps_type: "setup.initial" is a step of the platform\'s own pipelines; expected one that stands outside of setup/ too',
+        '4:28  steps[0].ps_type: "setup.initial" is a step of the platform\'s own pipelines; ' +
+          'expected one that stands outside of setup/ too',
       ],
     ],
     [
@@ -390,7 +427,8 @@ steps:
       'a trigger on a step that is no notification',
       withSteps('  - { step_id: a, ps_type: custom.noop, trigger: always }'),
       [
-        '4:41  steps[0].trigger: belongs to notifications (notify_systems.*), got it in a step of custom.noop; order the steps, or use depends_on',
+        '4:41  steps[0].trigger: belongs to notifications (notify_systems.*), got it in a step of custom.noop; ' +
+          'order the steps, or use depends_on',
       ],
     ],
     [
@@ -403,7 +441,8 @@ steps:
     [
       'a circle',
       withSteps(
-        '  - { step_id: a, ps_type: custom.noop, depends_on: [c] }\n  - { step_id: b, ps_type: custom.noop, depends_on: [a] }\n  - { step_id: c, ps_type: custom.noop, depends_on: [b] }',
+        '  - { step_id: a, ps_type: custom.noop, depends_on: [c] }\n  - { step_id: b, ps_type: ' +
+          'custom.noop, depends_on: [a] }\n  - { step_id: c, ps_type: custom.noop, depends_on: [b] }',
       ),
       ['4:41  steps[0].depends_on: goes in a circle: a -> c -> b -> a'],
     ],
@@ -415,7 +454,8 @@ steps:
     [
       'a need of a notification',
       withSteps(
-        `${noop}\n  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ["a@b.example"] }\n  - { step_id: c, ps_type: custom.noop, depends_on: [tell] }`,
+        `${noop}\n  - { step_id: tell, ps_type: notify_systems.email_notification, to_emails: ` +
+          '["a@b.example"] }\n  - { step_id: c, ps_type: custom.noop, depends_on: [tell] }',
       ),
       ['6:54  steps[2].depends_on: "tell" is a notification, which follows the end of the run'],
     ],
@@ -433,7 +473,8 @@ steps:
     const at = (query: string) =>
       faultsIn(
         withSteps(
-          `  - step_id: load\n    ps_type: gcp.bq_etl\n    source:\n      query: ${query}\n    destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t }`,
+          `  - step_id: load\n    ps_type: gcp.bq_etl\n    source:\n      query: ${query}\n    destination: ` +
+            '{ bq_project_id: p, dataset_type: "{tenant_id}", table: t }',
         ),
       ).map((fault) => fault.split(' ')[0])
     expect(at('|\n\n        SELECT 1,\n          {date}, {month}')).to.deep.equal(['10:11', '10:19'])
@@ -465,7 +506,8 @@ steps:
     expect(path).to.deep.equal(
       ['a/b.yml', 'a/b/C.yml'].map(
         (name) =>
-          `1:1  expected a file <provider>/<domain>/<template>.yml of a-z, 0-9 and _, which is the URL of its runs, got ${name}`,
+          '1:1  expected a file <provider>/<domain>/<template>.yml of a-z, 0-9 and _, ' +
+          `which is the URL of its runs, got ${name}`,
       ),
     )
   })
@@ -480,7 +522,7 @@ steps:
       /billing\.yml:4:28 {2}steps\[0\]\.ps_type: unknown "custom\.nop", did you mean "custom\.noop"\?$/,
     )
   })
-  it('that cannot be read is told in words', () => {
+  it('that cannot be read is refused in words', () => {
     const { faults } = checkFiles({ files: [join(tmpdir(), 'convergence-no-such-file.yml'), tmpdir()] })
     expect(faults.map(({ message }) => message).sort()).to.deep.equal([
       'cannot be read: it is a folder, expected a file',
@@ -578,7 +620,7 @@ describe('the catalogue', () => {
 })
 
 describe('a wrong template', () => {
-  it('is told like a pipeline, its columns too', () => {
+  it('is checked like a pipeline, its columns too', () => {
     const folder = mkdtempSync(join(tmpdir(), 'convergence-templates-'))
     const write = (name: string, text: string) => {
       mkdirSync(join(folder, name, '..'), { recursive: true })
@@ -606,7 +648,8 @@ describe('a wrong template', () => {
       ])
       expect(words[3]).to.match(/^4:1 {2}step: is no JSON Schema: /)
       expect(words.slice(4)).to.deep.equal([
-        '1:1  a: type: expected STRING, BYTES, INT64, FLOAT64, NUMERIC, BIGNUMERIC, BOOL, DATE, TIME, TIMESTAMP, DATETIME, JSON or STRUCT, got "TEXT"',
+        '1:1  a: type: expected STRING, BYTES, INT64, FLOAT64, NUMERIC, BIGNUMERIC, BOOL, DATE, TIME, TIMESTAMP, ' +
+          'DATETIME, JSON or STRUCT, got "TEXT"',
         '1:1  A: stands twice',
         '1:1  cannot be read as JSON',
       ])

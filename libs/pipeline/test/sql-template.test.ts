@@ -182,12 +182,14 @@ describe('a variable in a query', () => {
     [
       'behind the word of a typed literal',
       "DATE '{date}'",
-      "6 DATE stands before a literal with {date}; write CAST('{date}' AS DATE), or '{date}' alone where it has that type",
+      '6 DATE stands before a literal with {date}; ' +
+        "write CAST('{date}' AS DATE), or '{date}' alone where it has that type",
     ],
     [
       'behind such a word and a comment',
       'timestamp /* x */ "{date} 00:00"',
-      "19 TIMESTAMP stands before a literal with {date}; write CAST('{date}' AS TIMESTAMP), or '{date}' alone where it has that type",
+      '19 TIMESTAMP stands before a literal with {date}; ' +
+        "write CAST('{date}' AS TIMESTAMP), or '{date}' alone where it has that type",
     ],
     ['behind a backslash', String.raw`'\{date}'`, '2 a backslash stands before {date}; write two, or none'],
     ['in a string without end', "a = '{date}", '4 the string that begins here has no end'],

@@ -80,7 +80,7 @@ const settle = async <Spec>(
   }
 }
 
-/** Why a chain is told to stop; shutdown is none of these, there the job goes on and is adopted later. */
+/** Why a chain is asked to stop; shutdown is none of these, there the job goes on and is adopted later. */
 const ends = (reason: unknown): reason is AppError =>
   reason instanceof AppError && (reason.code === 'TIMED_OUT' || reason.code === 'CANCELLED')
 
@@ -91,7 +91,7 @@ const failureOf = ({ job_id, error }: Job): AppError =>
   )
 
 /**
- * A job that was told to stop, DONE: it may still finish, and nothing is decided before. Undefined without one. Throws
+ * A job that was asked to stop, DONE: it may still finish, and nothing is decided before. Undefined without one. Throws
  * when nobody answers.
  */
 const cancelled = async <Spec>(jobs: Jobs<Spec>, id: string, { random, sleep }: Pace): Promise<Job | undefined> => {

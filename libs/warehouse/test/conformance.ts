@@ -256,7 +256,9 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
       await warehouse.ensureView({
         dataset: 'acme',
         view: 'recent',
-        query: `SELECT c.day, l.seq FROM \`${warehouse.project_id}.acme.costs\` AS c JOIN \`${warehouse.project_id}.tenants.log\` AS l ON l.day = c.day`,
+        query:
+          `SELECT c.day, l.seq FROM \`${warehouse.project_id}.acme.costs\` AS c JOIN ` +
+          `\`${warehouse.project_id}.tenants.log\` AS l ON l.day = c.day`,
       })
       const dry = await warehouse.dryRun({
         query:
@@ -338,7 +340,7 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
         { event_id: 'e1' },
       ])
     }))
-  it('says how a job ended that was told to stop while nobody answered', () =>
+  it('says how a job ended that was asked to stop while nobody answered', () =>
     setup(async ({ warehouse, port, through }) => {
       const over = new AbortController()
       let silent = 3
@@ -519,7 +521,9 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
       expect(
         await warehouse.query({
           query:
-            "SELECT NUMERIC '0.10' AS n, BIGNUMERIC '1.000000000000000001' AS b, 9007199254740993 AS i, 3 AS small, 0.5 AS f, TIMESTAMP '2025-11-19 01:02:03.000456+01:00' AS t, DATE '2025-11-19' AS d, b'ab' AS bytes, STRUCT(1 AS x, ['y'] AS y) AS s",
+            "SELECT NUMERIC '0.10' AS n, BIGNUMERIC '1.000000000000000001' AS b, 9007199254740993 AS i, " +
+            "3 AS small, 0.5 AS f, TIMESTAMP '2025-11-19 01:02:03.000456+01:00' AS t, DATE '2025-11-19' AS d, " +
+            "b'ab' AS bytes, STRUCT(1 AS x, ['y'] AS y) AS s",
         }),
       ).to.deep.equal([
         {
@@ -584,9 +588,11 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
     const name = { run_id: 'r_test', step_id: 'long' }
     /** Takes minutes. */
     const long =
-      "SELECT DATE '2025-11-19' AS day, CAST(COUNTIF(MOD(a * b, c) = 1) AS NUMERIC) AS cost FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000)) AS b, UNNEST(GENERATE_ARRAY(1, 10000)) AS c"
+      "SELECT DATE '2025-11-19' AS day, CAST(COUNTIF(MOD(a * b, c) = 1) AS NUMERIC) AS cost " +
+      'FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000)) AS b, ' +
+      'UNNEST(GENERATE_ARRAY(1, 10000)) AS c'
 
-    it('ends with its job: no row, no other attempt, and whoever walks it is told', () =>
+    it('ends with its job: no row, no other attempt, and whoever walks it learns so', () =>
       setup(async ({ warehouse, port, through }) => {
         await warehouse.ensureTable({
           dataset: 'acme',
@@ -596,13 +602,13 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
             { name: 'cost', type: 'NUMERIC' },
           ],
         })
-        const told = Promise.all(
+        const ended = Promise.all(
           [1, 2].map(() => expectCode(warehouse.runJob(chain('long'), query(warehouse, long)), 'CANCELLED')),
         )
         while ((await port.get('run-r_test-long-a0')) === undefined)
           await new Promise((resolve) => setTimeout(resolve, 5))
         await through({}).cancelChain(name)
-        await told
+        await ended
         expect(await costs(warehouse)).to.deep.equal([])
         expect(await port.get('run-r_test-long-a1')).to.equal(undefined)
         await warehouse.cancelChain(name)
@@ -611,7 +617,7 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
     it("is in nobody's way: what has to be committed first is, however many long jobs run", () =>
       setup(async ({ warehouse, port }) => {
         const ids = ['one', 'two', 'three']
-        const told = Promise.all(
+        const ended = Promise.all(
           ids.map((id) => expectCode(warehouse.runJob(chain(id), query(warehouse, long)), 'CANCELLED')),
         )
         for (const id of ids)
@@ -619,10 +625,10 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
             await new Promise((resolve) => setTimeout(resolve, 5))
         expect(await warehouse.commit('log', { epoch: 'e1', shard: 0, seq: 1 }, [row(1)])).to.equal('mine')
         await Promise.all(ids.map((step_id) => warehouse.cancelChain({ run_id: 'r_test', step_id })))
-        await told
+        await ended
         expect(await costs(warehouse).catch(() => [])).to.deep.equal([])
       }))
-    it('lets go of whoever waits for the job, however early it is told to', () =>
+    it('lets go of whoever waits for the job, however early it is asked to', () =>
       setup(async ({ warehouse, port }) => {
         await port.insert('waited', query(warehouse, long), {})
         const stop = new AbortController()

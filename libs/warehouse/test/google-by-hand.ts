@@ -35,7 +35,8 @@ describe('warehouse on Google BigQuery', function () {
       if ((await port.getDataset(dataset)) !== undefined)
         throw new AppError(
           'SETTING_INVALID',
-          `project ${project_id} has a dataset ${dataset}: expected an empty project that may be thrown away; nothing was touched`,
+          `project ${project_id} has a dataset ${dataset}: expected an empty project that may be thrown away; ` +
+            'nothing was touched',
         )
     }
     await port.close()

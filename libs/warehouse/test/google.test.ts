@@ -120,7 +120,8 @@ describe('BigQuery behind the door', function () {
           expect(jobTimeoutMs).to.equal('3600000')
           expect(query).to.include({ useLegacySql: false, maximumBytesBilled: '1000' })
           expect(query['query']).to.equal(
-            'INSERT INTO `p`.`acme`.`costs` (`day`, `cost`) SELECT s.`day` AS `day`, s.`cost` AS `cost` FROM (\nSELECT day, cost FROM x\n) AS s',
+            'INSERT INTO `p`.`acme`.`costs` (`day`, `cost`) SELECT s.`day` AS `day`, s.`cost` AS `cost` ' +
+              'FROM (\nSELECT day, cost FROM x\n) AS s',
           )
           expect((await port.wait('run-r_1-a-a0')).rows_written).to.equal(2)
           expect(fake.to('GET', /(jobs|queries)\//).map(({ query: asked }) => asked.get('location'))).to.satisfy(
@@ -240,7 +241,8 @@ describe('BigQuery behind the door', function () {
           error: {
             reason: 'invalidQuery',
             message:
-              '§ROW_OUTSIDE_PERIOD§acme.costs: a new row has day = 2025-11-20, the period that is replaced is 2025-11-19§; error in query',
+              '§ROW_OUTSIDE_PERIOD§acme.costs: a new row has day = 2025-11-20, ' +
+              'the period that is replaced is 2025-11-19§; error in query',
           },
         }
         await port.insert('a0', spec(), {})
@@ -250,7 +252,7 @@ describe('BigQuery behind the door', function () {
           retryable: false,
         })
       }))
-    it('waits by one long request while a query runs, and stops waiting when told', () =>
+    it('waits by one long request while a query runs, and stops waiting when asked to', () =>
       setup(async ({ port, fake }) => {
         await port.insert('a0', spec(), {})
         const job = fake.jobs.get('a0')
@@ -502,7 +504,9 @@ describe('BigQuery behind the door', function () {
         ).to.equal('mine')
         const { query, labels } = configured(fake, 'adm-e-0-1-a0')
         expect(query['query']).to.equal(
-          "INSERT INTO `p`.`tenants`.`log` (`seq`, `event_id`, `tags`, `body`) SELECT CAST(JSON_VALUE(r, '$.seq') AS INT64), JSON_VALUE(r, '$.event_id'), JSON_VALUE_ARRAY(r, '$.tags'), PARSE_JSON(JSON_QUERY(r, '$.body')) FROM UNNEST(@rows) AS r",
+          'INSERT INTO `p`.`tenants`.`log` (`seq`, `event_id`, `tags`, `body`) SELECT CAST(JSON_VALUE(r, ' +
+            "'$.seq') AS INT64), JSON_VALUE(r, '$.event_id'), JSON_VALUE_ARRAY(r, '$.tags'), " +
+            "PARSE_JSON(JSON_QUERY(r, '$.body')) FROM UNNEST(@rows) AS r",
         )
         expect(query['queryParameters']).to.deep.equal([
           {
@@ -1335,7 +1339,7 @@ describe('BigQuery behind the door', function () {
           /dataset p\.us is in US, BIGQUERY_LOCATION says EU/,
         )
       }))
-    it('goes where it is told to, whatever the environment says', async () => {
+    it('goes where its options say, whatever the environment says', async () => {
       const before = process.env['BIGQUERY_EMULATOR_HOST']
       process.env['BIGQUERY_EMULATOR_HOST'] = 'http://127.0.0.1:1'
       try {

@@ -183,13 +183,13 @@ describe('Rows by the Storage Write API', function () {
         },
       ])
     }))
-  it('travel together when they come together, and are all told', () =>
+  it('travel together when they come together, and are all answered', () =>
     setup(async ({ rows, received }) => {
       await Promise.all(Array.from({ length: 1200 }, (_, seq) => rows.append('log', columns, [{ seq }])))
       expect(received.reduce((sum, one) => sum + one.rows.length, 0)).to.equal(1200)
       expect(received.length).to.be.lessThan(20)
     }))
-  it("are told apart when one caller's row is refused", () =>
+  it("are answered apart when one caller's row is refused", () =>
     setup(async ({ rows, answer }) => {
       answer(({ rows: all }) =>
         all.some(({ seq }) => seq === '13')

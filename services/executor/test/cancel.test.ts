@@ -22,7 +22,8 @@ import { contextOf, delivery, makeRun, makeStep, shared_sources } from './fakes.
 
 /** Takes minutes, unless it is stopped. */
 const long =
-  'SELECT COUNTIF(MOD(a * b, c) = 1) AS n FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a, UNNEST(GENERATE_ARRAY(1, 10000)) AS b, UNNEST(GENERATE_ARRAY(1, 10000)) AS c'
+  'SELECT COUNTIF(MOD(a * b, c) = 1) AS n FROM UNNEST(GENERATE_ARRAY(1, 10000)) AS a, UNNEST(GENERATE_ARRAY(1, ' +
+  '10000)) AS b, UNNEST(GENERATE_ARRAY(1, 10000)) AS c'
 const etl = (step_id: string, query: string) =>
   makeStep(step_id, {
     ps_type: 'gcp.bq_etl',
@@ -169,7 +170,8 @@ describe('a cancelled run', () => {
       const { start, tell, cancel, store } = lateReplica()
       const run = running(
         'r_a',
-        'SELECT 1 + 0 * SUM(a * b) AS n FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS a, UNNEST(GENERATE_ARRAY(1, 3000)) AS b',
+        'SELECT 1 + 0 * SUM(a * b) AS n FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS a, UNNEST(GENERATE_ARRAY(1, ' +
+          '3000)) AS b',
       )
       const going = start(run)
       await atWork(run)

@@ -103,7 +103,8 @@ describe('the executor on the embedded warehouse', () => {
           contextOf(
             run,
             etl(
-              "SELECT n, CAST(n AS NUMERIC) AS cost, TIMESTAMP '2026-01-01 12:00:00+00' AS seen FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3)",
+              "SELECT n, CAST(n AS NUMERIC) AS cost, TIMESTAMP '2026-01-01 12:00:00+00' AS seen " +
+                'FROM (SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3)',
               { checks },
             ),
           ),

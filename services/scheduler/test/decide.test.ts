@@ -318,7 +318,8 @@ describe('the sweeper', () => {
       if (answers.length > 0) seen.push(`${minute}`, ...summaryOf(answers))
     }
     expect(seen.join(' ')).to.equal(
-      '12 run-admitted 25 run-admitted 39 run-admitted 55 run-admitted 75 run-admitted 103 run-failed FAILED LOST run-admitted',
+      '12 run-admitted 25 run-admitted 39 run-admitted 55 run-admitted 75 run-admitted 103 run-failed FAILED ' +
+        'LOST run-admitted',
     )
     expect(state.running.size).to.equal(1)
   })

@@ -113,7 +113,7 @@ describe('whatever messages come', () => {
     fc.assert(
       fc.property(groups, fc.integer(), (all, seed) => {
         const { state } = play(all)
-        // Those that were told to come again (nothing known yet) are not answered yet.
+        // Those that were nacked (nothing known yet) are not answered yet.
         const again = all
           .flat()
           .filter((one) => one.kind === 'request' || one.kind === 'ended')

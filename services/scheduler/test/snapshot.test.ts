@@ -152,7 +152,7 @@ describe('the past', () => {
     expect([...state.archive.keys()]).to.deep.equal(['2025-08-22', '2026-03-10'])
   })
 
-  it('knows every run that it was told of, one by one or many at once, and no other', () => {
+  it('knows every run that it heard of, one by one or many at once, and no other', () => {
     const ids = Array.from({ length: 5_000 }, (_, k) => makeRun(`k${k}`).run_id)
     const [single, many]: [Archive, Archive] = [new Map(), new Map()]
     for (const id of ids) remember(single, id, { day: '2026-03-10', from_seq: 3, to_seq: 9 })

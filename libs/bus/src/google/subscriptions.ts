@@ -110,7 +110,8 @@ export const ensureSubscription = async (session: Session, name: string, config:
   if (was !== wanted)
     throw new AppError(
       'CONFLICT',
-      `subscription ${name} exists as ${String(was)}, expected ${String(wanted)}: these cannot change; delete it, or use another name`,
+      `subscription ${name} exists as ${String(was)}, expected ${String(wanted)}: these cannot change; ` +
+        'delete it, or use another name',
     )
   const same = (each: SubscriptionConfig | undefined) => JSON.stringify([each?.deadLetterPolicy, each?.retryPolicy])
   if (same(known) === same(config)) return

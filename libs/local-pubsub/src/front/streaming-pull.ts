@@ -97,7 +97,8 @@ export const streamingPull = (front: FrontState, call: PullCall): void => {
       Number(request.maxOutstandingBytes) !== 0
     )
       throw invalid(
-        'subscription, max_outstanding_messages and max_outstanding_bytes are said in the first request of a stream alone',
+        'subscription, max_outstanding_messages and max_outstanding_bytes are said in the first request of a ' +
+          'stream alone',
       )
     if (modifyDeadlineAckIds.length !== modifyDeadlineSeconds.length)
       throw invalid('modify_deadline_ack_ids and modify_deadline_seconds: expected as many of one as of the other')

@@ -218,7 +218,7 @@ export const openRows = ({ project_id, dataset, unique, insertAll, storage = {} 
       streamId: managedwriter.DefaultStream,
       destinationTable: `projects/${project_id}/datasets/${dataset}/tables/${table}`,
     })
-    // Without a listener an error of the stream would end the process. Whoever waits for rows is told by their own
+    // Without a listener an error of the stream would end the process. Whoever waits for rows hears of it by their own
     // promise.
     connection.onConnectionError(() => {
       writers.delete(table)

@@ -604,7 +604,8 @@ describe('aws.s3_data_loader', function () {
       await world.load('aws', source)
       expect(
         await world.one(
-          'SELECT bill_invoice_id, resource_tags, line_item_product_code FROM aws_cost_cur WHERE line_item_unblended_cost = 2',
+          'SELECT bill_invoice_id, resource_tags, line_item_product_code FROM aws_cost_cur ' +
+            'WHERE line_item_unblended_cost = 2',
         ),
       ).to.deep.equal({
         bill_invoice_id: 'inv-1',
@@ -636,7 +637,9 @@ describe('aws.s3_data_loader', function () {
       }
       expect(
         await world.one(
-          "SELECT CAST(SUM(line_item_blended_cost) AS STRING) AS cost, COUNTIF(line_item_line_item_type = 'Tax') AS tax, COUNT(bill_invoice_id) AS invoices, COUNT(DISTINCT line_item_usage_account_id) AS accounts FROM aws_cost_cur",
+          'SELECT CAST(SUM(line_item_blended_cost) AS STRING) AS cost, ' +
+            "COUNTIF(line_item_line_item_type = 'Tax') AS tax, COUNT(bill_invoice_id) AS invoices, " +
+            'COUNT(DISTINCT line_item_usage_account_id) AS accounts FROM aws_cost_cur',
         ),
       ).to.deep.equal({ cost: exactSum(rawColumn(raw, 'lineItem/BlendedCost')), tax, invoices: 0, accounts: 1 })
     })()

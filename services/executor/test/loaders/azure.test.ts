@@ -117,7 +117,8 @@ describe('azure.blob_data_loader', function () {
         world,
         'part_0.csv',
         csvOf(
-          'Abonnement (SubscriptionGuid),Datum (UsageDateTime),PreTaxCost,Währung (Currency),InstanceName,MarketPrice,exchangeRate,pricingCurrencyCode,customerName,DepartmentName,Neu,Tags',
+          'Abonnement (SubscriptionGuid),Datum (UsageDateTime),PreTaxCost,Währung ' +
+            '(Currency),InstanceName,MarketPrice,exchangeRate,pricingCurrencyCode,customerName,DepartmentName,Neu,Tags',
           ['s-1,2025-11-05T00:00Z,1.5,EUR,vm-1,2.5,1.1,USD,Contoso,Sales,x,"""env"": ""prod"","'],
         ),
       )
@@ -239,7 +240,8 @@ describe('azure.blob_data_loader', function () {
         await world.load('azure', source)
         expect(
           await world.one(
-            'SELECT subscription_id, date, CAST(cost_in_billing_currency AS STRING) AS cost, billing_currency_code, resource_group, product_name, invoice_section_name FROM azure_cost_exports',
+            'SELECT subscription_id, date, CAST(cost_in_billing_currency AS STRING) AS cost, ' +
+              'billing_currency_code, resource_group, product_name, invoice_section_name FROM azure_cost_exports',
           ),
           header,
         ).to.deep.equal({
@@ -397,7 +399,8 @@ describe('azure.blob_data_loader', function () {
         [
           [{ byteCount: text.length + 99 }],
           {},
-          `${files[0]}: expected ${text.length + 99} bytes, as byteCount in ${manifest} says, got ${text.length}; the delivery is not complete`,
+          `${files[0]}: expected ${text.length + 99} bytes, as byteCount in ${manifest} says, ` +
+            `got ${text.length}; the delivery is not complete`,
         ],
         [
           [{}, { byteCount: packed.length + 1 }],
@@ -442,7 +445,8 @@ describe('azure.blob_data_loader', function () {
       await world.load('azure', source)
       put(world, 'part_1.csv', csvOf('SubscriptionId,CostInBillingCurrency', ['sub-1,2']))
       expect((await errorOf(world.load('azure', source))).message).to.contain(
-        `${azureFolder}/part_1.csv:1: expected a column Date, UsageDate or UsageDateTime, which says the month of its rows, got SubscriptionId, CostInBillingCurrency`,
+        `${azureFolder}/part_1.csv:1: expected a column Date, UsageDate or UsageDateTime, ` +
+          'which says the month of its rows, got SubscriptionId, CostInBillingCurrency',
       )
       put(world, 'part_1.csv', csvOf(azureHeader, [azureLine('2')]))
       put(world, 'part_0.csv', csvOf('SubscriptionId,CostInBillingCurrency', ['sub-1,2']))
@@ -531,7 +535,8 @@ describe('azure.blob_data_loader', function () {
       }
       expect(
         await world.one(
-          "SELECT COUNT(DISTINCT date) AS days, CAST(MIN(date) AS STRING) AS first, COUNTIF(pricing_model = 'Spot') AS spot, COUNT(tags) AS tags FROM azure_cost_exports",
+          'SELECT COUNT(DISTINCT date) AS days, CAST(MIN(date) AS STRING) AS first, ' +
+            "COUNTIF(pricing_model = 'Spot') AS spot, COUNT(tags) AS tags FROM azure_cost_exports",
         ),
       ).to.deep.equal({ ...expected, tags: rawColumn(raw, 'Tags').filter((text) => text !== '').length })
     })()

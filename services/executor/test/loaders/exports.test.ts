@@ -38,7 +38,7 @@ describe('the beginning of an export', () => {
         .with.property('code', 'EXPORT_INVALID')
   })
 
-  it('must be UTF-8: UTF-16 is told as such, with its byte order mark or without', () => {
+  it('must be UTF-8: UTF-16 is named as such, with its byte order mark or without', () => {
     const little = Buffer.from('Date,Cost\r\n11/5/2025,1\r\n', 'utf16le')
     const big = Buffer.from(little).swap16()
     const mark = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])] as const
@@ -148,9 +148,10 @@ describe('columns of an export', () => {
     expect(() => planned('2025-10-31 00:00:00')).to.throw(AppError, 'expected days of 2025-11')
   })
 
-  it('that have none of their own become JSON by the rest of their name, or are told', () => {
+  it('that have none of their own become JSON by the rest of their name, or are named', () => {
     const planned = aws(
-      'lineItem/UnblendedCost,product/sku,product/vcpu,resourceTags/user:Cost Center,resource_tags_aws_x,resource_tags.user_env,discount/EdpDiscount,splitLineItem/SplitCost',
+      'lineItem/UnblendedCost,product/sku,product/vcpu,resourceTags/user:Cost ' +
+        'Center,resource_tags_aws_x,resource_tags.user_env,discount/EdpDiscount,splitLineItem/SplitCost',
     )
     expect(named(planned, 'product')).to.deep.include({ object_of: { vcpu: 'product/vcpu' } })
     expect(named(planned, 'resource_tags')).to.deep.include({

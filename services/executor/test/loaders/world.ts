@@ -215,7 +215,8 @@ export const inWorld = (body: (world: World) => Promise<void>) => async (): Prom
 export const awsHeader =
   'identity/LineItemId,bill/BillingPeriodStartDate,lineItem/UsageAccountId,lineItem/UsageStartDate,lineItem/ProductCode,lineItem/UnblendedCost,product/ProductName,product/vcpu,resourceTags/user:env,costCategory/Team'
 export const awsLine = (cost: string, { id = 'x', month = '2025-11', env = 'prod', category = 'core' } = {}): string =>
-  `${id},${month}-01T00:00:00.000Z,012345678901,${month}-05T01:00:00Z,AmazonEC2,${cost},"Amazon, Inc.",4,${env},${category}`
+  `${id},${month}-01T00:00:00.000Z,012345678901,${month}-05T01:00:00Z,AmazonEC2,${cost},"Amazon, ` +
+  `Inc.",4,${env},${category}`
 export const csvOf = (header: string, lines: readonly string[], newline = '\n'): string =>
   `${[header, ...lines].join(newline)}${newline}`
 export const awsFolder = 'cur/daily/20251101-20251201'

@@ -83,8 +83,7 @@ const poisonOf = async (deps: Deps, dead: DeadDelivery, detail: string): Promise
 
 /**
  * Whether the service was to run a step, or to decide an end, because of the message: one that only recorded or showed
- * it fails no run.
- * In a run with depends_on the executor resolves what follows, so there the message names neither.
+ * it fails no run. In a run with depends_on the executor resolves what follows, so there the message names neither.
  */
 const isHosting = (subscription: string, attributes: Readonly<Record<string, string>>): boolean => {
   const [service = '', topic, replica] = subscription.split('.')

@@ -407,8 +407,8 @@ const onTenant = (draft: Draft, { event, at }: Message & { kind: 'tenant' }): Ou
 
 /**
  * A cancelled run ends in the ledger at once, queued or running, and its slot is free. The executor sees
- * run-failed{CANCELLED}, stops what is
- * at work and starts nothing more; whatever a step still says, that it failed or that it finished, changes nothing.
+ * run-failed{CANCELLED}, stops what is at work and starts nothing more; whatever a step still says, that it failed or
+ * that it finished, changes nothing.
  */
 const onCancel = (draft: Draft, { tenant_id, run_id, by, at }: Message & { kind: 'cancel' }): Outgoing[] | AppError => {
   const entry = draft.state.runs.get(run_id)
