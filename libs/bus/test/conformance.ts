@@ -115,7 +115,7 @@ export const busConformance = (target: BusTarget): void => {
     expect(points).to.deep.equal(['before-publish', 'after-publish', 'before-ack'])
   })
 
-  it('publishes what follows without waiting for what has to be done before the acknowledgement, and gives the message back when that fails', async () => {
+  it('publishes what follows before what the acknowledgement waits for is done, and nacks when that fails', async () => {
     const { bus, finish } = await setup()
     const seen = collector<string>(3)
     const one = bus()
@@ -451,7 +451,7 @@ export const busConformance = (target: BusTarget): void => {
     await finish()
   })
 
-  it('delivers a message of an ordering key only after the earlier one, also when that was given back', async function () {
+  it('delivers a message of an ordering key only after the earlier one, also when that was nacked', async function () {
     if (target.lacks?.includes('ordering')) this.skip()
     const { port, finish } = await setup()
     await port.ensureTopic('ordered')
@@ -523,7 +523,7 @@ export const busConformance = (target: BusTarget): void => {
     await finish()
   })
 
-  it('gives back what a handler still holds when it does not listen, and publishes nothing of it afterwards', async () => {
+  it('nacks what a handler still holds when it does not listen, and publishes nothing of it afterwards', async () => {
     const { bus, finish } = await setup()
     const began = collector<string>(1)
     const again = collector<number>(1)

@@ -213,7 +213,7 @@ describe('broker', () => {
     expect((refused as AppError).code).to.equal('SETTING_INVALID')
   })
 
-  it('gives a message that was given back again after its backoff, which grows up to the maximum and survives a restart', () =>
+  it('redelivers what was nacked after its backoff, which grows up to the maximum and survives a restart', () =>
     inFolder(async (file) => {
       const clock = stoppedClock()
       const config = { topic: 'orders', retryPolicy: { minimumBackoffMs: 10_000, maximumBackoffMs: 25_000 } }
@@ -349,7 +349,7 @@ describe('broker', () => {
       await again.close()
     }))
 
-  it('changes a subscription whose topic, or dead-letter topic, is gone, but to no value out of its range and to no other topic that is not there', () =>
+  it('changes a subscription whose topic or dead-letter topic is gone, but to no value out of range or absent topic', () =>
     inFolder(async (file) => {
       const broker = await openBroker({ file })
       for (const topic of ['orders', 'kept', 'dead']) await broker.createTopic(topic)
@@ -504,7 +504,7 @@ describe('broker', () => {
       expect((refused as AppError).message).to.contain(file)
     }))
 
-  it('has after kill -9 everything that it had acknowledged, and nothing of what was acknowledged to it', async function () {
+  it('has after kill -9 all that it had acknowledged, and nothing of what was acknowledged to it', async function () {
     this.timeout(120_000)
     await inFolder(async (file) => {
       const published = new Set<string>()
@@ -532,7 +532,7 @@ describe('broker', () => {
     })
   })
 
-  it('delivers what was not acknowledged, whatever was published, acknowledged, given back or reopened before', async function () {
+  it('delivers what was not acknowledged, whatever was published, acknowledged, nacked or reopened before', async function () {
     this.timeout(120_000)
     const step = fc.oneof(
       {

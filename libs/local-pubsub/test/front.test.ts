@@ -54,7 +54,7 @@ describe("bus, Google's client over our wire", function () {
 
 describe('health of the bus over the wire', function () {
   this.timeout(120_000)
-  it('says for a while that a publish found nobody, and receives all the same: whoever is asked for nothing meanwhile is healthy again by itself', async () => {
+  it('says for a while that a publish found nobody, receives all the same, and is healthy again by itself', async () => {
     const world = await openFront()
     const port = openGoogleBus({
       project_id,

@@ -451,7 +451,7 @@ describe('BigQuery behind the door', function () {
         await expectCode(port.insert('a0', spec(), {}), 'QUERY_INVALID', /two columns/)
         expect(fake.jobs.size).to.equal(0)
       }))
-    it('takes no statement apart by its text only where that is safe: strings, names and comments are passed over', () => {
+    it('finds one statement where a semicolon stands in strings, names and comments alone', () => {
       for (const query of [
         "SELECT ';' AS a",
         "SELECT \";\", '''x;'''",
@@ -665,7 +665,7 @@ describe('BigQuery behind the door', function () {
           { day: '2025-01-02', cost: '20', tags: {}, who: 'us', rest: {} },
         ])
       }))
-    it('replaces a partition by its decorator, a whole table with WRITE_TRUNCATE_DATA, and any other period through a table of its own', () =>
+    it('replaces a partition by its decorator, a table by WRITE_TRUNCATE_DATA, another period by a staging table', () =>
       setup(async ({ port, fake, file }) => {
         const one = file('a.csv', 'Date,Cost,Tags\n11/19/2025,1,\n')
         fake.ends = { statistics: { load: { outputRows: '1' } } }

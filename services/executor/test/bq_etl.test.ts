@@ -51,7 +51,7 @@ describe('gcp.bq_etl', () => {
     ])
   })
 
-  it('refuses a query that reads another tenant, the central tables or another project, before any job exists', async () => {
+  it('refuses a query of another tenant, the central tables or another project, before any job exists', async () => {
     for (const foreign of [
       table('globex'),
       table('tenants'),

@@ -49,7 +49,7 @@ describe('the executor', () => {
     expect([store.noted, hosted]).to.deep.equal([['start'], ['s0']])
   })
 
-  it('starts what follows without waiting for the record, which is asked for before the message may be acknowledged', async () => {
+  it('starts what follows without waiting for the record, which is durable before the acknowledgement', async () => {
     const { steps, store, hosted } = setup()
     const never = new Promise<never>(() => undefined)
     const asked: Promise<unknown>[] = []
@@ -126,7 +126,7 @@ describe('the executor', () => {
         ended_at: '2026-01-02T00:00:02Z',
       }) as const
 
-    it("records it, and stops its steps: those here, and by their jobs' ids those that another replica runs", async () => {
+    it("records it, and stops its steps: those here, and by their jobs' ids those of other replicas", async () => {
       const { store, failed, cancelled, warehouse } = setup()
       const run = makeRun({
         steps: [makeStep('done'), makeStep('s0'), makeStep('theirs', { host: 'tenant' }), makeStep('s1')],

@@ -61,7 +61,7 @@ describe('setup.initial', () => {
 })
 
 describe('setup.dataset', () => {
-  it("makes the tenant's dataset, its view and the table of the validation, and the same again without a change", async () => {
+  it("makes the tenant's dataset, its view and the table of the validation, and again changes nothing", async () => {
     const { make, warehouse } = setup()
     expect((await make('acme')).outputs).to.deep.equal({ tenant_id: 'acme', dataset: 'acme', dataset_created: true })
     expect((await make('acme')).outputs).to.include({ dataset_created: false })

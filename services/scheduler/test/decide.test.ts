@@ -41,7 +41,7 @@ describe('decide', () => {
     expect(kinds()).to.deep.equal(['ADMIT'])
   })
 
-  it('tells the second of two requests with one key and other parameters IDEMPOTENCY_MISMATCH, and never fails the first', () => {
+  it('answers IDEMPOTENCY_MISMATCH to a second request with one key and other parameters; the first goes on', () => {
     const { group, kinds } = setup(tenant('acme'))
     const [, second] = group(request('a'), request('a', { parameters: { date: '2026-01-01' } }))
     expect(second).to.be.instanceOf(AppError).with.property('code', 'IDEMPOTENCY_MISMATCH')
@@ -308,7 +308,7 @@ describe('the sweeper', () => {
   const tick = (minute: number, heard?: ReadonlyMap<string, string>) =>
     ({ kind: 'tick', at: at(minute), heard }) as const
 
-  it('starts a silent run five times again, each time after a longer silence, then calls it LOST and frees the slot', () => {
+  it('starts a silent run five times again, each after a longer silence, then calls it LOST and frees the slot', () => {
     const { send, state } = setup(tenant('acme', { concurrent: 1 }))
     send(request('a'))
     send(request('b'))

@@ -57,7 +57,7 @@ describe('the ledger', () => {
     expect(commits).to.deep.equal([1, 500, 500])
   })
 
-  it('makes smaller commits where one is refused for its size, and gives back what cannot be written at all', async () => {
+  it('makes smaller commits where one is refused for its size, and nacks what cannot be written at all', async () => {
     const world = setup()
     const ledger = await world.open()
     await ledger.submit(tenant('acme', { daily: 5000, monthly: 5000, concurrent: 5000 }))
@@ -193,7 +193,7 @@ describe('the ledger', () => {
       expect(stateHash(again.state)).to.equal(stateHash(ledger.state))
     })
 
-    it('answers a message about a run that ended before it as it did the first time, before and after a restart', async () => {
+    it('answers a message about a run that ended before as it did first, before and after a restart', async () => {
       const { world, ledger, admitted, log } = await saved()
       const length = log.length
       for (const replica of [ledger, await world.open()]) {

@@ -11,7 +11,7 @@ const seeds = Number(process.env['MODEL_SEEDS'] ?? 120)
 describe('the model', function () {
   this.timeout(300_000)
 
-  it(`keeps its promises in ${seeds} seeds of crashes, lost and late calls, failing jobs, duplicates and zombies`, async () => {
+  it(`keeps its promises in ${seeds} seeds of crashes, lost and late calls, failed jobs, duplicates, zombies`, async () => {
     const failed: string[] = []
     const seen: Record<string, number> = {}
     let kills = 0
@@ -61,7 +61,7 @@ describe('the model', function () {
     [60, ['ended runs not remembered']],
     [20, ['next attempt before the first is known to have failed']],
   ]
-  it('catches: read before record, which the sweeper masks, by failing far more seeds than the missing sweeper does alone', async () => {
+  it('catches: read before record, which the sweeper masks, by failing far more seeds than without a sweeper', async () => {
     const failing = async (wrong: Mutant[]) => {
       let count = 0
       for (let seed = 1; seed <= 40; seed += 1) if ((await check(seed, wrong)).failure !== undefined) count += 1

@@ -620,7 +620,7 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       if ([...(announced.get(run.run_id) ?? [])].join(' ') !== outcome)
         broken(
           `run ${run.run_id} ended ${outcome} and was announced as ` +
-            `${[...(announced.get(run.run_id) ?? ['nothing'])].join(' and ')}`,
+            [...(announced.get(run.run_id) ?? ['nothing'])].join(' and '),
         )
       for (const { step_id } of run.steps) {
         const times = effects.get(`${run.run_id}/${step_id}`) ?? 0

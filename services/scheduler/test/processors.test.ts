@@ -103,7 +103,7 @@ describe("the scheduler's processors", () => {
     expect(puts[1]).to.deep.equal({ removed: 'acme:daily' })
   })
 
-  it("schedule refuses parameters that are no object of scalars, a wrong priority, and another tenant's schedule", async () => {
+  it("schedule refuses parameters that are no scalars, a wrong priority, and another tenant's schedule", async () => {
     const refused = (change: object, tenant_id?: string): Promise<string> =>
       setup()
         .run('scheduler.schedule', { ...config, ...change }, tenant_id)

@@ -234,7 +234,7 @@ describe('run-requested', () => {
     expect(profileReads()).to.equal(2)
   })
 
-  it("is admitted when a publisher signed it for its own tenant, and is a publisher's run whatever it says", async () => {
+  it("is admitted when a publisher signed it for its tenant, and is a publisher's run whatever it says", async () => {
     const { deliver } = await setup()
     const event: RunRequested = { ...ofGlobex, trigger_type: 'system', trigger_by: 'me' }
     expect(runOf(await deliver('run-requested', event, signed(event, { kid: 'globex-1', key: globex })))).to.include({
@@ -464,7 +464,7 @@ describe('a dead letter', () => {
     })
   }
 
-  it('of a request that verifies rejects its run, also long after it was signed; of one that does not, nothing', async () => {
+  it('of a request that verifies rejects its run, also long after it was signed; of another, nothing', async () => {
     const { letDie } = await setup()
     const dead = {
       subscription: 'scheduler.run-requested',

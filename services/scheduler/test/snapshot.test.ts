@@ -94,7 +94,7 @@ describe('a snapshot of the ledger', () => {
     expect(await kinds(1)).to.deep.equal(['TENANT', 'TENANT', 'ADMIT', 'SNAPSHOT'])
   })
 
-  it('is spread over several rows when there are many tenants and runs, and refused when one of them is missing', async () => {
+  it('is spread over several rows when tenants and runs are many, and refused when one is missing', async () => {
     const state = emptyState('e1', rules)
     const log: LedgerRow[] = []
     const group = (messages: Message[]) => {

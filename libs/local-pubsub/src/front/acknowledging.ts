@@ -49,7 +49,7 @@ export const modify = (
 }
 
 /**
- * With exactly-once every ack id is answered with its fate; without, a late one is passed over in silence and a failed one
+ * With exactly-once every ack id is answered; without, a late one is passed over in silence and a failed one
  * fails the request.
  */
 export const reportFates = (config: BrokerSubscriptionConfig, { late, failed }: Fates): void => {

@@ -34,8 +34,9 @@ export const assertUsable = async (session: Session, datasets: readonly string[]
     if (found.location !== undefined && found.location.toUpperCase() !== session.location.toUpperCase())
       throw new AppError(
         'SETTING_INVALID',
-        `dataset ${session.project_id}.${dataset} is in ${found.location}, BIGQUERY_LOCATION says ${session.location}: ` +
-          'a job reads and writes in one location; correct the setting (docs/DEPLOYMENT.md)',
+        `dataset ${session.project_id}.${dataset} is in ${found.location}, ` +
+          `BIGQUERY_LOCATION says ${session.location}: a job reads and writes in one location; ` +
+          'correct the setting (docs/DEPLOYMENT.md)',
       )
   }
 }

@@ -8,7 +8,8 @@ import { awsFolder, awsHeader, awsLine, awsManifest, csvOf, inWorld } from './wo
 
 describe('a file that changes on its way from S3', function () {
   this.timeout(60_000)
-  // It opens the vendor's client and the front before the folders itself: the other form would put a client before a client.
+  // It opens the vendor's client and the front before the folders itself: the other form would put a client before a
+  // client.
   before(function () {
     if (process.env['OBJECTS_FORM'] === 'clouds') this.skip()
   })

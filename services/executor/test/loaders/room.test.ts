@@ -174,7 +174,7 @@ describe('the scratch folder of many loads', () => {
     world.end()
   })
 
-  it('tells what grows beyond it while it is unpacked: to be tried again beside others, and not when it is alone', async () => {
+  it('names what grows beyond it while unpacked: to be tried again beside others, not when it is alone', async () => {
     const world = setup({ scratch_bytes: 4000 })
     const release = await holding(world, 'plain.csv')
     const beside = await errorOf(world.run('packed.csv.gz'))

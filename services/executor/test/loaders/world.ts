@@ -35,7 +35,9 @@ export const tableColumns = (provider: 'aws' | 'azure'): Column[] => {
       : 'azure/blob_data_loader/schemas/azure_cost_exports.json'
   return JSON.parse(readFileSync(join(repository, 'ps_templates', path), 'utf8')) as Column[]
 }
-/** The text of a real export, where the folder of samples is beside the checkout; elsewhere one line says that it is not. */
+/**
+ * The text of a real export, where the folder of samples is beside the checkout; elsewhere one line says that it is not.
+ */
 export const realExport = (name: string): string | undefined => {
   const file = join(repository, '../shared/samples', name)
   if (existsSync(file)) return readFileSync(file, 'utf8')
