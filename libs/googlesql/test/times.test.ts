@@ -63,6 +63,24 @@ describe('texts of times', () => {
       "SELECT PARSE_TIME('%I:%M', '12:30'), PARSE_TIME('%I:%M', '01:30'), PARSE_TIME('%I:%M %p', '01:30 PM')",
       [['00:30:00', '01:30:00', '13:30:00']],
     ],
+    ...['TIMESTAMP', 'DATETIME'].map(
+      (type) =>
+        [
+          `a second 60 of a ${type} is refused by name, also by SAFE_CAST`,
+          `SELECT SAFE_CAST('2016-12-31 23:59:60' AS ${type})`,
+          /QUERY_UNSUPPORTED: .*a second 60 is not supported/,
+        ] as const,
+    ),
+    [
+      'a second 60 of a TIME is refused by name',
+      "SELECT CAST('10:00:60' AS TIME)",
+      /QUERY_UNSUPPORTED: .*a second 60 is not supported/,
+    ],
+    [
+      'a second 59 is none',
+      "SELECT SAFE_CAST('2016-12-31 23:59:59.60' AS DATETIME), SAFE_CAST('23:59' AS TIME), SAFE_CAST('2016-12-31 23:59:61' AS DATETIME)",
+      [['2016-12-31 23:59:59.6', null, null]],
+    ],
     [
       'GENERATE_DATE_ARRAY goes on from the day to which a short month moved it',
       "SELECT GENERATE_DATE_ARRAY('2025-01-31', '2025-04-30', INTERVAL 1 MONTH), GENERATE_DATE_ARRAY('2024-02-29', '2026-03-01', INTERVAL 1 YEAR), GENERATE_DATE_ARRAY('2024-01-15', '2024-03-31', INTERVAL 1 MONTH)",

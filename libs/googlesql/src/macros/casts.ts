@@ -13,13 +13,22 @@ const datetimeText = `'^\\s*${date}([ Tt]${time})?\\s*$'`
 const timestampText = `'^\\s*${date}([ Tt]${time})?${zone}\\s*$'`
 
 /** to_NAME fails and try_NAME gives NULL where the text has another form than `pattern`. */
-const reader = (name: string, pattern: string, message: string, strict: string, lenient: string): readonly Macro[] => [
+const reader = (
+  name: string,
+  pattern: string,
+  message: string,
+  strict: string,
+  lenient: string,
+  refused = '',
+): readonly Macro[] => [
   [
     `to_${name}(_s)`,
-    `CASE WHEN NOT regexp_matches(_s, ${pattern}) THEN ${failWith(`${message}: `, '_s')} ELSE ${strict} END`,
+    `CASE WHEN NOT regexp_matches(_s, ${pattern}) THEN ${failWith(`${message}: `, '_s')} ${refused} ELSE ${strict} END`,
   ],
-  [`try_${name}(_s)`, `CASE WHEN regexp_matches(_s, ${pattern}) THEN ${lenient} END`],
+  [`try_${name}(_s)`, `CASE WHEN NOT regexp_matches(_s, ${pattern}) THEN NULL ${refused} ELSE ${lenient} END`],
 ]
+/** There it is the first second of the next minute, here it is no time at all. */
+const leapSecond = `WHEN regexp_matches(_s, ':[0-9]{1,2}:60([^0-9]|$)') THEN ${refuse('a second 60')}`
 const read = (type: string): [string, string] => [`CAST(trim(_s) AS ${type})`, `TRY_CAST(trim(_s) AS ${type})`]
 
 const longBignumeric = "regexp_matches(_s, '[eE]|\\.[0-9]{18}[0-9]*[1-9]')"
@@ -55,13 +64,14 @@ const readers: readonly Macro[] = [
   ],
   ['try_bool(_s)', "CASE lower(_s) WHEN 'true' THEN true WHEN 'false' THEN false END"],
   ...reader('date', dateText, 'invalid date', ...read('DATE')),
-  ...reader('time', timeText, 'invalid time', ...read('TIME')),
+  ...reader('time', timeText, 'invalid time', ...read('TIME'), leapSecond),
   ...reader(
     'datetime',
     datetimeText,
     'invalid datetime',
     `CAST(${localTimestamp} AS TIMESTAMP)`,
     `TRY_CAST(${localTimestamp} AS TIMESTAMP)`,
+    leapSecond,
   ),
   // The offset at the end of a timestamp, in microseconds.
   [
@@ -88,6 +98,7 @@ const readers: readonly Macro[] = [
     'invalid timestamp',
     `${MACROS}.read_timestamp(trim(_s))`,
     `${MACROS}.try_read_timestamp(trim(_s))`,
+    leapSecond,
   ),
 ]
 
