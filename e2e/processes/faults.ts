@@ -115,7 +115,9 @@ export const assertWhole = async (
   for (const began = performance.now(); ;) {
     const recorded = await warehouse.query(
       {
-        query: `SELECT pipeline_logging_id, status FROM \`${warehouse.project_id}.tenants.tenant_pipeline_runs\` WHERE tenant_id = 'acme_corp'`,
+        query: `SELECT pipeline_logging_id, status
+               FROM \`${warehouse.project_id}.tenants.tenant_pipeline_runs\`
+               WHERE tenant_id = 'acme_corp'`,
       },
       { max_rows: 10_000 },
     )
@@ -131,7 +133,9 @@ export const assertWhole = async (
     await wait(200)
   }
   const [usage] = await warehouse.query({
-    query: `SELECT SUM(pipelines_run_today) AS used, SUM(concurrent_pipelines_running) AS running FROM \`${warehouse.project_id}.tenants.tenant_usage_quotas\` WHERE tenant_id = 'acme_corp'`,
+    query: `SELECT SUM(pipelines_run_today) AS used, SUM(concurrent_pipelines_running) AS running
+           FROM \`${warehouse.project_id}.tenants.tenant_usage_quotas\`
+           WHERE tenant_id = 'acme_corp'`,
   })
   expect([Number(usage?.['used']), Number(usage?.['running'])], note).to.deep.equal([ids.length, 0])
 }

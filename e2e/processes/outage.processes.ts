@@ -74,7 +74,9 @@ describe('outages', function () {
         ).to.deep.equal([])
         expect(retryAfter.filter((value) => !/^\d+$/.test(value))).to.deep.equal([])
         say(
-          `${accepted.size} runs; answers meanwhile ${JSON.stringify(answers)}; not ready: ${[...health.notReady].sort().join(', ') || 'none'}; all done ${Math.round((performance.now() - healed) / 1000)} s after healing`,
+          `${accepted.size} runs; answers meanwhile ${JSON.stringify(answers)}; ` +
+            `not ready: ${[...health.notReady].sort().join(', ') || 'none'}; ` +
+            `all done ${Math.round((performance.now() - healed) / 1000)} s after healing`,
         )
       }))
   }

@@ -138,12 +138,16 @@ describe('kill -9', function () {
         ).to.deep.equal([])
         expect(doubled.map((row) => String(row['run_id'])).sort()).to.deep.equal([...accepted.values()].sort())
         const ended = await warehouse.query({
-          query: `SELECT pipeline_logging_id, status FROM \`${warehouse.project_id}.tenants.tenant_pipeline_runs\` WHERE tenant_id = 'acme_corp'`,
+          query: `SELECT pipeline_logging_id, status
+                 FROM \`${warehouse.project_id}.tenants.tenant_pipeline_runs\`
+                 WHERE tenant_id = 'acme_corp'`,
         })
         expect(ended.filter((row) => row['status'] !== 'COMPLETED')).to.deep.equal([])
         expect(ended).to.have.length(totalRuns)
         const [usage] = await warehouse.query({
-          query: `SELECT SUM(pipelines_run_today) AS used, SUM(concurrent_pipelines_running) AS running FROM \`${warehouse.project_id}.tenants.tenant_usage_quotas\` WHERE tenant_id = 'acme_corp'`,
+          query: `SELECT SUM(pipelines_run_today) AS used, SUM(concurrent_pipelines_running) AS running
+                 FROM \`${warehouse.project_id}.tenants.tenant_usage_quotas\`
+                 WHERE tenant_id = 'acme_corp'`,
         })
         expect([Number(usage?.['used']), Number(usage?.['running'])]).to.deep.equal([totalRuns, 0])
       } finally {

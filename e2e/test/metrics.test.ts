@@ -75,11 +75,13 @@ describe('the metrics of a process', function () {
           3,
         ],
         [
-          'messaging_process_duration_count{messaging_destination_subscription_name="scheduler.run-requested",error_type="EVENT_INVALID"}',
+          'messaging_process_duration_count{messaging_destination_subscription_name="scheduler.run-requested",' +
+            'error_type="EVENT_INVALID"}',
           1,
         ],
         [
-          'http_server_request_duration_count{http_request_method="POST",http_route="/api/v1/pipelines/run/:tenant_id/:provider/:domain/:template",http_response_status_code="202"}',
+          'http_server_request_duration_count{http_request_method="POST",' +
+            'http_route="/api/v1/pipelines/run/:tenant_id/:provider/:domain/:template",http_response_status_code="202"}',
           1,
         ],
       ] as const)

@@ -38,7 +38,9 @@ describe('whole runs', function () {
       expect(events.at(-1)).to.equal('run-completed')
       expect(await ledgerFaults(world)).to.deep.equal([])
       const [row] = await world.warehouse.query({
-        query: `SELECT status, pipeline_id FROM \`${world.warehouse.project_id}.acme_corp.tenant_comprehensive_view\` WHERE pipeline_logging_id = @id LIMIT 1`,
+        query: `SELECT status, pipeline_id
+               FROM \`${world.warehouse.project_id}.acme_corp.tenant_comprehensive_view\`
+               WHERE pipeline_logging_id = @id LIMIT 1`,
         parameters: [{ name: 'id', type: 'STRING', value: id }],
       })
       expect(row?.['status']).to.equal('COMPLETED')
@@ -130,7 +132,9 @@ describe('whole runs', function () {
         expect([end.status, end.error_code]).to.deep.equal(['REJECTED', 'QUOTA_EXCEEDED'])
       const { warehouse } = world
       const [most] = await warehouse.query({
-        query: `SELECT MAX(running) AS most FROM (SELECT SUM(CASE kind WHEN 'ADMIT' THEN 1 WHEN 'RELEASE' THEN -1 ELSE 0 END) OVER (ORDER BY seq, idx) AS running
+        query: `SELECT MAX(running) AS most
+               FROM (SELECT SUM(CASE kind WHEN 'ADMIT' THEN 1 WHEN 'RELEASE' THEN -1 ELSE 0 END)
+               OVER (ORDER BY seq, idx) AS running
               FROM \`${warehouse.project_id}.tenants.run_ledger\` WHERE tenant_id = 'acme_corp')`,
       })
       expect(Number(most?.['most'])).to.be.at.most(2)
@@ -323,7 +327,8 @@ describe('cost pipelines', function () {
       const total = async () =>
         (
           await warehouse.query({
-            query: `SELECT COUNT(*) AS n, SUM(line_item_unblended_cost) AS cost FROM \`${warehouse.project_id}.acme_corp.aws_cost_cur\``,
+            query: `SELECT COUNT(*) AS n, SUM(line_item_unblended_cost) AS cost
+                   FROM \`${warehouse.project_id}.acme_corp.aws_cost_cur\``,
           })
         )[0]
 
@@ -383,7 +388,8 @@ describe('cost pipelines', function () {
       const result = await world.ended(key, await world.start(key, 'acme_corp', 'aws/cost/cur', { month: '2023-11' }))
       expect(result.error_message ?? '').to.equal('')
       const [row] = await world.warehouse.query({
-        query: `SELECT COUNT(*) AS n, SUM(line_item_unblended_cost) AS cost FROM \`${world.warehouse.project_id}.acme_corp.aws_cost_cur\``,
+        query: `SELECT COUNT(*) AS n, SUM(line_item_unblended_cost) AS cost
+               FROM \`${world.warehouse.project_id}.acme_corp.aws_cost_cur\``,
       })
       expect(row).to.deep.equal(expected)
     })

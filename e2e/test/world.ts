@@ -63,7 +63,9 @@ export const seeded = (seed: number) => (): number => {
 export const ledgerFaults = async ({ warehouse }: Pick<World, 'warehouse'>): Promise<string[]> => {
   const rows = await warehouse.query({
     query: `SELECT run_id, COUNTIF(kind = 'ADMIT') AS admits, COUNTIF(kind IN ('RELEASE', 'REJECT')) AS ends
-            FROM \`${warehouse.project_id}.tenants.run_ledger\` WHERE run_id IS NOT NULL GROUP BY run_id HAVING admits > 1 OR ends <> 1`,
+            FROM \`${warehouse.project_id}.tenants.run_ledger\`
+            WHERE run_id IS NOT NULL
+            GROUP BY run_id HAVING admits > 1 OR ends <> 1`,
   })
   const seqs = await warehouse.query({
     query: `SELECT seq, idx FROM \`${warehouse.project_id}.tenants.run_ledger\` GROUP BY seq, idx HAVING COUNT(*) > 1`,
