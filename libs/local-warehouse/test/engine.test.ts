@@ -608,6 +608,33 @@ describe('warehouse engine', function () {
           expect(`${fault?.code ?? ''} ${fault?.message ?? ''}`).to.equal(`EXPORT_INVALID ${message}`)
         }
       }))
+    it('takes for whole numbers and flags of NDJSON what they are, also deep inside', () =>
+      loading(async (load, rows) => {
+        const columns: Column[] = [
+          { name: 'id', type: 'INT64' },
+          { name: 'flag', type: 'BOOL' },
+          { name: 'many', type: 'STRUCT', mode: 'REPEATED', fields: [{ name: 'n', type: 'INT64', mode: 'REPEATED' }] },
+        ]
+        const loadLine = (line: string) =>
+          load(
+            { 'a.ndjson': `${line}\n` },
+            {
+              format: 'ndjson',
+              destination: { project_id: 'local', dataset: 'acme', table: 'loaded', write_mode: 'append', columns },
+            },
+          )
+        await loadLine('{"id":5.0,"flag":true,"many":[{"n":[1e2,"-9223372036854775808"]},{}]}')
+        expect(await rows()).to.deep.equal([
+          { id: 5, flag: true, many: [{ n: [100, '-9223372036854775808'] }, { n: [] }] },
+        ])
+        for (const [line, words] of [
+          ['{"id":1.5}', 'id: expected INT64, got 1.5'],
+          ['{"id":true}', 'id: expected INT64, got true'],
+          ['{"flag":7}', 'flag: expected BOOL, got 7'],
+          ['{"many":[{"n":[1,0.5]}]}', 'many.n: expected INT64, got 0.5'],
+        ] as const)
+          await expectCode(loadLine(line), 'EXPORT_INVALID', new RegExp(`a\\.ndjson:1, column ${words}$`))
+      }))
     it('refuses NULL inside an array of NDJSON in the words of rows that are appended', () =>
       loading(async (load) => {
         const columns: Column[] = [

@@ -6,7 +6,7 @@ import type { Column } from '@convergence/contracts'
 import type { Row } from '@convergence/warehouse'
 import { misfitOf, shown, shownJson, wordMisfit } from '@convergence/tabular/values'
 import { raise, raised, wordFault } from '../faults.ts'
-import { eachOf, fits, holdsBytes, literal, packed, quoted, typeOf, typeWith } from '../values.ts'
+import { eachOf, fits, literal, packed, quoted, typeOf, typeWith } from '../values.ts'
 import { decimalFrom, wrongValue } from './convert.ts'
 import { bytesOf, compression, unreadable } from './files.ts'
 import type { File } from './files.ts'
@@ -26,18 +26,36 @@ export async function* linesOf(file: File): AsyncGenerator<string> {
 }
 /** DuckDB reads a number into a STRING. */
 const fitsInLine = { ...fits, STRING: (value: unknown) => typeof value !== 'object' }
-/** What JSON is read as before it is converted: decimals as text, for reading them as numbers would lose digits. */
-const jsonType = (column: Column): string =>
-  typeWith(column, (type) =>
-    type === 'NUMERIC' || type === 'BIGNUMERIC' || type === 'BYTES' ? 'VARCHAR' : duckdbScalars[type],
-  )
 /**
- * DuckDB's cast rounds away digits that a BIGNUMERIC here cannot hold, also deep inside: such values are converted one
- * by one.
+ * What is read as text and then converted: reading decimals as numbers would lose digits, and DuckDB takes 1.5 for a
+ * whole number and 7 for a BOOL.
  */
-const holdsBigNumeric = ({ type, fields = [] }: Column): boolean =>
-  type === 'BIGNUMERIC' || fields.some(holdsBigNumeric)
-const isTakenApart = (column: Column): boolean => holdsBigNumeric(column) || holdsBytes(column)
+const textTypes = new Set<Column['type']>(['NUMERIC', 'BIGNUMERIC', 'BYTES', 'INT64', 'BOOL'])
+const jsonType = (column: Column): string =>
+  typeWith(column, (type) => (textTypes.has(type) ? 'VARCHAR' : duckdbScalars[type]))
+/** DuckDB's cast rounds digits away and takes other forms, also deep inside: such values are converted one by one. */
+const isTakenApart = ({ type, fields = [] }: Column): boolean =>
+  type !== 'NUMERIC' && (textTypes.has(type) || fields.some(isTakenApart))
+/** Text of a scalar to its type, NULL when it does not convert; undefined where DuckDB's own reading is right. */
+const scalarFrom = (text: string, type: Column['type']): string | undefined => {
+  switch (type) {
+    case 'NUMERIC':
+    case 'BIGNUMERIC':
+      return decimalFrom(text, type)
+    case 'INT64': {
+      // 5.0 and 1e2 are whole too, as far as a number of JSON keeps its digits.
+      const double = `TRY_CAST(${text} AS DOUBLE)`
+      return (
+        `CASE WHEN regexp_full_match(${text}, '[+-]?[0-9]+') THEN TRY_CAST(${text} AS BIGINT) ` +
+        `WHEN ${double} = trunc(${double}) AND abs(${double}) < 9007199254740992 THEN CAST(${double} AS BIGINT) END`
+      )
+    }
+    case 'BOOL':
+      return `CASE ${text} WHEN 'true' THEN true WHEN 'false' THEN false END`
+    default:
+      return undefined
+  }
+}
 /** What JSON was read as, to the column's type. `k`: the column that a fault names. */
 const fromJson = (value: string, column: Column, k: number, depth = 0): string => {
   const type = typeOf(column)
@@ -46,9 +64,10 @@ const fromJson = (value: string, column: Column, k: number, depth = 0): string =
   if (column.type === 'STRUCT' && isTakenApart(column))
     return packed(value, column, (field, own) => fromJson(own, field, k, depth))
   if (column.type === 'BYTES' && column.mode !== 'REPEATED') return `from_base64(${value})`
-  if ((column.type === 'NUMERIC' || column.type === 'BIGNUMERIC') && column.mode !== 'REPEATED') {
+  const read = column.mode === 'REPEATED' ? undefined : scalarFrom(value, column.type)
+  if (read !== undefined) {
     const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, value, type)
-    return `CASE WHEN ${value} IS NULL THEN NULL ELSE COALESCE(${decimalFrom(value, column.type)}, ${wrong}) END`
+    return `CASE WHEN ${value} IS NULL THEN NULL ELSE COALESCE(${read}, ${wrong}) END`
   }
   return jsonType(column) === type ? value : `CAST(${value} AS ${type})`
 }
