@@ -260,12 +260,13 @@ const explainParquet = (files: readonly File[], columns: readonly LoadColumn[], 
   const text = error instanceof Error ? error.message : String(error)
   const fault = wordFault(error)
   if (own !== undefined || (fault.code !== 'QUERY_INVALID' && !isHurt.test(text))) return fault
-  const required = columns.find(({ name }) => name === /NOT NULL constraint failed: [^.]*\.([^\s]*)/.exec(text)?.[1])
+  const [, required] = /NOT NULL constraint failed: [^.]*\.([^\s]*)/.exec(text) ?? []
+  const column = columns.find(({ name }) => name === required)
   return new AppError(
     'EXPORT_INVALID',
     required === undefined
       ? `${namesOf(files)}: ${wordFile(text)}`
-      : `${namesOf(files)}, column ${required.name}: expected ${expectedWord(required)}, got NULL`,
+      : `${namesOf(files)}, column ${required}: expected ${column === undefined ? 'a value' : expectedWord(column)}, got NULL`,
     { cause: error },
   )
 }
