@@ -6,7 +6,7 @@ import tseslint from 'typescript-eslint'
 /** Which folder may import which SDK: everybody else goes through the door. */
 const doors = {
   '@duckdb/node-api': 'libs/local-warehouse/ (and the bench, which measures it)',
-  'node:sqlite': 'libs/local-pubsub/ and libs/local-warehouse/',
+  'node:sqlite': 'libs/local-wire/ (and what stands in the files of libs/local-pubsub/ and libs/local-warehouse/)',
   '@google-cloud/pubsub': 'libs/bus/ (and what stands for an upstream system, or counts from outside)',
   '@google-cloud/bigquery': 'libs/warehouse/',
   '@google-cloud/bigquery-storage': 'libs/warehouse/',
@@ -25,6 +25,7 @@ const doors = {
 }
 const allowedIn = {
   'libs/local-pubsub': ['node:sqlite'],
+  'libs/local-wire': ['node:sqlite'],
   'libs/local-warehouse': ['@duckdb/node-api', 'node:sqlite'],
   'tools/bench': ['@duckdb/node-api'],
   'tools/cost': ['@google-cloud/pubsub'],

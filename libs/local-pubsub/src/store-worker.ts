@@ -3,10 +3,18 @@
  * is a list of operations that become one transaction, and one answer. The file is locked by the operating system while
  * this thread lives, so a killed owner leaves nothing to clean up; `<file>.owner` only tells a second opener who it is.
  */
-import { closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { hostname } from 'node:os'
-import { DatabaseSync } from 'node:sqlite'
+import { statSync } from 'node:fs'
+import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import {
+  closeOwned,
+  failedOf,
+  inTransaction,
+  openCheckpoints,
+  openFailure,
+  openOwned,
+  type Failed,
+} from '@convergence/local-wire/sqlite-file'
 
 export type Op =
   | { op: 'topic'; name: string }
@@ -96,12 +104,6 @@ export interface Answer {
   result?: unknown
   failed?: Failed
 }
-export interface Failed {
-  message: string
-  errcode: number | undefined
-  held_by?: string
-}
-
 const port = parentPort
 if (port === null) throw new Error('runs as a worker only')
 const { file, max_bytes } = workerData as { file: string; max_bytes: number | undefined }
@@ -121,29 +123,15 @@ CREATE INDEX IF NOT EXISTS deliveries_out_of_memory ON deliveries (sub, due_ms) 
 CREATE TABLE IF NOT EXISTS topic_configs (name TEXT PRIMARY KEY, config TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
 `
-const owner = `${file}.owner`
-const busy = 5
-const failedOf = (error: unknown): Failed => {
-  const { message, errcode } = error as Error & { errcode?: number }
-  return { message, errcode }
-}
-
 const open = (): DatabaseSync => {
-  closeSync(openSync(file, 'a', 0o600))
-  const made = new DatabaseSync(file)
-  made.exec(
-    'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; ' +
-      'PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY',
-  )
-  // A first write takes the lock; it is kept until this thread ends, however it ends.
-  made.exec('BEGIN IMMEDIATE')
-  const version = Number(made.prepare('PRAGMA user_version').get()?.['user_version'])
-  if (version > layout) throw new Error(`its layout is ${version}, newer than this program's ${layout}`)
-  made.exec(schema)
-  made.exec(`PRAGMA user_version=${layout}`)
-  made.exec(`INSERT INTO meta (key, value) VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1`)
-  made.exec('COMMIT')
-  writeFileSync(owner, `process ${process.pid} on ${hostname()}`, { mode: 0o600 })
+  const made = openOwned(file, {
+    layout,
+    pragmas: 'PRAGMA cache_size=-16000',
+    prepare: (db) => {
+      db.exec(schema)
+      db.exec(`INSERT INTO meta (key, value) VALUES ('epoch', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1`)
+    },
+  })
   makeRoom(made)
   if (max_bytes !== undefined) made.exec(`PRAGMA max_page_count=${Math.ceil(max_bytes / 4096)}`)
   return made
@@ -166,23 +154,11 @@ const makeRoom = (made: DatabaseSync) => {
     if (made.isTransaction) made.exec('ROLLBACK')
   }
 }
-const whoHolds = (): string => {
-  try {
-    return readFileSync(owner, 'utf8')
-  } catch {
-    return 'another process'
-  }
-}
-
 let db: DatabaseSync
 try {
   db = open()
 } catch (error) {
-  const failed = failedOf(error)
-  port.postMessage({
-    n: 0,
-    failed: failed.errcode === busy ? { ...failed, held_by: whoHolds() } : failed,
-  } satisfies Answer)
+  port.postMessage({ n: 0, failed: openFailure(file, error) } satisfies Answer)
   process.exit(0)
 }
 
@@ -342,56 +318,25 @@ const apply = (op: Op, bytes: ArrayBuffer): void => {
       statement.dropSubscription.run(op.id)
   }
 }
-const inTransaction = <T>(work: () => T): T => {
-  db.exec('BEGIN IMMEDIATE')
-  try {
-    const result = work()
-    db.exec('COMMIT')
-    return result
-  } catch (error) {
-    // SQLite has already rolled back after some faults, a full disk among them.
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw error
-  }
-}
-
-// ---- checkpoints: on purpose, when idle, or when much has gathered
-
-const idleMs = 300
 /**
  * Pages written since, roughly, when the log begins again: as long as it was made, for longer ones cost more than
  * checkpoints do.
  */
 const muchPages = logBytes / 4096
-let pages = 0
-let idle: NodeJS.Timeout | undefined
-const checkpoint = () => {
-  pages = 0
-  try {
-    db.exec('PRAGMA wal_checkpoint(PASSIVE)')
-  } catch {
-    // The log only stays longer; a full disk shows itself at the next write.
-  }
-}
-const wrote = (ops: number) => {
-  pages += 4 + ops / 3
-  clearTimeout(idle)
-  if (pages > muchPages) checkpoint()
-  else idle = setTimeout(checkpoint, idleMs)
-}
+const checkpoints = openCheckpoints(db, muchPages)
 
 const answer = (request: Request): unknown => {
   switch (request.kind) {
     case 'write':
       if (request.ops.length > 0)
-        inTransaction(() => {
+        inTransaction(db, () => {
           for (const op of request.ops) apply(op, request.bytes)
         })
       return undefined
     case 'page':
       return statement.page.all(request.sub, request.after, request.limit)
     case 'due':
-      return inTransaction(() => {
+      return inTransaction(db, () => {
         const rows = statement.due.all(request.sub, request.by_ms, request.limit)
         for (const row of rows) statement.intoMemory.run(request.sub, Number(row['id']))
         return { rows, next_ms: statement.nextDue.get(request.sub)?.['due_ms'] ?? undefined }
@@ -399,7 +344,7 @@ const answer = (request: Request): unknown => {
     case 'count':
       return Number(statement.count.get(request.sub)?.['n'] ?? 0)
     case 'expire':
-      return inTransaction(() => {
+      return inTransaction(db, () => {
         // Ids rise with time, so what is too old is a beginning of the table; subscriptions with one retention look for
         // its end once.
         const ends = new Map<number, number>()
@@ -424,9 +369,8 @@ const answer = (request: Request): unknown => {
         return { up_to, dropped } satisfies Expired
       })
     case 'close':
-      clearTimeout(idle)
-      db.close()
-      rmSync(owner, { force: true })
+      checkpoints.stop()
+      closeOwned(file, db)
       return undefined
   }
 }
@@ -438,7 +382,7 @@ port.on('message', (request: Request) => {
     port.postMessage({ n: request.n, failed: failedOf(error) } satisfies Answer)
   }
   if (request.kind === 'close') port.close()
-  else if (request.kind === 'write') wrote(request.ops.length)
+  else if (request.kind === 'write') checkpoints.wrote(4 + request.ops.length / 3)
 })
 
 const opened: Opened = {

@@ -6,17 +6,8 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { AppError } from '@convergence/contracts'
-import type {
-  Answer,
-  DuePage,
-  Expired,
-  ExpiringOf,
-  Failed,
-  Op,
-  Opened,
-  Request,
-  StoredMessage,
-} from './store-worker.ts'
+import { cannotOpen, writeFault } from '@convergence/local-wire/sqlite-faults'
+import type { Answer, DuePage, Expired, ExpiringOf, Op, Opened, Request, StoredMessage } from './store-worker.ts'
 
 /** `handed` of a delivery that waits for its time in the file only. */
 export const outOfMemory = -1
@@ -48,24 +39,6 @@ const groupsInFlight = 2
 const largestGroup = 1_000
 const soonMs = 2
 
-const writeFault = (file: string, { message, errcode }: Failed): AppError =>
-  (errcode ?? 0) % 256 === 13 || /ENOSPC/.test(message)
-    ? new AppError(
-        'DISK_FULL',
-        `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`,
-      )
-    : new AppError('UNAVAILABLE', `${file}: cannot be read or written (${message}); see to the disk and start again`)
-const cannotOpen = (file: string, { message, held_by }: Failed): AppError =>
-  held_by === undefined
-    ? new AppError(
-        'SETTING_INVALID',
-        `${file} cannot be opened (${message}): expected a broker's file, or none yet, ` +
-          'in a folder where this user may write',
-      )
-    : new AppError(
-        'SETTING_INVALID',
-        `${file} is in use by ${held_by}: stop that one, or give this one another data folder`,
-      )
 /** The thread that has the file: questions by number, answered in any order. */
 const openThread = async (file: string, max_bytes: number | undefined) => {
   const worker = new Worker(join(import.meta.dirname, 'store-worker.ts'), { workerData: { file, max_bytes } })
@@ -78,7 +51,7 @@ const openThread = async (file: string, max_bytes: number | undefined) => {
     waiting.delete(number)
     if (waiting.size === 0) worker.unref()
     if (failed === undefined) entry?.resolve(result)
-    else entry?.reject(number === 0 ? cannotOpen(file, failed) : writeFault(file, failed))
+    else entry?.reject(number === 0 ? cannotOpen(file, failed, "a broker's file") : writeFault(file, failed))
   }
   const end = (why: string) => {
     ended ??= new AppError('UNAVAILABLE', `${file}: ${why}`)

@@ -4,10 +4,17 @@
  * jobs are kept: that is the whole guard. The file is locked by the operating system while this thread lives;
  * `<file>.owner` only tells a second opener who it is.
  */
-import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { hostname } from 'node:os'
-import { DatabaseSync } from 'node:sqlite'
+import type { DatabaseSync } from 'node:sqlite'
 import { parentPort, workerData } from 'node:worker_threads'
+import {
+  closeOwned,
+  failedOf,
+  inTransaction,
+  openCheckpoints,
+  openFailure,
+  openOwned,
+  type Failed,
+} from '@convergence/local-wire/sqlite-file'
 
 export interface StoredJob {
   job_id: string
@@ -31,7 +38,7 @@ export type Request =
 export interface Answer {
   n: number
   result?: unknown
-  failed?: { message: string; errcode: number | undefined; held_by?: string }
+  failed?: Failed
 }
 export interface Opened {
   entries: Entry[]
@@ -41,54 +48,28 @@ export interface Opened {
 const port = parentPort
 if (port === null) throw new Error('runs as a worker only')
 const { file, forget_before_ms } = workerData as { file: string; forget_before_ms: number }
-const owner = `${file}.owner`
-const busy = 5
 const layout = 1
 
-const failedOf = (error: unknown) => {
-  const { message, errcode } = error as Error & { errcode?: number }
-  return { message, errcode }
-}
-const open = (): DatabaseSync => {
-  closeSync(openSync(file, 'a', 0o600))
-  const made = new DatabaseSync(file)
-  made.exec(
-    'PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; ' +
-      'PRAGMA wal_autocheckpoint=0; PRAGMA temp_store=MEMORY',
-  )
-  made.exec('BEGIN IMMEDIATE')
-  const version = Number(made.prepare('PRAGMA user_version').get()?.['user_version'])
-  if (version > layout) throw new Error(`its layout is ${version}, newer than this program's ${layout}`)
-  made.exec(`
-    CREATE TABLE IF NOT EXISTS journal (
-      position INTEGER PRIMARY KEY, table_name TEXT NOT NULL, row_texts TEXT NOT NULL, row_count INTEGER NOT NULL);
-    CREATE TABLE IF NOT EXISTS jobs (
-      job_id TEXT PRIMARY KEY, labels TEXT NOT NULL, rows_written INTEGER NOT NULL, created_ms INTEGER NOT NULL
-    ) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-    PRAGMA user_version=${layout};`)
-  made.prepare('DELETE FROM jobs WHERE created_ms < ?').run(forget_before_ms)
-  made.exec('COMMIT')
-  writeFileSync(owner, `process ${process.pid} on ${hostname()}`, { mode: 0o600 })
-  return made
-}
-const whoHolds = (): string => {
-  try {
-    return readFileSync(owner, 'utf8')
-  } catch {
-    return 'another process'
-  }
-}
+const open = (): DatabaseSync =>
+  openOwned(file, {
+    layout,
+    prepare: (made) => {
+      made.exec(`
+        CREATE TABLE IF NOT EXISTS journal (
+          position INTEGER PRIMARY KEY, table_name TEXT NOT NULL, row_texts TEXT NOT NULL, row_count INTEGER NOT NULL);
+        CREATE TABLE IF NOT EXISTS jobs (
+          job_id TEXT PRIMARY KEY, labels TEXT NOT NULL, rows_written INTEGER NOT NULL, created_ms INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;`)
+      made.prepare('DELETE FROM jobs WHERE created_ms < ?').run(forget_before_ms)
+    },
+  })
 
 let db: DatabaseSync
 try {
   db = open()
 } catch (error) {
-  const failed = failedOf(error)
-  port.postMessage({
-    n: 0,
-    failed: failed.errcode === busy ? { ...failed, held_by: whoHolds() } : failed,
-  } satisfies Answer)
+  port.postMessage({ n: 0, failed: openFailure(file, error) } satisfies Answer)
   process.exit(0)
 }
 
@@ -104,9 +85,8 @@ const statement = {
 }
 
 /** For each entry whether it was written; false: its job id was taken. */
-const write = (entries: readonly Entry[], applied: number): boolean[] => {
-  db.exec('BEGIN IMMEDIATE')
-  try {
+const write = (entries: readonly Entry[], applied: number): boolean[] =>
+  inTransaction(db, () => {
     const written = entries.map(({ position, table, rows, count, job }) => {
       if (
         job !== undefined &&
@@ -119,28 +99,11 @@ const write = (entries: readonly Entry[], applied: number): boolean[] => {
     const last = entries.at(-1)
     if (last !== undefined) statement.last.run(last.position)
     statement.drop.run(applied)
-    db.exec('COMMIT')
     return written
-  } catch (error) {
-    // SQLite has already rolled back after some faults, a full disk among them.
-    if (db.isTransaction) db.exec('ROLLBACK')
-    throw error
-  }
-}
+  })
 
-// Checkpoints on purpose: when idle, or when much has gathered. Otherwise they fall into somebody's commit.
-const idleMs = 300
 const muchBytes = 64 * 1024 * 1024
-let bytes = 0
-let idle: NodeJS.Timeout | undefined
-const checkpoint = () => {
-  bytes = 0
-  try {
-    db.exec('PRAGMA wal_checkpoint(PASSIVE)')
-  } catch {
-    // The log only stays longer; a full disk shows itself at the next write.
-  }
-}
+const checkpoints = openCheckpoints(db, muchBytes)
 const answer = (request: Request): unknown => {
   switch (request.kind) {
     case 'write':
@@ -148,9 +111,8 @@ const answer = (request: Request): unknown => {
     case 'get':
       return statement.get.get(request.job_id)
     case 'close':
-      clearTimeout(idle)
-      db.close()
-      rmSync(owner, { force: true })
+      checkpoints.stop()
+      closeOwned(file, db)
       return undefined
   }
 }
@@ -165,10 +127,7 @@ port.on('message', (request: Request) => {
     return
   }
   if (request.kind !== 'write') return
-  for (const { rows } of request.entries) bytes += 2 * rows.length + 200
-  clearTimeout(idle)
-  if (bytes > muchBytes) checkpoint()
-  else idle = setTimeout(checkpoint, idleMs)
+  checkpoints.wrote(request.entries.reduce((bytes, { rows }) => bytes + 2 * rows.length + 200, 0))
 })
 
 port.postMessage({

@@ -6,6 +6,7 @@
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { AppError } from '@convergence/contracts'
+import { cannotOpen, writeFault } from '@convergence/local-wire/sqlite-faults'
 import type { Answer, Entry, Opened, Request, StoredJob } from './journal-worker.ts'
 
 export type { Entry, StoredJob } from './journal-worker.ts'
@@ -35,25 +36,6 @@ const largestGroup = 2_000
 const groupsInFlight = 2
 const dropSoonMs = 1_000
 
-type Failed = NonNullable<Answer['failed']>
-const faultOf = (file: string, { message, errcode }: Failed): AppError =>
-  (errcode ?? 0) % 256 === 13 || /ENOSPC/.test(message)
-    ? new AppError(
-        'DISK_FULL',
-        `${file}: no space left to write; free some and it goes on, nothing that was acknowledged is lost`,
-      )
-    : new AppError('UNAVAILABLE', `${file}: cannot be read or written (${message}); see to the disk and start again`)
-const cannotOpen = (file: string, { message, held_by }: Failed): AppError =>
-  held_by === undefined
-    ? new AppError(
-        'SETTING_INVALID',
-        `${file} cannot be opened (${message}): expected a journal, or none yet, in a folder where this user may write`,
-      )
-    : new AppError(
-        'SETTING_INVALID',
-        `${file} is in use by ${held_by}: stop that one, or give this one another data folder`,
-      )
-
 /** The thread that has the file: requests by number, each with its answer. */
 interface JournalThread {
   opened: Opened
@@ -76,7 +58,7 @@ const openThread = async (file: string, forget_before_ms: number): Promise<Journ
     const call = calls.get(number)
     calls.delete(number)
     if (failed === undefined) call?.resolve(result)
-    else call?.reject(number === 0 ? cannotOpen(file, failed) : faultOf(file, failed))
+    else call?.reject(number === 0 ? cannotOpen(file, failed, 'a journal') : writeFault(file, failed))
   })
   worker.on('error', (error: unknown) => {
     end(`the thread that writes it failed (${error instanceof Error ? error.message : String(error)}); start again`)
