@@ -9,7 +9,7 @@ import { check } from './model.ts'
 const seeds = Number(process.env['MODEL_SEEDS'] ?? 120)
 
 describe('the model', function () {
-  this.timeout(300_000)
+  this.timeout(300_000 + seeds * 1_000)
 
   it(`keeps its promises in ${seeds} seeds of crashes, lost and late calls, failed jobs, duplicates, zombies`, async () => {
     const failed: string[] = []
