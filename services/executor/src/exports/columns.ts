@@ -261,6 +261,11 @@ export const awsColumns = ({ table, files, month, provenance }: PlanInput): Colu
   return withOthers(columns, files)
 }
 
+/** The columns of days in the files of an Azure cost export, as they spell them. */
+export const azureDayColumns = (table: readonly Column[], files: readonly Inspected[]): string[] => {
+  const find = finder(files, azure)
+  return table.filter(isDayColumn).flatMap(({ name }) => find(name)?.source ?? [])
+}
 const isDayColumn = ({ type }: Column): boolean => type === 'DATE' || type === 'TIMESTAMP' || type === 'DATETIME'
 /**
  * Columns of a load of an Azure cost export (EA, MCA, partners, pay-as-you-go, camel case); what the files lack is
@@ -271,15 +276,16 @@ export const azureColumns = ({ table, files, month, provenance, day_order }: Pla
   requireColumn(files, azure, ['date'], 'a column Date, UsageDate or UsageDateTime, which says the month of its rows')
   const find = finder(files, azure)
   const day = find('date')
-  const dayColumns = table.filter(isDayColumn).flatMap(({ name }) => find(name)?.source ?? [])
-  const elsewhere = orderOf(files, dayColumns)
+  const elsewhere = orderOf(files, azureDayColumns(table, files))
   const written =
     day === undefined ? undefined : dayFormatOf(files, day.source, { month, declared: day_order, elsewhere })
   const hasRows = files.some(({ rows }) => rows.length > 0)
   if (day !== undefined && hasRows) requireMonth(files, day.source, month, written?.order ?? 'iso')
   const others = written === undefined || written.order === 'iso' ? (day_order ?? elsewhere) : written.order
+  // Only the date is of the month: a rate or a service may be of another one.
+  const unranged = (format: DayFormat | undefined) => format && { ...format, by_range: false }
   const formatOf = ({ name }: Column, source: string): DayFormat | undefined =>
-    name === 'date' ? written : (dayFormatOf(files, source, { month, declared: others }) ?? written)
+    name === 'date' ? written : (dayFormatOf(files, source, { declared: others }) ?? unranged(written))
   const columns = table.map((column): LoadColumn => {
     const constant = provenance[column.name]
     if (constant !== undefined) return { ...column, value: constant }

@@ -2,8 +2,11 @@
  * The beginning of an export: its header and its first rows, enough to say what kind of file it is before any of it is
  * loaded.
  */
+import { createReadStream } from 'node:fs'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
-import { openCsv, type CsvRecord } from '@convergence/tabular/csv'
+import { csvRecords, openCsv, type CsvRecord } from '@convergence/tabular/csv'
 import { excerpt } from './words.ts'
 
 /** What is known of a file before it is loaded. */
@@ -13,6 +16,14 @@ export interface Inspected {
   header: string[]
   /** The first rows, as many as fit in the first MiB. */
   rows: CsvRecord[]
+  /** Whether those are all. */
+  whole: boolean
+}
+/** A file on this machine; packed if its name ends so. */
+export interface LocalFile {
+  /** What errors call it. */
+  name: string
+  path: string
 }
 
 /**
@@ -53,7 +64,7 @@ export const inspectCsv = (name: string, head: Buffer, { whole }: { whole: boole
       `${name}:1: expected a header of column names with commas between them, got ${found}`,
     )
   }
-  return { name, header: first.fields, rows }
+  return { name, header: first.fields, rows, whole }
 }
 
 /** Values of a column in the first rows, those that are filled, with the lines that they stand in. */
@@ -64,4 +75,17 @@ export const valuesOf = ({ header, rows }: Inspected, column: string): { line: n
     : rows.flatMap(({ line, fields }) =>
         fields[at] === undefined || fields[at] === '' ? [] : [{ line, value: fields[at] }],
       )
+}
+
+/** All rows of a file, without its header. An error of the file ends the reading with it. */
+export async function* rowsOf({ name, path }: LocalFile, signal: AbortSignal): AsyncGenerator<CsvRecord> {
+  const file = createReadStream(path, { highWaterMark: 1024 ** 2, signal })
+  const bytes = path.endsWith('.gz') ? pipeline(file, createGunzip({ chunkSize: 1024 ** 2 }), () => undefined) : file
+  let isHeader = true
+  for await (const records of csvRecords(bytes as AsyncIterable<Uint8Array>, { name })) {
+    for (const record of records) {
+      if (!isHeader) yield record
+      isHeader = false
+    }
+  }
 }

@@ -1,10 +1,12 @@
 /**
  * How the files of a delivery write the days of a column: 2025-11-05, 11/05/2025 or 05/11/2025, one way for all of
  * them. Days that read in two ways are never guessed: a day past the twelfth says which it is, in the column or in
- * another one of the delivery, such as the end of the billing period. The month that was asked for says nothing.
+ * another one of the delivery, such as the end of the billing period. The month that was asked for says nothing. Where
+ * the first rows do not say it, it is sought in all of them.
  */
 import { AppError } from '@convergence/contracts'
-import { valuesOf, type Inspected } from './csv.ts'
+import type { CsvRecord } from '@convergence/tabular/csv'
+import { rowsOf, valuesOf, type Inspected, type LocalFile } from './csv.ts'
 import { excerpt } from './words.ts'
 
 export type DayOrder = 'iso' | 'month_first' | 'day_first'
@@ -12,7 +14,7 @@ export interface DayFormat {
   order: DayOrder
   /** What a load reads the column with; undefined for ISO 8601. */
   strptime?: string
-  /** Each day must be of the month: nothing, or an unusual order, tells how they are written. */
+  /** Each day must be of the month: none of the column itself, or an unusual order, tells how they are written. */
   by_range: boolean
 }
 interface Day {
@@ -48,6 +50,49 @@ export const orderOf = (
   if (monthFirst === dayFirst) return undefined
   return monthFirst ? 'month_first' : 'day_first'
 }
+/** Whether a day reads in two ways. */
+const isTwofold = (value: string): boolean =>
+  slashed.test(value) && dayOf(value, 'month_first') !== dayOf(value, 'day_first')
+/** Whether a day reads in one way, for it is past the twelfth. */
+const decides = (value: string): boolean => {
+  const [, first, second] = slashed.exec(value) ?? []
+  return Number(first) > 12 !== Number(second) > 12
+}
+
+/**
+ * The files with those of their rows further down that say how days are written, or that read in two ways, where the
+ * first rows of all of them do not say it. Read to the first one that does.
+ */
+export const withDecidingRows = async <File extends Inspected & LocalFile>(
+  files: readonly File[],
+  columns: readonly string[],
+  signal: AbortSignal,
+): Promise<File[]> => {
+  const isSlashed = files.some((file) =>
+    columns.some((column) => valuesOf(file, column).some(({ value }) => slashed.test(value))),
+  )
+  if (!isSlashed || orderOf(files, columns) !== undefined) return [...files]
+  const all: File[] = []
+  let decided = false
+  for (const file of files) {
+    const more: CsvRecord[] = []
+    const at = columns.map((column) => file.header.indexOf(column)).filter((index) => index >= 0)
+    const twofold = new Set<number>()
+    const lastSeen = file.rows.at(-1)?.line ?? 1
+    if (!decided && !file.whole) {
+      for await (const row of rowsOf(file, signal)) {
+        if (row.line <= lastSeen) continue
+        const fresh = at.filter((index) => !twofold.has(index) && isTwofold(row.fields[index] ?? ''))
+        decided = at.some((index) => decides(row.fields[index] ?? ''))
+        if (decided || fresh.length > 0) more.push(row)
+        if (decided) break
+        for (const index of fresh) twofold.add(index)
+      }
+    }
+    all.push(more.length === 0 ? file : { ...file, rows: [...file.rows, ...more] })
+  }
+  return all
+}
 /** The order that the days say by themselves: by one past the twelfth. Throws when they say both. */
 const orderBy = (days: readonly Day[], column: string): 'month_first' | 'day_first' | undefined => {
   const parts = days.map((day) => ({ day, match: slashed.exec(day.value) ?? [] }))
@@ -74,9 +119,9 @@ const formOf = (value: string): string => {
 }
 
 /**
- * How all files write a column's days, by their first rows; undefined when those have none. `month` is the one that the
- * delivery is of, `declared` the order that the pipeline declares, `elsewhere` the one that other columns say. Throws
- * EXPORT_INVALID for days in no known form or in several, and for those that read in two ways.
+ * How all files write a column's days, by their known rows; undefined when those have none. `month` is the one that the
+ * delivery is of, for the column that says it; `declared` the order that the pipeline declares, `elsewhere` the one that
+ * other columns say. Throws EXPORT_INVALID for days in no known form or in several, and for those that read in two ways.
  */
 export const dayFormatOf = (
   files: readonly Inspected[],
@@ -85,7 +130,11 @@ export const dayFormatOf = (
     month,
     declared,
     elsewhere,
-  }: { month: string; declared?: DayOrder | undefined; elsewhere?: 'month_first' | 'day_first' | undefined },
+  }: {
+    month?: string | undefined
+    declared?: DayOrder | undefined
+    elsewhere?: 'month_first' | 'day_first' | undefined
+  },
 ): DayFormat | undefined => {
   const days = files.flatMap((file) => valuesOf(file, column).map((each) => ({ ...each, file: file.name })))
   const [first] = days
@@ -99,10 +148,11 @@ export const dayFormatOf = (
   }
   if (form === 'YYYY-MM-DD') return { order: 'iso', by_range: false }
   const said = orderBy(days, column)
-  if (said === 'month_first') return { order: said, strptime: strptimeOf(said, first.value), by_range: false }
+  if (said !== undefined && (said === 'month_first' || said === declared))
+    return { order: said, strptime: strptimeOf(said, first.value), by_range: false }
   if (said === undefined && declared !== undefined && declared !== 'iso')
     return { order: declared, strptime: strptimeOf(declared, first.value), by_range: false }
-  const twoWays = days.find(({ value }) => dayOf(value, 'month_first') !== dayOf(value, 'day_first'))
+  const twoWays = days.find(({ value }) => isTwofold(value))
   const order = said ?? elsewhere ?? (twoWays === undefined ? 'month_first' : undefined)
   if (order === undefined) {
     const day = twoWays ?? first
@@ -110,17 +160,19 @@ export const dayFormatOf = (
     throw fault(
       day,
       column,
-      `expected a day that reads one way, or one past the 12th in some column of the first rows, got ${shown(day)}, ` +
+      `expected a day that reads one way, or one past the 12th in some column of days, got ${shown(day)}, ` +
         `which is ${readings}; have the export write YYYY-MM-DD, or give source.day_format`,
     )
   }
+  if (month === undefined) return { order, strptime: strptimeOf(order, first.value), by_range: false }
   const outside = days.find(({ value }) => !dayOf(value, order).startsWith(month))
   if (outside !== undefined) {
     const form = order === 'month_first' ? 'MM/DD/YYYY' : 'DD/MM/YYYY'
     throw fault(
       outside,
       column,
-      `expected a day of ${month} as ${form}, got ${shown(outside)}, which also reads the other way; ` +
+      `expected a day of ${month} as ${form}, got ${shown(outside)}` +
+        `${isTwofold(outside.value) ? ', which also reads the other way' : ''}; ` +
         'have the export write YYYY-MM-DD, or give source.day_format',
     )
   }

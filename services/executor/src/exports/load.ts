@@ -7,7 +7,6 @@ import type { StepContext, StepResult } from '@convergence/service/steps'
 import type { Destination, Warehouse } from '@convergence/warehouse'
 import { destinationOf, type DestinationConfig } from '../processors/gcp/bq_etl.ts'
 import type { ColumnPlan } from './columns.ts'
-import type { Inspected } from './csv.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'
 import { replacedBy, type Replaced } from './periods.ts'
 import type { Room } from './room.ts'
@@ -38,7 +37,7 @@ export interface Loading {
   /** The column of the days that a delivery covers. */
   day_column?: string | undefined
   /** Decides from what the files are; throws when they are not what they should be. */
-  plan(table: readonly Column[], files: readonly Inspected[]): ColumnPlan
+  plan(table: readonly Column[], files: readonly Spooled[]): ColumnPlan | Promise<ColumnPlan>
 }
 /** Columns named in the outputs of a step; there may be hundreds. */
 const mostNamed = 200
@@ -133,7 +132,7 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
       const work = async (files: readonly Spooled[]) => {
         await assertSameManifest(objects, loading)
         assertCounted(delivery, files)
-        planned = plan(table, files)
+        planned = await plan(table, files)
         if (isEmpty(files)) return empty()
         const result = await warehouse.runJob(chain, {
           kind: 'load',

@@ -318,6 +318,42 @@ describe('azure.blob_data_loader', function () {
   )
 
   it(
+    'finds the day that says how days are written also far below the first rows',
+    inWorld(async (world) => {
+      const ofDay = (day: string, n: number) => Array.from({ length: n }, () => azureLine('1', { day, end: '' }))
+      const lines = [...ofDay('11/5/2025', 10_000), ...ofDay('11/12/2025', 10_000)]
+      for (const name of ['part_0.csv', 'part_0.csv.gz']) {
+        const pack = (text: string) => (name.endsWith('.gz') ? gzipSync(text) : text)
+        const decided = [...lines, azureLine('1', { day: '11/13/2025', end: '' })]
+        put(world, 'r/manifest.json', azureManifest([`${azureFolder}/r/${name}`]))
+        put(world, `r/${name}`, pack(csvOf(azureHeader, decided)))
+        await world.load('azure', source)
+        expect(await total(world)).to.deep.equal({ n: 20_001, cost: '20001' })
+        put(world, `r/${name}`, pack(csvOf(azureHeader, lines)))
+        expect((await errorOf(world.load('azure', source))).message).to.match(
+          /part_0\.csv(\.gz)?:2, column Date: expected a day that reads one way/,
+        )
+      }
+    }),
+  )
+
+  it(
+    'finds a day that reads in two ways also far below those that read in one',
+    inWorld(async (world) => {
+      const header = 'Date,Cost,SubscriptionId,ExchangeRateDate'
+      const ofRate = (day: string, n: number) =>
+        Array.from({ length: n }, () => `2025-11-05,1,${'s'.repeat(40)},${day}`)
+      put(world, 'part_0.csv', csvOf(header, [...ofRate('10/10/2025', 20_000), ...ofRate('10/5/2025', 1)]))
+      expect((await errorOf(world.load('azure', source))).message).to.match(
+        /part_0\.csv:20002, column ExchangeRateDate: expected a day that reads one way.*2025-10-05 or 2025-05-10/,
+      )
+      put(world, 'part_0.csv', csvOf(header, [...ofRate('10/10/2025', 20_000), ...ofRate('10/31/2025', 1)]))
+      await world.load('azure', source)
+      expect(await total(world)).to.deep.equal({ n: 20_001, cost: '20001' })
+    }),
+  )
+
+  it(
     'finds another way of writing days also far below the first rows',
     inWorld(async (world) => {
       const many = Array.from({ length: 20_000 }, () => azureLine('1'))

@@ -195,6 +195,50 @@ describe('columns of an export', () => {
   })
 })
 
+describe('the day columns of Azure beside the date', () => {
+  const plan = (text: string, day_order?: 'month_first' | 'day_first') => {
+    const { columns } = azureColumns({
+      table: tableColumns('azure'),
+      files: [file(text)],
+      month: '2025-11',
+      provenance: {},
+      ...(day_order === undefined ? {} : { day_order }),
+    })
+    return (name: string) => columns.find((column) => column.name === name)
+  }
+
+  it('may be of any month: their days say how they are written, not when the delivery is of', () => {
+    const by = plan('Date,Cost,ExchangeRateDate\n2025-11-05,1,10/10/2025\n')
+    expect(by('exchange_rate_date')).to.include({ format: '%m/%d/%Y' })
+    expect(by('exchange_rate_date')).to.not.have.property('within')
+  })
+
+  it('have no bounds, whatever the first ones say', () => {
+    const by = plan(
+      'Date,Cost,ServicePeriodStartDate,ServicePeriodEndDate,ExchangeRateDate\n' +
+        '11/11/2025,1,11/11/2025,,10/10/2025\n',
+    )
+    expect(by('date')).to.deep.include({ format: '%m/%d/%Y', within: { from: '2025-11-01', to: '2025-12-01' } })
+    for (const name of ['service_period_start_date', 'service_period_end_date', 'exchange_rate_date']) {
+      expect(by(name), name).to.include({ format: '%m/%d/%Y' })
+      expect(by(name), name).to.not.have.property('within')
+    }
+  })
+
+  it('may be of another month with the day first too', () => {
+    const by = plan('Date,Cost,ExchangeRateDate\n05/11/2025,1,31/10/2025\n', 'day_first')
+    expect(by('date')).to.include({ format: '%d/%m/%Y' })
+    expect(by('exchange_rate_date')).to.include({ format: '%d/%m/%Y' })
+    expect(by('exchange_rate_date')).to.not.have.property('within')
+  })
+
+  it('let the date itself be of another month where it is written as the pipeline declares', () => {
+    const by = plan('Date,Cost\n05/11/2025,1\n31/10/2025,1\n', 'day_first')
+    expect(by('date')).to.include({ format: '%d/%m/%Y' })
+    expect(by('date')).to.not.have.property('within')
+  })
+})
+
 describe('deliveries', () => {
   it('are found in the folder of their month alone', () => {
     const listing = [

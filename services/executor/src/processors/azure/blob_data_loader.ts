@@ -1,7 +1,8 @@
 /** A month of a cost export: every run writes the month anew, so the newest run alone replaces it, as one job. */
 import { AppError } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
-import { azureColumns } from '../../exports/columns.ts'
+import { azureColumns, azureDayColumns } from '../../exports/columns.ts'
+import { withDecidingRows } from '../../exports/days.ts'
 import {
   azureDelivery,
   azureRuns,
@@ -73,10 +74,13 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
         delivery,
         source_name,
         day_column: 'date',
-        plan: (table, files) =>
+        plan: async (table, files) =>
           azureColumns({
             table,
-            files,
+            files:
+              day_format === undefined
+                ? await withDecidingRows(files, azureDayColumns(table, files), context.signal)
+                : files,
             month,
             day_order: day_format,
             provenance: {
