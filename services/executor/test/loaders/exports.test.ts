@@ -61,7 +61,7 @@ describe('the beginning of an export', () => {
     expect(of('d,x\n9/2/2023,\n12/31/2023,\n')).to.include({ order: 'month_first', strptime: '%m/%d/%Y' })
     expect(of('d,x\n2/9/2023,\n30/9/2023,\n')).to.include({ order: 'day_first', strptime: '%d/%m/%Y' })
     expect(() => of('d,x\n9/2/2023,\n')).to.throw(
-      'x.csv:2, column d: expected a day that reads one way, or one past the 12th in some column of the first rows, ' +
+      'x.csv:2, column d: expected a day that reads one way, or one past the 12th in some column of days, ' +
         'got "9/2/2023", which is 2023-09-02 or 2023-02-09; ' +
         'have the export write YYYY-MM-DD, or give source.day_format',
     )
