@@ -60,9 +60,10 @@ export const refused: readonly { construct: string; reason: string; example: str
   },
   {
     construct:
-      'RAND and GENERATE_UUID in an operand that the translation repeats, such as of BETWEEN and IN of FLOAT64',
-    reason: 'each copy would have another value',
-    example: 'SELECT RAND() BETWEEN 0.25 AND 0.5',
+      'RAND and GENERATE_UUID in CORR, in AVG of NUMERIC, in CASE x WHEN with a subquery in a branch, and behind an ' +
+      'alias that HAVING, QUALIFY or an expression in ORDER BY names',
+    reason: 'the translation repeats them there, and each copy would have another value',
+    example: 'SELECT CORR(RAND(), x) FROM d.t',
   },
   { construct: 'operators on bits (&, |, ^, ~, <<, >>)', reason: 'not done', example: 'SELECT 1 & 2' },
   {

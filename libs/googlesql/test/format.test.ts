@@ -1,4 +1,4 @@
-/** FORMAT of decimals, with the answers of Google's own engine, and calls whose value is another each time. */
+/** FORMAT of decimals and dates, with the answers of Google's own engine. */
 import { runCases } from './cases.ts'
 
 describe('FORMAT of NUMERIC and BIGNUMERIC', () => {
@@ -50,29 +50,6 @@ describe('FORMAT_DATE', () => {
       'has four digits of the others',
       "SELECT FORMAT_DATE('%Y%m', DATE '2025-01-05'), FORMAT_TIMESTAMP('%F %T', TIMESTAMP '0800-03-04 05:06:07')",
       [['202501', '800-03-04 05:06:07']],
-    ],
-  ])
-})
-
-describe('RAND and GENERATE_UUID', () => {
-  const thousand = 'FROM UNNEST(GENERATE_ARRAY(1, 1000)) AS n'
-  runCases([
-    ['are refused where a BETWEEN would repeat them', 'SELECT RAND() BETWEEN 0.25 AND 0.5', /QUERY_UNSUPPORTED: RAND/],
-    ['are refused where an IN would', 'SELECT RAND() IN (0.25, 0.5)', /QUERY_UNSUPPORTED: RAND/],
-    [
-      'have a value for each call of a statement',
-      `SELECT COUNT(DISTINCT GENERATE_UUID()), COUNTIF(RAND() = RAND()) ${thousand}`,
-      [['1000', '0']],
-    ],
-    [
-      'are the same value behind their alias',
-      `SELECT COUNTIF(r BETWEEN 0.25 AND 0.5 AND NOT (r >= 0.25 AND r <= 0.5)) FROM (SELECT RAND() AS r ${thousand})`,
-      [['0']],
-    ],
-    [
-      'are one value in a macro that reads its argument more than once',
-      `SELECT COUNTIF(x NOT IN ('a', 'b')) FROM (SELECT LEFT(IF(RAND() < 0.5, 'a1', 'b1'), 1) AS x ${thousand})`,
-      [['0']],
     ],
   ])
 })

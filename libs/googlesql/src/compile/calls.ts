@@ -1,5 +1,6 @@
 /** Calls of functions, aggregates and window functions. */
 import type { Compiler, Expression, Scope } from './compiler.ts'
+import { readOnce } from './volatile.ts'
 import { overClause } from './windows.ts'
 import { functions } from '../functions.ts'
 import { aggregates } from '../functions/aggregates.ts'
@@ -7,7 +8,7 @@ import { windowFunctions } from '../functions/windows.ts'
 import type { Call, Expr } from '../ast.ts'
 
 export const compileCall = (compiler: Compiler, ast: Call, scope: Scope): Expression => {
-  const plain = (): void => {
+  const assertPlain = (): void => {
     if (
       ast.star ||
       ast.distinct ||
@@ -74,7 +75,7 @@ export const compileCall = (compiler: Compiler, ast: Call, scope: Scope): Expres
     else result.win = true
     return result
   }
-  plain()
+  assertPlain()
   if (ast.over !== undefined) throw compiler.invalid(ast.pos, `${ast.name} is not a window function`)
   const fn = functions.get(ast.name)
   if (fn === undefined)
@@ -83,13 +84,19 @@ export const compileCall = (compiler: Compiler, ast: Call, scope: Scope): Expres
       `${ast.name.startsWith('SAFE.') && (functions.has(ast.name.slice(5)) || aggregates.has(ast.name.slice(5))) ? 'The SAFE. prefix of' : 'Function'} ${ast.name.replace(/^SAFE\./, '')}`,
     )
   checkArity(compiler, ast, fn)
-  return fn.gen({
-    ast,
-    scope,
-    compiler,
-    arg: (at) => compiler.expression(argumentOf(compiler, ast, at), scope),
-    args: () => ast.args.map((arg) => compiler.expression(arg, scope)),
-  })
+  const compiled = new Map<number, Expression>()
+  const argument = (at: number): Expression => {
+    const e = compiled.get(at) ?? compiler.expression(argumentOf(compiler, ast, at), scope)
+    compiled.set(at, e)
+    return e
+  }
+  const generate = (arg: (at: number) => Expression): Expression =>
+    fn.gen({ ast, scope, compiler, arg, args: () => ast.args.map((_, at) => arg(at)) })
+  const plain = generate(argument)
+  const operands = [...compiled.keys()]
+  return readOnce(compiler, plain, [...compiled.values()], (bound) =>
+    generate((at) => bound[operands.indexOf(at)] ?? argument(at)),
+  )
 }
 const checkArity = (compiler: Compiler, ast: Call, fn: { min: number; max: number }): void => {
   if (ast.args.length < fn.min || ast.args.length > fn.max) {

@@ -1,6 +1,7 @@
 /** Operators over compiled operands. */
 import { type Compiler, type Expression, type Scope, dateTypes, isNumber } from './compiler.ts'
 import { fieldOf } from './names.ts'
+import { readOnce } from './volatile.ts'
 import type { Expr } from '../ast.ts'
 import { within } from './dates.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
@@ -184,8 +185,17 @@ export const inOperator = (compiler: Compiler, ast: Expr & { k: 'in' }, scope: S
   const [first, ...rest] = es
   if (first === undefined) throw compiler.invalid(ast.pos, 'An operand is missing')
   if (type.k === 'FLOAT64') {
-    const someEqual = `(${rest.map((e) => compareOperands(compiler, '=', first, e, ast.pos).sql).join(' OR ')})`
-    return compiler.build(ast.pos, BOOL, ast.not ? `(NOT ${someEqual})` : someEqual, ...rest, ...rest.map(() => first))
+    const oneOf = (a: Expression, others: readonly Expression[]): Expression => {
+      const someEqual = `(${others.map((e) => compareOperands(compiler, '=', a, e, ast.pos).sql).join(' OR ')})`
+      return compiler.build(
+        ast.pos,
+        BOOL,
+        ast.not ? `(NOT ${someEqual})` : someEqual,
+        ...others,
+        ...others.map(() => a),
+      )
+    }
+    return readOnce(compiler, oneOf(first, rest), es, ([a = first, ...others]) => oneOf(a, others))
   }
   return compiler.build(ast.pos, BOOL, `(${first.sql} ${no}IN (${rest.map((e) => e.sql).join(', ')}))`, ...es)
 }

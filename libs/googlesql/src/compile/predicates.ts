@@ -1,6 +1,7 @@
 /** IS, BETWEEN, LIKE and CASE. */
 import { type Compiler, type Expression, type Scope } from './compiler.ts'
 import { caseExpression, compareOperands } from './operators.ts'
+import { readOnce } from './volatile.ts'
 import type { Expr } from '../ast.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BOOL, STRING } from '../types.ts'
@@ -36,8 +37,12 @@ export const betweenOperator = (compiler: Compiler, ast: Expr & { k: 'between' }
   const [x, lo, hi] = es
   if (x === undefined || lo === undefined || hi === undefined) throw compiler.invalid(pos, 'An operand is missing')
   if (type.k === 'FLOAT64') {
-    const both = `(${compareOperands(compiler, '>=', x, lo, pos).sql} AND ${compareOperands(compiler, '<=', x, hi, pos).sql})`
-    return compiler.build(pos, BOOL, ast.not ? `(NOT ${both})` : both, x, x, x, x, lo, hi)
+    const within = (a: Expression, low: Expression, high: Expression): Expression => {
+      const [from, to] = [compareOperands(compiler, '>=', a, low, pos), compareOperands(compiler, '<=', a, high, pos)]
+      const both = `(${from.sql} AND ${to.sql})`
+      return compiler.build(pos, BOOL, ast.not ? `(NOT ${both})` : both, a, a, a, a, low, high)
+    }
+    return readOnce(compiler, within(x, lo, hi), es, ([a = x, low = lo, high = hi]) => within(a, low, high))
   }
   if (type.k === 'STRUCT' || type.k === 'ARRAY' || type.k === 'JSON')
     throw compiler.unsupported(pos, `BETWEEN on ${type.k}`)
@@ -62,21 +67,19 @@ export const likeOperator = (compiler: Compiler, ast: Expr & { k: 'like' }, scop
 }
 export const caseOperator = (compiler: Compiler, ast: Expr & { k: 'case' }, scope: Scope): Expression => {
   const pos = ast.pos
-  const parts: Expression[] = []
   const subject = ast.subject === undefined ? undefined : compiler.expression(ast.subject, scope)
-  const whens = ast.whens.map(({ when, then }) => {
-    const condition =
-      subject === undefined
-        ? compiler.bool(when, scope, 'CASE')
-        : compareOperands(compiler, '=', subject, compiler.expression(when, scope), when.pos)
-    parts.push(condition)
-    return { when: condition.sql, then: compiler.expression(then, scope) }
-  })
-  return caseExpression(
-    compiler,
-    pos,
-    whens,
-    ast.otherwise === undefined ? undefined : compiler.expression(ast.otherwise, scope),
-    parts,
-  )
+  const whens = ast.whens.map(({ when, then }) => ({
+    when: subject === undefined ? compiler.bool(when, scope, 'CASE') : compiler.expression(when, scope),
+    then: compiler.expression(then, scope),
+  }))
+  const otherwise = ast.otherwise === undefined ? undefined : compiler.expression(ast.otherwise, scope)
+  const branches = (of: Expression | undefined): Expression => {
+    const conditions = whens.map(({ when }) =>
+      of === undefined ? when : compareOperands(compiler, '=', of, when, when.pos),
+    )
+    const results = whens.map(({ then }, at) => ({ when: conditions[at]?.sql ?? '', then }))
+    return caseExpression(compiler, pos, results, otherwise, conditions)
+  }
+  const plain = branches(subject)
+  return subject === undefined ? plain : readOnce(compiler, plain, [subject], ([of]) => branches(of))
 }

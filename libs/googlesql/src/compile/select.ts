@@ -12,6 +12,7 @@ import {
 } from './compiler.ts'
 import { groupByClause, refuseAggregates } from './grouping.ts'
 import { selectList, type ListItem } from './select-list.ts'
+import { hasVolatile } from './volatile.ts'
 import { orderSql } from './windows.ts'
 import type { OrderKey, Select } from '../ast.ts'
 import { ident, INT64, typeName, type Type } from '../types.ts'
@@ -91,10 +92,14 @@ const assemble = (compiler: Compiler, body: Select, { from, where, list, outputs
   if (body.distinct) for (const { e } of list) refuseUngroupable(compiler, e, 'SELECT DISTINCT of')
   const having = havingClause(compiler, body, list, withAliases, groups !== '')
   const qualify = qualifyClause(compiler, body, list, withAliases)
-  const sql = `SELECT ${body.distinct ? 'DISTINCT ' : ''}${items}${from}${where}${groups}${having}${qualify}`
-  if (order.length === 0) return sql
+  const rows = (more = ''): string =>
+    `SELECT ${body.distinct ? 'DISTINCT ' : ''}${items}${more}${from}${where}${groups}${having}${qualify}`
+  if (order.length === 0) return rows()
   const keys = orderKeys(compiler, order, list, { ...scope, aliases, aliasFirst: true })
-  return body.distinct ? orderedDistinct(compiler, sql, keys, outputs) : ordered(sql, keys)
+  if (body.distinct) return orderedDistinct(compiler, rows(), keys, outputs)
+  // A number goes by its negative, which has no position in the list.
+  const repeats = keys.some(({ at, e }) => at !== undefined && e.type.k === 'FLOAT64' && hasVolatile(e.sql))
+  return repeats ? orderedOutside(compiler, rows, keys, outputs) : ordered(rows(), keys)
 }
 
 const whereClause = (compiler: Compiler, body: Select, scope: Scope): string => {
@@ -184,6 +189,20 @@ const ordered = (sql: string, keys: readonly SortKey[]): string => {
     orderSql(at !== undefined && e.type.k !== 'FLOAT64' ? { ...e, sql: String(at + 1) } : e, key, false),
   )
   return `${sql} ORDER BY ${sorted.join(', ')}`
+}
+/** The rows with those keys that they do not have themselves, and the order around them. */
+const orderedOutside = (
+  compiler: Compiler,
+  rows: (more: string) => string,
+  keys: readonly SortKey[],
+  outputs: readonly Output[],
+): string => {
+  const alias = compiler.fresh()
+  const named = keys.map(({ key, at, e }) => ({ key, e, at, name: outputs[at ?? -1]?.sql ?? compiler.fresh() }))
+  const more = named.flatMap(({ at, e, name }) => (at === undefined ? [`, ${e.sql} AS ${ident(name)}`] : []))
+  const columns = outputs.map(({ sql }) => `${alias}.${ident(sql)}`).join(', ')
+  const sorted = named.map(({ key, e, name }) => orderSql({ ...e, sql: `${alias}.${ident(name)}` }, key, false))
+  return `SELECT ${columns} FROM (${rows(more.join(''))}) AS ${alias} ORDER BY ${sorted.join(', ')}`
 }
 const orderedDistinct = (
   compiler: Compiler,

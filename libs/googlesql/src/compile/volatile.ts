@@ -12,6 +12,40 @@ export const volatileCall = (
   name: string,
 ): Expression => compiler.build(pos, type, sql(`${name}(/*call ${compiler.count()} at ${pos}*/)`))
 export const hasVolatile = (sql: string): boolean => sql.includes('/*call ') && sql.search(mark) >= 0
+/**
+ * `plain`, made of these operands; where its text holds a call several times, `make` makes it again of operands that
+ * are evaluated before it, once. A subquery or aggregate outside of the operands cannot stand there: then it stays.
+ */
+export const readOnce = (
+  compiler: Compiler,
+  plain: Expression,
+  operands: readonly Expression[],
+  make: (operands: readonly Expression[]) => Expression,
+): Expression => {
+  if (repeatedCall(plain.sql) === undefined) return plain
+  const row = compiler.fresh()
+  const values: string[] = []
+  const inside = make(
+    operands.map((e) => {
+      // What must be a constant stays one.
+      if (e.lit !== undefined || e.param === true) return e
+      const name = `_${values.length}`
+      values.push(`${name} := ${e.sql}`)
+      return {
+        ...e,
+        sql: `struct_extract(${row}, '${name}')`,
+        raw: undefined,
+        items: undefined,
+        agg: undefined,
+        win: undefined,
+        sub: undefined,
+      }
+    }),
+  )
+  if (inside.agg === true || inside.win === true || inside.sub === true) return plain
+  const sql = `list_extract(list_transform([struct_pack(${values.join(', ')})], lambda ${row}: ${inside.sql}), 1)`
+  return { ...plain, sql }
+}
 /** Where a call stands that the text holds more than once; undefined when there is none. */
 export const repeatedCall = (sql: string): number | undefined => {
   const seen = new Set<string>()

@@ -14,13 +14,15 @@ export const orderKey = (
     throw compiler.invalid(key.pos, `ORDER BY is not defined for ${typeName(e.type)}`)
   return { sql: orderSql(e, key, single), e }
 }
-/** NULLs come first in ascending order, and NaN before every other number. */
+/**
+ * NULLs come first in ascending order, and NaN before every other number. To DuckDB NaN is the greatest number, and its
+ * negative is NaN too: so a FLOAT64 goes by its negative, the other way round.
+ */
 export const orderSql = (e: Expression, key: OrderKey, single: boolean): string => {
   const nulls = key.nulls ?? (key.desc ? 'LAST' : 'FIRST')
-  const main = `${e.sql} ${key.desc ? 'DESC' : 'ASC'} NULLS ${nulls}`
   return e.type.k === 'FLOAT64' && !single
-    ? `isnan(${e.sql}) ${key.desc ? 'ASC' : 'DESC'} NULLS ${nulls}, ${main}`
-    : main
+    ? `-(${e.sql}) ${key.desc ? 'ASC' : 'DESC'} NULLS ${nulls}`
+    : `${e.sql} ${key.desc ? 'DESC' : 'ASC'} NULLS ${nulls}`
 }
 export const overClause = (
   compiler: Compiler,

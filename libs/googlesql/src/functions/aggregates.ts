@@ -2,6 +2,7 @@
 import { type Compiler, type Expression, type Scope, isNumber } from '../compile/compiler.ts'
 import { arrayArg } from './arrays.ts'
 import { type AggregateFunction, noMatch } from './signature.ts'
+import { hasVolatile } from '../compile/volatile.ts'
 import type { Call } from '../ast.ts'
 import { totalOf } from '../compile/operators.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
@@ -19,6 +20,13 @@ const orderOf = (compiler: Compiler, ast: Call, scope: Scope): string => {
 const groupable = (compiler: Compiler, ast: Call, x: Expression): void => {
   if (ast.distinct && (x.type.k === 'STRUCT' || x.type.k === 'ARRAY' || x.type.k === 'JSON'))
     throw compiler.unsupported(ast.pos, `${ast.name} DISTINCT of ${typeName(x.type)}`)
+}
+/** The values that are not NULL as a list, which is NULL when there are none. `order` is an ORDER BY or nothing. */
+const listWithoutNull = (distinct: boolean, value: string, order: string): ((over: string) => string) => {
+  const list = `list(${distinct ? 'DISTINCT ' : ''}${value}${order})`
+  return hasVolatile(value)
+    ? (over) => `nullif(list_filter(${list}${over}, lambda _given: _given IS NOT NULL), [])`
+    : (over) => `${list} FILTER (WHERE ${value} IS NOT NULL)${over}`
 }
 /** The first elements of a list; none at all are NULL. */
 const limited = (list: string, limit: string | undefined): string =>
@@ -38,12 +46,8 @@ const minMax = (fn: 'min' | 'max'): AggregateFunction => ({
     const x = one(args)
     if (x.type.k === 'STRUCT' || x.type.k === 'ARRAY' || x.type.k === 'JSON') throw noMatch(compiler, ast, args)
     const type = x.type.k === 'NULL' ? INT64 : x.type
-    if (type.k === 'FLOAT64')
-      return {
-        type,
-        sql: (over) =>
-          `CASE WHEN bool_or(isnan(${x.sql}))${over} THEN CAST('nan' AS DOUBLE) ELSE ${fn}(${x.sql})${over} END`,
-      }
+    // NaN goes before every number. To DuckDB it is the greatest one, and its negative is NaN too.
+    if (type.k === 'FLOAT64' && fn === 'min') return { type, sql: (over) => `(-max(-(${x.sql}))${over})` }
     return { type, sql: (over) => `${fn}(${x.sql})${over}` }
   },
 })
@@ -161,12 +165,15 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         const x = one(args)
         if (x.type.k === 'ARRAY') throw compiler.invalid(ast.pos, 'ARRAY_AGG cannot give an array of arrays')
         groupable(compiler, ast, x)
-        const filter = ast.nulls === 'IGNORE' ? ` FILTER (WHERE ${x.sql} IS NOT NULL)` : ''
-        const inner = `list(${ast.distinct ? 'DISTINCT ' : ''}${x.sql}${orderOf(compiler, ast, scope)})${filter}`
+        const order = orderOf(compiler, ast, scope)
+        const list =
+          ast.nulls === 'IGNORE'
+            ? listWithoutNull(ast.distinct, x.sql, order)
+            : (over: string): string => `list(${ast.distinct ? 'DISTINCT ' : ''}${x.sql}${order})${over}`
         const limit = limitOf(compiler, ast, scope)
         return {
           type: arrayOf(x.type.k === 'NULL' ? INT64 : x.type),
-          sql: (over) => limited(`${inner}${over}`, limit),
+          sql: (over) => limited(list(over), limit),
         }
       },
     },
@@ -191,10 +198,10 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         if (args[1] !== undefined && args[1].lit === undefined && args[1].param !== true)
           throw compiler.invalid(args[1].pos, 'The separator of STRING_AGG must be a literal or a parameter')
         const limit = limitOf(compiler, ast, scope)
-        const list = `list(${ast.distinct ? 'DISTINCT ' : ''}${x.sql}${orderOf(compiler, ast, scope)}) FILTER (WHERE ${x.sql} IS NOT NULL)`
+        const list = listWithoutNull(ast.distinct, x.sql, orderOf(compiler, ast, scope))
         return {
           type: STRING,
-          sql: (over) => `array_to_string(${limited(`${list}${over}`, limit)}, ${separator})`,
+          sql: (over) => `array_to_string(${limited(list(over), limit)}, ${separator})`,
         }
       },
     },
