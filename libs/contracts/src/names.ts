@@ -32,6 +32,10 @@ export const namePatterns = {
   table: '^[A-Za-z0-9_]{1,128}$',
   /** BigQuery's rule for columns. */
   column: '^[A-Za-z_][A-Za-z0-9_]{0,299}$',
+  /** One plain mail address: what nearly every server takes. Of RFC 5321's 254 characters at most, which is not in it. */
+  email:
+    '^(?=[^@]{1,64}@)[A-Za-z0-9_+][A-Za-z0-9_%+-]*(?:\\.[A-Za-z0-9_%+-]+)*' +
+    '@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.)+[A-Za-z][A-Za-z0-9-]{0,61}[A-Za-z0-9]$',
 } as const
 export type NameKind = keyof typeof namePatterns
 
@@ -43,6 +47,10 @@ export const isName = (kind: NameKind, value: unknown): boolean => {
   matchers.set(kind, matcher)
   return typeof value === 'string' && matcher.test(value)
 }
+
+/** What an address is expected to be, in words. */
+export const emailExpected = 'one plain address such as name@example.com'
+export const longestEmail = 254
 
 /** An API key in a text: whose it is, 36 random characters and a checksum of 6, base62. */
 export const apiKeyPart = `${namePart('tenant_id')}_api_[0-9A-Za-z]{42}`

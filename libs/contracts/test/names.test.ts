@@ -48,6 +48,7 @@ const kindOfField: Readonly<Record<string, NameKind>> = {
   key_id: 'key_id',
   kid: 'kid',
   GCP_PROJECT_ID: 'project_id',
+  admin_email: 'email',
 }
 /** Patterns that are no names: times, texts, numbers, and forms with variables in them. */
 const notNames = [
@@ -143,6 +144,31 @@ describe('names', () => {
         return copies.filter((copy) => text.includes(copy)).map((copy) => `${relative(root, file)}: ${copy}`)
       })
     expect(faults).to.deep.equal([])
+  })
+  it('of mail servers are those that real addresses have', () => {
+    for (const address of [
+      'admin@acme.example',
+      '_ops@acme.example',
+      '+a@acme.example',
+      'a.b+c_@sub.acme.example',
+      'a@x-y.xn--p1ai',
+      `${'a'.repeat(64)}@acme.example`,
+    ])
+      expect(isName('email', address), address).to.equal(true)
+    for (const address of [
+      'admin@localhost',
+      'admin.@acme.example',
+      '.admin@acme.example',
+      'ad..min@acme.example',
+      '-admin@acme.example',
+      'a@x-.example',
+      'a@-x.example',
+      'a@acme..example',
+      'a@10.0.0.1',
+      'a@acme.example\n',
+      `${'a'.repeat(65)}@acme.example`,
+    ])
+      expect(isName('email', address), address).to.equal(false)
   })
   it('of the platform are no tenant, whatever asks', () => {
     for (const name of [centralDataset, 'system', 'region_eu', 'pg_catalog', 'information_schema', 'ab', 'Acme', 7])

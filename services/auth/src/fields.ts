@@ -3,7 +3,7 @@
  * closed: a field that
  * is not named is a fault. Patterns are linear and their input is capped by maxLength.
  */
-import { AppError, namePatterns } from '@convergence/contracts'
+import { AppError, emailExpected, isName, namePatterns } from '@convergence/contracts'
 
 export interface Field {
   type: 'string' | 'integer' | 'number' | 'boolean' | 'object' | 'array'
@@ -58,8 +58,12 @@ const formats: Readonly<Record<NonNullable<Field['format']>, (value: string) => 
     /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) &&
     formats.date(value.slice(0, 10)) &&
     !Number.isNaN(Date.parse(value)),
-  email: (value) =>
-    /^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,188})[A-Za-z0-9]$/.test(value) && !value.includes('..'),
+  email: (value) => isName('email', value),
+}
+const formatExpected: Readonly<Record<NonNullable<Field['format']>, string>> = {
+  date: 'a date',
+  'date-time': 'a date-time',
+  email: emailExpected,
 }
 
 const check = (field: Field, value: unknown, where: string, faults: string[]): void => {
@@ -97,7 +101,8 @@ const checkText = (field: Field, value: string, where: string, faults: string[])
     faults.push(`${where}: expected one of ${field.enum.join(', ')}, got ${JSON.stringify(value.slice(0, 64))}`)
   if (field.pattern !== undefined && !new RegExp(field.pattern, 'u').test(value))
     faults.push(`${where}: expected ${field.description ?? 'text'} (${field.pattern})`)
-  if (field.format !== undefined && !isFormat(field.format, value)) faults.push(`${where}: expected a ${field.format}`)
+  if (field.format !== undefined && !isFormat(field.format, value))
+    faults.push(`${where}: expected ${formatExpected[field.format]}`)
 }
 export const isFormat = (format: NonNullable<Field['format']>, value: string): boolean => {
   try {

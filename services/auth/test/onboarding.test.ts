@@ -206,8 +206,14 @@ describe('onboarding', () => {
         'a b@x.io',
         '<a@x.io>',
         'a@..io',
-      ])
-        expect((await onboard(world, { admin_email })).status, admin_email).to.equal(400)
+        'admin@localhost',
+        'admin.@acme.example',
+        'a@x-.example',
+      ]) {
+        const { status, body: problem } = await onboard(world, { admin_email })
+        expect(status, admin_email).to.equal(400)
+        expect(JSON.stringify(problem)).to.contain('admin_email: expected one plain address such as name@example.com')
+      }
       for (const subscription_plan of ['FREE', 'starter', ''])
         expect((await onboard(world, { subscription_plan })).status).to.equal(400)
       expect(world.bus.published).to.deep.equal([])

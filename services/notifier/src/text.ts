@@ -1,5 +1,5 @@
 /** From a finished run to words. Pure. */
-import { AppError, errorTable, isErrorCode } from '@convergence/contracts'
+import { AppError, emailExpected, errorTable, isErrorCode, isName, longestEmail } from '@convergence/contracts'
 import type { CompiledStep, RunCompleted, RunFailed } from '@convergence/contracts'
 
 export type Ended = RunCompleted | RunFailed
@@ -74,9 +74,9 @@ export const slackEscape = (value: string): string =>
 
 export const longestText = 20_000
 const mostRecipients = 20
-const localPart = '[A-Za-z0-9](?:[A-Za-z0-9._%+-]{0,62}[A-Za-z0-9_+-])?'
-const label = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?'
-const address = new RegExp(`^${localPart}@(?:${label}\\.)+[A-Za-z]{2,63}$`)
+
+export const isAddress = (value: unknown): value is string =>
+  typeof value === 'string' && value.length <= longestEmail && isName('email', value)
 
 /**
  * Throws CONFIG_INVALID unless every entry is exactly one plain address, 1 to 20 of them. A repeated one counts once.
@@ -84,11 +84,8 @@ const address = new RegExp(`^${localPart}@(?:${label}\\.)+[A-Za-z]{2,63}$`)
 export const recipientsOf = (step_id: string, value: unknown): string[] => {
   const entries: unknown[] = Array.isArray(value) ? value : [value]
   entries.forEach((entry, k) => {
-    if (typeof entry !== 'string' || entry.length > 254 || !address.test(entry))
-      throw new AppError(
-        'CONFIG_INVALID',
-        `notification ${step_id}: to_emails.${k}: expected one plain address such as name@example.com`,
-      )
+    if (!isAddress(entry))
+      throw new AppError('CONFIG_INVALID', `notification ${step_id}: to_emails.${k}: expected ${emailExpected}`)
   })
   const unique = [...new Set(entries as string[])]
   if (unique.length === 0 || unique.length > mostRecipients)

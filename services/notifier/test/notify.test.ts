@@ -319,6 +319,8 @@ describe('what a notification says, and to whom', () => {
     expect(recipientsOf('s', ['a.b+c@sub.example.com', 'a.b+c@sub.example.com'])).to.deep.equal([
       'a.b+c@sub.example.com',
     ])
+    for (const address of ['_ops@acme.example', '+a@acme.example'])
+      expect(recipientsOf('s', [address])).to.deep.equal([address])
     const bad = [
       'b@x.io\r\nBcc: evil@x.io',
       'b@x.io\n',
@@ -330,6 +332,8 @@ describe('what a notification says, and to whom', () => {
       'b@x.io evil@x.io',
       'b@[127.0.0.1]',
       'b@localhost',
+      'b.@x.io',
+      'b@x-.io',
       '@x.io',
       'b@',
       'b@x..io',

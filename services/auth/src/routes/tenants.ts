@@ -1,4 +1,4 @@
-import { namePatterns, plans } from '@convergence/contracts'
+import { longestEmail, namePatterns, plans } from '@convergence/contracts'
 import { object, text } from '../fields.ts'
 import { openOnboarding, type OnboardBody } from '../onboarding.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
@@ -13,7 +13,7 @@ const onboardBody = object(
       maxLength: 50,
     }),
     company_name: text('Name of the company', { minLength: 1, pattern: '^[^\\p{Cc}]+$' }),
-    admin_email: text('Where mails go', { format: 'email', maxLength: 254 }),
+    admin_email: text('Where mails go', { format: 'email', maxLength: longestEmail }),
     subscription_plan: text('Plan', { enum: Object.keys(plans) }),
   },
   ['tenant_id', 'company_name', 'admin_email', 'subscription_plan'],
