@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path'
 import { openApplier } from './engine/applier.ts'
 import type { Applier } from './engine/applier.ts'
 import { assertOpen } from './engine/context.ts'
-import type { Context } from './engine/context.ts'
+import type { Context, Log } from './engine/context.ts'
 import * as datasets from './engine/datasets.ts'
 import { assertJobId, cancelJob, getJob, insertJob, insertRows, listJobs, waitFor } from './engine/jobs.ts'
 import type { Jobs } from './engine/jobs.ts'
@@ -36,8 +36,11 @@ export interface EngineOptions {
   now?: () => Date
   /** What DuckDB may use before it spills to disk; default 1GB. */
   memory_limit?: string
-  /** Told of rows that were acknowledged and that DuckDB does not take: they are kept aside, and somebody must look. */
-  log?: { error(fields: object, message: string): void }
+  /**
+   * Told of rows that were acknowledged and that DuckDB does not take (they are kept aside, and somebody must look), and
+   * of jobs that failed of what nobody foresaw, with DuckDB's own text.
+   */
+  log?: Log
 }
 
 /** Ids of jobs are remembered for so long. */
@@ -83,6 +86,7 @@ export const openEngine = async (options: EngineOptions): Promise<Engine> => {
     ...store,
     folder,
     location: options.location,
+    log: options.log,
     journal,
     applier,
     translations: openTranslations(store),

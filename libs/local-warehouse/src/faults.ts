@@ -27,6 +27,26 @@ export const isConflict = (error: unknown): boolean =>
 export const isInterrupt = (error: unknown): boolean =>
   !(error instanceof AppError) && /^INTERRUPT/i.test(textOf(error))
 
+/** What a user is told where nobody foresaw what DuckDB says. */
+const unforeseen = {
+  refused: 'the warehouse refuses the statement',
+  inside: (what: string): string => `the warehouse met an ${what} fault; it is tried again`,
+}
+/**
+ * DuckDB's text behind a fault whose message does not say it, for the log: without it nobody could find out what went
+ * wrong. Undefined for a fault that was foreseen.
+ */
+export const hiddenText = ({ cause, code, message }: AppError): string | undefined => {
+  if (!(cause instanceof Error) || cause instanceof AppError) return undefined
+  // A statement that the translation let pass, and that DuckDB refuses in its own words.
+  const slipped =
+    code === 'QUERY_UNSUPPORTED' && /^(?!Invalid Input Error: googlesql: )[A-Za-z -]+ Error: /.test(cause.message)
+  return slipped ||
+    [unforeseen.refused, unforeseen.inside('internal'), unforeseen.inside('input or output')].includes(message)
+    ? cause.message
+    : undefined
+}
+
 const cut = (text: string): string => (text.length > 500 ? `${text.slice(0, 497)}...` : text)
 
 /** Any fault of a statement as an AppError; an AppError stays what it is. */
@@ -56,15 +76,13 @@ export const wordFault = (error: unknown): AppError => {
     )
   const kind = /^([A-Za-z -]+?) ?Error: /.exec(text)?.[1] ?? ''
   if (/^(IO|HTTP|FATAL|INTERNAL|Internal|Fatal|Serialization|Connection)/.test(kind))
-    return new AppError(
-      'JOB_FAILED',
-      `the warehouse met an ${kind.startsWith('IO') ? 'input or output' : 'internal'} fault; it is tried again`,
-      { cause: error },
-    )
+    return new AppError('JOB_FAILED', unforeseen.inside(kind.startsWith('IO') ? 'input or output' : 'internal'), {
+      cause: error,
+    })
   if (kind.startsWith('Permission'))
     return new AppError('QUERY_INVALID', 'the statement reaches outside the warehouse, which is not allowed', {
       cause: error,
     })
   // What nobody thought of: its text is DuckDB's, and stays in the cause.
-  return new AppError('QUERY_INVALID', 'the warehouse refuses the statement', { cause: error })
+  return new AppError('QUERY_INVALID', unforeseen.refused, { cause: error })
 }

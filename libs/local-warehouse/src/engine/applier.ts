@@ -8,6 +8,7 @@ import type { Catalog } from '../catalog.ts'
 import { wordFault } from '../faults.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { quoted, rowsFromJson } from '../values.ts'
+import type { Log } from './context.ts'
 import { journalDataset } from './journal-rows.ts'
 import type { Store } from './store.ts'
 
@@ -27,9 +28,6 @@ export interface Applier {
   healthy(): boolean
   /** Applies what is there and nothing after it; what fails stays durable in the journal. */
   close(): Promise<void>
-}
-interface Log {
-  error(fields: object, message: string): void
 }
 
 const insertEntries = async (

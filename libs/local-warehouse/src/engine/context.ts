@@ -6,10 +6,15 @@ import type { Applier } from './applier.ts'
 import type { Store } from './store.ts'
 import type { Translations } from './translations.ts'
 
+export interface Log {
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
 export interface Context extends Store {
   folder: string
   /** Of datasets that the door makes. */
   location: string | undefined
+  log: Log | undefined
   journal: Journal
   applier: Applier
   translations: Translations

@@ -2,7 +2,7 @@
 import { AppError, errorTable } from '@convergence/contracts'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Job, JobSpec } from '@convergence/warehouse'
-import { wordFault } from '../faults.ts'
+import { hiddenText, wordFault } from '../faults.ts'
 import type { KeptJob, Work, WorkDestination } from '../work.ts'
 import { assertOpen } from './context.ts'
 import type { Context } from './context.ts'
@@ -130,6 +130,9 @@ export const perform = async (context: Context, job_id: string, entry: Running):
     if (context.isClosing())
       throw new AppError('UNAVAILABLE', `job ${job_id} was interrupted; insert it again`, { cause: error })
     const fault = wordFault(error)
+    const engine_text = hiddenText(fault)
+    if (engine_text !== undefined)
+      context.log?.warn({ job_id, code: fault.code, engine_text }, 'a job failed of what nobody foresaw')
     const failed: KeptJob = {
       ...job,
       ended_ms: context.now().getTime(),
