@@ -1,6 +1,6 @@
 /**
- * The `{admin_email}` and `{company_name}` of a tenant's runs: by the ledger, or by the profile of a tenant that was
- * onboarded before the ledger held them.
+ * The `{admin_email}` and `{company_name}` of a tenant's runs: by the ledger, or by the profile where this replica has
+ * not read of the tenant yet, or the tenant was onboarded before the ledger held them.
  */
 import { centralDataset } from '@convergence/contracts'
 import type { TenantNames } from '@convergence/pipeline'
@@ -9,7 +9,7 @@ import type { Ledger } from './ledger.ts'
 
 export type ReadTenantNames = (tenant_id: string) => Promise<TenantNames | undefined>
 
-/** Answers undefined for a tenant that the ledger does not know: its runs are refused whatever they say. */
+/** Answers undefined for a tenant that neither knows: its runs are refused whatever they say. */
 export const openTenantNames = ({
   ledger,
   warehouse,
@@ -43,9 +43,7 @@ export const openTenantNames = ({
     return reading
   }
   return async (tenant_id) => {
-    const account = ledger.state.accounts.get(tenant_id)
-    if (account === undefined) return undefined
-    const { admin_email, company_name } = account
+    const { admin_email, company_name } = ledger.state.accounts.get(tenant_id) ?? {}
     if (admin_email !== undefined && company_name !== undefined) return { admin_email, company_name }
     return remembered(tenant_id)
   }

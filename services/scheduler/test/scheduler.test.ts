@@ -234,6 +234,15 @@ describe('run-requested', () => {
     expect(profileReads()).to.equal(2)
   })
 
+  it('knows them by the profile where another replica has heard of the tenant and this one has not yet', async () => {
+    const { deliver, asked, profiles } = await setup()
+    const names = { admin_email: 'admin@new.example', company_name: 'New' }
+    profiles.rows.push({ tenant_id: 'new_corp', ...names })
+    const event: RunRequested = { ...acme, tenant_id: 'new_corp' }
+    await deliver('run-requested', event, signed(event)).catch(() => undefined)
+    expect(asked[0]?.tenant).to.deep.equal(names)
+  })
+
   it("is admitted when a publisher signed it for its tenant, and is a publisher's run whatever it says", async () => {
     const { deliver } = await setup()
     const event: RunRequested = { ...ofGlobex, trigger_type: 'system', trigger_by: 'me' }
