@@ -9,6 +9,7 @@ export const errors = {
   METHOD_NOT_ALLOWED: { http_status: 405, retryable: false, meaning: "The path exists, the method does not", what_to_do: "See the Allow header" },
   UNAUTHENTICATED: { http_status: 401, retryable: false, meaning: "No valid key", what_to_do: "Send X-API-Key with a key that is active and not expired" },
   FORBIDDEN: { http_status: 403, retryable: false, meaning: "The key is valid but may not do this", what_to_do: "Use a key with the scope, or the admin key in X-Admin-Key" },
+  RECIPIENT_NOT_ALLOWED: { http_status: 403, retryable: false, meaning: "A mail names a recipient that is none of the tenant's", what_to_do: "Mail to the tenant's admin_email or others at its domain, or have the operator add the recipient to MAIL_RECIPIENTS" },
   NOT_FOUND: { http_status: 404, retryable: false, meaning: "Not found, or it belongs to another tenant", what_to_do: "Check the path, and that this key belongs to the tenant" },
   CONFLICT: { http_status: 409, retryable: false, meaning: "It exists with other values", what_to_do: "Read it, then decide" },
   IDEMPOTENCY_MISMATCH: { http_status: 409, retryable: false, meaning: "The idempotency key was used with other parameters", what_to_do: "Use a new key, or repeat the first request exactly" },

@@ -189,17 +189,27 @@ const compileStep = (
   return travels(step, config)
 }
 
-/** Texts are filled at the end of the run, when there is a status to tell; who gets them is settled now. */
-const compileEnding = (step: StepPlan, values: Values): CompiledStep =>
-  travels(
+/**
+ * Texts are filled at the end of the run, when there is a status to tell. Who gets them is settled now, but for the
+ * tenant's own address, which may have changed by then.
+ */
+const compileEnding = (compiler: Compiler, step: StepPlan, values: Values): CompiledStep => {
+  const filled = (field: string, value: unknown): unknown => {
+    if (field.endsWith('_template')) return value
+    return fill(value, field === 'to_emails' ? recipientValues(compiler, values) : values)
+  }
+  return travels(
     step,
-    Object.fromEntries(
-      Object.entries(step.config).map(([field, value]) => [
-        field,
-        field.endsWith('_template') ? value : fill(value, values),
-      ]),
-    ),
+    Object.fromEntries(Object.entries(step.config).map(([field, value]) => [field, filled(field, value)])),
   )
+}
+/** The values with `{admin_email}` left as it is, unless the file has a value of its own by that name. */
+const recipientValues = ({ specs, constants }: Compiler, values: Values): Values => {
+  if (specs.has('admin_email') || constants.some(([name]) => name === 'admin_email')) return values
+  const late = new Map(values).set('admin_email', '{admin_email}')
+  for (const [name, value] of constants) late.set(name, typeof value === 'string' ? fillText(value, late) : value)
+  return late
+}
 
 /** What the run may read beside its own dataset, as project.dataset. */
 const sourcesOf = ({ plan, project_id, shared_sources }: Compiler, tenant_id: string, values: Values): string[] =>
@@ -255,7 +265,7 @@ export const planCompiler = (
       ...(endings.length === 0 ? {} : { variables: Object.fromEntries(values) }),
       sources,
       steps: chain.map(({ step, ready }) => ready ?? compileStep(compiler, step, { values, tenant_id, sources })),
-      notifications: endings.map(({ step }) => compileEnding(step, values)),
+      notifications: endings.map(({ step }) => compileEnding(compiler, step, values)),
     }
   }
 }

@@ -172,7 +172,7 @@ describe('compiling a run', () => {
     const mail = noop + '\n' + tell.replace('{note}', '{company_name}')
     const pipelines = pipelinesFrom(withSteps(mail))
     const run = pipelines.compile(ask({ tenant }))
-    expect(run.notifications[0]?.config).to.deep.include({ to_emails: [tenant.admin_email] })
+    expect(run.notifications[0]?.config).to.deep.include({ to_emails: ['{admin_email}'] })
     expect(run.variables).to.deep.include(tenant)
     expect(run.parameters).to.not.have.any.keys('admin_email', 'company_name')
     expect(pipelines.get('gcp/cost/billing')?.parameters.map(({ name }) => name)).to.deep.equal(['date'])
@@ -180,6 +180,15 @@ describe('compiling a run', () => {
       failure(() => pipelines.compile(ask({ tenant, parameters: { admin_email: 'x@y.example', company_name: 'X' } })))
         .faults,
     ).to.deep.equal(['admin_email: is built in and cannot be given', 'company_name: is built in and cannot be given'])
+  })
+  it("leaves the tenant's own address to the end of the run, also where a variable names it", () => {
+    const tenant = { admin_email: 'billing@acme.example', company_name: 'Acme' }
+    const mail = `${noop}\n${tell.replace('"{admin_email}"', '"{whom}", "ops@acme.example"')}`
+    const run = pipelinesFrom(
+      withSteps(mail, 'variables: { whom: "{admin_email}", note: x }\nparameters: {}\n'),
+    ).compile(ask({ tenant }))
+    expect(run.notifications[0]?.config).to.deep.include({ to_emails: ['{admin_email}', 'ops@acme.example'] })
+    expect(run.variables).to.include({ whom: 'billing@acme.example' })
   })
   it('mails to the address that the file sets for all runs, which no run can change either', () => {
     const head = 'variables: { admin_email: cost@acme.example }\n'

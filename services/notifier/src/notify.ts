@@ -9,9 +9,9 @@ import { backoffMs } from '@convergence/contracts/retry'
 import type { CompiledStep, Fault } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { Mail, Outcome, Slack } from './channel.ts'
-import type { CheckRecipients } from './recipients.ts'
+import type { ResolveRecipients } from './recipients.ts'
 import type { Notification, Store } from './store.ts'
-import { fill, isWanted, longestText, recipientsOf, slackEscape, subjectOf, variablesOf, type Ended } from './text.ts'
+import { fill, isWanted, longestText, slackEscape, subjectOf, variablesOf, type Ended } from './text.ts'
 import { kinds } from './kinds.ts'
 
 export interface NotifyDeps {
@@ -20,8 +20,8 @@ export interface NotifyDeps {
   slack: Slack
   /** Opens a credential of the tenant. */
   webhook: (tenant_id: string, step_id: string, ref: string) => Promise<string>
-  /** Throws unless the tenant's mails may go to all of them. */
-  recipients: CheckRecipients
+  /** Whom a mail goes to; throws unless the tenant's mails may go to all of them. */
+  recipients: ResolveRecipients
   from: string
   random: () => number
   /** Resolves after ms, rejects when the signal aborts. */
@@ -179,8 +179,7 @@ const prepare = async (notifier: Notifier, event: Ended, step: CompiledStep): Pr
 const prepareMail = async (notifier: Notifier, event: Ended, { step_id, config }: CompiledStep): Promise<Prepared> => {
   const { mail, from } = notifier
   const { run } = event
-  const recipients = recipientsOf(step_id, config['to_emails'])
-  await notifier.recipients(run.tenant_id, step_id, recipients)
+  const recipients = await notifier.recipients(run.tenant_id, step_id, config['to_emails'])
   const subject = subjectOf(fill(textOf(config['subject_template'], '{pipeline_id}: {status}'), variablesOf(event)))
   const text = bodyOf(event, config)
   return {

@@ -18,7 +18,7 @@ const mailStep = (more: Partial<CompiledStep> = {}, config: object = {}): Compil
   retry_policy: { max_retries: 2, retry_delay_seconds: 10 },
   trigger: 'on_failure',
   config: {
-    to_emails: ['ops@example.com'],
+    to_emails: ['ops@acme.example'],
     subject_template: '{pipeline_id}: {status} for {date}',
     body_template: '{error_code}: {error_message}\n{what_to_do}',
     ...config,
@@ -58,7 +58,7 @@ const failed = (notifications: CompiledStep[], more: Partial<Run> = {}): Ended =
 const setup = ({
   answers = [],
   rows = [],
-  admin_email = 'admin@example.com',
+  admin_email = 'admin@acme.example',
   allowed = [],
 }: { answers?: (Outcome | Error)[]; rows?: Row[]; admin_email?: string; allowed?: string[] } = {}) => {
   const mails: MailMessage[] = []
@@ -81,7 +81,7 @@ const setup = ({
   }
   const notify = openNotify({
     store: openStore({ warehouse, now: () => new Date('2026-01-02T00:00:06Z') }),
-    from: 'convergence@example.com',
+    from: 'convergence@acme.example',
     random: () => 1,
     log: openLog({ service: 'notifier', level: 'error', write: () => undefined }),
     recipients: openRecipients({ warehouse, allowed }),
@@ -146,7 +146,7 @@ describe('whom mails may go to', () => {
       expect(rows.map((row) => [row['state'], row['error_code'], row['error_message']])).to.deep.equal([
         [
           'FAILED',
-          'FORBIDDEN',
+          'RECIPIENT_NOT_ALLOWED',
           `notification tell: to_emails: expected admin@acme.example, addresses at acme.example or those of ` +
             `MAIL_RECIPIENTS, got ${to}: correct the pipeline, or add it to that setting of the notifier`,
         ],
@@ -158,6 +158,47 @@ describe('whom mails may go to', () => {
     expect(await sentTo('acme.billing@gmail.com', acme)).to.deep.equal([['acme.billing@gmail.com']])
     expect(await sentTo('stranger@gmail.com', acme)).to.match(/expected acme\.billing@gmail\.com or those of/)
   })
+  it('is at a provider of everybody the own address alone, in whatever country', async () => {
+    for (const domain of [
+      'yahoo.co.uk',
+      'yahoo.de',
+      'hotmail.co.uk',
+      'hotmail.fr',
+      'outlook.de',
+      'ymail.com',
+      'yandex.com',
+      'gmx.at',
+      'gmx.ch',
+      't-online.de',
+      '163.com',
+      'fastmail.com',
+      'pm.me',
+      'proton.me',
+      'gmail.com',
+    ]) {
+      const acme = { admin_email: `acme@${domain}` }
+      expect(await sentTo(`acme@${domain}`, acme), domain).to.deep.equal([[`acme@${domain}`]])
+      expect(await sentTo(`stranger@${domain}`, acme), domain).to.contain(`expected acme@${domain} or those of`)
+    }
+    for (const domain of ['live.acme.example', 'outlook-partners.example', 'acme.co.uk'])
+      expect(await sentTo(`billing@${domain}`, { admin_email: `admin@${domain}` }), domain).to.have.length(1)
+  })
+  it('is the address that the tenant has at the end of the run, whatever it was when it began', async () => {
+    const variables = { admin_email: 'admin@old.example' }
+    const moved = { admin_email: 'admin@new.example' }
+    expect(await sentTo('{admin_email}', moved, { variables })).to.deep.equal([['admin@new.example']])
+    expect(await sentTo('admin@old.example', moved, { variables })).to.match(/got admin@old\.example: correct/)
+  })
+  it('is nobody where {admin_email} says none: the notification fails with what to do', async () => {
+    expect(await sentTo('{admin_email}', {}, { tenant_id: 'unheard_of' })).to.equal(
+      'notification tell: to_emails: expected {admin_email} of a tenant with a profile, ' +
+        'for unheard_of has none: correct the pipeline',
+    )
+    expect(await sentTo('{admin_email}', { admin_email: 'admin@localhost' })).to.equal(
+      'notification tell: to_emails: expected {admin_email} to be one plain address such as name@example.com, ' +
+        'got "admin@localhost" in the profile of acme: correct the profile',
+    )
+  })
   it('is also whom the operator lists, by address or by domain, for every tenant', async () => {
     const options = { admin_email: 'admin@acme.example', allowed: ['ops@example.org', 'example.net'] }
     for (const to of ['ops@example.org', 'Anybody@example.NET']) {
@@ -167,8 +208,8 @@ describe('whom mails may go to', () => {
     expect(await sentTo('dev@example.org', options)).to.match(/got dev@example\.org/)
   })
   it('is nobody but those of a tenant without a profile', async () => {
-    expect(await sentTo('admin@example.com', {}, { tenant_id: 'unheard_of' })).to.match(
-      /expected those of MAIL_RECIPIENTS, for unheard_of has no profile, got admin@example\.com/,
+    expect(await sentTo('admin@acme.example', {}, { tenant_id: 'unheard_of' })).to.match(
+      /expected those of MAIL_RECIPIENTS, for unheard_of has no profile, got admin@acme\.example/,
     )
   })
 })
@@ -180,8 +221,8 @@ describe('telling about the end of a run', () => {
     expect(mails).to.deep.equal([
       {
         message_id: `<r_${'a'.repeat(26)}.tell@convergence.local>`,
-        from: 'convergence@example.com',
-        to: ['ops@example.com'],
+        from: 'convergence@acme.example',
+        to: ['ops@acme.example'],
         subject: 'acme-billing: FAILED for 2026-01-01',
         text: `EXPORT_INVALID: line 3 <!channel> & {run_id}\n${errorTable.EXPORT_INVALID.what_to_do}`,
         possible_duplicate: false,
@@ -218,11 +259,11 @@ describe('telling about the end of a run', () => {
   it('tries again what was put off, with growing pauses, for those only who do not have it', async () => {
     const { tell, mails, pauses, rows } = setup({
       answers: [
-        { kind: 'later', reason: '451', uncertain: false, to: ['b@example.com'] },
+        { kind: 'later', reason: '451', uncertain: false, to: ['b@acme.example'] },
         { kind: 'later', reason: 'cut', uncertain: true },
       ],
     })
-    await tell(failed([mailStep({}, { to_emails: ['a@example.com', 'b@example.com'] })]))
+    await tell(failed([mailStep({}, { to_emails: ['a@acme.example', 'b@acme.example'] })]))
     expect(mails.map(({ to, possible_duplicate }) => [to.length, possible_duplicate])).to.deep.equal([
       [2, false],
       [1, false],
@@ -255,7 +296,7 @@ describe('telling about the end of a run', () => {
     const { tell, mails, posts, rows } = setup()
     await tell(
       failed([
-        mailStep({ step_id: 'bad' }, { to_emails: ['ops@example.com', 'evil@x.io\r\nBcc: a@b.io'] }),
+        mailStep({ step_id: 'bad' }, { to_emails: ['ops@acme.example', 'evil@x.io\r\nBcc: a@b.io'] }),
         slackStep({ slack_webhook_url: 'missing' }),
         mailStep({ step_id: 'good' }),
       ]),
@@ -316,8 +357,8 @@ describe('what a notification says, and to whom', () => {
   })
 
   it('goes to plain addresses only', () => {
-    expect(recipientsOf('s', ['a.b+c@sub.example.com', 'a.b+c@sub.example.com'])).to.deep.equal([
-      'a.b+c@sub.example.com',
+    expect(recipientsOf('s', ['a.b+c@sub.acme.example', 'a.b+c@sub.acme.example'])).to.deep.equal([
+      'a.b+c@sub.acme.example',
     ])
     for (const address of ['_ops@acme.example', '+a@acme.example'])
       expect(recipientsOf('s', [address])).to.deep.equal([address])
