@@ -19,10 +19,10 @@ const more: ReadonlySet<string> = new Set([
   'tuta.io',
   'tutamail.com',
 ])
+const require = createRequire(import.meta.url)
 let listed: ReadonlySet<string> | undefined
 /** Read with the first mail: some thousand domains, which most notifiers never look at. */
-const list = (): ReadonlySet<string> =>
-  (listed ??= new Set(createRequire(import.meta.url)('email-providers/all.json') as string[]))
+const list = (): ReadonlySet<string> => (listed ??= new Set(require('email-providers/all.json') as string[]))
 
 /** `domain` in small letters. */
 export const isPublicDomain = (domain: string): boolean =>
