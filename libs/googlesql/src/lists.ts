@@ -154,6 +154,8 @@ const differences = [
   'FLOAT64 as text is the shortest of 15, 16 or 17 digits that reads back the same.',
   'A JSON text that is no JSON as a whole gives NULL; BigQuery may still find a value before the fault. Keys of a ' +
     'JSON\n  object keep their order in TO_JSON_STRING, where BigQuery sorts them.',
+  'GENERATE_ARRAY and GENERATE_TIMESTAMP_ARRAY are refused above 1048575 elements. LPAD and RPAD count the 1 MB that ' +
+    'their output may have in characters.',
   'A function of NUMERIC (POW, SQRT, EXP, LN, LOG, LOG10) is refused where its ninth digit is not sure.',
 ]
 const bullets = (lines: readonly string[]): string => lines.map((line) => `- ${line}`).join('\n')

@@ -4,6 +4,7 @@ import { daysOf, microseconds, monthsOf } from '../compile/dates.ts'
 import { concatenate } from '../compile/operators.ts'
 import { type ScalarFunction, many, noMatch } from './signature.ts'
 import type { Call } from '../ast.ts'
+import { mostGenerated } from '../macros/arrays.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { INT64, STRING, type Type, arrayOf } from '../types.ts'
 
@@ -27,9 +28,11 @@ const generated = (kind: 'DATE' | 'TIMESTAMP'): ScalarFunction => ({
       throw compiler.unsupported(n.pos, `A step of ${ast.name} that is no literal or parameter`)
     if (n?.lit !== undefined && Number(n.lit.value) === 0)
       throw compiler.invalid(n.pos, `${ast.name}: the step is zero`)
-    const list = (step: string): Expression => {
+    const list = (step: string, micros?: string): Expression => {
       const bound = (e: Expression): string => (kind === 'DATE' ? `CAST(${e.sql} AS TIMESTAMP)` : e.sql)
-      const series = `generate_series(${bound(from)}, ${bound(to)}, ${step})`
+      // Of days there are not too many.
+      const end = micros === undefined ? bound(to) : `${MACROS}.last_moment(${from.sql}, ${to.sql}, ${micros})`
+      const series = `generate_series(${bound(from)}, ${end}, ${step})`
       const sql = kind === 'DATE' ? `CAST(${series} AS DATE[])` : series
       const given = `${from.sql} IS NOT NULL AND ${to.sql} IS NOT NULL`
       return compiler.build(ast.pos, arrayOf(type), `CASE WHEN ${given} THEN ${sql} END`, from, to)
@@ -46,7 +49,7 @@ const generated = (kind: 'DATE' | 'TIMESTAMP'): ScalarFunction => ({
           to,
         )
       }
-    } else if (unit !== undefined) return list(`to_microseconds(${count} * ${unit})`)
+    } else if (unit !== undefined) return list(`to_microseconds(${count} * ${unit})`, `(${count} * ${unit})`)
     throw compiler.unsupported(interval?.pos ?? ast.pos, `${ast.name} with steps of ${part}`)
   },
 })
@@ -110,19 +113,23 @@ export const arrayFunctions = {
     max: 3,
     gen: ({ compiler, ast, args }) => {
       const es = args().map((e) => compiler.coerce(e, INT64, ast.name))
-      const [from, to, step] = es.map((e) => e.sql)
+      const [from = '', to = '', step] = es.map((e) => e.sql)
+      const [first, last, by = 1n] = es.map((e) =>
+        /^-?[0-9]+$/.test(e.lit?.value ?? '') ? BigInt(e.lit?.value ?? '') : undefined,
+      )
       if (es[2]?.lit !== undefined && es[2].lit.value === '0')
         throw compiler.invalid(es[2].pos, 'GENERATE_ARRAY: the step is zero')
-      return compiler.build(
-        ast.pos,
-        arrayOf(INT64),
-        `CASE WHEN ${[from, to, step]
-          .filter((sql) => sql !== undefined)
-          .map((sql) => `${sql} IS NOT NULL`)
-          .join(' AND ')} THEN generate_series(${[from, to, step].filter((sql) => sql !== undefined).join(', ')}) END`,
-        ...es,
-        ...es,
-      )
+      const isSmall =
+        first !== undefined &&
+        last !== undefined &&
+        (step === undefined || es[2]?.lit !== undefined) &&
+        by !== 0n &&
+        (last - first) / by < BigInt(mostGenerated)
+      const end = isSmall ? to : `${MACROS}.last_number(${from}, ${to}, ${step ?? '1'})`
+      const given = es.map(({ sql }) => `${sql} IS NOT NULL`).join(' AND ')
+      const bounds = [from, end, ...(step === undefined ? [] : [step])].join(', ')
+      const sql = `CASE WHEN ${given} THEN generate_series(${bounds}) END`
+      return compiler.build(ast.pos, arrayOf(INT64), sql, ...es, ...es)
     },
   },
   GENERATE_DATE_ARRAY: generated('DATE'),

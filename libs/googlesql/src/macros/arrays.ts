@@ -1,7 +1,18 @@
 /** Arrays: positions from 0 or 1, and NULL among the elements. */
-import { fail, failWith, type Macro } from './macro.ts'
+import { fail, failWith, refuse, type Macro } from './macro.ts'
+
+/** Of an array that a statement makes of two bounds: DuckDB's memory limit does not hold for lists. */
+export const mostGenerated = 1_048_575
+export const tooManyGenerated = `A generated array of more than ${mostGenerated} elements`
+/** The second bound, or an error: before DuckDB makes the list, also where it folds constants. */
+const lastOf = (name: string, distance: string): Macro => [
+  `${name}(_from, _to, _step)`,
+  `CASE WHEN (${distance}) // _step >= ${mostGenerated} THEN ${refuse(tooManyGenerated)} ELSE _to END`,
+]
 
 export const arrayMacros: readonly Macro[] = [
+  lastOf('last_number', 'CAST(_to AS HUGEINT) - _from'),
+  lastOf('last_moment', 'CAST(epoch_us(_to) AS HUGEINT) - epoch_us(_from)'),
   [
     'at_offset(_l, _i)',
     `CASE WHEN _l IS NOT NULL AND (_i < 0 OR _i >= len(_l)) THEN ${failWith('array index out of bounds: ', '_i')}

@@ -3,10 +3,13 @@ import { fail, refuse, type Macro } from './macro.ts'
 
 const negative = (name: string, message: string): string =>
   `WHEN _n < 0 AND _s IS NOT NULL THEN ${fail(`${name}: ${message}`)}`
+/** The count, or an error: BigQuery's own limit. It stands inside, so that DuckDB does not fold the call before it. */
+const within = (count: string, size: string, name: string): string =>
+  `CASE WHEN ${size} > 1048576 THEN ${fail(`Output of ${name} exceeds max allowed output size of 1MB`)} ELSE ${count} END`
 const pad = (fn: 'lpad' | 'rpad'): Macro => [
   `${fn}_to(_s, _n, _p)`,
   `CASE ${negative(fn.toUpperCase(), 'the length is negative')}
-        WHEN _p = '' THEN ${fail(`${fn.toUpperCase()}: the pattern is empty`)} ELSE ${fn}(_s, CAST(_n AS INTEGER), _p) END`,
+        WHEN _p = '' THEN ${fail(`${fn.toUpperCase()}: the pattern is empty`)} ELSE ${fn}(_s, CAST(${within('_n', '_n', 'LPAD/RPAD')} AS INTEGER), _p) END`,
 ]
 // Letters whose other case is several letters, or depends on the neighbours: DuckDB maps one to one.
 const specialUpper = '[\u00df\u0149\u01f0\u0390\u03b0\u0587\u1e96-\u1e9a\u1f50-\u1f57\u1f80-\u1fff\ufb00-\ufb17]'
@@ -31,7 +34,10 @@ export const stringMacros: readonly Macro[] = [
   ['right_of(_s, _n)', `CASE ${negative('RIGHT', 'the length is negative')} ELSE right(_s, _n) END`],
   pad('lpad'),
   pad('rpad'),
-  ['repeat_of(_s, _n)', `CASE ${negative('REPEAT', 'the count is negative')} ELSE repeat(_s, _n) END`],
+  [
+    'repeat_of(_s, _n)',
+    `CASE ${negative('REPEAT', 'the count is negative')} ELSE repeat(_s, ${within('_n', 'CAST(strlen(_s) AS HUGEINT) * _n', 'REPEAT')}) END`,
+  ],
   [
     'reverse_of(_s)',
     `CASE WHEN strlen(_s) = length(_s) THEN reverse(_s) ELSE ${refuse('REVERSE of text beyond ASCII')} END`,
