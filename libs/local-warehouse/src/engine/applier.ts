@@ -8,7 +8,7 @@ import type { Catalog } from '../catalog.ts'
 import { wordFault } from '../faults.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { quoted, rowsFromJson } from '../values.ts'
-import type { Log } from './context.ts'
+import type { Log } from './log.ts'
 import { journalDataset } from './journal-rows.ts'
 import type { Store } from './store.ts'
 

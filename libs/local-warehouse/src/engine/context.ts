@@ -3,13 +3,10 @@ import { AppError } from '@convergence/contracts'
 import type { StoredTable } from '../catalog.ts'
 import type { Journal } from '../journal.ts'
 import type { Applier } from './applier.ts'
+import type { Log } from './log.ts'
 import type { Store } from './store.ts'
 import type { Translations } from './translations.ts'
 
-export interface Log {
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
 export interface Context extends Store {
   folder: string
   /** Of datasets that the door makes. */
