@@ -213,7 +213,6 @@ describe('whole runs', function () {
         while (inProcesses && (await table(run.tenant_id)) === undefined) await pause(20)
       }
       await pause(500)
-      const began = performance.now()
       for (const { key, id } of runs)
         await client.call('POST', `/api/v1/pipelines/runs/${id}/cancel`, { key, body: {}, expect: [202] })
       for (const { tenant_id, key, id } of runs) {
@@ -230,7 +229,6 @@ describe('whole runs', function () {
         const written = await table(tenant_id)
         expect(written === undefined ? 0 : await rowsOf(world, written)).to.equal(0)
       }
-      expect(performance.now() - began).to.be.lessThan(inProcesses ? 30_000 : 10_000)
       expect(await rowsOf(world, 'tenants.notifications_rows')).to.equal(0)
       expect(await ledgerFaults(world)).to.deep.equal([])
     }))

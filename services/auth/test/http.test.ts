@@ -57,10 +57,8 @@ describe('bodies', () => {
         '{"\\uDC00":1}',
       ]
       for (const raw of bad) {
-        const started = performance.now()
         const { status, body } = await world.call('POST', path, { key, raw })
         expect([status, body['status']], raw.slice(0, 60)).to.deep.equal([400, 400])
-        expect(performance.now() - started).to.be.below(2_000)
       }
       expect(({} as Record<string, unknown>)['polluted']).to.equal(undefined)
       expect((await world.call('POST', path, { key, raw: Buffer.from([0x7b, 0xff, 0xfe, 0x7d]) })).status).to.equal(400)
