@@ -31,6 +31,7 @@ export type {
 
 export * from './names.ts'
 export * from './quota.ts'
+export * from './sources.ts'
 
 /** The folder of schemas/, wherever the package is installed. */
 export const schemasFolder = dirname(createRequire(import.meta.url).resolve('@convergence/schemas/package.json'))

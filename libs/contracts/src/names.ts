@@ -18,6 +18,8 @@ export const namePatterns = {
   /** See runId. */
   run_id: '^r_[a-z2-7]{26}$',
   schedule: '^[a-z][a-z0-9_-]{0,63}$',
+  /** A source of a tenant. */
+  source: '^[a-z][a-z0-9_-]{0,49}$',
   /** A stored credential of a tenant. */
   credential_ref: '^[a-z][a-z0-9_]{0,63}$',
   /** An API key by name, such as first:acme_corp. */
