@@ -3,7 +3,7 @@ import type { Source, SourceSettings } from '@convergence/contracts'
 import { expect } from 'chai'
 
 const gcp = (more: object = {}): SourceSettings =>
-  ({ provider: 'gcp', kind: 'detailed', table: 'acme-billing-1.billing.export', ...more }) as SourceSettings
+  ({ provider: 'gcp', kind: 'detailed', table: 'acme-billing-1.billing.export', ...more })
 const aws = (more: object = {}): SourceSettings =>
   ({
     provider: 'aws',
@@ -12,7 +12,7 @@ const aws = (more: object = {}): SourceSettings =>
     prefix: 'exports',
     report_name: 'daily',
     ...more,
-  }) as SourceSettings
+  })
 const azure = (more: object = {}): SourceSettings =>
   ({
     provider: 'azure',
@@ -21,7 +21,7 @@ const azure = (more: object = {}): SourceSettings =>
     prefix: 'cost',
     export_name: 'daily',
     ...more,
-  }) as SourceSettings
+  })
 
 describe('sources', () => {
   it('takes the settings of each provider, with every field', () => {
@@ -83,9 +83,9 @@ describe('sources', () => {
     expect(isClaim(aws({ credential: 'aws' }))).to.equal(false)
   })
   it('gives a pipeline every field, null where the source does not say it', () => {
-    const values = sourceValues({ ...gcp({ projects: ['a-project-1', 'b-project-2'] }), name: 'main' } as Source)
+    const values = sourceValues({ ...gcp({ projects: ['a-project-1', 'b-project-2'] }), name: 'main' })
     expect(values).to.include({ name: 'main', projects: 'a-project-1,b-project-2', all_projects: false, bucket: null })
-    expect(sourceValues({ ...gcp(), name: 'main' } as Source)).to.include({ projects: '', all_projects: true })
+    expect(sourceValues({ ...gcp(), name: 'main' })).to.include({ projects: '', all_projects: true })
   })
   it('names each kind once', () => {
     const names = sourceKinds.map(({ provider, kind }) => `${provider}/${kind}`)
