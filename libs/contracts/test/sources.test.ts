@@ -1,5 +1,5 @@
 import { isClaim, sourceFaults, sourceKinds, sourceValues, sourcesOverlap } from '@convergence/contracts'
-import type { Source, SourceSettings } from '@convergence/contracts'
+import type { SourceSettings } from '@convergence/contracts'
 import { expect } from 'chai'
 
 const gcp = (more: object = {}): SourceSettings =>
