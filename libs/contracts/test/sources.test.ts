@@ -2,26 +2,28 @@ import { isClaim, sourceFaults, sourceKinds, sourceValues, sourcesOverlap } from
 import type { SourceSettings } from '@convergence/contracts'
 import { expect } from 'chai'
 
-const gcp = (more: object = {}): SourceSettings =>
-  ({ provider: 'gcp', kind: 'detailed', table: 'acme-billing-1.billing.export', ...more })
-const aws = (more: object = {}): SourceSettings =>
-  ({
-    provider: 'aws',
-    kind: 'cur2',
-    bucket: 'acme-cur',
-    prefix: 'exports',
-    report_name: 'daily',
-    ...more,
-  })
-const azure = (more: object = {}): SourceSettings =>
-  ({
-    provider: 'azure',
-    kind: 'actual',
-    container: 'exports',
-    prefix: 'cost',
-    export_name: 'daily',
-    ...more,
-  })
+const gcp = (more: object = {}): SourceSettings => ({
+  provider: 'gcp',
+  kind: 'detailed',
+  table: 'acme-billing-1.billing.export',
+  ...more,
+})
+const aws = (more: object = {}): SourceSettings => ({
+  provider: 'aws',
+  kind: 'cur2',
+  bucket: 'acme-cur',
+  prefix: 'exports',
+  report_name: 'daily',
+  ...more,
+})
+const azure = (more: object = {}): SourceSettings => ({
+  provider: 'azure',
+  kind: 'actual',
+  container: 'exports',
+  prefix: 'cost',
+  export_name: 'daily',
+  ...more,
+})
 
 describe('sources', () => {
   it('takes the settings of each provider, with every field', () => {
