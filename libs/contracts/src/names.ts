@@ -101,6 +101,8 @@ export const isSystemPipeline = (pipeline: string): boolean => pipeline.startsWi
 export const systemPipelines = {
   onboarding: 'setup/tenants/onboarding',
   schedule: 'setup/tenants/schedule',
+  source: 'setup/tenants/source',
+  source_removal: 'setup/tenants/source_removal',
   trigger: 'setup/scheduler/trigger',
   process_queue: 'setup/scheduler/process_queue',
   reset_daily_quotas: 'setup/scheduler/reset_daily_quotas',

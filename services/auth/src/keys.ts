@@ -1,10 +1,10 @@
 /** Making and changing keys: hash to find, sealed copy for break-glass, raw key only in the returned value. */
 import { AppError } from '@convergence/contracts'
+import { decideAnew } from '@convergence/service/versions'
 import { hashOf, issueKey, randomDigits } from './issue-key.ts'
 import type { RouteContext } from './context.ts'
 import { scopes as allScopes } from './principal.ts'
 import type { KeyRow } from './store/keys.ts'
-import { decideAnew } from './versions.ts'
 
 const dayMs = 86_400_000
 export const defaultDays = 365

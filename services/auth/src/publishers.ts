@@ -1,9 +1,9 @@
 /** Public keys of those who ask for runs over Pub/Sub. A revoked one is revoked for good. */
 import { isDeepStrictEqual } from 'node:util'
 import { AppError } from '@convergence/contracts'
+import { decideAnew } from '@convergence/service/versions'
 import type { RouteContext } from './context.ts'
 import type { PublisherKeyRow } from './store/keys.ts'
-import { decideAnew } from './versions.ts'
 
 type PublisherContext = Pick<RouteContext, 'deps' | 'store'>
 

@@ -9,6 +9,7 @@ import type { Warehouse } from '@convergence/warehouse'
 import { onRunAdmitted } from './consumers/run-admitted.ts'
 import { onStepCompleted } from './consumers/step-completed.ts'
 import { processors } from './processors/registry.ts'
+import { openSourceStore } from './source-store.ts'
 import { openStore } from './store.ts'
 
 export interface TenantDeps {
@@ -31,7 +32,15 @@ export interface Tenant {
 export const tenant = async ({ bus, warehouse, log, now, random, shared_sources }: TenantDeps): Promise<Tenant> => {
   const store = await openStore({ warehouse, now })
   log.info({ tenants: store.size() }, 'tenants read')
-  const steps = openSteps({ service: 'tenant', processors: processors({ store, shared_sources }), now, random, log })
+  const sources = openSourceStore({
+    warehouse,
+    now,
+    onClaimed: (claim, by) => {
+      log.warn({ ...claim, claimed_by: by.tenant_id, claimed_as: by.name }, 'a source is claimed by another tenant')
+    },
+  })
+  const hosted = processors({ store, sources, shared_sources })
+  const steps = openSteps({ service: 'tenant', processors: hosted, now, random, log })
   bus.consume('tenant', 'run-admitted', onRunAdmitted({ steps }))
   bus.consume('tenant', 'step-completed', onStepCompleted({ steps }))
   return { recreated: () => store.reload(), close: async () => undefined }

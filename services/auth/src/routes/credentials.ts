@@ -1,8 +1,8 @@
 import { AppError, namePatterns } from '@convergence/contracts'
+import { decideAnew } from '@convergence/service/versions'
 import { object, text } from '../fields.ts'
 import type { RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
-import { decideAnew } from '../versions.ts'
 
 const providers = ['gcp', 'aws', 'azure', 'slack', 'smtp'] as const
 /** Webhooks and mail passwords are the notifier's to open, the others the executor's. */

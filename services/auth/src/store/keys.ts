@@ -1,6 +1,6 @@
 /** API keys of tenants and public keys of publishers, in versions. */
+import { writeVersion } from '@convergence/service/versions'
 import type { Row } from '@convergence/warehouse'
-import { writeVersion } from '../versions.ts'
 import { listOf, textOf, type Tables } from './tables.ts'
 
 export interface KeyRow {

@@ -1,5 +1,5 @@
 /** What a tenant has set: schedules, which scheduler writes, and credentials, in versions. */
-import { writeVersion } from '../versions.ts'
+import { writeVersion } from '@convergence/service/versions'
 import { jsonOf, textOf, type Tables } from './tables.ts'
 
 export interface ScheduleRow {

@@ -2,9 +2,11 @@
 import type { Processor } from '@convergence/service/steps'
 import type { ProcessorDeps } from './deps.ts'
 import { profile } from './setup/tenants/profile.ts'
+import { source } from './setup/tenants/source.ts'
 import { subscription } from './setup/tenants/subscription.ts'
 
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => ({
   'setup.tenants.profile': profile(deps),
+  'setup.tenants.source': source(deps),
   'setup.tenants.subscription': subscription(deps),
 })

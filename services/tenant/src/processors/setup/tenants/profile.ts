@@ -7,7 +7,7 @@ import type { ProcessorDeps } from '../../deps.ts'
  * The first step of onboarding: the tenant exists from here on. The same body again is the same tenant, another one is
  * CONFLICT.
  */
-export const profile = ({ store, shared_sources }: ProcessorDeps): Processor => ({
+export const profile = ({ store, shared_sources }: Pick<ProcessorDeps, 'store' | 'shared_sources'>): Processor => ({
   ps_type: 'setup.tenants.profile',
   run: async ({ run, step }) => {
     const { config, step_id } = step

@@ -9,7 +9,10 @@ import type { ProcessorDeps } from '../../deps.ts'
  * tenant that has none and leaves another alone: repeated later, it must not take back a change of plan. Each run
  * changes a plan once.
  */
-export const subscription = ({ store, shared_sources }: ProcessorDeps): Processor => ({
+export const subscription = ({
+  store,
+  shared_sources,
+}: Pick<ProcessorDeps, 'store' | 'shared_sources'>): Processor => ({
   ps_type: 'setup.tenants.subscription',
   run: async ({ run, step }) => {
     const { config, step_id } = step
