@@ -3,6 +3,7 @@
 export const errors = {
   CONFIG_INVALID: { http_status: 400, retryable: false, meaning: "A pipeline, template or setting does not follow its schema", what_to_do: "Run `npm run validate`; it names file, line and the right field" },
   PARAMETER_INVALID: { http_status: 400, retryable: false, meaning: "A run parameter is unknown, missing or of the wrong type", what_to_do: "See the pipeline's parameters: GET /api/v1/pipelines/{provider}/{domain}/{template}" },
+  SOURCE_UNKNOWN: { http_status: 409, retryable: false, meaning: "The pipeline loads sources, and the tenant has none of its kind", what_to_do: "Make one: PUT /api/v1/tenants/{tenant_id}/sources/{name}" },
   BODY_INVALID: { http_status: 400, retryable: false, meaning: "The request's body or query is not what the route takes", what_to_do: "Compare it with /api/v1/openapi.json" },
   UNSUPPORTED_MEDIA_TYPE: { http_status: 415, retryable: false, meaning: "The body is not application/json", what_to_do: "Send Content-Type: application/json" },
   BODY_TOO_LARGE: { http_status: 413, retryable: false, meaning: "The body is larger than 100 KiB", what_to_do: "Send less" },

@@ -85,11 +85,34 @@ export interface Run {
     [k: string]: string | number | boolean | null
   }
   /**
-   * project.dataset that its queries may read beside the tenant's own dataset
+   * Items of a step's for_each that have failed so far, while the others go on
+   */
+  failed?: {
+    /**
+     * Unique in its pipeline
+     */
+    step_id: string
+    error: Fault
+  }[]
+  /**
+   * project.dataset, or project.dataset.table of a source of the tenant, that its queries may read beside the tenant's own dataset
    */
   sources: string[]
   steps: CompiledStep[]
   notifications: CompiledStep[]
+}
+/**
+ * What went wrong, for people and for programs
+ */
+export interface Fault {
+  /**
+   * A code of schemas/errors.json
+   */
+  code: string
+  /**
+   * Where, what was expected, what came, what to do
+   */
+  message: string
 }
 /**
  * A step as it travels: checked, defaults and variables filled in
@@ -132,6 +155,10 @@ export interface CompiledStep {
    * Only notification steps: which ends of the run they follow
    */
   trigger?: 'on_failure' | 'on_success' | 'always'
+  /**
+   * The step of the pipeline that this one is an item of; the items stand together, in order
+   */
+  for_each?: string
   /**
    * The step's own fields, by the schema of its template
    */
@@ -189,19 +216,6 @@ export interface RunFailed {
    * Of a quota rejection: when it resets
    */
   resets_at?: string
-}
-/**
- * What went wrong, for people and for programs
- */
-export interface Fault {
-  /**
-   * A code of schemas/errors.json
-   */
-  code: string
-  /**
-   * Where, what was expected, what came, what to do
-   */
-  message: string
 }
 /**
  * Somebody asks for a run, its cancellation or its resumption. Published by auth, scheduler and upstream systems; signed in its attributes.

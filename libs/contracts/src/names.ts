@@ -14,7 +14,7 @@ export const namePatterns = {
   pipeline: '^[a-z][a-z0-9_]{0,63}(/[a-z][a-z0-9_]{0,63}){2}$',
   pipeline_id: '^[a-z][a-z0-9_-]{1,63}$',
   ps_type: '^[a-z][a-z0-9_]*(\\.[a-z][a-z0-9_]*)+$',
-  step_id: '^[A-Za-z][A-Za-z0-9_-]{0,63}$',
+  step_id: '^[A-Za-z][A-Za-z0-9_-]{0,127}$',
   /** See runId. */
   run_id: '^r_[a-z2-7]{26}$',
   schedule: '^[a-z][a-z0-9_-]{0,63}$',

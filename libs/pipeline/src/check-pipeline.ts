@@ -1,6 +1,7 @@
 /** Checks one file as a pipeline: all of its faults, or its plan. */
 import { checkGraph, checkStep } from './check-steps.ts'
 import { faultsOf } from './check.ts'
+import { checkForEach, forEachOf, itemNames, sourceParameter } from './for-each.ts'
 import {
   checkBuiltIn,
   checkParameters,
@@ -21,7 +22,7 @@ import {
   type Step,
   type Yaml,
 } from './pipeline-check.ts'
-import type { PipelinePlan, StepPlan } from './plan.ts'
+import type { ForEach, PipelinePlan, StepPlan } from './plan.ts'
 import { parseSqlTemplate } from './sql-template.ts'
 import { commonFields, type Template } from './templates.ts'
 import type { ConfigFault } from './types.ts'
@@ -89,7 +90,9 @@ const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: C
   )
   const variables = isGroup(yaml.variables) ? yaml.variables : {}
   const inBackticks = queries.flatMap((query) => query?.uses.filter(({ as }) => as === 'identifier') ?? [])
-  const parameters = parametersOf(yaml, new Set(inBackticks.map(({ name }) => name)))
+  const declared = parametersOf(yaml, new Set(inBackticks.map(({ name }) => name)))
+  const repeats = steps.map(forEachOf).some((forEach) => forEach !== undefined && 'sources' in forEach)
+  const parameters = repeats ? [...declared.filter(({ name }) => name !== 'source'), sourceParameter] : declared
   const known = fixedKnown()
   for (const { name, type } of parameters) known.set(name, { requested: true, type })
   if (!known.has('month')) known.set('month', { requested: true, type: 'string' })
@@ -110,7 +113,9 @@ const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: C
 
 /** The plan of a step, none where it cannot be known. `seen`: where each step_id stands first. */
 const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<string, number>): StepPlan[] => {
-  const { source, schemas, known, faults } = check
+  const { source, schemas, faults } = check
+  const for_each = forEachOf(step)
+  const known = new Map([...check.known, ...itemNames(for_each)])
   const at: Path = ['steps', k]
   const { step_id } = step
   if (typeof step_id === 'string') {
@@ -126,7 +131,10 @@ const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<str
   const template = templateOf(check, step, at)
   const validate = template?.validate ?? schemas.commonStep
   if (!validate(step)) faults.push(...faultsOf(source, validate.errors ?? [], at))
-  if (template !== undefined) checkStep(check, step, at, template)
+  if (template !== undefined) {
+    checkStep(check, step, at, template)
+    checkForEach(check, step, at, template)
+  }
 
   const config = Object.fromEntries(Object.entries(step).filter(([key]) => !commonFields.includes(key)))
   const { query, ...restOfSource } = isGroup(config['source']) ? config['source'] : {}
@@ -139,11 +147,11 @@ const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<str
   )
   const parsed = check.queries[k]
   const queryAt: Path = [...at, 'source', 'query']
-  if (parsed !== undefined) checkQuery(check, parsed, queryAt)
+  if (parsed !== undefined) checkQuery({ ...check, known }, parsed, queryAt)
   else if (query !== undefined && typeof query !== 'string') checkTexts(check, query, queryAt, known)
   return template === undefined || typeof step_id !== 'string'
     ? []
-    : [planOf(step, step_id, config, { template, parsed })]
+    : [planOf(step, step_id, config, { template, parsed, for_each })]
 }
 
 /** The template of a step; of one that does not exist, what was meant, so that the rest is checked as that. */
@@ -182,7 +190,11 @@ const planOf = (
   step: Step,
   step_id: string,
   config: Record<string, unknown>,
-  { template, parsed }: { template: Template; parsed: ParsedQuery | undefined },
+  {
+    template,
+    parsed,
+    for_each,
+  }: { template: Template; parsed: ParsedQuery | undefined; for_each: ForEach | undefined },
 ): StepPlan => {
   const retry = isGroup(step['retry_policy']) ? step['retry_policy'] : {}
   const destination = isGroup(step['destination']) ? step['destination'] : {}
@@ -208,5 +220,6 @@ const planOf = (
     config,
     ...(parsed === undefined ? {} : { sql: parsed.template }),
     ...(columns === undefined ? {} : { columns }),
+    ...(for_each === undefined ? {} : { for_each }),
   }
 }

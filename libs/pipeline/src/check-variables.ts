@@ -12,6 +12,7 @@ import {
   type PipelineCheck,
   type Yaml,
 } from './pipeline-check.ts'
+import { sourceParameter } from './for-each.ts'
 import { pathFault, sourceFault } from './reach.ts'
 import { identifierFault, placeholders } from './sql-template.ts'
 import type { ParameterSpec } from './types.ts'
@@ -90,6 +91,14 @@ export const checkBuiltIn = (check: PipelineCheck): void => {
 /** What is wrong with the declarations themselves. */
 export const checkParameters = (check: PipelineCheck): void => {
   const { parameters, yaml } = check
+  for (const group of ['parameters', 'variables'] as const)
+    if (parameters.includes(sourceParameter) && isGroup(yaml[group]) && Object.hasOwn(yaml[group], 'source'))
+      report(
+        check,
+        [group, 'source'],
+        `${group}.source: is built in where a step is repeated for sources: it names one of them; choose another name`,
+        true,
+      )
   const fixed = fixedKnown()
   for (const spec of parameters) {
     const declared = yaml.parameters !== undefined && Object.hasOwn(yaml.parameters, spec.name)

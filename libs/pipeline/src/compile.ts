@@ -4,6 +4,7 @@
  */
 import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
 import type { PipelinePlan, Scalar, StepPlan } from './plan.ts'
+import { itemsOf, type Item } from './for-each.ts'
 import { ownDataset, pathFault, sourceFault } from './reach.ts'
 import { fillSql, identifierFault, type BoundParameter, type Template } from './sql-template.ts'
 import type { CompileInput, ParameterSpec } from './types.ts'
@@ -26,13 +27,15 @@ type Values = ReadonlyMap<string, Scalar>
 const travels = (
   { step_id, name, ps_type, host, timeout_minutes, retry_policy, depends_on, trigger }: StepPlan,
   config: Record<string, unknown>,
+  item?: Item,
 ): CompiledStep => ({
-  step_id,
-  name,
+  step_id: item === undefined ? step_id : `${step_id}-${item.key}`,
+  name: item === undefined ? name : `${name}: ${item.label}`,
   ps_type,
   host,
   timeout_minutes,
   retry_policy,
+  ...(item === undefined ? {} : { for_each: step_id }),
   config,
   ...(depends_on === undefined ? {} : { depends_on }),
   ...(trigger === undefined ? {} : { trigger }),
@@ -163,7 +166,12 @@ const assertDestination = (
 const compileStep = (
   compiler: Compiler,
   step: StepPlan,
-  { values, tenant_id, sources }: { values: Values; tenant_id: string; sources: readonly string[] },
+  {
+    values,
+    tenant_id,
+    sources,
+    item,
+  }: { values: Values; tenant_id: string; sources: readonly string[]; item?: Item | undefined },
 ): CompiledStep => {
   const { plan, project_id } = compiler
   const config = fill(step.config, values) as Record<string, unknown>
@@ -186,7 +194,31 @@ const compileStep = (
       ...(step.columns === undefined ? {} : { columns: step.columns }),
     }
   }
-  return travels(step, config)
+  return travels(step, config, item)
+}
+
+/** A step, or each of its items. */
+const compileEach = (
+  compiler: Compiler,
+  step: StepPlan,
+  input: CompileInput,
+  { values, sources }: { values: Values; sources: readonly string[] },
+): { steps: CompiledStep[]; tables: string[] } => {
+  const { tenant_id } = input
+  if (step.for_each === undefined)
+    return { steps: [compileStep(compiler, step, { values, tenant_id, sources })], tables: [] }
+  const items = itemsOf(step.for_each, input, values.get('source'))
+  return {
+    steps: items.map((item) =>
+      compileStep(compiler, step, {
+        values: new Map([...values, ...item.values]),
+        tenant_id,
+        sources: item.table === undefined ? sources : [...sources, item.table],
+        item,
+      }),
+    ),
+    tables: items.flatMap(({ table }) => table ?? []),
+  }
 }
 
 /**
@@ -238,7 +270,10 @@ export const planCompiler = (
   const prepared = plan.steps.map((step) => ({
     step,
     ready:
-      step.sql === undefined && step.config['destination'] === undefined && !hasVariable(step.config)
+      step.for_each === undefined &&
+      step.sql === undefined &&
+      step.config['destination'] === undefined &&
+      !hasVariable(step.config)
         ? frozen(travels(step, { ...step.config }))
         : undefined,
   }))
@@ -249,6 +284,9 @@ export const planCompiler = (
     const { run_id, tenant_id, trigger_type, trigger_by, user_id, requested_at, priority, parent_run_id, skip } = input
     const values = valuesOf(compiler, input)
     const sources = sourcesOf(compiler, tenant_id, values)
+    const compiled = chain.map(({ step, ready }) =>
+      ready === undefined ? compileEach(compiler, step, input, { values, sources }) : { steps: [ready], tables: [] },
+    )
     return {
       run_id,
       tenant_id,
@@ -263,8 +301,8 @@ export const planCompiler = (
       ...(parent_run_id === undefined ? {} : { parent_run_id }),
       ...(skip === undefined || skip.length === 0 ? {} : { skip: [...skip] }),
       ...(endings.length === 0 ? {} : { variables: Object.fromEntries(values) }),
-      sources,
-      steps: chain.map(({ step, ready }) => ready ?? compileStep(compiler, step, { values, tenant_id, sources })),
+      sources: [...new Set([...sources, ...compiled.flatMap(({ tables }) => tables)])],
+      steps: compiled.flatMap(({ steps }) => steps),
       notifications: endings.map(({ step }) => compileEnding(compiler, step, values)),
     }
   }

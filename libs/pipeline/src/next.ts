@@ -1,5 +1,12 @@
 /** What follows: pure questions about a run. */
-import { AppError, type CompiledStep, type NextStep, type Run, type StepCompleted } from '@convergence/contracts'
+import {
+  AppError,
+  type CompiledStep,
+  type Fault,
+  type NextStep,
+  type Run,
+  type StepCompleted,
+} from '@convergence/contracts'
 
 type Conclusion = StepCompleted['conclusion']
 const isDone = (conclusion: Conclusion | undefined): boolean => conclusion === 'SUCCEEDED' || conclusion === 'SKIPPED'
@@ -27,21 +34,32 @@ export const firstSteps = (run: Run): NextStep[] => {
 }
 
 /**
- * What follows `step_id` in a run without depends_on: [] after the last or after a failure for good. Undefined in a run
- * with depends_on.
+ * What follows `step_id` in a run without depends_on: [] after the last or after a failure for good. An item of a
+ * for_each that failed does not stop the items behind it, and what stands behind them all does not begin. Undefined in
+ * a run with depends_on.
  */
 export const nextSteps = (run: Run, step_id: string, conclusion: Conclusion): NextStep[] | undefined => {
-  if (!isDone(conclusion)) return []
+  const { for_each } = stepOf(run, step_id)
+  const isFailed = !isDone(conclusion) || (run.failed ?? []).length > 0
+  if (conclusion === 'CANCELLED' || (isFailed && for_each === undefined)) return []
   if (isGraph(run)) return undefined
   const skip = skipped(run)
   const at = run.steps.findIndex((step) => step.step_id === step_id)
-  if (at < 0) throw new AppError('EVENT_INVALID', `run ${run.run_id} has no step ${step_id}`)
   return run.steps
     .slice(at + 1)
-    .filter((step) => !skip.has(step.step_id))
+    .filter((step) => !skip.has(step.step_id) && (!isFailed || step.for_each === for_each))
     .slice(0, 1)
     .map(asNext)
 }
+
+/** The run as it goes on behind a step: an item that failed while others follow is remembered in it. */
+export const afterStep = (
+  run: Run,
+  { step_id, error, next }: { step_id: string; error: Fault | undefined; next: readonly NextStep[] | undefined },
+): Run =>
+  error === undefined || next === undefined || next.length === 0
+    ? run
+    : { ...run, failed: [...(run.failed ?? []), { step_id, error }] }
 
 /**
  * What may start in a run with depends_on, given all recorded conclusions; `[]` with `ended: true` when nothing is left

@@ -4,7 +4,7 @@
  */
 export { configsFolder, filesBelow, templatesFolder } from './folders.ts'
 export { checkFiles, loadPipelines, showFaults, type LoadOptions } from './load.ts'
-export { firstSteps, nextSteps, readySteps, stepOf } from './next.ts'
+export { afterStep, firstSteps, nextSteps, readySteps, stepOf } from './next.ts'
 export {
   assertSharedSources,
   assertWritable,

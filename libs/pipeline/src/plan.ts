@@ -4,13 +4,17 @@ import type { Template } from './sql-template.ts'
 import type { ParameterSpec } from './types.ts'
 
 export type Scalar = string | number | boolean | null
-export interface StepPlan extends Omit<CompiledStep, 'config' | 'host'> {
+/** What a step is repeated for. */
+export type ForEach =
+  { sources: { provider: string; kinds: readonly string[] } } | { values: readonly (string | number | boolean)[] }
+export interface StepPlan extends Omit<CompiledStep, 'config' | 'host' | 'for_each'> {
   host: ServiceName
   /** Follows the end of the run instead of standing among its steps. */
   notification: boolean
   config: Readonly<Record<string, unknown>>
   sql?: Template
   columns?: readonly Column[]
+  for_each?: ForEach
 }
 export interface PipelinePlan {
   path: string

@@ -102,10 +102,10 @@ export const datasetOfPath = (path: string, own: string, project_id: string): st
   return `${project_id}.${parts.length === 2 ? String(parts[0]) : own}`
 }
 
-/** What is wrong with reading a table by this path, or nothing. */
+/** What is wrong with reading a table by this path, or nothing. `sources` are datasets, and tables by their whole path. */
 export const pathFault = (path: string, own: string, project_id: string, sources: readonly string[]) => {
   const allowed = [`${project_id}.${own}`, ...sources]
-  return allowed.includes(datasetOfPath(path, own, project_id))
+  return allowed.includes(datasetOfPath(path, own, project_id)) || sources.includes(path)
     ? undefined
     : `would read ${path}; expected a table of ${orList(allowed)}`
 }

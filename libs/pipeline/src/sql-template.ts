@@ -44,7 +44,7 @@ export const segmentsOf = (sql: string): Segment[] => {
 }
 
 /** A name in braces, also one that can be no variable: that is a fault, not text to keep. */
-export const placeholders = /\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}/g
+export const placeholders = /\{\s*((?:source\.)?[A-Za-z_][A-Za-z0-9_]*)\s*\}/g
 
 type Part = { literal: string } | { name: string }
 export type Piece =
@@ -263,8 +263,9 @@ export const fillSql = (
   const bind = (variable: string, asText: boolean): string => {
     const bound = value(variable)
     const isText = asText && bound.type !== 'STRING'
-    // Variables begin with a letter, so the text of one cannot have the name of another.
-    const key = isText ? `_text_${variable}` : variable
+    // Variables begin with a letter, so neither the text of one nor a source's field can have the name of another.
+    const name = variable.replace('source.', '_source_')
+    const key = isText ? `_text_${name}` : name
     parameters.set(
       key,
       isText

@@ -33,6 +33,7 @@ export const commonFields = [
   'timeout_minutes',
   'trigger',
   'depends_on',
+  'for_each',
   'retry_policy',
 ]
 

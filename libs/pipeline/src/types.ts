@@ -1,5 +1,5 @@
 /** What a pipeline is to those who list, check and run it. */
-import type { Run, ServiceName } from '@convergence/contracts'
+import type { Run, ServiceName, Source } from '@convergence/contracts'
 
 export interface ParameterSpec {
   name: string
@@ -26,6 +26,8 @@ export interface Pipeline {
   description: string
   parameters: readonly ParameterSpec[]
   schedule?: string | undefined
+  /** Whether a run is made of the tenant's sources: `compile` needs them. */
+  uses_sources?: boolean
   /** Kinds of steps in order, for the catalogue. */
   steps: readonly { step_id: string; name: string; ps_type: string }[]
 }
@@ -40,6 +42,8 @@ export interface CompileInput {
   tenant_id: string
   /** Without it `{admin_email}` and `{company_name}` have no value, as in runs of the platform's own. */
   tenant?: TenantNames | undefined
+  /** Those of the tenant; needed where the pipeline `uses_sources`. */
+  tenant_sources?: readonly Source[] | undefined
   pipeline: string
   parameters: Run['parameters']
   trigger_type: Run['trigger_type']
@@ -69,7 +73,7 @@ export interface Pipelines {
   /** Looks up the map; a name that is not in it is undefined, whatever it looks like. */
   get(path: string): Pipeline | undefined
   /**
-   * The run as data. Throws PIPELINE_UNKNOWN or PARAMETER_INVALID with all faults. Pure: `scheduled_time` or
+   * The run as data. Throws PIPELINE_UNKNOWN, PARAMETER_INVALID with all faults, or SOURCE_UNKNOWN. Pure: `scheduled_time` or
    * `requested_at` is its only clock, and the days that they gave stand in `parameters`.
    */
   compile(input: CompileInput): Run

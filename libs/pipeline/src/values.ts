@@ -15,9 +15,11 @@ export const tenantNames = ['admin_email', 'company_name'] as const
 const builtIn: ReadonlySet<string> = new Set([...fixedNames, ...tenantNames])
 /** Whether a value of the name comes from neither file nor run. */
 export const isBuiltIn = (name: string): boolean => builtIn.has(name)
+/** Also a field of the source that a step is repeated for. */
+const variablePart = `(?:source\\.)?${namePart('segment')}`
 /** A variable in a text of the configuration. */
-export const variable = new RegExp(`\\{(${namePart('segment')})\\}`, 'g')
-const wholeVariable = new RegExp(`^\\{(${namePart('segment')})\\}$`)
+export const variable = new RegExp(`\\{(${variablePart})\\}`, 'g')
+const wholeVariable = new RegExp(`^\\{(${variablePart})\\}$`)
 const longestText = 1000
 
 const isDate = (text: string): boolean => {

@@ -134,7 +134,7 @@ steps:
       'a field of another kind of step',
       withSteps('  - { step_id: a, ps_type: custom.noop, query: x }'),
       [
-        '4:41  steps[0]: unknown field "query"; expected depends_on, description, name, ps_type, retry_policy, ' +
+        '4:41  steps[0]: unknown field "query"; expected depends_on, description, for_each, name, ps_type, retry_policy, ' +
           'step_id, timeout_minutes or trigger',
       ],
     ],

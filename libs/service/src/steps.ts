@@ -7,7 +7,7 @@ import { metrics, type Histogram } from '@opentelemetry/api'
 import type { Outgoing, Delivery } from '@convergence/bus'
 import { AppError, faultOf, isRetryable } from '@convergence/contracts'
 import type { CompiledStep, NextStep, Run, ServiceName, StepCompleted } from '@convergence/contracts'
-import { nextSteps, stepOf } from '@convergence/pipeline'
+import { afterStep, nextSteps, stepOf } from '@convergence/pipeline'
 import { retryPauseMs } from '@convergence/warehouse'
 import type { Chain } from '@convergence/warehouse'
 import type { Log } from './service.ts'
@@ -156,9 +156,9 @@ const runStep = async (runner: StepRunner, run: Run, step_id: string, delivery: 
   const ended = now()
   const duration_ms = Math.max(0, ended.getTime() - began.getTime())
   duration.record(duration_ms / 1000, { ps_type: step.ps_type, status: conclusion })
-  const next = nextSteps(run, step_id, conclusion)
+  const next = nextSteps(run, step_id, error?.code === 'CANCELLED' ? 'CANCELLED' : conclusion)
   const event: StepCompleted = {
-    run,
+    run: afterStep(run, { step_id, error, next }),
     step_id,
     attempt,
     conclusion,

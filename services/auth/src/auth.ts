@@ -15,6 +15,7 @@ import { openKeys } from './principal.ts'
 import type { Route } from './route.ts'
 import { openRoutes } from './routes.ts'
 import { openRuns } from './runs.ts'
+import { openSources } from './sources.ts'
 import { openStore, type Store } from './store.ts'
 import { openTenants } from './tenants.ts'
 
@@ -64,6 +65,7 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     store,
     live,
     pipelines: deps.pipelines,
+    sources: openSources({ read: (tenant_id) => store.sources(tenant_id), now: deps.now }),
     now: deps.now,
     kid: deps.kid ?? 'auth',
     wait_ms: deps.wait_ms ?? 25_000,

@@ -294,7 +294,11 @@ const neededSteps = (end: RunCompleted | RunFailed): string[] => {
   const failed = 'step_id' in end ? end.step_id : undefined
   if (failed === undefined) return []
   const isOrdered = !steps.some(({ depends_on }) => depends_on !== undefined)
-  return isOrdered ? ids.slice(0, ids.indexOf(failed) + 1) : [failed]
+  if (!isOrdered) return [failed]
+  // The items behind a failed one of a for_each go on.
+  const { for_each } = steps.find(({ step_id }) => step_id === failed) ?? {}
+  const last = for_each === undefined ? -1 : steps.findLastIndex((step) => step.for_each === for_each)
+  return ids.slice(0, Math.max(last, ids.indexOf(failed)) + 1)
 }
 
 const addStep = (record: RunRecord, event: StepCompleted): void => {

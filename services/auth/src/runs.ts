@@ -4,9 +4,10 @@
  */
 import { AppError, isErrorCode, requestDigest, runId, systemTenant, type Run } from '@convergence/contracts'
 import type { Bus } from '@convergence/bus'
-import type { Pipelines, TenantNames } from '@convergence/pipeline'
+import type { CompileInput, Pipelines, TenantNames } from '@convergence/pipeline'
 import type { Live } from './live.ts'
 import { hasEnded, pendingOf, type RunRecord } from './record.ts'
+import type { SourcesCache } from './sources.ts'
 import type { Store } from './store.ts'
 
 export interface WantedRun {
@@ -30,9 +31,11 @@ export interface WantedRun {
 export interface Runs {
   /**
    * Resolves when request and row are durable. The same key and parameters are the same run. Throws PIPELINE_UNKNOWN,
-   * PARAMETER_INVALID, IDEMPOTENCY_MISMATCH, UNAVAILABLE.
+   * PARAMETER_INVALID, SOURCE_UNKNOWN, IDEMPOTENCY_MISMATCH, UNAVAILABLE.
    */
   request(wanted: WantedRun): Promise<RunRecord>
+  /** The run as it would be; throws as `request` does for what it asks. */
+  compile(wanted: WantedRun, run_id: string): Promise<Run>
   cancel(run: RunRecord, by: { trigger_by: string; user_id: string | undefined }): Promise<void>
   /** A run of the platform, waited for; undefined when it takes longer than 25 s. Throws what it failed with. */
   system(wanted: {
@@ -51,6 +54,7 @@ interface RunsDeps {
   store: Store
   live: Live
   pipelines: Pipelines
+  sources: SourcesCache
   now(): Date
   /** Signing key of this service. */
   kid: string
@@ -85,6 +89,7 @@ export const openRuns = (deps: RunsDeps): Runs => {
   const context: RunsContext = { ...deps, inFlight: new Map(), lookedUp: new Map() }
   return {
     request: (wanted) => request(context, wanted),
+    compile: (wanted, run_id) => compile(context, wanted, run_id, deps.now().toISOString()),
     find: (run_id, tenant_id) => find(context, run_id, tenant_id),
     cancel: (run, by) => cancel(context, run, by),
     system: (wanted) => runOfThePlatform(context, wanted),
@@ -97,17 +102,17 @@ const request = async (context: RunsContext, wanted: WantedRun): Promise<RunReco
   const { store, live, now, inFlight } = context
   const run_id = runId(wanted.tenant_id, wanted.idempotency_key)
   const digest = digestOf(wanted)
-  const compiled = compile(context, wanted, run_id, now().toISOString())
+  const compiled = await compile(context, wanted, run_id, now().toISOString())
   const repeat = repeated(context, run_id, digest)
   if (repeat !== undefined) return repeat
   const row = wanted.key_given ? await store.request(run_id) : undefined
   if (row !== undefined && row.parameters_digest !== digest) throw mismatch()
   if (row === undefined) await wanted.advise?.()
+  const run = row === undefined ? compiled : await compile(context, wanted, run_id, row.requested_at)
   // The same key may have come in meanwhile, also with another request.
   const meanwhile = repeated(context, run_id, digest)
   if (meanwhile !== undefined) return meanwhile
   // Known here before it is published: its events may be faster than the answer of the broker.
-  const run = row === undefined ? compiled : compile(context, wanted, run_id, row.requested_at)
   const { record } = live.requested(pendingOf(run), digest)
   const durable = makeDurable(context, record, wanted, digest).finally(() => inFlight.delete(run_id))
   inFlight.set(run_id, durable)
@@ -123,8 +128,13 @@ const digestOf = (wanted: WantedRun): string =>
     ...(wanted.parent_run_id === undefined ? {} : { parent_run_id: wanted.parent_run_id }),
   })
 
-const compile = ({ pipelines }: RunsContext, wanted: WantedRun, run_id: string, requested_at: string): Run =>
-  pipelines.compile({
+const compile = async (
+  { pipelines, sources }: RunsContext,
+  wanted: WantedRun,
+  run_id: string,
+  requested_at: string,
+): Promise<Run> => {
+  const input: CompileInput = {
     run_id,
     tenant_id: wanted.tenant_id,
     tenant: wanted.tenant,
@@ -135,7 +145,11 @@ const compile = ({ pipelines }: RunsContext, wanted: WantedRun, run_id: string, 
     requested_at,
     ...(wanted.user_id === undefined ? {} : { user_id: wanted.user_id }),
     ...(wanted.parent_run_id === undefined ? {} : { parent_run_id: wanted.parent_run_id }),
-  })
+  }
+  return pipelines.get(wanted.pipeline)?.uses_sources === true
+    ? sources.compiled(wanted.tenant_id, (tenant_sources) => pipelines.compile({ ...input, tenant_sources }))
+    : pipelines.compile(input)
+}
 
 const mismatch = (): AppError =>
   new AppError(

@@ -1,5 +1,7 @@
 /** Every read and write of the warehouse that this service makes, by subject in `store/`. */
+import type { Source } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
+import { readSources } from '@convergence/service/sources'
 import type { Warehouse } from '@convergence/warehouse'
 import { keyStore, type KeyStore } from './store/keys.ts'
 import { runStore, type RunStore } from './store/runs.ts'
@@ -20,6 +22,8 @@ export interface AuditEntry {
 
 export interface Store extends KeyStore, TenantStore, RunStore, SettingStore {
   audit(entry: AuditEntry): Promise<void>
+  /** Sources of the tenant that are in use, by name. */
+  sources(tenant_id: string): Promise<Source[]>
 }
 
 export const openStore = ({ warehouse, log }: { warehouse: Warehouse; log: Pick<Log, 'error'> }): Store => {
@@ -29,6 +33,7 @@ export const openStore = ({ warehouse, log }: { warehouse: Warehouse; log: Pick<
     ...tenantStore(tables),
     ...runStore(tables),
     ...settingStore(tables),
+    sources: (tenant_id) => readSources(tables.warehouse, tenant_id),
     audit: (entry) => tables.warehouse.append('auth_audit', [{ ...entry }]),
   }
 }

@@ -9,7 +9,7 @@ import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
 import { checkCron, consideredUntil, missedTimes, nextTime, recentTimes, windowMs } from './due.ts'
 import { readSchedule, rowOf, scheduleColumns, type Schedule } from './schedule-row.ts'
-import type { ReadTenantNames } from './tenant-names.ts'
+import type { ReadTenantFacts } from './tenant-facts.ts'
 
 export type { Schedule } from './schedule-row.ts'
 
@@ -39,7 +39,7 @@ type WantedSchedule = Omit<Schedule, 'config_id' | 'pipeline_id' | 'version' | '
 export interface SchedulesOptions {
   warehouse: Pick<Warehouse, 'query' | 'append'>
   pipelines: Pipelines
-  tenantNames: ReadTenantNames
+  tenantFacts: ReadTenantFacts
   /** Moves each schedule by a fixed part of it, so that not all start at the full hour; default 0. */
   spread_seconds?: number | undefined
   /** Names the key that signs what the schedules ask for. */
@@ -263,6 +263,28 @@ const write = async (
   if ((schedules.get(schedule.config_id)?.version ?? 0) < schedule.version) schedules.set(schedule.config_id, schedule)
 }
 
+/** A schedule whose runs would all be refused is refused now; the sources of its runs may be made later. */
+const assertCompiles = async (
+  { pipelines, tenantFacts }: Book,
+  { tenant_id, pipeline, parameters }: WantedSchedule,
+  by: { event_id: string; at: string },
+): Promise<void> => {
+  const facts = await tenantFacts(tenant_id, pipeline)
+  try {
+    pipelines.compile({
+      run_id: runId(tenant_id, by.event_id),
+      tenant_id,
+      ...facts,
+      pipeline,
+      parameters,
+      trigger_type: 'schedule',
+      requested_at: by.at,
+    })
+  } catch (error) {
+    if (!(error instanceof AppError) || error.code !== 'SOURCE_UNKNOWN') throw error
+  }
+}
+
 const put = async (book: Book, wanted: WantedSchedule, by: { event_id: string; at: string }): Promise<Schedule> => {
   const config_id = `${wanted.tenant_id}:${wanted.name}`
   checkCron(wanted.cron, wanted.timezone)
@@ -279,16 +301,7 @@ const put = async (book: Book, wanted: WantedSchedule, by: { event_id: string; a
       'FORBIDDEN',
       `pipeline ${wanted.pipeline}: pipelines under setup/ are scheduled for the platform alone`,
     )
-  // A schedule whose runs would all be refused is refused now.
-  book.pipelines.compile({
-    run_id: runId(wanted.tenant_id, by.event_id),
-    tenant_id: wanted.tenant_id,
-    tenant: await book.tenantNames(wanted.tenant_id),
-    pipeline: wanted.pipeline,
-    parameters: wanted.parameters,
-    trigger_type: 'schedule',
-    requested_at: by.at,
-  })
+  await assertCompiles(book, wanted, by)
   const known = book.schedules.get(config_id)
   // A change of anything else loses no time that is due just now.
   const goesOn =

@@ -23,7 +23,7 @@ import { observe } from './measures.ts'
 import { processors } from './processors/registry.ts'
 import { openSchedules } from './schedule.ts'
 import type { Schedules } from './schedule.ts'
-import { openTenantNames } from './tenant-names.ts'
+import { openTenantFacts } from './tenant-facts.ts'
 
 export interface SchedulerDeps {
   bus: Bus
@@ -88,11 +88,11 @@ export const scheduler = async ({
     healthy: () => current.healthy(),
     close: () => current.close(),
   }
-  const tenantNames = openTenantNames({ ledger, warehouse })
+  const tenantFacts = openTenantFacts({ ledger, warehouse, pipelines })
   const schedulesOptions = {
     warehouse,
     pipelines,
-    tenantNames,
+    tenantFacts,
     spread_seconds,
     kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler',
   }
@@ -111,14 +111,14 @@ export const scheduler = async ({
 
   const unobserve = observe(() => ledger.state, now)
 
-  bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, tenantNames, publisherKey, now }), {
+  bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, tenantFacts, publisherKey, now }), {
     concurrency: decisionsAtATime,
   })
   bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, steps }), { concurrency: decisionsAtATime })
   bus.consume('scheduler', 'run-admitted', onRunAdmitted({ steps }))
   bus.consume('scheduler', 'tenant-changed', onTenantChanged({ ledger }))
   bus.consume('scheduler', 'scheduler-tick', onSchedulerTick({ ledger, schedules, warehouse, log }))
-  bus.consumeDead(onDeadLetter({ ledger, pipelines, tenantNames, publisherKey, warehouse, log }))
+  bus.consumeDead(onDeadLetter({ ledger, pipelines, tenantFacts, publisherKey, warehouse, log }))
   return {
     get state() {
       return ledger.state

@@ -239,6 +239,21 @@ describe('decide', () => {
     })
   }
 
+  it('ends a run as FAILED by its first item that failed, and names the others, also when its last step succeeded', () => {
+    const { send } = setup(tenant('acme'))
+    const run = runOf(send(request('a')))
+    const failed = ['load-a', 'load-c'].map((step_id) => ({
+      step_id,
+      error: { code: 'EXPORT_INVALID', message: `${step_id} has no rows` },
+    }))
+    const [end] = send(ended({ ...run, failed }))
+    expect(end?.event).to.deep.include({
+      status: 'FAILED',
+      step_id: 'load-a',
+      error: { code: 'EXPORT_INVALID', message: 'load-a has no rows\nAlso failed: load-c' },
+    })
+  })
+
   it('cancels a queued and a running run at once and frees the slot; what finishes later is superseded', () => {
     const { send, kinds } = setup(tenant('acme', { concurrent: 1 }))
     const run = runOf(send(request('a')))

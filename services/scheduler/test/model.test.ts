@@ -51,7 +51,7 @@ describe('the model', function () {
     [20, ['known run ids not folded']],
     [20, ['effect without attempt chain']],
     [20, ['give up on an id whose job failed']],
-    [60, ['no sweeper and outbox']],
+    [200, ['no sweeper and outbox']],
     [60, ['ack before publish']],
     [20, ['ack before publish', 'no sweeper and outbox']],
     [60, ['nothing to do, by stale memory']],

@@ -12,7 +12,7 @@
 import type { Outgoing } from '@convergence/bus'
 import { AppError, canonicalJson, requestDigest } from '@convergence/contracts'
 import type { Run, StepCompleted } from '@convergence/contracts'
-import { nextSteps, readySteps } from '@convergence/pipeline'
+import { afterStep, nextSteps, readySteps } from '@convergence/pipeline'
 import type { Job, Jobs, Row } from '@convergence/warehouse'
 import { commitRows, walkChain } from '@convergence/warehouse'
 import type { Message } from '../src/ledger/decide.ts'
@@ -340,7 +340,7 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       answers.push({
         topic: 'step-completed',
         event: {
-          run,
+          run: afterStep(run, { step_id, error: fault, next: following }),
           step_id,
           attempt: 0,
           conclusion,
@@ -489,6 +489,16 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
         ...(depends_on === undefined ? {} : { depends_on: [...depends_on] }),
       }))
     }
+    if (k === 3) {
+      // Items of a for_each, of which the second fails; the last step needs them all.
+      const [one] = run.steps
+      run.steps = ['each-1', 'bad', 'each-3', 'behind'].map((step_id) => ({
+        ...one!,
+        step_id,
+        timeout_minutes: 1,
+        ...(step_id === 'behind' ? {} : { for_each: 'each' }),
+      }))
+    }
     if (k === 4) run.steps[0]!.step_id = 'bad'
     return { tenant_id, run }
   })
@@ -615,6 +625,7 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       const statuses = announced.get(event.run.run_id) ?? new Set()
       announced.set(event.run.run_id, statuses.add(event.status))
     }
+    const reasons = new Map(log.map(({ run_id, reason }) => [run_id, reason]))
     for (const { run } of requests) {
       const outcome = terminal.get(run.run_id)
       if ([...(announced.get(run.run_id) ?? [])].join(' ') !== outcome)
@@ -626,6 +637,10 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
         const times = effects.get(`${run.run_id}/${step_id}`) ?? 0
         if (times > 1 || (outcome === 'COMPLETED' && times !== 1))
           broken(`step ${step_id} of ${outcome} run ${run.run_id} took effect ${times} times`)
+        const goesOn =
+          reasons.get(run.run_id) === 'QUERY_INVALID' && run.steps.length === 4 && run.steps[1]?.step_id === 'bad'
+        if (goesOn && times !== (step_id.startsWith('each-') ? 1 : 0))
+          broken(`item ${step_id} of run ${run.run_id}, of which another failed, took effect ${times} times`)
       }
     }
     try {

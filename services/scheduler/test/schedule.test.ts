@@ -54,7 +54,7 @@ const setup = async (yaml?: string) => {
     openSchedules({
       ...(onLooks === undefined ? {} : { onLooks }),
       pipelines: pipelines(yaml),
-      tenantNames: () => Promise.resolve(undefined),
+      tenantFacts: () => Promise.resolve({ tenant: undefined }),
       warehouse: {
         append: async (_table, added) => {
           if (away.now) throw new AppError('UNAVAILABLE', 'away')

@@ -2,6 +2,7 @@ import { AppError, namePatterns, runId, type Run } from '@convergence/contracts'
 import type { RouteContext } from '../context.ts'
 import { isFormat, parametersField, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
+import type { WantedRun } from '../runs.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import { planOf } from '../plan.ts'
 import { hasEnded, runAnswer, statuses, summaryAnswer, type RunRecord, type RunStatus } from '../record.ts'
@@ -53,19 +54,7 @@ const startRoute = (parts: RouteContext): Route => {
       const pipeline = offered(parts, pipelinePath(params))
       const parameters = body as Run['parameters']
       const tenant = await tenants.get(principal.tenant_id)
-      if (query['dry_run'] === 'true') {
-        const run = deps.pipelines.compile({
-          run_id: runId(principal.tenant_id, `dry-run:${request_id}`),
-          tenant_id: principal.tenant_id,
-          tenant,
-          pipeline: pipeline.path,
-          parameters,
-          trigger_type: 'api',
-          requested_at: deps.now().toISOString(),
-        })
-        return { status: 200, body: await planOf(parts, run) }
-      }
-      const run = await parts.runs.request({
+      const wanted: WantedRun = {
         tenant_id: principal.tenant_id,
         tenant,
         pipeline: pipeline.path,
@@ -76,7 +65,12 @@ const startRoute = (parts: RouteContext): Route => {
         trigger_by: principal.key_id,
         advise: () => tenants.advise(principal.tenant_id),
         ...(user_id === undefined ? {} : { user_id }),
-      })
+      }
+      if (query['dry_run'] === 'true') {
+        const planned = await parts.runs.compile(wanted, runId(principal.tenant_id, `dry-run:${request_id}`))
+        return { status: 200, body: await planOf(parts, planned) }
+      }
+      const run = await parts.runs.request(wanted)
       return accepted(run, 'accepted; follow it under links')
     },
   }

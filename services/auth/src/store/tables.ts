@@ -6,7 +6,7 @@ import type { QueryParameter, Row, Warehouse } from '@convergence/warehouse'
 type Values = Readonly<Record<string, string | number | undefined>>
 
 export interface Tables {
-  warehouse: Pick<Warehouse, 'append' | 'commit' | 'getDataset'>
+  warehouse: Pick<Warehouse, 'append' | 'commit' | 'getDataset' | 'query'>
   /** A table or view, fully qualified and quoted. */
   name(table: string): string
   rows(query: string, values?: Values): Promise<Row[]>

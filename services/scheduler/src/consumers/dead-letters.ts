@@ -10,14 +10,14 @@ import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
 import type { Ledger } from '../ledger.ts'
 import type { Message } from '../ledger/decide.ts'
-import type { ReadTenantNames } from '../tenant-names.ts'
+import type { ReadTenantFacts } from '../tenant-facts.ts'
 import type { PublisherKey } from './run-requested.ts'
 import { compileRequest, verifyRequest } from './run-requested.ts'
 
 interface Deps {
   ledger: Ledger
   pipelines: Pipelines
-  tenantNames: ReadTenantNames
+  tenantFacts: ReadTenantFacts
   publisherKey(kid: string): Promise<PublisherKey | undefined>
   warehouse: Pick<Warehouse, 'append'>
   log: Pick<Log, 'error'>
@@ -106,8 +106,8 @@ const verified = async (deps: Deps, dead: DeadDelivery): Promise<ReturnType<type
       data: dead.data,
       published_at: dead.attributes['ts'] ?? dead.published_at,
     })
-    const tenant = await deps.tenantNames(event.tenant_id)
-    return compileRequest(deps.pipelines, event, { ...request, tenant }, new Date(dead.published_at).toISOString())
+    const facts = await deps.tenantFacts(event.tenant_id, event.pipeline)
+    return compileRequest(deps.pipelines, event, { ...request, facts }, new Date(dead.published_at).toISOString())
   } catch (error) {
     if (
       error instanceof SyntaxError ||

@@ -7,10 +7,10 @@ import type { KeyObject } from 'node:crypto'
 import type { Delivery, Handler } from '@convergence/bus'
 import { verifySignature } from '@convergence/bus'
 import { AppError, faultOf, isSystemPipeline, requestDigest, runId, systemTenant } from '@convergence/contracts'
-import type { Fault, Run, RunRequested } from '@convergence/contracts'
-import type { Pipelines, TenantNames } from '@convergence/pipeline'
+import type { ErrorCode, Fault, Run, RunRequested } from '@convergence/contracts'
+import type { Pipelines } from '@convergence/pipeline'
 import type { Ledger } from '../ledger.ts'
-import type { ReadTenantNames } from '../tenant-names.ts'
+import type { ReadTenantFacts, TenantFacts } from '../tenant-facts.ts'
 
 /** A publisher's public keys and what it may ask for. */
 export interface PublisherKey {
@@ -28,7 +28,7 @@ export interface PublisherKey {
 interface Deps {
   ledger: Ledger
   pipelines: Pipelines
-  tenantNames: ReadTenantNames
+  tenantFacts: ReadTenantFacts
   publisherKey(kid: string): Promise<PublisherKey | undefined>
   now(): Date
 }
@@ -54,8 +54,8 @@ export const onRunRequested =
           by: event.user_id ?? event.trigger_by,
           at,
         })
-      const tenant = await deps.tenantNames(event.tenant_id)
-      const compiled = compileRequest(deps.pipelines, event, { ...request, tenant }, at)
+      const facts = await deps.tenantFacts(event.tenant_id, event.pipeline)
+      const compiled = compileRequest(deps.pipelines, event, { ...request, facts }, at)
       return await deps.ledger.submit({ kind: 'request', at, ...compiled })
     } catch (error) {
       const unknown =
@@ -138,11 +138,14 @@ export const verifyRequest = async (
   return { kid, run_id, target: run_id, platform }
 }
 
+/** What a verified request may ask for wrongly: its run is rejected. */
+const refusals: readonly ErrorCode[] = ['PIPELINE_UNKNOWN', 'PARAMETER_INVALID', 'SOURCE_UNKNOWN']
+
 /** The run as data; what cannot be compiled keeps its name and the fault. */
 export const compileRequest = (
   pipelines: Pipelines,
   event: RunRequested,
-  { kid, run_id, platform, tenant }: Verified & { tenant: TenantNames | undefined },
+  { kid, run_id, platform, facts: ofTenant }: Verified & { facts: TenantFacts },
   published_at: string,
 ): { run: Run; digest: string; refused?: Fault } => {
   const digest = requestDigest(event)
@@ -164,7 +167,7 @@ export const compileRequest = (
     return {
       run: pipelines.compile({
         ...facts,
-        tenant,
+        ...ofTenant,
         ...(trigger_type !== 'schedule' || event.scheduled_time === undefined
           ? {}
           : { scheduled_time: event.scheduled_time }),
@@ -172,8 +175,7 @@ export const compileRequest = (
       digest,
     }
   } catch (error) {
-    if (!(error instanceof AppError) || (error.code !== 'PIPELINE_UNKNOWN' && error.code !== 'PARAMETER_INVALID'))
-      throw error
+    if (!(error instanceof AppError) || !refusals.includes(error.code)) throw error
     const pipeline_id = pipelines.get(facts.pipeline)?.pipeline_id ?? facts.pipeline
     return {
       run: { ...facts, pipeline_id, sources: [], steps: [], notifications: [] },

@@ -262,7 +262,15 @@ interface End {
   step_id?: string
   outputs?: Record<string, unknown> | undefined
 }
-const endBy = ({ conclusion, error, outputs, step_id }: StepCompleted): End => {
+const endBy = (event: StepCompleted): End => {
+  const { conclusion, error, outputs, step_id } = event
+  const [first, ...others] = event.run.failed ?? []
+  if (first !== undefined && conclusion !== 'CANCELLED') {
+    const more = [...others.map((item) => item.step_id), ...(error === undefined ? [] : [step_id])]
+    const { code, message } = first.error
+    const fault = more.length === 0 ? first.error : { code, message: `${message}\nAlso failed: ${more.join(', ')}` }
+    return { outcome: 'FAILED', step_id: first.step_id, fault }
+  }
   switch (conclusion) {
     case 'SUCCEEDED':
     case 'SKIPPED':

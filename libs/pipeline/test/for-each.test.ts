@@ -1,0 +1,136 @@
+import type { Source } from '@convergence/contracts'
+import { afterStep, firstSteps, nextSteps } from '@convergence/pipeline'
+import { expect } from 'chai'
+import { ask, failure, faultsIn, pipelinesFrom, queryOf, withSteps } from './world.ts'
+
+const payers: Source[] = [
+  { name: 'payer_b', provider: 'aws', kind: 'cur', bucket: 'b-cur', prefix: 'cur', report_name: 'monthly' },
+  { name: 'payer_a', provider: 'aws', kind: 'cur2', bucket: 'a-cur', prefix: 'exports', report_name: 'daily' },
+  { name: 'focus', provider: 'aws', kind: 'focus', bucket: 'a-cur', prefix: 'focus', report_name: 'daily' },
+]
+const account: Source = {
+  name: 'billing',
+  provider: 'gcp',
+  kind: 'detailed',
+  table: 'acme-billing-1.exports.detailed_v1',
+  projects: ['acme-prod-4711', 'acme-dev-12'],
+}
+const load = `
+  - step_id: load
+    name: Load
+    ps_type: aws.s3_data_loader
+    for_each: { sources: { provider: aws, kinds: [cur, cur2] } }
+    source: { s3_bucket: "{source.bucket}", s3_prefix: "{source.prefix}", report_name: "{source.report_name}", month: "{month}" }
+    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t, schema_template: aws_cost_cur }
+  - step_id: then
+    ps_type: custom.noop`
+const query = `
+  - step_id: load
+    ps_type: gcp.bq_etl
+    for_each: { sources: { provider: gcp, kinds: [detailed] } }
+    source:
+      query: |
+        SELECT 1 AS one FROM \`{source.table}\`
+        WHERE project.id IN UNNEST(SPLIT('{source.projects}')) OR '{source.all_projects}' OR '{source.unassigned}'
+    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }`
+
+describe('for_each', () => {
+  it("makes a step of each of the tenant's sources of the kinds, by name, each with its own id and values", () => {
+    const run = pipelinesFrom(withSteps(load)).compile(ask({ tenant_sources: payers }))
+    expect(run.steps.map(({ step_id, name, for_each }) => [step_id, name, for_each])).to.deep.equal([
+      ['load-payer_a', 'Load: payer_a', 'load'],
+      ['load-payer_b', 'Load: payer_b', 'load'],
+      ['then', 'then', undefined],
+    ])
+    expect(
+      run.steps.map(({ config }) => (config['source'] as Record<string, unknown> | undefined)?.['s3_bucket']),
+    ).to.deep.equal(['a-cur', 'b-cur', undefined])
+  })
+  it('takes one source where the run names it, and refuses a name that is none with those that there are', () => {
+    const pipelines = pipelinesFrom(withSteps(load))
+    const one = pipelines.compile(ask({ tenant_sources: payers, parameters: { source: 'payer_b' } }))
+    expect(one.steps.map(({ step_id }) => step_id)).to.deep.equal(['load-payer_b', 'then'])
+    const wrong = failure(() => pipelines.compile(ask({ tenant_sources: payers, parameters: { source: 'focus' } })))
+    expect(wrong.code).to.equal('PARAMETER_INVALID')
+    expect(wrong.faults[0]).to.include(
+      'source: expected a source of provider aws, kind cur or cur2: payer_b or payer_a, got "focus"',
+    )
+    expect(pipelines.get('gcp/cost/billing')?.parameters.map(({ name }) => name)).to.include('source')
+    expect(pipelines.get('gcp/cost/billing')?.uses_sources).to.equal(true)
+  })
+  it('says what to do where the tenant has no source of the kind', () => {
+    for (const tenant_sources of [undefined, [], payers.slice(2)]) {
+      const { code, message } = failure(() => pipelinesFrom(withSteps(load)).compile(ask({ tenant_sources })))
+      expect(code).to.equal('SOURCE_UNKNOWN')
+      expect(message).to.include('PUT /api/v1/tenants/acme_corp/sources/{name}')
+    }
+  })
+  it("binds the source's values to the query, and lets it read the source's table alone", () => {
+    const pipelines = pipelinesFrom(withSteps(query))
+    const run = pipelines.compile(ask({ tenant_sources: [account] }))
+    expect(queryOf(run).query).to.include('FROM `acme-billing-1.exports.detailed_v1`').and.include('@_source_projects')
+    expect(queryOf(run).parameters).to.deep.include({
+      name: '_source_projects',
+      type: 'STRING',
+      value: 'acme-prod-4711,acme-dev-12',
+    })
+    expect(queryOf(run).parameters).to.deep.include({ name: '_source_all_projects', type: 'BOOL', value: false })
+    expect(run.sources).to.include('acme-billing-1.exports.detailed_v1')
+    const elsewhere = withSteps(query.replace('{source.table}', 'acme-billing-1.exports.other'))
+    expect(faultsIn(elsewhere).join()).to.include('would read acme-billing-1.exports.other')
+  })
+  it('repeats a step for values of the file', () => {
+    const steps = `
+  - { step_id: say, ps_type: custom.noop, for_each: { values: [eu, us] } }`
+    expect(
+      pipelinesFrom(withSteps(steps))
+        .compile(ask())
+        .steps.map(({ step_id, name }) => `${step_id} ${name}`),
+    ).to.deep.equal(['say-1 say: eu', 'say-2 say: us'])
+  })
+  it('is checked: kinds, names in texts, and what it cannot stand beside', () => {
+    const faults = (from: string, to: string) => faultsIn(withSteps(load.replace(from, to))).join('\n')
+    expect(faults('cur2]', 'kur]')).to.include('unknown "kur", did you mean "cur"?')
+    expect(faults('{source.bucket}', '{source.buckets}')).to.include('did you mean "source.bucket"?')
+    expect(faults('ps_type: custom.noop', 'ps_type: custom.noop\n    depends_on: [load]')).to.include(
+      'not together with depends_on',
+    )
+    expect(faults('for_each: { sources', 'for_each: { sorces')).to.include('did you mean "sources"')
+    expect(faults('    for_each: { sources: { provider: aws, kinds: [cur, cur2] } }\n', '')).to.include(
+      'variable "source.bucket"',
+    )
+    expect(faultsIn(withSteps(load, 'variables: { source: x }\n')).join()).to.include('variables.source: is built in')
+  })
+})
+
+describe('a run whose items fail', () => {
+  const run = pipelinesFrom(withSteps(load)).compile(ask({ tenant_sources: payers }))
+  const ids = (next: { step_id: string }[] | undefined) => next?.map(({ step_id }) => step_id)
+  const error = { code: 'EXPORT_INVALID', message: 'no such file' }
+  const failed = afterStep(run, {
+    step_id: 'load-payer_a',
+    error,
+    next: [{ step_id: 'load-payer_b', host: 'executor' }],
+  })
+
+  it('begins with the first item', () => {
+    expect(ids(firstSteps(run))).to.deep.equal(['load-payer_a'])
+  })
+  it('goes on with the items behind, remembers the failure, and does not begin what stands behind them', () => {
+    expect(ids(nextSteps(run, 'load-payer_a', 'FAILED'))).to.deep.equal(['load-payer_b'])
+    expect(failed.failed).to.deep.equal([{ step_id: 'load-payer_a', error }])
+    expect(ids(nextSteps(failed, 'load-payer_b', 'SUCCEEDED'))).to.deep.equal([])
+    expect(ids(nextSteps(run, 'load-payer_b', 'FAILED'))).to.deep.equal([])
+  })
+  it('goes on behind them when all succeeded', () => {
+    expect(ids(nextSteps(run, 'load-payer_b', 'SUCCEEDED'))).to.deep.equal(['then'])
+  })
+  it('stops at once when it was cancelled', () => {
+    expect(ids(nextSteps(run, 'load-payer_a', 'CANCELLED'))).to.deep.equal([])
+  })
+  it('resumes with the items that are left', () => {
+    const resumed = { ...run, skip: ['load-payer_a'] }
+    expect(ids(firstSteps(resumed))).to.deep.equal(['load-payer_b'])
+    expect(ids(nextSteps({ ...run, skip: ['load-payer_b'] }, 'load-payer_a', 'SUCCEEDED'))).to.deep.equal(['then'])
+  })
+})

@@ -1,0 +1,21 @@
+/** The sources of a tenant, as every service reads them. */
+import { centralDataset, type Source } from '@convergence/contracts'
+import type { Row, Warehouse } from '@convergence/warehouse'
+
+const read = (row: Row): Source[] => {
+  const settings: unknown = typeof row['settings'] === 'string' ? JSON.parse(row['settings']) : row['settings']
+  if (settings === null || typeof settings !== 'object' || Array.isArray(settings)) return []
+  return [{ ...settings, provider: String(row['provider']), name: String(row['name']) } as Source]
+}
+
+/** Those that are in use, by name. Sees every change that was answered before. */
+export const readSources = async (warehouse: Pick<Warehouse, 'query'>, tenant_id: string): Promise<Source[]> => {
+  const rows = await warehouse.query({
+    query:
+      "SELECT name, provider, settings FROM tenant_provider_configs WHERE tenant_id = @tenant_id AND domain = 'cost' " +
+      'AND is_active AND name IS NOT NULL ORDER BY name',
+    parameters: [{ name: 'tenant_id', type: 'STRING', value: tenant_id }],
+    default_dataset: centralDataset,
+  })
+  return rows.flatMap(read)
+}
