@@ -18,7 +18,7 @@ import { parseJson } from './json.ts'
 import type { Limits, RateClass, Taken } from './limits.ts'
 import { adminPrincipal, devPrincipal, isAdminKey, publicPrincipal, type Keys, type Principal } from './principal.ts'
 import type { RunRecord } from './record.ts'
-import { assertDeclared, notFound, parameterForms, type Answer, type Call, type Route } from './route.ts'
+import { assertDeclared, formOf, notFound, type Answer, type Call, type Route } from './route.ts'
 import { QuotaError } from './tenants.ts'
 
 export interface DoorDeps {
@@ -143,8 +143,13 @@ const serve = async (
 ): Promise<void> => {
   const name = `${route.method} ${route.path}`
   ctx.state['route'] = route.path
-  for (const [parameter, value] of Object.entries(params))
-    if (parameterForms[parameter]?.test(value) !== true) throw notFound()
+  for (const [parameter, value] of Object.entries(params)) {
+    const form = formOf(route, parameter)
+    if (form?.test(value) === true) continue
+    if (route.forms?.[parameter] === undefined || route.method !== 'PUT') throw notFound()
+    const got = JSON.stringify(value.slice(0, 64))
+    throw new AppError('BODY_INVALID', `path: ${parameter}: expected ${String(form?.source)}, got ${got}`)
+  }
   const audited = {
     actor: 'admin',
     request_id: String(ctx.state['request_id']),
@@ -173,10 +178,12 @@ const serve = async (
     throw error
   }
   if (caller.kind === 'admin') await deps.audit({ ...audited, outcome: String(ctx.status) })
-  else if (route.scope === 'configs:write' || route.scope === 'keys:manage')
+  else if (auditedScopes.has(route.scope))
     await deps.audit({ ...audited, actor: `key:${caller.key_id}`, outcome: String(ctx.status) })
 }
 
+/** What a tenant changes of itself. */
+const auditedScopes: ReadonlySet<string> = new Set(['configs:write', 'keys:manage', 'sources:write'])
 const isAdminRoute = (route: Route) => route.scope === 'admin' || route.scope === 'admin or local'
 const isRateLimited = (error: unknown) => error instanceof AppError && error.code === 'RATE_LIMITED'
 const codeOf = (error: unknown): ErrorCode => (error instanceof AppError ? error.code : 'INTERNAL')

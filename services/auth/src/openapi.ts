@@ -1,6 +1,6 @@
 /** The description of the API, made from the routes' own declarations; `npm run generate` writes schemas/openapi.yaml. */
 import type { Field } from './fields.ts'
-import { parametersOf, parameterForms, type Route } from './route.ts'
+import { formOf, parametersOf, type Route } from './route.ts'
 
 /** The path as OpenAPI writes it. */
 export const templated = (path: string): string => path.replaceAll(/:([a-z_]+)/g, '{$1}')
@@ -53,7 +53,7 @@ const operation = (route: Route, path: string, isAlias: boolean): Record<string,
       name,
       in: 'path',
       required: true,
-      schema: { type: 'string', pattern: parameterForms[name]?.source ?? '' },
+      schema: { type: 'string', pattern: formOf(route, name)?.source ?? '' },
     })),
     ...Object.entries(route.query ?? {}).map(([name, field]) => ({
       name,
@@ -100,6 +100,7 @@ const meaning = (status: number): string =>
 
 /** JSON Schema 2020-12, as OpenAPI 3.1 has it. */
 const schemaOf = (field: Field): Record<string, unknown> => {
+  if (field.shown !== undefined) return { description: field.description, ...field.shown }
   const { nullable, properties, items, additionalProperties, ...rest } = field
   return {
     ...rest,

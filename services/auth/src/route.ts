@@ -5,7 +5,7 @@
 import { AppError, namePatterns } from '@convergence/contracts'
 import type { Field } from './fields.ts'
 import type { RateClass } from './limits.ts'
-import type { Principal, Scope } from './principal.ts'
+import { scopes, type Principal, type Scope } from './principal.ts'
 import type { RunRecord } from './record.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
@@ -61,6 +61,8 @@ export interface Route {
   /** The admin key is accepted as well. */
   admin_too?: boolean
   rate: Exclude<RateClass, 'failed'>
+  /** What parameters of the path may look like where it is not what `parameterForms` says. */
+  forms?: Readonly<Record<string, string>>
   body?: Field
   /** Fields of the query, each at most once. */
   query?: Readonly<Record<string, Field>>
@@ -74,15 +76,7 @@ export const notFound = (): AppError =>
   new AppError('NOT_FOUND', 'not found; check the path and that this key belongs to the tenant')
 
 const methods: readonly string[] = ['GET', 'POST', 'PUT', 'DELETE']
-const routeScopes: readonly string[] = [
-  'pipelines:run',
-  'pipelines:read',
-  'configs:write',
-  'keys:manage',
-  'admin',
-  'admin or local',
-  'public',
-]
+const routeScopes: readonly string[] = [...scopes, 'admin', 'admin or local', 'public']
 const rates: readonly string[] = ['run', 'read', 'admin', 'public']
 
 /** Throws SETTING_INVALID for the first route that does not say who may call it. */
@@ -120,7 +114,7 @@ export const parametersOf = (path: string): string[] =>
     .filter((part) => part.startsWith(':'))
     .map((part) => part.slice(1))
 
-/** What each path parameter may look like; anything else does not exist. */
+/** What each path parameter may look like; anything else does not exist, and is a fault of who wants to make it. */
 export const parameterForms: Readonly<Record<string, RegExp>> = {
   tenant_id: new RegExp(namePatterns.tenant_id),
   provider: new RegExp(namePatterns.segment),
@@ -131,3 +125,7 @@ export const parameterForms: Readonly<Record<string, RegExp>> = {
   key_id: new RegExp(namePatterns.key_id),
   kid: new RegExp(namePatterns.kid),
 }
+
+/** What a path parameter of a route may look like. */
+export const formOf = ({ forms }: Pick<Route, 'forms'>, parameter: string): RegExp | undefined =>
+  forms?.[parameter] === undefined ? parameterForms[parameter] : new RegExp(forms[parameter])

@@ -13,6 +13,7 @@ import { publisherKeys } from './routes/publisher-keys.ts'
 import { runs } from './routes/runs.ts'
 import { scheduler } from './routes/scheduler.ts'
 import { schedules } from './routes/schedules.ts'
+import { sources } from './routes/sources.ts'
 import { tenants } from './routes/tenants.ts'
 
 export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Route[] => {
@@ -29,6 +30,7 @@ export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Rout
     publisherKeys,
     credentials,
     schedules,
+    sources,
     runs,
     pipelines,
     scheduler,

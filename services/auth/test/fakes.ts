@@ -163,6 +163,11 @@ export const fakeWarehouse = (): FakeWarehouse => {
             'tenant_id',
             'credential_ref',
           )
+        case 'tenant_provider_configs':
+          return filtered(rows('sources'), 'tenant_id')
+            .filter((row) => value['source_name'] === undefined || row['name'] === value['source_name'])
+            .filter((row) => String(row['name']) > (value['after'] ?? ''))
+            .slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1]))
         case 'publisher_keys':
           return filtered(latest(rows('publisher_keys_rows'), 'kid'), 'kid')
         default:
@@ -222,6 +227,13 @@ export const fakePipelines = (): Pipelines => {
           'overlap',
         ].map((name) => given(name)),
         ['schedule'],
+      ),
+      ...['source', 'source_removal'].map((name) =>
+        pipelineOf(
+          `setup/tenants/${name}`,
+          ['for_tenant_id', 'source_name', 'settings', 'may_claim'].map((each) => given(each)),
+          ['source'],
+        ),
       ),
       ...['trigger', 'process_queue', 'reset_daily_quotas'].map((name) =>
         pipelineOf(`setup/scheduler/${name}`, [], [name]),
@@ -397,7 +409,7 @@ export const openWorld = async (options: Partial<AuthDeps> = {}): Promise<World>
         tenant_id,
         tenant_api_key_hash: hashOf(key),
         encrypted_api_key: null,
-        scopes: ['pipelines:run', 'pipelines:read', 'configs:write'],
+        scopes: ['pipelines:run', 'pipelines:read', 'configs:write', 'sources:write', 'costs:read'],
         description: null,
         is_active: true,
         expires_at: '2027-01-01T00:00:00Z',

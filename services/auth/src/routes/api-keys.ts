@@ -42,7 +42,10 @@ export const apiKeys = (parts: RouteContext): Route[] => {
           tenant_id: tenantField,
           scopes: {
             type: 'array',
-            description: 'What the key may do; default all',
+            description:
+              'What the key may do; default all. pipelines:run asks for runs, pipelines:read reads runs, schedules and ' +
+              'sources, configs:write changes schedules and credentials, sources:write changes and checks sources, ' +
+              'costs:read reads cost, keys:manage is for keys of their own',
             items: text('Scope', { enum: scopes }),
             maxItems: scopes.length,
           },

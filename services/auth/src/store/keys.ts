@@ -1,7 +1,8 @@
 /** API keys of tenants and public keys of publishers, in versions. */
 import { writeVersion } from '@convergence/service/versions'
 import type { Row } from '@convergence/warehouse'
-import { listOf, textOf, type Tables } from './tables.ts'
+import { scopeSet, scopesOf } from '../principal.ts'
+import { listOf, numberOf, textOf, type Tables } from './tables.ts'
 
 export interface KeyRow {
   key_id: string
@@ -47,7 +48,7 @@ export interface KeyStore {
   writePublisherKey(row: PublisherKeyRow, recorded_at: string): Promise<boolean>
 }
 
-const keyColumns = `key_id, tenant_id, tenant_api_key_hash, encrypted_api_key, scopes, description, is_active,
+const keyColumns = `key_id, tenant_id, tenant_api_key_hash, encrypted_api_key, scopes, scope_set, description, is_active,
   expires_at, revoked_at, replaced_by, created_by, created_at, version`
 const publisherColumns =
   'kid, tenant_id, public_key, pipelines, is_active, not_before, expires_at, description, version'
@@ -93,6 +94,7 @@ export const keyStore = ({ warehouse, name, rows, first }: Tables): KeyStore => 
 
 const keyEntry = (row: KeyRow, recorded_at: string): Row => ({
   ...row,
+  scope_set: scopeSet,
   event_id: `${row.key_id}:v${row.version}`,
   recorded_at,
 })
@@ -105,7 +107,7 @@ const keyRow = (row: Row | undefined): KeyRow | undefined =>
         tenant_id: String(row['tenant_id']),
         tenant_api_key_hash: String(row['tenant_api_key_hash']),
         encrypted_api_key: textOf(row['encrypted_api_key']),
-        scopes: listOf(row['scopes']),
+        scopes: [...scopesOf(listOf(row['scopes']), numberOf(row['scope_set']))],
         description: textOf(row['description']),
         is_active: row['is_active'] === true,
         expires_at: textOf(row['expires_at']),

@@ -1,5 +1,7 @@
 /** What a tenant has set: schedules, which scheduler writes, and credentials, in versions. */
+import type { SourceSettings } from '@convergence/contracts'
 import { writeVersion } from '@convergence/service/versions'
+import type { Row } from '@convergence/warehouse'
 import { jsonOf, textOf, type Tables } from './tables.ts'
 
 export interface ScheduleRow {
@@ -16,6 +18,12 @@ export interface ScheduleRow {
   last_run_time: string | null
   version: number
 }
+export interface StoredSource {
+  name: string
+  settings: SourceSettings
+  version: number
+  recorded_at: string
+}
 export interface CredentialRow {
   credential_ref: string
   tenant_id: string
@@ -27,12 +35,40 @@ export interface CredentialRow {
 
 export interface SettingStore {
   schedules(tenant_id: string, name?: string): Promise<ScheduleRow[]>
+  /** Of one tenant, by name, those that are not removed. */
+  sources(tenant_id: string, page: { after?: string; limit: number }): Promise<StoredSource[]>
+  source(tenant_id: string, name: string): Promise<StoredSource | undefined>
   credentialVersion(tenant_id: string, credential_ref: string): Promise<number>
   /** False when another writer was first. */
   writeCredential(row: CredentialRow): Promise<boolean>
 }
 
+const sourceOf = (row: Row): StoredSource => ({
+  name: String(row['name']),
+  settings: { provider: row['provider'], ...jsonOf(row['settings']) } as unknown as SourceSettings,
+  version: Number(row['version']),
+  recorded_at: String(row['recorded_at']),
+})
+
 export const settingStore = ({ warehouse, name, rows, first }: Tables): SettingStore => ({
+  sources: async (tenant_id, { after, limit }) => {
+    const found = await rows(
+      `SELECT name, provider, settings, version, recorded_at FROM ${name('tenant_provider_configs')}
+       WHERE tenant_id = @tenant_id AND is_active AND name IS NOT NULL
+         ${after === undefined ? '' : 'AND name > @after '}
+       ORDER BY name LIMIT ${limit}`,
+      { tenant_id, after },
+    )
+    return found.map(sourceOf)
+  },
+  source: async (tenant_id, source_name) => {
+    const row = await first(
+      `SELECT name, provider, settings, version, recorded_at FROM ${name('tenant_provider_configs')}
+       WHERE tenant_id = @tenant_id AND name = @source_name AND is_active LIMIT 1`,
+      { tenant_id, source_name },
+    )
+    return row === undefined ? undefined : sourceOf(row)
+  },
   schedules: async (tenant_id, schedule) => {
     const found = await rows(
       `SELECT name, pipeline, cron, timezone, parameters, priority, is_active, missed, overlap, next_run_time,
