@@ -93,7 +93,7 @@ const list = async (context: RouteContext, call: Call): Promise<Answer> => {
   const limit = limitOf(call.query)
   const after = readCursor(call.query['cursor'], 1)?.[0]
   const page = { limit: limit + 1, ...(after === undefined ? {} : { after }) }
-  const found = await context.store.sources(tenant_id, page)
+  const found = await context.store.sourcePage(tenant_id, page)
   const items = found.slice(0, limit)
   return {
     status: 200,

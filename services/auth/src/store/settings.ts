@@ -36,7 +36,7 @@ export interface CredentialRow {
 export interface SettingStore {
   schedules(tenant_id: string, name?: string): Promise<ScheduleRow[]>
   /** Of one tenant, by name, those that are not removed. */
-  sources(tenant_id: string, page: { after?: string; limit: number }): Promise<StoredSource[]>
+  sourcePage(tenant_id: string, page: { after?: string; limit: number }): Promise<StoredSource[]>
   source(tenant_id: string, name: string): Promise<StoredSource | undefined>
   credentialVersion(tenant_id: string, credential_ref: string): Promise<number>
   /** False when another writer was first. */
@@ -51,7 +51,7 @@ const sourceOf = (row: Row): StoredSource => ({
 })
 
 export const settingStore = ({ warehouse, name, rows, first }: Tables): SettingStore => ({
-  sources: async (tenant_id, { after, limit }) => {
+  sourcePage: async (tenant_id, { after, limit }) => {
     const found = await rows(
       `SELECT name, provider, settings, version, recorded_at FROM ${name('tenant_provider_configs')}
        WHERE tenant_id = @tenant_id AND is_active AND name IS NOT NULL
