@@ -84,7 +84,7 @@ export const planLoad = async (connection: DuckDBConnection, spec: LoadSpec): Pr
   return {
     ...(spec.format === 'csv'
       ? await planCsv(spec.files, columns)
-      : await planParquet(connection, spec.files, columns)),
+      : await planParquet(connection, spec.files, columns, { like_csv: spec.like_csv })),
     columns: columns.map(tableColumn),
     bytes,
     verify: () => verify(spec.files),

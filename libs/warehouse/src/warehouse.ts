@@ -91,6 +91,8 @@ export interface LoadSpec {
   files: readonly { path: string; name: string }[]
   /** CSV and Parquet: what to take. NDJSON: leave out; `destination.columns` is the schema. */
   columns?: readonly LoadColumn[] | undefined
+  /** Parquet: values are those of CSV of the same export, so an empty text is NULL; default: it is text. */
+  like_csv?: boolean
   destination: Destination
 }
 export interface QuerySpec extends Statement {

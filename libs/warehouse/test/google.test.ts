@@ -77,6 +77,19 @@ interface Configured {
   load: Record<string, unknown>
 }
 const configured = (fake: Fake, id: string) => fake.jobs.get(id)?.configuration as unknown as Configured
+/** d DATE, c DECIMAL(38,10), x VARCHAR and m MAP(VARCHAR, VARCHAR), two rows, written by DuckDB. */
+const mapsAndDecimals = Buffer.from(
+  'UEFSMRUAFRwVICwVBBUAFQYVBgAADjQCAAAABAGtTwAArk8AABUAFUwVQiwVBBUAFQYVBgAAJhgCAAAABAEAGQFQHRqUogD/////////////////////' +
+    'FQAVIBUkLBUEFQAVBhUGAAAQPAIAAAAEAQIAAADDqQAAAAAVABWqARU6LBUEFQAVBhUGAABVKAIAAAAEAEEAAABBAQvuAQAkBgAAAHVzZXI6YRUAFaAB' +
+    'FTAsFQQVABUGFQYAAFAwAgAAAAQAQQAAAEEDAPYBABABAAAAMhUCGYw1ABgNZHVja2RiX3NjaGVtYRUIABUCJQIYAWQlDAAVDhUgFQIYAWMlChUUFUws' +
+    'XBUUFUwAAAAVDCUCGAF4JQAANQIYAW0VAhUCADUEGAlrZXlfdmFsdWUVBAAVDCUAGANrZXklAAAVDCUCGAV2YWx1ZSUAABYEGRwZXCYAHBUCGRUAGRgB' +
+    'ZBUCFgQWPhZCJgg8GASuTwAAGAStTwAAFgAoBK5PAAAYBK1PAAAREQAAACYAHBUOGRUAGRgBYxUCFgQWbhZkJko8GBAAAAAAAAAAAAAAAB0alKIAGBD/' +
+    '////////////////////FgAoEAAAAAAAAAAAAAAAHRqUogAYEP////////////////////8REQAAACYAHBUMGRUAGRgBeBUCFgQWQhZGJq4BPBgCw6km' +
+    'ACgCw6kYABERAAAAJgAcFQwZFQAZOAFtCWtleV92YWx1ZQNrZXkVAhYEFs4BFl4m9AE8GAZ1c2VyOmEYBnVzZXI6YRYCKAZ1c2VyOmEYBnVzZXI6YRER' +
+    'AAAAJgAcFQwZFQAZOAFtCWtleV92YWx1ZQV2YWx1ZRUCFgQWxAEWVCbSAjwYATIYATIWAigBMhgBMhERAAAAFoAFFgQmCBaeAwAoKER1Y2tEQiB2ZXJz' +
+    'aW9uIHYxLjUuNSAoYnVpbGQgZDhjZGFhMzNmZCkZXBwAABwAABwAABwAABwAAAAUAgAAUEFSMQ==',
+  'base64',
+)
 const costColumns: Column[] = [
   { name: 'day', type: 'DATE' },
   { name: 'cost', type: 'NUMERIC' },
@@ -888,57 +901,43 @@ describe('BigQuery behind the door', function () {
           /c\.json:2: expected a JSON object, got 'not'/,
         )
       }))
-    it('puts Parquet files as they are into a table of their own, and takes their columns from there', () =>
+    it('sends the rows of Parquet by the same rules as those of CSV', () =>
       setup(async ({ port, fake, file }) => {
-        fake.handle(({ method, path }) => {
-          const name = /tables\/(_staging_\w+)$/.exec(path)?.[1]
-          return method === 'GET' && name !== undefined && fake.tables.has(`acme.${name}`)
-            ? {
-                body: {
-                  type: 'TABLE',
-                  schema: {
-                    fields: [
-                      { name: 'd', type: 'DATE' },
-                      { name: 'c', type: 'FLOAT' },
-                      { name: 'x', type: 'STRING' },
-                    ],
-                  },
-                },
-              }
-            : undefined
-        })
         const parquet: LoadSpec = {
           kind: 'load',
           format: 'parquet',
-          files: [file('a.parquet', 'PAR1 one'), file('b.parquet', 'PAR1 two')],
+          files: [file('a.parquet', mapsAndDecimals)],
+          like_csv: true,
           destination: into(),
           columns: [
             { name: 'day', type: 'DATE', source: 'd' },
-            { name: 'cost', type: 'NUMERIC', source: 'c' },
+            { name: 'cost', type: 'BIGNUMERIC', source: 'c' },
             { name: 'who', type: 'STRING', value: 'us' },
             { name: 'none', type: 'INT64', source: 'n', optional: true },
-            { name: 'rest', type: 'JSON', object_of: { k: 'x', gone: 'y' } },
+            { name: 'rest', type: 'JSON', object_of: { k: 'x', gone: 'y' }, maps: [{ source: 'm' }] },
           ],
         }
         await port.insert('a0', parquet, {})
-        expect(fake.to('POST', /^\/upload/).map(({ media }) => media)).to.deep.equal(['PAR1 one', 'PAR1 two'])
-        expect([...fake.jobs.keys()].map((id) => id.replace(/[0-9a-f]{16}/, 'HASH'))).to.deep.equal([
-          'a0-staging_HASH_u1-f0',
-          'a0-staging_HASH_u1-f1',
-          'a0',
+        expect(fake.to('POST', /^\/upload/).map(({ media }) => media)).to.deep.equal([
+          '{"day":"2025-11-05","cost":"12.5","who":"us","rest":{"user:a":"2","k":"é"}}\n' +
+            '{"day":"2025-11-06","cost":"-0.0000000001","who":"us","rest":{}}\n',
         ])
-        const { query } = configured(fake, 'a0')
-        expect(query.query).to.match(
-          /^INSERT INTO `p`\.`acme`\.`costs` \(`day`, `cost`, `who`, `none`, `rest`\) SELECT .* FROM \(\nSELECT `d` AS `day`, CAST\(`c` AS NUMERIC\) AS `cost`, @convergence_value_2 AS `who`, CAST\(NULL AS INT64\) AS `none`, PARSE_JSON\(CONCAT\('\{', ARRAY_TO_STRING\(\[IF\(`x` IS NULL, NULL, CONCAT\('"k":', TO_JSON_STRING\(CAST\(`x` AS STRING\)\)\)\)\], ','\), '\}'\)\) AS `rest` FROM `p`\.`acme`\.`_staging_/s,
+        await expectCode(
+          port.insert('a1', { ...parquet, columns: [{ name: 'day', type: 'DATE', source: 'gone' }] }, {}),
+          'EXPORT_INVALID',
+          /a\.parquet: has no column gone, which day is read from; it has d, c, x, m/,
         )
         await expectCode(
-          port.insert('a1', { ...parquet, columns: [{ name: 'day', type: 'DATE', source: 'Day' }] }, {}),
+          port.insert('a2', { ...parquet, columns: [{ name: 'cost', type: 'INT64', source: 'c' }] }, {}),
           'EXPORT_INVALID',
-          /a\.parquet, b\.parquet: has no column Day, which day is read from; it has d, c, x/,
+          /a\.parquet, row group 1, row 1, column c: expected INT64, got '12\.5000000000'/,
         )
-        expect(fake.jobs.has('a1')).to.equal(false)
-        fake.ends = { error: { reason: 'invalid', message: 'not a Parquet file' } }
-        await expectCode(port.insert('a2', parquet, {}), 'EXPORT_INVALID', /not a Parquet file/)
+        await expectCode(
+          port.insert('a3', { ...parquet, files: [file('b.parquet', 'PAR1 one')] }, {}),
+          'EXPORT_INVALID',
+          /b\.parquet: expected a whole Parquet file, which ends with PAR1, got one that breaks off/,
+        )
+        expect(fake.jobs.has('a3')).to.equal(false)
       }))
   })
 

@@ -100,10 +100,16 @@ const assertDecimals = (file: File, column: readonly SchemaElement[]): void => {
   throw unsupported(file, wide.name, `DECIMAL(${wide.precision}${scale === undefined ? '' : `,${scale}`})`)
 }
 
-const described = async (connection: DuckDBConnection, file: File): Promise<{ name: string; type: string }[]> =>
+/** `like_csv`: bytes that do not say what they are are text, as some writers leave it out. */
+const described = async (
+  connection: DuckDBConnection,
+  file: File,
+  like_csv = false,
+): Promise<{ name: string; type: string }[]> =>
   (
     await connection.runAndReadAll(
-      `SELECT column_name, column_type FROM (DESCRIBE SELECT * FROM read_parquet(${literal(file.path)}))`,
+      'SELECT column_name, column_type FROM (DESCRIBE SELECT * ' +
+        `FROM read_parquet(${literal(file.path)}, binary_as_string=${like_csv}))`,
     )
   )
     .getRows()
@@ -166,12 +172,29 @@ const isExact = (from: string, to: string): boolean => {
     source.precision - source.scale <= target.precision - target.scale
   )
 }
-/** A file's column as text; what is nested as JSON. An empty text is none, as in CSV. */
-const textIn = (source: string, types: ReadonlyMap<string, string>): string => {
-  const type = types.get(source.toLowerCase()) ?? ''
-  const value = `r.${quoted(source)}`
-  return `NULLIF(CAST(${/^MAP|STRUCT|\[\]$/.test(type) ? `to_json(${value})` : value} AS VARCHAR), '')`
+const isNested = (type: string): boolean => /^MAP|STRUCT|\[\]$/.test(type)
+/** A nested value as JSON. Of a key that a map has twice the last one counts, as Parquet's format says. */
+const jsonOf = (value: string, type: string): string =>
+  type.startsWith('MAP') ? `to_json(map_concat(${value}, MAP {}))` : `to_json(${value})`
+/** A value as CSV of the same export would have it; an empty text is NULL there. */
+const csvText = (value: string, type: string): string => {
+  if (isNested(type)) return `CAST(${jsonOf(value, type)} AS VARCHAR)`
+  if (type === 'VARCHAR') return `NULLIF(${value}, '')`
+  const text = `CAST(${value} AS VARCHAR)`
+  if (type === 'DOUBLE' || type === 'FLOAT')
+    return `regexp_replace(regexp_replace(${text}, '\\.0$', ''), 'e([+-])0', 'e\\1')`
+  if (!type.startsWith('TIMESTAMP')) return text
+  const instant = `CAST(${value} AS TIMESTAMP)`
+  const micros = `epoch_us(${instant}) % 1000000`
+  const written = (format: string) => `strftime(${instant}, '%Y-%m-%dT%H:%M:%S${format}Z')`
+  return (
+    `CASE WHEN ${micros} = 0 THEN ${written('')} ` +
+    `WHEN ${micros} % 1000 = 0 THEN ${written('.%g')} ELSE ${written('.%f')} END`
+  )
 }
+/** A file's column as text; what is nested as JSON. An empty text is none, as in CSV. */
+const textIn = (source: string, types: ReadonlyMap<string, string>): string =>
+  csvText(`r.${quoted(source)}`, types.get(source.toLowerCase()) ?? '')
 /** A list is read from a list, a record from a record that has a field of it; text and JSON are read from each. */
 const assertShape = (
   files: readonly File[],
@@ -195,10 +218,40 @@ const assertShape = (
   if (!from.startsWith('STRUCT(') || known === false)
     throw wrong(`a record with ${fields.map(({ name }) => name).join(' or ')}`)
 }
+const isInstant = (type: string): boolean => type === 'DATE' || type.startsWith('TIMESTAMP')
+/** The value as the column's type, NULL where it is not exactly one of its values. */
+const attempted = (value: string, from: string, column: FileColumn): string => {
+  const to = typeOf(column)
+  const isDouble = from === 'DOUBLE' || from === 'FLOAT'
+  if (from === 'VARCHAR') return attempt(value, column)
+  if (column.type === 'JSON' && isNested(from)) return jsonOf(value, from)
+  // The shortest decimal that is the same double, not the digits of its binary form.
+  if (isDouble && (column.type === 'NUMERIC' || column.type === 'BIGNUMERIC'))
+    return decimalOfDouble(value, column.type)
+  if (column.type === 'BIGNUMERIC' && decimalOf(from) !== undefined)
+    return decimalFrom(`CAST(${value} AS VARCHAR)`, 'BIGNUMERIC')
+  if (column.type === 'INT64' && (decimalOf(from) !== undefined || isDouble))
+    return `CASE WHEN ${value} = trunc(${value}) THEN TRY_CAST(${value} AS BIGINT) END`
+  if (from === 'TIMESTAMP_NS' && isInstant(to))
+    return `CASE WHEN epoch_ns(${value}) % 1000 = 0 THEN TRY_CAST(CAST(${value} AS TIMESTAMP) AS ${to}) END`
+  if (column.type === 'STRING' || from === 'FLOAT' || from === 'BLOB') return attempt(csvText(value, from), column)
+  return `TRY_CAST(${value} AS ${to})`
+}
+/** Doubles below 1e5 of at most ten digits after the point, which are most amounts, need no text to be decimals. */
+const decimalOfDouble = (value: string, type: 'NUMERIC' | 'BIGNUMERIC'): string => {
+  const short = `TRY_CAST(${value} AS DECIMAL(15,10))`
+  const scale = type === 'NUMERIC' ? 9 : 10
+  const exact = type === 'NUMERIC' ? `TRY_CAST(${value} AS DECIMAL(14,9))` : short
+  return (
+    `CASE WHEN abs(${value}) < 1e5 AND CAST(${exact} AS DOUBLE) = ${value} ` +
+    `THEN CAST(CAST(${exact} AS DECIMAL(${5 + scale},${scale})) AS ${typeOf({ name: '', type })}) ` +
+    `ELSE ${decimalFrom(`CAST(${value} AS VARCHAR)`, type)} END`
+  )
+}
 /** A value of a file's column as the table's type; what is not exactly one of its values raises. `k`: the column. */
 const converted = (value: string, from: string, column: FileColumn, k: number): string => {
   const to = typeOf(column)
-  if (isExact(from, to)) return from === to ? value : `CAST(${value} AS ${to})`
+  if (isExact(from, to) && column.within === undefined) return from === to ? value : `CAST(${value} AS ${to})`
   if (column.mode === 'REPEATED' || column.type === 'STRUCT') {
     // DuckDB converts what is in lists and records, and fails or rounds.
     const fine = [...from.matchAll(/DECIMAL\(\d+,\s*(\d+)\)/g)].find(([, scale]) => Number(scale) > bignumericScale)
@@ -210,19 +263,10 @@ const converted = (value: string, from: string, column: FileColumn, k: number): 
       )
     return `CAST(${value} AS ${to})`
   }
-  const decimal = decimalOf(from)
+  const tried = withinDays(attempted(value, from, column), column)
   const text = `CAST(${value} AS VARCHAR)`
-  let tried = `TRY_CAST(${value} AS ${to})`
-  if (from === 'VARCHAR') tried = attempt(value, column)
-  else if (column.type === 'JSON') tried = `to_json(${value})`
-  else if ((column.type === 'NUMERIC' || column.type === 'BIGNUMERIC') && (from === 'DOUBLE' || from === 'FLOAT'))
-    // The shortest decimal that is the same double, not the digits of its binary form.
-    tried = decimalFrom(text, column.type)
-  else if (column.type === 'BIGNUMERIC' && decimal !== undefined) tried = decimalFrom(text, 'BIGNUMERIC')
-  else if (column.type === 'INT64' && (decimal !== undefined || from === 'DOUBLE' || from === 'FLOAT'))
-    tried = `CASE WHEN ${value} = trunc(${value}) THEN TRY_CAST(${value} AS BIGINT) END`
   const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, `r.${fileName} || chr(10) || ${text}`, to)
-  return `CASE WHEN ${value} IS NULL THEN CAST(NULL AS ${to}) ELSE COALESCE(${withinDays(tried, column)}, ${wrong}) END`
+  return `CASE WHEN ${value} IS NULL THEN CAST(NULL AS ${to}) ELSE COALESCE(${tried}, ${wrong}) END`
 }
 const fileName = '"convergence file"'
 /** The value of a list or a record, unless an array in it has a NULL element. */
@@ -289,6 +333,7 @@ const grouped = async (
   connection: DuckDBConnection,
   files: readonly File[],
   used: ReadonlySet<string>,
+  like_csv: boolean,
 ): Promise<Group[]> => {
   const groups = new Map<string, Group>()
   for (const file of files) {
@@ -301,7 +346,9 @@ const grouped = async (
     else
       groups.set(key, {
         files: [file],
-        types: new Map((await described(connection, file)).map(({ name, type }) => [name.toLowerCase(), type])),
+        types: new Map(
+          (await described(connection, file, like_csv)).map(({ name, type }) => [name.toLowerCase(), type]),
+        ),
       })
   }
   return [...groups.values()]
@@ -312,10 +359,11 @@ export const planParquet = async (
   connection: DuckDBConnection,
   files: readonly File[],
   columns: readonly LoadColumn[],
+  { like_csv = false }: { like_csv?: boolean | undefined } = {},
 ): Promise<{ sql: string; explain(error: unknown): Promise<AppError> }> => {
   const explain = (error: unknown) => explainParquet(files, columns, error)
   const sources = columns.flatMap(sourcesOf)
-  const groups = await grouped(connection, files, new Set(sources.map((name) => name.toLowerCase()))).catch(
+  const groups = await grouped(connection, files, new Set(sources.map((name) => name.toLowerCase())), like_csv).catch(
     (error: unknown) => {
       throw error instanceof AppError || isInterrupt(error) ? error : explain(error)
     },
@@ -343,13 +391,14 @@ export const planParquet = async (
       const type = types.get(column.source.toLowerCase())
       if (type === undefined) return constant(null, column)
       assertShape(same, type, column)
-      if (column.key === undefined)
-        return checkedArrays(converted(`r.${quoted(column.source)}`, type, column, k), column)
+      const own = `r.${quoted(column.source)}`
+      const value = like_csv && type === 'VARCHAR' ? `NULLIF(${own}, '')` : own
+      if (column.key === undefined) return checkedArrays(converted(value, type, column, k), column)
       return converted(memberFrom(textIn(column.source, types), column.key), 'VARCHAR', column, k)
     })
     const list = same.map(({ path }) => literal(path)).join(', ')
     const selected = values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')
-    return `SELECT ${selected} FROM read_parquet([${list}], filename=${literal(fileName.slice(1, -1))}) AS r`
+    return `SELECT ${selected} FROM read_parquet([${list}], binary_as_string=${like_csv}, filename=${literal(fileName.slice(1, -1))}) AS r`
   })
   return { sql: selects.join(' UNION ALL '), explain: (error) => Promise.resolve(explain(error)) }
 }

@@ -1,15 +1,11 @@
 /**
  * Local files as NDJSON in the types of the table, made while it is sent: BigQuery's own words for a value that does
- * not convert name
- * neither the line of a quoted file nor the column as the provider calls it, and a value that is wrong here is not sent
- * at all.
+ * not convert name neither the line of a quoted file nor the column as the provider calls it, and a value that is wrong
+ * here is not sent at all. Parquet goes the same way, so that one rule says what a value may be.
  */
-import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
-import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
-import { csvRecords, type CsvRecord } from '@convergence/tabular/csv'
 import {
   converterOf,
   decimalOf,
@@ -23,57 +19,33 @@ import {
 import { sourcesOf } from '../warehouse.ts'
 import type { LoadColumn, LoadSpec, ObjectSource } from '../warehouse.ts'
 import type { PeriodColumn } from './sql.ts'
+import {
+  assertParquetColumns,
+  bytesOf,
+  listed,
+  openCsvFile,
+  openParquetFile,
+  placeOf,
+  unreadable,
+  type File,
+  type TextRow,
+} from './text-files.ts'
 
 export interface Rows {
   columns: readonly Column[]
   /** Text in pieces, each of whole lines. Throws EXPORT_INVALID with file, line and column, ROW_OUTSIDE_PERIOD. */
   rows(period: readonly PeriodColumn[]): AsyncGenerator<string>
 }
-type File = LoadSpec['files'][number]
-type FileColumn = Extract<LoadColumn, { source: string }>
 
 const pieceChars = 256 * 1024
 /** A file without line ends would otherwise be taken into memory. */
 const longestLine = 10 * 1024 * 1024
-const isGzip = (path: string): boolean => path.endsWith('.gz')
-const bytesOf = (file: File): AsyncIterable<Buffer> => {
-  const raw = createReadStream(file.path, { highWaterMark: 1 << 20 })
-  if (!isGzip(file.path)) return raw as AsyncIterable<Buffer>
-  const unzipped = createGunzip({ chunkSize: 1 << 20 })
-  raw.on('error', (error) => unzipped.destroy(error))
-  return raw.pipe(unzipped) as AsyncIterable<Buffer>
-}
-const whyUnreadable = (file: File, error: unknown): string => {
-  if (/ENOENT/.test(String(error))) return 'there is no such file'
-  if (error instanceof TypeError) return 'expected UTF-8'
-  return isGzip(file.path) ? 'it is not a whole gzip file' : 'the disk answers with an error'
-}
-const unreadable = (file: File, error: unknown): AppError =>
-  error instanceof AppError
-    ? error
-    : new AppError('EXPORT_INVALID', `${file.name}: cannot be read (${whyUnreadable(file, error)})`, { cause: error })
-
-/** A file as it is. */
-export async function* contentOf(file: File): AsyncGenerator<Uint8Array> {
-  try {
-    for await (const chunk of createReadStream(file.path, { highWaterMark: 1 << 20 })) yield chunk as Buffer
-  } catch (error) {
-    throw unreadable(file, error)
-  }
-}
 async function* textOf(file: File): AsyncGenerator<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true })
   for await (const chunk of bytesOf(file)) yield decoder.decode(chunk, { stream: true })
   yield decoder.decode()
 }
 
-async function* recordsOf(file: File): AsyncGenerator<CsvRecord[]> {
-  try {
-    yield* csvRecords(bytesOf(file), { name: file.name })
-  } catch (error) {
-    throw unreadable(file, error)
-  }
-}
 async function* linesOf(file: File): AsyncGenerator<{ line: number; text: string }> {
   let rest = ''
   let line = 0
@@ -109,57 +81,70 @@ const outside = (target: string, { column, value }: PeriodColumn, got: string, w
     `${where}: a new row of ${target} has ${column.name} = ${got}, the period that is replaced is ${value}`,
   )
 
-async function* csvRows(
-  { files, columns = [], destination }: LoadSpec,
-  period: readonly PeriodColumn[],
-): AsyncGenerator<string> {
-  const target = `${destination.dataset}.${destination.table}`
-  for (const file of files) {
-    let header: string[] | undefined
-    let makers: ((record: CsvRecord) => string | undefined)[] = []
-    const wrong = (column: FileColumn, { line }: CsvRecord, text: string): AppError =>
-      new AppError('EXPORT_INVALID', `${file.name}:${line}, column ${column.source}: ${mismatch(column, text)}`)
-    const makerOf = (column: LoadColumn, names: readonly string[]): ((record: CsvRecord) => string | undefined) => {
-      const key = `${JSON.stringify(column.name)}:`
-      if ('value' in column) {
-        const text = `${key}${constantOf(column.value)}`
-        return () => (column.value === null ? undefined : text)
-      }
-      if ('object_of' in column) return objectMaker(key, column, names)
-      const at = names.indexOf(column.source)
-      const convert = converterOf(column)
-      return (record) => {
-        const text = at < 0 ? '' : (record.fields[at] ?? '')
-        if (text === '') {
-          if (column.mode === 'REQUIRED') throw wrong(column, record, '')
-          return undefined
-        }
-        const value = convert(text)
-        if (value === undefined) throw wrong(column, record, text)
-        return `${key}${value}`
-      }
+type Maker = (row: TextRow) => string | undefined
+/** Where a column of the file stands in its rows, -1 where it has none; and what else its rows' cells are made by. */
+interface Layout {
+  file: File
+  at(source: string): number
+  empty_is_null: boolean
+}
+/** How a column's cell is made from a row, as a member of the row's JSON; undefined is NULL. */
+const makerOf = (column: LoadColumn, layout: Layout): Maker => {
+  const { file, at, empty_is_null } = layout
+  const key = `${JSON.stringify(column.name)}:`
+  if ('value' in column) {
+    const text = `${key}${constantOf(column.value)}`
+    return () => (column.value === null ? undefined : text)
+  }
+  if ('object_of' in column) return objectMaker(key, column, layout)
+  const own = at(column.source)
+  const wrong = (row: TextRow, text: string): AppError =>
+    new AppError('EXPORT_INVALID', `${placeOf(file, row)}, column ${column.source}: ${mismatch(column, text)}`)
+  const convert = column.mode === 'REPEATED' ? arrayOf(column) : converterOf(column)
+  return (row) => {
+    const text = own < 0 ? null : (row.fields[own] ?? null)
+    if (text === null || (empty_is_null && text === '')) {
+      if (column.mode === 'REQUIRED') throw wrong(row, '')
+      return undefined
     }
-    const rules = period.map((rule) => ({
-      rule,
-      at: columns.findIndex(({ name }) => name.toLowerCase() === rule.column.name.toLowerCase()),
-      is: comparable(rule.value, rule.column),
-      skip: `${JSON.stringify(rule.column.name)}:`.length,
-    }))
+    const value = convert(text)
+    if (value === undefined) throw wrong(row, text)
+    return `${key}${value}`
+  }
+}
+/** An array of Parquet, which comes as text of JSON. */
+const arrayOf = (column: Column) => (text: string) => {
+  const value: unknown = JSON.parse(text)
+  return misfitOf([column], { [column.name]: value }) === undefined ? text : undefined
+}
+async function* textRows(spec: LoadSpec, period: readonly PeriodColumn[]): AsyncGenerator<string> {
+  const { files, format, columns = [], destination } = spec
+  const target = `${destination.dataset}.${destination.table}`
+  const rules = period.map((rule) => ({
+    rule,
+    at: columns.findIndex(({ name }) => name.toLowerCase() === rule.column.name.toLowerCase()),
+    is: comparable(rule.value, rule.column),
+    skip: `${JSON.stringify(rule.column.name)}:`.length,
+  }))
+  for (const file of files) {
+    const { header, rows, empty_is_null } = await (format === 'csv'
+      ? openCsvFile(file)
+      : openParquetFile(file, columns, spec))
+    assertHeader(file, header, columns, format)
+    const at = (source: string): number =>
+      format === 'csv'
+        ? header.indexOf(source)
+        : header.findIndex((name) => name.toLowerCase() === source.toLowerCase())
+    const makers = columns.map((column) => makerOf(column, { file, at, empty_is_null }))
     let piece = ''
-    for await (const records of recordsOf(file)) {
-      for (const record of records) {
-        if (header === undefined) {
-          header = record.fields
-          assertHeader(file, header, columns)
-          makers = columns.map((column) => makerOf(column, header ?? []))
-          continue
-        }
-        const values = makers.map((make) => make(record))
-        for (const { rule, at, is, skip } of rules) {
-          const text = values[at]?.slice(skip)
+    for await (const some of rows) {
+      for (const row of some) {
+        const values = makers.map((make) => make(row))
+        for (const { rule, at: own, is, skip } of rules) {
+          const text = values[own]?.slice(skip)
           const value = text?.startsWith('"') === true ? (JSON.parse(text) as string) : text
           if (value === undefined || comparable(value, rule.column) !== is)
-            throw outside(target, rule, value ?? 'NULL', `${file.name}:${record.line}`)
+            throw outside(target, rule, value ?? 'NULL', placeOf(file, row))
         }
         piece += `{${values.filter((value) => value !== undefined).join(',')}}\n`
         if (piece.length >= pieceChars) {
@@ -168,34 +153,36 @@ async function* csvRows(
         }
       }
     }
-    if (header === undefined)
-      throw new AppError('EXPORT_INVALID', `${file.name}: is empty; expected a line with the names of the columns`)
     if (piece !== '') yield piece
   }
 }
 /** A JSON object of the fields that are filled, and of what is in the objects that fields hold. */
-const objectMaker = (
-  key: string,
-  { object_of, maps = [] }: ObjectSource,
-  names: readonly string[],
-): ((record: CsvRecord) => string) => {
+const objectMaker = (key: string, { object_of, maps = [] }: ObjectSource, { at, empty_is_null }: Layout): Maker => {
   const placed = <T extends { source: string }>(parts: readonly T[]) =>
-    parts.map((part) => ({ ...part, at: names.indexOf(part.source) })).filter(({ at }) => at >= 0)
+    parts.map((part) => ({ ...part, own: at(part.source) })).filter(({ own }) => own >= 0)
   const parts = placed(Object.entries(object_of).map(([name, source]) => ({ name, source })))
   const objects = placed(maps)
   return ({ fields }) => {
     const members = new Map<string, unknown>()
-    for (const { at, prefix = '' } of objects)
-      for (const [name, value] of Object.entries(membersOf(fields[at] ?? '') ?? {}))
+    for (const { own, prefix = '' } of objects)
+      for (const [name, value] of Object.entries(membersOf(fields[own] ?? '') ?? {}))
         if (name.startsWith(prefix)) members.set(name.slice(prefix.length), value)
-    for (const { at, name } of parts) if (fields[at] !== '') members.set(name, fields[at])
+    for (const { own, name } of parts) {
+      const text = fields[own] ?? null
+      if (text !== null && !(empty_is_null && text === '')) members.set(name, text)
+    }
     const pairs = [...members].map(([name, value]) => `${JSON.stringify(name)}:${JSON.stringify(value)}`)
     return `${key}{${pairs.join(',')}}`
   }
 }
-const listed = (names: readonly string[]): string =>
-  `${names.slice(0, 12).join(', ')}${names.length > 12 ? ` and ${names.length - 12} more` : ''}`
-const assertHeader = (file: File, header: readonly string[], columns: readonly LoadColumn[]): void => {
+const assertHeader = (
+  file: File,
+  header: readonly string[],
+  columns: readonly LoadColumn[],
+  format: LoadSpec['format'],
+): void => {
+  // Of Parquet only the columns are read that are used.
+  if (format === 'parquet') return
   for (const column of columns) {
     if ('source' in column && column.optional !== true && !header.includes(column.source)) {
       throw new AppError(
@@ -268,13 +255,6 @@ export const rowsOfFiles = async (spec: LoadSpec): Promise<Rows> => {
   }
   const columns = spec.columns ?? []
   if (columns.length === 0) throw new AppError('CONFIG_INVALID', `${target}: a load of ${format} needs columns`)
-  // Parquet says itself what its types are: BigQuery reads it as it is.
-  if (format === 'parquet')
-    return {
-      columns: columns.map(tableColumn),
-      rows: () => {
-        throw new AppError('INTERNAL', `${target}: Parquet has no rows as text`)
-      },
-    }
-  return { columns: columns.map(tableColumn), rows: (period) => csvRows(spec, period) }
+  if (format === 'parquet') await assertParquetColumns(files, columns)
+  return { columns: columns.map(tableColumn), rows: (period) => textRows(spec, period) }
 }

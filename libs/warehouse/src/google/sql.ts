@@ -5,7 +5,7 @@
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { contentOf, invalid, positionOf, scan, type Lexeme } from '@convergence/googlesql/lexer'
-import type { LoadSpec, QueryParameter, TableRef } from '../warehouse.ts'
+import type { QueryParameter, TableRef } from '../warehouse.ts'
 import { raisedText } from './faults.ts'
 import { quoted, sameName, typeText } from './values.ts'
 
@@ -180,57 +180,6 @@ export const replaceOf = (
       ` WHEN NOT MATCHED BY TARGET THEN INSERT (${names(columns)}) VALUES (${values})`,
     parameters: [...select.parameters, ...parametersOfPeriod(period)],
   }
-}
-
-/**
- * The columns of a load from those that Parquet files came with. Throws EXPORT_INVALID for one that they do not have.
- */
-export const parquetSelect = (
-  staging: TableRef,
-  found: readonly Column[],
-  { files, columns = [] }: LoadSpec,
-): Written => {
-  const parameters: QueryParameter[] = []
-  const has = (source: string) => found.find(({ name }) => name === source)
-  const values = columns.map((column, k) => {
-    const as = ` AS ${quoted(column.name)}`
-    if ('value' in column) {
-      parameters.push({ name: `convergence_value_${k}`, type: column.type, value: column.value })
-      return `@convergence_value_${k}${as}`
-    }
-    if ('object_of' in column) {
-      const pairs = Object.entries(column.object_of).filter(([, source]) => has(source) !== undefined)
-      if (pairs.length === 0) return `PARSE_JSON('{}')${as}`
-      // ARRAY_TO_STRING passes NULL over.
-      const members = pairs.map(([key, source]) => {
-        const from = quoted(source)
-        const member = `CONCAT('${escaped(`${JSON.stringify(key)}:`)}', TO_JSON_STRING(CAST(${from} AS STRING)))`
-        return `IF(${from} IS NULL, NULL, ${member})`
-      })
-      return `PARSE_JSON(CONCAT('{', ARRAY_TO_STRING([${members.join(', ')}], ','), '}'))${as}`
-    }
-    const from = has(column.source)
-    if (from === undefined && column.optional !== true) {
-      throw new AppError(
-        'EXPORT_INVALID',
-        `${files
-          .map(({ name }) => name)
-          .slice(0, 3)
-          .join(', ')}: has no column ${column.source}, which ${column.name} is read from; it has ${found
-          .slice(0, 12)
-          .map(({ name }) => name)
-          .join(', ')}${found.length > 12 ? ` and ${found.length - 12} more` : ''}`,
-      )
-    }
-    if (from === undefined) return `CAST(NULL AS ${typeText(column)})${as}`
-    if (typeText(from) === typeText(column)) return `${quoted(column.source)}${as}`
-    if (column.type === 'JSON')
-      return from.type === 'STRING'
-        ? `PARSE_JSON(${quoted(column.source)})${as}`
-        : `PARSE_JSON(TO_JSON_STRING(${quoted(column.source)}))${as}`
-    return `CAST(${quoted(column.source)} AS ${typeText(column)})${as}`
-  })
-  return { query: `SELECT ${values.join(', ')} FROM ${pathOf(staging)}`, parameters }
 }
 
 /** A value of JSON text `r` at `path`, as this column has it. */

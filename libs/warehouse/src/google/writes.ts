@@ -3,14 +3,13 @@ import { createHash } from 'node:crypto'
 import { AppError, type Column, type TimePartitioning } from '@convergence/contracts'
 import { isDate } from '@convergence/tabular/values'
 import type { Destination, Job, LoadSpec, QuerySpec, RowsSpec, TableRef } from '../warehouse.ts'
-import { contentOf, rowsOfFiles } from './files.ts'
+import { rowsOfFiles } from './files.ts'
 import { assertSelect, dryRunJob, ended, insertJob, readJob, waitFor, writing } from './jobs.ts'
 import { tenants, unless, type KnownTable, type Session } from './session.ts'
 import {
   insertOf,
   insertRowsOf,
   oneSelect,
-  parquetSelect,
   pathOf,
   replaceOf,
   selectFor,
@@ -24,7 +23,6 @@ import {
   createTable,
   nameOf,
   periodOf,
-  readTable,
   restRef,
   tableUri,
   targetTable,
@@ -168,12 +166,12 @@ export const insertLoad = async (
   table = await addColumns(session, destination, columns, table)
   const period = periodOf(destination, table)
   const partition = partitionOf(period, table.time_partitioning)
-  if (spec.format !== 'parquet' && (period.length === 0 || partition !== undefined)) {
+  if (period.length === 0 || partition !== undefined) {
     const disposition = dispositionOf(destination.write_mode, partition)
     return upload(session, id, restLoad(destination, partition, table.columns, disposition), rows(period), labels)
   }
-  // Neither a load nor a copy replaces less than a partition, and none renames columns: the files go to a table of
-  // their own, and one statement does the rest.
+  // Neither a load nor a copy replaces less than a partition: the files go to a table of their own, and one statement
+  // does the rest.
   const own = table.columns.filter((column) => columns.some((other) => sameName(other, column)))
   const staging: TableRef = {
     project_id: destination.project_id,
@@ -184,38 +182,23 @@ export const insertLoad = async (
   const drop = async () => {
     await unless(session, 404, { method: 'DELETE', uri: tableUri(session, staging) }, `delete table ${nameOf(staging)}`)
   }
-  const stage = async (part: string, load: object, content: AsyncIterable<string | Uint8Array>): Promise<void> => {
-    const staged = `${id}-${staging.table.slice(1)}-${part}`
-    const loaded = await upload(session, staged, load, content, labels)
+  const stage = async (): Promise<void> => {
+    const staged = `${id}-${staging.table.slice(1)}`
+    const loaded = await upload(
+      session,
+      staged,
+      restLoad(staging, undefined, own, 'WRITE_TRUNCATE'),
+      rows(period),
+      labels,
+    )
     const { error } = loaded === 'exists' || loaded.state !== 'DONE' ? await waitFor(session, staged) : loaded
     // Under the chain's id nothing has happened yet: what may pass is tried again under the same one.
-    if (error === undefined) return
-    const refused = spec.format === 'parquet' && error.code === 'QUERY_INVALID' ? 'EXPORT_INVALID' : error.code
-    throw new AppError(error.retryable ? 'UNAVAILABLE' : refused, error.message)
+    if (error !== undefined) throw new AppError(error.retryable ? 'UNAVAILABLE' : error.code, error.message)
   }
   try {
-    let select: Written
-    if (spec.format === 'parquet') {
-      await createTable(session, staging, expires)
-      for (const [k, file] of spec.files.entries()) {
-        await stage(
-          `f${k}`,
-          {
-            destinationTable: restRef(staging),
-            sourceFormat: 'PARQUET',
-            writeDisposition: 'WRITE_APPEND',
-            schemaUpdateOptions: ['ALLOW_FIELD_ADDITION', 'ALLOW_FIELD_RELAXATION'],
-            parquetOptions: { enableListInference: true },
-          },
-          contentOf(file),
-        )
-      }
-      select = parquetSelect(staging, (await readTable(session, staging))?.columns ?? [], spec)
-    } else {
-      await createTable(session, staging, { schema: { fields: own.map(fieldOf) }, ...expires })
-      await stage('f0', restLoad(staging, undefined, own, 'WRITE_TRUNCATE'), rows(period))
-      select = { query: `SELECT * FROM ${pathOf(staging)}`, parameters: [] }
-    }
+    await createTable(session, staging, { schema: { fields: own.map(fieldOf) }, ...expires })
+    await stage()
+    const select: Written = { query: `SELECT * FROM ${pathOf(staging)}`, parameters: [] }
     session.afterwards.set(id, drop)
     const job = await insertJob(
       session,

@@ -7,8 +7,9 @@
  */
 import { AppError, type Column } from '@convergence/contracts'
 import { sourcesOf, type LoadColumn, type ObjectSource, type Scalar } from '@convergence/warehouse'
-import { valuesOf, type Inspected } from './csv.ts'
+
 import { dayFormatOf, dayOf, orderOf, type DayFormat, type DayOrder } from './days.ts'
+import { headerOf, valuesOf, type Inspected } from './inspected.ts'
 import { excerpt } from './words.ts'
 
 export interface ColumnPlan {
@@ -95,15 +96,16 @@ interface Found {
 }
 /** Finds each column's spelling in the files, which must agree on it. */
 const finder = (files: readonly Inspected[], aliases: Aliases) => {
-  const byPlain = files.map(({ name, header }) => {
+  const byPlain = files.map((file) => {
     const names = new Map<string, string>()
     // Where two differ only in case or signs, the first is the column.
-    for (const each of header) if (!names.has(plain(each))) names.set(plain(each), each)
-    return { name, names }
+    for (const each of file.header) if (!names.has(plain(each))) names.set(plain(each), each)
+    return { name: file.name, place: headerOf(file), names }
   })
   return (column: string): Found | undefined => {
-    const found = byPlain.map(({ name, names }) => ({
+    const found = byPlain.map(({ name, place, names }) => ({
       name,
+      place,
       source: (aliases[column] ?? [column]).map((each) => names.get(plain(each))).find((each) => each !== undefined),
     }))
     const first = found.find(({ source }) => source !== undefined)
@@ -112,7 +114,7 @@ const finder = (files: readonly Inspected[], aliases: Aliases) => {
     if (other !== undefined)
       throw new AppError(
         'EXPORT_INVALID',
-        `${other.name}:1: expected the column ${first.source} as in ${first.name}, got ${String(other.source)}; ` +
+        `${other.place}: expected the column ${first.source} as in ${first.name}, got ${String(other.source)}; ` +
           'files of one delivery spell their columns in one way',
       )
     return { source: first.source, everywhere: found.every(({ source }) => source !== undefined) }
@@ -133,7 +135,7 @@ const requireColumn = (
     if (columns.every((column) => find(column) === undefined))
       throw new AppError(
         'EXPORT_INVALID',
-        `${file.name}:1: expected ${expected}, got ${shown(file.header)}; is it another kind of export?`,
+        `${headerOf(file)}: expected ${expected}, got ${shown(file.header)}; is it another kind of export?`,
       )
   }
 }
@@ -142,7 +144,7 @@ const requireColumn = (
  * what a file of another month has, or one that says no days at all, whose rows would stand in the month unseen.
  */
 const requireMonth = (files: readonly Inspected[], source: string, month: string, order: DayOrder): void => {
-  const days = files.flatMap((file) => valuesOf(file, source).map((each) => ({ ...each, file: file.name })))
+  const days = files.flatMap((file) => valuesOf(file, source))
   if (days.some(({ value }) => dayOf(value, order).startsWith(month))) return
   const [first] = days
   const written = { iso: '', month_first: ' as MM/DD/YYYY', day_first: ' as DD/MM/YYYY' }[order]
@@ -151,7 +153,7 @@ const requireMonth = (files: readonly Inspected[], source: string, month: string
     'EXPORT_INVALID',
     first === undefined
       ? `${files[0]?.name ?? 'the delivery'}, ${expected}, got empty fields alone`
-      : `${first.file}:${first.line}, ${expected}, got ${JSON.stringify(excerpt(first.value, 40))}`,
+      : `${first.place}, ${expected}, got ${JSON.stringify(excerpt(first.value, 40))}`,
   )
 }
 /** The first day of the month and of the next one. */
@@ -228,7 +230,7 @@ export const awsColumns = ({ table, files, month, provenance }: PlanInput): Colu
         const found = JSON.stringify(excerpt(other.value, 30))
         throw new AppError(
           'EXPORT_INVALID',
-          `${file.name}:${other.line}, column ${start.source}: expected the billing period ${month}, got ${found}`,
+          `${other.place}, column ${start.source}: expected the billing period ${month}, got ${found}`,
         )
       }
     }

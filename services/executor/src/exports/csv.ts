@@ -7,24 +7,8 @@ import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import { csvRecords, openCsv, type CsvRecord } from '@convergence/tabular/csv'
+import type { Inspected, LocalFile } from './inspected.ts'
 import { excerpt } from './words.ts'
-
-/** What is known of a file before it is loaded. */
-export interface Inspected {
-  /** What errors call it: its key. */
-  name: string
-  header: string[]
-  /** The first rows, as many as fit in the first MiB. */
-  rows: CsvRecord[]
-  /** Whether those are all. */
-  whole: boolean
-}
-/** A file on this machine; packed if its name ends so. */
-export interface LocalFile {
-  /** What errors call it. */
-  name: string
-  path: string
-}
 
 /**
  * What the bytes of a header are when they are not UTF-8, as spreadsheets save it; read as UTF-8 it would be names full
@@ -39,11 +23,21 @@ const utf16Of = (head: Buffer): string | undefined => {
   return nul < 0 ? undefined : `UTF-16 or no text (byte ${nul + 1} is NUL)`
 }
 
+/** How files begin that are no CSV. */
+const otherFormats = [
+  ['PAR1', 'a Parquet file'],
+  ['PK\u0003\u0004', 'a zip archive'],
+  ['\u001f\u008b', 'a gzip file'],
+] as const
+
 /**
  * Header and first rows of a file from its first bytes. Throws EXPORT_INVALID when there is no header, or none in
  * UTF-8.
  */
 export const inspectCsv = (name: string, head: Buffer, { whole }: { whole: boolean }): Inspected => {
+  const other = otherFormats.find(([begin]) => head.subarray(0, begin.length).toString('latin1') === begin)?.[1]
+  if (other !== undefined)
+    throw new AppError('EXPORT_INVALID', `${name}: expected CSV, got ${other}; is it of another format than its name?`)
   const utf16 = utf16Of(head)
   if (utf16 !== undefined) throw new AppError('EXPORT_INVALID', `${name}:1: expected UTF-8, got ${utf16}`)
   const csv = openCsv({ name })
@@ -64,17 +58,7 @@ export const inspectCsv = (name: string, head: Buffer, { whole }: { whole: boole
       `${name}:1: expected a header of column names with commas between them, got ${found}`,
     )
   }
-  return { name, header: first.fields, rows, whole }
-}
-
-/** Values of a column in the first rows, those that are filled, with the lines that they stand in. */
-export const valuesOf = ({ header, rows }: Inspected, column: string): { line: number; value: string }[] => {
-  const at = header.indexOf(column)
-  return at < 0
-    ? []
-    : rows.flatMap(({ line, fields }) =>
-        fields[at] === undefined || fields[at] === '' ? [] : [{ line, value: fields[at] }],
-      )
+  return { name, format: 'csv', header: first.fields, rows, whole }
 }
 
 /** All rows of a file, without its header. An error of the file ends the reading with it. */

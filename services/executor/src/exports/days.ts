@@ -6,7 +6,9 @@
  */
 import { AppError } from '@convergence/contracts'
 import type { CsvRecord } from '@convergence/tabular/csv'
-import { rowsOf, valuesOf, type Inspected, type LocalFile } from './csv.ts'
+import { rowsOf } from './csv.ts'
+import { valuesOf, type Inspected, type LocalFile } from './inspected.ts'
+import { rowsOfParquet } from './parquet.ts'
 import { excerpt } from './words.ts'
 
 export type DayOrder = 'iso' | 'month_first' | 'day_first'
@@ -19,6 +21,7 @@ export interface DayFormat {
 }
 interface Day {
   file: string
+  place: string
   line: number
   value: string
 }
@@ -34,8 +37,8 @@ export const dayOf = (value: string, order: DayOrder): string => {
   return `${year}-${twoDigits(month)}-${twoDigits(day)}`
 }
 const shown = ({ value }: Day): string => JSON.stringify(excerpt(value, 40))
-const fault = ({ file, line }: Day, column: string, problem: string): AppError =>
-  new AppError('EXPORT_INVALID', `${file}:${line}, column ${column}: ${problem}`)
+const fault = ({ place }: Day, column: string, problem: string): AppError =>
+  new AppError('EXPORT_INVALID', `${place}, column ${column}: ${problem}`)
 
 /** The order that days of the columns say, by one past the twelfth; undefined where none does, or they disagree. */
 export const orderOf = (
@@ -80,7 +83,8 @@ export const withDecidingRows = async <File extends Inspected & LocalFile>(
     const twofold = new Set<number>()
     const lastSeen = file.rows.at(-1)?.line ?? 1
     if (!decided && !file.whole) {
-      for await (const row of rowsOf(file, signal)) {
+      const rows = file.format === 'parquet' ? rowsOfParquet(file, columns, signal) : rowsOf(file, signal)
+      for await (const row of rows) {
         if (row.line <= lastSeen) continue
         const fresh = at.filter((index) => !twofold.has(index) && isTwofold(row.fields[index] ?? ''))
         decided = at.some((index) => decides(row.fields[index] ?? ''))
@@ -143,7 +147,7 @@ export const dayFormatOf = (
   if (form === '') throw fault(first, column, `expected a day as MM/DD/YYYY or YYYY-MM-DD, got ${shown(first)}`)
   const odd = days.find(({ value }) => formOf(value) !== form)
   if (odd !== undefined) {
-    const where = odd.file === first.file ? `line ${first.line}` : `${first.file}:${first.line}`
+    const where = odd.file === first.file ? `line ${first.line}` : first.place
     throw fault(odd, column, `expected a day written as ${shown(first)} in ${where} is, got ${shown(odd)}`)
   }
   if (form === 'YYYY-MM-DD') return { order: 'iso', by_range: false }

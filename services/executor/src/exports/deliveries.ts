@@ -4,6 +4,7 @@
  */
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo } from '@convergence/objects'
+import { formatOf, formatsWord } from './formats.ts'
 import { excerpt } from './words.ts'
 
 /** What a manifest says of a file, or of all: how large it is as it is stored, and its rows without the header. */
@@ -66,7 +67,7 @@ const mostFiles = 10_000
 const textOf = (value: unknown): string => (typeof value === 'string' ? excerpt(value) : '')
 const fieldOf = (value: unknown, field: string): unknown =>
   typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[field] : undefined
-const isCsv = (key: string): boolean => /\.csv(\.gz)?$/i.test(key)
+const isReport = (key: string): boolean => formatOf(key) !== undefined
 
 const namesOf = (key: string, field: string, names: unknown): string[] => {
   if (!Array.isArray(names)) {
@@ -100,7 +101,7 @@ const sum = (numbers: readonly (number | undefined)[]): number | undefined =>
  */
 export const assertCounted = ({ source_file, counted }: Delivery, files: readonly Seen[]): void => {
   if (counted === undefined) return
-  const packed = ({ name }: Seen): boolean => /\.gz$/i.test(name)
+  const packed = ({ name }: Seen): boolean => /\.(gz|zip)$/i.test(name)
   const check = (what: string, expected: Counted, seen: readonly Seen[]): void => {
     const [stored, unpacked, rows] = [
       sum(seen.map(({ size_bytes }) => size_bytes)),
@@ -148,10 +149,10 @@ const filesNamed = (
         `${where}: ${manifest} names ${excerpt(name, 300)}, expected it below the same prefix, got no such object; ` +
           'is the delivery complete?',
       )
-    if (!isCsv(object.key))
+    if (!isReport(object.key))
       throw new AppError(
         'EXPORT_INVALID',
-        `${object.key}: expected a file .csv or .csv.gz, got another format; choose text/csv with GZIP for the export`,
+        `${object.key}: expected ${formatsWord}, got another format; choose text/csv with GZIP, or Parquet, for the export`,
       )
     // Two names may be one object: with a slash before it, or the address of its container.
     if (taken.has(object))
@@ -241,14 +242,7 @@ export const awsDelivery = ({
   const start = textOf(fieldOf(manifest['billingPeriod'], 'start'))
   if (start !== '' && !start.replaceAll('-', '').startsWith(firstDay(month)))
     throw new AppError('EXPORT_INVALID', `${key}: expected the billing period ${month}, got ${excerpt(start, 30)}`)
-  const format = [textOf(manifest['contentType']), textOf(manifest['compression'])].find(
-    (each) => /parquet|zip/i.test(each) && !/gzip/i.test(each),
-  )
-  if (format !== undefined)
-    throw new AppError(
-      'EXPORT_INVALID',
-      `${key}: expected text/csv with GZIP, got ${excerpt(format, 40)}; choose text/csv with GZIP for the report`,
-    )
+  const format = /^parquet|parquet$/i.test(textOf(manifest['contentType'])) ? 'parquet' : undefined
   const field = manifest['reportKeys'] === undefined && manifest['dataFiles'] !== undefined ? 'dataFiles' : 'reportKeys'
   const names = namesOf(key, field, manifest[field]).map((name) => {
     if (!/^s3a?:\/\//.test(name)) return name
@@ -257,25 +251,32 @@ export const awsDelivery = ({
       throw new AppError('EXPORT_INVALID', `${key}: expected files of bucket ${bucket}, got ${excerpt(name, 200)}`)
     return rest
   })
-  return {
-    id: textOf(manifest['assemblyId']) || textOf(manifest['executionId']) || key,
-    source_file: key,
-    files: filesNamed(where, key, names, objects),
-  }
+  const files = filesNamed(where, key, names, objects)
+  const other = files.find((file) => format !== undefined && formatOf(file.key) !== format)
+  if (other !== undefined)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${other.key}: expected Parquet, as contentType in ${key} says, got another format`,
+    )
+  return { id: textOf(manifest['assemblyId']) || textOf(manifest['executionId']) || key, source_file: key, files }
 }
 
 /** The month that a key stands in, where its folders say so. */
 export const monthOfKey = (key: string): string | undefined => {
   const [, year, month] =
-    /(?:^|\/)(\d{4})(\d{2})01-\d{8}\//.exec(key) ?? /(?:^|\/)BILLING_PERIOD=(\d{4})-(\d{2})\//.exec(key) ?? []
-  const found = year === undefined || month === undefined ? undefined : `${year}-${month}`
+    /(?:^|\/)(\d{4})(\d{2})01-\d{8}\//.exec(key) ??
+    /(?:^|\/)BILLING_PERIOD=(\d{4})-(\d{2})\//.exec(key) ??
+    /(?:^|\/)year=(\d{4})\/month=(\d{1,2})\//.exec(key) ??
+    []
+  const found = year === undefined || month === undefined ? undefined : `${year}-${month.padStart(2, '0')}`
   return isMonth(found) ? found : undefined
 }
 
 // ---- Azure
 
 /** Parts of one run, such as part_0.csv or 000001.csv; any other name is a file that is a run by itself. */
-const isPart = (name: string): boolean => /^(part[-_]?)?\d+([-_]\d+)*\.csv(\.gz)?$/i.test(name)
+const isPart = (name: string): boolean =>
+  /^(part[-_]?)?\d+([-_]\d+)*(\.csv(\.gz|\.zip)?|(\.snappy|\.gz|\.zstd)?\.parquet)$/i.test(name)
 
 export interface AzureRun {
   /** Path of the run below the folder of the month; empty when it has none. */
@@ -303,7 +304,7 @@ export const azureRuns = (where: string, root: string, month: string, objects: r
     const name = path.slice(path.lastIndexOf('/') + 1)
     const id = path.slice(0, Math.max(0, path.length - name.length - 1))
     const isManifest = /^_?manifest\.json$/i.test(name)
-    if (!isManifest && !isCsv(name)) continue
+    if (!isManifest && !isReport(name)) continue
     // With a manifest in the folder, its names decide; here all files of the folder are kept together until then.
     const run = runs.get(`${range}${id}`) ?? { id, files: [], folder: { from, to } }
     runs.set(`${range}${id}`, run)
@@ -350,7 +351,7 @@ export type AzureDataset = keyof typeof typesOf
 const submittedAt = ({ run, manifest }: AzureCandidate): string => {
   const submitted = Date.parse(textOf(fieldOf(manifest?.['runInfo'], 'submittedTime')))
   if (!Number.isNaN(submitted)) return new Date(submitted).toISOString()
-  const [, year, month, day, hour, minute] = /\/(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(?:\/|$)/.exec(run.id) ?? []
+  const [, year, month, day, hour, minute] = /(?:^|\/)(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(?:\/|$)/.exec(run.id) ?? []
   return year === undefined ? '' : `${year}-${month}-${day}T${hour}:${minute}:00.000Z`
 }
 const keyOf = ({ run }: AzureCandidate): string => run.manifest?.key ?? run.files[0]?.key ?? run.id

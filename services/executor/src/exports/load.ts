@@ -67,6 +67,18 @@ const assertAllDays = ({ source_file, last_day }: Delivery, replaced: Replaced):
 const isEmpty = (files: readonly Spooled[]): boolean =>
   files.every(({ rows, data_rows }) => rows.length === 0 && (data_rows ?? 0) === 0)
 
+/** What all files of a delivery are. Throws EXPORT_INVALID when they are of several formats. */
+const formatOfAll = (files: readonly Spooled[]): { format: 'csv' } | { format: 'parquet'; like_csv: true } => {
+  const [first] = files
+  const other = files.find(({ format }) => format !== first?.format)
+  if (first !== undefined && other !== undefined)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${other.name}: expected files of one format in a delivery, as ${first.name} is, got another one`,
+    )
+  return first?.format === 'parquet' ? { format: 'parquet', like_csv: true } : { format: 'csv' }
+}
+
 export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limits }: LoaderDeps) => {
   const spool = openSpool({ objects, scratch_folder, limits, room })
   /** A count of the values that are text because they are no JSON: they are there, and somebody should know. */
@@ -136,7 +148,7 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         if (isEmpty(files)) return empty()
         const result = await warehouse.runJob(chain, {
           kind: 'load',
-          format: 'csv',
+          ...formatOfAll(files),
           files: files.map(({ path, name }) => ({ path, name })),
           columns: planned.columns,
           destination: replaced.destination,

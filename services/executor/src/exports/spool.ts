@@ -11,9 +11,13 @@ import { pipeline } from 'node:stream/promises'
 import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import type { ObjectInfo, Objects, Store } from '@convergence/objects'
-import { openRecordCount } from '@convergence/tabular/csv'
-import { inspectCsv, type Inspected } from './csv.ts'
+import { openRecordCount, type CsvRecord } from '@convergence/tabular/csv'
+import { inspectCsv, rowsOf } from './csv.ts'
+import { formatOf } from './formats.ts'
+import type { Inspected, LocalFile } from './inspected.ts'
+import { inspectParquet } from './parquet.ts'
 import { gib, openRoom, type Place, type Room } from './room.ts'
+import { unzipped } from './zip.ts'
 
 export interface SpoolLimits {
   /** Of one file as it is stored; default 20 GiB. */
@@ -76,8 +80,6 @@ const worded = (error: unknown): unknown =>
       )
     : error
 
-const isGzip = (key: string): boolean => /\.gz$/i.test(key)
-
 /** Passes on and tells how many bytes there were so far. */
 const counted = async function* (
   source: AsyncIterable<Buffer>,
@@ -115,72 +117,71 @@ const nowhere = (): Writable =>
     },
   })
 
+interface PutDown {
+  objects: Objects
+  store: Store
+  bucket: string
+  object: ObjectInfo
+  limits: SpoolLimits
+  signal: AbortSignal
+  count_rows: boolean
+  place: Place
+}
+type Bytes = AsyncIterable<Buffer>
+/** What is counted and kept of a file on its way, and where it is more than it may be. */
+const openMeter = (key: string, { limits, count_rows }: Pick<PutDown, 'limits' | 'count_rows'>) => {
+  let [size_bytes, unpacked_bytes, kept] = [0, 0, 0]
+  const head: Buffer[] = []
+  const counter = count_rows ? openRecordCount() : undefined
+  const refuse = (problem: string): AppError => new AppError('EXPORT_INVALID', `${key}: ${problem}`)
+  return {
+    /** As it is stored. */
+    packed: (chunks: Bytes): Bytes =>
+      counted(chunks, (total) => {
+        size_bytes = total
+        if (total > limits.file_bytes) throw refuse(`expected a file of at most ${gib(limits.file_bytes)}, got more`)
+      }),
+    /** As it is read. */
+    plain: async function* (chunks: Bytes): AsyncGenerator<Buffer> {
+      for await (const chunk of chunks) {
+        unpacked_bytes += chunk.length
+        if (unpacked_bytes > limits.unpacked_bytes)
+          throw refuse(`expected at most ${gib(limits.unpacked_bytes)} unpacked, got more`)
+        if (unpacked_bytes > ratioFromBytes && unpacked_bytes > size_bytes * limits.ratio)
+          throw refuse(
+            `expected a report that packs up to ${limits.ratio} times, ` +
+              `got ${gib(unpacked_bytes)} and more from ${gib(size_bytes)}; nothing of it is loaded`,
+          )
+        if (kept < headBytes) {
+          const part = chunk.subarray(0, headBytes - kept)
+          head.push(Buffer.from(part))
+          kept += part.length
+        }
+        counter?.see(chunk)
+        yield chunk
+      }
+    },
+    size_bytes: () => size_bytes,
+    unpacked_bytes: () => unpacked_bytes,
+    head: () => Buffer.concat(head),
+    data_rows: () => (counter === undefined ? {} : { data_rows: Math.max(0, counter.records() - 1) }),
+  }
+}
+
 /**
  * One object into one local file. It is read to its end on the way: a broken or endless archive is found before there
  * is a job.
  */
-const putDown = async (
-  folder: string,
-  k: number,
-  {
-    objects,
-    store,
-    bucket,
-    object,
-    limits,
-    signal,
-    count_rows,
-    place,
-  }: {
-    objects: Objects
-    store: Store
-    bucket: string
-    object: ObjectInfo
-    limits: SpoolLimits
-    signal: AbortSignal
-    count_rows: boolean
-    place: Place
-  },
-): Promise<Spooled> => {
+const putDown = async (folder: string, k: number, options: PutDown): Promise<Spooled> => {
+  const { objects, store, bucket, object, limits, signal, place } = options
   const { key } = object
-  let [size_bytes, unpacked_bytes, kept] = [0, 0, 0]
-  const head: Buffer[] = []
-  const counter = count_rows ? openRecordCount() : undefined
-  const packed = (chunks: AsyncIterable<Buffer>) =>
-    counted(chunks, (total) => {
-      size_bytes = total
-      if (total > limits.file_bytes)
-        throw new AppError('EXPORT_INVALID', `${key}: expected a file of at most ${gib(limits.file_bytes)}, got more`)
-    })
-  const plain = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-    for await (const chunk of chunks) {
-      unpacked_bytes += chunk.length
-      if (unpacked_bytes > limits.unpacked_bytes)
-        throw new AppError(
-          'EXPORT_INVALID',
-          `${key}: expected at most ${gib(limits.unpacked_bytes)} unpacked, got more`,
-        )
-      if (unpacked_bytes > ratioFromBytes && unpacked_bytes > size_bytes * limits.ratio) {
-        throw new AppError(
-          'EXPORT_INVALID',
-          `${key}: expected a report that packs up to ${limits.ratio} times, ` +
-            `got ${gib(unpacked_bytes)} and more from ${gib(size_bytes)}; nothing of it is loaded`,
-        )
-      }
-      if (kept < headBytes) {
-        const part = chunk.subarray(0, headBytes - kept)
-        head.push(Buffer.from(part))
-        kept += part.length
-      }
-      counter?.see(chunk)
-      yield chunk
-    }
-  }
-  const rows = (chunks: AsyncIterable<Buffer>) => withoutRepeatedMark(plain(chunks))
+  const format = formatOf(key)
+  const meter = openMeter(key, options)
+  const rows = (chunks: Bytes) => withoutRepeatedMark(meter.plain(chunks))
   const file = (name: string) => createWriteStream(name, { mode: 0o600, highWaterMark: headBytes })
   let room = object.size_bytes
   /** Before it is written: what it takes beyond its listing. */
-  const roomed = (chunks: AsyncIterable<Buffer>) =>
+  const roomed = (chunks: Bytes) =>
     counted(chunks, (total) => {
       if (total <= room) return
       place.grow(total - room)
@@ -189,18 +190,27 @@ const putDown = async (
   const unpacked = () => createGunzip({ chunkSize: headBytes })
   const read = () => objects.read(store, bucket, key, { etag: object.etag, signal })
   const source = await read()
-  const staysPacked = isGzip(key) && object.size_bytes > limits.unpack_bytes
-  const path = join(folder, `part-${k}.csv${staysPacked ? '.gz' : ''}`)
+  const staysPacked = format === 'gzip' && object.size_bytes > limits.unpack_bytes
+  const path = join(folder, `part-${k}.${format === 'parquet' ? 'parquet' : 'csv'}${staysPacked ? '.gz' : ''}`)
   /** An archive that does not unpack may have changed on its way, which only its whole checksum says. */
   const assertArrived = async (): Promise<void> => {
     for await (const _ of await read()) signal.throwIfAborted()
   }
   try {
-    if (!isGzip(key)) await pipeline(source, packed, rows, roomed, file(path), { signal })
-    else if (!staysPacked) await pipeline(source, packed, unpacked(), rows, roomed, file(path), { signal })
+    if (format === 'zip') {
+      const archive = join(folder, `part-${k}.zip`)
+      await pipeline(source, meter.packed, roomed, file(archive), { signal })
+      // Both are there until the archive is unpacked.
+      room = 0
+      await pipeline(unzipped(key, archive), rows, roomed, file(path), { signal })
+      await rm(archive)
+    } else if (format === 'parquet') await pipeline(source, meter.packed, roomed, file(path), { signal })
+    else if (format !== 'gzip') await pipeline(source, meter.packed, rows, roomed, file(path), { signal })
+    else if (!staysPacked) await pipeline(source, meter.packed, unpacked(), rows, roomed, file(path), { signal })
     else {
-      await pipeline(source, packed, roomed, file(path), { signal })
-      await pipeline(createReadStream(path, { highWaterMark: headBytes }), unpacked(), plain, nowhere(), { signal })
+      await pipeline(source, meter.packed, roomed, file(path), { signal })
+      const whole = createReadStream(path, { highWaterMark: headBytes })
+      await pipeline(whole, unpacked(), meter.plain, nowhere(), { signal })
     }
   } catch (error) {
     if (codeOf(error)?.startsWith('Z_') === true) {
@@ -213,15 +223,27 @@ const putDown = async (
     }
     throw error
   }
+  const size_bytes = meter.size_bytes()
   if (size_bytes !== object.size_bytes)
     throw new AppError('OBJECT_CHANGED', `${key}: expected ${object.size_bytes} bytes as listed, got ${size_bytes}`)
+  if (format === 'parquet')
+    return { path, size_bytes, unpacked_bytes: size_bytes, ...(await inspectParquet({ name: key, path })) }
+  const unpacked_bytes = meter.unpacked_bytes()
+  const inspected = inspectCsv(key, meter.head(), { whole: unpacked_bytes <= headBytes })
+  const first = inspected.rows.length > 0 || inspected.whole ? [] : await firstRow({ name: key, path }, signal)
   return {
     path,
     size_bytes,
     unpacked_bytes,
-    ...(counter === undefined ? {} : { data_rows: Math.max(0, counter.records() - 1) }),
-    ...inspectCsv(key, Buffer.concat(head), { whole: unpacked_bytes <= headBytes }),
+    ...meter.data_rows(),
+    ...inspected,
+    ...(first.length === 0 ? {} : { rows: first }),
   }
+}
+/** The first row, where it does not fit in what was kept of the file. */
+const firstRow = async (file: LocalFile, signal: AbortSignal): Promise<CsvRecord[]> => {
+  for await (const row of rowsOf(file, signal)) return [row]
+  return []
 }
 
 const isAlive = (pid: number): boolean => {

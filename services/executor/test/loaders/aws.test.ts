@@ -452,20 +452,20 @@ describe('aws.s3_data_loader', function () {
           /daily-1\.csv, column bill\/BillingPeriodStartDate: expected days of 2025-11, got empty fields alone/,
         ],
         [
-          'Parquet',
+          'CSV where the manifest says Parquet',
           () => {
-            deliver(world, { 'daily-1.parquet': 'PAR1' })
+            deliver(world, { 'daily-1.csv': file }, { manifest: { contentType: 'Parquet' } })
           },
           'EXPORT_INVALID',
-          /csv/,
+          /daily-1\.csv: expected Parquet, as contentType in .*daily-Manifest\.json says/,
         ],
         [
-          'a report in ZIP',
+          'another format',
           () => {
-            deliver(world, { 'daily-1.csv': file }, { manifest: { compression: 'ZIP' } })
+            deliver(world, { 'daily-1.orc': 'ORC' })
           },
           'EXPORT_INVALID',
-          /GZIP/,
+          /daily-1\.orc: expected a file \.csv, \.csv\.gz, \.csv\.zip or \.parquet/,
         ],
         [
           'an empty list of files',

@@ -5,7 +5,7 @@ import { AppError } from '@convergence/contracts'
 import type { ObjectInfo } from '@convergence/objects'
 import type { Processor } from '@convergence/service/steps'
 import { awsColumns } from '../../exports/columns.ts'
-import { valuesOf, type Inspected } from '../../exports/csv.ts'
+import { valuesOf, type Inspected } from '../../exports/inspected.ts'
 import {
   awsDelivery,
   isMonth,
@@ -14,6 +14,7 @@ import {
   parseManifest,
   type Delivery,
 } from '../../exports/deliveries.ts'
+import { formatOf, formatsWord } from '../../exports/formats.ts'
 import { openLoader, type LoaderDeps } from '../../exports/load.ts'
 import { listAll, readText } from '../../exports/spool.ts'
 import type { DestinationConfig } from '../gcp/bq_etl.ts'
@@ -67,8 +68,8 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
         const object = (await listAll(objects, 's3', bucket, s3_key)).find(({ key }) => key === s3_key)
         if (object === undefined)
           throw new AppError('OBJECT_NOT_FOUND', `${where}: expected the object ${s3_key}, got no such object`)
-        if (!/\.csv(\.gz)?$/i.test(s3_key))
-          throw new AppError('EXPORT_INVALID', `${s3_key}: expected a file .csv or .csv.gz, got another format`)
+        if (formatOf(s3_key) === undefined)
+          throw new AppError('EXPORT_INVALID', `${s3_key}: expected ${formatsWord}, got another format`)
         delivery = { id: '', source_file: s3_key, files: [object] }
       } else {
         if (month === undefined)
