@@ -53,10 +53,10 @@ async function* csvRecordsOf(file: File): AsyncGenerator<CsvRecord[]> {
 export const openCsvFile = async (file: File): Promise<TextFile> => {
   const pieces = csvRecordsOf(file)
   for (;;) {
-    const { value: records, done } = await pieces.next()
-    if (done === true)
+    const next = await pieces.next()
+    if (next.done === true)
       throw new AppError('EXPORT_INVALID', `${file.name}: is empty; expected a line with the names of the columns`)
-    const [header, ...first] = records
+    const [header, ...first] = next.value
     if (header === undefined) continue
     const rest = async function* (): AsyncGenerator<readonly TextRow[]> {
       yield first
