@@ -29,6 +29,7 @@ export type {
   TenantChanged,
 } from './events.generated.ts'
 
+export * from './credentials.ts'
 export * from './names.ts'
 export * from './quota.ts'
 export * from './sources.ts'

@@ -2,7 +2,7 @@
  * By what right a tenant's objects are read. A credential comes with each call, is never logged, and a client made of
  * it lives an hour at most.
  */
-import { AppError } from '@convergence/contracts'
+import { AppError, azureBlobHosts } from '@convergence/contracts'
 
 /** The fields are those of `PUT /api/v1/tenants/{tenant_id}/credentials/{name}`, and what its source says beside them. */
 export type ObjectCredential =
@@ -24,10 +24,6 @@ export interface Endpoints {
   gcs?: string
 }
 
-/** Public cloud, and the sovereign ones. */
-const azureHosts =
-  /^[a-z0-9]{3,24}(?:-secondary)?\.blob\.(?:core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net)$/
-
 const refused = (what: string, expected: string): AppError =>
   new AppError('SETTING_INVALID', `credential: ${what}: expected ${expected}`)
 
@@ -38,7 +34,7 @@ const azureUrl = (what: string, text: string): URL => {
   } catch {
     throw refused(what, 'a URL such as https://account.blob.core.windows.net/?sv=...')
   }
-  if (url.protocol !== 'https:' || url.username !== '' || url.port !== '' || !azureHosts.test(url.hostname))
+  if (url.protocol !== 'https:' || url.username !== '' || url.port !== '' || !azureBlobHosts.test(url.hostname))
     throw refused(
       what,
       "an https address of Azure's own, {account}.blob.core.windows.net; ask the operator for another",

@@ -162,9 +162,14 @@ export const fakeWarehouse = (): FakeWarehouse => {
             latest(rows('tenant_cloud_credentials_rows'), 'credential_ref'),
             'tenant_id',
             'credential_ref',
-          )
+          ).filter((row) => value['credential_ref'] !== undefined || row['is_active'] === true)
         case 'tenant_provider_configs':
           return filtered(rows('sources'), 'tenant_id')
+            .filter(
+              ({ settings }) =>
+                value['credential_ref'] === undefined ||
+                (JSON.parse(String(settings)) as { credential?: string }).credential === value['credential_ref'],
+            )
             .filter((row) => value['source_name'] === undefined || row['name'] === value['source_name'])
             .filter((row) => String(row['name']) > (value['after'] ?? ''))
             .slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1]))

@@ -362,7 +362,7 @@ describe('credentials', () => {
           String(row?.['sealed']),
           'tenant_cloud_credentials|acme_corp|aws|1',
         ),
-      ).to.match(/^canary/)
+      ).to.match(/^\{"credential":"canary/)
       expect((await put('slack', 'https://hooks.slack.com.evil.io/services/T1/B1/x')).status).to.equal(400)
       expect((await put('slack', 'https://hooks.slack.com/services/T0/B0/abc')).status).to.equal(200)
       expect((await put('oracle', 'x')).status).to.equal(404)

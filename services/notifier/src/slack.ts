@@ -1,8 +1,9 @@
 /** Slack's incoming webhooks, and nothing else on the network. */
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import { request } from 'node:https'
-import { BlockList, isIPv6, type LookupFunction } from 'node:net'
+import type { LookupFunction } from 'node:net'
 import { AppError, faultOf } from '@convergence/contracts'
+import { isPublic } from '@convergence/contracts/public-address'
 import type { Outcome, Slack } from './channel.ts'
 
 /** The one form of a webhook; its path is the secret. */
@@ -17,41 +18,6 @@ export const webhookOf = (text: string): URL => {
     )
   return new URL(text)
 }
-
-const closed = new BlockList()
-for (const [net, prefix] of [
-  ['0.0.0.0', 8],
-  ['10.0.0.0', 8],
-  ['100.64.0.0', 10],
-  ['127.0.0.0', 8],
-  ['169.254.0.0', 16],
-  ['172.16.0.0', 12],
-  ['192.0.0.0', 24],
-  ['192.0.2.0', 24],
-  ['192.88.99.0', 24],
-  ['192.168.0.0', 16],
-  ['198.18.0.0', 15],
-  ['198.51.100.0', 24],
-  ['203.0.113.0', 24],
-  ['224.0.0.0', 3],
-] as const)
-  closed.addSubnet(net, prefix, 'ipv4')
-for (const [net, prefix] of [
-  ['2001::', 23],
-  ['2001:db8::', 32],
-  ['2002::', 16],
-  ['3fff::', 20],
-] as const)
-  closed.addSubnet(net, prefix, 'ipv6')
-const global6 = new BlockList()
-global6.addSubnet('2000::', 3, 'ipv6')
-
-/**
- * True for an address on the open internet; false for private, local, metadata, documentation, multicast and
- * embedded-IPv4 ones.
- */
-export const isPublic = (address: string): boolean =>
-  isIPv6(address) ? global6.check(address, 'ipv6') && !closed.check(address, 'ipv6') : !closed.check(address, 'ipv4')
 
 type Resolve = (
   hostname: string,

@@ -29,6 +29,11 @@ export interface CredentialRow {
   tenant_id: string
   provider: string
   sealed: string
+  /** Names of what is sealed; null where it is plain text. */
+  fields: string | null
+  external_id: string | null
+  recorded_by: string | null
+  is_active: boolean
   version: number
   recorded_at: string
 }
@@ -38,7 +43,12 @@ export interface SettingStore {
   /** Of one tenant, by name, those that are not removed. */
   sourcePage(tenant_id: string, page: { after?: string; limit: number }): Promise<StoredSource[]>
   source(tenant_id: string, name: string): Promise<StoredSource | undefined>
-  credentialVersion(tenant_id: string, credential_ref: string): Promise<number>
+  /** Those that are not removed, by name. */
+  credentials(tenant_id: string): Promise<CredentialRow[]>
+  /** Also one that is removed. */
+  credential(tenant_id: string, credential_ref: string): Promise<CredentialRow | undefined>
+  /** Names of the tenant's sources that are read with it. */
+  sourcesWith(tenant_id: string, credential_ref: string): Promise<string[]>
   /** False when another writer was first. */
   writeCredential(row: CredentialRow): Promise<boolean>
 }
@@ -46,6 +56,21 @@ export interface SettingStore {
 const sourceOf = (row: Row): StoredSource => ({
   name: String(row['name']),
   settings: { provider: row['provider'], ...jsonOf(row['settings']) } as unknown as SourceSettings,
+  version: Number(row['version']),
+  recorded_at: String(row['recorded_at']),
+})
+
+const credentialColumns =
+  'credential_ref, tenant_id, provider, sealed, fields, external_id, recorded_by, is_active, version, recorded_at'
+const credentialOf = (row: Row): CredentialRow => ({
+  credential_ref: String(row['credential_ref']),
+  tenant_id: String(row['tenant_id']),
+  provider: String(row['provider']),
+  sealed: String(row['sealed']),
+  fields: textOf(row['fields']),
+  external_id: textOf(row['external_id']),
+  recorded_by: textOf(row['recorded_by']),
+  is_active: row['is_active'] === true,
   version: Number(row['version']),
   recorded_at: String(row['recorded_at']),
 })
@@ -93,19 +118,36 @@ export const settingStore = ({ warehouse, name, rows, first }: Tables): SettingS
       version: Number(row['version']),
     }))
   },
-  credentialVersion: async (tenant_id, credential_ref) => {
+  credentials: async (tenant_id) =>
+    (
+      await rows(
+        `SELECT ${credentialColumns} FROM ${name('tenant_cloud_credentials')}
+         WHERE tenant_id = @tenant_id AND is_active ORDER BY credential_ref LIMIT 500`,
+        { tenant_id },
+      )
+    ).map(credentialOf),
+  credential: async (tenant_id, credential_ref) => {
     const row = await first(
-      `SELECT version FROM ${name('tenant_cloud_credentials')}
+      `SELECT ${credentialColumns} FROM ${name('tenant_cloud_credentials')}
        WHERE tenant_id = @tenant_id AND credential_ref = @credential_ref LIMIT 1`,
       { tenant_id, credential_ref },
     )
-    return Number(row?.['version'] ?? 0)
+    return row === undefined ? undefined : credentialOf(row)
+  },
+  sourcesWith: async (tenant_id, credential_ref) => {
+    const found = await rows(
+      `SELECT name FROM ${name('tenant_provider_configs')}
+       WHERE tenant_id = @tenant_id AND is_active AND JSON_VALUE(settings, '$.credential') = @credential_ref
+       ORDER BY name LIMIT 50`,
+      { tenant_id, credential_ref },
+    )
+    return found.map((row) => String(row['name']))
   },
   writeCredential: (row) =>
     writeVersion(
       warehouse,
       'tenant_cloud_credentials',
       { id: `${row.tenant_id}/${row.credential_ref}`, version: row.version },
-      [{ ...row, is_active: true, event_id: `${row.tenant_id}:${row.credential_ref}:v${row.version}` }],
+      [{ ...row, event_id: `${row.tenant_id}:${row.credential_ref}:v${row.version}` }],
     ),
 })
