@@ -73,7 +73,7 @@ const fields: Readonly<Record<CredentialProvider, Readonly<Record<string, FieldR
   gcp: {
     service_account: form(
       new RegExp(
-        `^(?:${serviceAccount}@(?:[a-z0-9.-]{1,50}\\.)?${namePart('project_id')}\\.iam|\\d{1,20}-compute@developer)` +
+        `^(?:${serviceAccount}@${namePart('project_id')}(?:\\.[a-z0-9.-]{1,60})?\\.iam|\\d{1,20}-compute@developer)` +
           '\\.gserviceaccount\\.com$',
       ),
       'an address such as convergence@acme-prod-4711.iam.gserviceaccount.com',

@@ -10,10 +10,12 @@ import type { Warehouse } from '@convergence/warehouse'
 import type { Mail, Slack } from './channel.ts'
 import { onRunCompleted } from './consumers/run-completed.ts'
 import { onRunFailed } from './consumers/run-failed.ts'
+import { openCredentials } from './credentials.ts'
 import { openNotify } from './notify.ts'
 import { openRecipients } from './recipients.ts'
 import { openSlack } from './slack.ts'
 import { openStore } from './store.ts'
+import { openTenantMail } from './tenant-mail.ts'
 import { openWebhooks } from './webhooks.ts'
 
 export type { Mail, MailMessage, Outcome, Slack } from './channel.ts'
@@ -56,11 +58,13 @@ export const notifier = async ({
   random,
   sleep = (ms, signal) => pause(ms, undefined, { signal }),
 }: NotifierDeps): Promise<Notifier> => {
+  const credential = openCredentials({ warehouse, secrets })
   const notify = openNotify({
     store: openStore({ warehouse, now }),
     mail,
     slack,
-    webhook: openWebhooks({ warehouse, secrets }),
+    webhook: openWebhooks(credential),
+    tenantMail: openTenantMail({ credential }),
     recipients: openRecipients({ warehouse, allowed: allowed_recipients }),
     from,
     random,

@@ -11,12 +11,15 @@ import type { Log } from '@convergence/service'
 import type { Mail, Outcome, Slack } from './channel.ts'
 import type { ResolveRecipients } from './recipients.ts'
 import type { Notification, Store } from './store.ts'
+import type { TenantMail } from './tenant-mail.ts'
 import { fill, isWanted, longestText, slackEscape, subjectOf, variablesOf, type Ended } from './text.ts'
 import { kinds } from './kinds.ts'
 
 export interface NotifyDeps {
   store: Store
+  /** The platform's, for tenants without a server of their own. */
   mail: Mail
+  tenantMail: (tenant_id: string) => Promise<TenantMail | undefined>
   slack: Slack
   /** Opens a credential of the tenant. */
   webhook: (tenant_id: string, step_id: string, ref: string) => Promise<string>
@@ -177,8 +180,10 @@ const prepare = async (notifier: Notifier, event: Ended, step: CompiledStep): Pr
 }
 
 const prepareMail = async (notifier: Notifier, event: Ended, { step_id, config }: CompiledStep): Promise<Prepared> => {
-  const { mail, from } = notifier
   const { run } = event
+  const own = await notifier.tenantMail(run.tenant_id)
+  const mail = own?.mail ?? notifier.mail
+  const from = own?.from ?? notifier.from
   const recipients = await notifier.recipients(run.tenant_id, step_id, config['to_emails'])
   const subject = subjectOf(fill(textOf(config['subject_template'], '{pipeline_id}: {status}'), variablesOf(event)))
   const text = bodyOf(event, config)

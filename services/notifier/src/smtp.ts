@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { createTransport } from 'nodemailer'
 import { AppError } from '@convergence/contracts'
 import type { Mail, Outcome } from './channel.ts'
@@ -16,24 +17,37 @@ const loopback = new Set(['127.0.0.1', '::1', '[::1]', 'localhost'])
 
 /**
  * Mail through a server: smtp://user:password@host:port, or smtps:. A password goes over the wire encrypted or not at
- * all, except to this machine. Throws SETTING_INVALID.
+ * all, except to this machine. `connect_to`: the address that its name was resolved to; TLS is then always expected.
+ * Throws SETTING_INVALID.
  */
-export const openSmtp = ({ url, timeout_ms = 10_000 }: { url: string; timeout_ms?: number }): Mail => {
+export const openSmtp = ({
+  url,
+  timeout_ms = 10_000,
+  connect_to,
+}: {
+  url: string
+  timeout_ms?: number
+  connect_to?: string
+}): Mail => {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed === undefined || !['smtp:', 'smtps:'].includes(parsed.protocol) || parsed.hostname === '')
     throw new AppError('SETTING_INVALID', 'SMTP_URL: expected smtp://user:password@host:port or smtps://...')
   const secure = parsed.protocol === 'smtps:'
   const defaultPort = secure ? 465 : 587
   const user = decodeURIComponent(parsed.username)
+  const hostname = parsed.hostname.replace(/^\[|\]$/g, '')
   const transport = createTransport({
-    host: parsed.hostname.replace(/^\[|\]$/g, ''),
+    host: connect_to ?? hostname,
+    ...(connect_to === undefined
+      ? {}
+      : { requireTLS: !secure, tls: isIP(hostname) === 0 ? { servername: hostname } : {} }),
     port: parsed.port === '' ? defaultPort : Number(parsed.port),
     secure,
     ...(user === ''
       ? {}
       : {
           auth: { user, pass: decodeURIComponent(parsed.password) },
-          requireTLS: !secure && !loopback.has(parsed.hostname),
+          requireTLS: !secure && (connect_to !== undefined || !loopback.has(parsed.hostname)),
         }),
     connectionTimeout: Math.min(5_000, timeout_ms),
     greetingTimeout: timeout_ms,

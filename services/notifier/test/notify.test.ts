@@ -7,6 +7,7 @@ import type { MailMessage, Outcome } from '../src/channel.ts'
 import { openNotify } from '../src/notify.ts'
 import { openRecipients } from '../src/recipients.ts'
 import { openStore } from '../src/store.ts'
+import type { TenantMail } from '../src/tenant-mail.ts'
 import { fill, isWanted, recipientsOf, subjectOf, type Ended } from '../src/text.ts'
 
 const mailStep = (more: Partial<CompiledStep> = {}, config: object = {}): CompiledStep => ({
@@ -60,7 +61,14 @@ const setup = ({
   rows = [],
   admin_email = 'admin@acme.example',
   allowed = [],
-}: { answers?: (Outcome | Error)[]; rows?: Row[]; admin_email?: string; allowed?: string[] } = {}) => {
+  own,
+}: {
+  answers?: (Outcome | Error)[]
+  rows?: Row[]
+  admin_email?: string
+  allowed?: string[]
+  own?: TenantMail
+} = {}) => {
   const mails: MailMessage[] = []
   const posts: { url: string; channel?: string; text: string }[] = []
   const pauses: number[] = []
@@ -98,6 +106,7 @@ const setup = ({
         return next()
       },
     },
+    tenantMail: async () => own,
     webhook: async (_tenant, _step, ref) => {
       if (ref === 'missing') throw new AppError('NOT_FOUND', 'no Slack credential')
       return 'https://hooks.slack.com/services/T1/B1/secret12'
@@ -116,6 +125,25 @@ const setup = ({
     states: () => rows.map((row) => row['state']),
   }
 }
+
+describe("a mail of a tenant with a server of its own", () => {
+  it('goes through that one, from its user', async () => {
+    const mails: MailMessage[] = []
+    const own: TenantMail = {
+      from: 'alerts@acme.example',
+      mail: {
+        send: async (message) => {
+          mails.push(message)
+          return { kind: 'sent' }
+        },
+        close: async () => undefined,
+      },
+    }
+    const { tell, mails: platform } = setup({ own })
+    await tell(failed([mailStep()]))
+    expect([mails.map(({ from }) => from), platform]).to.deep.equal([['alerts@acme.example'], []])
+  })
+})
 
 describe('whom mails may go to', () => {
   const sentTo = async (to: string, options: Parameters<typeof setup>[0], more: Partial<Run> = {}) => {

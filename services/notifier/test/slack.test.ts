@@ -5,6 +5,7 @@ import { AppError } from '@convergence/contracts'
 import { isPublic } from '@convergence/contracts/public-address'
 import type { Secrets } from '@convergence/secrets'
 import { openSlack, postPublic, publicOnly, webhookOf, type Answer } from '../src/slack.ts'
+import { openCredentials } from '../src/credentials.ts'
 import { openWebhooks } from '../src/webhooks.ts'
 
 const url = 'https://hooks.slack.com/services/T0AB/B0CD/canary0123456789'
@@ -178,23 +179,35 @@ describe("a tenant's webhook", () => {
   }
   it('is opened by the name of the credential, bound to its tenant', async () => {
     const asked: unknown[] = []
-    const webhook = openWebhooks({
-      secrets,
-      warehouse: {
-        query: async ({ parameters = [] }) => {
-          asked.push(...parameters.map(({ value }) => value))
-          return [{ sealed: 'v1.x.y', version: 3 }]
+    const webhook = openWebhooks(
+      openCredentials({
+        secrets,
+        warehouse: {
+          query: async ({ parameters = [] }) => {
+            asked.push(...parameters.map(({ value }) => value))
+            return [{ sealed: 'v1.x.y', fields: null, version: 3 }]
+          },
         },
-      },
-    })
+      }),
+    )
     expect(await webhook('acme', 'slack', 'ops_hook')).to.equal(
       'notify-targets v1.x.y tenant_cloud_credentials|acme|ops_hook|3',
     )
     expect(asked).to.deep.equal(['acme', 'ops_hook'])
   })
 
+  it('is a field of what was stored by fields', async () => {
+    const webhook = openWebhooks(
+      openCredentials({
+        secrets: { ...secrets, open: async () => JSON.stringify({ webhook_url: url }) },
+        warehouse: { query: async () => [{ sealed: 'v1.x.y', fields: 'webhook_url', version: 1 }] },
+      }),
+    )
+    expect(await webhook('acme', 'slack', 'slack')).to.equal(url)
+  })
+
   it('is never a URL in a config, and the error does not repeat it', async () => {
-    const webhook = openWebhooks({ secrets, warehouse: { query: async () => [] } })
+    const webhook = openWebhooks(openCredentials({ secrets, warehouse: { query: async () => [] } }))
     const codes = await Promise.all(
       [url, 'ops_hook'].map((ref) =>
         webhook('acme', 'slack', ref).then(
