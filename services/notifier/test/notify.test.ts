@@ -126,7 +126,7 @@ const setup = ({
   }
 }
 
-describe("a mail of a tenant with a server of its own", () => {
+describe('a mail of a tenant with a server of its own', () => {
   it('goes through that one, from its user', async () => {
     const mails: MailMessage[] = []
     const own: TenantMail = {
