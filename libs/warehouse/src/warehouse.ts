@@ -35,6 +35,11 @@ export interface Destination extends TableRef {
    * a new row outside is ROW_OUTSIDE_PERIOD.
    */
   period?: Readonly<Record<string, string | number>>
+  /**
+   * With `period`: other rows that go with it, those that have all values of one of these; null is NULL. One that names a
+   * column which the table does not have says nothing.
+   */
+  also_replaces?: readonly Readonly<Record<string, string | number | null>>[] | undefined
   /** Used when the table is made; with no columns they are those of the result. */
   columns?: readonly Column[] | undefined
   time_partitioning?: TimePartitioning

@@ -211,6 +211,32 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
       await warehouse.runJob(chain(), query(warehouse, `SELECT * FROM (${day('2025-11-19', '5')}) WHERE FALSE`, swap))
       expect(await costs(warehouse)).to.deep.equal(['2025-11-18 1'])
     }))
+  it('replaces with a period the rows that go with it, and no others', () =>
+    setup(async ({ warehouse }) => {
+      const row = (date: string, cost: string, name: string | null) =>
+        `${day(date, cost)}, ${name === null ? 'CAST(NULL AS STRING)' : `'${name}'`} AS source_name`
+      const rows = [
+        row('2025-11-18', '1', null),
+        row('2025-11-19', '2', null),
+        row('2025-11-19', '3', 's3://old'),
+        row('2025-11-19', '4', 'other'),
+        row('2025-11-19', '5', 'main'),
+      ]
+      await warehouse.runJob(chain(), query(warehouse, rows.join(' UNION ALL ')))
+      await warehouse.runJob(
+        chain(),
+        query(warehouse, row('2025-11-19', '9', 'main'), {
+          write_mode: 'truncate',
+          period: { day: '2025-11-19', source_name: 'main' },
+          also_replaces: [
+            { day: '2025-11-19', source_name: null },
+            { day: '2025-11-19', source_name: 's3://old' },
+            { day: '2025-11-19', no_such_column: 'x' },
+          ],
+        }),
+      )
+      expect(await costs(warehouse)).to.deep.equal(['2025-11-18 1', '2025-11-19 4', '2025-11-19 9'])
+    }))
   it('writes an empty table once with write_empty, and everything anew with truncate', () =>
     setup(async ({ warehouse }) => {
       await warehouse.runJob(chain(), query(warehouse, day('2025-11-18', '1'), { write_mode: 'write_empty' }))

@@ -1,7 +1,6 @@
 /** The executor service as its own process; its settings are in env.schema.json. */
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { Objects } from '@convergence/objects'
 import { runService, type ServiceMain } from '@convergence/service/run'
 
 export const main: ServiceMain = {
@@ -13,16 +12,9 @@ export const main: ServiceMain = {
     const { executor } = await import('./executor.ts')
     // One name for ever: what a killed process left in a volume that outlives it, the next one finds and removes.
     const scratch_folder = join(settings['TMPDIR'] ?? tmpdir(), `convergence-scratch-${process.getuid?.() ?? 'user'}`)
-    const objects: Objects = embedded
-      ? (await import('@convergence/local-objects')).openBuckets({ folder: localFile('buckets') })
-      : (await import('@convergence/objects/clouds')).openClouds({
-          gcs: { project_id: settings['GCP_PROJECT_ID'] ?? '' },
-          log: shared.log,
-          ...(settings['AWS_REGION'] === undefined ? {} : { s3: { region: settings['AWS_REGION'] } }),
-          ...(settings['AZURE_STORAGE_CONNECTION_STRING'] === undefined
-            ? {}
-            : { azure: { connection_string: settings['AZURE_STORAGE_CONNECTION_STRING'] } }),
-        })
+    const { openObjects } = await import('./objects.ts')
+    const folder = embedded ? localFile('buckets') : undefined
+    const objects = await openObjects({ settings, folder, log: shared.log })
     const service = await executor({
       ...shared,
       objects,

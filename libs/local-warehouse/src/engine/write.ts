@@ -112,6 +112,17 @@ const boundsOf = ({ dataset, table: name, write_mode, period }: WorkDestination,
       is: `${quoted(column.name)} IS NOT DISTINCT FROM CAST(${literal(String(value))} AS ${typeOf(column)})`,
     }
   })
+/** SQL: the row is one that goes with the period. */
+const alsoReplaced = ({ also_replaces = [] }: WorkDestination, { columns }: StoredTable): string[] =>
+  also_replaces.flatMap((entry) => {
+    const tests = Object.entries(entry).map(([key, value]) => {
+      const column = columns.find((one) => one.name.toLowerCase() === key.toLowerCase())
+      if (column === undefined) return undefined
+      const expected = value === null ? 'NULL' : literal(String(value))
+      return `${quoted(column.name)} IS NOT DISTINCT FROM CAST(${expected} AS ${typeOf(column)})`
+    })
+    return tests.includes(undefined) ? [] : [tests.join(' AND ')]
+  })
 /** SQL of one column's value, of `s`, as the table has it. */
 const valueOf = (table: string, column: Column, selected: readonly Column[], bounds: readonly Bound[]): string => {
   const source = selected.find((one) => sameName(one, column))
@@ -158,7 +169,9 @@ export const write = async (
     await connection.run(
       bounds.length === 0
         ? `DELETE FROM ${path}`
-        : `DELETE FROM ${path} WHERE ${bounds.map(({ is }) => is).join(' AND ')}`,
+        : `DELETE FROM ${path} WHERE ${[bounds.map(({ is }) => is).join(' AND '), ...alsoReplaced(destination, table)]
+            .map((each) => `(${each})`)
+            .join(' OR ')}`,
     )
   const values = table.columns.map((column) => valueOf(`${dataset}.${name}`, column, selected.columns, bounds))
   const verified = selected.verify?.()

@@ -89,6 +89,11 @@ export interface PeriodColumn {
   column: Column
   value: string
 }
+/** Of rows that go with a period. */
+export interface OtherColumn {
+  column: Column
+  value: string | null
+}
 
 /** Names of our own parameters; a user's statement must not have them. */
 const periodName = (k: number): string => `convergence_period_${k}`
@@ -160,6 +165,21 @@ export const insertOf = (
   parameters: select.parameters,
 })
 
+/** Tests of the rows that go with a period, and their parameters. */
+const alsoReplaced = (also: readonly (readonly OtherColumn[])[]): Written[] =>
+  also.map((entry, i) => {
+    const name = (k: number) => `convergence_also_${i}_${k}`
+    const tests = entry.map(({ column, value }, k) =>
+      value === null ? `t.${quoted(column.name)} IS NULL` : `t.${quoted(column.name)} = @${name(k)}`,
+    )
+    return {
+      query: tests.join(' AND '),
+      parameters: entry.flatMap(({ column, value }, k) =>
+        value === null ? [] : [{ name: name(k), type: column.type, value }],
+      ),
+    }
+  })
+
 /**
  * Deletes the period (or everything) and inserts the rows, as one statement: with a join condition that is constantly
  * false every row of the target is "not matched by source" and every new row "not matched by target".
@@ -170,15 +190,24 @@ export const replaceOf = (
   columns: readonly Column[],
   given: readonly Column[],
   period: readonly PeriodColumn[],
+  also: readonly (readonly OtherColumn[])[] = [],
 ): Written => {
   const values = columns.map(({ name }) => `n.${quoted(name)}`).join(', ')
-  const inside = period.map(({ column }, k) => ` AND t.${quoted(column.name)} = @${periodName(k)}`).join('')
+  const own = period.map(({ column }, k) => `t.${quoted(column.name)} = @${periodName(k)}`).join(' AND ')
+  const others = alsoReplaced(also)
+  const either = [own, ...others.map(({ query }) => query)].map((test) => `(${test})`).join(' OR ')
+  const replaced = others.length === 0 ? own : `(${either})`
+  const inside = period.length === 0 ? '' : ` AND ${replaced}`
   return {
     query:
       `MERGE ${pathOf(target)} AS t USING (${sourceOf(select.query, columns, given, period, target)}) AS n ON FALSE` +
       ` WHEN NOT MATCHED BY SOURCE${inside} THEN DELETE` +
       ` WHEN NOT MATCHED BY TARGET THEN INSERT (${names(columns)}) VALUES (${values})`,
-    parameters: [...select.parameters, ...parametersOfPeriod(period)],
+    parameters: [
+      ...select.parameters,
+      ...parametersOfPeriod(period),
+      ...others.flatMap(({ parameters }) => parameters),
+    ],
   }
 }
 

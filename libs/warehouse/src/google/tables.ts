@@ -3,7 +3,7 @@ import { AppError, type Column, type TimePartitioning } from '@convergence/contr
 import { assertRows } from '@convergence/tabular/values'
 import type { Destination, Row, TableRef } from '../warehouse.ts'
 import { call, pathTo, tenants, unless, type KnownTable, type RestTable, type Session } from './session.ts'
-import { pathOf, type PeriodColumn } from './sql.ts'
+import { pathOf, type OtherColumn, type PeriodColumn } from './sql.ts'
 import { columnOf, fieldOf, sameName, withoutRequired } from './values.ts'
 
 const tableKeptMs = 60_000
@@ -188,6 +188,16 @@ export const periodOf = (
         `${dataset}.${name}: the period names ${key}, which is no column of the table`,
       )
     return { column, value: String(value) }
+  })
+
+/** The rows that go with the period, by the table's columns. */
+export const alsoReplacedBy = ({ also_replaces = [] }: Destination, table: KnownTable): OtherColumn[][] =>
+  also_replaces.flatMap((entry) => {
+    const columns = Object.entries(entry).flatMap(([key, value]): OtherColumn[] => {
+      const column = table.columns.find((one) => one.name.toLowerCase() === key.toLowerCase())
+      return column === undefined ? [] : [{ column, value: value === null ? null : String(value) }]
+    })
+    return columns.length < Object.keys(entry).length ? [] : [columns]
   })
 
 /** The central table, which takes these rows. Columns may have been added since we looked. */

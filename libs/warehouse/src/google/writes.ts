@@ -22,6 +22,7 @@ import {
   centralTable,
   createTable,
   nameOf,
+  alsoReplacedBy,
   periodOf,
   restRef,
   tableUri,
@@ -103,7 +104,8 @@ const writingJob = (
   spec: Pick<QuerySpec, 'default_dataset' | 'maximum_bytes_billed'>,
 ): object => {
   const { write_mode } = destination
-  const partition = partitionOf(period, table.time_partitioning)
+  const also = alsoReplacedBy(destination, table)
+  const partition = also.length > 0 ? undefined : partitionOf(period, table.time_partitioning)
   // What a query gives is never REQUIRED, and a destination must have exactly its schema: such a table is written by
   // DML.
   if (
@@ -124,7 +126,7 @@ const writingJob = (
     query: writing(
       session,
       write_mode === 'truncate'
-        ? replaceOf(destination, select, columns, given, period)
+        ? replaceOf(destination, select, columns, given, period, also)
         : insertOf(destination, select, columns, given),
       spec,
     ),
@@ -165,7 +167,8 @@ export const insertLoad = async (
   assertTakes(destination, table, columns)
   table = await addColumns(session, destination, columns, table)
   const period = periodOf(destination, table)
-  const partition = partitionOf(period, table.time_partitioning)
+  const also = alsoReplacedBy(destination, table)
+  const partition = also.length > 0 ? undefined : partitionOf(period, table.time_partitioning)
   if (period.length === 0 || partition !== undefined) {
     const disposition = dispositionOf(destination.write_mode, partition)
     return upload(session, id, restLoad(destination, partition, table.columns, disposition), rows(period), labels)
