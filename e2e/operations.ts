@@ -3,6 +3,7 @@ import { mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { hasEnded, type Client, type RunStatus } from '@convergence/tools/client'
+import type { SourceSettings } from '@convergence/contracts'
 import type { Warehouse } from '@convergence/warehouse'
 
 export interface World {
@@ -14,6 +15,7 @@ export interface World {
   data_folder: string
   admin_key: string
   onboard(tenant_id: string, subscription_plan?: string): Promise<string>
+  connect(key: string, tenant_id: string, name: string, source: SourceSettings): Promise<void>
   start(
     key: string,
     tenant_id: string,
@@ -39,7 +41,9 @@ export const inProcesses = process.env['E2E_FORM'] === 'processes'
 export const temporaryFolder = (): string => mkdtempSync(join(tmpdir(), 'convergence-e2e-'))
 
 /** What a test does with the platform, whatever its form. `clients` are asked in turn. */
-export const operations = (clients: readonly Client[]): Pick<World, 'client' | 'onboard' | 'start' | 'ended'> => {
+export const operations = (
+  clients: readonly Client[],
+): Pick<World, 'client' | 'onboard' | 'connect' | 'start' | 'ended'> => {
   let asked = 0
   const client: Client = {
     call: (...given) => {
@@ -61,6 +65,9 @@ export const operations = (clients: readonly Client[]): Pick<World, 'client' | '
         },
       })
       return String(body['api_key'])
+    },
+    connect: async (key, tenant_id, name, source) => {
+      await client.call('PUT', `/api/v1/tenants/${tenant_id}/sources/${name}`, { key, body: source })
     },
     start: async (key, tenant_id, pipeline, parameters = {}, headers = {}) => {
       const { body } = await client.call('POST', `/api/v1/pipelines/run/${tenant_id}/${pipeline}`, {

@@ -11,13 +11,13 @@ import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { openBus, openSigner } from '@convergence/bus'
-import { runId, systemTenant, type Column } from '@convergence/contracts'
+import { runId, systemTenant, type Column, type SourceSettings } from '@convergence/contracts'
 import { openLog } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
 import { followRun, openClient, type Client, type RunStatus } from './client.ts'
 import { runCommand } from './command.ts'
 import { startPlatform, type Platform } from './platform.ts'
-import { writeSamples, type Samples } from './samples/samples.ts'
+import { gcpExportTable, sampleSources, writeSamples, type Samples } from './samples/samples.ts'
 
 const tenants = ['acme_corp', 'globex'] as const
 type TenantId = (typeof tenants)[number]
@@ -56,7 +56,7 @@ export const loadBillingExport = async (warehouse: Warehouse, file: string): Pro
       destination: {
         project_id: warehouse.project_id,
         dataset: 'billing_export',
-        table: 'gcp_billing_export_resource_v1_010101_F0FFF0_61C528',
+        table: gcpExportTable.slice(gcpExportTable.indexOf('.') + 1),
         write_mode: 'truncate',
         columns,
       },
@@ -184,10 +184,37 @@ const onboard = async (client: Client): Promise<Demo['keys']> => {
 const deliver = async ({ platform, samples }: Demo): Promise<void> => {
   heading('3. The providers deliver their exports')
   const exported = await loadBillingExport(platform.warehouse, samples.gcp_file)
-  const named = (suffix: string) => tenants.map((tenant) => `${tenant}-${suffix}`).join(', ')
   console.log(`  Google Cloud  billing_export table, ${exported} nested rows for both tenants`)
-  console.log(`  AWS           CUR csv.gz with manifest in s3 buckets ${named('cur')}`)
-  console.log(`  Azure         cost export csv with manifest in containers ${named('exports')}`)
+  console.log('  AWS           CUR csv.gz with manifest in an S3 bucket of each')
+  console.log('  Azure         cost export csv with manifest in a container of each')
+}
+
+const showSource = (name: string, source: SourceSettings): string => {
+  const whose =
+    source.provider === 'gcp' && Array.isArray(source.projects) ? `, projects ${source.projects.join(', ')}` : ''
+  return `${name.padEnd(7)} ${source.provider} ${source.kind}: ${placeOf(source)}${whose}`
+}
+const placeOf = (source: SourceSettings): string => {
+  switch (source.provider) {
+    case 'gcp':
+      return source.table
+    case 'aws':
+      return `s3://${source.bucket}/${source.prefix}/${source.report_name}`
+    case 'azure':
+      return `azure://${source.container}/${source.prefix}/${source.export_name}`
+    case 'any':
+      return `${source.store}://${source.bucket}/${source.prefix}`
+  }
+}
+
+/** Each tenant says where its exports are. */
+const connect = async ({ platform, client, keys }: Demo): Promise<void> => {
+  heading('4. The tenants connect their sources')
+  for (const tenant of tenants)
+    for (const [name, settings] of Object.entries(sampleSources(tenant, platform.warehouse.project_id))) {
+      await client.call('PUT', `/api/v1/tenants/${tenant}/sources/${name}`, { key: keys[tenant], body: settings })
+      console.log(`  ${tenant.padEnd(10)} ${showSource(name, settings)}`)
+    }
 }
 
 const startByRest = async ({ client, keys }: Demo): Promise<StartedRun[]> => {
@@ -270,7 +297,7 @@ const follow = async ({ platform, client, keys }: Demo, runs: readonly StartedRu
 
 /** Returns how many tables are not the sum of their export. */
 const showCosts = async ({ platform, samples }: Demo): Promise<number> => {
-  heading('5. Cost tables')
+  heading('6. Cost tables')
   let wrong = 0
   for (const tenant of tenants)
     for (const spec of costTables) {
@@ -288,7 +315,7 @@ const showCosts = async ({ platform, samples }: Demo): Promise<number> => {
 }
 
 const showRecord = async ({ platform: { warehouse }, client, keys }: Demo): Promise<void> => {
-  heading('6. The record')
+  heading('7. The record')
   for (const tenant of tenants) {
     const { usage } = (await client.call('GET', `/api/v1/tenants/${tenant}`, { key: keys[tenant] })).body as {
       usage: { daily: { used: number; limit: number } }
@@ -327,7 +354,8 @@ const runDemo = async ({ keep }: { keep: boolean }): Promise<boolean> => {
     ;({ platform } = opened)
     const demo: Demo = { ...opened, keys: await onboard(opened.client) }
     await deliver(demo)
-    heading('4. Runs: acme_corp asks by REST, globex by signed messages on Pub/Sub')
+    await connect(demo)
+    heading('5. Runs: acme_corp asks by REST, globex by signed messages on Pub/Sub')
     const runs = [...(await startByRest(demo)), ...(await startByMessage(demo))]
     const ends = await follow(demo, runs)
     const wrong = ends.filter(({ status }) => status !== 'COMPLETED').length + (await showCosts(demo))

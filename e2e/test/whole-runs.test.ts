@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { expect } from 'chai'
-import type { Column } from '@convergence/contracts'
+import type { SourceSettings, Column } from '@convergence/contracts'
 import { followRun } from '@convergence/tools/client'
-import { writeSamples } from '@convergence/tools/samples'
+import { sampleSources, writeSamples } from '@convergence/tools/samples'
 import { inProcesses, type World } from '../operations.ts'
 import { ledgerFaults, openOneProcess, openWorld } from './world.ts'
 
@@ -23,6 +23,14 @@ const rowsOf = async ({ warehouse }: World, table: string) => {
   const [row] = await warehouse.query({ query: `SELECT COUNT(*) AS n FROM \`${warehouse.project_id}.${table}\`` })
   return Number(row?.['n'])
 }
+
+const cur = (bucket: string): SourceSettings => ({
+  provider: 'aws',
+  kind: 'cur',
+  bucket,
+  prefix: 'cur',
+  report_name: 'daily',
+})
 
 describe('whole runs', function () {
   this.timeout(inProcesses ? 150_000 : 60_000)
@@ -146,6 +154,7 @@ describe('whole runs', function () {
       for (const tenant_id of ['acme_corp', 'globex']) {
         const key = await world.onboard(tenant_id)
         // Nothing was ever delivered to its bucket.
+        await world.connect(key, tenant_id, 'payer', cur(`${tenant_id.replace('_', '-')}-cur`))
         const id = await world.start(key, tenant_id, 'aws/cost/cur', { month: '2025-11' })
         expect((await world.ended(key, id)).status).to.equal('FAILED')
       }
@@ -192,14 +201,13 @@ describe('whole runs', function () {
       const runs = await Promise.all(
         ['acme_corp', 'globex'].map(async (tenant_id) => {
           const key = await world.onboard(tenant_id)
-          return {
-            tenant_id,
-            key,
-            id: await world.start(key, tenant_id, 'gcp/cost/billing', {
-              date: '2025-11-18',
-              source_table: `${project_id}.billing_export.slow`,
-            }),
-          }
+          await world.connect(key, tenant_id, 'google', {
+            provider: 'gcp',
+            kind: 'detailed',
+            table: `${project_id}.billing_export.slow`,
+            projects: [`${tenant_id.replace('_', '-')}-prod-4711`],
+          })
+          return { tenant_id, key, id: await world.start(key, tenant_id, 'gcp/cost/billing', { date: '2025-11-18' }) }
         }),
       )
       const read = async ({ key, id }: { key: string; id: string }) =>
@@ -320,6 +328,8 @@ describe('cost pipelines', function () {
         days: ['2025-11-18'],
       })
       const key = await world.onboard('acme_corp')
+      for (const [name, source] of Object.entries(sampleSources('acme_corp', warehouse.project_id)))
+        await world.connect(key, 'acme_corp', name, source)
       const load = async (pipeline: string) =>
         world.ended(key, await world.start(key, 'acme_corp', pipeline, { month }))
       const total = async () =>
@@ -335,9 +345,9 @@ describe('cost pipelines', function () {
       expect((await load('aws/cost/cur')).status).to.equal('COMPLETED')
       expect(await total()).to.deep.equal(once)
 
-      const folder = join(world.data_folder, 'buckets/s3/acme_corp-cur/cur/daily/20251101-20251201')
+      const folder = join(world.data_folder, 'buckets/s3/acme-corp-cur/cur/daily/20251101-20251201')
       const manifest = JSON.parse(readFileSync(join(folder, 'daily-Manifest.json'), 'utf8')) as { reportKeys: string[] }
-      const file = join(world.data_folder, 'buckets/s3/acme_corp-cur', String(manifest.reportKeys[0]))
+      const file = join(world.data_folder, 'buckets/s3/acme-corp-cur', String(manifest.reportKeys[0]))
       const lines = gunzipSync(readFileSync(file)).toString().split('\n')
       const header = String(lines[0]).split(',')
       const cost = header.indexOf('lineItem/UnblendedCost')
@@ -359,16 +369,23 @@ describe('cost pipelines', function () {
   it('fail in one sentence when the bucket or the month is not there', () =>
     inWorld({}, async (world) => {
       const key = await world.onboard('acme_corp')
+      await world.connect(key, 'acme_corp', 'azure', {
+        provider: 'azure',
+        kind: 'actual',
+        container: 'acme-corp-exports',
+        prefix: 'cost',
+        export_name: 'daily',
+      })
       const result = await world.ended(key, await world.start(key, 'acme_corp', 'azure/cost/exports', { month }))
       expect(result.status).to.equal('FAILED')
       expect(result.error_code).to.equal('OBJECT_NOT_FOUND')
-      expect(result.error_message).to.contain('acme_corp-exports')
+      expect(result.error_message).to.contain('acme-corp-exports')
     }))
 
   /** The file as the report of 2023-11. */
   const loadsReport = (file: string, expected: { n: number; cost: string }) =>
     inWorld({}, async (world) => {
-      const folder = join(world.data_folder, 'buckets/s3/acme_corp-cur/cur/daily/20231101-20231201')
+      const folder = join(world.data_folder, 'buckets/s3/acme-corp-cur/cur/daily/20231101-20231201')
       mkdirSync(folder, { recursive: true })
       cpSync(file, join(folder, 'daily-1.csv'))
       writeFileSync(
@@ -376,13 +393,14 @@ describe('cost pipelines', function () {
         JSON.stringify({
           assemblyId: 'real',
           reportName: 'daily',
-          bucket: 'acme_corp-cur',
+          bucket: 'acme-corp-cur',
           compression: 'NONE',
           billingPeriod: { start: '20231101T000000.000Z', end: '20231201T000000.000Z' },
           reportKeys: ['cur/daily/20231101-20231201/daily-1.csv'],
         }),
       )
       const key = await world.onboard('acme_corp')
+      await world.connect(key, 'acme_corp', 'payer', cur('acme-corp-cur'))
       const result = await world.ended(key, await world.start(key, 'acme_corp', 'aws/cost/cur', { month: '2023-11' }))
       expect(result.error_message ?? '').to.equal('')
       const [row] = await world.warehouse.query({

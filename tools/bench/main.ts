@@ -312,6 +312,10 @@ const benchLoad = async () => {
     most = Math.max(most, process.memoryUsage.rss())
   }, 50)
   const client = openClient(world.platform.url)
+  await client.call('PUT', '/api/v1/tenants/bench/sources/payer', {
+    key: world.key,
+    body: { provider: 'aws', kind: 'cur', bucket: 'bench-cur', prefix: 'cur', report_name: 'daily' },
+  })
   for (let round = 0; round < rounds; round += 1) {
     const started = performance.now()
     const { body } = await client.call('POST', '/api/v1/pipelines/run/bench/aws/cost/cur', {

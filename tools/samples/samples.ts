@@ -7,6 +7,7 @@ import { createWriteStream, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { once } from 'node:events'
 import { createGzip, gzipSync } from 'node:zlib'
+import type { SourceSettings } from '@convergence/contracts'
 
 export interface Expected {
   rows: number
@@ -137,7 +138,7 @@ const millionths = (units: number): string => fromUnits(BigInt(units) * 10n ** B
  * One hour of one resource; now and then with its correction, which comes later as two more rows: one takes the first
  * back, one says it anew.
  */
-const gcpRows = (random: Random, tenant: string, day: string, mayCorrect: boolean): GcpRow[] => {
+const gcpRows = (random: Random, project: string, day: string, mayCorrect: boolean): GcpRow[] => {
   const [service, serviceName, sku, skuName, pricingUnit, unit, factor] = random.pick(gcpSkus)
   const [location, country, region, zone] = random.pick(gcpPlaces)
   const hour = random.int(24)
@@ -156,9 +157,9 @@ const gcpRows = (random: Random, tenant: string, day: string, mayCorrect: boolea
     usage_start_time: iso(day, hour),
     usage_end_time: hour === 23 ? iso(exported, 0) : iso(day, hour + 1),
     project: {
-      id: tenant,
+      id: project,
       number: '123456789012',
-      name: tenant,
+      name: project,
       labels: [{ key: 'tier', value: 'gold' }],
       ancestry_numbers: '/987654321098/',
       ancestors: [{ resource_name: 'organizations/987654321098', display_name: 'example' }],
@@ -176,7 +177,7 @@ const gcpRows = (random: Random, tenant: string, day: string, mayCorrect: boolea
       random.int(6) === 0
         ? [{ key: 'cost-center', value: random.digits(4), inherited: true, namespace: '987654321098' }]
         : [],
-    resource: { name, global_name: `//compute.example/projects/${tenant}/${name}` },
+    resource: { name, global_name: `//compute.example/projects/${project}/${name}` },
     price:
       kind === 'regular'
         ? {
@@ -477,9 +478,29 @@ const takeRows = (count: number, make: () => CsvRow[]): CsvRow[] => {
   return rows.slice(0, count)
 }
 
+/** Names as the vendors allow them; a tenant's id may have _, none of these may. */
+const hyphened = (tenant: string): string => tenant.replaceAll('_', '-')
+const bucketOf = (tenant: string): string => `${hyphened(tenant)}-cur`
+const containerOf = (tenant: string): string => `${hyphened(tenant)}-exports`
+const projectOf = (tenant: string): string => `${hyphened(tenant)}-prod-4711`
+/** Where the sample of Google's export is, below the project of the platform. */
+export const gcpExportTable = 'billing_export.gcp_billing_export_resource_v1_010101_F0FFF0_61C528'
+
+/** The sources of a tenant of the samples, by name. */
+export const sampleSources = (tenant: string, project_id: string): Readonly<Record<string, SourceSettings>> => ({
+  google: {
+    provider: 'gcp',
+    kind: 'detailed',
+    table: `${project_id}.${gcpExportTable}`,
+    projects: [projectOf(tenant)],
+  },
+  payer: { provider: 'aws', kind: 'cur', bucket: bucketOf(tenant), prefix: 'cur', report_name: 'daily' },
+  azure: { provider: 'azure', kind: 'actual', container: containerOf(tenant), prefix: 'cost', export_name: 'daily' },
+})
+
 /**
- * Writes exports of all tenants into the folder: buckets/s3/<tenant>-cur, buckets/azure/<tenant>-exports, and one file
- * of Google Cloud for all of them.
+ * Writes exports of all tenants into the folder, where their sources say they are, and one file of Google Cloud for all
+ * of them.
  */
 export const writeSamples = async ({
   folder,
@@ -501,7 +522,7 @@ export const writeSamples = async ({
       const other = k % 20 === 19
       const rows = gcpRows(
         random,
-        tenant,
+        projectOf(tenant),
         other ? addDays(days.at(-1) ?? '', 1) : random.pick(days),
         made + 3 <= rows_per_provider,
       )
@@ -513,7 +534,8 @@ export const writeSamples = async ({
     if (index === 0) lines.push(...days.map((day) => gcpLine(gcpAccountRow(random, day))))
 
     const awsFolder = `cur/daily/${dense(month)}01-${dense(nextMonth(month))}01`
-    const awsRoot = join(folder, 'buckets/s3', `${tenant}-cur`)
+    const bucket = bucketOf(tenant)
+    const awsRoot = join(folder, 'buckets/s3', bucket)
     mkdirSync(join(awsRoot, awsFolder), { recursive: true })
     const account = `0${random.digits(11)}`
     const bill = takeRows(rows_per_provider, () => awsRows(random, account, month, nextMonth(month)))
@@ -535,7 +557,7 @@ export const writeSamples = async ({
           reportId: random.hex(64),
           reportName: 'daily',
           billingPeriod: { start: `${dense(month)}01T000000.000Z`, end: `${dense(nextMonth(month))}01T000000.000Z` },
-          bucket: `${tenant}-cur`,
+          bucket,
           reportKeys,
           columns: awsHeader.map((name) => ({ category: name.split('/')[0], name: name.split('/')[1] })),
         },
@@ -546,7 +568,7 @@ export const writeSamples = async ({
 
     const last = lastDayOf(month)
     const azureFolder = `cost/daily/${dense(month)}01-${dense(month)}${String(last).padStart(2, '0')}/${random.hex(8)}`
-    const azureRoot = join(folder, 'buckets/azure', `${tenant}-exports`)
+    const azureRoot = join(folder, 'buckets/azure', containerOf(tenant))
     mkdirSync(join(azureRoot, azureFolder), { recursive: true })
     const subscription = `${random.hex(8)}-${random.hex(4)}-${random.hex(4)}-${random.hex(4)}-${random.hex(12)}`
     const azureRows = Array.from({ length: rows_per_provider }, () => azureRow(random, month, last, subscription))

@@ -77,7 +77,7 @@ describe('settings', () => {
       const { properties } = JSON.parse(readFileSync(join(folder, 'env.schema.json'), 'utf8')) as { properties: object }
       const section =
         readFileSync(join(folder, 'README.md'), 'utf8').split('\n## Settings\n')[1]?.split('\n## ')[0] ?? ''
-      const told = [...section.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name)
+      const told = [...section.matchAll(/^\| `([A-Z0-9_]+)` \|/gm)].map(([, name]) => name)
       expect(told.sort(), service).to.deep.equal(Object.keys(properties).sort())
     }
   })

@@ -79,6 +79,8 @@ const checkDestination = (
         ` got ${got}`,
       true,
     )
+  if (Object.hasOwn(destination, 'also_replaces') && period === undefined)
+    report(check, [...at, 'also_replaces'], `${where}.also_replaces: expected a period beside it, got none`, true)
   if (!isSystem(check) && typeof dataset_type === 'string' && dataset_type !== '{tenant_id}')
     report(
       check,
@@ -105,7 +107,7 @@ const checkDestination = (
 /** Fields that name columns name some of the table's. */
 const checkColumns = (
   check: PipelineCheck,
-  { period, table_config }: Readonly<Record<string, unknown>>,
+  { period, also_replaces, table_config }: Readonly<Record<string, unknown>>,
   at: Path,
   { names, schema_template }: { names: readonly string[]; schema_template: string },
 ): void => {
@@ -117,6 +119,10 @@ const checkColumns = (
     for (const name of Object.keys(period))
       if (!names.includes(name))
         report(check, [...at, 'period', name], `${showPath([...at, 'period'])}: ${missing(name)}`, true)
+  if (Array.isArray(also_replaces))
+    also_replaces.forEach((other: unknown, k) => {
+      for (const name of isGroup(other) ? Object.keys(other) : []) needs(name, [...at, 'also_replaces', k])
+    })
   if (!isGroup(table_config)) return
   if (isGroup(table_config['time_partitioning']))
     needs(table_config['time_partitioning']['field'], [...at, 'table_config', 'time_partitioning', 'field'])

@@ -11,7 +11,9 @@ export {
   defaultSharedSources,
   ownDataset,
   readsOf,
+  readsSources,
   reservedByShared,
   sharedSourcesOf,
+  type Readable,
 } from './reach.ts'
 export type { CompileInput, ConfigFault, ParameterSpec, Pipeline, Pipelines, StepKind, TenantNames } from './types.ts'

@@ -170,27 +170,41 @@ const behind = (view: string): string[] =>
 /** What the tenant's view of its runs reads. */
 const behindView = behind(tenantView)
 
+/** What a run may read beside its own dataset, as it is now, whatever the run brings along. */
+export interface Readable {
+  /** Datasets that the operator shares, as project.dataset. */
+  shared_sources: readonly string[]
+  /** Tables of the tenant's sources, as project.dataset.table. */
+  source_tables: readonly string[]
+}
+/** Whether a run reads tables of the tenant's sources, which are then to be looked up. */
+export const readsSources = ({ sources }: Pick<Run, 'sources'>): boolean => sources.some(isTable)
+const isTable = (source: string): boolean => source.split('.').length === 3
+
 /**
  * Dry-runs a statement of the run and looks up each dataset that it reads, views followed: `foreign` words every table
- * that it may not read. `shared_sources` are the operator's now, whatever the run brings along.
+ * that it may not read.
  */
 export const readsOf = async (
   door: ReachDoor,
   run: Pick<Run, 'sources'>,
   own: string,
-  shared_sources: readonly string[],
+  { shared_sources, source_tables }: Readable,
   statement: Statement,
 ): Promise<DryRun & { foreign: string[]; allowed: string[] }> => {
-  const allowed = [
+  const tables = run.sources.filter((source) => isTable(source) && source_tables.includes(source))
+  const datasets = [
     `${door.project_id}.${own}`,
     ...run.sources.filter((source) => shared_sources.includes(source) && datasetOf(source) !== own),
   ]
+  const allowed = [...datasets, ...tables]
   const known = new Map<string, Promise<boolean>>()
   /** Also what the operator shares is looked at: it may have become a tenant's. */
-  const isReadable = (project_id: string, dataset: string): Promise<boolean> => {
-    const name = `${project_id}.${dataset}`
+  const isReadable = (project_id: string, dataset: string, table: string): Promise<boolean> => {
+    const isSource = tables.includes(`${project_id}.${dataset}.${table}`)
+    const name = `${project_id}.${dataset}${isSource ? `.${table}` : ''}`
     const look = async (): Promise<boolean> => {
-      if (!allowed.includes(name) || dataset.toLowerCase() === centralDataset) return false
+      if (!(isSource || datasets.includes(name)) || dataset.toLowerCase() === centralDataset) return false
       if (project_id !== door.project_id || dataset === own) return true
       return !isTenants((await door.getDataset(dataset))?.labels)
     }
@@ -202,7 +216,7 @@ export const readsOf = async (
     const readable = await Promise.all(
       tables.map(
         async ({ project_id, dataset, table }) =>
-          !/^information_schema(?:\.|$)/i.test(table) && (await isReadable(project_id, dataset)),
+          !/^information_schema(?:\.|$)/i.test(table) && (await isReadable(project_id, dataset, table)),
       ),
     )
     return tables.filter((_, k) => readable[k] !== true)

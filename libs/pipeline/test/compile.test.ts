@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { assertEvent } from '@convergence/contracts'
 import { firstSteps, loadPipelines, type Pipelines } from '@convergence/pipeline'
-import { ask, failure, pipelinesFrom, queryOf, withSteps } from './world.ts'
+import { acmeSources, ask, failure, pipelinesFrom, queryOf, withSteps } from './world.ts'
 
 const load = (query: string, head: string, destination = 'table: t') =>
   withSteps(
@@ -49,6 +49,8 @@ describe('compiling a run', () => {
         subscription_plan: 'SCALE',
       },
       'setup/tenants/dryrun_validation': { new_tenant_id: 'globex' },
+      'setup/tenants/source': { for_tenant_id: 'globex', source_name: 'payer', settings: '{}' },
+      'setup/tenants/source_removal': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/schedule': { for_tenant_id: 'globex', schedule_name: 'nightly', action: 'delete' },
     }
     for (const { path } of pipelines.list()) {
@@ -57,16 +59,19 @@ describe('compiling a run', () => {
           pipeline: path,
           parameters: given[path] ?? {},
           tenant_id: path.startsWith('setup/') ? 'system' : 'acme_corp',
+          tenant_sources: acmeSources,
         }),
       )
       assertEvent('run-admitted', JSON.parse(JSON.stringify({ run, next: firstSteps(run) })))
-      expect(JSON.stringify(run.steps), path).not.to.match(/\{[a-z_]+\}/)
+      expect(JSON.stringify(run.steps), path).not.to.match(/\{[a-z_.]+\}/)
     }
   })
   it('is pure: the same request is the same run, and nobody can change what runs share', () => {
     const pipelines = real()
     for (const pipeline of ['gcp/cost/billing', 'custom/bench/forty_steps'])
-      expect(pipelines.compile(ask({ pipeline }))).to.deep.equal(pipelines.compile(ask({ pipeline })))
+      expect(pipelines.compile(ask({ pipeline, tenant_sources: acmeSources }))).to.deep.equal(
+        pipelines.compile(ask({ pipeline, tenant_sources: acmeSources })),
+      )
     const [step] = pipelines.compile(ask({ pipeline: 'custom/bench/three_steps' })).steps
     expect(() => {
       if (step !== undefined) step.name = 'other'
@@ -106,21 +111,28 @@ describe('compiling a run', () => {
   })
   it('loads the month that the run names, or that of its date', () => {
     const source = (parameters: Record<string, string>) =>
-      real().compile(ask({ pipeline: 'azure/cost/exports', parameters })).steps[0]?.config
+      real().compile(ask({ pipeline: 'azure/cost/exports', parameters, tenant_sources: acmeSources })).steps[0]?.config
     expect(source({ month: '2025-11' })?.['source']).to.deep.equal({
-      container: 'acme_corp-exports',
-      prefix: 'cost/daily',
+      container: 'exports',
+      prefix: 'cost',
+      export_name: 'daily',
+      account: null,
+      credential: null,
       month: '2025-11',
     })
     expect(source({})?.['source']).to.deep.include({ month: '2026-02' })
     expect(source({ date: '2025-12-31' })?.['destination']).to.deep.include({
-      period: { billing_period: '2025-12-01', export_name: 'cost/daily' },
+      period: { billing_period: '2025-12-01', source_name: 'main' },
+      also_replaces: [{ source_name: 'azure://exports/cost/daily' }, { source_name: null, export_name: 'cost/daily' }],
     })
   })
   it('gives columns with the destination, as the template has them', () => {
-    const destination = real().compile(ask({ pipeline: 'aws/cost/cur', parameters: { month: '2025-11' } })).steps[0]
-      ?.config['destination'] as { columns: { name: string; type: string }[]; period: object }
-    expect(destination.period).to.deep.equal({ billing_period: '2025-11-01', report_name: 'daily' })
+    const asked = ask({ pipeline: 'aws/cost/cur', parameters: { month: '2025-11' }, tenant_sources: acmeSources })
+    const destination = real().compile(asked).steps[0]?.config['destination'] as {
+      columns: { name: string; type: string }[]
+      period: object
+    }
+    expect(destination.period).to.deep.equal({ billing_period: '2025-11-01', source_name: 'payer' })
     expect(destination.columns.find(({ name }) => name === 'line_item_unblended_cost')?.type).to.equal('BIGNUMERIC')
   })
   it('keeps the type of a value that stands alone, and makes text of one within text', () => {
@@ -435,16 +447,22 @@ describe('whose data a run touches', () => {
     })
   })
   it('cannot be changed by a table of the request', () => {
+    const pipelines = pipelinesFrom(
+      load('SELECT * FROM `{some_table}`', 'parameters: { some_table: { type: table_ref } }\n'),
+    )
     const { code, message } = failure(() =>
-      real().compile(ask({ parameters: { source_table: 'tenants.tenant_api_keys' } })),
+      pipelines.compile(ask({ parameters: { some_table: 'tenants.tenant_api_keys' } })),
     )
     expect(code).to.equal('SOURCE_NOT_DECLARED')
     expect(message).to.equal(
-      'gcp/cost/billing: load_day would read tenants.tenant_api_keys; expected a table of local-convergence.acme_corp or local-convergence.billing_export',
+      'gcp/cost/billing: load would read tenants.tenant_api_keys; expected a table of local-convergence.acme_corp or local-convergence.billing_export',
     )
   })
   it('travels with the run as sources, with their project', () => {
-    expect(real().compile(ask()).sources).to.deep.equal(['local-convergence.billing_export'])
+    expect(real().compile(ask({ tenant_sources: acmeSources })).sources).to.deep.equal([
+      'local-convergence.billing_export',
+      'acme-billing-1.exports.gcp_billing_export_resource_v1_01AB23_45CD67_89EF01',
+    ])
     const named = withSteps(noop, 'sources: [shared_1, "other-project-1.x"]\n')
     expect(pipelinesFrom(named, 'x,shared_1,other-project-1.x').compile(ask()).sources).to.deep.equal([
       'local-convergence.shared_1',

@@ -122,7 +122,7 @@ steps:
           'expected aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
           'notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, ' +
           'scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, ' +
-          'setup.tenants.profile or setup.tenants.subscription',
+          'setup.tenants.profile, setup.tenants.source or setup.tenants.subscription',
       ],
     ],
     [
@@ -587,6 +587,7 @@ describe('the catalogue', () => {
     ).to.deep.equal([
       { name: 'month', type: 'string', required: false },
       { name: 'date', type: 'date', required: false },
+      { name: 'source', type: 'string', required: false },
     ])
     expect(list.find(({ path }) => path === 'custom/bench/forty_steps')?.steps).to.have.length(40)
   })

@@ -1,5 +1,6 @@
 /** The sources of a tenant, as every service reads them. */
-import { centralDataset, type Source } from '@convergence/contracts'
+import { centralDataset, type Run, type Source } from '@convergence/contracts'
+import { readsSources } from '@convergence/pipeline'
 import type { Row, Warehouse } from '@convergence/warehouse'
 
 const read = (row: Row): Source[] => {
@@ -18,4 +19,14 @@ export const readSources = async (warehouse: Pick<Warehouse, 'query'>, tenant_id
     default_dataset: centralDataset,
   })
   return rows.flatMap(read)
+}
+
+/** Tables of the sources that the tenant of a run has now, where the run reads some. */
+export const sourceTables = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  run: Pick<Run, 'tenant_id' | 'sources'>,
+): Promise<string[]> => {
+  if (!readsSources(run)) return []
+  const sources = await readSources(warehouse, run.tenant_id)
+  return sources.flatMap((source) => (source.provider === 'gcp' ? [source.table] : []))
 }

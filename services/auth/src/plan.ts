@@ -1,6 +1,7 @@
 /** What a run would read and write. Nothing is run. */
 import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
 import { readsOf } from '@convergence/pipeline'
+import { sourceTables } from '@convergence/service/sources'
 import type { QueryParameter } from '@convergence/warehouse'
 import type { RouteContext } from './context.ts'
 
@@ -68,7 +69,9 @@ const planStep = async ({ deps }: RouteContext, run: Run, { step_id, name, ps_ty
   }
   if (source?.query === undefined) return plan
   try {
-    const dry = await readsOf(deps.warehouse, run, run.tenant_id, deps.shared_sources, {
+    const { shared_sources } = deps
+    const readable = { shared_sources, source_tables: await sourceTables(deps.warehouse, run) }
+    const dry = await readsOf(deps.warehouse, run, run.tenant_id, readable, {
       query: source.query,
       parameters: source.parameters ?? [],
       default_dataset: run.tenant_id,

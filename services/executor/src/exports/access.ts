@@ -3,7 +3,7 @@
  * call, and stands in no message, no row and no log.
  */
 import { AppError, centralDataset } from '@convergence/contracts'
-import type { Access, ObjectCredential, Store } from '@convergence/objects'
+import type { Access, ObjectCredential, Objects, Store } from '@convergence/objects'
 import type { Secrets } from '@convergence/secrets'
 import type { Warehouse } from '@convergence/warehouse'
 
@@ -23,6 +23,13 @@ export interface AccessDeps {
   warehouse: Pick<Warehouse, 'query'>
   secrets?: Pick<Secrets, 'open'> | undefined
 }
+
+/** The object stores, each call with this right. */
+export const withAccess = (objects: Objects, access: Access): Objects => ({
+  list: (store, bucket, prefix) => objects.list(store, bucket, prefix, access),
+  read: (store, bucket, key, options) => objects.read(store, bucket, key, { ...options, ...access }),
+  close: () => objects.close(),
+})
 
 const providerOf: Readonly<Record<Store, string>> = { s3: 'aws', azure: 'azure', gcs: 'gcp' }
 

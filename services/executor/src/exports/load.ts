@@ -6,6 +6,7 @@ import type { Log } from '@convergence/service'
 import type { StepContext, StepResult } from '@convergence/service/steps'
 import type { Destination, Warehouse } from '@convergence/warehouse'
 import { destinationOf, type DestinationConfig } from '../processors/gcp/bq_etl.ts'
+import type { AccessOf } from './access.ts'
 import type { ColumnPlan } from './columns.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'
 import { replacedBy, type Replaced } from './periods.ts'
@@ -14,6 +15,8 @@ import { listAll, openSpool, type Spooled, type SpoolLimits } from './spool.ts'
 
 export interface LoaderDeps {
   objects: Objects
+  /** By what right a source is read; default: that of the platform. */
+  accessOf?: AccessOf | undefined
   warehouse: Warehouse
   /** Files on their way into the warehouse; made if it is missing. */
   scratch_folder: string
@@ -29,6 +32,8 @@ export interface LoadTarget {
   columns: readonly Column[]
 }
 export interface Loading {
+  /** With the right to read the delivery. */
+  objects: Objects
   store: Store
   bucket: string
   delivery: Delivery
@@ -39,13 +44,18 @@ export interface Loading {
   /** Decides from what the files are; throws when they are not what they should be. */
   plan(table: readonly Column[], files: readonly Spooled[]): ColumnPlan | Promise<ColumnPlan>
 }
+/** What the rows are of, where the pipeline says it: the name of the tenant's source. */
+export const nameOf = ({ period }: DestinationConfig): string | undefined => {
+  const name = period?.['source_name']
+  return name === undefined ? undefined : String(name)
+}
 /** Columns named in the outputs of a step; there may be hundreds. */
 const mostNamed = 200
 
 const namedIn = (what: string, names: readonly string[]): Record<string, unknown> =>
   names.length === 0 ? {} : { [`${what}_names`]: names.slice(0, mostNamed) }
 /** The manifest is still the one by which the files were chosen. */
-const assertSameManifest = async (objects: Objects, { store, bucket, delivery }: Loading): Promise<void> => {
+const assertSameManifest = async ({ objects, store, bucket, delivery }: Loading): Promise<void> => {
   const { source_file, manifest_etag } = delivery
   if (manifest_etag === undefined) return
   const now = (await listAll(objects, store, bucket, source_file)).find(({ key }) => key === source_file)
@@ -142,7 +152,7 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         return { rows_written: 0, bytes_processed: 0, attempt: 0, odd_json: {} }
       }
       const work = async (files: readonly Spooled[]) => {
-        await assertSameManifest(objects, loading)
+        await assertSameManifest(loading)
         assertCounted(delivery, files)
         planned = await plan(table, files)
         if (isEmpty(files)) return empty()
@@ -167,6 +177,7 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         delivery.files.length === 0
           ? await empty()
           : await spool.with({
+              objects: loading.objects,
               store,
               bucket,
               files: delivery.files,

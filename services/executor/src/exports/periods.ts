@@ -28,6 +28,35 @@ const columnsOf = async (warehouse: Pick<Warehouse, 'dryRun'>, table: string): P
   }
 }
 
+/** Rows that the load replaces, of the period and of what goes with it. */
+const countOf = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  target: Destination,
+  there: readonly Column[],
+  day: string | undefined,
+): Promise<Omit<Replaced, 'destination'>> => {
+  const { period = {}, also_replaces = [] } = target
+  const typeOf = (column: string) => there.find((each) => each.name.toLowerCase() === column.toLowerCase())?.type
+  const parameters: QueryParameter[] = []
+  const testOf = ([key, value]: [string, string | number | null]): string => {
+    const type = typeOf(key)
+    // A column that is to be added is NULL in every row that there is.
+    if (type === undefined) return value === null ? 'TRUE' : 'FALSE'
+    if (value === null) return `${name(key)} IS NULL`
+    parameters.push({ name: `key_${parameters.length}`, type, value })
+    return `${name(key)} = @key_${parameters.length - 1}`
+  }
+  const tests = [period, ...also_replaces].map((entry) => `(${Object.entries(entry).map(testOf).join(' AND ')})`)
+  const path = `\`${target.project_id}.${target.dataset}.${target.table}\``
+  const lastDay = day === undefined ? 'CAST(NULL AS DATE)' : `MAX(${day})`
+  const [row = {}] = await warehouse.query({
+    query: `SELECT COUNT(*) AS n, ${lastDay} AS last_day FROM ${path} WHERE ${tests.join(' OR ')}`,
+    parameters,
+  })
+  const last_day = row['last_day']
+  return { rows: Number(row['n'] ?? 0), ...(typeof last_day === 'string' ? { last_day } : {}) }
+}
+
 /**
  * Looks at what the period has. With `source_name`, which must be a column of the destination, the period is that of
  * the source alone. `day_column`: of which the last day is asked for.
@@ -48,8 +77,9 @@ export const replacedBy = async (
   // A column that the table does not have yet says nothing of any of its rows.
   const keys = Object.entries(key).filter(([column]) => typeOf(column) !== undefined)
   if (there.length === 0 || keys.length < Object.keys(key).length) return { destination: own, rows: 0 }
-  const sourced = typeOf('source_name') !== undefined
   const day = day_column !== undefined && typeOf(day_column) === 'DATE' ? name(day_column) : undefined
+  if (target.also_replaces !== undefined) return { destination: own, ...(await countOf(warehouse, own, there, day)) }
+  const sourced = typeOf('source_name') !== undefined
   const group = sourced ? 'source_name' : 'CAST(NULL AS STRING)'
   const parameters: QueryParameter[] = keys.map(([column, value], k) => ({
     name: `key_${k}`,

@@ -54,6 +54,8 @@ export interface Spooled extends Inspected {
   data_rows?: number
 }
 export interface SpoolInput<T> {
+  /** With the right to read the files; default: those that the spool was opened with. */
+  objects?: Objects | undefined
   store: Store
   bucket: string
   files: readonly ObjectInfo[]
@@ -285,7 +287,7 @@ export const openSpool = ({
   }
 
   return {
-    with: async ({ store, bucket, files, signal, count_rows = false, work }) => {
+    with: async ({ objects: readable = objects, store, bucket, files, signal, count_rows = false, work }) => {
       // Known before a byte is moved.
       const large = files.find(({ size_bytes }) => size_bytes > limits.file_bytes)
       if (large !== undefined)
@@ -315,7 +317,7 @@ export const openSpool = ({
             const file = files[k]
             if (file !== undefined)
               spooled[k] = await putDown(into, k, {
-                objects,
+                objects: readable,
                 store,
                 bucket,
                 object: file,

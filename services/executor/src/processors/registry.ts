@@ -1,5 +1,6 @@
 /** Processors that this service hosts: one line each. */
 import type { Processor } from '@convergence/service/steps'
+import { openAccess } from '../exports/access.ts'
 import { openRoom } from '../exports/room.ts'
 import { s3DataLoader } from './aws/s3_data_loader.ts'
 import { blobDataLoader } from './azure/blob_data_loader.ts'
@@ -10,7 +11,7 @@ import { dataset } from './setup/dataset.ts'
 import { initial } from './setup/initial.ts'
 
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => {
-  const loads = { ...deps, room: openRoom({ scratch_bytes: deps.scratch_bytes }) }
+  const loads = { ...deps, accessOf: openAccess(deps), room: openRoom({ scratch_bytes: deps.scratch_bytes }) }
   return {
     'aws.s3_data_loader': s3DataLoader(loads),
     'azure.blob_data_loader': blobDataLoader(loads),

@@ -14,8 +14,9 @@ import {
   parseManifest,
   type Delivery,
 } from '../../exports/deliveries.ts'
+import { withAccess } from '../../exports/access.ts'
 import { formatOf, formatsWord } from '../../exports/formats.ts'
-import { openLoader, type LoaderDeps } from '../../exports/load.ts'
+import { nameOf, openLoader, type LoaderDeps } from '../../exports/load.ts'
 import { listAll, readText } from '../../exports/spool.ts'
 import type { DestinationConfig } from '../gcp/bq_etl.ts'
 
@@ -24,6 +25,9 @@ interface Config {
     s3_bucket: string
     s3_prefix?: string
     report_name?: string
+    /** Name of a stored credential. */
+    credential?: string | null
+    region?: string | null
     /** YYYY-MM */ month?: string
     /** One object instead of a report with its manifest. */ s3_key?: string
   }
@@ -46,7 +50,7 @@ const monthOfFile = ({ key }: ObjectInfo, files: readonly Inspected[]): string =
 }
 
 export const s3DataLoader = (deps: LoaderDeps): Processor => {
-  const { objects } = deps
+  const { accessOf = () => Promise.resolve({}) } = deps
   const loader = openLoader(deps)
   return {
     ps_type: 'aws.s3_data_loader',
@@ -54,6 +58,9 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
       const { source, destination } = context.step.config as unknown as Config
       const step = `step ${context.step.step_id}`
       const into = await loader.target(context, destination)
+      const { credential, region } = source
+      const access = await accessOf(context.run.tenant_id, { store: 's3', credential, region })
+      const objects = withAccess(deps.objects, access)
       const { s3_bucket: bucket, s3_prefix = '', report_name = '', month, s3_key } = source
       if (month !== undefined && !isMonth(month))
         throw new AppError('CONFIG_INVALID', `${step}: source.month: expected YYYY-MM, got ${JSON.stringify(month)}`)
@@ -88,8 +95,9 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
       }
 
       let billing_period = ''
-      const source_name = `s3://${bucket}${root === '' ? '' : `/${root}`}`
+      const source_name = nameOf(destination) ?? `s3://${bucket}${root === '' ? '' : `/${root}`}`
       const result = await loader.run(context, into, {
+        objects,
         store: 's3',
         bucket,
         delivery,

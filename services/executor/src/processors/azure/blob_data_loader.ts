@@ -1,5 +1,6 @@
 /** A month of a cost export: every run writes the month anew, so the newest run alone replaces it, as one job. */
 import { AppError } from '@convergence/contracts'
+import type { ObjectInfo, Objects } from '@convergence/objects'
 import type { Processor } from '@convergence/service/steps'
 import { azureColumns, azureDayColumns } from '../../exports/columns.ts'
 import { withDecidingRows } from '../../exports/days.ts'
@@ -12,7 +13,8 @@ import {
   type AzureDataset,
   type Delivery,
 } from '../../exports/deliveries.ts'
-import { openLoader, type LoaderDeps } from '../../exports/load.ts'
+import { withAccess } from '../../exports/access.ts'
+import { nameOf, openLoader, type LoaderDeps } from '../../exports/load.ts'
 import { listAll, readText } from '../../exports/spool.ts'
 import type { DestinationConfig } from '../gcp/bq_etl.ts'
 
@@ -24,6 +26,10 @@ interface Config {
     month?: string
     /** Which export, where the folder has several; default: the last part of the prefix. */
     export_name?: string
+    /** Name of a stored credential. */
+    credential?: string | null
+    /** Storage account that a workload identity opens. */
+    account?: string | null
     /** Default: actual. */
     dataset?: AzureDataset
     /** How days are written that could be read in two ways. */
@@ -32,8 +38,31 @@ interface Config {
   destination: DestinationConfig
 }
 
+/**
+ * The objects of an export, in either of its layouts: `{prefix}/{export_name}/{range}/...`, or
+ * `{prefix}/{range}/{export_name}/...`. `root`: what stands before the range of days.
+ */
+const below = async (
+  objects: Objects,
+  container: string,
+  prefix: string,
+  export_name: string | undefined,
+): Promise<{ root: string; listed: ObjectInfo[] }> => {
+  const root = prefix === '' ? '' : `${prefix}/`
+  if (export_name === undefined) return { root, listed: await listAll(objects, 'azure', container, root) }
+  const own = `${root}${export_name}/`
+  const inside = await listAll(objects, 'azure', container, own)
+  if (inside.length > 0) return { root: own, listed: inside }
+  const listed = await listAll(objects, 'azure', container, root)
+  const ofExport = listed.filter(({ key }) => {
+    const [, folder] = /^\d{8}-\d{8}\/([^/]+)\//.exec(key.slice(root.length)) ?? []
+    return folder === export_name
+  })
+  return { root, listed: ofExport.length > 0 ? ofExport : listed }
+}
+
 export const blobDataLoader = (deps: LoaderDeps): Processor => {
-  const { objects } = deps
+  const { accessOf = () => Promise.resolve({}) } = deps
   const loader = openLoader(deps)
   return {
     ps_type: 'azure.blob_data_loader',
@@ -41,7 +70,7 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
       const { source, destination } = context.step.config as unknown as Config
       const step = `step ${context.step.step_id}`
       const into = await loader.target(context, destination)
-      const { container, prefix: given = '', month, dataset = 'actual', day_format } = source
+      const { container, prefix: given = '', month, dataset = 'actual', day_format, credential, account } = source
       const got = month === undefined ? 'none' : JSON.stringify(month)
       if (!isMonth(month))
         throw new AppError(
@@ -49,10 +78,11 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
           `${step}: source.month: expected the billing period as YYYY-MM, got ${got}`,
         )
       const prefix = given.replace(/^\/+|\/+$/g, '')
-      const root = prefix === '' ? '' : `${prefix}/`
       const where = `${step}: azure container ${container}`
+      const access = await accessOf(context.run.tenant_id, { store: 'azure', credential, account })
+      const objects = withAccess(deps.objects, access)
 
-      const listed = await listAll(objects, 'azure', container, root)
+      const { root, listed } = await below(objects, container, prefix, source.export_name)
       const candidates = []
       for (const run of azureRuns(where, root, month, listed)) {
         const text = run.manifest && (await readText(objects, 'azure', container, run.manifest, context.signal))
@@ -66,9 +96,13 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
         warnings,
       }
 
-      const source_name = `azure://${container}${prefix === '' ? '' : `/${prefix}`}`
+      const source_name = nameOf(destination) ?? `azure://${container}${prefix === '' ? '' : `/${prefix}`}`
       const billing_period = `${month}-01`
+      const written = [prefix, nameOf(destination) === undefined ? '' : export_name]
+        .filter((part) => part !== '')
+        .join('/')
       const result = await loader.run(context, into, {
+        objects,
         store: 'azure',
         bucket: container,
         delivery,
@@ -85,7 +119,7 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
             day_order: day_format,
             provenance: {
               billing_period,
-              export_name: destination.period?.['export_name'] ?? prefix,
+              export_name: destination.period?.['export_name'] ?? written,
               export_run_id: delivery.id,
               source_file: delivery.source_file,
               dataset,

@@ -1,6 +1,7 @@
 import { AppError } from '@convergence/contracts'
 import type { Column, TimePartitioning } from '@convergence/contracts'
 import { assertWritable, ownDataset, readsOf } from '@convergence/pipeline'
+import { sourceTables } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
 import { replacedBy } from '../../exports/periods.ts'
@@ -17,6 +18,8 @@ export interface DestinationConfig {
   table: string
   write_mode: Destination['write_mode']
   period?: Record<string, string | number>
+  /** What differs from the period in other rows that are replaced with it. */
+  also_replaces?: Record<string, string | number | null>[]
   columns?: Column[]
   table_config?: {
     time_partitioning?: { field?: string; type?: TimePartitioning['type'] }
@@ -35,6 +38,7 @@ export const destinationOf = ({
   table,
   write_mode,
   period,
+  also_replaces,
   columns,
   table_config,
 }: DestinationConfig): Destination => ({
@@ -43,6 +47,7 @@ export const destinationOf = ({
   table,
   write_mode,
   ...(period === undefined ? {} : { period }),
+  ...(also_replaces === undefined ? {} : { also_replaces: also_replaces.map((other) => ({ ...period, ...other })) }),
   ...(columns === undefined ? {} : { columns }),
   ...(table_config?.time_partitioning === undefined
     ? {}
@@ -66,7 +71,8 @@ export const bqEtl = ({
     await assertWritable(where, warehouse, run, target)
     const own = ownDataset(run, target.dataset)
     const statement = { query: source.query, parameters: source.parameters ?? [], default_dataset: own }
-    const { statement_type, foreign, allowed } = await readsOf(warehouse, run, own, shared_sources, statement)
+    const readable = { shared_sources, source_tables: await sourceTables(warehouse, run) }
+    const { statement_type, foreign, allowed } = await readsOf(warehouse, run, own, readable, statement)
     if (statement_type !== 'SELECT')
       throw new AppError(
         'QUERY_INVALID',
