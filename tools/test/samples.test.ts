@@ -86,7 +86,8 @@ describe('samples', function () {
       const all = gcpRows(gcp_file)
       for (const tenant of ['acme', 'globex']) {
         const loaded = all.filter(
-          ({ usage_start_time, project }) => days.includes(usage_start_time.slice(0, 10)) && project?.id === `${tenant}-prod-4711`,
+          ({ usage_start_time, project }) =>
+            days.includes(usage_start_time.slice(0, 10)) && project?.id === `${tenant}-prod-4711`,
         )
         expect(expected[tenant]?.gcp).to.deep.equal({
           rows: loaded.length,
