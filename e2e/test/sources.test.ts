@@ -1,0 +1,129 @@
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { SourceSettings } from '@convergence/contracts'
+import { openBuckets } from '@convergence/local-objects'
+import { openStoreFront } from '@convergence/local-objects/front'
+import { expect } from 'chai'
+import { inProcesses, type World } from '../operations.ts'
+import { openOneProcess, openWorld } from './world.ts'
+
+const month = '2025-11'
+const payer = (bucket: string, more: object = {}): SourceSettings => ({
+  provider: 'aws',
+  kind: 'cur',
+  bucket,
+  prefix: 'cur',
+  report_name: 'daily',
+  ...more,
+})
+/** A report of the month with one row for each cost, below `folder`. */
+const deliver = (folder: string, bucket: string, costs: readonly string[]): void => {
+  const period = 'cur/daily/20251101-20251201'
+  mkdirSync(join(folder, bucket, period), { recursive: true })
+  const rows = costs.map((cost, k) => `id-${k},2025-11-01T00:00:00Z,2025-11-05T00:00:00Z,${cost}`)
+  writeFileSync(
+    join(folder, bucket, period, 'daily-1.csv'),
+    [
+      'identity/LineItemId,bill/BillingPeriodStartDate,lineItem/UsageStartDate,lineItem/UnblendedCost',
+      ...rows,
+      '',
+    ].join('\n'),
+  )
+  writeFileSync(
+    join(folder, bucket, period, 'daily-Manifest.json'),
+    JSON.stringify({
+      assemblyId: `${bucket}-${costs.length}`,
+      reportName: 'daily',
+      bucket,
+      compression: 'NONE',
+      billingPeriod: { start: '20251101T000000.000Z', end: '20251201T000000.000Z' },
+      reportKeys: [`${period}/daily-1.csv`],
+    }),
+  )
+}
+const costs = async ({ warehouse }: World) =>
+  warehouse.query({
+    query: `SELECT source_name, COUNT(*) AS n, SUM(line_item_unblended_cost) AS cost
+            FROM \`${warehouse.project_id}.acme_corp.aws_cost_cur\` GROUP BY 1 ORDER BY 1`,
+  })
+
+describe('sources', function () {
+  this.timeout(inProcesses ? 150_000 : 60_000)
+
+  it('of several accounts stand side by side, and one that cannot be read does not stop the others', async () => {
+    const world = await openWorld()
+    try {
+      const buckets = join(world.data_folder, 'buckets/s3')
+      deliver(buckets, 'acme-cur', ['10'])
+      deliver(buckets, 'acme-eu-cur', ['4', '3'])
+      const key = await world.onboard('acme_corp')
+      await world.connect(key, 'acme_corp', 'payer', payer('acme-cur'))
+      await world.connect(key, 'acme_corp', 'eu', payer('acme-eu-cur'))
+      const load = async () => world.ended(key, await world.start(key, 'acme_corp', 'aws/cost/cur', { month }))
+      expect((await load()).status).to.equal('COMPLETED')
+      const both = [
+        { source_name: 'eu', n: 2, cost: '7' },
+        { source_name: 'payer', n: 1, cost: '10' },
+      ]
+      expect(await costs(world)).to.deep.equal(both)
+
+      await world.connect(key, 'acme_corp', 'gone', payer('acme-no-such-bucket'))
+      deliver(buckets, 'acme-cur', ['10', '1'])
+      const failed = await load()
+      expect(failed.status).to.equal('FAILED')
+      expect(failed.error_message).to.include('acme-no-such-bucket')
+      expect(failed.steps.map(({ step_id, status }) => `${step_id} ${status}`)).to.deep.equal([
+        'load_month-eu SUCCEEDED',
+        'load_month-gone FAILED',
+        'load_month-payer SUCCEEDED',
+      ])
+      expect(await costs(world)).to.deep.equal([both[0], { source_name: 'payer', n: 2, cost: '11' }])
+
+      const one = await world.start(key, 'acme_corp', 'aws/cost/cur', { month, source: 'eu' })
+      expect((await world.ended(key, one)).steps.map(({ step_id }) => step_id)).to.deep.equal(['load_month-eu'])
+      const { body } = await world.client.call('POST', '/api/v1/pipelines/run/acme_corp/azure/cost/exports', {
+        key,
+        body: { month },
+        expect: [409],
+      })
+      expect(body['code']).to.equal('SOURCE_UNKNOWN')
+    } finally {
+      await world.end()
+    }
+  })
+
+  if (!inProcesses)
+    it('are read by their own credential at the vendor, and its secret stands nowhere', async () => {
+      const vendor = mkdtempSync(join(tmpdir(), 'convergence-vendor-'))
+      deliver(join(vendor, 's3'), 'acme-cur', ['10.5'])
+      const buckets = openBuckets({ folder: vendor })
+      const front = await openStoreFront({ store: 's3', objects: buckets, port: 0 })
+      const world = await openOneProcess({ settings: { AWS_ENDPOINT_URL_S3: `http://127.0.0.1:${front.port}` } })
+      try {
+        const key = await world.onboard('acme_corp')
+        const secret = 'SecretOfAcme0123456789SecretOfAcme012345'
+        await world.client.call('PUT', '/api/v1/tenants/acme_corp/credentials/reader', {
+          key,
+          body: { provider: 'aws', access_key_id: 'AKIAACMEACMEACMEACME', secret_access_key: secret },
+        })
+        await world.connect(
+          key,
+          'acme_corp',
+          'payer',
+          payer('acme-cur', { credential: 'reader', region: 'eu-central-1' }),
+        )
+        const run = await world.ended(key, await world.start(key, 'acme_corp', 'aws/cost/cur', { month }))
+        expect(run.error_message ?? '').to.equal('')
+        expect(await costs(world)).to.deep.equal([{ source_name: 'payer', n: 1, cost: '10.5' }])
+        for (const name of readdirSync(world.data_folder, { recursive: true, withFileTypes: true }))
+          if (name.isFile())
+            expect(readFileSync(join(name.parentPath, name.name)).includes(secret), name.name).to.equal(false)
+      } finally {
+        await world.end()
+        await front.close()
+        await buckets.close()
+        rmSync(vendor, { recursive: true, force: true })
+      }
+    })
+})
