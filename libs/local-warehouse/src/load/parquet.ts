@@ -7,7 +7,7 @@ import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { sourcesOf } from '@convergence/warehouse'
-import type { LoadColumn, LoadSpec } from '@convergence/warehouse'
+import type { LoadColumn, LoadSpec, ObjectSource } from '@convergence/warehouse'
 import { withoutNull } from '@convergence/googlesql/null-elements'
 import { bignumericScale, columnFromDuckdb, typeOfColumn } from '@convergence/googlesql/types'
 import { shown } from '@convergence/tabular/values'
@@ -173,9 +173,58 @@ const isExact = (from: string, to: string): boolean => {
   )
 }
 const isNested = (type: string): boolean => /^MAP|STRUCT|\[\]$/.test(type)
-/** A nested value as JSON. Of a key that a map has twice the last one counts, as Parquet's format says. */
+/** Whether a map has a key twice, which Parquet's format allows: the last one counts. */
+const isTwofold = (map: string): string =>
+  `len(list_filter(map_keys(${map}), lambda m, n: list_position(map_keys(${map}), m) <> n)) > 0`
+/** A nested value as JSON. */
 const jsonOf = (value: string, type: string): string =>
-  type.startsWith('MAP') ? `to_json(map_concat(${value}, MAP {}))` : `to_json(${value})`
+  type.startsWith('MAP')
+    ? `CASE WHEN ${isTwofold(value)} THEN to_json(map_concat(${value}, MAP {})) ELSE to_json(${value}) END`
+    : `to_json(${value})`
+/** The text at a key of a map of texts, NULL when there is none or it is empty. */
+const memberOf = (map: string, key: string): string => {
+  const all = `list_filter(map_entries(${map}), lambda m: m.key = ${literal(key)})`
+  return `NULLIF(CASE WHEN ${isTwofold(map)} THEN ${all}[-1].value ELSE ${map}[${literal(key)}] END, '')`
+}
+/** The members of a map whose keys begin with a prefix, without it, as JSON. */
+const prefixedOf = (map: string, prefix: string): string => {
+  const members = `list_filter(map_entries(${map}), lambda m: starts_with(m.key, ${literal(prefix)}))`
+  const member = `CAST(to_json(substr(m.key, ${prefix.length + 1})) AS VARCHAR) || ':' || COALESCE(CAST(to_json(m.value) AS VARCHAR), 'null')`
+  const text = `array_to_string(list_transform(${members}, lambda m: ${member}), ',')`
+  return `CASE WHEN len(${members}) > 0 THEN CAST('{' || ${text} || '}' AS JSON) END`
+}
+/** A JSON object of columns that are filled, and of maps; only where several have members they are merged. */
+const objectIn = ({ object_of, maps = [] }: ObjectSource, types: ReadonlyMap<string, string>): string => {
+  const has = (source: string): boolean => types.has(source.toLowerCase())
+  const pairs = Object.entries(object_of)
+    .filter(([, source]) => has(source))
+    .map(([key, source]) => [key, textIn(source, types)] as const)
+  const sources = maps.filter(({ source }) => has(source))
+  const plain = objectWith(
+    pairs,
+    sources.map(({ source, prefix }) => ({ text: textIn(source, types), prefix })),
+  )
+  if (sources.length === 0 || sources.some(({ source }) => types.get(source.toLowerCase()) !== textMap)) return plain
+  const parts = sources.map(({ source, prefix }) => {
+    const map = `r.${quoted(source)}`
+    const object = prefix === undefined ? jsonOf(map, textMap) : prefixedOf(map, prefix)
+    const filled = prefix === undefined ? `cardinality(${map}) > 0` : `${object} IS NOT NULL`
+    return { object: `CASE WHEN ${filled} THEN ${object} END`, filled }
+  })
+  if (pairs.length > 0) {
+    const filled = `(${pairs.map(([, text]) => `${text} IS NOT NULL`).join(' OR ')})`
+    parts.push({ object: `CASE WHEN ${filled} THEN ${objectWith(pairs, [])} END`, filled })
+  }
+  const first = `COALESCE(${parts.map(({ object }) => object).join(', ')}, CAST('{}' AS JSON))`
+  if (parts.length === 1) return first
+  const count = parts.map(({ filled }) => `COALESCE(CAST(${filled} AS INTEGER), 0)`).join(' + ')
+  const twice = sources.some(({ prefix }) => prefix !== undefined)
+    ? sources.map(({ source }) => isTwofold(`r.${quoted(source)}`))
+    : []
+  const several = [`${count} > 1`, ...twice].map((each) => `COALESCE(${each}, false)`).join(' OR ')
+  return `CASE WHEN ${several} THEN ${plain} ELSE ${first} END`
+}
+const textMap = 'MAP(VARCHAR, VARCHAR)'
 /** A value as CSV of the same export would have it; an empty text is NULL there. */
 const csvText = (value: string, type: string): string => {
   if (isNested(type)) return `CAST(${jsonOf(value, type)} AS VARCHAR)`
@@ -248,10 +297,23 @@ const decimalOfDouble = (value: string, type: 'NUMERIC' | 'BIGNUMERIC'): string 
     `ELSE ${decimalFrom(`CAST(${value} AS VARCHAR)`, type)} END`
   )
 }
+/**
+ * An instant of the file as TIMESTAMP of the table, within its days; NULL for others. Of the same count of
+ * microseconds, for DuckDB's cast asks for the time zone of each.
+ */
+const instantOf = (value: string, from: string, { within }: FileColumn): string => {
+  const plain = from === 'TIMESTAMP' ? value : `CAST(${value} AS TIMESTAMP)`
+  const days = within ?? { from: '0001-01-01', to: '9999-12-31 23:59:59.999999' }
+  const end = within === undefined ? '<=' : '<'
+  const isRight = `${plain} >= TIMESTAMP ${literal(days.from)} AND ${plain} ${end} TIMESTAMP ${literal(days.to)}`
+  const whole = from === 'TIMESTAMP_NS' ? ` AND epoch_ns(${value}) % 1000 = 0` : ''
+  return `CASE WHEN ${isRight}${whole} THEN make_timestamptz(epoch_us(${plain})) END`
+}
 /** A value of a file's column as the table's type; what is not exactly one of its values raises. `k`: the column. */
 const converted = (value: string, from: string, column: FileColumn, k: number): string => {
   const to = typeOf(column)
-  if (isExact(from, to) && column.within === undefined) return from === to ? value : `CAST(${value} AS ${to})`
+  const ranged = column.within !== undefined || column.type === 'TIMESTAMP'
+  if (isExact(from, to) && !ranged) return from === to ? value : `CAST(${value} AS ${to})`
   if (column.mode === 'REPEATED' || column.type === 'STRUCT') {
     // DuckDB converts what is in lists and records, and fails or rounds.
     const fine = [...from.matchAll(/DECIMAL\(\d+,\s*(\d+)\)/g)].find(([, scale]) => Number(scale) > bignumericScale)
@@ -263,7 +325,10 @@ const converted = (value: string, from: string, column: FileColumn, k: number): 
       )
     return `CAST(${value} AS ${to})`
   }
-  const tried = withinDays(attempted(value, from, column), column)
+  const tried =
+    column.type === 'TIMESTAMP' && from.startsWith('TIMESTAMP')
+      ? instantOf(value, from, column)
+      : withinDays(attempted(value, from, column), column)
   const text = `CAST(${value} AS VARCHAR)`
   const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, `r.${fileName} || chr(10) || ${text}`, to)
   return `CASE WHEN ${value} IS NULL THEN CAST(NULL AS ${to}) ELSE COALESCE(${tried}, ${wrong}) END`
@@ -379,22 +444,15 @@ export const planParquet = async (
   const selects = groups.map(({ files: same, types }) => {
     const values = columns.map((column, k) => {
       if ('value' in column) return constant(column.value, column)
-      if ('object_of' in column)
-        return objectWith(
-          Object.entries(column.object_of).flatMap(([key, source]) =>
-            types.has(source.toLowerCase()) ? [[key, textIn(source, types)] as const] : [],
-          ),
-          (column.maps ?? []).flatMap(({ source, prefix }) =>
-            types.has(source.toLowerCase()) ? [{ text: textIn(source, types), prefix }] : [],
-          ),
-        )
+      if ('object_of' in column) return objectIn(column, types)
       const type = types.get(column.source.toLowerCase())
       if (type === undefined) return constant(null, column)
       assertShape(same, type, column)
       const own = `r.${quoted(column.source)}`
       const value = like_csv && type === 'VARCHAR' ? `NULLIF(${own}, '')` : own
       if (column.key === undefined) return checkedArrays(converted(value, type, column, k), column)
-      return converted(memberFrom(textIn(column.source, types), column.key), 'VARCHAR', column, k)
+      const member = type === textMap ? memberOf(own, column.key) : memberFrom(textIn(column.source, types), column.key)
+      return converted(member, 'VARCHAR', column, k)
     })
     const list = same.map(({ path }) => literal(path)).join(', ')
     const selected = values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')

@@ -5,34 +5,24 @@
  * compared without case and signs, which also brings `reservation_reservation_a_r_n` to `reservation/ReservationARN`;
  * what is another word is in a table of aliases. What has no column of its own is kept in `other_columns`.
  */
-import { AppError, type Column } from '@convergence/contracts'
-import { sourcesOf, type LoadColumn, type ObjectSource, type Scalar } from '@convergence/warehouse'
+import type { Column } from '@convergence/contracts'
+import type { LoadColumn, ObjectSource } from '@convergence/warehouse'
+import { dayFormatOf, orderOf, type DayFormat } from './days.ts'
+import {
+  daysOf,
+  finder,
+  requireColumn,
+  requireMonth,
+  requirePeriod,
+  sourceOf,
+  withOthers,
+  type Aliases,
+  type ColumnPlan,
+  type Finder,
+  type PlanInput,
+} from './finder.ts'
+import { valuesOf, type Inspected } from './inspected.ts'
 
-import { dayFormatOf, dayOf, orderOf, type DayFormat, type DayOrder } from './days.ts'
-import { headerOf, valuesOf, type Inspected } from './inspected.ts'
-import { excerpt } from './words.ts'
-
-export interface ColumnPlan {
-  columns: LoadColumn[]
-  /** Columns of the files that have none of their own in the table: those in other_columns, as the files spell them. */
-  other_columns: string[]
-  /** Columns that the table does not take at all: without a name, with one that stands twice, or made by us. */
-  not_taken: string[]
-}
-export interface PlanInput {
-  /** The table's columns. */
-  table: readonly Column[]
-  /** Files of one delivery: one way of spelling, but not always the same columns. */
-  files: readonly Inspected[]
-  /** YYYY-MM */
-  month: string
-  /** Columns that say where a row comes from, by name. */
-  provenance: Readonly<Record<string, Scalar>>
-  /** How Azure's days are written, where the pipeline declares it. */
-  day_order?: DayOrder | undefined
-}
-
-type Aliases = Readonly<Record<string, readonly string[]>>
 const aws: Aliases = {
   reservation_reservation_arn: ['reservation_reservation_arn', 'reservation_arn'],
   savings_plan_savings_plan_arn: ['savings_plan_savings_plan_arn', 'savings_plan_arn'],
@@ -83,106 +73,6 @@ const awsMembers: Readonly<Record<string, string>> = {
   product_servicename: 'servicename',
 }
 
-/** A name without case and signs; of a translated one, the name in parentheses. */
-const plain = (name: string): string =>
-  (/\(([A-Za-z0-9_ /-]+)\)\s*$/.exec(name)?.[1] ?? name).toLowerCase().replace(/[^a-z0-9]/g, '')
-const shown = (header: readonly string[]): string =>
-  `${header.slice(0, 8).join(', ')}${header.length > 8 ? ` and ${header.length - 8} more` : ''}`
-
-interface Found {
-  source: string
-  /** Whether every file has it. */
-  everywhere: boolean
-}
-/** Finds each column's spelling in the files, which must agree on it. */
-const finder = (files: readonly Inspected[], aliases: Aliases) => {
-  const byPlain = files.map((file) => {
-    const names = new Map<string, string>()
-    // Where two differ only in case or signs, the first is the column.
-    for (const each of file.header) if (!names.has(plain(each))) names.set(plain(each), each)
-    return { name: file.name, place: headerOf(file), names }
-  })
-  return (column: string): Found | undefined => {
-    const found = byPlain.map(({ name, place, names }) => ({
-      name,
-      place,
-      source: (aliases[column] ?? [column]).map((each) => names.get(plain(each))).find((each) => each !== undefined),
-    }))
-    const first = found.find(({ source }) => source !== undefined)
-    if (first?.source === undefined) return undefined
-    const other = found.find(({ source }) => source !== undefined && source !== first.source)
-    if (other !== undefined)
-      throw new AppError(
-        'EXPORT_INVALID',
-        `${other.place}: expected the column ${first.source} as in ${first.name}, got ${String(other.source)}; ` +
-          'files of one delivery spell their columns in one way',
-      )
-    return { source: first.source, everywhere: found.every(({ source }) => source !== undefined) }
-  }
-}
-const sourceOf = ({ source, everywhere }: Found): { source: string; optional?: boolean } =>
-  everywhere ? { source } : { source, optional: true }
-
-/** Each file has one of the columns, however it is spelled. */
-const requireColumn = (
-  files: readonly Inspected[],
-  aliases: Aliases,
-  columns: readonly string[],
-  expected: string,
-): void => {
-  for (const file of files) {
-    const find = finder([file], aliases)
-    if (columns.every((column) => find(column) === undefined))
-      throw new AppError(
-        'EXPORT_INVALID',
-        `${headerOf(file)}: expected ${expected}, got ${shown(file.header)}; is it another kind of export?`,
-      )
-  }
-}
-/**
- * Some day of the first rows is of the month. Not all: a charge may be of another month, as a correction is. None is
- * what a file of another month has, or one that says no days at all, whose rows would stand in the month unseen.
- */
-const requireMonth = (files: readonly Inspected[], source: string, month: string, order: DayOrder): void => {
-  const days = files.flatMap((file) => valuesOf(file, source))
-  if (days.some(({ value }) => dayOf(value, order).startsWith(month))) return
-  const [first] = days
-  const written = { iso: '', month_first: ' as MM/DD/YYYY', day_first: ' as DD/MM/YYYY' }[order]
-  const expected = `column ${source}: expected days of ${month}${written}`
-  throw new AppError(
-    'EXPORT_INVALID',
-    first === undefined
-      ? `${files[0]?.name ?? 'the delivery'}, ${expected}, got empty fields alone`
-      : `${first.place}, ${expected}, got ${JSON.stringify(excerpt(first.value, 40))}`,
-  )
-}
-/** The first day of the month and of the next one. */
-const daysOf = (month: string): { from: string; to: string } => ({
-  from: `${month}-01`,
-  to: new Date(Date.UTC(Number(month.slice(0, 4)), Number(month.slice(5, 7)), 1)).toISOString().slice(0, 10),
-})
-
-/** Puts what no column takes into `other_columns`, where the table has that. */
-const withOthers = (columns: readonly LoadColumn[], files: readonly Inspected[]): ColumnPlan => {
-  const taken = new Set(columns.flatMap(sourcesOf))
-  const rest = [...new Set(files.flatMap(({ header }) => header))].filter((name) => !taken.has(name))
-  const fits = (name: string): boolean =>
-    name !== '' && files.every(({ header }) => header.indexOf(name) === header.lastIndexOf(name))
-  const hasOthers = columns.some(({ name }) => name === 'other_columns')
-  const other_columns = hasOthers ? rest.filter(fits) : []
-  return {
-    columns: columns.map((column) => {
-      if (column.name !== 'other_columns' || other_columns.length === 0) return column
-      const { name, type, mode, description } = column
-      const object_of = Object.fromEntries(other_columns.map((each) => [each, each]))
-      const own = { ...(mode === undefined ? {} : { mode }), ...(description === undefined ? {} : { description }) }
-      return { name, type, ...own, object_of }
-    }),
-    other_columns,
-    not_taken: rest.filter((name) => !other_columns.includes(name)),
-  }
-}
-
 /** A JSON column of a group: flat columns beside the members of maps; NULL when the files have none of either. */
 const awsGroup = (column: Column, header: readonly string[], own: ReadonlySet<string>, find: Finder): LoadColumn => {
   const { flat = [], maps = [] } = awsGroups[column.name] ?? {}
@@ -202,7 +92,6 @@ const awsGroup = (column: Column, header: readonly string[], own: ReadonlySet<st
     return { ...column, source: only.source, optional: true, or_text: true }
   return { ...column, object_of: Object.fromEntries(pairs), ...(sources.length === 0 ? {} : { maps: sources }) }
 }
-type Finder = ReturnType<typeof finder>
 
 /**
  * Columns of a load of a Cost and Usage Report; what the files lack is NULL. Throws EXPORT_INVALID when they are
@@ -223,18 +112,7 @@ export const awsColumns = ({ table, files, month, provenance }: PlanInput): Colu
   )
   const find = finder(files, aws)
   const start = find('bill_billing_period_start_date')
-  if (start !== undefined) {
-    for (const file of files) {
-      const other = valuesOf(file, start.source).find(({ value }) => !value.startsWith(month))
-      if (other !== undefined) {
-        const found = JSON.stringify(excerpt(other.value, 30))
-        throw new AppError(
-          'EXPORT_INVALID',
-          `${other.place}, column ${start.source}: expected the billing period ${month}, got ${found}`,
-        )
-      }
-    }
-  }
+  if (start !== undefined) requirePeriod(files, start.source, month)
   // CUR 2.0 has the columns that were chosen for it: without the billing period the days of use say it.
   const unbilled = files.filter(
     (file) => file.rows.length > 0 && (start === undefined || valuesOf(file, start.source).length === 0),

@@ -345,7 +345,12 @@ const coverOf = ({ run, manifest }: AzureCandidate): { from: string; to: string 
   from: dayText(fieldOf(manifest?.['runInfo'], 'startDate')) ?? dashed(run.folder.from),
   to: dayText(fieldOf(manifest?.['runInfo'], 'endDate')) ?? dashed(run.folder.to),
 })
-const typesOf = { actual: ['actualcost', 'usage'], amortized: ['amortizedcost'] } as const
+/** What manifests call the datasets; the first name is what an error expects. */
+const typesOf = {
+  actual: ['ActualCost', 'Usage'],
+  amortized: ['AmortizedCost'],
+  focus: ['FocusCost'],
+} as const
 export type AzureDataset = keyof typeof typesOf
 /** When a run was submitted: by its manifest, else by the folder that is named by its time; empty when neither says. */
 const submittedAt = ({ run, manifest }: AzureCandidate): string => {
@@ -382,13 +387,14 @@ export const chooseAzureRun = (
   const typeOf = ({ manifest }: AzureCandidate): string => textOf(fieldOf(manifest?.['exportConfig'], 'type'))
   const nameOf = ({ manifest }: AzureCandidate): string => textOf(fieldOf(manifest?.['exportConfig'], 'exportName'))
   const types: readonly string[] = typesOf[dataset]
-  const typed = within.filter((each) => typeOf(each) === '' || types.includes(typeOf(each).toLowerCase()))
+  const typed = within.filter(
+    (each) => typeOf(each) === '' || types.some((type) => type.toLowerCase() === typeOf(each).toLowerCase()),
+  )
   const [other] = within
   if (typed.length === 0 && other !== undefined) {
-    const type = dataset === 'actual' ? 'ActualCost' : 'AmortizedCost'
     throw new AppError(
       'EXPORT_INVALID',
-      `${keyOf(other)}: expected an export of ${dataset} cost (exportConfig.type ${type}), got ${typeOf(other)}`,
+      `${keyOf(other)}: expected an export of ${dataset} cost (exportConfig.type ${typesOf[dataset][0]}), got ${typeOf(other)}`,
     )
   }
   const names = [...new Set(typed.map(nameOf))]

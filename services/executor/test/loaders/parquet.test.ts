@@ -1,43 +1,11 @@
 /** Parquet of AWS and Azure: the same rows as CSV of the same export, on both sides of the warehouse's door. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { DuckDBInstance } from '@duckdb/node-api'
 import { expect } from 'chai'
 import { errorOf } from '../fakes.ts'
 import { bothSides } from './both-sides.ts'
+import { csvOfSelect, parquetOf } from './duckdb.ts'
 import { awsFolder, awsManifest, azureFolder, azureManifest, inWorld, type World } from './world.ts'
 
-/** A Parquet file with the rows of a SELECT, in DuckDB's words. */
-const parquetOf = async (select: string, options = ''): Promise<Buffer> => {
-  const folder = mkdtempSync(join(tmpdir(), 'convergence-parquet-'))
-  const instance = await DuckDBInstance.create(':memory:')
-  const connection = await instance.connect()
-  try {
-    const path = join(folder, 'x.parquet')
-    await connection.run(`COPY (${select}) TO '${path}' (FORMAT parquet${options})`)
-    return readFileSync(path)
-  } finally {
-    connection.closeSync()
-    instance.closeSync()
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
-const csvOfSelect = async (select: string): Promise<Buffer> => {
-  const folder = mkdtempSync(join(tmpdir(), 'convergence-csv-'))
-  const instance = await DuckDBInstance.create(':memory:')
-  const connection = await instance.connect()
-  try {
-    const path = join(folder, 'x.csv')
-    await connection.run(`COPY (${select}) TO '${path}' (FORMAT csv, HEADER)`)
-    return readFileSync(path)
-  } finally {
-    connection.closeSync()
-    instance.closeSync()
-    rmSync(folder, { recursive: true, force: true })
-  }
-}
 const cur2Folder = 'cur/daily/data/BILLING_PERIOD=2025-11'
 const cur2 = ({ put }: World, files: Record<string, Buffer>, manifest: Record<string, unknown> = {}) => {
   for (const [name, content] of Object.entries(files)) put('s3', 'acme-cur', `${cur2Folder}/${name}`, content)

@@ -28,11 +28,11 @@ import { blobDataLoader } from '../../src/processors/azure/blob_data_loader.ts'
 import { contextOf, makeRun, makeStep } from '../fakes.ts'
 
 const repository = join(import.meta.dirname, '../../../..')
-export const tableColumns = (provider: 'aws' | 'azure'): Column[] => {
-  const path =
-    provider === 'aws'
-      ? 'aws/s3_data_loader/schemas/aws_cost_cur.json'
-      : 'azure/blob_data_loader/schemas/azure_cost_exports.json'
+export const tableColumns = (
+  provider: 'aws' | 'azure',
+  table = provider === 'aws' ? 'aws_cost_cur' : 'azure_cost_exports',
+): Column[] => {
+  const path = `${provider === 'aws' ? 'aws/s3' : 'azure/blob'}_data_loader/schemas/${table}.json`
   return JSON.parse(readFileSync(join(repository, 'ps_templates', path), 'utf8')) as Column[]
 }
 /**
@@ -94,6 +94,8 @@ export interface World {
 }
 export interface LoadOptions {
   period?: Record<string, string>
+  /** Default: that of the provider's cost. */
+  table?: string
   columns?: Column[]
   deps?: Partial<LoaderDeps>
   context?: Partial<StepContext>
@@ -156,7 +158,8 @@ export const setup = async (): Promise<World> => {
       source,
       {
         period,
-        columns = tableColumns(provider),
+        table = provider === 'aws' ? 'aws_cost_cur' : 'azure_cost_exports',
+        columns = tableColumns(provider, table),
         deps = {},
         context = {},
         write_mode = 'truncate',
@@ -173,7 +176,7 @@ export const setup = async (): Promise<World> => {
           destination: {
             bq_project_id: 'local-convergence',
             dataset_type: 'acme',
-            table: aws ? 'aws_cost_cur' : 'azure_cost_exports',
+            table,
             write_mode,
             columns,
             ...(write_mode === 'truncate'

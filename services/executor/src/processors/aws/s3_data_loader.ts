@@ -15,6 +15,7 @@ import {
   type Delivery,
 } from '../../exports/deliveries.ts'
 import { withAccess } from '../../exports/access.ts'
+import { focusColumns } from '../../exports/focus.ts'
 import { formatOf, formatsWord } from '../../exports/formats.ts'
 import { nameOf, openLoader, type LoaderDeps } from '../../exports/load.ts'
 import { listAll, readText } from '../../exports/spool.ts'
@@ -29,6 +30,7 @@ interface Config {
     credential?: string | null
     region?: string | null
     /** YYYY-MM */ month?: string
+    /** What the report is; default: cur, a legacy or a newer one. */ dataset?: 'cur' | 'cur2' | 'focus'
     /** One object instead of a report with its manifest. */ s3_key?: string
   }
   destination: DestinationConfig
@@ -37,14 +39,14 @@ interface Config {
 /** Month of a file that came without a manifest. */
 const monthOfFile = ({ key }: ObjectInfo, files: readonly Inspected[]): string => {
   const [file] = files
-  const start = file?.header.find((name) => /^bill.?billing.?period.?start.?date$/i.test(name))
+  const start = file?.header.find((name) => /^(bill.?billing.?period.?start.?date|BillingPeriodStart)$/i.test(name))
   const month =
     monthOfKey(key) ??
     (file === undefined || start === undefined ? undefined : valuesOf(file, start)[0]?.value.slice(0, 7))
   if (!isMonth(month))
     throw new AppError(
       'EXPORT_INVALID',
-      `${key}: expected a billing period in its folder or in bill/BillingPeriodStartDate, got none; give source.month`,
+      `${key}: expected a billing period in its folder or in its rows, got none; give source.month`,
     )
   return month
 }
@@ -61,7 +63,7 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
       const { credential, region } = source
       const access = await accessOf(context.run.tenant_id, { store: 's3', credential, region })
       const objects = withAccess(deps.objects, access)
-      const { s3_bucket: bucket, s3_prefix = '', report_name = '', month, s3_key } = source
+      const { s3_bucket: bucket, s3_prefix = '', report_name = '', month, s3_key, dataset = 'cur' } = source
       if (month !== undefined && !isMonth(month))
         throw new AppError('CONFIG_INVALID', `${step}: source.month: expected YYYY-MM, got ${JSON.stringify(month)}`)
       const root = [s3_prefix, report_name]
@@ -108,7 +110,7 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
           billing_period = `${billed}-01`
           const name =
             destination.period?.['report_name'] ?? (report_name === '' ? (root.split('/').at(-1) ?? '') : report_name)
-          return awsColumns({
+          return (dataset === 'focus' ? focusColumns : awsColumns)({
             table,
             files,
             month: billed,

@@ -15,6 +15,7 @@ import {
 } from '../../exports/deliveries.ts'
 import { withAccess } from '../../exports/access.ts'
 import { nameOf, openLoader, type LoaderDeps } from '../../exports/load.ts'
+import { focusColumns } from '../../exports/focus.ts'
 import { listAll, readText } from '../../exports/spool.ts'
 import type { DestinationConfig } from '../gcp/bq_etl.ts'
 
@@ -107,25 +108,24 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
         bucket: container,
         delivery,
         source_name,
-        day_column: 'date',
-        plan: async (table, files) =>
-          azureColumns({
-            table,
-            files:
-              day_format === undefined
-                ? await withDecidingRows(files, azureDayColumns(table, files), context.signal)
-                : files,
-            month,
-            day_order: day_format,
-            provenance: {
-              billing_period,
-              export_name: destination.period?.['export_name'] ?? written,
-              export_run_id: delivery.id,
-              source_file: delivery.source_file,
-              dataset,
-              source_name,
-            },
-          }),
+        ...(dataset === 'focus' ? {} : { day_column: 'date' }),
+        plan: async (table, files) => {
+          const provenance = {
+            billing_period,
+            export_name: destination.period?.['export_name'] ?? written,
+            export_run_id: delivery.id,
+            manifest_id: delivery.id,
+            source_file: delivery.source_file,
+            dataset,
+            source_name,
+          }
+          if (dataset === 'focus') return focusColumns({ table, files, month, provenance })
+          const decided =
+            day_format === undefined
+              ? await withDecidingRows(files, azureDayColumns(table, files), context.signal)
+              : files
+          return azureColumns({ table, files: decided, month, day_order: day_format, provenance })
+        },
       })
       return { ...result, outputs: { ...result.outputs, billing_period } }
     },
