@@ -103,6 +103,8 @@ export const systemPipelines = {
   schedule: 'setup/tenants/schedule',
   source: 'setup/tenants/source',
   source_removal: 'setup/tenants/source_removal',
+  source_check: 'setup/sources/check',
+  source_purge: 'setup/sources/purge',
   trigger: 'setup/scheduler/trigger',
   process_queue: 'setup/scheduler/process_queue',
   reset_daily_quotas: 'setup/scheduler/reset_daily_quotas',

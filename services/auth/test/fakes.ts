@@ -233,10 +233,10 @@ export const fakePipelines = (): Pipelines => {
         ].map((name) => given(name)),
         ['schedule'],
       ),
-      ...['source', 'source_removal'].map((name) =>
+      ...['tenants/source', 'tenants/source_removal', 'sources/check', 'sources/purge'].map((name) =>
         pipelineOf(
-          `setup/tenants/${name}`,
-          ['for_tenant_id', 'source_name', 'settings', 'may_claim'].map((each) => given(each)),
+          `setup/${name}`,
+          ['for_tenant_id', 'source_name', 'settings', 'may_claim', 'all_names'].map((each) => given(each)),
           ['source'],
         ),
       ),

@@ -112,6 +112,40 @@ describe('sources by REST', () => {
       expect(asked(world).at(-1)?.event).to.deep.include({ pipeline: 'setup/tenants/source_removal' })
     }))
 
+  it('are checked by a run of the platform, whose findings are the answer', () =>
+    inWorld({ local_mode: false }, async (world) => {
+      const key = setup(world)
+      expect((await world.call('POST', `${path}/check`, { key })).status).to.equal(404)
+      stored(world, 'payer', cur)
+      const found = {
+        newest_delivery: 'm.json',
+        periods: ['2026-03'],
+        files: 1,
+        bytes: 7,
+        columns: ['a'],
+        format: 'csv',
+      }
+      world.succeed({ ok: false, found, problems: ['bucket ...'], notes: [] })
+      const checked = await world.call('POST', `${path}/check`, { key })
+      expect([checked.status, checked.body['ok'], checked.body['problems']]).to.deep.equal([200, false, ['bucket ...']])
+      expect(checked.body['found']).to.deep.equal(found)
+      await world.call('POST', `${path}/check`, { admin: adminKey })
+      expect(
+        asked(world).map(({ event }) => (event as { parameters: Record<string, unknown> }).parameters['all_names']),
+      ).to.deep.equal([false, true])
+    }))
+
+  it('are removed with their rows when that is asked for, also once they are removed', () =>
+    inWorld({}, async (world) => {
+      const key = setup(world)
+      world.succeed({ rows_removed: 7, removed: { aws_cost_cur: 7 } })
+      const gone = await world.call('DELETE', `${path}?purge=true`, { key })
+      expect(gone.body).to.deep.include({ deleted: true, rows_removed: 7, removed: { aws_cost_cur: 7 } })
+      expect(asked(world).at(-1)?.event).to.deep.include({ pipeline: 'setup/sources/purge' })
+      expect((await world.call('DELETE', `${path}?purge=false`, { key })).status).to.equal(404)
+      expect((await world.call('DELETE', `${path}?purge=yes`, { key })).status).to.equal(400)
+    }))
+
   it('are 404 for the admin where there is no such tenant', () =>
     inWorld({}, async (world) => {
       setup(world)

@@ -22,9 +22,11 @@ export interface SourceStore {
   change(change: SourceChange, event_id: string): Promise<ChangedSource>
   /** The provider of a stored credential; undefined when there is none of this name. */
   credentialProvider(tenant_id: string, credential_ref: string): Promise<string | undefined>
+  /** Whether a table stands in a dataset that the platform keeps: the central one, or another tenant's. */
+  isKept(tenant_id: string, table: string): Promise<boolean>
 }
 interface SourceStoreDeps {
-  warehouse: Pick<Warehouse, 'query' | 'commit' | 'getDataset'>
+  warehouse: Pick<Warehouse, 'project_id' | 'query' | 'commit' | 'getDataset'>
   now(): Date
   /** Hears whose claim refused a change: for the operator, never for the tenant. */
   onClaimed?(claim: { tenant_id: string; name: string }, by: { tenant_id: string; name: string }): void
@@ -91,7 +93,7 @@ export const openSourceStore = ({ warehouse, now, onClaimed }: SourceStoreDeps):
           provider,
           domain: 'cost',
           name,
-          settings: JSON.stringify(settings),
+          settings,
           is_active: change.settings !== undefined,
           version,
           event_id,
@@ -101,6 +103,13 @@ export const openSourceStore = ({ warehouse, now, onClaimed }: SourceStoreDeps):
           ? { version, created: decision.created, changed: true, settings: decision.settings }
           : undefined
       }),
+    isKept: async (tenant_id, table) => {
+      const [project_id, dataset = ''] = table.split('.')
+      if (project_id !== warehouse.project_id || dataset === tenant_id) return false
+      return (
+        dataset.toLowerCase() === centralDataset || (await warehouse.getDataset(dataset))?.labels['owner'] !== undefined
+      )
+    },
     credentialProvider: async (tenant_id, credential_ref) => {
       const [row] = await rowsOf(
         'SELECT provider FROM tenant_cloud_credentials ' +

@@ -364,6 +364,15 @@ describe('setup.tenants.source', function () {
     expect(await codeOf(change('r_6', { settings: own, may_claim: false }))).to.equal('done')
   })
 
+  it("takes no table of the platform's own or of another tenant", async () => {
+    const { change } = await setup()
+    await warehouse.ensureDataset('globex', { labels: { owner: 'tenant', tenant: 'globex' } })
+    const at = (dataset: string) => ({ ...table, table: `local-convergence.${dataset}.export`, projects: 'all' })
+    expect(await codeOf(change('r_1', { settings: at('globex') }))).to.equal('FORBIDDEN')
+    expect(await codeOf(change('r_2', { settings: at('tenants') }))).to.equal('FORBIDDEN')
+    expect(await codeOf(change('r_3', { settings: at('billing_export') }))).to.equal('done')
+  })
+
   it('checks again what it is given', async () => {
     const { change } = await setup()
     for (const wrong of [

@@ -1,6 +1,7 @@
 import { AppError, isClaim, namePatterns, sourceFaults, sourceKinds, systemPipelines } from '@convergence/contracts'
 import type { SourceSettings } from '@convergence/contracts'
 import type { RouteContext } from '../context.ts'
+import { text } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import { notFound, type Answer, type Call, type Route } from '../route.ts'
@@ -82,10 +83,35 @@ const put = async (context: RouteContext, call: Call): Promise<Answer> => {
 const remove = async (context: RouteContext, call: Call): Promise<Answer> => {
   const tenant_id = await tenantOf(context, call)
   const { name } = call.params
-  if ((await context.store.source(tenant_id, name ?? '')) === undefined) throw noSource(name)
-  const { run_id, ended } = await ask(context, call, systemPipelines.source_removal, {})
+  const purge = call.query['purge'] === 'true'
+  // Rows of a source that was removed before can still be removed: its run says NOT_FOUND of one that never was.
+  if (!purge && (await context.store.source(tenant_id, name ?? '')) === undefined) throw noSource(name)
+  const pipeline = purge ? systemPipelines.source_purge : systemPipelines.source_removal
+  const { run_id, ended } = await ask(context, call, pipeline, {})
   if (ended === undefined) return underWay(tenant_id, name, run_id)
-  return { status: 200, body: { tenant_id, name, deleted: true, pipeline_logging_id: run_id } }
+  const { rows_removed, removed } = ended.outputs
+  return {
+    status: 200,
+    body: {
+      tenant_id,
+      name,
+      deleted: true,
+      ...(purge ? { rows_removed, removed } : {}),
+      pipeline_logging_id: run_id,
+    },
+  }
+}
+
+/** What is wrong with a source is the answer; what is wrong with the check is an error. */
+const check = async (context: RouteContext, call: Call): Promise<Answer> => {
+  const tenant_id = await tenantOf(context, call)
+  const { name } = call.params
+  if ((await context.store.source(tenant_id, name ?? '')) === undefined) throw noSource(name)
+  const all_names = context.deps.local_mode || call.principal.kind === 'admin'
+  const { run_id, ended } = await ask(context, call, systemPipelines.source_check, { all_names })
+  if (ended === undefined) return underWay(tenant_id, name, run_id)
+  const { ok, found, problems, notes } = ended.outputs
+  return { status: 200, body: { tenant_id, name, ok, found, problems, notes, pipeline_logging_id: run_id } }
 }
 
 const list = async (context: RouteContext, call: Call): Promise<Answer> => {
@@ -149,11 +175,23 @@ export const sources = (context: RouteContext): Route[] => [
     method: 'DELETE',
     path,
     forms,
-    summary: 'Remove a source; what it loaded stays',
+    summary: 'Remove a source; what it loaded stays, unless purge is true',
+    query: { purge: text('Whether its rows go too', { enum: ['true', 'false'], default: 'false' }) },
     scope: 'sources:write',
     ...common,
     rate: 'admin',
     answers: [200, 202],
     handle: (call) => remove(context, call),
+  },
+  {
+    method: 'POST',
+    path: `${path}/check`,
+    forms,
+    summary: 'List and read one row of a source: loads nothing and costs no quota',
+    scope: 'sources:write',
+    ...common,
+    rate: 'admin',
+    answers: [200, 202],
+    handle: (call) => check(context, call),
   },
 ]

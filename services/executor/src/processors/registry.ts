@@ -9,6 +9,8 @@ import type { ProcessorDeps } from './deps.ts'
 import { bqEtl } from './gcp/bq_etl.ts'
 import { dataset } from './setup/dataset.ts'
 import { initial } from './setup/initial.ts'
+import { check } from './setup/sources/check.ts'
+import { purge } from './setup/sources/purge.ts'
 
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => {
   const loads = { ...deps, accessOf: openAccess(deps), room: openRoom({ scratch_bytes: deps.scratch_bytes }) }
@@ -19,5 +21,7 @@ export const processors = (deps: ProcessorDeps): Readonly<Record<string, Process
     'gcp.bq_etl': bqEtl(deps),
     'setup.dataset': dataset(deps),
     'setup.initial': initial(deps),
+    'setup.sources.check': check({ ...deps, openedFor: () => Promise.resolve(deps.objects) }),
+    'setup.sources.purge': purge(deps),
   }
 }

@@ -41,6 +41,11 @@ export const source = ({ store, sources, shared_sources }: ProcessorDeps): Proce
         `source ${name}: expected credential, the name of a stored credential of the tenant, got none; ` +
           'only the operator may have the platform read by its own right',
       )
+    if (settings.provider === 'gcp' && (await sources.isKept(tenant_id, settings.table)))
+      throw new AppError(
+        'FORBIDDEN',
+        `source ${name}: table: expected one of a billing export, got one of a dataset that the platform keeps`,
+      )
     if (credential !== undefined) {
       const stored = await sources.credentialProvider(tenant_id, credential)
       const expected = openedBy(settings)

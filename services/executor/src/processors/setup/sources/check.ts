@@ -1,0 +1,58 @@
+import { AppError, isSourceName, systemTenant, type Source } from '@convergence/contracts'
+import type { Objects } from '@convergence/objects'
+import { readSources } from '@convergence/service/sources'
+import type { Processor } from '@convergence/service/steps'
+import { checkTable } from '../../../exports/check-table.ts'
+import { checkObjects, nothingFound, problemOf, type Checked } from '../../../exports/check.ts'
+import { openSpool } from '../../../exports/spool.ts'
+import type { ProcessorDeps } from '../../deps.ts'
+
+/** The tenant and the name that a step of the platform is about. */
+export const subjectOf = (
+  run: { tenant_id: string },
+  { step_id, config }: { step_id: string; config: Readonly<Record<string, unknown>> },
+): { tenant_id: string; source_name: string } => {
+  const { tenant_id, source_name } = config
+  if (typeof tenant_id !== 'string' || !isSourceName(source_name) || typeof source_name !== 'string')
+    throw new AppError('PARAMETER_INVALID', `step ${step_id}: expected tenant_id and source_name`)
+  if (run.tenant_id !== systemTenant && run.tenant_id !== tenant_id)
+    throw new AppError(
+      'FORBIDDEN',
+      `step ${step_id}: a run of tenant ${run.tenant_id} may not see sources of ${tenant_id}`,
+    )
+  return { tenant_id, source_name }
+}
+
+/** The object stores as the source is allowed to read them. */
+export type OpenedFor = (tenant_id: string, source: Exclude<Source, { provider: 'gcp' }>) => Promise<Objects>
+
+/** Lists and reads one row of a source; loads nothing. What is wrong with the source is its answer, not a failure. */
+export const check = (
+  deps: Pick<ProcessorDeps, 'warehouse' | 'scratch_folder'> & { openedFor: OpenedFor },
+): Processor => ({
+  ps_type: 'setup.sources.check',
+  run: async ({ run, step, signal }) => {
+    const { warehouse, scratch_folder, openedFor } = deps
+    const { tenant_id, source_name } = subjectOf(run, step)
+    const source = (await readSources(warehouse, tenant_id)).find(({ name }) => name === source_name)
+    if (source === undefined)
+      throw new AppError('NOT_FOUND', `tenant ${tenant_id} has no source ${source_name}; list its sources`)
+    const broken = (problem: string): Checked => ({ ok: false, found: nothingFound(), problems: [problem], notes: [] })
+    const checked = async (): Promise<Checked> => {
+      if (source.provider === 'gcp') {
+        // Whoever names a credential claims nothing, so the platform's own right is not used for it.
+        if (source.credential !== undefined)
+          return broken(`source ${source_name}: tables are read by the platform's own right yet; leave out credential`)
+        return checkTable(warehouse, tenant_id, source, { all_names: step.config['all_names'] === true, signal })
+      }
+      let objects: Objects
+      try {
+        objects = await openedFor(tenant_id, source)
+      } catch (error) {
+        return broken(problemOf(error))
+      }
+      return checkObjects({ objects, spool: openSpool({ objects, scratch_folder }), signal }, source)
+    }
+    return { outputs: { ...(await checked()), source: source_name } }
+  },
+})

@@ -1,0 +1,85 @@
+import { AppError, centralDataset, sourceKinds } from '@convergence/contracts'
+import type { Processor } from '@convergence/service/steps'
+import type { Warehouse } from '@convergence/warehouse'
+import { subjectOf } from './check.ts'
+
+/** Tables that a source of this name has loaded into, whatever it was over time. */
+const tablesOf = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  tenant_id: string,
+  source_name: string,
+): Promise<string[]> => {
+  const rows = await warehouse.query({
+    query:
+      "SELECT DISTINCT provider, JSON_VALUE(settings, '$.kind') AS kind FROM tenant_provider_configs_rows " +
+      'WHERE tenant_id = @tenant_id AND name = @source_name',
+    default_dataset: centralDataset,
+    parameters: [
+      { name: 'tenant_id', type: 'STRING', value: tenant_id },
+      { name: 'source_name', type: 'STRING', value: source_name },
+    ],
+  })
+  const tables = rows.flatMap(
+    (row) =>
+      sourceKinds.find(({ provider, kind }) => provider === row['provider'] && kind === row['kind'])?.table ?? [],
+  )
+  return [...new Set(tables)].toSorted()
+}
+
+/**
+ * Removes what a source has loaded, from every table that it was loaded into: each as one job, whose period is the source
+ * and whose new rows are none. Again, it finds nothing.
+ */
+export const purge = ({ warehouse }: { warehouse: Pick<Warehouse, 'project_id' | 'query' | 'runJob'> }): Processor => ({
+  ps_type: 'setup.sources.purge',
+  run: async ({ run, step, chain, signal }) => {
+    const { tenant_id, source_name } = subjectOf(run, step)
+    const removed: Record<string, number> = {}
+    for (const table of await tablesOf(warehouse, tenant_id, source_name)) {
+      const path = `\`${warehouse.project_id}.${tenant_id}.${table}\``
+      const rows = await countOf(warehouse, path, source_name, signal)
+      if (rows === undefined) continue
+      removed[table] = rows
+      // A job of its own for each table; its name is that of the step's chain with the table in it.
+      await warehouse.runJob(
+        { ...chain, step_id: `${chain.step_id}-${table}` },
+        {
+          kind: 'query',
+          query: `SELECT * FROM ${path} WHERE FALSE`,
+          destination: {
+            project_id: warehouse.project_id,
+            dataset: tenant_id,
+            table,
+            write_mode: 'truncate',
+            period: { source_name },
+          },
+        },
+      )
+    }
+    const rows_removed = Object.values(removed).reduce((sum, rows) => sum + rows, 0)
+    return { rows_written: 0, outputs: { tenant_id, source: source_name, rows_removed, removed } }
+  },
+})
+
+/** Undefined where the table, or its column, was never made: nothing was loaded. */
+const countOf = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  path: string,
+  source_name: string,
+  signal: AbortSignal,
+): Promise<number | undefined> => {
+  try {
+    const [row] = await warehouse.query(
+      {
+        query: `SELECT COUNT(*) AS row_count FROM ${path} WHERE source_name = @source_name`,
+        parameters: [{ name: 'source_name', type: 'STRING', value: source_name }],
+      },
+      { signal },
+    )
+    return Number(row?.['row_count'] ?? 0)
+  } catch (error) {
+    if (error instanceof AppError && (error.code === 'TABLE_NOT_FOUND' || error.code === 'QUERY_INVALID'))
+      return undefined
+    throw error
+  }
+}
