@@ -93,6 +93,36 @@ describe('sources', function () {
     }
   })
 
+  it('that bring no rows complete, and say so in the run, in its events and to the admin', async () => {
+    const world = await openWorld()
+    try {
+      deliver(join(world.data_folder, 'buckets/s3'), 'acme-cur', [])
+      const key = await world.onboard('acme_corp')
+      await world.connect(key, 'acme_corp', 'payer', payer('acme-cur'))
+      const id = await world.start(key, 'acme_corp', 'aws/cost/cur', { month })
+      const run = (await world.ended(key, id)) as { status: string; warnings?: { step_id: string; message: string }[] }
+      expect(run.status).to.equal('COMPLETED')
+      expect(run.warnings).to.have.length(1)
+      expect(run.warnings?.[0]?.step_id).to.equal('load_month-payer')
+      expect(run.warnings?.[0]?.message).to.include('no rows')
+      const events = await fetch(`${world.url}/api/v1/pipelines/runs/${id}/events`, { headers: { 'X-API-Key': key } })
+      expect(await events.text()).to.include('no rows')
+      const mails = () =>
+        world.warehouse.query({
+          query: `SELECT subject, recipients FROM \`${world.warehouse.project_id}.tenants.notifications\` WHERE state = 'SENT'`,
+        })
+      while ((await mails()).length === 0) await new Promise((resolve) => setTimeout(resolve, 50))
+      expect(await mails()).to.deep.equal([
+        {
+          subject: '[Convergence] aws_cost_cur of acme_corp loaded 2025-11 with warnings',
+          recipients: ['admin@acme-corp.example'],
+        },
+      ])
+    } finally {
+      await world.end()
+    }
+  })
+
   if (!inProcesses)
     it('are read by their own credential at the vendor, and its secret stands nowhere', async () => {
       const vendor = mkdtempSync(join(tmpdir(), 'convergence-vendor-'))

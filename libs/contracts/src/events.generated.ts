@@ -95,6 +95,12 @@ export interface Run {
     error: Fault
   }[]
   /**
+   * What steps that succeeded found odd so far
+   *
+   * @maxItems 50
+   */
+  warnings?: Warning[]
+  /**
    * project.dataset, or project.dataset.table of a source of the tenant, that its queries may read beside the tenant's own dataset
    */
   sources: string[]
@@ -112,6 +118,13 @@ export interface Fault {
   /**
    * Where, what was expected, what came, what to do
    */
+  message: string
+}
+export interface Warning {
+  /**
+   * Unique in its pipeline
+   */
+  step_id: string
   message: string
 }
 /**
@@ -154,7 +167,7 @@ export interface CompiledStep {
   /**
    * Only notification steps: which ends of the run they follow
    */
-  trigger?: 'on_failure' | 'on_success' | 'always'
+  trigger?: 'on_failure' | 'on_warning' | 'on_success' | 'always'
   /**
    * The step of the pipeline that this one is an item of; the items stand together, in order
    */

@@ -41,6 +41,7 @@ const endingNames = [
   'error_code',
   'error_message',
   'what_to_do',
+  'warnings',
   'pipeline',
   'pipeline_logging_id',
   'trigger_type',

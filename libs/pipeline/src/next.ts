@@ -52,14 +52,40 @@ export const nextSteps = (run: Run, step_id: string, conclusion: Conclusion): Ne
     .map(asNext)
 }
 
-/** The run as it goes on behind a step: an item that failed while others follow is remembered in it. */
+const mostWarnings = 50
+const longestWarning = 1000
+
+/**
+ * The run as it goes on behind a step: what the step found odd, and an item that failed while others follow, are
+ * remembered in it. Of branches of a graph, each remembers its own.
+ */
 export const afterStep = (
   run: Run,
-  { step_id, error, next }: { step_id: string; error: Fault | undefined; next: readonly NextStep[] | undefined },
-): Run =>
-  error === undefined || next === undefined || next.length === 0
-    ? run
-    : { ...run, failed: [...(run.failed ?? []), { step_id, error }] }
+  {
+    step_id,
+    error,
+    next,
+    warnings,
+  }: {
+    step_id: string
+    error: Fault | undefined
+    next: readonly NextStep[] | undefined
+    /** The outputs of the step have them. */
+    warnings: unknown
+  },
+): Run => {
+  const odd = (Array.isArray(warnings) ? warnings : []).map((message) => ({
+    step_id,
+    message: String(message).slice(0, longestWarning).toWellFormed(),
+  }))
+  const goesOn = error !== undefined && next !== undefined && next.length > 0
+  if (odd.length === 0 && !goesOn) return run
+  return {
+    ...run,
+    ...(odd.length === 0 ? {} : { warnings: [...(run.warnings ?? []), ...odd].slice(0, mostWarnings) }),
+    ...(goesOn ? { failed: [...(run.failed ?? []), { step_id, error }] } : {}),
+  }
+}
 
 /**
  * What may start in a run with depends_on, given all recorded conclusions; `[]` with `ended: true` when nothing is left

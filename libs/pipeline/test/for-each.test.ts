@@ -110,6 +110,7 @@ describe('a run whose items fail', () => {
   const failed = afterStep(run, {
     step_id: 'load-payer_a',
     error,
+    warnings: undefined,
     next: [{ step_id: 'load-payer_b', host: 'executor' }],
   })
 
@@ -124,6 +125,14 @@ describe('a run whose items fail', () => {
   })
   it('goes on behind them when all succeeded', () => {
     expect(ids(nextSteps(run, 'load-payer_b', 'SUCCEEDED'))).to.deep.equal(['then'])
+  })
+  it('remembers what its steps found odd', () => {
+    const odd = { step_id: 'load-payer_a', error: undefined, next: [], warnings: ['the delivery has no rows', 7] }
+    expect(afterStep(run, odd).warnings).to.deep.equal([
+      { step_id: 'load-payer_a', message: 'the delivery has no rows' },
+      { step_id: 'load-payer_a', message: '7' },
+    ])
+    expect(afterStep(run, { ...odd, warnings: undefined })).to.equal(run)
   })
   it('stops at once when it was cancelled', () => {
     expect(ids(nextSteps(run, 'load-payer_a', 'CANCELLED'))).to.deep.equal([])

@@ -158,7 +158,7 @@ const runStep = async (runner: StepRunner, run: Run, step_id: string, delivery: 
   duration.record(duration_ms / 1000, { ps_type: step.ps_type, status: conclusion })
   const next = nextSteps(run, step_id, error?.code === 'CANCELLED' ? 'CANCELLED' : conclusion)
   const event: StepCompleted = {
-    run: afterStep(run, { step_id, error, next }),
+    run: afterStep(run, { step_id, error, next, warnings: result.outputs?.['warnings'] }),
     step_id,
     attempt,
     conclusion,

@@ -28,6 +28,8 @@ export interface StepRecord {
   bytes_processed: number | null
   error_code: string | null
   error_message: string | null
+  /** What it found odd though it succeeded. */
+  warnings: readonly string[]
 }
 
 export interface RunRecord {
@@ -70,7 +72,13 @@ export const stepOf = (run: Run, event: StepCompleted): StepRecord => {
     bytes_processed: event.bytes_processed ?? null,
     error_code: event.error?.code ?? null,
     error_message: event.error?.message ?? null,
+    warnings: warningsOf(event.outputs),
   }
+}
+/** Of the outputs of a step. */
+export const warningsOf = (outputs: Readonly<Record<string, unknown>> | undefined): string[] => {
+  const warnings = outputs?.['warnings']
+  return Array.isArray(warnings) ? warnings.map(String) : []
 }
 
 export const pendingOf = (run: Parameters<typeof recordOf>[0]): RunRecord => ({
@@ -100,7 +108,11 @@ export const summaryAnswer = (run: RunRecord) => ({
   error_code: run.error_code,
   error_message: run.error_message,
 })
-export const runAnswer = (run: RunRecord) => ({ ...summaryAnswer(run), steps: run.steps })
+export const runAnswer = (run: RunRecord) => ({
+  ...summaryAnswer(run),
+  warnings: run.steps.flatMap(({ step_id, warnings }) => warnings.map((message) => ({ step_id, message }))),
+  steps: run.steps,
+})
 
 /** One line of a run's event stream. `key` tells a repeat of the same event. */
 export interface RunEvent {

@@ -56,7 +56,7 @@ export const openNotify = (deps: NotifyDeps) => {
 
   /** Everything that this run's end asks for; throws when something is to be tried again with the next delivery. */
   return async (event: Ended, signal: AbortSignal): Promise<void> => {
-    const wanted = event.run.notifications.filter(({ trigger }) => isWanted(event.status, trigger))
+    const wanted = event.run.notifications.filter(({ trigger }) => isWanted(event, trigger))
     const outcomes = await Promise.allSettled(wanted.map((step) => notifyOnce(notifier, event, step, signal)))
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason
   }

@@ -5,13 +5,15 @@ import type { CompiledStep, RunCompleted, RunFailed } from '@convergence/contrac
 export type Ended = RunCompleted | RunFailed
 
 /**
- * on_failure = FAILED, on_success = COMPLETED, always = those and CANCELLED. Nobody hears of a REJECTED run: who asked
+ * on_failure = FAILED, on_success = COMPLETED, on_warning = COMPLETED and something was odd, always = those and CANCELLED. Nobody hears of a REJECTED run: who asked
  * for it got the rejection.
  */
-export const isWanted = (status: Ended['status'], trigger: CompiledStep['trigger']): boolean => {
+export const isWanted = ({ status, run }: Ended, trigger: CompiledStep['trigger']): boolean => {
   switch (trigger ?? 'always') {
     case 'on_failure':
       return status === 'FAILED'
+    case 'on_warning':
+      return status === 'COMPLETED' && (run.warnings ?? []).length > 0
     case 'on_success':
       return status === 'COMPLETED'
     case 'always':
@@ -45,6 +47,7 @@ export const variablesOf = (event: Ended): Record<string, string> => {
     error_code: failure?.error.code,
     error_message: failure?.error.message,
     what_to_do: failure === undefined ? undefined : whatToDo(failure.error.code),
+    warnings: (run.warnings ?? []).map(({ step_id, message }) => `${step_id}: ${message}`).join('\n'),
     error: failure === undefined ? undefined : `${failure.error.code}: ${failure.error.message}`,
   }
   return Object.fromEntries(

@@ -8,7 +8,7 @@ import { openNotify } from '../src/notify.ts'
 import { openRecipients } from '../src/recipients.ts'
 import { openStore } from '../src/store.ts'
 import type { TenantMail } from '../src/tenant-mail.ts'
-import { fill, isWanted, recipientsOf, subjectOf, type Ended } from '../src/text.ts'
+import { fill, isWanted, recipientsOf, subjectOf, variablesOf, type Ended } from '../src/text.ts'
 
 const mailStep = (more: Partial<CompiledStep> = {}, config: object = {}): CompiledStep => ({
   step_id: 'tell',
@@ -369,10 +369,20 @@ describe('telling about the end of a run', () => {
 
 describe('what a notification says, and to whom', () => {
   it('follows the ends that its trigger names', () => {
-    const wanted = (['on_failure', 'on_success', 'always'] as const).map((trigger) =>
-      (['COMPLETED', 'FAILED', 'CANCELLED', 'REJECTED'] as const).filter((status) => isWanted(status, trigger)),
-    )
-    expect(wanted).to.deep.equal([['FAILED'], ['COMPLETED'], ['COMPLETED', 'FAILED', 'CANCELLED']])
+    const warnings = [{ step_id: 'load', message: 'no rows' }]
+    const ends = (trigger: CompiledStep['trigger'], more: Partial<Run> = {}) =>
+      (['COMPLETED', 'FAILED', 'CANCELLED', 'REJECTED'] as const).filter((status) =>
+        isWanted({ ...failed([], more), status } as Ended, trigger),
+      )
+    expect(ends('on_failure')).to.deep.equal(['FAILED'])
+    expect(ends('on_success')).to.deep.equal(['COMPLETED'])
+    expect(ends('always')).to.deep.equal(['COMPLETED', 'FAILED', 'CANCELLED'])
+    expect([ends('on_warning'), ends('on_warning', { warnings })]).to.deep.equal([[], ['COMPLETED']])
+  })
+
+  it('says what was odd, a line for each warning', () => {
+    const warnings = ['no rows', 'half a day'].map((message) => ({ step_id: 'load', message }))
+    expect(variablesOf(failed([], { warnings }))['warnings']).to.equal('load: no rows\nload: half a day')
   })
 
   it('leaves a name that nobody knows as it is, and fills a value once', () => {

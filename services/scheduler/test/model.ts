@@ -340,7 +340,7 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       answers.push({
         topic: 'step-completed',
         event: {
-          run: afterStep(run, { step_id, error: fault, next: following }),
+          run: afterStep(run, { step_id, error: fault, next: following, warnings: undefined }),
           step_id,
           attempt: 0,
           conclusion,

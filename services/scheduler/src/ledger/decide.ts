@@ -253,7 +253,9 @@ const onEnded = (draft: Draft, { event, at }: Message & { kind: 'ended' }): Outg
     // The run had ended otherwise: the record stays, and nobody hears of it twice.
     return same ? knownAnswer(entry, event.run, event.outputs) : []
   }
-  return release(draft, entry, at, { ...end, run: entry.run ?? event.run })
+  const { warnings } = event.run
+  const run = { ...(entry.run ?? event.run), ...(warnings === undefined ? {} : { warnings }) }
+  return release(draft, entry, at, { ...end, run })
 }
 
 interface End {
