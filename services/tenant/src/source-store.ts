@@ -20,6 +20,11 @@ export interface SourceStore {
    * `event_id` names the change: the run and step that asked for it, which changes once. Throws CONFLICT, NOT_FOUND.
    */
   change(change: SourceChange, event_id: string): Promise<ChangedSource>
+  /**
+   * Writes a source as it is, unchecked, for a tenant that has never had one of this provider; false for any other. By
+   * the first name that is free.
+   */
+  adopt(source: { tenant_id: string; names: readonly string[]; settings: SourceSettings }): Promise<boolean>
   /** The provider of a stored credential; undefined when there is none of this name. */
   credentialProvider(tenant_id: string, credential_ref: string): Promise<string | undefined>
   /** Whether a table stands in a dataset that the platform keeps: the central one, or another tenant's. */
@@ -76,6 +81,20 @@ export const openSourceStore = ({ warehouse, now, onClaimed }: SourceStoreDeps):
     return { version, created: before?.['is_active'] !== true, changed: true, settings: settingsOf(mine) }
   }
 
+  const nextOf = (rows: readonly SourceRow[]): number =>
+    rows.reduce((highest, row) => Math.max(highest, row.version), 0) + 1
+  /** The version; undefined when another writer was first. */
+  const write = async (
+    { tenant_id, name, settings: { provider, ...settings }, is_active, version }: SourceRow,
+    event_id: string,
+  ): Promise<number | undefined> => {
+    const recorded_at = now().toISOString()
+    const row = { tenant_id, provider, domain: 'cost', name, settings, is_active, version, event_id, recorded_at }
+    return (await writeVersion(warehouse, 'tenant_provider_configs', { id: 'sources', version }, [row]))
+      ? version
+      : undefined
+  }
+
   return {
     change: (change, event_id) =>
       decideAnew(`source ${change.name}`, async (): Promise<ChangedSource | undefined> => {
@@ -86,22 +105,19 @@ export const openSourceStore = ({ warehouse, now, onClaimed }: SourceStoreDeps):
         const decision = decideSource(rows, change, (by) => onClaimed?.({ tenant_id, name }, by))
         if (decision.kind === 'stays')
           return { version: decision.version, created: false, changed: false, settings: decision.settings }
-        const { provider, ...settings } = decision.settings
-        const version = rows.reduce((highest, row) => Math.max(highest, row.version), 0) + 1
-        const row: Row = {
-          tenant_id,
-          provider,
-          domain: 'cost',
-          name,
-          settings,
-          is_active: change.settings !== undefined,
-          version,
-          event_id,
-          recorded_at: now().toISOString(),
-        }
-        return (await writeVersion(warehouse, 'tenant_provider_configs', { id: 'sources', version }, [row]))
-          ? { version, created: decision.created, changed: true, settings: decision.settings }
-          : undefined
+        const { settings } = decision
+        const is_active = change.settings !== undefined
+        const version = await write({ tenant_id, name, settings, is_active, version: nextOf(rows) }, event_id)
+        return version === undefined ? undefined : { version, created: decision.created, changed: true, settings }
+      }),
+    adopt: ({ tenant_id, names, settings }) =>
+      decideAnew(`the first source of ${tenant_id}`, async () => {
+        const rows = await all()
+        const own = rows.filter((row) => row.tenant_id === tenant_id)
+        const name = names.find((each) => !own.some((row) => row.name === each))
+        if (name === undefined || own.some((row) => row.settings.provider === settings.provider)) return false
+        const row = { tenant_id, name, settings, is_active: true, version: nextOf(rows) }
+        return (await write(row, `adopted:${tenant_id}:${settings.provider}`)) === undefined ? undefined : true
       }),
     isKept: async (tenant_id, table) => {
       const [project_id, dataset = ''] = table.split('.')

@@ -6,6 +6,7 @@ import type { Pipelines } from '@convergence/pipeline'
 import type { Log } from '@convergence/service'
 import { openSteps } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
+import { adoptTenants } from './adopt.ts'
 import { onRunAdmitted } from './consumers/run-admitted.ts'
 import { onStepCompleted } from './consumers/step-completed.ts'
 import { processors } from './processors/registry.ts'
@@ -28,7 +29,7 @@ export interface Tenant {
   close(): Promise<void>
 }
 
-/** Reads the tenants, then consumes. */
+/** Reads the tenants, gives sources to those of an earlier version, then consumes. */
 export const tenant = async ({ bus, warehouse, log, now, random, shared_sources }: TenantDeps): Promise<Tenant> => {
   const store = await openStore({ warehouse, now })
   log.info({ tenants: store.size() }, 'tenants read')
@@ -39,6 +40,7 @@ export const tenant = async ({ bus, warehouse, log, now, random, shared_sources 
       log.warn({ ...claim, claimed_by: by.tenant_id, claimed_as: by.name }, 'a source is claimed by another tenant')
     },
   })
+  await adoptTenants({ warehouse, sources, log })
   const hosted = processors({ store, sources, shared_sources })
   const steps = openSteps({ service: 'tenant', processors: hosted, now, random, log })
   bus.consume('tenant', 'run-admitted', onRunAdmitted({ steps }))

@@ -15,7 +15,9 @@ import {
 } from '@convergence/contracts'
 import { openEngine } from '@convergence/local-warehouse'
 import { bootstrap } from '@convergence/service'
+import { readSources } from '@convergence/service/sources'
 import { openWarehouse, type Warehouse } from '@convergence/warehouse'
+import { adoptTenants } from '../src/adopt.ts'
 import { decideSource, type SourceRow } from '../src/decide-source.ts'
 import { source } from '../src/processors/setup/tenants/source.ts'
 import { openSourceStore } from '../src/source-store.ts'
@@ -362,6 +364,50 @@ describe('setup.tenants.source', function () {
     await credential('azure', 'azure')
     expect(await codeOf(change('r_5', { settings: { ...cur, credential: 'azure' } }))).to.equal('PARAMETER_INVALID')
     expect(await codeOf(change('r_6', { settings: own, may_claim: false }))).to.equal('done')
+  })
+
+  it('adopts once what tenants of an earlier version have used, and nothing that has or had a source', async () => {
+    const { change, rows } = await setup()
+    const ran = (tenant_id: string, pipeline: string, parameters: object, k: number, status = 'COMPLETED') =>
+      warehouse.append('tenant_pipeline_runs_rows', [
+        {
+          pipeline_logging_id: `r_${tenant_id}_${k}`,
+          pipeline_id: pipeline.replaceAll('/', '_'),
+          pipeline,
+          tenant_id,
+          status,
+          trigger_type: 'api',
+          parameters,
+          rank: 3,
+          event_id: `r_${tenant_id}_${k}`,
+          recorded_at: `2026-01-0${k}T00:00:00Z`,
+        },
+      ])
+    await ran('acme', 'aws/cost/cur', { month: '2025-11' }, 1)
+    await ran('acme', 'gcp/cost/billing', { source_table: 'shared-1.b.old' }, 2)
+    await ran('acme', 'gcp/cost/billing', { source_table: 'shared-1.b.new' }, 3)
+    await ran('acme', 'azure/cost/exports', {}, 4, 'FAILED')
+    await ran('globex', 'azure/cost/exports', { month: '2025-11' }, 5)
+    await ran('globex', 'aws/cost/cur', { month: '2025-11' }, 6)
+    await change('r_1', { tenant_id: 'globex', settings: cur })
+    await change('r_2', { tenant_id: 'globex', action: 'delete' })
+    const lines: unknown[] = []
+    const log = { info: (fields: object) => lines.push(fields) } as never
+    const adopt = () => adoptTenants({ warehouse, sources: openSourceStore({ warehouse, now }), log })
+    await Promise.all([adopt(), adopt(), adopt()])
+    await adopt()
+    expect((await rows()).slice(2).map((row) => [row['tenant_id'], row['name']])).to.have.deep.members([
+      ['acme', 'default'],
+      ['acme', 'default_gcp'],
+      ['globex', 'default'],
+    ])
+    // The same row twice at once is one row, and whoever writes it says so.
+    expect(new Set(lines.map((line) => JSON.stringify(line))).size).to.equal(3)
+    const found = await readSources(warehouse, 'acme')
+    expect(found.map(({ name, ...settings }) => [name, settings])).to.deep.equal([
+      ['default', { provider: 'aws', kind: 'cur', bucket: 'acme-cur', prefix: 'cur', report_name: 'daily' }],
+      ['default_gcp', { provider: 'gcp', kind: 'detailed', table: 'shared-1.b.new', projects: ['acme'] }],
+    ])
   })
 
   it("takes no table of the platform's own or of another tenant", async () => {

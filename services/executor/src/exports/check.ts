@@ -248,7 +248,7 @@ const newestOfAzure = async (
   }
   const { kind, export_name } = source
   const chosen =
-    kind === 'actual' || kind === 'amortized'
+    kind === 'actual' || kind === 'amortized' || kind === 'focus'
       ? chooseAzureRun(where, { month, dataset: kind, export_name }, candidates)
       : candidates.toSorted((a, b) => (a.run.id < b.run.id ? -1 : 1)).at(-1)
   if (chosen === undefined) throw new AppError('OBJECT_NOT_FOUND', `${where}: expected a run of ${month}, got none`)

@@ -21,7 +21,7 @@ export const processors = (deps: ProcessorDeps): Readonly<Record<string, Process
     'gcp.bq_etl': bqEtl(deps),
     'setup.dataset': dataset(deps),
     'setup.initial': initial(deps),
-    'setup.sources.check': check({ ...deps, openedFor: () => Promise.resolve(deps.objects) }),
+    'setup.sources.check': check(loads),
     'setup.sources.purge': purge(deps),
   }
 }

@@ -1,9 +1,10 @@
-import { AppError, isSourceName, systemTenant, type Source } from '@convergence/contracts'
+import { AppError, isSourceName, systemTenant } from '@convergence/contracts'
 import type { Objects } from '@convergence/objects'
 import { readSources } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
+import { withAccess, type AccessOf } from '../../../exports/access.ts'
 import { checkTable } from '../../../exports/check-table.ts'
-import { checkObjects, nothingFound, problemOf, type Checked } from '../../../exports/check.ts'
+import { checkObjects, nothingFound, problemOf, storeOf, type Checked } from '../../../exports/check.ts'
 import { openSpool } from '../../../exports/spool.ts'
 import type { ProcessorDeps } from '../../deps.ts'
 
@@ -23,16 +24,15 @@ export const subjectOf = (
   return { tenant_id, source_name }
 }
 
-/** The object stores as the source is allowed to read them. */
-export type OpenedFor = (tenant_id: string, source: Exclude<Source, { provider: 'gcp' }>) => Promise<Objects>
-
 /** Lists and reads one row of a source; loads nothing. What is wrong with the source is its answer, not a failure. */
-export const check = (
-  deps: Pick<ProcessorDeps, 'warehouse' | 'scratch_folder'> & { openedFor: OpenedFor },
-): Processor => ({
+export const check = ({
+  warehouse,
+  scratch_folder,
+  objects: stores,
+  accessOf,
+}: Pick<ProcessorDeps, 'warehouse' | 'objects' | 'scratch_folder'> & { accessOf: AccessOf }): Processor => ({
   ps_type: 'setup.sources.check',
   run: async ({ run, step, signal }) => {
-    const { warehouse, scratch_folder, openedFor } = deps
     const { tenant_id, source_name } = subjectOf(run, step)
     const source = (await readSources(warehouse, tenant_id)).find(({ name }) => name === source_name)
     if (source === undefined)
@@ -47,7 +47,7 @@ export const check = (
       }
       let objects: Objects
       try {
-        objects = await openedFor(tenant_id, source)
+        objects = withAccess(stores, await accessOf(tenant_id, { ...source, store: storeOf(source) }))
       } catch (error) {
         return broken(problemOf(error))
       }
