@@ -108,7 +108,7 @@ const engineMessages: readonly (readonly [RegExp, string | ((match: RegExpExecAr
   [/value is out of range for the destination type|Overflow on|out of range for/, 'a value is out of range'],
   [
     /Overflow in \w+ of DECIMAL|Overflow in HUGEINT|HUGEINT.*[Oo]verflow/,
-    'numeric overflow (NUMERIC has 29 digits before the point; of a BIGNUMERIC the local warehouse keeps 20)',
+    'numeric overflow (NUMERIC has 29 digits before the point)',
   ],
   [/Overflow in (\w+)/, (match) => `int64 overflow in ${match[1] ?? 'an operation'}`],
   [/Out of Range Error: .*logarithm/, 'the logarithm of a number that is not positive'],

@@ -77,14 +77,15 @@ export const refused: readonly { construct: string; reason: string; example: str
     example: 'SELECT CAST(NULL AS GEOGRAPHY)',
   },
   {
-    construct: 'BIGNUMERIC with more than 18 fractional digits, its products, quotients and averages',
-    reason: '38 digits instead of 76',
-    example: "SELECT BIGNUMERIC '1.5' * BIGNUMERIC '2.5'",
+    construct:
+      'MOD, DIV, POW, SQRT, EXP, LN, LOG and LOG10 of BIGNUMERIC, RANGE frames with an offset over it, BIGNUMERIC(p, s)',
+    reason: 'not to 38 digits',
+    example: "SELECT SQRT(BIGNUMERIC '2')",
   },
   {
-    construct: 'CAST from FLOAT64 to BIGNUMERIC, CAST with FORMAT, parameterized types in CAST',
+    construct: 'CAST with FORMAT, parameterized types in CAST',
     reason: 'not done',
-    example: 'SELECT CAST(x AS BIGNUMERIC) FROM UNNEST([1.5, 2.5]) AS x WHERE x > 2',
+    example: "SELECT CAST('2025-01-01' AS DATE FORMAT 'YYYY-MM-DD')",
   },
   {
     construct: 'the SAFE. prefix, except SAFE.PARSE_DATE, SAFE.PARSE_DATETIME, SAFE.PARSE_TIMESTAMP, SAFE.PARSE_TIME',

@@ -3,6 +3,7 @@
  * database.
  */
 import { arrayMacros } from './macros/arrays.ts'
+import { bignumericMacros } from './macros/bignumeric.ts'
 import { castMacros } from './macros/casts.ts'
 import { jsonMacros } from './macros/json.ts'
 import { onceSuffix, reservedSchema, type Macro } from './macros/macro.ts'
@@ -11,7 +12,7 @@ import { stringMacros } from './macros/strings.ts'
 import { timeMacros } from './macros/times.ts'
 
 /** Parameters that stand for constants, which DuckDB wants to see as such. */
-const constants = new Set(['_path', '_pattern', '_group', '_zone'])
+const constants = new Set(['_path', '_pattern', '_group', '_zone', '_digits'])
 /** The same function with its arguments evaluated once: a macro repeats their text wherever its body names them. */
 const once = ([head, body]: Macro): Macro => {
   const [, name = '', list = ''] = /^(\w+)\((.*)\)$/.exec(head) ?? []
@@ -31,7 +32,15 @@ const once = ([head, body]: Macro): Macro => {
 /** To run once per database, with the project's catalog current. Safe to repeat. Macros that others use come first. */
 export const setupSql: readonly string[] = [
   `CREATE SCHEMA IF NOT EXISTS ${reservedSchema}`,
-  ...[...castMacros, ...numberMacros, ...timeMacros, ...arrayMacros, ...stringMacros, ...jsonMacros]
+  ...[
+    ...castMacros,
+    ...bignumericMacros,
+    ...numberMacros,
+    ...timeMacros,
+    ...arrayMacros,
+    ...stringMacros,
+    ...jsonMacros,
+  ]
     .flatMap((macro) => [macro, once(macro)])
     .map(([head, body]) => `CREATE OR REPLACE MACRO ${reservedSchema}.${head} AS ${body.replace(/\n\s+/g, '\n')}`),
 ]

@@ -1,5 +1,6 @@
 /** GoogleSQL types, their DuckDB counterparts and their text forms. */
 import type { Column, ColumnType } from '@convergence/contracts'
+import { bignumericType } from './bignumeric.ts'
 
 export type ScalarName = Exclude<ColumnType, 'STRUCT'>
 export interface Field {
@@ -35,7 +36,7 @@ export const duckdbScalars: Readonly<Record<ScalarName, string>> = {
   INT64: 'BIGINT',
   FLOAT64: 'DOUBLE',
   NUMERIC: 'DECIMAL(38,9)',
-  BIGNUMERIC: 'DECIMAL(38,18)',
+  BIGNUMERIC: bignumericType,
   BOOL: 'BOOLEAN',
   DATE: 'DATE',
   TIME: 'TIME',
@@ -43,8 +44,6 @@ export const duckdbScalars: Readonly<Record<ScalarName, string>> = {
   TIMESTAMP: 'TIMESTAMPTZ',
   JSON: 'JSON',
 }
-/** Fractional digits that the local BIGNUMERIC keeps; more is an error, never a rounding. */
-export const bignumericScale = 18
 
 /** Other names of the types, as a statement may write them. */
 export const scalarNames: Readonly<Record<string, ScalarName>> = {
@@ -235,9 +234,9 @@ const typeFromDuckdb = (source: string): Type | undefined => {
   const decimal = /^DECIMAL\((\d+),\s*(\d+)\)$/.exec(source)
   if (decimal !== null) {
     const scale = Number(decimal[2])
-    if (scale <= 9) return NUMERIC
-    return scale <= bignumericScale ? BIGNUMERIC : undefined
+    return scale <= 9 ? NUMERIC : BIGNUMERIC
   }
+  if (source === bignumericType) return BIGNUMERIC
   const struct = /^STRUCT\((.*)\)$/s.exec(source)
   if (struct !== null) {
     const fields: Field[] = []

@@ -73,9 +73,9 @@ describe('a literal with a point beside NUMERIC', () => {
       /^QUERY_INVALID: Invalid NUMERIC value: 1e40/,
     ],
     [
-      'is refused where the local BIGNUMERIC has too few digits',
-      "SELECT BIGNUMERIC '1' + 0.12345678901234567890123",
-      /^QUERY_UNSUPPORTED: A BIGNUMERIC with more than 18 fractional digits/,
+      'is rounded to the 38 digits of BIGNUMERIC',
+      "SELECT BIGNUMERIC '1' + 0.12345678901234567890123, BIGNUMERIC '1' + 0.123456789012345678901234567890123456785",
+      [['1.12345678901234567890123', '1.12345678901234567890123456789012345679']],
     ],
     [
       "has an exponent in NUMERIC '...' too",

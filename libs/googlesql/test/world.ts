@@ -1,6 +1,7 @@
 /** An in-memory DuckDB with a project's catalog, and translation over it. */
 import { DuckDBInstance, listValue, type DuckDBConnection, type DuckDBValue, type Json } from '@duckdb/node-api'
 import { AppError, type Column } from '@convergence/contracts'
+import { bignumericFields, bignumericText, unitsOfParts } from '../src/bignumeric.ts'
 import { columnFromDuckdb, engineError, setupSql, translate, type Catalog, type Translated } from '../src/googlesql.ts'
 
 export const project = 'gac-prod-471220'
@@ -20,6 +21,17 @@ export interface World {
   addView(dataset: string, view: string, query: string): void
   reset(): Promise<void>
   close(): void
+}
+
+/** A BIGNUMERIC, of which DuckDB gives the parts, as the decimal that it is. */
+const asText = (value: Json): Json => {
+  if (Array.isArray(value)) return value.map(asText)
+  if (typeof value !== 'object' || value === null) return value
+  if (Object.keys(value).join() === bignumericFields.join()) {
+    const [billions, units, rest] = Object.values(value).map((part) => BigInt(String(part).replace('.', '')))
+    return bignumericText(unitsOfParts(billions ?? 0n, units ?? 0n, rest ?? 0n))
+  }
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, asText(inner)]))
 }
 
 export const makeWorld = async (statements: readonly string[] = []): Promise<World> => {
@@ -45,7 +57,8 @@ export const makeWorld = async (statements: readonly string[] = []): Promise<Wor
     for (const [schema] of await all(`SELECT schema_name FROM duckdb_schemas() WHERE database_name = '${project}'`))
       schemas.add(String(schema))
   }
-  const all = async (sql: string): Promise<Json[][]> => (await connection.runAndReadAll(sql)).getRowsJson()
+  const all = async (sql: string): Promise<Json[][]> =>
+    (await connection.runAndReadAll(sql)).getRowsJson().map((row) => row.map(asText))
   const catalog: Catalog = {
     project_id: project,
     table: ({ project_id, dataset, table }) => {
@@ -104,7 +117,7 @@ export const makeWorld = async (statements: readonly string[] = []): Promise<Wor
             translated.parameters.length > 0 ? values : undefined,
           )
           names = result.columnNames()
-          rows = result.getRowsJson()
+          rows = result.getRowsJson().map((row) => row.map(asText))
         }
         return { translated, names, rows }
       } catch (error) {

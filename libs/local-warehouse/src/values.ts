@@ -30,8 +30,15 @@ import type { DuckDBType, DuckDBValue } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column, ColumnType } from '@convergence/contracts'
 import type { QueryParameter, Row } from '@convergence/warehouse'
+import {
+  bignumericFields,
+  bignumericText,
+  fromText as bignumericFrom,
+  unitsOfParts,
+} from '@convergence/googlesql/bignumeric'
 import { duckdbScalars, parseTypeName } from '@convergence/googlesql/types'
 import type { ScalarName, Type } from '@convergence/googlesql/types'
+import { decimalOf } from '@convergence/tabular/values'
 import type { Fits } from '@convergence/tabular/values'
 import { textOf } from './text-of.ts'
 
@@ -64,13 +71,15 @@ const structure = (column: Column): unknown => {
 /** A list of which each value is converted; `depth` keeps names of lists in lists apart. */
 export const eachOf = (value: string, depth: number, convert: (one: string) => string): string =>
   `list_transform(${value}, lambda x${depth}: ${convert(`x${depth}`)})`
-/** Whether there are BYTES in it, which a cast of DuckDB's would take as they stand instead of reading their base64. */
-export const holdsBytes = ({ type, fields = [] }: Column): boolean => type === 'BYTES' || fields.some(holdsBytes)
+/** Whether there are BYTES in it, whose base64 a cast of DuckDB's would not read, or BIGNUMERIC, which it has not. */
+const isReadApart = ({ type, fields = [] }: Column): boolean =>
+  type === 'BYTES' || type === 'BIGNUMERIC' || fields.some(isReadApart)
 const fromText = (value: string, column: Column, depth = 0): string => {
-  if (!holdsBytes(column)) return typeOf(column) === textType(column) ? value : `CAST(${value} AS ${typeOf(column)})`
+  if (!isReadApart(column)) return typeOf(column) === textType(column) ? value : `CAST(${value} AS ${typeOf(column)})`
   if (column.mode === 'REPEATED')
     return eachOf(value, depth, (one) => fromText(one, { ...column, mode: 'NULLABLE' }, depth + 1))
   if (column.type === 'BYTES') return `from_base64(${value})`
+  if (column.type === 'BIGNUMERIC') return bignumericFrom(value, 'refuse', `error('expected BIGNUMERIC')`)
   return packed(value, column, (field, own) => fromText(own, field, depth))
 }
 /** A record of which each field is converted by itself; NULL stays NULL. */
@@ -108,17 +117,16 @@ const [leastInstant, mostInstant] = [-62_135_596_800_000_000n, 253_402_300_799_9
 export const isInstant = (micros: bigint): boolean => micros >= leastInstant && micros <= mostInstant
 
 /**
- * A number's text at a scale, rounded half away from zero, or `exact`. Throws RangeError for what is no number, or has
- * more than 38 digits then.
+ * A number's text at a scale, rounded half away from zero. Throws RangeError for what is no number, or has more than 38
+ * digits then.
  */
-export const scaled = (text: string, scale: number, exact = false): bigint => {
+export const scaled = (text: string, scale: number): bigint => {
   const match = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text.trim())
   if (match === null) throw new RangeError('not a number')
   const [, sign = '', head = '', tail = '', exponent = '0'] = match
   const shift = scale - tail.length + Number(exponent)
   if (Math.abs(shift) > 80) throw new RangeError('out of range')
   const digits = BigInt(`${head}${tail}` || '0')
-  if (exact && shift < 0 && digits % 10n ** BigInt(-shift) !== 0n) throw new RangeError('too many digits')
   const half = 10n ** BigInt(Math.max(0, -shift)) / 2n
   const value = shift >= 0 ? digits * 10n ** BigInt(shift) : (digits + half) / 10n ** BigInt(-shift)
   if (value >= 10n ** 38n) throw new RangeError('out of range')
@@ -192,7 +200,9 @@ const texts: Readonly<Partial<Record<ColumnType, (text: string) => string>>> = {
   },
   BIGNUMERIC: (text) => {
     if (!decimalText.test(text)) throw new RangeError('not a number')
-    return decimalAt(scaled(text, 18, true), 18)
+    const decimal = decimalOf(text, 'BIGNUMERIC')
+    if (decimal === undefined) throw new RangeError('out of range')
+    return decimal
   },
   DATE: (text) => instantText(dateOf(text)).slice(0, 10),
   TIME: (text) => instantText(timeOf(text)).slice(11, -1),
@@ -296,6 +306,16 @@ const instant = (micros: bigint): string => {
 const civil = (micros: bigint): string => instant(micros).slice(0, -1).replace(/\.0+$/, '')
 const whole = (value: bigint): number | string =>
   value >= BigInt(Number.MIN_SAFE_INTEGER) && value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : String(value)
+/** Whether it is how a BIGNUMERIC is kept: a record of a table has no HUGEINT. */
+const isBignumeric = (type: DuckDBType): boolean =>
+  type.typeId === DuckDBTypeId.STRUCT &&
+  type.entryNames.join() === bignumericFields.join() &&
+  type.entryTypes[0]?.typeId === DuckDBTypeId.HUGEINT
+const bignumeric: Convert = (value) => {
+  const { entries } = instanceOf(value, DuckDBStructValue)
+  const units = instanceOf(entries['units'] ?? null, DuckDBDecimalValue).value
+  return bignumericText(unitsOfParts(entries['billions'] as bigint, units, entries['rest'] as bigint))
+}
 const orNull =
   (convert: Convert): Convert =>
   (value) =>
@@ -333,6 +353,7 @@ const converter = (type: DuckDBType): Convert => {
       return (value) => (value === null ? [] : itemsOf(value).map(one))
     }
     case DuckDBTypeId.STRUCT: {
+      if (isBignumeric(type)) return orNull(bignumeric)
       const { entryNames, entryTypes } = type
       const fields = entryNames.map((name, k) => [name, converter(entryTypes[k] ?? VARCHAR)] as const)
       return orNull((value) =>
@@ -404,6 +425,7 @@ const wireConverter = (type: DuckDBType): Convert => {
       return (value) => (value === null ? [] : itemsOf(value).map((item) => ({ v: one(item) })))
     }
     case DuckDBTypeId.STRUCT: {
+      if (isBignumeric(type)) return orNull(bignumeric)
       const { entryNames, entryTypes } = type
       const fields = entryNames.map((name, k) => [name, wireConverter(entryTypes[k] ?? VARCHAR)] as const)
       return orNull((value) => ({
@@ -457,8 +479,13 @@ const parameterTypes: Readonly<Record<string, Binding>> = {
   },
   NUMERIC: { type: DECIMAL(38, 9), read: (value) => new DuckDBDecimalValue(scaled(textOf(value), 9), 38, 9) },
   BIGNUMERIC: {
-    type: DECIMAL(38, 18),
-    read: (value) => new DuckDBDecimalValue(scaled(textOf(value), 18, true), 38, 18),
+    // The statement reads the text: DuckDB has no such type.
+    type: VARCHAR,
+    read: (value) => {
+      const text = decimalOf(textOf(value), 'BIGNUMERIC')
+      if (text === undefined) throw new RangeError('not a number')
+      return text
+    },
   },
   BOOL: {
     type: BOOLEAN,

@@ -349,15 +349,15 @@ describe('warehouse engine', function () {
       ],
       [
         'more digits than the type has',
-        `${csv}x,0.1234567890123456789,1/2/2025,,,,\n`,
-        'bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 20 digits before the point and 18 after ' +
-          "it, got '0.1234567890123456789'",
+        `${csv}x,0.${'123456789'.repeat(5)},1/2/2025,,,,\n`,
+        'bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 38 digits before the point and 38 after ' +
+          `it, got '0.${'123456789'.repeat(5)}'`,
       ],
       [
         'more digits by an exponent',
-        `${csv}x,1.5E-18,1/2/2025,,,,\n`,
-        'bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 20 digits before the point and 18 after ' +
-          "it, got '1.5E-18'",
+        `${csv}x,1.5E-38,1/2/2025,,,,\n`,
+        'bucket/w.csv:2, column cost: expected BIGNUMERIC with at most 38 digits before the point and 38 after ' +
+          "it, got '1.5E-38'",
       ],
       [
         'a fraction for a whole number',
@@ -572,14 +572,14 @@ describe('warehouse engine', function () {
         ])
         for (const [line, message] of [
           [
-            '{"id":"b","many":["0.0000000000000000001"]}',
-            'column many: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, got ' +
-              "'0.0000000000000000001'",
+            '{"id":"b","many":["0.000000000000000000000000000000000000001"]}',
+            'column many: expected BIGNUMERIC with at most 38 digits before the point and 38 after it, got ' +
+              "'0.000000000000000000000000000000000000001'",
           ],
           [
-            '{"id":"b","deep":{"list":[{"amount":"1.1234567890123456789"}]}}',
-            'column deep.list.amount: expected BIGNUMERIC with at most 20 digits before the point and 18 after ' +
-              "it, got '1.1234567890123456789'",
+            `{"id":"b","deep":{"list":[{"amount":"1.${'123456789'.repeat(5)}"}]}}`,
+            'column deep.list.amount: expected BIGNUMERIC with at most 38 digits before the point and 38 after ' +
+              `it, got '1.${'123456789'.repeat(5)}'`,
           ],
           ['{"id":"b","deep":{"list":[{"amount":"zz"}]}}', "column deep.list.amount: expected BIGNUMERIC, got 'zz'"],
         ] as const)

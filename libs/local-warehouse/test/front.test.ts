@@ -571,7 +571,7 @@ describe('BigQuery front', function () {
           ['DATETIME', '2025-02-30 00:00:00'],
           ['TIME', '24:00:00'],
           ['TIMESTAMP', '2025-02-30 00:00:00'],
-          ['BIGNUMERIC', '0.1234567890123456789'],
+          ['BIGNUMERIC', '0.123456789012345678901234567890123456789'],
         ] as const) {
           const { status, body } = await ask(type, value)
           expect([status, body.error?.message], value).to.deep.equal([
@@ -1520,8 +1520,10 @@ describe('BigQuery front', function () {
           ],
           [
             'BIGNUMERIC',
-            ['0.1234567890123456789', '1e20'],
+            ['0.123456789012345678901234567890123456789', '1e39'],
             [
+              ['0.1234567890123456789', '0.1234567890123456789'],
+              [`${'9'.repeat(38)}.${'9'.repeat(38)}`, `${'9'.repeat(38)}.${'9'.repeat(38)}`],
               ['0.123456789012345678', '0.123456789012345678'],
               ['1e-18', '0.000000000000000001'],
             ],

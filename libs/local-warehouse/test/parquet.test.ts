@@ -150,28 +150,38 @@ describe('Parquet', function () {
     }))
 
   it('refuses by file, column and value what a type does not hold, and rounds nothing', () =>
-    setup(async ({ write, load, texts }) => {
+    setup(async ({ warehouse, write, load, texts }) => {
       await write('fine.parquet', "SELECT CAST('0.00000000000000000001' AS DECIMAL(38,20)) AS c")
       await write('held.parquet', "SELECT CAST('0.50000000000000000000' AS DECIMAL(38,20)) AS c")
       await write('half.parquet', 'SELECT 1.5::DOUBLE AS c')
       await write('double.parquet', 'SELECT 0.1::DOUBLE AS c')
       await write('text.parquet', "SELECT 'x' AS c")
       await write('list.parquet', "SELECT [CAST('0.00000000000000000001' AS DECIMAL(38,20))] AS c")
-      expect(await load(['held.parquet', 'fine.parquet'], [from('c', 'BIGNUMERIC')])).to.equal(
-        'fine.parquet, column c: expected BIGNUMERIC with at most 20 digits before the point and 18 after it, ' +
-          "got '0.00000000000000000001'",
+      await write(
+        'finest.parquet',
+        "SELECT CAST('0.00000000000000000000000000000000000001' AS DECIMAL(38,38)) AS c UNION ALL SELECT NULL",
       )
-      expect(await load(['held.parquet', 'double.parquet'], [from('c', 'BIGNUMERIC')])).to.equal('DONE')
-      expect(await texts('t')).to.deep.equal(['0.1', '0.5'])
+      await write('large.parquet', 'SELECT 12345678901234567890123456789::DECIMAL(38,0) AS c')
+      const exact = ['held.parquet', 'fine.parquet', 'finest.parquet', 'large.parquet', 'double.parquet']
+      expect(await load(exact, [from('c', 'BIGNUMERIC')])).to.equal('DONE')
+      expect(await texts('t')).to.deep.equal([
+        null,
+        `0.${'0'.repeat(37)}1`,
+        '0.00000000000000000001',
+        '0.1',
+        '0.5',
+        '12345678901234567890123456789',
+      ])
       expect(await load(['half.parquet'], [from('c', 'INT64')], 'i')).to.equal(
         "half.parquet, column c: expected INT64, got '1.5'",
       )
       expect(await load(['text.parquet'], [from('c', 'DATE')], 'd')).to.equal(
         "text.parquet, column c: expected DATE, got 'x'",
       )
-      expect(await load(['list.parquet'], [{ ...from('c', 'BIGNUMERIC'), mode: 'REPEATED' }], 'l')).to.match(
-        /column c: DECIMAL\(38,20\) inside a list in Parquet is not supported/,
-      )
+      expect(await load(['list.parquet'], [{ ...from('c', 'BIGNUMERIC'), mode: 'REPEATED' }], 'l')).to.equal('DONE')
+      expect(await warehouse.query({ query: 'SELECT c FROM acme.l' })).to.deep.equal([
+        { c: ['0.00000000000000000001'] },
+      ])
     }))
 
   it('refuses NULL inside an array, by file and column', () =>

@@ -53,7 +53,8 @@ const isNumber = (value: unknown): boolean =>
 const isInstant = (text: string): boolean => timestampText.test(text) && isDate(text.slice(0, 10))
 
 /** Digits before and after the point. */
-const digitsOf = { NUMERIC: [29, 9], BIGNUMERIC: [38, 38] } as const
+const digitsOf = { NUMERIC: [29, 9], BIGNUMERIC: [39, 38] } as const
+const [leastBignumeric, mostBignumeric] = [-(2n ** 255n), 2n ** 255n - 1n]
 /**
  * A decimal in its shortest spelling, undefined when it is none or too large: NUMERIC rounds what is beyond nine digits
  * half away from zero, as BigQuery's loads do; BIGNUMERIC refuses what it cannot hold. No number becomes a float.
@@ -87,6 +88,10 @@ export const decimalOf = (text: string, type: 'NUMERIC' | 'BIGNUMERIC'): string 
   fraction = fraction.replace(/0+$/, '')
   const integerText = String(integer)
   if (integerText.length > before) return undefined
+  if (type === 'BIGNUMERIC' && integerText.length === before) {
+    const units = BigInt(`${sign}${integerText}${fraction.padEnd(scale, '0')}`.replace('+', ''))
+    if (units < leastBignumeric || units > mostBignumeric) return undefined
+  }
   const value = `${integerText}${fraction === '' ? '' : `.${fraction}`}`
   return `${sign === '-' && value !== '0' ? '-' : ''}${value}`
 }

@@ -5,6 +5,7 @@ import { converterOf, decimalOf, misfitOf, mismatch } from '../src/values.ts'
 
 describe('the text of a field', () => {
   it('becomes a decimal without a float in between', () => {
+    const mostBignumeric = '578960446186580977117854925043439539266.3499233282028201972879200395656481996'
     const cases: [string, 'NUMERIC' | 'BIGNUMERIC', string | undefined][] = [
       ['0.1', 'NUMERIC', '0.1'],
       ['-0.0000000005', 'NUMERIC', '-0.000000001'],
@@ -27,10 +28,15 @@ describe('the text of a field', () => {
       ['1E-39', 'BIGNUMERIC', undefined],
       ['1E-38', 'BIGNUMERIC', `0.${'0'.repeat(37)}1`],
       ['1E37', 'BIGNUMERIC', `1${'0'.repeat(37)}`],
-      ['1E38', 'BIGNUMERIC', undefined],
+      ['1E38', 'BIGNUMERIC', `1${'0'.repeat(38)}`],
+      ['1E39', 'BIGNUMERIC', undefined],
       ['9'.repeat(38), 'BIGNUMERIC', '9'.repeat(38)],
       [`${'9'.repeat(38)}.${'9'.repeat(38)}`, 'BIGNUMERIC', `${'9'.repeat(38)}.${'9'.repeat(38)}`],
       ['9'.repeat(39), 'BIGNUMERIC', undefined],
+      [`${mostBignumeric}7`, 'BIGNUMERIC', `${mostBignumeric}7`],
+      [`${mostBignumeric}8`, 'BIGNUMERIC', undefined],
+      [`-${mostBignumeric}8`, 'BIGNUMERIC', `-${mostBignumeric}8`],
+      [`-${mostBignumeric}9`, 'BIGNUMERIC', undefined],
       [`0.${'1'.repeat(38)}`, 'BIGNUMERIC', `0.${'1'.repeat(38)}`],
       [`0.${'1'.repeat(38)}000`, 'BIGNUMERIC', `0.${'1'.repeat(38)}`],
       [`0.${'1'.repeat(39)}`, 'BIGNUMERIC', undefined],

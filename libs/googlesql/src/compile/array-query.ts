@@ -8,7 +8,7 @@ import {
   emptyScope,
   isNumber,
 } from './compiler.ts'
-import { totalOf } from './operators.ts'
+import { ofParts, sumsOf, totalOf } from './bignumeric.ts'
 import { selectList, structItem } from './select-list.ts'
 import { unnestItem } from './tables.ts'
 import { aggregates } from '../functions/aggregates.ts'
@@ -142,6 +142,15 @@ const listAggregate = (
   if (call.name === 'COUNT') return out(INT64, `coalesce(list_count(${by.mapped(value)}), 0)`)
   if (call.name === 'SUM') {
     if (!isNumber(value.type)) return undefined
+    if (value.type.k === 'BIGNUMERIC') {
+      const one = compiler.fresh()
+      const list = by.mapped(value)
+      const sums = sumsOf(
+        { ...value, sql: one, parts: undefined },
+        (part) => `list_sum(list_transform(${list}, lambda ${one}: ${part}))`,
+      )
+      return { ...out(value.type, ofParts(sums)), parts: sums }
+    }
     return out(value.type, totalOf(`list_sum(${by.mapped(value)})`, value.type))
   }
   // NaN is smaller than every number for GoogleSQL, larger for DuckDB.

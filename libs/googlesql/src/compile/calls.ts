@@ -69,8 +69,9 @@ export const compileCall = (compiler: Compiler, ast: Call, scope: Scope): Expres
       throw compiler.unsupported(ast.pos, `${ast.name} with DISTINCT and OVER`)
     const window =
       ast.over === undefined ? undefined : overClause(compiler, ast.over, scope, { frame: true, order: false })
-    const { type, sql } = aggregate.gen(compiler, ast, args, scope)
+    const { type, sql, parts } = aggregate.gen(compiler, ast, args, scope)
     const result = compiler.build(ast.pos, type, sql(window?.sql ?? ''), ...args, ...(window?.parts ?? []))
+    if (parts !== undefined && window === undefined) result.parts = parts('')
     if (window === undefined) result.agg = true
     else result.win = true
     return result

@@ -4,7 +4,7 @@ import { castText } from './coerce.ts'
 import { type Compiler, type Expression, dateTypes } from './compiler.ts'
 import { decimalDigits, temporalLiteral } from './literals.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
-import { type Type, bignumericScale, duckdbTypeOf, sameType, typeName } from '../types.ts'
+import { type Type, duckdbTypeOf, sameType, typeName } from '../types.ts'
 
 export const castTo = (compiler: Compiler, e: Expression, to: Type, safe: boolean): Expression => {
   const from = e.type
@@ -37,8 +37,9 @@ export const castTo = (compiler: Compiler, e: Expression, to: Type, safe: boolea
       case 'FLOAT64':
         return out(`${MACROS}.float_text(${e.sql})`)
       case 'NUMERIC':
-      case 'BIGNUMERIC':
         return out(`${MACROS}.decimal_text(${e.sql})`)
+      case 'BIGNUMERIC':
+        return out(`${MACROS}.bignum_text(${e.sql})`)
       case 'TIMESTAMP':
         return out(`${MACROS}.timestamp_text(${e.sql})`)
       case 'DATETIME':
@@ -58,14 +59,14 @@ export const castTo = (compiler: Compiler, e: Expression, to: Type, safe: boolea
     case 'INT64>NUMERIC':
     case 'INT64>BIGNUMERIC':
     case 'NUMERIC>FLOAT64':
-    case 'BIGNUMERIC>FLOAT64':
-      return safe && to.k !== 'FLOAT64' ? plain() : compiler.coerce(e, to, 'CAST')
     case 'NUMERIC>BIGNUMERIC':
-      return plain()
+    case 'BIGNUMERIC>FLOAT64':
+      return safe && to.k === 'NUMERIC' ? plain() : compiler.coerce(e, to, 'CAST')
     case 'BIGNUMERIC>NUMERIC':
-      return plain()
-    case 'NUMERIC>INT64':
+      return out(`${MACROS}.${safe ? 'safe_' : ''}bignum_to_num(${e.sql})`)
     case 'BIGNUMERIC>INT64':
+      return out(`${MACROS}.${safe ? 'safe_' : ''}bignum_to_int(${e.sql})`)
+    case 'NUMERIC>INT64':
     case 'INT64>BOOL':
     case 'BOOL>INT64':
       return plain()
@@ -75,9 +76,8 @@ export const castTo = (compiler: Compiler, e: Expression, to: Type, safe: boolea
       if (e.lit !== undefined && (decimalDigits(e.lit.value) ?? 10) <= 9) return compiler.coerce(e, to, 'CAST')
       return out(`${MACROS}.${safe ? 'safe_' : ''}float_to_num(${e.sql})`)
     case 'FLOAT64>BIGNUMERIC':
-      if (e.lit !== undefined && (decimalDigits(e.lit.value) ?? 99) <= bignumericScale)
-        return compiler.coerce(e, to, 'CAST')
-      throw compiler.unsupported(e.pos, 'CAST from FLOAT64 to BIGNUMERIC')
+      if (e.lit !== undefined) return compiler.coerce(e, to, 'CAST')
+      return out(`${MACROS}.${safe ? 'safe_' : ''}float_to_bignum(${e.sql})`)
     case 'DATE>DATETIME':
       return out(`CAST(${e.sql} AS TIMESTAMP)`)
     case 'DATE>TIMESTAMP':

@@ -21,6 +21,13 @@ const macroOfType: Readonly<Record<string, string>> = {
   TIMESTAMP: 'timestamp',
 }
 
+/** The macro that makes one number of another type; where there is none, DuckDB's cast does. */
+const widening: Readonly<Record<string, string>> = {
+  'INT64>BIGNUMERIC': 'int_to_bignum',
+  'NUMERIC>BIGNUMERIC': 'num_to_bignum',
+  'NUMERIC>FLOAT64': 'num_to_float',
+  'BIGNUMERIC>FLOAT64': 'bignum_to_float',
+}
 export const tryCoerce = (compiler: Compiler, e: Expression, to: Type): Expression | undefined => {
   if (e.type.k === 'NULL')
     return { ...compiler.build(e.pos, to, `CAST(NULL AS ${duckdbTypeOf(to)})`, e), name: e.name, lit: e.lit }
@@ -53,14 +60,9 @@ export const tryCoerce = (compiler: Compiler, e: Expression, to: Type): Expressi
   const target = numberRank[to.k]
   if (from !== undefined && target !== undefined && from < target) {
     if (e.lit !== undefined && to.k === 'FLOAT64') return compiler.build(e.pos, to, `CAST('${e.lit.value}' AS DOUBLE)`)
-    return compiler.build(
-      e.pos,
-      to,
-      e.type.k === 'INT64' || to.k === 'BIGNUMERIC'
-        ? `CAST(${e.sql} AS ${duckdbTypeOf(to)})`
-        : `${MACROS}.num_to_float(${e.sql})`,
-      e,
-    )
+    const macro = widening[`${e.type.k}>${to.k}`]
+    const wider = macro === undefined ? `CAST(${e.sql} AS ${duckdbTypeOf(to)})` : `${MACROS}.${macro}(${e.sql})`
+    return compiler.build(e.pos, to, wider, e)
   }
   return undefined
 }

@@ -4,6 +4,7 @@
  */
 import type { AppError, Column, TableRef } from '@convergence/contracts'
 import type { Call, Expr, FromItem, Name, OrderKey, Query, WindowSpec } from '../ast.ts'
+import type { Parts } from '../bignumeric.ts'
 import type { Type } from '../types.ts'
 
 /**
@@ -62,6 +63,8 @@ export interface Expression {
   sub?: boolean | undefined
   /** Roughly how many nodes DuckDB makes of it: its macros repeat their arguments. */
   weight?: number | undefined
+  /** BIGNUMERIC arithmetic before its parts are put in order: further sums take them as they are. */
+  parts?: Parts | undefined
   /** FLOAT64 arithmetic whose overflow shows as infinity or NaN in its own result and is still to be checked. */
   open?: boolean | undefined
 }

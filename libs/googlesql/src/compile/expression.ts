@@ -7,10 +7,24 @@ import { arrayConstructor, structConstructor } from './constructors.ts'
 import { compileLiteral, typedLiteral } from './literals.ts'
 import { betweenOperator, caseOperator, isOperator, likeOperator } from './predicates.ts'
 import { fieldOf, resolvePath } from './names.ts'
+import { negated } from './bignumeric.ts'
 import { arithmetic, compareOperands, concatenate, inOperator, subscript } from './operators.ts'
 import type { Expr } from '../ast.ts'
 import { reservedSchema as MACROS, onceSuffix } from '../macros/macro.ts'
-import { BOOL, type Type, FLOAT64, INT64, arrayOf, duckdbTypeOf, typeName } from '../types.ts'
+import {
+  BOOL,
+  type Type,
+  FLOAT64,
+  INT64,
+  STRING,
+  arrayOf,
+  duckdbTypeOf,
+  fieldName,
+  ident,
+  sameType,
+  text,
+  typeName,
+} from '../types.ts'
 
 const pseudoColumns = new Set(['_PARTITIONTIME', '_PARTITIONDATE', '_TABLE_SUFFIX', '_FILE_NAME'])
 /** Sums and products pass an overflow on, so only the outermost one is checked. */
@@ -81,9 +95,32 @@ const parameter = (compiler: Compiler, ast: Expr & { k: 'param' }): Expression =
   if (found === undefined) throw compiler.invalid(pos, `Query parameter ${JSON.stringify(ast.name)} not found`)
   compiler.used.add(found.name)
   return {
-    ...compiler.build(pos, found.type, `CAST($${found.name} AS ${duckdbTypeOf(found.type)})`),
+    ...compiler.build(pos, found.type, boundValue(compiler, `$${found.name}`, found.type)),
     param: true,
   }
+}
+/** What is bound as text: BIGNUMERIC has no type of DuckDB's. */
+const boundType = (type: Type): Type => {
+  if (type.k === 'BIGNUMERIC') return STRING
+  if (type.k === 'ARRAY') return arrayOf(boundType(type.of))
+  if (type.k !== 'STRUCT') return type
+  return { k: 'STRUCT', fields: type.fields.map((field) => ({ ...field, type: boundType(field.type) })) }
+}
+const boundValue = (compiler: Compiler, name: string, type: Type): string => {
+  const read = (sql: string, own: Type): string => {
+    if (sameType(boundType(own), own)) return sql
+    if (own.k === 'ARRAY') {
+      const element = compiler.fresh()
+      return `list_transform(${sql}, lambda ${element}: ${read(element, own.of)})`
+    }
+    if (own.k !== 'STRUCT') return `${MACROS}.to_bignum${onceSuffix}(${sql})`
+    const fields = own.fields.map((field, at) => {
+      const value = read(`struct_extract(${sql}, ${text(fieldName(field, at))})`, field.type)
+      return `${ident(fieldName(field, at))} := ${value}`
+    })
+    return `CASE WHEN ${sql} IS NOT NULL THEN struct_pack(${fields.join(', ')}) END`
+  }
+  return read(`CAST(${name} AS ${duckdbTypeOf(boundType(type))})`, type)
 }
 const path = (compiler: Compiler, ast: Expr & { k: 'path' }, scope: Scope): Expression => {
   const pos = ast.pos
@@ -104,9 +141,9 @@ const unary = (compiler: Compiler, ast: Expr & { k: 'unary' }, scope: Scope): Ex
   const x = compiler.expression(ast.x, scope)
   if (!isNumber(x.type) && x.type.k !== 'NULL')
     throw compiler.invalid(pos, `Operator ${ast.op} is not defined for ${typeName(x.type)}`)
-  return ast.op === '-'
-    ? compiler.build(pos, x.type.k === 'NULL' ? INT64 : x.type, `(-${x.sql})`, x)
-    : { ...x, name: undefined }
+  if (ast.op === '+') return { ...x, name: undefined }
+  if (x.type.k === 'BIGNUMERIC') return negated(compiler, x, pos)
+  return compiler.build(pos, x.type.k === 'NULL' ? INT64 : x.type, `(-${x.sql})`, x)
 }
 const binary = (compiler: Compiler, ast: Expr & { k: 'binary' }, scope: Scope): Expression => {
   const pos = ast.pos

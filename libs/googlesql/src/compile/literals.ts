@@ -9,7 +9,6 @@ import {
   INT64,
   STRING,
   JSON_TYPE,
-  bignumericScale,
   duckdbTypeOf,
   TIME,
   TIMESTAMP,
@@ -17,6 +16,7 @@ import {
   text,
 } from '../types.ts'
 import type { Expr } from '../ast.ts'
+import { bignumericLiteral, bignumericScale, isBignumeric } from '../bignumeric.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 
 export const temporalLiteral = (compiler: Compiler, type: Type, value: string, pos: number): Expression | undefined => {
@@ -88,7 +88,6 @@ export const roundedDecimal = (value: string, scale: number): string | undefined
   const text = `${units.slice(0, -scale)}.${units.slice(-scale)}`
   return /[1-9]/.test(text) && match[1] === '-' ? `-${text}` : text
 }
-const wholeDigits = { NUMERIC: 29, BIGNUMERIC: 38 - bignumericScale }
 /** A literal with a point as a decimal: rounded to the digits of the type, as GoogleSQL does. */
 export const numericLiteral = (
   compiler: Compiler,
@@ -98,13 +97,10 @@ export const numericLiteral = (
 ): Expression => {
   const rounded = roundedDecimal(value, to === 'NUMERIC' ? 9 : 38)
   if (rounded === undefined) throw compiler.invalid(pos, `Invalid ${to} value: ${value}`)
-  const [whole = '', fraction = ''] = rounded.replace('-', '').split('.')
-  if (whole.length > wholeDigits[to])
-    throw to === 'NUMERIC'
-      ? compiler.invalid(pos, `Invalid NUMERIC value: ${value}`)
-      : compiler.unsupported(pos, `A BIGNUMERIC with more than ${wholeDigits.BIGNUMERIC} digits before the point`)
-  if (fraction.replace(/0+$/, '').length > (to === 'NUMERIC' ? 9 : bignumericScale))
-    throw compiler.unsupported(pos, `A BIGNUMERIC with more than ${bignumericScale} fractional digits`)
+  const units = BigInt(rounded.replace('.', ''))
+  if (to === 'NUMERIC' ? rounded.replace('-', '').indexOf('.') > 29 : !isBignumeric(units))
+    throw compiler.invalid(pos, `Invalid ${to} value: ${value}`)
+  if (to === 'BIGNUMERIC') return compiler.build(pos, { k: to }, bignumericLiteral(units))
   const shown = rounded.replace(/0+$/, '').replace(/\.$/, '')
   return compiler.build(pos, { k: to }, `CAST('${shown}' AS ${duckdbTypeOf({ k: to })})`)
 }
@@ -149,10 +145,9 @@ export const typedLiteral = (compiler: Compiler, ast: Expr & { k: 'typed' }): Ex
     const value = ast.text.trim()
     const exact = roundedDecimal(value, 60)
     // More digits than the type has are an error here, where a literal without the type's name is rounded.
-    if (exact === undefined || (ast.type === 'NUMERIC' && !/^[^.]*\.\d{9}0*$/.test(exact)))
+    const digits = ast.type === 'NUMERIC' ? 9 : bignumericScale
+    if (exact === undefined || !new RegExp(`\\.\\d{${digits}}0*$`).test(exact))
       throw compiler.invalid(pos, `Invalid ${ast.type} literal: ${JSON.stringify(ast.text)}`)
-    if (!new RegExp(`\\.\\d{${bignumericScale}}0*$`).test(exact))
-      throw compiler.unsupported(pos, `A BIGNUMERIC with more than ${bignumericScale} fractional digits`)
     return numericLiteral(compiler, value, ast.type, pos)
   }
   if (ast.type === 'JSON') {

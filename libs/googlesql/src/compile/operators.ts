@@ -1,6 +1,7 @@
 /** Operators over compiled operands. */
 import { type Compiler, type Expression, type Scope, dateTypes, isNumber } from './compiler.ts'
 import { fieldOf } from './names.ts'
+import { bignumericArithmetic } from './bignumeric.ts'
 import { readOnce } from './volatile.ts'
 import type { Expr } from '../ast.ts'
 import { within } from './dates.ts'
@@ -15,8 +16,6 @@ import {
   NUMERIC,
   STRING,
   arrayOf,
-  duckdbTypeOf,
-  type Type,
   ident,
   sameType,
   typeName,
@@ -35,6 +34,12 @@ export const compareOperands = (
   if (type.k === 'ARRAY') throw compiler.invalid(pos, `Operator ${op} is not defined for ${typeName(type)}`)
   if (type.k === 'STRUCT' || type.k === 'JSON') throw compiler.unsupported(pos, `Operator ${op} on ${type.k}`)
   const out = (sql: string): Expression => compiler.build(pos, BOOL, sql, l, r)
+  // DuckDB makes one BETWEEN of two comparisons of the structs, and then cannot do it.
+  if (type.k === 'BIGNUMERIC' && op !== '=' && op !== '<>') {
+    const macro = op.endsWith('=') ? 'big_ge' : 'big_gt'
+    const [upper, lower] = op.startsWith('>') ? [l, r] : [r, l]
+    return out(`${MACROS}.${macro}(${upper.sql}, ${lower.sql})`)
+  }
   if (type.k === 'FLOAT64') {
     const nan = (e: Expression): boolean =>
       e.lit === undefined && !e.sql.startsWith(`${MACROS}.fin(`) && !/^CAST\('-?[0-9.eE+-]+' AS DOUBLE\)$/.test(e.sql)
@@ -69,12 +74,6 @@ export const arithmetic = (compiler: Compiler, op: string, l0: Expression, r0: E
   ) {
     return divide(compiler, compiler.coerce(l0, FLOAT64, 'operator /'), compiler.coerce(r0, FLOAT64, 'operator /'), pos)
   }
-  // An exact product of a BIGNUMERIC and a whole number keeps its scale.
-  if (
-    op === '*' &&
-    ((l0.type.k === 'BIGNUMERIC' && r0.type.k === 'INT64') || (l0.type.k === 'INT64' && r0.type.k === 'BIGNUMERIC'))
-  )
-    return compiler.build(pos, BIGNUMERIC, `CAST(${l0.sql} * ${r0.sql} AS DECIMAL(38,18))`, l0, r0)
   const { type, es } = compiler.unify([l0, r0], `operator ${op}`, pos)
   const [l, r] = es
   if (l === undefined || r === undefined || !isNumber(type))
@@ -85,12 +84,12 @@ export const arithmetic = (compiler: Compiler, op: string, l0: Expression, r0: E
   if (op === '/') return divide(compiler, l, r, pos)
   if (op === '*' && type.k === 'NUMERIC')
     return compiler.build(pos, NUMERIC, `CAST(${l.sql} * ${r.sql} AS DECIMAL(38,9))`, l, r)
-  if (op === '*' && type.k === 'BIGNUMERIC') throw compiler.unsupported(pos, 'A product of BIGNUMERIC')
+  if (type.k === 'BIGNUMERIC') return bignumericArithmetic(compiler, op as '+' | '-' | '*', l, r, pos)
   const result = compiler.build(pos, type, `(${l.sql} ${op} ${r.sql})`, l, r)
   return type.k === 'FLOAT64' ? { ...result, open: true } : result
 }
 export const divide = (compiler: Compiler, l: Expression, r: Expression, pos: number): Expression => {
-  if (l.type.k === 'BIGNUMERIC') throw compiler.unsupported(pos, 'A quotient of BIGNUMERIC')
+  if (l.type.k === 'BIGNUMERIC') return compiler.build(pos, BIGNUMERIC, `${MACROS}.big_div(${l.sql}, ${r.sql})`, l, r)
   if (l.type.k === 'NUMERIC') return compiler.build(pos, NUMERIC, `${MACROS}.num_div(${l.sql}, ${r.sql})`, l, r)
   const constant = /^CAST\('(-?[0-9.]+)' AS DOUBLE\)$/.exec(r.sql)
   return compiler.build(
@@ -198,10 +197,4 @@ export const inOperator = (compiler: Compiler, ast: Expr & { k: 'in' }, scope: S
     return readOnce(compiler, oneOf(first, rest), es, ([a = first, ...others]) => oneOf(a, others))
   }
   return compiler.build(ast.pos, BOOL, `(${first.sql} ${no}IN (${rest.map((e) => e.sql).join(', ')}))`, ...es)
-}
-
-/** A sum in its own type. DuckDB keeps one digit more than NUMERIC has; an addition notices. */
-export const totalOf = (sum: string, type: Type): string => {
-  if (type.k === 'FLOAT64') return sum
-  return type.k === 'INT64' ? `CAST(${sum} AS BIGINT)` : `(${sum} + CAST(0 AS ${duckdbTypeOf(type)}))`
 }

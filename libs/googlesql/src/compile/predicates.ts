@@ -36,7 +36,7 @@ export const betweenOperator = (compiler: Compiler, ast: Expr & { k: 'between' }
   )
   const [x, lo, hi] = es
   if (x === undefined || lo === undefined || hi === undefined) throw compiler.invalid(pos, 'An operand is missing')
-  if (type.k === 'FLOAT64') {
+  if (type.k === 'FLOAT64' || type.k === 'BIGNUMERIC') {
     const within = (a: Expression, low: Expression, high: Expression): Expression => {
       const [from, to] = [compareOperands(compiler, '>=', a, low, pos), compareOperands(compiler, '<=', a, high, pos)]
       const both = `(${from.sql} AND ${to.sql})`

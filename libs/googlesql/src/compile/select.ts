@@ -186,7 +186,11 @@ const orderKeys = (
 }
 const ordered = (sql: string, keys: readonly SortKey[]): string => {
   const sorted = keys.map(({ key, at, e }) =>
-    orderSql(at !== undefined && e.type.k !== 'FLOAT64' ? { ...e, sql: String(at + 1) } : e, key, false),
+    orderSql(
+      at !== undefined && e.type.k !== 'FLOAT64' ? { ...e, sql: String(at + 1), parts: undefined } : e,
+      key,
+      false,
+    ),
   )
   return `${sql} ORDER BY ${sorted.join(', ')}`
 }

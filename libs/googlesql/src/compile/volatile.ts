@@ -35,6 +35,7 @@ export const readOnce = (
         ...e,
         sql: `struct_extract(${row}, '${name}')`,
         raw: undefined,
+        parts: undefined,
         items: undefined,
         agg: undefined,
         win: undefined,

@@ -44,6 +44,8 @@ export const overClause = (
     [resolved.frame.from, resolved.frame.to].some((bound) => bound.expr !== undefined)
   const order = resolved.order.map((key) => {
     const { sql, e } = compiler.orderKey(key, scope, numeric)
+    if (numeric && e.type.k === 'BIGNUMERIC')
+      throw compiler.unsupported(key.pos, 'A RANGE frame with an offset over BIGNUMERIC')
     if (numeric && !isNumber(e.type))
       throw compiler.invalid(key.pos, 'A RANGE frame with an offset needs one numeric ORDER BY')
     parts.push(e)

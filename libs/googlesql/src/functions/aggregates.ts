@@ -4,8 +4,9 @@ import { arrayArg } from './arrays.ts'
 import { type AggregateFunction, noMatch } from './signature.ts'
 import { hasVolatile } from '../compile/volatile.ts'
 import type { Call } from '../ast.ts'
-import { totalOf } from '../compile/operators.ts'
-import { reservedSchema as MACROS } from '../macros/macro.ts'
+import type { Parts } from '../bignumeric.ts'
+import { ofParts, sumsOf, totalOf } from '../compile/bignumeric.ts'
+import { reservedSchema as MACROS, onceSuffix } from '../macros/macro.ts'
 import { BOOL, FLOAT64, INT64, NUMERIC, STRING, arrayOf, typeName } from '../types.ts'
 
 export const one = (args: readonly Expression[]): Expression => {
@@ -88,6 +89,16 @@ const logical = (fn: string): AggregateFunction => ({
   },
 })
 
+/** Sums of the parts of BIGNUMERIC; those of different values over their list, for the parts alone are not different. */
+const bignumericSums = (compiler: Compiler, x: Expression, distinct: boolean, over: string): Parts => {
+  if (!distinct) return sumsOf(x, (part) => `sum(${part})${over}`)
+  const one = compiler.fresh()
+  return sumsOf(
+    { ...x, sql: one, parts: undefined },
+    (part) => `list_sum(list_transform(list(DISTINCT ${x.sql})${over}, lambda ${one}: ${part}))`,
+  )
+}
+
 /** Aggregate functions by upper-case name. */
 export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
   Object.entries({
@@ -118,6 +129,10 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
       gen: (compiler, ast, args) => {
         const x = one(args).type.k === 'NULL' ? compiler.coerce(one(args), INT64, ast.name) : one(args)
         if (!isNumber(x.type)) throw noMatch(compiler, ast, args)
+        if (x.type.k === 'BIGNUMERIC') {
+          const parts = (over: string) => bignumericSums(compiler, x, ast.distinct, over)
+          return { type: x.type, sql: (over) => ofParts(parts(over)), parts }
+        }
         const inner = `sum(${ast.distinct ? 'DISTINCT ' : ''}${x.sql})`
         return { type: x.type, sql: (over) => totalOf(`${inner}${over}`, x.type) }
       },
@@ -129,7 +144,15 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
       gen: (compiler, ast, args) => {
         const x = one(args).type.k === 'NULL' ? compiler.coerce(one(args), FLOAT64, ast.name) : one(args)
         if (!isNumber(x.type)) throw noMatch(compiler, ast, args)
-        if (x.type.k === 'BIGNUMERIC') throw compiler.unsupported(ast.pos, 'AVG of BIGNUMERIC')
+        if (x.type.k === 'BIGNUMERIC')
+          return {
+            type: x.type,
+            sql: (over) => {
+              const { billions, units, rest } = bignumericSums(compiler, x, ast.distinct, over)
+              const count = `count(${ast.distinct ? 'DISTINCT ' : ''}${x.sql})${over}`
+              return `${MACROS}.big_avg${onceSuffix}(${billions}, ${units}, ${rest}, ${count})`
+            },
+          }
         const value = `${ast.distinct ? 'DISTINCT ' : ''}${x.sql}`
         if (x.type.k === 'NUMERIC')
           return {

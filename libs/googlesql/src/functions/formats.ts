@@ -1,8 +1,10 @@
 /** Format elements of dates and times, and FORMAT. */
 import type { Compiler, Expression } from '../compile/compiler.ts'
 import { instantOf, zoneSql } from '../compile/dates.ts'
-import { type ScalarFunction, literalText, many } from './signature.ts'
-import { bignumericScale, DATE, FLOAT64, INT64, STRING, text } from '../types.ts'
+import { type FunctionCall, type ScalarFunction, literalText, many } from './signature.ts'
+import { reservedSchema as MACROS } from '../macros/macro.ts'
+import { BIGNUMERIC, DATE, FLOAT64, INT64, STRING, text } from '../types.ts'
+import { roundedBignumeric } from './numbers.ts'
 
 export type Temporal = 'DATE' | 'TIME' | 'DATETIME' | 'TIMESTAMP'
 const dateElements = new Set('Y m d b B h a A j y G V u w U W F D e Q'.split(' '))
@@ -185,18 +187,22 @@ export const parser = (kind: Temporal, safe = false): ScalarFunction => ({
   },
 })
 /** A decimal with so many digits behind the point, rounded half away from zero, the sign kept: never by way of a double. */
-const decimalText = (
-  sql: string,
-  type: 'NUMERIC' | 'BIGNUMERIC',
-  digits: number,
-  flag: string,
-  width: number,
-): string => {
-  const scale = type === 'NUMERIC' ? 9 : bignumericScale
-  const rounded = `CAST(round(abs(_n), ${Math.min(digits, scale)}) AS VARCHAR)`
-  const number = digits <= scale ? rounded : `${rounded} || repeat('0', ${digits - scale})`
-  const sign = `CASE WHEN _n < 0 THEN '-' ELSE '' END`
-  const room = `${width} - CASE WHEN _n < 0 THEN 1 ELSE 0 END`
+const decimalText = (call: FunctionCall, e: Expression, digits: number, flag: string, width: number): string => {
+  const { compiler, ast } = call
+  const { sql } = e
+  const isWide = e.type.k === 'BIGNUMERIC'
+  const fixed = (): string => {
+    if (!isWide) {
+      const rounded = `CAST(round(abs(_n), ${Math.min(digits, 9)}) AS VARCHAR)`
+      return digits <= 9 ? rounded : `${rounded} || repeat('0', ${digits - 9})`
+    }
+    const positive = compiler.build(ast.pos, BIGNUMERIC, `${MACROS}.big_abs(_n)`)
+    return `${MACROS}.big_fixed_once(${roundedBignumeric(compiler, ast.pos, positive, 'round', digits).sql}, ${digits})`
+  }
+  const number = fixed()
+  const negative = isWide ? `starts_with(${MACROS}.bignum_text(_n), '-')` : '_n < 0'
+  const sign = `CASE WHEN ${negative} THEN '-' ELSE '' END`
+  const room = `${width} - CASE WHEN ${negative} THEN 1 ELSE 0 END`
   const padded = flag === '0' ? `lpad(${number}, CAST(greatest(length(${number}), ${room}) AS INTEGER), '0')` : number
   const once = `list_extract(list_transform([${sql}], lambda _n: ${sign} || ${padded}), 1)`
   return flag === '0' || width === 0 ? once : `printf('%${flag}${width}s', ${once})`
@@ -239,7 +245,7 @@ export const formatFunction: ScalarFunction = {
         e = compiler.coerce(e, STRING, 'FORMAT %s')
         out.push(width === '' ? e.sql : `printf('${shape}s', ${e.sql})`)
       } else if (letter === 'f' && comma === undefined && (e.type.k === 'NUMERIC' || e.type.k === 'BIGNUMERIC')) {
-        out.push(decimalText(e.sql, e.type.k, Number(precision ?? 6), flag, Number(width)))
+        out.push(decimalText(call, e, Number(precision ?? 6), flag, Number(width)))
       } else if (letter === 'f' && comma === undefined) {
         e = compiler.coerce(e, FLOAT64, 'FORMAT %f')
         out.push(

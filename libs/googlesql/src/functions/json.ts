@@ -76,6 +76,10 @@ const jsonText = (compiler: Compiler, sql: string, type: Type): string | undefin
     case 'NULL':
     case 'INT64':
       return `${MACROS}.json_of_int(${sql})`
+    case 'NUMERIC':
+      return `${MACROS}.json_of_decimal_once(${MACROS}.decimal_text(${sql}))`
+    case 'BIGNUMERIC':
+      return `${MACROS}.json_of_decimal_once(${MACROS}.bignum_text(${sql}))`
     case 'STRING':
       return `${MACROS}.json_of_text(${sql})`
     case 'BOOL':

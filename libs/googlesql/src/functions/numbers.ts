@@ -1,10 +1,31 @@
 /** Numeric functions. */
-import { isNumber } from '../compile/compiler.ts'
+import { type Compiler, type Expression, isNumber } from '../compile/compiler.ts'
 import { volatileCall } from '../compile/volatile.ts'
 import { type ScalarFunction, double, noMatch, numeric, simple } from './signature.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
-import { BOOL, FLOAT64, INT64, NUMERIC, duckdbTypeOf, typeName } from '../types.ts'
+import { BIGNUMERIC, BOOL, FLOAT64, INT64, NUMERIC, duckdbTypeOf, typeName } from '../types.ts'
 
+/** To digits behind the point, or before it: by the part of the number that holds the last of them. */
+export const roundedBignumeric = (
+  compiler: Compiler,
+  pos: number,
+  x: Expression,
+  fn: 'round' | 'trunc',
+  digits: number,
+): Expression => {
+  if (digits >= 38) return { ...x, name: undefined, lit: undefined }
+  const build = (call: string): Expression => compiler.build(pos, BIGNUMERIC, `${MACROS}.${call}`, x)
+  if (digits >= 0 && digits < 20) {
+    const step = `CAST('1e-${digits}' AS DECIMAL(38,20))`
+    return build(fn === 'round' ? `big_round(${x.sql}, ${digits})` : `big_trunc(${x.sql}, ${digits}, ${step})`)
+  }
+  const [part, zeros] = ((): [string, number] => {
+    if (digits > 0) return ['rest', 38 - digits]
+    return digits >= -9 ? ['units', -digits] : ['billions', Math.min(32, -digits - 9)]
+  })()
+  const half = fn === 'round' ? `5${'0'.repeat(zeros - 1)}` : '0'
+  return build(`big_step_${part}(${x.sql}, CAST('1${'0'.repeat(zeros)}' AS HUGEINT), CAST('${half}' AS HUGEINT))`)
+}
 const rounding = (fn: 'round' | 'trunc'): ScalarFunction => ({
   min: 1,
   max: 2,
@@ -16,18 +37,17 @@ const rounding = (fn: 'round' | 'trunc'): ScalarFunction => ({
     const digits = n === undefined ? undefined : compiler.coerce(n, INT64, ast.name)
     if (digits !== undefined && x.type.k !== 'FLOAT64' && digits.lit === undefined)
       throw compiler.unsupported(ast.pos, `${ast.name} of ${typeName(x.type)} to a number of digits that is no literal`)
+    if (x.type.k === 'BIGNUMERIC') return roundedBignumeric(compiler, ast.pos, x, fn, Number(digits?.lit?.value ?? 0))
     if (digits !== undefined && fn === 'trunc' && x.type.k !== 'FLOAT64') {
       const places = Number(digits.lit?.value)
       if (places < 0 || places > 9) throw compiler.unsupported(ast.pos, 'TRUNC to this number of digits')
       const scale = `CAST(1${'0'.repeat(places)} AS BIGINT)`
-      if (x.type.k === 'NUMERIC')
-        return compiler.build(
-          ast.pos,
-          NUMERIC,
-          `${MACROS}.from_nano(${MACROS}.nano(${x.sql}) // (1000000000 // ${scale}) * (1000000000 // ${scale}))`,
-          x,
-        )
-      throw compiler.unsupported(ast.pos, 'TRUNC of BIGNUMERIC')
+      return compiler.build(
+        ast.pos,
+        NUMERIC,
+        `${MACROS}.from_nano(${MACROS}.nano(${x.sql}) // (1000000000 // ${scale}) * (1000000000 // ${scale}))`,
+        x,
+      )
     }
     const suffix =
       digits === undefined ? '' : `, ${digits.lit === undefined ? `CAST(${digits.sql} AS INTEGER)` : digits.lit.value}`
@@ -59,14 +79,9 @@ const safeDivide: ScalarFunction = {
       es = es.map((e) => compiler.coerce(e, FLOAT64, ast.name))
       type = FLOAT64
     }
-    if (type.k === 'BIGNUMERIC') throw compiler.unsupported(ast.pos, 'SAFE_DIVIDE of BIGNUMERIC')
     if (!isNumber(type)) throw noMatch(compiler, ast, es)
-    return compiler.build(
-      ast.pos,
-      type,
-      `${MACROS}.${type.k === 'NUMERIC' ? 'num_safe_div' : 'safe_div'}(${es.map((e) => e.sql).join(', ')})`,
-      ...es,
-    )
+    const macro = { NUMERIC: 'num_safe_div', BIGNUMERIC: 'big_safe_div' }[type.k as string] ?? 'safe_div'
+    return compiler.build(ast.pos, type, `${MACROS}.${macro}(${es.map((e) => e.sql).join(', ')})`, ...es)
   },
 }
 /** A function of FLOAT64 that GoogleSQL also has for NUMERIC: there its nine digits must be sure. */
@@ -95,11 +110,15 @@ const plainFunction =
   (x: string): string =>
     `${name}(${x})`
 export const within = (x: string, type: string): string => `CAST(${x} AS ${type})`
-export const whole = (fn: string): ScalarFunction =>
+const ofBignumeric =
+  (macro: string) =>
+  (x: string): string =>
+    `${MACROS}.${macro}(${x})`
+export const whole = (fn: 'ceil' | 'floor'): ScalarFunction =>
   numeric({
     FLOAT64: plainFunction(fn),
     NUMERIC: (x) => within(`${fn}(${x})`, 'DECIMAL(38,9)'),
-    BIGNUMERIC: (x) => within(`${fn}(${x})`, 'DECIMAL(38,18)'),
+    BIGNUMERIC: ofBignumeric(`big_${fn}`),
   })
 
 /** By upper-case name. */
@@ -108,12 +127,13 @@ export const numberFunctions = {
     INT64: plainFunction('abs'),
     FLOAT64: plainFunction('abs'),
     NUMERIC: plainFunction('abs'),
-    BIGNUMERIC: plainFunction('abs'),
+    BIGNUMERIC: ofBignumeric('big_abs'),
   }),
   SIGN: numeric({
     INT64: (x) => within(`sign(${x})`, 'BIGINT'),
     FLOAT64: (x) => within(`sign(${x})`, 'DOUBLE'),
     NUMERIC: (x) => within(`sign(${x})`, 'DECIMAL(38,9)'),
+    BIGNUMERIC: ofBignumeric('big_sign'),
   }),
   ROUND: rounding('round'),
   TRUNC: rounding('trunc'),

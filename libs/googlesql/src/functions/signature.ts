@@ -1,6 +1,7 @@
 /** The shape of a function in the tables, and makers of the usual shapes. */
 import { type Compiler, type Expression, type Scope, isNumber } from '../compile/compiler.ts'
 import type { Call, DatePart } from '../ast.ts'
+import type { Parts } from '../bignumeric.ts'
 import { FLOAT64, INT64, type Type, typeName } from '../types.ts'
 
 export interface FunctionCall {
@@ -30,7 +31,7 @@ export interface AggregateFunction {
     ast: Call,
     args: readonly Expression[],
     scope: Scope,
-  ): { type: Type; sql(over: string): string }
+  ): { type: Type; sql(over: string): string; parts?(over: string): Parts }
 }
 export interface WindowFunction {
   min: number

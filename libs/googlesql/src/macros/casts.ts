@@ -3,7 +3,7 @@ import { failWith, refuse, reservedSchema as MACROS, type Macro } from './macro.
 
 const intText = "'^\\s*[+-]?[0-9]+\\s*$'"
 const floatText = "'^\\s*(?i:[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)(e[+-]?[0-9]+)?|[+-]?inf(inity)?|nan)\\s*$'"
-const decimalText = "'^\\s*[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?\\s*$'"
+export const decimalText = "'^\\s*[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?\\s*$'"
 const date = '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}'
 const time = '([01]?[0-9]|2[0-3]):[0-9]{1,2}:[0-9]{1,2}(\\.[0-9]{1,6})?'
 const zone = '(\\s*(Z|z|UTC|[+-][0-9]{1,2}(:[0-9]{2})?))?'
@@ -31,8 +31,6 @@ const reader = (
 const leapSecond = `WHEN regexp_matches(_s, ':[0-9]{1,2}:60([^0-9]|$)') THEN ${refuse('a second 60')}`
 const read = (type: string): [string, string] => [`CAST(trim(_s) AS ${type})`, `TRY_CAST(trim(_s) AS ${type})`]
 
-const longBignumeric = "regexp_matches(_s, '[eE]|\\.[0-9]{18}[0-9]*[1-9]')"
-const refuseBignumeric = refuse('a BIGNUMERIC with more than 18 fractional digits or an exponent')
 const localTimestamp = "replace(upper(trim(_s)), 'T', ' ')"
 const readers: readonly Macro[] = [
   [
@@ -47,16 +45,6 @@ const readers: readonly Macro[] = [
   ],
   ...reader('float', floatText, 'bad FLOAT64 value', ...read('DOUBLE')),
   ...reader('num', decimalText, 'bad NUMERIC value', ...read('DECIMAL(38,9)')),
-  [
-    'to_bignum(_s)',
-    `CASE WHEN NOT regexp_matches(_s, ${decimalText}) THEN ${failWith('bad BIGNUMERIC value: ', '_s')}
-          WHEN ${longBignumeric} THEN ${refuseBignumeric} ELSE CAST(trim(_s) AS DECIMAL(38,18)) END`,
-  ],
-  [
-    'try_bignum(_s)',
-    `CASE WHEN NOT regexp_matches(_s, ${decimalText}) THEN NULL
-          WHEN ${longBignumeric} THEN ${refuseBignumeric} ELSE CAST(trim(_s) AS DECIMAL(38,18)) END`,
-  ],
   [
     'to_bool(_s)',
     `CASE lower(_s) WHEN 'true' THEN true WHEN 'false' THEN false

@@ -99,6 +99,12 @@ export const jsonMacros: readonly Macro[] = [
     `CASE WHEN _x IS NULL THEN 'null' WHEN _x BETWEEN -9007199254740992 AND 9007199254740992 THEN CAST(_x AS VARCHAR)
           ELSE '"' || CAST(_x AS VARCHAR) || '"' END`,
   ],
+  // Of a decimal's text: a number where every reader keeps its digits.
+  [
+    'json_of_decimal(_s)',
+    `CASE WHEN _s IS NULL THEN 'null' WHEN TRY_CAST(_s AS BIGINT) BETWEEN -9007199254740992 AND 9007199254740992
+               AND NOT contains(_s, '.') THEN _s ELSE '"' || _s || '"' END`,
+  ],
   [
     'json_of_text(_s)',
     `CASE WHEN _s IS NULL THEN 'null' ELSE replace(replace(CAST(to_json(_s) AS VARCHAR),

@@ -12,7 +12,7 @@ export const raised = 'googlesql: '
 
 /**
  * name(parameters), expression. Parameters start with _ and lambdas use other names, so that nothing of the caller is
- * captured. `_path`, `_pattern`, `_group` and `_zone` stand for constants.
+ * captured. `_path`, `_pattern`, `_group`, `_zone` and `_digits` stand for constants.
  */
 export type Macro = readonly [head: string, body: string]
 

@@ -15,6 +15,7 @@ import type { Catalog } from '../catalog.ts'
 import { isConflict, wordFault } from '../faults.ts'
 import { literal, quoted } from '../values.ts'
 import { gate } from './gates.ts'
+import { upgradeDecimals } from './upgrade.ts'
 
 const readersAtOnce = 3
 const jobsAtOnce = 2
@@ -135,6 +136,7 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
   const { instance, control, catalog, applied } = await (async () => {
     const attached = await attach(options)
     const known = await openCatalog(attached.control, project_id)
+    await upgradeDecimals(attached.control, known, project_id)
     return { ...attached, catalog: known, applied: await makeReserved(attached.control, known, jobs_since) }
   })().catch((error: unknown) => {
     throw cannotOpen(file, error)

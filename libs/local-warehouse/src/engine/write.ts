@@ -2,11 +2,13 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
+import { bignumericType, fromDecimal, fromFloat, toNumeric, toText } from '@convergence/googlesql/bignumeric'
 import { nullElement, withoutNull } from '@convergence/googlesql/null-elements'
 import { typeOfColumn } from '@convergence/googlesql/types'
 import type { StoredTable } from '../catalog.ts'
 import { isConflict, isInterrupt, raise } from '../faults.ts'
-import { literal, quoted, typeOf } from '../values.ts'
+import { constant } from '../load/convert.ts'
+import { eachOf, literal, packed, quoted, typeOf } from '../values.ts'
 import type { WorkDestination } from '../work.ts'
 import { sameName, withoutRequired } from './columns.ts'
 import type { Selected } from './select.ts'
@@ -109,7 +111,7 @@ const boundsOf = ({ dataset, table: name, write_mode, period }: WorkDestination,
     return {
       column,
       value: String(value),
-      is: `${quoted(column.name)} IS NOT DISTINCT FROM CAST(${literal(String(value))} AS ${typeOf(column)})`,
+      is: `${quoted(column.name)} IS NOT DISTINCT FROM ${constant(String(value), column)}`,
     }
   })
 /** SQL: the row is one that goes with the period. */
@@ -118,11 +120,33 @@ const alsoReplaced = ({ also_replaces = [] }: WorkDestination, { columns }: Stor
     const tests = Object.entries(entry).map(([key, value]) => {
       const column = columns.find((one) => one.name.toLowerCase() === key.toLowerCase())
       if (column === undefined) return undefined
-      const expected = value === null ? 'NULL' : literal(String(value))
-      return `${quoted(column.name)} IS NOT DISTINCT FROM CAST(${expected} AS ${typeOf(column)})`
+      const expected = constant(value === null ? null : String(value), column)
+      return `${quoted(column.name)} IS NOT DISTINCT FROM ${expected}`
     })
     return tests.includes(undefined) ? [] : [tests.join(' AND ')]
   })
+const overflow = (message: string): string => raise('QUERY_INVALID', message, `''`, 'DECIMAL(38,9)')
+/** A value as the column's type has it: numbers become one another, records by the names of their fields. */
+const assigned = (value: string, from: Column, to: Column, depth = 0): string => {
+  const type = typeOf(to)
+  if (typeOf(from) === type) return value
+  if (to.mode === 'REPEATED' && from.mode === 'REPEATED')
+    return eachOf(value, depth, (one) =>
+      assigned(one, { ...from, mode: 'NULLABLE' }, { ...to, mode: 'NULLABLE' }, depth + 1),
+    )
+  if (from.type === 'STRUCT' && to.type === 'STRUCT' && `${typeOf(from)} ${type}`.includes(bignumericType))
+    return packed(value, to, (field, _own) => {
+      const source = from.fields?.find((one) => sameName(one, field))
+      return source === undefined
+        ? `CAST(NULL AS ${typeOf(field)})`
+        : assigned(`${value}.${quoted(source.name)}`, source, field, depth)
+    })
+  const raised = (message: string): string => raise('QUERY_INVALID', message, `''`, bignumericType)
+  if (to.type === 'BIGNUMERIC') return from.type === 'FLOAT64' ? fromFloat(value, raised) : fromDecimal(value)
+  if (from.type === 'BIGNUMERIC')
+    return to.type === 'NUMERIC' ? toNumeric(value, overflow) : `CAST(${toText(value)} AS ${type})`
+  return `CAST(${value} AS ${type})`
+}
 /** SQL of one column's value, of `s`, as the table has it. */
 const valueOf = (table: string, column: Column, selected: readonly Column[], bounds: readonly Bound[]): string => {
   const source = selected.find((one) => sameName(one, column))
@@ -134,17 +158,16 @@ const valueOf = (table: string, column: Column, selected: readonly Column[], bou
         `the result gives ${source.mode === 'REPEATED' ? 'an array of ' : ''}${source.type}; use CAST`,
     )
   let value = `CAST(NULL AS ${type})`
-  if (source !== undefined)
-    value = typeOf(source) === type ? `s.${quoted(source.name)}` : `CAST(s.${quoted(source.name)} AS ${type})`
+  if (source !== undefined) value = assigned(`s.${quoted(source.name)}`, source, column)
   const rule = bounds.find((one) => one.column === column)
   if (rule !== undefined) {
     const outside = raise(
       'ROW_OUTSIDE_PERIOD',
       `${table}: a new row has ${column.name} = `,
-      `COALESCE(CAST(${value} AS VARCHAR), 'NULL') || ', the period that is replaced is ' || ${literal(rule.value)}`,
+      `COALESCE(${column.type === 'BIGNUMERIC' ? toText(value) : `CAST(${value} AS VARCHAR)`}, 'NULL') || ', the period that is replaced is ' || ${literal(rule.value)}`,
       type,
     )
-    const isRight = `${value} IS NOT DISTINCT FROM CAST(${literal(rule.value)} AS ${type})`
+    const isRight = `${value} IS NOT DISTINCT FROM ${constant(rule.value, column)}`
     return `CASE WHEN ${isRight} THEN ${value} ELSE ${outside} END`
   }
   const filled = column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value

@@ -59,7 +59,7 @@ const requiredForm: Readonly<Partial<Record<Column['type'], string>>> = {
   DATETIME: 'Required format is YYYY-MM-DD HH:MM[:SS[.SSSSSS]]',
   TIMESTAMP: 'Required format is YYYY-MM-DD HH:MM[:SS[.SSSSSS]]',
   BYTES: 'Required format is base64',
-  BIGNUMERIC: 'The local warehouse keeps 18 digits after the point',
+  BIGNUMERIC: 'It has 38 digits before the point and 38 after it',
 }
 const shown = (value: unknown): string => {
   if (Array.isArray(value)) return 'an array'

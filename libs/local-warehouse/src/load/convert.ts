@@ -1,52 +1,27 @@
 /** Values of files in DuckDB's words: text to a column's type, constants, objects; a value that does not fit raises. */
 import type { Column } from '@convergence/contracts'
 import type { LoadColumn } from '@convergence/warehouse'
+import { bignumericLiteral, bignumericUnits, fromText as bignumericFrom } from '@convergence/googlesql/bignumeric'
 import { raise } from '../faults.ts'
+import { decimalOf } from '@convergence/tabular/values'
 import { textOf } from '../text-of.ts'
 import { literal, typeOf } from '../values.ts'
 
 /** A column that is read from one of the file's. */
 export type FileColumn = Extract<LoadColumn, { source: string }>
 
-/** Text of a number has no digits beyond this scale: 1.81E-8 has ten. */
-const withinScale = (text: string, scale: number): string => {
-  const tail = `regexp_extract(${text}, '\\.([0-9]*)', 1)`
-  const exponent = `COALESCE(TRY_CAST(regexp_extract(${text}, '[eE]([+-]?[0-9]+)$', 1) AS INTEGER), 0)`
-  const head = `regexp_extract(${text}, '^[+-]?([0-9]*)', 1)`
-  const zeros = `(length(${head}) + length(${tail}) - length(rtrim(${head} || ${tail}, '0')))`
-  return `(length(${tail}) - ${exponent} - ${zeros} <= ${scale})`
-}
+/** How a value that does not fit is raised, as SQL of a type. */
+export type Wrong = (type: string) => string
+
 /**
- * Text to NUMERIC or BIGNUMERIC, NULL when it does not convert. Digits beyond the scale are an error in BIGNUMERIC;
- * NUMERIC rounds them half away from zero, as a load does there. DuckDB reads 128-bit decimals forty times slower than
- * 64-bit ones, so those are tried first.
+ * Text to NUMERIC or BIGNUMERIC, NULL or `wrong` when it does not convert. Digits beyond the scale are an error in
+ * BIGNUMERIC; NUMERIC rounds them half away from zero, as a load does there. DuckDB reads 128-bit decimals forty times
+ * slower than 64-bit ones, so those are tried first.
  */
-export const decimalFrom = (text: string, type: 'NUMERIC' | 'BIGNUMERIC'): string => {
-  const wide = type === 'NUMERIC' ? 'DECIMAL(38,9)' : 'DECIMAL(38,18)'
-  const narrowFirst = (scale: number) =>
-    `COALESCE(CAST(TRY_CAST(${text} AS DECIMAL(18,${scale})) AS ${wide}), TRY_CAST(${text} AS ${wide}))`
-  if (type === 'NUMERIC') return narrowFirst(9)
-  const tail = `strlen(${text}) - instr(${text}, '.')`
-  return (
-    `CASE WHEN instr(${text}, 'E') = 0 AND instr(${text}, 'e') = 0 THEN ` +
-    `CASE WHEN instr(${text}, '.') = 0 OR ${tail} <= 10 THEN ${narrowFirst(10)} ` +
-    `WHEN ${tail} <= 16 THEN ${narrowFirst(16)} ` +
-    `WHEN ${tail} <= 18 OR ${withinScale(text, 18)} THEN ${narrowFirst(18)} END ` +
-    `ELSE COALESCE(CAST(${writtenOut(text)} AS ${wide}), ` +
-    `CASE WHEN ${withinScale(text, 18)} THEN TRY_CAST(${text} AS ${wide}) END) END`
-  )
-}
-/** A small number with an exponent, 1.81E-8, as 0.0000000181; NULL for others. */
-const writtenOut = (text: string): string => {
-  const form = "'^([+-]?)([0-9]*)[.]?([0-9]*)[eE]([+-]?[0-9]{1,3})$'"
-  const digits = 'm.i || m.f'
-  const zeros = `repeat('0', strlen(m.f) - CAST(m.e AS INTEGER) - strlen(${digits}))`
-  return (
-    `list_transform([regexp_extract(${text}, ${form}, ['s', 'i', 'f', 'e'])], lambda m: ` +
-    `CASE WHEN strlen(m.f) - TRY_CAST(m.e AS INTEGER) BETWEEN greatest(1, strlen(${digits})) AND 18 ` +
-    `AND ${digits} <> '' THEN TRY_CAST(m.s || '0.' || ${zeros} || ${digits} AS DECIMAL(18,18)) END)[1]`
-  )
-}
+export const decimalFrom = (text: string, type: 'NUMERIC' | 'BIGNUMERIC', wrong: Wrong): string =>
+  type === 'NUMERIC'
+    ? `COALESCE(CAST(TRY_CAST(${text} AS DECIMAL(18,9)) AS DECIMAL(38,9)), TRY_CAST(${text} AS DECIMAL(38,9)))`
+    : bignumericFrom(text, 'refuse', wrong('DECIMAL(38,20)'))
 /**
  * Text to JSON, NULL when it is none. DuckDB also takes a comma before a closing bracket and numbers that are none;
  * texts in which there may be such are looked at again without what is in quotes.
@@ -80,8 +55,8 @@ export const withinType = (value: string, type: Column['type']): string => {
     : `CASE WHEN ${value} BETWEEN ${from} AND ${to} THEN ${value} END`
 }
 /** Text to the column's type, NULL when it does not convert: DuckDB takes more spellings than BigQuery. */
-export const attempt = (text: string, column: FileColumn): string => {
-  const value = withinType(plainAttempt(text, column), column.type)
+export const attempt = (text: string, column: FileColumn, wrong: Wrong): string => {
+  const value = withinType(plainAttempt(text, column, wrong), column.type)
   switch (column.type) {
     case 'DATE':
     case 'DATETIME':
@@ -90,14 +65,13 @@ export const attempt = (text: string, column: FileColumn): string => {
         ? `CASE WHEN ltrim(${text}) LIKE '____-__-__%' AND substr(ltrim(${text}), 12, 2) <> '24' THEN ${value} END`
         : value
     case 'NUMERIC':
-    case 'BIGNUMERIC':
     case 'FLOAT64':
       return `CASE WHEN NOT contains(${text}, '_') THEN ${value} END`
     default:
       return value
   }
 }
-const plainAttempt = (text: string, column: FileColumn): string => {
+const plainAttempt = (text: string, column: FileColumn, wrong: Wrong): string => {
   const type = typeOf(column)
   switch (column.type) {
     case 'STRING':
@@ -106,7 +80,7 @@ const plainAttempt = (text: string, column: FileColumn): string => {
       return `CASE WHEN regexp_full_match(${text}, ' *[+-]?[0-9]+ *') THEN TRY_CAST(${text} AS BIGINT) END`
     case 'NUMERIC':
     case 'BIGNUMERIC':
-      return decimalFrom(text, column.type)
+      return decimalFrom(text, column.type, wrong)
     case 'DATE':
       return column.format === undefined
         ? `TRY_CAST(${text} AS DATE)`
@@ -133,21 +107,23 @@ export const constant = (value: unknown, column: Column): string => {
   const type = typeOf(column)
   if (value === null) return `CAST(NULL AS ${type})`
   if (value instanceof Uint8Array) return `from_base64(${literal(Buffer.from(value).toString('base64'))})`
+  const decimal = column.type === 'BIGNUMERIC' ? decimalOf(textOf(value), 'BIGNUMERIC') : undefined
+  if (decimal !== undefined) return bignumericLiteral(bignumericUnits(decimal))
   return `CAST(${literal(textOf(value))} AS ${type})`
 }
 /** How the message begins that names the column by its number, and then the value. */
 export const wrongValue = 'wrong value '
 export const fromText = (text: string, column: FileColumn, k: number): string => {
   const type = typeOf(column)
-  const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, text, type)
+  const wrong: Wrong = (of) => raise('EXPORT_INVALID', `${wrongValue}${k} `, text, of)
   const missing =
     column.mode === 'REQUIRED'
       ? raise('EXPORT_INVALID', `${wrongValue}${k} `, `COALESCE(${text}, '')`, type)
       : `CAST(NULL AS ${type})`
   const own = column.key === undefined ? text : memberFrom(text, column.key)
   if (column.type === 'STRING' && column.mode !== 'REQUIRED') return own
-  const tried = withinDays(attempt(own, column), column)
-  return `CASE WHEN ${own} IS NULL THEN ${missing} ELSE COALESCE(${tried}, ${wrong}) END`
+  const tried = withinDays(attempt(own, column, wrong), column)
+  return `CASE WHEN ${own} IS NULL THEN ${missing} ELSE COALESCE(${tried}, ${wrong(type)}) END`
 }
 /** A value that lies in the column's days; NULL for others. */
 export const withinDays = (value: string, { within }: FileColumn): string => {
@@ -189,7 +165,7 @@ export const expectedWord = (column: LoadColumn, got = ''): string => {
   if ('format' in column) return `${column.type} as ${column.format}${days}`
   if (days !== '') return `${column.type}${days}`
   if (column.type === 'BIGNUMERIC' && isNumber.test(got))
-    return 'BIGNUMERIC with at most 20 digits before the point and 18 after it'
+    return 'BIGNUMERIC with at most 38 digits before the point and 38 after it'
   return column.type
 }
 const isNumber = /^\s*[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\s*$/

@@ -8,6 +8,7 @@ import { misfitOf, shown, shownJson, wordMisfit } from '@convergence/tabular/val
 import { raise, raised, wordFault } from '../faults.ts'
 import { eachOf, fits, literal, packed, quoted, typeOf, typeWith } from '../values.ts'
 import { decimalFrom, wrongValue } from './convert.ts'
+import type { Wrong } from './convert.ts'
 import { bytesOf, compression, unreadable } from './files.ts'
 import type { File } from './files.ts'
 
@@ -37,11 +38,11 @@ const jsonType = (column: Column): string =>
 const isTakenApart = ({ type, fields = [] }: Column): boolean =>
   type !== 'NUMERIC' && (textTypes.has(type) || fields.some(isTakenApart))
 /** Text of a scalar to its type, NULL when it does not convert; undefined where DuckDB's own reading is right. */
-const scalarFrom = (text: string, type: Column['type']): string | undefined => {
+const scalarFrom = (text: string, type: Column['type'], wrong: Wrong): string | undefined => {
   switch (type) {
     case 'NUMERIC':
     case 'BIGNUMERIC':
-      return decimalFrom(text, type)
+      return decimalFrom(text, type, wrong)
     case 'INT64': {
       // 5.0 and 1e2 are whole too, as far as a number of JSON keeps its digits.
       const double = `TRY_CAST(${text} AS DOUBLE)`
@@ -64,11 +65,9 @@ const fromJson = (value: string, column: Column, k: number, depth = 0): string =
   if (column.type === 'STRUCT' && isTakenApart(column))
     return packed(value, column, (field, own) => fromJson(own, field, k, depth))
   if (column.type === 'BYTES' && column.mode !== 'REPEATED') return `from_base64(${value})`
-  const read = column.mode === 'REPEATED' ? undefined : scalarFrom(value, column.type)
-  if (read !== undefined) {
-    const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, value, type)
-    return `CASE WHEN ${value} IS NULL THEN NULL ELSE COALESCE(${read}, ${wrong}) END`
-  }
+  const wrong: Wrong = (of) => raise('EXPORT_INVALID', `${wrongValue}${k} `, value, of)
+  const read = column.mode === 'REPEATED' ? undefined : scalarFrom(value, column.type, wrong)
+  if (read !== undefined) return `CASE WHEN ${value} IS NULL THEN NULL ELSE COALESCE(${read}, ${wrong(type)}) END`
   return jsonType(column) === type ? value : `CAST(${value} AS ${type})`
 }
 /** The first BIGNUMERIC with digits that are not held here, as far as JavaScript still sees them. */
@@ -76,7 +75,7 @@ const tooFine = (columns: readonly Column[], row: Row, path = ''): { path: strin
   for (const column of columns) {
     for (const value of [row[column.name]].flat()) {
       const own = `${path}${column.name}`
-      if (column.type === 'BIGNUMERIC' && /\.\d{18}\d*[1-9]/.test(String(value)))
+      if (column.type === 'BIGNUMERIC' && /\.\d{38}\d*[1-9]/.test(String(value)))
         return { path: own, got: String(value) }
       const inner =
         column.type === 'STRUCT' && value !== null && value !== undefined
@@ -132,8 +131,8 @@ export const planNdjson = (
           if (fine !== undefined)
             return new AppError(
               'EXPORT_INVALID',
-              `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 20 digits before the ` +
-                `point and 18 after it, got ${shown(fine.got)}`,
+              `${file.name}:${line}, column ${fine.path}: expected BIGNUMERIC with at most 38 digits before the ` +
+                `point and 38 after it, got ${shown(fine.got)}`,
             )
           const wrong = misfitOf(columns, row, fitsInLine)
           if (wrong !== undefined)

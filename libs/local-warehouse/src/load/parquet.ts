@@ -9,10 +9,11 @@ import type { Column } from '@convergence/contracts'
 import { sourcesOf } from '@convergence/warehouse'
 import type { LoadColumn, LoadSpec, ObjectSource } from '@convergence/warehouse'
 import { withoutNull } from '@convergence/googlesql/null-elements'
-import { bignumericScale, columnFromDuckdb, typeOfColumn } from '@convergence/googlesql/types'
+import { fromDecimal } from '@convergence/googlesql/bignumeric'
+import { columnFromDuckdb, typeOfColumn } from '@convergence/googlesql/types'
 import { shown } from '@convergence/tabular/values'
 import { isInterrupt, raise, raised, wordFault } from '../faults.ts'
-import { literal, quoted, typeOf } from '../values.ts'
+import { eachOf, literal, packed, quoted, typeOf } from '../values.ts'
 import {
   attempt,
   constant,
@@ -23,7 +24,7 @@ import {
   withinDays,
   wrongValue,
 } from './convert.ts'
-import type { FileColumn } from './convert.ts'
+import type { FileColumn, Wrong } from './convert.ts'
 
 type File = LoadSpec['files'][number]
 
@@ -133,9 +134,7 @@ export const parquetColumns = async (connection: DuckDBConnection, file: File): 
     if (twice !== undefined)
       throw new AppError('EXPORT_INVALID', `${file.name}: has two columns ${twice}; names differ not by case alone`)
     return (await described(connection, file)).map(({ name, type }) => {
-      // A value with more digits than the warehouse holds is an error when it comes.
-      const known = (decimalOf(type)?.scale ?? 0) > bignumericScale ? typeOf({ name, type: 'BIGNUMERIC' }) : type
-      const column = type.includes('[][]') ? undefined : columnFromDuckdb(name, known)
+      const column = type.includes('[][]') ? undefined : columnFromDuckdb(name, type)
       if (column === undefined) throw unsupported(file, name, wordType(type))
       return column
     })
@@ -149,8 +148,6 @@ export const parquetColumns = async (connection: DuckDBConnection, file: File): 
 const wordType = (type: string): string => {
   if (type.includes('[][]')) return 'a list of lists'
   if (/\bU(TINY|SMALL|BIG)?INT(EGER)?\b/.test(type)) return 'an unsigned integer'
-  const decimal = [...type.matchAll(/DECIMAL\(\d+,\s*(\d+)\)/g)].find(([, scale]) => Number(scale) > bignumericScale)
-  if (decimal !== undefined) return `${decimal[0]} inside a list or a record`
   return /^\w+$/.test(type) ? type : 'a record or a list of a type that the warehouse has not,'
 }
 const decimalOf = (type: string): { precision: number; scale: number } | undefined => {
@@ -269,32 +266,34 @@ const assertShape = (
 }
 const isInstant = (type: string): boolean => type === 'DATE' || type.startsWith('TIMESTAMP')
 /** The value as the column's type, NULL where it is not exactly one of its values. */
-const attempted = (value: string, from: string, column: FileColumn): string => {
+const attempted = (value: string, from: string, column: FileColumn, wrong: Wrong): string => {
   const to = typeOf(column)
   const isDouble = from === 'DOUBLE' || from === 'FLOAT'
-  if (from === 'VARCHAR') return attempt(value, column)
+  if (from === 'VARCHAR') return attempt(value, column, wrong)
   if (column.type === 'JSON' && isNested(from)) return jsonOf(value, from)
   // The shortest decimal that is the same double, not the digits of its binary form.
   if (isDouble && (column.type === 'NUMERIC' || column.type === 'BIGNUMERIC'))
-    return decimalOfDouble(value, column.type)
-  if (column.type === 'BIGNUMERIC' && decimalOf(from) !== undefined)
-    return decimalFrom(`CAST(${value} AS VARCHAR)`, 'BIGNUMERIC')
+    return decimalOfDouble(value, column.type, wrong)
+  if (column.type === 'BIGNUMERIC' && (from in digitsOf || decimalOf(from) !== undefined))
+    return (decimalOf(from)?.scale ?? 0) <= 20
+      ? fromDecimal(value)
+      : decimalFrom(`CAST(${value} AS VARCHAR)`, 'BIGNUMERIC', wrong)
   if (column.type === 'INT64' && (decimalOf(from) !== undefined || isDouble))
     return `CASE WHEN ${value} = trunc(${value}) THEN TRY_CAST(${value} AS BIGINT) END`
   if (from === 'TIMESTAMP_NS' && isInstant(to))
     return `CASE WHEN epoch_ns(${value}) % 1000 = 0 THEN TRY_CAST(CAST(${value} AS TIMESTAMP) AS ${to}) END`
-  if (column.type === 'STRING' || from === 'FLOAT' || from === 'BLOB') return attempt(csvText(value, from), column)
+  if (column.type === 'STRING' || from === 'FLOAT' || from === 'BLOB')
+    return attempt(csvText(value, from), column, wrong)
   return `TRY_CAST(${value} AS ${to})`
 }
 /** Doubles below 1e5 of at most ten digits after the point, which are most amounts, need no text to be decimals. */
-const decimalOfDouble = (value: string, type: 'NUMERIC' | 'BIGNUMERIC'): string => {
-  const short = `TRY_CAST(${value} AS DECIMAL(15,10))`
+const decimalOfDouble = (value: string, type: 'NUMERIC' | 'BIGNUMERIC', wrong: Wrong): string => {
   const scale = type === 'NUMERIC' ? 9 : 10
-  const exact = type === 'NUMERIC' ? `TRY_CAST(${value} AS DECIMAL(14,9))` : short
+  const exact = `TRY_CAST(${value} AS DECIMAL(${5 + scale},${scale}))`
+  const short = type === 'NUMERIC' ? `CAST(${exact} AS DECIMAL(38,9))` : fromDecimal(exact)
   return (
     `CASE WHEN abs(${value}) < 1e5 AND CAST(${exact} AS DOUBLE) = ${value} ` +
-    `THEN CAST(CAST(${exact} AS DECIMAL(${5 + scale},${scale})) AS ${typeOf({ name: '', type })}) ` +
-    `ELSE ${decimalFrom(`CAST(${value} AS VARCHAR)`, type)} END`
+    `THEN ${short} ELSE ${decimalFrom(`CAST(${value} AS VARCHAR)`, type, wrong)} END`
   )
 }
 /**
@@ -315,23 +314,33 @@ const converted = (value: string, from: string, column: FileColumn, k: number): 
   const ranged = column.within !== undefined || column.type === 'TIMESTAMP'
   if (isExact(from, to) && !ranged) return from === to ? value : `CAST(${value} AS ${to})`
   if (column.mode === 'REPEATED' || column.type === 'STRUCT') {
-    // DuckDB converts what is in lists and records, and fails or rounds.
-    const fine = [...from.matchAll(/DECIMAL\(\d+,\s*(\d+)\)/g)].find(([, scale]) => Number(scale) > bignumericScale)
-    if (fine !== undefined)
-      throw new AppError(
-        'QUERY_UNSUPPORTED',
-        `column ${column.source}: ${fine[0]} inside ${column.mode === 'REPEATED' ? 'a list' : 'a record'} ` +
-          'in Parquet is not supported by the local warehouse; see docs/LOCAL.md',
-      )
-    return `CAST(${value} AS ${to})`
+    const inside: Wrong = (of) =>
+      raise('EXPORT_INVALID', `${wrongValue}${k} `, `r.${fileName} || chr(10) || 'another value inside'`, of)
+    return nested(value, columnFromDuckdb(column.source, from), column, inside)
   }
+  const text = `CAST(${value} AS VARCHAR)`
+  const wrong: Wrong = (of) => raise('EXPORT_INVALID', `${wrongValue}${k} `, `r.${fileName} || chr(10) || ${text}`, of)
   const tried =
     column.type === 'TIMESTAMP' && from.startsWith('TIMESTAMP')
       ? instantOf(value, from, column)
-      : withinDays(attempted(value, from, column), column)
-  const text = `CAST(${value} AS VARCHAR)`
-  const wrong = raise('EXPORT_INVALID', `${wrongValue}${k} `, `r.${fileName} || chr(10) || ${text}`, to)
-  return `CASE WHEN ${value} IS NULL THEN CAST(NULL AS ${to}) ELSE COALESCE(${tried}, ${wrong}) END`
+      : withinDays(attempted(value, from, column, wrong), column)
+  return `CASE WHEN ${value} IS NULL THEN CAST(NULL AS ${to}) ELSE COALESCE(${tried}, ${wrong(to)}) END`
+}
+const holdsBignumeric = ({ type, fields = [] }: Column): boolean =>
+  type === 'BIGNUMERIC' || fields.some(holdsBignumeric)
+/** What is in lists and records DuckDB converts, and fails or rounds; but BIGNUMERIC it has not. */
+const nested = (value: string, from: Column | undefined, column: Column, wrong: Wrong, depth = 0): string => {
+  const to = typeOf(column)
+  if (!holdsBignumeric(column)) return `CAST(${value} AS ${to})`
+  if (column.mode === 'REPEATED')
+    return eachOf(value, depth, (one) => nested(one, from, { ...column, mode: 'NULLABLE' }, wrong, depth + 1))
+  if (column.type === 'STRUCT')
+    return packed(value, column, (field, own) => {
+      const source = from?.fields?.find(({ name }) => name.toLowerCase() === field.name.toLowerCase())
+      return source === undefined ? `CAST(NULL AS ${typeOf(field)})` : nested(own, source, field, wrong, depth)
+    })
+  const read = decimalFrom(`CAST(${value} AS VARCHAR)`, 'BIGNUMERIC', wrong)
+  return `CASE WHEN ${value} IS NOT NULL THEN COALESCE(${read}, ${wrong(to)}) END`
 }
 const fileName = '"convergence file"'
 /** The value of a list or a record, unless an array in it has a NULL element. */
