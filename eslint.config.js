@@ -18,7 +18,7 @@ const doors = {
   '@azure/identity': 'libs/objects/',
   nodemailer: 'services/notifier/',
   koa: 'services/auth/',
-  croner: 'services/scheduler/',
+  croner: 'libs/calendar/',
   '@opentelemetry/sdk-metrics': 'libs/service/ (others ask @opentelemetry/api for an instrument)',
   '@opentelemetry/exporter-prometheus': 'libs/service/',
   yaml: 'libs/pipeline/ and libs/contracts/ (and tools/k8s/ and tools/generate.ts, which write it)',
@@ -43,7 +43,7 @@ const allowedIn = {
   ],
   'services/notifier': ['nodemailer'],
   'services/auth': ['koa'],
-  'services/scheduler': ['croner'],
+  'libs/calendar': ['croner'],
   'libs/pipeline': ['yaml'],
   'libs/contracts': ['yaml'],
 }

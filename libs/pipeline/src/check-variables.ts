@@ -16,7 +16,7 @@ import { sourceParameter } from './for-each.ts'
 import { pathFault, sourceFault } from './reach.ts'
 import { identifierFault, placeholders } from './sql-template.ts'
 import type { ParameterSpec } from './types.ts'
-import { fillText, fixedNames, isBuiltIn, tenantNames, valueFault, variable } from './values.ts'
+import { fillText, fixedNames, inWords, isBuiltIn, tenantNames, valueFault, variable } from './values.ts'
 import { show, showPath, type Path } from './wording.ts'
 
 /** Names that have a value whatever the file says; no run can change one. */
@@ -127,18 +127,13 @@ export const checkParameters = (check: PipelineCheck): void => {
     checkTexts(check, spec.default, defaultAt, fixed)
     if (
       typeof spec.default === 'string' &&
-      (spec.default.search(variable) >= 0 || (spec.type === 'date' && ['today', 'yesterday'].includes(spec.default)))
+      (spec.default.search(variable) >= 0 || inWords(spec, spec.default, '2024-01-01') !== undefined)
     )
       continue
     // An empty text says that there is none.
     if (spec.type === 'string' && spec.default === '') continue
     const fault = valueFault(spec, spec.default)
-    if (fault !== undefined)
-      report(
-        check,
-        defaultAt,
-        `${showPath(defaultAt)}: ${fault}${spec.type === 'date' ? '; or today, or yesterday' : ''}`,
-      )
+    if (fault !== undefined) report(check, defaultAt, `${showPath(defaultAt)}: ${fault}`)
   }
 }
 

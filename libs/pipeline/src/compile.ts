@@ -2,16 +2,15 @@
  * A checked pipeline and a request become a run: parameters checked, variables filled in, SQL bound. Pure, and quick:
  * what no run can change was made once.
  */
+import { localDay } from '@convergence/calendar/days'
 import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
 import type { PipelinePlan, Scalar, StepPlan } from './plan.ts'
 import { itemsOf, type Item } from './for-each.ts'
 import { ownDataset, pathFault, sourceFault } from './reach.ts'
 import { fillSql, identifierFault, type BoundParameter, type Template } from './sql-template.ts'
 import type { CompileInput, ParameterSpec } from './types.ts'
-import { fill, fillText, frozen, hasVariable, isBuiltIn, sqlTypeOf, sqlTypes, valueFault } from './values.ts'
+import { fill, fillText, frozen, hasVariable, inWords, isBuiltIn, sqlTypeOf, sqlTypes, valueFault } from './values.ts'
 import { didYouMean, orList } from './wording.ts'
-
-const dayMs = 86_400_000
 
 /** What is the same for all runs of a pipeline. */
 interface Compiler {
@@ -43,8 +42,8 @@ const travels = (
 
 // ---- values
 
-/** What is wrong with the parameters that a run gives. */
-const parameterFaults = ({ specs }: Compiler, parameters: CompileInput['parameters']): string[] =>
+/** What is wrong with the parameters that a run gives; `day`: from which words count. */
+const parameterFaults = ({ specs }: Compiler, parameters: CompileInput['parameters'], day: string): string[] =>
   Object.entries(parameters).flatMap(([name, value]): string[] => {
     const spec = specs.get(name)
     if (spec === undefined) {
@@ -53,29 +52,26 @@ const parameterFaults = ({ specs }: Compiler, parameters: CompileInput['paramete
       return [`${name}: unknown parameter${hint}`]
     }
     // A value of nothing is a value not given.
-    const fault = value === null ? undefined : valueFault(spec, value)
+    const fault = value === null ? undefined : valueFault(spec, inWords(spec, value, day) ?? value)
     return fault === undefined ? [] : [`${name}: ${fault}`]
   })
 
-/** The default of a parameter in a run; `yesterday` and `today` are counted from the time that the run is for. */
-const defaultOf = (
-  { type }: ParameterSpec,
-  given: string | number | boolean,
-  values: Values,
-  scheduled_time: string,
-): Scalar => {
+/** A default may use the built-in variables. */
+const defaultOf = (spec: ParameterSpec, given: string | number | boolean, values: Values, day: string): Scalar => {
   if (typeof given !== 'string') return given
-  if (type !== 'date') return fillText(given, values)
-  const day = (back: number) => new Date(Date.parse(scheduled_time) - back * dayMs).toISOString().slice(0, 10)
-  if (given === 'yesterday') return day(1)
-  return given === 'today' ? day(0) : given
+  const counted = inWords(spec, given, day)
+  return counted ?? (spec.type === 'date' ? given : fillText(given, values))
 }
+/** The day, in UTC, from which words in parameters count. */
+const dayOf = ({ requested_at, scheduled_time = requested_at }: CompileInput): string =>
+  localDay(Date.parse(scheduled_time), 'UTC')
 
 /** Values by name, or every fault of the parameters. */
 const valuesOf = (compiler: Compiler, input: CompileInput): Map<string, Scalar> => {
   const { plan, project_id, constants } = compiler
-  const { run_id, tenant_id, tenant, parameters, requested_at, scheduled_time = requested_at } = input
-  const faults = parameterFaults(compiler, parameters)
+  const { run_id, tenant_id, tenant, parameters } = input
+  const day = dayOf(input)
+  const faults = parameterFaults(compiler, parameters, day)
   const values = new Map<string, Scalar>([
     ['tenant_id', tenant_id],
     ['pipeline_id', plan.pipeline_id],
@@ -86,8 +82,8 @@ const valuesOf = (compiler: Compiler, input: CompileInput): Map<string, Scalar> 
   ])
   for (const spec of plan.parameters) {
     const given = Object.hasOwn(parameters, spec.name) ? parameters[spec.name] : undefined
-    if (given !== undefined && given !== null) values.set(spec.name, given)
-    else if (spec.default !== undefined) values.set(spec.name, defaultOf(spec, spec.default, values, scheduled_time))
+    if (given !== undefined && given !== null) values.set(spec.name, inWords(spec, given, day) ?? given)
+    else if (spec.default !== undefined) values.set(spec.name, defaultOf(spec, spec.default, values, day))
     else if (spec.required)
       faults.push(`${spec.name}: is missing${spec.description === '' ? '' : `: ${spec.description}`}`)
   }
@@ -105,16 +101,15 @@ const valuesOf = (compiler: Compiler, input: CompileInput): Map<string, Scalar> 
 }
 
 /**
- * The parameters as the run carries them. A day that was counted is said from here on: the record shows it, and who
- * resumes the run another day goes on with it.
+ * The parameters with every day and month that is counted written out, those of defaults too: the record shows them,
+ * and who resumes the run another day goes on with them.
  */
-const carriedParameters = ({ plan }: Compiler, { parameters }: CompileInput, values: Values): Run['parameters'] => {
-  const counted = plan.parameters.filter(
-    ({ type, name, default: given }) =>
-      type === 'date' && (given === 'yesterday' || given === 'today') && (parameters[name] ?? null) === null,
-  )
-  if (counted.length === 0) return parameters
-  return { ...parameters, ...Object.fromEntries(counted.map(({ name }) => [name, values.get(name) ?? null])) }
+const writtenOut = (specs: readonly ParameterSpec[], parameters: Run['parameters'], day: string): Run['parameters'] => {
+  const counted = specs.flatMap((spec) => {
+    const value = inWords(spec, parameters[spec.name] ?? spec.default, day)
+    return value === undefined ? [] : [[spec.name, value] as const]
+  })
+  return counted.length === 0 ? parameters : { ...parameters, ...Object.fromEntries(counted) }
 }
 
 // ---- steps
@@ -254,6 +249,12 @@ const sourcesOf = ({ plan, project_id, shared_sources }: Compiler, tenant_id: st
 
 // ---- runs
 
+/** The parameters of a run that is for a moment in a time zone, with every counted day and month written out. */
+export const planDays =
+  ({ parameters: specs }: PipelinePlan) =>
+  (parameters: Run['parameters'], at: number, timezone: string): Run['parameters'] =>
+    writtenOut(specs, parameters, localDay(at, timezone))
+
 /**
  * Makes the function that turns requests for this pipeline into runs. Throws PARAMETER_INVALID with all faults, or
  * SOURCE_NOT_DECLARED.
@@ -281,7 +282,8 @@ export const planCompiler = (
   const endings = prepared.filter(({ step }) => step.notification)
 
   return (input) => {
-    const { run_id, tenant_id, trigger_type, trigger_by, user_id, requested_at, priority, parent_run_id, skip } = input
+    const { run_id, tenant_id, trigger_type, trigger_by, user_id, requested_at, parameters, parent_run_id, skip } =
+      input
     const values = valuesOf(compiler, input)
     const sources = sourcesOf(compiler, tenant_id, values)
     const compiled = chain.map(({ step, ready }) =>
@@ -295,8 +297,8 @@ export const planCompiler = (
       trigger_type,
       ...(trigger_by === undefined ? {} : { trigger_by }),
       ...(user_id === undefined ? {} : { user_id }),
-      parameters: carriedParameters(compiler, input, values),
-      priority: priority ?? 5,
+      parameters: writtenOut(plan.parameters, parameters, dayOf(input)),
+      priority: input.priority ?? 5,
       requested_at,
       ...(parent_run_id === undefined ? {} : { parent_run_id }),
       ...(skip === undefined || skip.length === 0 ? {} : { skip: [...skip] }),

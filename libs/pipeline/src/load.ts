@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs'
 import { relative, sep } from 'node:path'
 import { AppError, isName, type Run } from '@convergence/contracts'
 import { checkPipeline } from './check-pipeline.ts'
-import { planCompiler } from './compile.ts'
+import { planCompiler, planDays } from './compile.ts'
 import { configsFolder, filesBelow, templatesFolder } from './folders.ts'
 import type { PipelinePlan } from './plan.ts'
 import { defaultSharedSources, sharedSourcesOf } from './reach.ts'
@@ -130,7 +130,10 @@ const pipelinesOf = (
   project_id: string,
   shared_sources: readonly string[],
 ): Omit<Pipelines, 'kinds'> => {
-  const known = new Map<string, { pipeline: Pipeline; compile: (input: CompileInput) => Run }>(
+  const known = new Map<
+    string,
+    { pipeline: Pipeline; compile: (input: CompileInput) => Run; dated: ReturnType<typeof planDays> }
+  >(
     [...plans].map((plan) => [
       plan.path,
       {
@@ -144,6 +147,7 @@ const pipelinesOf = (
           steps: plan.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
         },
         compile: planCompiler(plan, project_id, shared_sources),
+        dated: planDays(plan),
       },
     ]),
   )
@@ -151,6 +155,7 @@ const pipelinesOf = (
   return {
     list: () => list,
     get: (path) => known.get(path)?.pipeline,
+    datedParameters: (path, parameters, at, timezone) => known.get(path)?.dated(parameters, at, timezone) ?? parameters,
     compile: (input) => {
       const found = known.get(input.pipeline)
       if (found === undefined)

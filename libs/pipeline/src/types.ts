@@ -77,4 +77,9 @@ export interface Pipelines {
    * `requested_at` is its only clock, and the days that they gave stand in `parameters`.
    */
   compile(input: CompileInput): Run
+  /**
+   * Parameters with every day and month that they or the pipeline's defaults say in words written out, as it is at a
+   * moment (ms) in a time zone. Those of a pipeline that is not known stay as they are.
+   */
+  datedParameters(path: string, parameters: Run['parameters'], at: number, timezone: string): Run['parameters']
 }

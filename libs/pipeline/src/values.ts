@@ -1,4 +1,5 @@
 /** Values of parameters and variables: what they may be, and texts filled with them. */
+import { dayInWords, dayWords, monthInWords, monthWords } from '@convergence/calendar/days'
 import { namePart } from '@convergence/contracts'
 import type { Scalar } from './plan.ts'
 import { identifierFault, type BoundParameter } from './sql-template.ts'
@@ -28,12 +29,28 @@ const isDate = (text: string): boolean => {
   return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text)
 }
 
+/** Whether a text parameter is a month, by its pattern. */
+const isMonth = ({ type, pattern }: ParameterSpec): boolean => {
+  if (type !== 'string' || pattern === undefined) return false
+  const form = new RegExp(`^(?:${pattern})$`)
+  return form.test('2025-11') && !form.test('2025-1') && !form.test('last_month')
+}
+
+/** A day or month that a value says in words, counted from `day`; undefined where it says none. */
+export const inWords = (spec: ParameterSpec, value: unknown, day: string): string | undefined => {
+  if (typeof value !== 'string') return undefined
+  if (spec.type === 'date') return dayInWords(value, day)
+  return isMonth(spec) ? monthInWords(value, day) : undefined
+}
+
 /** What is wrong with a value, or nothing. */
 export const valueFault = (spec: ParameterSpec, value: unknown): string | undefined => {
   const got = `got ${show(value)}`
   switch (spec.type) {
     case 'date':
-      return typeof value === 'string' && isDate(value) ? undefined : `expected a day as YYYY-MM-DD, ${got}`
+      return typeof value === 'string' && isDate(value)
+        ? undefined
+        : `expected a day as YYYY-MM-DD, or ${dayWords}, ${got}`
     case 'int':
       return Number.isSafeInteger(value) ? undefined : `expected a whole number, ${got}`
     case 'boolean':
@@ -52,7 +69,7 @@ export const valueFault = (spec: ParameterSpec, value: unknown): string | undefi
       if (spec.pattern === undefined || new RegExp(`^(?:${spec.pattern})$`).test(value)) return undefined
       const form =
         spec.description === '' ? `a text of the form ${spec.pattern}` : `${spec.description} (${spec.pattern})`
-      return `expected ${form}, ${got}`
+      return `expected ${form}${isMonth(spec) ? `, or ${monthWords}` : ''}, ${got}`
     }
   }
 }

@@ -49,6 +49,8 @@ describe('compiling a run', () => {
         subscription_plan: 'SCALE',
       },
       'setup/tenants/dryrun_validation': { new_tenant_id: 'globex' },
+      'setup/sources/check': { for_tenant_id: 'globex', source_name: 'payer' },
+      'setup/sources/purge': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/source': { for_tenant_id: 'globex', source_name: 'payer', settings: '{}' },
       'setup/tenants/source_removal': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/schedule': { for_tenant_id: 'globex', schedule_name: 'nightly', action: 'delete' },
@@ -109,12 +111,40 @@ describe('compiling a run', () => {
       pipelines.compile(ask({ ...late, parameters: { until: '2026-01-01', date: null } })).parameters,
     ).to.deep.equal({ until: '2026-01-01', date: '2026-03-04' })
   })
+  it('takes days and months in words where they belong, and says what they were', () => {
+    const pipelines = pipelinesFrom(
+      load(
+        "SELECT '{date}', '{month}', '{note}'",
+        'parameters: { date: { type: date, default: "{date - 2d}" }, ' +
+          'month: { type: string, pattern: "[0-9]{4}-(0[1-9]|1[0-2])", default: last_month }, note: { type: string, default: "" } }\n',
+      ),
+    )
+    const at = { requested_at: '2026-03-31T22:30:00.000Z' }
+    const days = (parameters: Record<string, string>) => pipelines.compile(ask({ ...at, parameters })).parameters
+    expect(days({})).to.deep.equal({ date: '2026-03-29', month: '2026-02' })
+    expect(days({ date: '{date - 1m}', month: 'this_month' })).to.deep.equal({ date: '2026-02-28', month: '2026-03' })
+    // A text that is no day stays what it is.
+    expect(days({ note: 'yesterday', month: '2025-01' })).to.deep.equal({
+      note: 'yesterday',
+      date: '2026-03-29',
+      month: '2025-01',
+    })
+    expect(failure(() => days({ date: 'last_month' })).faults[0]).to.equal(
+      'date: expected a day as YYYY-MM-DD, or today, yesterday or {date - 4d} (d, w or m), got "last_month"',
+    )
+    expect(failure(() => days({ month: 'next_month' })).faults[0]).to.include(
+      'or this_month, last_month or {date - 1m}',
+    )
+    expect(
+      pipelines.datedParameters('gcp/cost/billing', {}, Date.parse(at.requested_at), 'Europe/Berlin'),
+    ).to.deep.equal({ date: '2026-03-30', month: '2026-03' })
+  })
   it('loads the month that the run names, or that of its date', () => {
     const source = (parameters: Record<string, string>) =>
       real().compile(ask({ pipeline: 'azure/cost/exports', parameters, tenant_sources: acmeSources })).steps[0]?.config
     expect(source({ month: '2025-11' })?.['source']).to.deep.equal({
       container: 'exports',
-      prefix: 'cost',
+      prefix: 'actual',
       export_name: 'daily',
       account: null,
       credential: null,
@@ -122,8 +152,11 @@ describe('compiling a run', () => {
     })
     expect(source({})?.['source']).to.deep.include({ month: '2026-02' })
     expect(source({ date: '2025-12-31' })?.['destination']).to.deep.include({
-      period: { billing_period: '2025-12-01', source_name: 'main' },
-      also_replaces: [{ source_name: 'azure://exports/cost/daily' }, { source_name: null, export_name: 'cost/daily' }],
+      period: { billing_period: '2025-12-01', source_name: 'azure_actual' },
+      also_replaces: [
+        { source_name: 'azure://exports/actual/daily' },
+        { source_name: null, export_name: 'actual/daily' },
+      ],
     })
   })
   it('gives columns with the destination, as the template has them', () => {
@@ -132,7 +165,7 @@ describe('compiling a run', () => {
       columns: { name: string; type: string }[]
       period: object
     }
-    expect(destination.period).to.deep.equal({ billing_period: '2025-11-01', source_name: 'payer' })
+    expect(destination.period).to.deep.equal({ billing_period: '2025-11-01', source_name: 'aws_cur' })
     expect(destination.columns.find(({ name }) => name === 'line_item_unblended_cost')?.type).to.equal('BIGNUMERIC')
   })
   it('keeps the type of a value that stands alone, and makes text of one within text', () => {
@@ -322,10 +355,10 @@ describe('parameters of a run', () => {
       ' 2026-01-01',
       '2026-01-01\n',
       '',
-      'yesterday',
+      'tomorrow',
     ]) {
       expect(failure(() => setup().compile(ask({ parameters: { day, size: 'small' } }))).faults, day).to.deep.equal([
-        `day: expected a day as YYYY-MM-DD, got ${JSON.stringify(day)}`,
+        `day: expected a day as YYYY-MM-DD, or today, yesterday or {date - 4d} (d, w or m), got ${JSON.stringify(day)}`,
       ])
     }
   })
@@ -461,7 +494,7 @@ describe('whose data a run touches', () => {
   it('travels with the run as sources, with their project', () => {
     expect(real().compile(ask({ tenant_sources: acmeSources })).sources).to.deep.equal([
       'local-convergence.billing_export',
-      'acme-billing-1.exports.gcp_billing_export_resource_v1_01AB23_45CD67_89EF01',
+      'acme-billing-1.exports.gcp_detailed_v1_01AB23_45CD67_89EF01',
     ])
     const named = withSteps(noop, 'sources: [shared_1, "other-project-1.x"]\n')
     expect(pipelinesFrom(named, 'x,shared_1,other-project-1.x').compile(ask()).sources).to.deep.equal([

@@ -122,7 +122,7 @@ steps:
           'expected aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
           'notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, ' +
           'scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, ' +
-          'setup.tenants.profile, setup.tenants.source or setup.tenants.subscription',
+          'setup.sources.check, setup.sources.purge, setup.tenants.profile, setup.tenants.source or setup.tenants.subscription',
       ],
     ],
     [
@@ -295,7 +295,9 @@ steps:
     [
       'a default that is no day',
       withSteps(noop, 'parameters: { day: { type: date, default: 2026-02-30 } }\n'),
-      ['3:43  parameters.day.default: expected a day as YYYY-MM-DD, got "2026-02-30"; or today, or yesterday'],
+      [
+        '3:43  parameters.day.default: expected a day as YYYY-MM-DD, or today, yesterday or {date - 4d} (d, w or m), got "2026-02-30"',
+      ],
     ],
     [
       'a pattern that is none',

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { AppError, type Run, type Source } from '@convergence/contracts'
+import { AppError, sourceKinds, type Run, type Source } from '@convergence/contracts'
 import {
   checkFiles,
   loadPipelines,
@@ -75,15 +75,16 @@ export const failure = (call: () => unknown): { code: string; message: string; f
 export const queryOf = (run: Run): { query: string; parameters: { name: string; type: string; value: unknown }[] } =>
   run.steps[0]?.config['source'] as { query: string; parameters: { name: string; type: string; value: unknown }[] }
 
-/** A source of each kind that the shipped pipelines load. */
-export const acmeSources: readonly Source[] = [
-  {
-    name: 'google',
-    provider: 'gcp',
-    kind: 'detailed',
-    table: 'acme-billing-1.exports.gcp_billing_export_resource_v1_01AB23_45CD67_89EF01',
-    projects: ['acme-prod-4711'],
-  },
-  { name: 'payer', provider: 'aws', kind: 'cur', bucket: 'acme-cur', prefix: 'cur', report_name: 'daily' },
-  { name: 'main', provider: 'azure', kind: 'actual', container: 'exports', prefix: 'cost', export_name: 'daily' },
-]
+/** A source of each kind. */
+export const acmeSources: readonly Source[] = sourceKinds.map(({ provider, kind }) => {
+  const fields: Readonly<Record<typeof provider, object>> = {
+    gcp: {
+      table: `acme-billing-1.exports.gcp_${kind}_v1_01AB23_45CD67_89EF01`,
+      projects: ['acme-prod-4711'],
+    },
+    aws: { bucket: 'acme-cur', prefix: kind, report_name: 'daily' },
+    azure: { container: 'exports', prefix: kind, export_name: 'daily' },
+    any: { store: 's3', bucket: 'acme-focus', prefix: 'any' },
+  }
+  return { name: `${provider}_${kind}`, provider, kind, ...fields[provider] } as Source
+})

@@ -247,6 +247,7 @@ export const fakePipelines = (): Pipelines => {
   )
   return {
     kinds: [],
+    datedParameters: (_path, parameters) => parameters,
     list: () => [...all.values()],
     get: (path) => all.get(path),
     compile: (input) => {

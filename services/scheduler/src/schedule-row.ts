@@ -1,7 +1,8 @@
 /** A schedule, and its row. */
 import type { Run } from '@convergence/contracts'
 import type { Row } from '@convergence/warehouse'
-import { nextTime, type Timed } from './due.ts'
+import { nextTime } from '@convergence/calendar/cron'
+import type { Timed } from './due.ts'
 
 export interface Schedule extends Timed {
   /** `{tenant_id}:{name}` */

@@ -7,7 +7,8 @@ import type { Outgoing } from '@convergence/bus'
 import { AppError, centralDataset, isSystemPipeline, runId, systemTenant } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
-import { checkCron, consideredUntil, missedTimes, nextTime, recentTimes, windowMs } from './due.ts'
+import { checkCron, nextTime } from '@convergence/calendar/cron'
+import { consideredUntil, missedTimes, recentTimes, windowMs } from './due.ts'
 import { readSchedule, rowOf, scheduleColumns, type Schedule } from './schedule-row.ts'
 import type { ReadTenantFacts } from './tenant-facts.ts'
 
@@ -127,7 +128,7 @@ const scheduledRun = ({ tenant_id, config_id }: Schedule, time: string) => {
 
 /** Asks for a run of the schedule at `time`, unless that was done or the schedule does not overlap. */
 const fire = (
-  { fired, lastRun, kid }: Book,
+  { fired, lastRun, kid, pipelines }: Book,
   schedule: Schedule,
   time: number,
   at: string,
@@ -147,7 +148,7 @@ const fire = (
       run_id,
       tenant_id: schedule.tenant_id,
       pipeline: schedule.pipeline,
-      parameters: schedule.parameters,
+      parameters: pipelines.datedParameters(schedule.pipeline, schedule.parameters, time, schedule.timezone),
       trigger_type: 'schedule',
       trigger_by: schedule.config_id,
       priority: schedule.priority,

@@ -1,9 +1,11 @@
 import { expect } from 'chai'
-import { AppError, runId } from '@convergence/contracts'
+import { AppError, runId, type RunRequested } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Row } from '@convergence/warehouse'
 import type { Schedule, Schedules } from '../src/schedule.ts'
-import { checkCron, dueTimes, nextTime } from '../src/due.ts'
+import { checkCron, nextTime } from '@convergence/calendar/cron'
+import { dayInWords, localDay } from '@convergence/calendar/days'
+import { dueTimes } from '../src/due.ts'
 import { openSchedules } from '../src/schedule.ts'
 import { makeRun } from './world.ts'
 
@@ -27,6 +29,11 @@ const fires = (cron: string, timezone: string, from: string, hours: number): str
 
 const pipelines = (schedule?: string): Pipelines => ({
   kinds: [],
+  // As the pipeline's own: the day is counted where the schedule is.
+  datedParameters: (_path, parameters, at, timezone) =>
+    parameters['date'] === 'yesterday'
+      ? { ...parameters, date: dayInWords('yesterday', localDay(at, timezone)) ?? null }
+      : parameters,
   list: () => [
     {
       path: 'setup/scheduler/trigger',
@@ -85,6 +92,16 @@ const never = () => false
 const keys = (events: readonly { idempotency_key?: string }[]) => events.map(({ idempotency_key }) => idempotency_key)
 
 describe('a schedule', () => {
+  it('asks for the day that it is where the schedule is, also on the day of a change of clocks', async () => {
+    const { schedules } = await setup()
+    const berlin = { ...wanted, cron: '30 1 * * *', timezone: 'Europe/Berlin', parameters: { date: 'yesterday' } }
+    await schedules.put(berlin, { event_id: 'e1', at: '2026-03-27T12:00:00.000Z' })
+    const asked = ['2026-03-28T00:30:10Z', '2026-03-29T00:30:10Z', '2026-03-29T23:30:10Z', '2026-03-30T23:30:10Z']
+    const days = asked.flatMap((at) =>
+      schedules.due(new Date(at).toISOString(), never).map(({ event }) => (event as RunRequested).parameters?.['date']),
+    )
+    expect(days).to.deep.equal(['2026-03-27', '2026-03-28', '2026-03-29', '2026-03-30'])
+  })
   it('is not taken away, made or moved on before that is written', async () => {
     const { away, open, rows, schedules } = await setup()
     const failed = (work: Promise<unknown>) =>

@@ -1,4 +1,6 @@
+import { nextTime } from '@convergence/calendar/cron'
 import { AppError, namePatterns, systemPipelines, type Run } from '@convergence/contracts'
+import type { Pipelines } from '@convergence/pipeline'
 import { object, parametersField, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import type { RouteContext } from '../context.ts'
@@ -32,11 +34,30 @@ interface ScheduleBody {
   overlap?: string
 }
 
-const scheduleAnswer = (tenant_id: string, row: ScheduleRow) => ({ tenant_id, ...row })
+const mostFirings = 10
+
+/** The next firings of a schedule, with the parameters that each run will have. */
+const firingsOf = (pipelines: Pipelines, row: ScheduleRow, from: number) => {
+  const firings: { time: string; parameters: Run['parameters'] }[] = []
+  const given = row.parameters as Run['parameters']
+  for (let at = from; row.is_active && firings.length < mostFirings;) {
+    const next = nextTime(row.cron, row.timezone, at)
+    if (next === undefined) break
+    const parameters = pipelines.datedParameters(row.pipeline, given, next, row.timezone)
+    firings.push({ time: new Date(next).toISOString(), parameters })
+    at = next
+  }
+  return firings
+}
 
 /** Schedules belong to the scheduler: changes are runs, reads go to its view. */
 export const schedules = (parts: RouteContext): Route[] => {
   const { deps, store, runs } = parts
+  const scheduleAnswer = (tenant_id: string, row: ScheduleRow) => ({
+    tenant_id,
+    ...row,
+    next: firingsOf(deps.pipelines, row, deps.now().getTime()),
+  })
   const path = '/api/v1/tenants/:tenant_id/schedules/:name'
   const noSchedule = (name: string | undefined) =>
     new AppError('NOT_FOUND', `no schedule ${name ?? ''}; list them: GET /api/v1/tenants/{tenant_id}/schedules`)
