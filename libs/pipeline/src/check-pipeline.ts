@@ -1,4 +1,5 @@
 /** Checks one file as a pipeline: all of its faults, or its plan. */
+import type { Column } from '@convergence/contracts'
 import { checkGraph, checkStep } from './check-steps.ts'
 import { faultsOf } from './check.ts'
 import { checkForEach, forEachOf, itemNames, sourceParameter } from './for-each.ts'
@@ -187,6 +188,16 @@ const checkQuery = (check: PipelineCheck, { faults, uses }: ParsedQuery, at: Pat
 
 const numberOr = (value: unknown, otherwise: number): number => (typeof value === 'number' ? value : otherwise)
 
+/** The columns of the schema by which an export is read, beside its name. */
+const withExportColumns = (config: Record<string, unknown>, { schemas }: Template): Record<string, unknown> => {
+  const { source } = config
+  if (!isGroup(source) || typeof source['export_schema'] !== 'string') return config
+  const bare = ({ description: _, ...column }: Column): Column =>
+    column.fields === undefined ? column : { ...column, fields: column.fields.map(bare) }
+  const export_columns = schemas.get(source['export_schema'])?.map(bare)
+  return { ...config, source: { ...source, export_columns } }
+}
+
 const planOf = (
   step: Step,
   step_id: string,
@@ -218,7 +229,7 @@ const planOf = (
       ? { trigger: (step['trigger'] ?? 'on_failure') as NonNullable<StepPlan['trigger']> }
       : {}),
     notification: template.notification,
-    config,
+    config: withExportColumns(config, template),
     ...(parsed === undefined ? {} : { sql: parsed.template }),
     ...(columns === undefined ? {} : { columns }),
     ...(for_each === undefined ? {} : { for_each }),

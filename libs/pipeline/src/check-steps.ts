@@ -38,6 +38,7 @@ export const checkStep = (check: PipelineCheck, step: Step, at: Path, template: 
     checkFixed(check, template.step.properties?.[group]?.properties, step[group], [...at, group])
   const { destination } = step
   if (isGroup(destination)) checkDestination(check, destination, [...at, 'destination'], template)
+  if (isGroup(step['source'])) checkExportSchema(check, step['source'], [...at, 'source'], template)
 }
 
 /** A run must not choose the values of fields that are marked `x-fixed`. */
@@ -95,13 +96,24 @@ const checkDestination = (
     checkColumns(check, destination, at, { names, schema_template })
     return
   }
-  const names = [...template.schemas.keys()]
-  const expected = names.length === 0 ? `; ${template.ps_type} has none` : `; expected ${orList(names)}`
-  report(
-    check,
-    [...at, 'schema_template'],
-    `${where}.schema_template: unknown "${schema_template}"${didYouMean(schema_template, names) || expected}`,
-  )
+  reportUnknownSchema(check, schema_template, [...at, 'schema_template'], template)
+}
+
+/** The schema that an export is read by is one of the template's. */
+const checkExportSchema = (
+  check: PipelineCheck,
+  { export_schema }: Readonly<Record<string, unknown>>,
+  at: Path,
+  template: Template,
+): void => {
+  if (typeof export_schema === 'string' && !template.schemas.has(export_schema))
+    reportUnknownSchema(check, export_schema, [...at, 'export_schema'], template)
+}
+
+const reportUnknownSchema = (check: PipelineCheck, name: string, at: Path, { schemas, ps_type }: Template): void => {
+  const names = [...schemas.keys()]
+  const expected = names.length === 0 ? `; ${ps_type} has none` : `; expected ${orList(names)}`
+  report(check, at, `${showPath(at)}: unknown "${name}"${didYouMean(name, names) || expected}`)
 }
 
 /** Fields that name columns name some of the table's. */

@@ -16,4 +16,5 @@ export {
   sharedSourcesOf,
   type Readable,
 } from './reach.ts'
+export { segmentsOf } from './sql-template.ts'
 export type { CompileInput, ConfigFault, ParameterSpec, Pipeline, Pipelines, StepKind, TenantNames } from './types.ts'

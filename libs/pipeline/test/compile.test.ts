@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { assertEvent } from '@convergence/contracts'
+import { assertEvent, sourceKinds, type Source } from '@convergence/contracts'
 import { firstSteps, loadPipelines, type Pipelines } from '@convergence/pipeline'
 import { acmeSources, ask, failure, pipelinesFrom, queryOf, withSteps } from './world.ts'
 
@@ -52,16 +52,22 @@ describe('compiling a run', () => {
       'setup/sources/check': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/sources/purge': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/source': { for_tenant_id: 'globex', source_name: 'payer', settings: '{}' },
+      'setup/sources/check': { for_tenant_id: 'globex', source_name: 'payer' },
+      'setup/sources/purge': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/source_removal': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/schedule': { for_tenant_id: 'globex', schedule_name: 'nightly', action: 'delete' },
     }
+    const ofEveryKind = sourceKinds.flatMap(({ provider, kind }) => {
+      const like = acmeSources.find((source) => source.provider === provider)
+      return like === undefined ? [] : [{ ...like, kind, name: kind } as Source]
+    })
     for (const { path } of pipelines.list()) {
       const run = pipelines.compile(
         ask({
           pipeline: path,
           parameters: given[path] ?? {},
           tenant_id: path.startsWith('setup/') ? 'system' : 'acme_corp',
-          tenant_sources: acmeSources,
+          tenant_sources: ofEveryKind,
         }),
       )
       assertEvent('run-admitted', JSON.parse(JSON.stringify({ run, next: firstSteps(run) })))

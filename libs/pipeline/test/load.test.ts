@@ -122,8 +122,17 @@ steps:
           'expected aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
           'notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, ' +
           'scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, ' +
-          'setup.sources.check, setup.sources.purge, setup.tenants.profile, setup.tenants.source or setup.tenants.subscription',
+          'setup.sources.check, setup.sources.purge, setup.tenants.profile, setup.tenants.source or ' +
+          'setup.tenants.subscription',
       ],
+    ],
+    [
+      'a schema of an export that is not there',
+      withSteps(
+        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { export_schema: gcp_billing_export_v2, query: SELECT 1 }\n' +
+          '    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }',
+      ),
+      ['6:30  steps[0].source.export_schema: unknown "gcp_billing_export_v2", did you mean "gcp_billing_export_v1"?'],
     ],
     [
       'no kind of step',

@@ -77,6 +77,22 @@ describe('gcp.bq_etl', () => {
     }
   })
 
+  it('reads one table by a schema, and no query of two', async () => {
+    const export_columns = [{ name: 'id', type: 'STRING' }]
+    const query = 'SELECT id FROM `p-1.a.t` AS x'
+    const one = setup({ config: { source: { ...source, query, export_columns } } })
+    expect((await one.work()).outputs).to.deep.include({ other_columns: 0 })
+    expect(one.warehouse.jobs[0]).to.include({
+      query:
+        'SELECT id FROM (SELECT CAST(NULL AS STRING) AS `id`, CAST(NULL AS JSON) AS other_columns ' +
+        'FROM `p-1.a.t` AS export_row) AS x',
+    })
+    for (const wrong of ['SELECT 1 AS id', `${query}, \`p-1.a.u\``])
+      expect(await codeOf(setup({ config: { source: { ...source, query: wrong, export_columns } } }).work())).to.equal(
+        'CONFIG_INVALID',
+      )
+  })
+
   it("writes into no dataset but the tenant's own", async () => {
     for (const wrong of [{ dataset_type: 'globex' }, { dataset_type: 'tenants' }, { bq_project_id: 'other-project' }]) {
       const { work, warehouse } = setup({ config: { destination: { ...destination, ...wrong } } })

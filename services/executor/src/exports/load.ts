@@ -52,7 +52,7 @@ export const nameOf = ({ period }: DestinationConfig): string | undefined => {
 /** Columns named in the outputs of a step; there may be hundreds. */
 const mostNamed = 200
 
-const namedIn = (what: string, names: readonly string[]): Record<string, unknown> =>
+export const namedIn = (what: string, names: readonly string[]): Record<string, unknown> =>
   names.length === 0 ? {} : { [`${what}_names`]: names.slice(0, mostNamed) }
 /** The manifest is still the one by which the files were chosen. */
 const assertSameManifest = async ({ objects, store, bucket, delivery }: Loading): Promise<void> => {

@@ -1,12 +1,14 @@
 import { AppError } from '@convergence/contracts'
 import type { Column, TimePartitioning } from '@convergence/contracts'
-import { assertWritable, ownDataset, readsOf } from '@convergence/pipeline'
+import { assertWritable, ownDataset, readsOf, segmentsOf } from '@convergence/pipeline'
 import { sourceTables } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
-import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
+import type { Destination, DryRun, QueryParameter, Statement, Warehouse } from '@convergence/warehouse'
+import { namedIn } from '../../exports/load.ts'
 import { replacedBy } from '../../exports/periods.ts'
 import type { ProcessorDeps } from '../deps.ts'
 import { runChecks, type Check } from './checks.ts'
+import { completeTable } from './export-table.ts'
 
 /**
  * The `destination` of every step that writes a table of a tenant. `dataset_type` is the dataset's name by the time the
@@ -26,8 +28,17 @@ export interface DestinationConfig {
     clustering_fields?: string[]
   }
 }
+interface SourceConfig {
+  bq_project_id: string
+  query: string
+  parameters?: QueryParameter[]
+  /** Of the schema named by export_schema: what the one table of the query is read as. */
+  export_columns?: Column[]
+  /** Day of use that the query takes. */
+  export_day?: string
+}
 interface Config {
-  source: { bq_project_id: string; query: string; parameters?: QueryParameter[] }
+  source: SourceConfig
   destination: DestinationConfig
   checks?: Check[]
 }
@@ -70,21 +81,26 @@ export const bqEtl = ({
     const where = `step ${step.step_id}`
     await assertWritable(where, warehouse, run, target)
     const own = ownDataset(run, target.dataset)
-    const statement = { query: source.query, parameters: source.parameters ?? [], default_dataset: own }
     const readable = { shared_sources, source_tables: await sourceTables(warehouse, run) }
-    const { statement_type, foreign, allowed } = await readsOf(warehouse, run, own, readable, statement)
-    if (statement_type !== 'SELECT')
-      throw new AppError(
-        'QUERY_INVALID',
-        `${where}: source.query: expected exactly one SELECT, came ${statement_type}; the destination says where ` +
-          'its rows go',
-      )
-    if (foreign.length > 0)
-      throw new AppError(
-        'SOURCE_NOT_DECLARED',
-        `${where}: source.query: may read ${allowed.join(', ')}; declare other sources in the pipeline`,
-        { faults: foreign },
-      )
+    const reads = async (statement: Statement): Promise<DryRun> => {
+      const { foreign, allowed, ...dry } = await readsOf(warehouse, run, own, readable, statement)
+      if (dry.statement_type !== 'SELECT')
+        throw new AppError(
+          'QUERY_INVALID',
+          `${where}: source.query: expected exactly one SELECT, came ${dry.statement_type}; the destination says where ` +
+            'its rows go',
+        )
+      if (foreign.length > 0)
+        throw new AppError(
+          'SOURCE_NOT_DECLARED',
+          `${where}: source.query: may read ${allowed.join(', ')}; declare other sources in the pipeline`,
+          { faults: foreign },
+        )
+      return dry
+    }
+    const { query, told } = await queryOf(where, source, reads)
+    const statement = { query, parameters: source.parameters ?? [], default_dataset: own }
+    await reads(statement)
     // A period of one source: rows of older versions, which name none, are replaced by its first load.
     const sourced = target.period?.['source_name'] !== undefined
     const { destination: into } = sourced ? await replacedBy(warehouse, target, {}) : { destination: target }
@@ -116,7 +132,48 @@ export const bqEtl = ({
       rows_written,
       bytes_processed,
       attempt,
-      outputs: { table: `${target.dataset}.${target.table}`, rows_written, ...warned },
+      outputs: { table: `${target.dataset}.${target.table}`, rows_written, ...told, ...warned },
     }
   },
 })
+
+/** The query, its table completed where the pipeline asks for that, and what is said of it in the outputs. */
+const queryOf = async (
+  where: string,
+  { query, export_columns, export_day }: SourceConfig,
+  reads: (statement: Statement) => Promise<DryRun>,
+): Promise<{ query: string; told: Record<string, unknown> }> => {
+  if (export_columns === undefined) return { query, told: {} }
+  const segments = segmentsOf(query)
+  const named = segments.flatMap(({ kind, text }) => (kind === 'backtick' && text.includes('.') ? [text] : []))
+  const [table, ...others] = new Set(named)
+  if (table === undefined || others.length > 0)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${where}: source.query: expected one table in backticks beside export_schema, came ${named.length}`,
+    )
+  const all = `SELECT * FROM ${table}`
+  const arrives = export_day !== undefined && (await hasArrivals(table, reads))
+  const complete = completeTable(
+    table.slice(1, -1),
+    export_columns,
+    (await reads({ query: all })).columns,
+    arrives ? export_day : undefined,
+  )
+  const { other_columns } = complete
+  return {
+    query: segments.map(({ text }) => (text === table ? `(${complete.query})` : text)).join(''),
+    told: { other_columns: other_columns.length, ...namedIn('other_columns', other_columns) },
+  }
+}
+/** Whether the table is partitioned by the time of arrival of its rows: the laptop's are not, and views are not. */
+const hasArrivals = async (table: string, reads: (statement: Statement) => Promise<DryRun>): Promise<boolean> => {
+  try {
+    await reads({ query: `SELECT _PARTITIONTIME AS arrived FROM ${table}` })
+    return true
+  } catch (error) {
+    if (error instanceof AppError && (error.code === 'QUERY_INVALID' || error.code === 'QUERY_UNSUPPORTED'))
+      return false
+    throw error
+  }
+}

@@ -1,0 +1,190 @@
+/**
+ * An export of Google Cloud whose columns grow with time, read as if it had exactly those of a schema: what an older
+ * table lacks is NULL of its type, and what Google has added since, also inside of records, is one JSON column,
+ * `other_columns`. Pure: from the columns that are there to the text of a subquery.
+ */
+import type { Column } from '@convergence/contracts'
+
+export interface CompleteTable {
+  /** A SELECT of the table, with the columns of the schema in its order, then `other_columns`. */
+  query: string
+  /** What is in other_columns, as paths such as project.region. */
+  other_columns: string[]
+}
+
+/**
+ * Days that Google may write a row before its use begins. Rows come on the day of use or later, without an end, so what
+ * has come earlier is not looked at. What is paid in advance is so for a month; the rest is margin.
+ */
+const mostDaysAhead = 35
+
+/** What a row of the table is called; no column has the name. */
+const row = 'export_row'
+
+/** `day`, of the use, where the table is partitioned by the time of its rows' arrival: older partitions are not read. */
+export const completeTable = (
+  path: string,
+  schema: readonly Column[],
+  found: readonly Column[],
+  day?: string,
+): CompleteTable => {
+  const reading: Reading = { names: 0 }
+  const columns = schema.map((wanted) => {
+    const name = quoted(wanted.name)
+    return `${read(reading, wanted, columnOf(found, wanted), `${row}.${name}`)} AS ${name}`
+  })
+  const others = othersOf(reading, schema, found, row)
+  const json =
+    others.length === 0
+      ? 'CAST(NULL AS JSON)'
+      : `IF(${anyFilled(others)}, ${jsonOf(`STRUCT(${valuesOf(others)})`)}, NULL)`
+  return {
+    query: `SELECT ${[...columns, `${json} AS other_columns`].join(', ')} FROM ${quoted(path)} AS ${row}${arrived(day)}`,
+    other_columns: others.flatMap(({ paths }) => paths),
+  }
+}
+
+const arrived = (day: string | undefined): string => {
+  if (day === undefined) return ''
+  const from = new Date(Date.parse(`${day}T00:00:00Z`) - mostDaysAhead * 86_400_000).toISOString().slice(0, 10)
+  // Rows that are still on their way into a partition have none.
+  return ` WHERE _PARTITIONTIME >= TIMESTAMP '${from}' OR _PARTITIONTIME IS NULL`
+}
+
+/** Gives the elements of arrays names of their own. */
+interface Reading {
+  names: number
+}
+const quoted = (name: string): string => `\`${name.replaceAll(/[\\`]/g, '\\$&')}\``
+const sameName = (a: string, b: string): boolean => a.toLowerCase() === b.toLowerCase()
+const columnOf = (columns: readonly Column[], { name }: Column): Column | undefined =>
+  columns.find((column) => sameName(column.name, name))
+const isRepeated = ({ mode }: Column): boolean => mode === 'REPEATED'
+const isRecord = (column: Column): column is Column & { fields: Column[] } => column.fields !== undefined
+const numbers = ['INT64', 'NUMERIC', 'BIGNUMERIC', 'FLOAT64']
+
+const typeOf = (column: Column): string =>
+  isRecord(column)
+    ? `STRUCT<${column.fields.map((field) => `${quoted(field.name)} ${fullTypeOf(field)}`).join(', ')}>`
+    : column.type
+const fullTypeOf = (column: Column): string => (isRepeated(column) ? `ARRAY<${typeOf(column)}>` : typeOf(column))
+
+/** Whether what is there can be taken as it is. Numbers can, since whoever reads them says how, but for BIGNUMERIC. */
+const fits = (wanted: Column, there: Column): boolean => {
+  if (isRepeated(wanted) !== isRepeated(there) || isRecord(wanted) !== isRecord(there)) return false
+  if (!isRecord(wanted) || !isRecord(there)) {
+    if (wanted.type === there.type) return true
+    return wanted.type !== 'BIGNUMERIC' && numbers.includes(wanted.type) && numbers.includes(there.type)
+  }
+  return (
+    wanted.fields.length === there.fields.length &&
+    wanted.fields.every((field, k) => {
+      const other = there.fields[k]
+      return other !== undefined && sameName(field.name, other.name) && fits(field, other)
+    })
+  )
+}
+
+const read = (reading: Reading, wanted: Column, there: Column | undefined, at: string): string => {
+  if (there === undefined) return isRepeated(wanted) ? `${fullTypeOf(wanted)}[]` : `CAST(NULL AS ${typeOf(wanted)})`
+  if (fits(wanted, there)) return at
+  if (wanted.type === 'JSON') {
+    const { value, filled } = otherOf(reading, there, at)
+    return `IF(${filled}, ${jsonOf(value)}, NULL)`
+  }
+  // One that has become something else is a fault of the query that reads it.
+  if (isRepeated(wanted) !== isRepeated(there) || isRecord(wanted) !== isRecord(there)) return at
+  const element = isRepeated(wanted) ? elementOf(reading) : undefined
+  const from = element?.name ?? at
+  if (!isRecord(wanted) || !isRecord(there)) {
+    // By way of its text a FLOAT64 becomes the shortest decimal that is the same double.
+    const exact = wanted.type === 'BIGNUMERIC' && there.type === 'FLOAT64' ? `CAST(${from} AS STRING)` : from
+    const converted = `CAST(${exact} AS ${wanted.type})`
+    return element === undefined ? converted : arrayOf(element, at, converted)
+  }
+  const fields = wanted.fields.map((field) => {
+    const name = quoted(field.name)
+    return `${read(reading, field, columnOf(there.fields, field), `${from}.${name}`)} AS ${name}`
+  })
+  return element === undefined
+    ? `IF(${at} IS NULL, NULL, STRUCT(${fields.join(', ')}))`
+    : arrayOf(element, at, `AS STRUCT ${fields.join(', ')}`)
+}
+interface Element {
+  name: string
+  place: string
+}
+const elementOf = (reading: Reading): Element => {
+  reading.names += 1
+  return { name: `e${reading.names}`, place: `o${reading.names}` }
+}
+/** An array of what is selected for each element of another, in their order. */
+const arrayOf = ({ name, place }: Element, array: string, selected: string): string =>
+  `ARRAY(SELECT ${selected} FROM UNNEST(${array}) AS ${name} WITH OFFSET AS ${place} ORDER BY ${place})`
+
+/** A column or field that the schema does not have, or one that has such fields. */
+interface Other {
+  name: string
+  /** For people. */
+  paths: string[]
+  value: string
+  /** Whether a row has it. */
+  filled: string
+}
+/** By way of a text, in which no number loses digits. */
+const jsonOf = (value: string): string => `PARSE_JSON(TO_JSON_STRING(${value}))`
+const valuesOf = (others: readonly Other[]): string =>
+  others.map(({ value, name }) => `${value} AS ${quoted(name)}`).join(', ')
+const anyFilled = (others: readonly Other[]): string => others.map(({ filled }) => filled).join(' OR ')
+
+const othersOf = (reading: Reading, schema: readonly Column[], found: readonly Column[], from: string): Other[] =>
+  found.flatMap((there): Other[] => {
+    const wanted = columnOf(schema, there)
+    const at = `${from}.${quoted(there.name)}`
+    if (wanted === undefined) return [otherOf(reading, there, at)]
+    return isRecord(wanted) && isRecord(there) ? recordOf(reading, wanted.fields, there, at) : []
+  })
+/** All of a column. */
+const otherOf = (reading: Reading, there: Column, at: string): Other => {
+  const [record] = isRecord(there) ? recordOf(reading, [], there, at) : []
+  return record === undefined ? leafOf(reading, there, at) : { ...record, paths: [there.name] }
+}
+const leafOf = (reading: Reading, there: Column, at: string): Other => {
+  const { name } = there
+  if (!isRepeated(there)) return { name, paths: [name], value: textOf(there, at), filled: `${at} IS NOT NULL` }
+  const element = elementOf(reading)
+  return {
+    name,
+    paths: [name],
+    value: arrayOf(element, at, textOf(there, element.name)),
+    filled: `ARRAY_LENGTH(${at}) > 0`,
+  }
+}
+const recordOf = (
+  reading: Reading,
+  known: readonly Column[],
+  there: Column & { fields: Column[] },
+  at: string,
+): Other[] => {
+  const element = isRepeated(there) ? elementOf(reading) : undefined
+  const others = othersOf(reading, known, there.fields, element?.name ?? at)
+  if (others.length === 0) return []
+  const filled = anyFilled(others)
+  return [
+    {
+      name: there.name,
+      paths: others.flatMap(({ paths }) => paths.map((path) => `${there.name}.${path}`)),
+      ...(element === undefined
+        ? { value: `STRUCT(${valuesOf(others)})`, filled: `(${filled})` }
+        : {
+            value: arrayOf(element, at, `AS STRUCT ${valuesOf(others)}`),
+            filled: `EXISTS(SELECT 1 FROM UNNEST(${at}) AS ${element.name} WHERE ${filled})`,
+          }),
+    },
+  ]
+}
+/** As JSON has it without a loss: amounts, times and the like are texts. */
+const textOf = ({ type }: Column, at: string): string => {
+  if (['STRING', 'BOOL', 'INT64', 'JSON'].includes(type)) return at
+  return type === 'BYTES' ? `TO_BASE64(${at})` : `CAST(${at} AS STRING)`
+}
