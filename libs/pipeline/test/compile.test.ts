@@ -52,8 +52,6 @@ describe('compiling a run', () => {
       'setup/sources/check': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/sources/purge': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/source': { for_tenant_id: 'globex', source_name: 'payer', settings: '{}' },
-      'setup/sources/check': { for_tenant_id: 'globex', source_name: 'payer' },
-      'setup/sources/purge': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/source_removal': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/schedule': { for_tenant_id: 'globex', schedule_name: 'nightly', action: 'delete' },
     }
