@@ -82,9 +82,7 @@ describe("Google's exports", function () {
   const load = async (tenant_id: string, pipeline: string, parameters: Record<string, unknown> = { date: day }) => {
     const key = String(keys[tenant_id])
     const ended = await world.ended(key, await world.start(key, tenant_id, pipeline, parameters))
-    expect(ended.steps.map(({ status }) => status)).to.deep.equal(
-      ended.steps.map(() => 'SUCCEEDED'),
-    )
+    expect(ended.steps.map(({ status }) => status)).to.deep.equal(ended.steps.map(() => 'SUCCEEDED'))
     return ended
   }
   const one = async (query: string) => (await world.warehouse.query({ query }))[0]
