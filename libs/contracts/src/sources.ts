@@ -226,8 +226,12 @@ export const sourcesOverlap = (a: SourceSettings, b: SourceSettings): boolean =>
   return placeA.bucket === placeB.bucket && isAbove(placeA.folder, placeB.folder)
 }
 
-/** Whether others may not have the same: a source that is read by the platform's own right, not by a credential. */
-export const isClaim = ({ credential: ref }: SourceSettings): boolean => ref === undefined
+/**
+ * Whether others may not have the same: a source that is read by the platform's own right, not by a credential. Tables
+ * of BigQuery are read by that right whatever the source names.
+ */
+export const isClaim = ({ provider, credential: ref }: SourceSettings): boolean =>
+  provider === 'gcp' || ref === undefined
 
 /** A name that a source may have. */
 export const isSourceName = (value: unknown): boolean => isName('source', value)

@@ -79,6 +79,9 @@ describe('sources by REST', () => {
       const refused = await world.call('PUT', path, { key, body: cur })
       expect([refused.status, refused.body['code']]).to.deep.equal([403, 'FORBIDDEN'])
       expect(asked(world)).to.deep.equal([])
+      const table = { provider: 'gcp', kind: 'detailed', table: 'acme-billing-4711.billing.export', credential: 'gcp' }
+      expect((await world.call('PUT', path, { key, body: table })).status).to.equal(403)
+      expect(asked(world)).to.deep.equal([])
       expect((await world.call('PUT', path, { key, body: { ...cur, credential: 'aws' } })).status).to.equal(201)
       expect((await world.call('PUT', path, { admin: adminKey, body: cur })).status).to.equal(201)
       expect(

@@ -67,7 +67,9 @@ const put = async (context: RouteContext, call: Call): Promise<Answer> => {
   if (!may_claim && isClaim(settings))
     throw new AppError(
       'FORBIDDEN',
-      'body.credential: expected the name of a stored credential of the tenant, got none; ' +
+      (settings.provider === 'gcp'
+        ? 'body.table: expected an export in a bucket, got a table, which the platform reads by its own right; '
+        : 'body.credential: expected the name of a stored credential of the tenant, got none; ') +
         'only the admin key may have the platform read by its own right',
     )
   const parameters = { settings: JSON.stringify(settings), may_claim }

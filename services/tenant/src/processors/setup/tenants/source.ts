@@ -35,10 +35,11 @@ export const source = ({ store, sources, shared_sources }: ProcessorDeps): Proce
     }
     const settings = settingsFrom(step_id, config['settings'])
     const { credential } = settings
-    if (credential === undefined && isClaim(settings) && config['may_claim'] !== true)
+    if (isClaim(settings) && config['may_claim'] !== true)
       throw new AppError(
         'FORBIDDEN',
-        `source ${name}: expected credential, the name of a stored credential of the tenant, got none; ` +
+        `source ${name}: expected credential, the name of a stored credential of the tenant, got ` +
+          `${credential === undefined ? 'none' : 'a table, which none is used for'}; ` +
           'only the operator may have the platform read by its own right',
       )
     if (settings.provider === 'gcp' && (await sources.isKept(tenant_id, settings.table)))
