@@ -84,6 +84,7 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     cors_origins: deps.cors_origins ?? [],
     trusted_proxies: deps.trusted_proxies ?? 0,
     findRun: requests.find,
+    isTenant: async (tenant_id) => (await tenantsCache.get(tenant_id)) !== undefined,
     closing: closing.signal,
     ...(deps.random_bytes === undefined ? {} : { randomBytes: deps.random_bytes }),
     audit: (entry) => audit(deps, store, entry),

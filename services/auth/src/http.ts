@@ -35,6 +35,7 @@ export interface DoorDeps {
   /** Proxies in front, each of which adds to X-Forwarded-For; what stands there before theirs is the caller's word. */
   trusted_proxies: number
   findRun(run_id: string, tenant_id: string | undefined): Promise<RunRecord | undefined>
+  isTenant(tenant_id: string): Promise<boolean>
   audit(entry: {
     actor: string
     action: string
@@ -160,8 +161,11 @@ const serve = async (
   try {
     refuseRepeats(ctx)
     refuseKeyInAddress(ctx)
-    caller = await authenticate(deps, route, ctx)
-    const run = await compareTenant(deps, route, caller, params)
+    const authenticated = await authenticate(deps, route, ctx)
+    caller = authenticated
+    const run = await compareTenant(deps, route, authenticated, params)
+    caller = await actingFor(deps, route, authenticated, { tenant_id: params['tenant_id'], run }, ctx)
+    audited.tenant_id ??= caller.kind === 'admin' && !isAdminRoute(route) ? caller.tenant_id : null
     requireScope(route, caller)
     takeToken(deps, route, caller, ctx)
     const call = await readCall(deps, route, caller, params, run, ctx)
@@ -199,7 +203,7 @@ const authenticate = async (deps: DoorDeps, route: Route, ctx: Context): Promise
     failed(deps, ctx)
     throw new AppError('FORBIDDEN', 'this needs the admin key in X-Admin-Key')
   }
-  if (route.admin_too === true && admin !== '' && isAdminKey(admin, deps.admin_key_hashes)) return adminPrincipal
+  if (admin !== '' && isAdminKey(admin, deps.admin_key_hashes)) return adminPrincipal
   const key = ctx.get('X-API-Key')
   if (key === '' && deps.disable_auth) {
     ctx.set('X-Dev-Auth-Bypass', '1')
@@ -235,6 +239,23 @@ const compareTenant = async (
   const run = await deps.findRun(params['run_id'] ?? '', tenant_id)
   if (run === undefined || (tenant_id !== undefined && run.tenant_id !== tenant_id)) throw notFound()
   return run
+}
+
+/** The admin on a tenant's route acts for that tenant: on its plan, in its name. */
+const actingFor = async (
+  deps: DoorDeps,
+  route: Route,
+  caller: Principal,
+  { tenant_id, run }: { tenant_id: string | undefined; run: RunRecord | undefined },
+  ctx: Context,
+): Promise<Principal> => {
+  if (caller.kind !== 'admin' || isAdminRoute(route)) return caller
+  const named = new URLSearchParams(ctx.querystring).getAll('tenant_id')
+  const wanted = tenant_id ?? run?.tenant_id ?? named[0]
+  if (wanted === undefined || (route.tenant === 'own' && named.length !== 1))
+    throw new AppError('BODY_INVALID', 'query.tenant_id: expected the tenant that the admin acts for, once')
+  if (!isName('tenant_id', wanted) || !(await deps.isTenant(wanted))) throw notFound()
+  return { ...caller, tenant_id: wanted }
 }
 
 const requireScope = (route: Route, caller: Principal): void => {
@@ -304,7 +325,7 @@ const readCall = async (
   run: RunRecord | undefined,
   ctx: Context,
 ): Promise<Call> => {
-  const query = readQuery(route, ctx)
+  const query = readQuery(route, ctx, principal.kind === 'admin' && route.tenant === 'own' ? ['tenant_id'] : [])
   const user_id = ctx.get('X-User-ID')
   if (user_id !== '' && !uuid.test(user_id)) throw new AppError('BODY_INVALID', 'X-User-ID: expected a UUID')
   const idempotency_key = ctx.get('Idempotency-Key')
@@ -329,10 +350,12 @@ const readCall = async (
   }
 }
 
-const readQuery = (route: Route, ctx: Context): Record<string, string> => {
+/** `read`: names that were looked at before. */
+const readQuery = (route: Route, ctx: Context, read: readonly string[]): Record<string, string> => {
   const query = Object.create(null) as Record<string, string>
   if (ctx.querystring === '') return query
   for (const [name, value] of new URLSearchParams(ctx.querystring)) {
+    if (read.includes(name)) continue
     const field = route.query !== undefined && Object.hasOwn(route.query, name) ? route.query[name] : undefined
     if (field === undefined) {
       const known = Object.keys(route.query ?? {}).join(', ') || 'nothing'

@@ -90,10 +90,8 @@ const security = (route: Route): Record<string, unknown> => {
   if (route.scope === 'public') return { security: [] }
   if (route.scope === 'admin') return { security: [{ adminKey: [] }] }
   if (route.scope === 'admin or local') return { security: [{ adminKey: [] }, {}], description: 'Open in local mode' }
-  return {
-    security: [{ apiKey: [] }, ...(route.admin_too === true ? [{ adminKey: [] }] : [])],
-    description: `Scope ${route.scope}`,
-  }
+  const named = route.tenant === 'own' ? ', which names the tenant by ?tenant_id=' : ''
+  return { security: [{ apiKey: [] }, { adminKey: [] }], description: `Scope ${route.scope}, or the admin key${named}` }
 }
 const meaning = (status: number): string =>
   ({ 200: 'Done', 201: 'Made', 202: 'Accepted, under way', 503: 'Not ready' })[status] ?? 'Answered'

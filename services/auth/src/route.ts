@@ -56,10 +56,11 @@ export interface Route {
    * local mode.
    */
   scope: Scope | 'admin' | 'admin or local' | 'public'
-  /** Where the tenant is: in the path (`tenant_id`), in the run that the path names, the caller's own, or nowhere. */
+  /**
+   * Where the tenant is: in the path (`tenant_id`), in the run that the path names, the caller's own, or nowhere. The
+   * admin key works for any tenant: where the path has none, `?tenant_id=` names it.
+   */
   tenant: 'tenant_id' | 'run' | 'own' | 'none'
-  /** The admin key is accepted as well. */
-  admin_too?: boolean
   rate: Exclude<RateClass, 'failed'>
   /** What parameters of the path may look like where it is not what `parameterForms` says. */
   forms?: Readonly<Record<string, string>>

@@ -202,7 +202,7 @@ const remove = async (context: RouteContext, call: Call): Promise<Answer> => {
 /** A credential is sealed here and never given back; what travels is its name. */
 export const credentials = (context: RouteContext): Route[] => {
   const path = '/api/v1/tenants/:tenant_id/credentials/:name'
-  const common = { tenant: 'tenant_id', admin_too: true, answers: [200] } as const
+  const common = { tenant: 'tenant_id', answers: [200] } as const
   const forms = { name: namePatterns.credential_ref }
   return [
     {

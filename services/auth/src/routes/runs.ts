@@ -209,7 +209,6 @@ export const runs = (parts: RouteContext): Route[] => [
     aliases: ['/api/v1/pipelines/:run_id/status'],
     summary: 'A run and its steps',
     ...reading,
-    admin_too: true,
     answers: [200],
     handle: (call) => ({ status: 200, body: runAnswer(theRun(call)) }),
   },

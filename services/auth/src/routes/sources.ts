@@ -18,7 +18,7 @@ const sourceAnswer = (tenant_id: string, { name, settings, version }: Omit<Store
 })
 
 const path = '/api/v1/tenants/:tenant_id/sources/:name'
-const common = { tenant: 'tenant_id', admin_too: true } as const
+const common = { tenant: 'tenant_id' } as const
 const forms = { name: namePatterns.source }
 
 const noSource = (name: string | undefined) =>

@@ -75,7 +75,6 @@ export const tenants = (parts: RouteContext): Route[] => {
       summary: 'Profile, plan, limits and use of a tenant',
       scope: 'pipelines:read',
       tenant: 'tenant_id',
-      admin_too: true,
       rate: 'read',
       answers: [200],
       handle: async ({ params }) => {
