@@ -152,9 +152,9 @@ describe('who may call what', () => {
       const key = world.addKey('globex')
       const other = await world.call('GET', '/api/v1/pipelines/runs?tenant_id=acme_corp', { key })
       expect(other.status).to.equal(400)
-      const run = await world.call('POST', '/api/v1/pipelines/run/acme_corp/gcp/cost/billing', { admin, body })
+      const run = await world.call('POST', '/api/v1/pipelines/run/acme_corp/custom/bench/three_steps', { admin, body })
       expect([run.status, run.body['tenant_id']]).to.deep.equal([202, 'acme_corp'])
-      const suspended = await world.call('POST', '/api/v1/pipelines/run/suspended_inc/gcp/cost/billing', {
+      const suspended = await world.call('POST', '/api/v1/pipelines/run/suspended_inc/custom/bench/three_steps', {
         admin,
         body,
       })
