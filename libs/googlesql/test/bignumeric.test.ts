@@ -209,9 +209,34 @@ describe('BIGNUMERIC from and to other types', () => {
       ],
     ],
     [
-      'FLOAT64 by way of its text comes as the shortest decimal that is the same double',
-      'SELECT CAST(CAST(x AS STRING) AS BIGNUMERIC) FROM UNNEST([0.1, 4e-10, 0.1 + 0.2, 1e22, -1.5e-20]) AS x',
-      [['0.1'], ['0.0000000004'], ['0.30000000000000004'], ['10000000000000000000000'], ['-0.000000000000000000015']],
+      'FLOAT64 by way of JSON comes as the shortest decimal that is the same double',
+      'SELECT CAST(JSON_VALUE(TO_JSON(x)) AS BIGNUMERIC) FROM UNNEST([0.1, 4e-10, 0.1 + 0.2, 1e22, 0.6316621259659665, -1.5e-20]) AS x',
+      [
+        ['0.1'],
+        ['0.0000000004'],
+        ['0.30000000000000004'],
+        ['10000000000000000000000'],
+        ['0.6316621259659665'],
+        ['-0.000000000000000000015'],
+      ],
+    ],
+    [
+      'FLOAT64 as JSON has the spelling that it has there',
+      'SELECT JSON_VALUE(TO_JSON(x)) FROM UNNEST([100.0, 1234567.5, 1e15, 12345678901234567.0, 4.747627592297273e+21, 1e-5, 0.0001]) AS x',
+      [
+        ['100.0'],
+        ['1234567.5'],
+        ['1e+15'],
+        ['1.2345678901234568e+16'],
+        ['4.747627592297273e+21'],
+        ['1e-05'],
+        ['0.0001'],
+      ],
+    ],
+    [
+      'FLOAT64 as text has 15 digits, or 17',
+      'SELECT CAST(x AS STRING) FROM UNNEST([0.6316621259659665, 0.1, 0.1 + 0.2]) AS x',
+      [['0.63166212596596649'], ['0.1'], ['0.30000000000000004']],
     ],
     [
       'text is rounded half away from zero beyond 38 digits',

@@ -37,6 +37,31 @@ describe('Values over the BigQuery front', function () {
         { f: [{ v: '10:00:00.500000' }, { v: '10:00:00' }, { v: [{ v: '10:00:00.000001' }] }] },
       ])
     }))
+  it('keeps a byte-order mark that a text begins with, however long the text is', () =>
+    setup(async (call) => {
+      const query = "SELECT '\ufeffx' AS a, ['\ufeff' || REPEAT('x', 20)] AS b, LENGTH('\ufeffx') AS c"
+      expect(rowsOf(await call('queries', { query, useLegacySql: false }))).to.deep.equal([
+        { f: [{ v: '\ufeffx' }, { v: [{ v: `\ufeff${'x'.repeat(20)}` }] }, { v: '2' }] },
+      ])
+    }))
+  it('gives BIGNUMERIC with all its digits, takes them by insertAll, UPDATE and MERGE, and joins by them', () =>
+    setup(async (call) => {
+      const fine = '12345678901234567890.12345678901234567890123456789012345678'
+      const ask = async (query: string) => rowsOf(await call('queries', { query, useLegacySql: false }))
+      await ask('CREATE TABLE acme.t (id INT64, x BIGNUMERIC, many ARRAY<BIGNUMERIC>)')
+      await call('datasets/acme/tables/t/insertAll', {
+        rows: [{ json: { id: 1, x: fine, many: ['1E-38'] } }, { json: { id: 2, x: '-0' } }],
+      })
+      await ask('UPDATE acme.t SET x = x + 1 WHERE id = 2')
+      await ask(
+        `MERGE acme.t AS t USING (SELECT BIGNUMERIC '${fine}' AS x, BIGNUMERIC '2e-38' AS y) AS s ON t.x = s.x ` +
+          'WHEN MATCHED THEN UPDATE SET x = t.x + s.y WHEN NOT MATCHED THEN INSERT (id) VALUES (9)',
+      )
+      expect(await ask('SELECT id, x, many FROM acme.t ORDER BY x')).to.deep.equal([
+        { f: [{ v: '2' }, { v: '1' }, { v: [] }] },
+        { f: [{ v: '1' }, { v: `${fine.slice(0, -2)}8` }, { v: [{ v: `0.${'0'.repeat(37)}1` }] }] },
+      ])
+    }))
   it('takes NaN and the infinities into FLOAT64 by insertAll, and into no other number', () =>
     setup(async (call) => {
       await call('datasets/acme/tables', {

@@ -571,7 +571,7 @@ describe('BigQuery front', function () {
           ['DATETIME', '2025-02-30 00:00:00'],
           ['TIME', '24:00:00'],
           ['TIMESTAMP', '2025-02-30 00:00:00'],
-          ['BIGNUMERIC', '0.123456789012345678901234567890123456789'],
+          ['BIGNUMERIC', '.123456789012345678901234567890123456789'],
         ] as const) {
           const { status, body } = await ask(type, value)
           expect([status, body.error?.message], value).to.deep.equal([

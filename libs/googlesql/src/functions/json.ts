@@ -38,11 +38,24 @@ const jsonFunction = (
     return compiler.build(ast.pos, result(x.type), `${MACROS}.${textMacro}(${source.sql}, ${path})`, source)
   },
 })
-const scalar = jsonFunction(
+const scalarOf = jsonFunction(
   () => STRING,
   (json, path) => `${MACROS}.json_scalar(${json}, ${path})`,
   'json_text_scalar',
 )
+/** JSON_VALUE(TO_JSON(x)) is how GoogleSQL gives the shortest decimal of a FLOAT64: one step, without the JSON. */
+const scalar: ScalarFunction = {
+  ...scalarOf,
+  gen: (call) => {
+    const { compiler, ast, scope } = call
+    const [json] = ast.args
+    const inner = json?.k === 'call' && json.name === 'TO_JSON' && ast.args.length === 1 ? json.args[0] : undefined
+    if (inner === undefined) return scalarOf.gen(call)
+    const x = compiler.expression(inner, scope)
+    if (x.type.k !== 'FLOAT64') return scalarOf.gen(call)
+    return compiler.build(ast.pos, STRING, `${MACROS}.float_json(${x.sql})`, x)
+  },
+}
 const part = jsonFunction(
   (input) => (input.k === 'JSON' ? JSON_TYPE : STRING),
   (json, path) => `json_extract(${json}, ${path})`,

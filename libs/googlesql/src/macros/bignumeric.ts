@@ -222,7 +222,9 @@ const arithmetic: readonly Macro[] = [
   ],
 ]
 
-const rounded = `CAST(round(${x.units}) AS HUGEINT) + ${x.billions} * 1000000000`
+/** Beyond INT64 a number that certainly is none of it. */
+const rounded = `CASE WHEN abs(${x.billions}) > 10000000000 THEN CAST(100000000000000000000 AS HUGEINT)
+  ELSE CAST(round(${x.units}) AS HUGEINT) + ${x.billions} * 1000000000 END`
 const conversions: readonly Macro[] = [
   [
     'to_bignum(_s)',

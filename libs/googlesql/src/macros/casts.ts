@@ -101,7 +101,16 @@ const printers: readonly Macro[] = [
     'float_text(_x)',
     `CASE WHEN isnan(_x) THEN 'NaN' WHEN isinf(_x) THEN CASE WHEN _x > 0 THEN 'inf' ELSE '-inf' END
           WHEN _x = 0 THEN '0' WHEN CAST(printf('%.15g', _x) AS DOUBLE) = _x THEN printf('%.15g', _x)
-          WHEN CAST(printf('%.16g', _x) AS DOUBLE) = _x THEN printf('%.16g', _x) ELSE printf('%.17g', _x) END`,
+          ELSE printf('%.17g', _x) END`,
+  ],
+  // The number that JSON has of it: the shortest decimal that is the same double, a text where there is none.
+  [
+    'float_json(_x)',
+    `CASE WHEN isnan(_x) THEN 'NaN' WHEN isinf(_x) THEN CASE WHEN _x > 0 THEN 'Infinity' ELSE '-Infinity' END
+          WHEN abs(_x) NOT BETWEEN 1e15 AND 1e17 THEN CAST(_x AS VARCHAR)
+          ELSE regexp_replace(CASE WHEN CAST(printf('%.14e', _x) AS DOUBLE) = _x THEN printf('%.14e', _x)
+            WHEN CAST(printf('%.15e', _x) AS DOUBLE) = _x THEN printf('%.15e', _x) ELSE printf('%.16e', _x) END,
+            '[.]?0*e', 'e') END`,
   ],
   ['decimal_text(_x)', "regexp_replace(regexp_replace(CAST(_x AS VARCHAR), '(\\.[0-9]*?)0+$', '\\1'), '\\.$', '')"],
   ['datetime_text(_t)', `strftime(_t, '%Y-%m-%d %H:%M:%S') || ${fraction('_t')}`],

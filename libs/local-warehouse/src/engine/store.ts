@@ -7,6 +7,7 @@ import { chmodSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { DuckDBInstance } from '@duckdb/node-api'
+import accessors from '@duckdb/node-api/lib/vectors/dataAccessors.js'
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { AppError } from '@convergence/contracts'
 import { openKeyedQueue } from '@convergence/contracts/keyed-queue'
@@ -16,6 +17,9 @@ import { isConflict, wordFault } from '../faults.ts'
 import { literal, quoted } from '../values.ts'
 import { gate } from './gates.ts'
 import { upgradeDecimals } from './upgrade.ts'
+
+// The client's own decoder drops U+FEFF where a text begins with it: two texts that differ would look the same.
+Object.assign(accessors, { textDecoder: new TextDecoder('utf-8', { ignoreBOM: true }) })
 
 const readersAtOnce = 3
 const jobsAtOnce = 2
