@@ -85,7 +85,7 @@ const csvFiles: readonly (string | Buffer)[] = [
   '\ufeff\ufeffid,name\n1,x\n',
   Buffer.from([0xff, 0xfe, 0x41, 0x00]),
   Buffer.from(`${header}\n${lineWith('name', '\xff\xfe')}\n`, 'latin1'),
-  `${header}\n${lineWith('name', 'x'.repeat(3_000_000))}\n`,
+  `${header}\n${lineWith('name', 'x'.repeat(11_000_000))}\n`,
 ]
 const ndjsonFiles: readonly (string | Buffer)[] = [
   ...badValues.map(([name, value]) => JSON.stringify({ id: 1, [name]: value })),

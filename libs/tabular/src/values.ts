@@ -52,6 +52,9 @@ const isNumber = (value: unknown): boolean =>
   (typeof value === 'string' && decimalText.test(value))
 const isInstant = (text: string): boolean => timestampText.test(text) && isDate(text.slice(0, 10))
 
+/** Without spaces and tabs around it; any other space is no space of a number or a day. */
+const bareOf = (text: string): string => text.replace(/^[ \t]+|[ \t]+$/g, '')
+
 /** Digits before and after the point. */
 const digitsOf = { NUMERIC: [29, 9], BIGNUMERIC: [39, 38] } as const
 const [leastBignumeric, mostBignumeric] = [-(2n ** 255n), 2n ** 255n - 1n]
@@ -60,9 +63,9 @@ const [leastBignumeric, mostBignumeric] = [-(2n ** 255n), 2n ** 255n - 1n]
  * half away from zero, as BigQuery's loads do; BIGNUMERIC refuses what it cannot hold. No number becomes a float.
  */
 export const decimalOf = (text: string, type: 'NUMERIC' | 'BIGNUMERIC'): string | undefined => {
-  const bare = text.trim()
   // Most numbers are already as they will be.
-  if (canonicalDecimal.test(bare) && bare !== '-0') return bare
+  if (canonicalDecimal.test(text) && text !== '-0') return text
+  const bare = bareOf(text)
   if (!decimalText.test(bare)) return undefined
   const [, sign = '', head = '', tail = '', exponent = '0'] =
     /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(bare) ?? []
@@ -106,15 +109,18 @@ const remembered = (convert: Convert): Convert => {
 }
 const quoted = (text: string | undefined): string | undefined => (text === undefined ? undefined : JSON.stringify(text))
 const dayOf = (text: string, format: string | undefined): string | undefined => {
-  const instant = format === undefined ? text.trim() : strptime(text, format)
+  const instant = format === undefined ? bareOf(text) : strptime(text, format)
   if (instant === undefined || (format === undefined && !timestampText.test(instant))) return undefined
   return isDate(instant.slice(0, 10)) ? instant.slice(0, 10) : undefined
 }
 const instantOf = (text: string, format: string | undefined): string | undefined => {
   if (format !== undefined) return strptime(text, format)
-  const bare = text.trim()
-  return isInstant(bare) ? bare : undefined
+  const bare = bareOf(text)
+  return isInstant(bare) ? withSeconds(bare) : undefined
 }
+/** BigQuery wants the seconds of a time. */
+const withSeconds = (text: string): string =>
+  text.toUpperCase().replace(/^(\d{4}-\d\d-\d\d[T ]\d\d:\d\d)(?!:)/, '$1:00')
 const jsonOf = (text: string, { wrap_braces = false, or_text = false }: TextColumn): string | undefined => {
   try {
     return JSON.stringify(JSON.parse(wrap_braces && !text.trimStart().startsWith('{') ? `{${text}}` : text))
@@ -166,7 +172,7 @@ const plainConverterOf = (column: TextColumn): Convert => {
       return (text) => JSON.stringify(text)
     case 'INT64':
       return (text) => {
-        const bare = text.trim().replace(/^\+/, '')
+        const bare = bareOf(text).replace(/^\+/, '')
         return isInt64(bare) ? BigInt(bare).toString() : undefined
       }
     case 'NUMERIC':
@@ -174,7 +180,7 @@ const plainConverterOf = (column: TextColumn): Convert => {
       return (text) => quoted(decimalOf(text, type))
     case 'FLOAT64':
       return (text) =>
-        decimalText.test(text.trim()) && Number.isFinite(Number(text)) ? String(Number(text)) : undefined
+        decimalText.test(bareOf(text)) && Number.isFinite(Number(text)) ? String(Number(text)) : undefined
     case 'BOOL':
       return (text) => {
         const bare = text.toLowerCase()
@@ -188,7 +194,7 @@ const plainConverterOf = (column: TextColumn): Convert => {
     case 'DATETIME':
       return remembered((text) => quoted(instantOf(text, format)?.replace(/Z$/, '')))
     case 'TIME':
-      return (text) => (timeText.test(text.trim()) ? JSON.stringify(text.trim()) : undefined)
+      return (text) => (timeText.test(bareOf(text)) ? JSON.stringify(bareOf(text)) : undefined)
     case 'BYTES':
       return (text) => (text.length % 4 === 0 && base64Text.test(text) ? JSON.stringify(text) : undefined)
     case 'JSON':

@@ -62,7 +62,8 @@ export const attempt = (text: string, column: FileColumn, wrong: Wrong): string 
     case 'DATETIME':
     case 'TIMESTAMP':
       return column.format === undefined
-        ? `CASE WHEN ltrim(${text}) LIKE '____-__-__%' AND substr(ltrim(${text}), 12, 2) <> '24' THEN ${value} END`
+        ? `CASE WHEN ltrim(${text}) LIKE '____-__-__%' AND substr(ltrim(${text}), 12, 2) <> '24' ` +
+            `AND substr(ltrim(${text}), 14, 1) IN ('', ':') THEN ${value} END`
         : value
     case 'NUMERIC':
     case 'FLOAT64':
@@ -88,7 +89,7 @@ const plainAttempt = (text: string, column: FileColumn, wrong: Wrong): string =>
     case 'TIMESTAMP':
     case 'DATETIME':
       return column.format === undefined
-        ? `TRY_CAST(${text} AS ${type})`
+        ? `COALESCE(TRY_CAST(${text} AS ${type}), TRY_CAST(${withSeconds(text)} AS ${type}))`
         : `CAST(try_strptime(${text}, ${literal(column.format)}) AS ${type})`
     case 'BYTES':
       return `TRY(from_base64(${text}))`
@@ -103,6 +104,9 @@ const plainAttempt = (text: string, column: FileColumn, wrong: Wrong): string =>
       return `TRY_CAST(${text} AS ${type})`
   }
 }
+/** An instant with the seconds that it leaves out, T and Z as capitals. */
+const withSeconds = (text: string): string =>
+  `regexp_replace(upper(${text}), '^( *[0-9-]{10}[T ][0-9]{2}:[0-9]{2})( ?(Z|UTC|[+-].*)?)$', '\\1:00\\2')`
 export const constant = (value: unknown, column: Column): string => {
   const type = typeOf(column)
   if (value === null) return `CAST(NULL AS ${type})`
@@ -147,7 +151,14 @@ export const objectWith = (
     const members = `list_transform(${keys}, lambda m: ${member})`
     return `CAST('{' || COALESCE(array_to_string(${members}, ','), '') || '}' AS JSON)`
   })
-  return [...own, ...(pairs.length === 0 ? [] : [objectOf(pairs)])].reduce((a, b) => `json_merge_patch(${a}, ${b})`)
+  const parts = [...own, ...(pairs.length === 0 ? [] : [objectOf(pairs)])]
+  // Merging leaves out members that are null, so one object by itself is not merged.
+  const filled = parts.map((part) => `NULLIF(CAST(${part} AS VARCHAR), '{}')`)
+  const count = filled.map((part) => `CAST(${part} IS NOT NULL AS INTEGER)`).join(' + ')
+  const merged = parts.reduce((a, b) => `json_merge_patch(${a}, ${b})`)
+  return parts.length === 1
+    ? merged
+    : `CASE WHEN ${count} > 1 THEN ${merged} ELSE CAST(COALESCE(${filled.join(', ')}, '{}') AS JSON) END`
 }
 /** A JSON object of the fields that are not empty. */
 export const objectOf = (pairs: readonly (readonly [string, string])[]): string => {

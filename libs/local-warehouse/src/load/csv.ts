@@ -63,7 +63,9 @@ const grouped = async (files: readonly File[], columns: readonly LoadColumn[]): 
   }
   return [...groups.values()]
 }
-const selectOf = ({ header, files: same }: Group, columns: readonly LoadColumn[]): string => {
+/** The one reader of CSV takes records of 10 MiB; DuckDB keeps many times of what it is told per thread. */
+const longLines = ', max_line_size=10485760'
+const selectOf = ({ header, files: same }: Group, columns: readonly LoadColumn[], long_lines: boolean): string => {
   const textOf = (source: string): string | undefined => {
     const at = header.indexOf(source)
     return at < 0 ? undefined : `r.c${at}`
@@ -90,7 +92,7 @@ const selectOf = ({ header, files: same }: Group, columns: readonly LoadColumn[]
   const packing = compression(same[0] ?? { path: '', name: '' })
   return (
     `SELECT ${selected} FROM read_csv(${list}, auto_detect=false, header=true, delim=',', quote='"', escape='"', ` +
-    `nullstr='', compression='${packing}', columns=${shape}) AS r`
+    `nullstr='', compression='${packing}'${long_lines ? longLines : ''}, columns=${shape}) AS r`
   )
 }
 /** The first fault of the files' own, or the first record for which `is` gives one. */
@@ -168,7 +170,7 @@ const explainValue = async (
   return /CSV Error|^Invalid Input Error|unicode|gzip|decompress/i.test(text) ? undefined : wordFault(error)
 }
 
-/** `rewritten`: the files are our own spelling, and are not written anew once more. */
+/** `rewritten`: the files are our own spelling, and are not written anew once more, and lines may be long. */
 export const planCsv = async (
   files: readonly File[],
   columns: readonly LoadColumn[],
@@ -177,7 +179,7 @@ export const planCsv = async (
   const groups = await grouped(files, columns)
   const rewritable = new WeakSet<AppError>()
   return {
-    sql: groups.map((group) => selectOf(group, columns)).join(' UNION ALL '),
+    sql: groups.map((group) => selectOf(group, columns, rewritten)).join(' UNION ALL '),
     explain: async (error) => {
       const own = await explainValue(files, columns, error)
       if (own !== undefined) return own
@@ -188,7 +190,7 @@ export const planCsv = async (
       const file = files.find(({ path }) => text.includes(path)) ?? files[0]
       const where = `${file?.name ?? 'file'}${at === undefined ? '' : `:${at}`}`
       const problem = /maximum line size/i.test(text)
-        ? 'the line is longer than 2 MB'
+        ? 'the line is longer than 10 MB'
         : 'is not CSV as the first line promises'
       const made = new AppError('EXPORT_INVALID', `${where}: ${problem}`, { cause: error })
       if (!rewritten) rewritable.add(made)

@@ -95,22 +95,27 @@ const counted = async function* (
   }
 }
 const byteOrderMark = Buffer.from('\uFEFF')
-/** Leaves out a byte order mark before the first row, which some exports repeat there. */
-const withoutRepeatedMark = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
-  let begin: Buffer | undefined = Buffer.alloc(0)
+/** Leaves out byte order marks at the beginning of a line, which some exports repeat, and files put together have. */
+const withoutMarks = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer = Buffer.alloc(0)
+  let before = 0x0a
   for await (const chunk of chunks) {
-    if (begin === undefined) {
-      yield chunk
-      continue
+    const bytes = held.length === 0 ? chunk : Buffer.concat([held, chunk])
+    // A mark may be cut in two.
+    const cut = [2, 1].find((length) => bytes.subarray(-length).equals(byteOrderMark.subarray(0, length))) ?? 0
+    const whole = bytes.length - cut
+    let from = 0
+    for (let at = bytes.indexOf(byteOrderMark); at >= 0; at = bytes.indexOf(byteOrderMark, at + byteOrderMark.length)) {
+      const last = at === 0 ? before : (bytes[at - 1] ?? 0)
+      if (last !== 0x0a && last !== 0x0d) continue
+      if (at > from) yield bytes.subarray(from, at)
+      from = at + byteOrderMark.length
     }
-    begin = Buffer.concat([begin, chunk])
-    const row = begin.indexOf(0x0a) + 1
-    if ((row === 0 || begin.length < row + byteOrderMark.length) && begin.length < headBytes) continue
-    const repeated = row > 0 && begin.subarray(row, row + byteOrderMark.length).equals(byteOrderMark)
-    yield repeated ? Buffer.concat([begin.subarray(0, row), begin.subarray(row + byteOrderMark.length)]) : begin
-    begin = undefined
+    if (whole > from) yield bytes.subarray(from, whole)
+    before = bytes[whole - 1] ?? before
+    held = bytes.subarray(whole)
   }
-  if (begin !== undefined) yield begin
+  if (held.length > 0) yield held
 }
 const nowhere = (): Writable =>
   new Writable({
@@ -159,6 +164,12 @@ const openMeter = (key: string, { limits, count_rows }: Pick<PutDown, 'limits' |
           head.push(Buffer.from(part))
           kept += part.length
         }
+        yield chunk
+      }
+    },
+    /** As it is put down. */
+    rows: async function* (chunks: Bytes): AsyncGenerator<Buffer> {
+      for await (const chunk of chunks) {
         counter?.see(chunk)
         yield chunk
       }
@@ -179,7 +190,7 @@ const putDown = async (folder: string, k: number, options: PutDown): Promise<Spo
   const { key } = object
   const format = formatOf(key)
   const meter = openMeter(key, options)
-  const rows = (chunks: Bytes) => withoutRepeatedMark(meter.plain(chunks))
+  const rows = (chunks: Bytes) => meter.rows(withoutMarks(meter.plain(chunks)))
   const file = (name: string) => createWriteStream(name, { mode: 0o600, highWaterMark: headBytes })
   let room = object.size_bytes
   /** Before it is written: what it takes beyond its listing. */
@@ -212,7 +223,7 @@ const putDown = async (folder: string, k: number, options: PutDown): Promise<Spo
     else {
       await pipeline(source, meter.packed, roomed, file(path), { signal })
       const whole = createReadStream(path, { highWaterMark: headBytes })
-      await pipeline(whole, unpacked(), meter.plain, nowhere(), { signal })
+      await pipeline(whole, unpacked(), meter.plain, meter.rows, nowhere(), { signal })
     }
   } catch (error) {
     if (codeOf(error)?.startsWith('Z_') === true) {
