@@ -220,7 +220,10 @@ describe('digits', function () {
       }
       // What the pipeline reads of each row; which rows are the tenant's is another matter.
       const [selected = ''] = (steps[0]?.source.query ?? '').split('WHERE DATE(usage_start_time)')
-      const query = selected.replace('{source.table}', 'local.acme.export').replace('{source.name}', 'main')
+      const query = selected
+        .replace('{source.table}', 'local.acme.export')
+        .replace('{source.name}', 'main')
+        .replace(/other_columns$/m, "JSON '{}' AS other_columns")
       await run({
         kind: 'query',
         query,
