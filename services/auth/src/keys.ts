@@ -3,7 +3,7 @@ import { AppError } from '@convergence/contracts'
 import { decideAnew } from '@convergence/service/versions'
 import { hashOf, issueKey, randomDigits } from './issue-key.ts'
 import type { RouteContext } from './context.ts'
-import { scopes as allScopes } from './principal.ts'
+import { scopes as allScopes } from './scopes.ts'
 import type { KeyRow } from './store/keys.ts'
 
 const dayMs = 86_400_000

@@ -5,8 +5,9 @@
 import { AppError, namePatterns } from '@convergence/contracts'
 import type { Field } from './fields.ts'
 import type { RateClass } from './limits.ts'
-import { scopes, type Principal, type Scope } from './principal.ts'
+import type { Principal } from './principal.ts'
 import type { RunRecord } from './record.ts'
+import { scopes, type Scope } from './scopes.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 

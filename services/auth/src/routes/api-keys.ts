@@ -2,7 +2,7 @@ import { AppError } from '@convergence/contracts'
 import { object, tenantField, text, timeField } from '../fields.ts'
 import { createKey, mostDays, revokeKey, rotateKey } from '../keys.ts'
 import type { RouteContext } from '../context.ts'
-import { scopes } from '../principal.ts'
+import { scopes } from '../scopes.ts'
 import type { Route } from '../route.ts'
 import type { KeyRow } from '../store/keys.ts'
 

@@ -1,7 +1,7 @@
 /** API keys of tenants and public keys of publishers, in versions. */
 import { writeVersion } from '@convergence/service/versions'
 import type { Row } from '@convergence/warehouse'
-import { scopeSet, scopesOf } from '../principal.ts'
+import { scopeSet, scopesOf } from '../scopes.ts'
 import { listOf, numberOf, textOf, type Tables } from './tables.ts'
 
 export interface KeyRow {
