@@ -414,12 +414,24 @@ export const chooseAzureRun = (
   const whole = widest.filter((each) => coverOf(each).from === start)
   return newestOf(where, whole)
 }
+const hourMs = 3_600_000
+/** Nothing tells parts of a longer run from those of the newest, where no manifest names them, but their times. */
+const leftovers = ({ run, manifest }: AzureCandidate): string[] => {
+  const times = manifest === undefined ? run.files.map(({ modified_at }) => modified_at).sort() : []
+  const [first = '', last = ''] = [times[0], times.at(-1)]
+  return Date.parse(last) - Date.parse(first) > hourMs
+    ? [
+        `${run.files.length} parts without a manifest were written from ${first} to ${last}: ` +
+          'parts that a longer run left behind cannot be told from them; have the export write a manifest',
+      ]
+    : []
+}
 /** The candidate that was submitted last. */
 const newestOf = (where: string, candidates: readonly AzureCandidate[]): AzureCandidate & { warnings: string[] } => {
   const at = candidates.map(submittedAt).reduce((a, b) => (a > b ? a : b), '')
   const newest = candidates.filter((each) => submittedAt(each) === at)
   const [only, ...more] = newest
-  if (only !== undefined && more.length === 0) return { ...only, warnings: [] }
+  if (only !== undefined && more.length === 0) return { ...only, warnings: leftovers(only) }
   if (only === undefined || newest.some(({ manifest }) => manifest !== undefined))
     throw new AppError(
       'EXPORT_INVALID',

@@ -4,7 +4,7 @@
  * killed process left behind is removed by the next one.
  */
 import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, truncate } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -159,17 +159,17 @@ const openMeter = (key: string, { limits, count_rows }: Pick<PutDown, 'limits' |
             `expected a report that packs up to ${limits.ratio} times, ` +
               `got ${gib(unpacked_bytes)} and more from ${gib(size_bytes)}; nothing of it is loaded`,
           )
-        if (kept < headBytes) {
-          const part = chunk.subarray(0, headBytes - kept)
-          head.push(Buffer.from(part))
-          kept += part.length
-        }
         yield chunk
       }
     },
     /** As it is put down. */
     rows: async function* (chunks: Bytes): AsyncGenerator<Buffer> {
       for await (const chunk of chunks) {
+        if (kept < headBytes) {
+          const part = chunk.subarray(0, headBytes - kept)
+          head.push(Buffer.from(part))
+          kept += part.length
+        }
         counter?.see(chunk)
         yield chunk
       }
@@ -223,7 +223,10 @@ const putDown = async (folder: string, k: number, options: PutDown): Promise<Spo
     else {
       await pipeline(source, meter.packed, roomed, file(path), { signal })
       const whole = createReadStream(path, { highWaterMark: headBytes })
-      await pipeline(whole, unpacked(), meter.plain, meter.rows, nowhere(), { signal })
+      const gunzip = unpacked()
+      await pipeline(whole, gunzip, meter.plain, meter.rows, nowhere(), { signal })
+      // Zeros after the archive, by which some writers pad it to whole blocks, are none of it.
+      await truncate(path, gunzip.bytesWritten)
     }
   } catch (error) {
     if (codeOf(error)?.startsWith('Z_') === true) {

@@ -583,6 +583,10 @@ describe('aws.s3_data_loader', function () {
       const deps = { limits: { unpack_bytes: 10 } }
       deliver(world, { 'daily-1.csv.gz': gzipSync(csvOf(awsHeader, [awsLine('1'), awsLine('2')])) })
       expect((await world.load('aws', source, { deps })).rows_written).to.equal(2)
+      const padded = Buffer.concat([gzipSync(csvOf(awsHeader, [awsLine('1'), awsLine('2')])), Buffer.alloc(100_000)])
+      deliver(world, { 'daily-1.csv.gz': padded })
+      expect((await world.load('aws', source, { deps })).rows_written).to.equal(2)
+      expect((await world.load('aws', source)).rows_written).to.equal(2)
       deliver(world, { 'daily-1.csv.gz': gzipSync(csvOf(awsHeader, [awsLine('1'), awsLine('x')])) })
       expect((await errorOf(world.load('aws', source, { deps }))).message).to.contain('daily-1.csv.gz:3')
       deliver(world, { 'daily-1.csv.gz': gzipSync(csvOf(awsHeader, [awsLine('1')]).repeat(50)).subarray(0, 60) })

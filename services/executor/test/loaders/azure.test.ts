@@ -584,4 +584,30 @@ describe('azure.blob_data_loader', function () {
       expect(exactSum(rawColumn(real, 'CostInBillingCurrency'))).to.equal('1.26136926505726')
       await loadsWhole(real, { days: 1, first: '2023-09-02', spot: 3 })
     })
+
+  it(
+    'warns where parts without a manifest may be of two runs, and leaves out byte order marks of files put together',
+    inWorld(async (world) => {
+      const part = (cost: string) => `\uFEFF${csvOf(azureHeader, [azureLine(cost, { day: '11/15/2025' })])}`
+      world.put('azure', 'acme-exports', `${azureFolder}/part_0.csv`, part('1'), '2025-11-20T01:00:00Z')
+      world.put('azure', 'acme-exports', `${azureFolder}/part_1.csv`, part('2'), '2025-11-19T01:00:00Z')
+      const { outputs } = await world.load('azure', source)
+      expect(outputs?.['warnings']).to.match(/2 parts without a manifest were written from 2025-11-19.* to 2025-11-20/)
+      const lines = ['1', '2', '3'].map((cost) => azureLine(cost, { day: '11/15/2025' }))
+      world.put('azure', 'acme-exports', `${azureFolder}/part_1.csv`, part('2'), '2025-11-20T01:00:01Z')
+      world.put(
+        'azure',
+        'acme-exports',
+        `${azureFolder}/part_0.csv`,
+        csvOf(azureHeader, lines, '\n\uFEFF'),
+        '2025-11-20T01:00:00Z',
+      )
+      expect((await world.load('azure', source)).outputs)
+        .to.include({ rows_written: 4 })
+        .and.not.have.property('warnings')
+      expect(
+        await world.one("SELECT COUNT(*) AS n FROM azure_cost_exports WHERE subscription_id = 'sub-1'"),
+      ).to.deep.equal({ n: 4 })
+    }),
+  )
 })
