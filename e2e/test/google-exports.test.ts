@@ -146,6 +146,57 @@ describe("Google's exports", function () {
     })
   })
 
+  it('detailed: what belongs to no tenant is counted and told to the operator', async () => {
+    const ask = async () => {
+      const { status, body } = await world.client.call('POST', '/api/v1/admin/sources/unclaimed', {
+        admin: world.admin_key,
+        body: {},
+        expect: [200],
+      })
+      expect(status).to.equal(200)
+      return body
+    }
+    const table = `${world.warehouse.project_id}.billing_export.shared`
+    const today = new Date().toISOString().slice(0, 10)
+    const now = { usage_start_time: `${today}T00:00:00Z` }
+    const rows = [
+      usage('vandelay-1', 1, now),
+      usage('nobodys-project', 999.5, now),
+      usage('nobodys-project', 0.5, now),
+      usage('another-one', 1, now),
+      usage(null, 7.77, now),
+      // Long ago.
+      usage('nobodys-project', 5, { usage_start_time: '2024-01-01T00:00:00Z' }),
+    ]
+    await put(world, 'shared', schemaOf('gcp_billing_export_resource_v1'), rows)
+    keys['vandelay'] = await world.onboard('vandelay')
+    await world.connect(
+      keys['vandelay'],
+      'vandelay',
+      'mine',
+      source('detailed', 'shared', { projects: ['vandelay-1'] }),
+    )
+    const { unclaimed, warnings } = (await ask()) as { unclaimed: { table: string }[]; warnings: string[] }
+    expect(unclaimed.filter((each) => each.table === table)).to.deep.equal([
+      {
+        table,
+        day: today,
+        currency: 'EUR',
+        rows: 4,
+        rows_of_no_project: 1,
+        projects: 2,
+        project_ids: ['another-one', 'nobodys-project'],
+        cost: '1008.77',
+      },
+    ])
+    expect(warnings.join()).to.contain(
+      'shared: 4 rows belong to no tenant, 1 of them to no project, the others to another-one, nobodys-project; give',
+    )
+    await world.connect(keys['vandelay'], 'vandelay', 'rest', source('detailed', 'shared', { unassigned: true }))
+    const after = (await ask()) as { unclaimed: { table: string; rows: number }[] }
+    expect(after.unclaimed.filter((each) => each.table === table).map((each) => each.rows)).to.deep.equal([3])
+  })
+
   it('detailed: two billing accounts of a tenant stand side by side, 17 and not 7', async () => {
     const columns = schemaOf('gcp_billing_export_resource_v1')
     await put(world, 'account_a', columns, [usage('acme-prod-4711', 10)])

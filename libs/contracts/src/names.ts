@@ -105,6 +105,7 @@ export const systemPipelines = {
   source_removal: 'setup/tenants/source_removal',
   source_check: 'setup/sources/check',
   source_purge: 'setup/sources/purge',
+  sources_unclaimed: 'setup/sources/unclaimed',
   trigger: 'setup/scheduler/trigger',
   process_queue: 'setup/scheduler/process_queue',
   reset_daily_quotas: 'setup/scheduler/reset_daily_quotas',

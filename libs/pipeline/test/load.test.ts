@@ -122,8 +122,8 @@ steps:
           'expected aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
           'notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, ' +
           'scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, ' +
-          'setup.sources.check, setup.sources.purge, setup.tenants.profile, setup.tenants.source or ' +
-          'setup.tenants.subscription',
+          'setup.sources.check, setup.sources.purge, setup.sources.unclaimed, setup.tenants.profile, ' +
+          'setup.tenants.source or setup.tenants.subscription',
       ],
     ],
     [

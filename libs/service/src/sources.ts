@@ -1,5 +1,5 @@
 /** The sources of a tenant, as every service reads them. */
-import { centralDataset, type Run, type Source } from '@convergence/contracts'
+import { centralDataset, isClaim, type GcpSource, type Run, type Source } from '@convergence/contracts'
 import { readsSources } from '@convergence/pipeline'
 import type { Row, Warehouse } from '@convergence/warehouse'
 
@@ -19,6 +19,19 @@ export const readSources = async (warehouse: Pick<Warehouse, 'query'>, tenant_id
     default_dataset: centralDataset,
   })
   return rows.flatMap(read)
+}
+
+/** Sources of all tenants that claim rows of tables. */
+export const readTableClaims = async (warehouse: Pick<Warehouse, 'query'>): Promise<GcpSource[]> => {
+  const rows = await warehouse.query({
+    query:
+      "SELECT name, provider, settings FROM tenant_provider_configs WHERE provider = 'gcp' AND domain = 'cost' " +
+      'AND is_active AND name IS NOT NULL',
+    default_dataset: centralDataset,
+  })
+  return rows
+    .flatMap(read)
+    .filter((source): source is Source & GcpSource => source.provider === 'gcp' && isClaim(source))
 }
 
 /** Tables of the sources that the tenant of a run has now, where the run reads some. */

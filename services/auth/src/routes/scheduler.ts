@@ -3,7 +3,7 @@ import { randomDigits } from '../issue-key.ts'
 import type { RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
 
-/** The three jobs of the scheduler, asked for by hand; each is a run of the platform. */
+/** Jobs of the platform, asked for by hand or by a timer; each is a run of the platform. */
 export const scheduler = ({ deps, runs }: RouteContext): Route[] =>
   (
     [
@@ -13,6 +13,11 @@ export const scheduler = ({ deps, runs }: RouteContext): Route[] =>
         '/api/v1/scheduler/reset-daily-quotas',
         systemPipelines.reset_daily_quotas,
         'Report use; counters are counted by UTC day and need no reset',
+      ],
+      [
+        '/api/v1/admin/sources/unclaimed',
+        systemPipelines.sources_unclaimed,
+        "Count rows of Google's exports that no tenant claims",
       ],
     ] as const
   ).map(([path, pipeline, summary]): Route => ({

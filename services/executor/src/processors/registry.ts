@@ -11,6 +11,7 @@ import { dataset } from './setup/dataset.ts'
 import { initial } from './setup/initial.ts'
 import { check } from './setup/sources/check.ts'
 import { purge } from './setup/sources/purge.ts'
+import { unclaimed } from './setup/sources/unclaimed.ts'
 
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => {
   const loads = { ...deps, accessOf: openAccess(deps), room: openRoom({ scratch_bytes: deps.scratch_bytes }) }
@@ -23,5 +24,6 @@ export const processors = (deps: ProcessorDeps): Readonly<Record<string, Process
     'setup.initial': initial(deps),
     'setup.sources.check': check(loads),
     'setup.sources.purge': purge(deps),
+    'setup.sources.unclaimed': unclaimed(deps),
   }
 }

@@ -8,7 +8,7 @@ import { namedIn } from '../../exports/load.ts'
 import { replacedBy } from '../../exports/periods.ts'
 import type { ProcessorDeps } from '../deps.ts'
 import { runChecks, type Check } from './checks.ts'
-import { completeTable } from './export-table.ts'
+import { completeExport } from './export-table.ts'
 
 /**
  * The `destination` of every step that writes a table of a tenant. `dataset_type` is the dataset's name by the time the
@@ -152,28 +152,10 @@ const queryOf = async (
       'CONFIG_INVALID',
       `${where}: source.query: expected one table in backticks beside export_schema, came ${named.length}`,
     )
-  const all = `SELECT * FROM ${table}`
-  const arrives = export_day !== undefined && (await hasArrivals(table, reads))
-  const complete = completeTable(
-    table.slice(1, -1),
-    export_columns,
-    (await reads({ query: all })).columns,
-    arrives ? export_day : undefined,
-  )
+  const complete = await completeExport(reads, table.slice(1, -1), export_columns, export_day)
   const { other_columns } = complete
   return {
     query: segments.map(({ text }) => (text === table ? `(${complete.query})` : text)).join(''),
     told: { other_columns: other_columns.length, ...namedIn('other_columns', other_columns) },
-  }
-}
-/** Whether the table is partitioned by the time of arrival of its rows: the laptop's are not, and views are not. */
-const hasArrivals = async (table: string, reads: (statement: Statement) => Promise<DryRun>): Promise<boolean> => {
-  try {
-    await reads({ query: `SELECT _PARTITIONTIME AS arrived FROM ${table}` })
-    return true
-  } catch (error) {
-    if (error instanceof AppError && (error.code === 'QUERY_INVALID' || error.code === 'QUERY_UNSUPPORTED'))
-      return false
-    throw error
   }
 }

@@ -1,9 +1,10 @@
 /**
  * An export of Google Cloud whose columns grow with time, read as if it had exactly those of a schema: what an older
  * table lacks is NULL of its type, and what Google has added since, also inside of records, is one JSON column,
- * `other_columns`. Pure: from the columns that are there to the text of a subquery.
+ * `other_columns`.
  */
-import type { Column } from '@convergence/contracts'
+import { AppError, type Column } from '@convergence/contracts'
+import type { DryRun, Statement } from '@convergence/warehouse'
 
 export interface CompleteTable {
   /** A SELECT of the table, with the columns of the schema in its order, then `other_columns`. */
@@ -21,7 +22,31 @@ const mostDaysAhead = 35
 /** What a row of the table is called; no column has the name. */
 const row = 'export_row'
 
-/** `day`, of the use, where the table is partitioned by the time of its rows' arrival: older partitions are not read. */
+/**
+ * Looks what columns the table has; runs nothing. `day`: of the first use that is read. Where the table is partitioned by
+ * the arrival of its rows, partitions from long before are not: the laptop's tables are not so, and views are not.
+ */
+export const completeExport = async (
+  dryRun: (statement: Statement) => Promise<Pick<DryRun, 'columns'>>,
+  path: string,
+  schema: readonly Column[],
+  day?: string,
+): Promise<CompleteTable> => {
+  const { columns } = await dryRun({ query: `SELECT * FROM ${quoted(path)}` })
+  const arrives = async (): Promise<boolean> => {
+    try {
+      await dryRun({ query: `SELECT _PARTITIONTIME AS arrived FROM ${quoted(path)}` })
+      return true
+    } catch (error) {
+      if (error instanceof AppError && (error.code === 'QUERY_INVALID' || error.code === 'QUERY_UNSUPPORTED'))
+        return false
+      throw error
+    }
+  }
+  return completeTable(path, schema, columns, day !== undefined && (await arrives()) ? day : undefined)
+}
+
+/** The pure part. `day`, of the use, where the table is partitioned by the time of its rows' arrival: older partitions are not read. */
 export const completeTable = (
   path: string,
   schema: readonly Column[],
