@@ -14,6 +14,7 @@ const schema: Column[] = [
   record('project', text('id'), text('number'), records('labels', text('key'), text('value'))),
   records('tags', text('key'), { name: 'inherited', type: 'BOOL' }),
   { name: 'price', type: 'BIGNUMERIC' },
+  { name: 'rate', type: 'NUMERIC' },
   { name: 'notes', type: 'JSON' },
 ]
 
@@ -44,7 +45,16 @@ const reads = (title: string, select: string, expected: { other_columns: string[
       expect(await readBy(world, select)).to.deep.equal(expected)
     }),
   )
-const nothing = { id: null, cost: null, project: null, tags: [], price: null, notes: null, other_columns: null }
+const nothing = {
+  id: null,
+  cost: null,
+  project: null,
+  tags: [],
+  price: null,
+  rate: null,
+  notes: null,
+  other_columns: null,
+}
 
 describe('an export read by a schema', function () {
   this.timeout(60_000)
@@ -102,10 +112,19 @@ describe('an export read by a schema', function () {
 
   reads(
     'takes an amount as the shortest decimal of its double, and anything where the schema has JSON',
-    "SELECT 'a' AS id, 1e-10 AS price, [STRUCT('k' AS key, 1.5 AS n)] AS notes",
+    "SELECT 'a' AS id, NUMERIC '2.5' AS cost, 1e-10 AS price, 4e-10 AS rate, [STRUCT('k' AS key, 1.5 AS n)] AS notes",
     {
       other_columns: [],
-      rows: [{ ...nothing, id: 'a', price: '0.0000000001', notes: [{ key: 'k', n: '1.5' }] }],
+      rows: [
+        {
+          ...nothing,
+          id: 'a',
+          cost: 2.5,
+          price: '0.0000000001',
+          rate: '0.0000000004',
+          notes: [{ key: 'k', n: '1.5' }],
+        },
+      ],
     },
   )
 

@@ -86,7 +86,6 @@ const columnOf = (columns: readonly Column[], { name }: Column): Column | undefi
   columns.find((column) => sameName(column.name, name))
 const isRepeated = ({ mode }: Column): boolean => mode === 'REPEATED'
 const isRecord = (column: Column): column is Column & { fields: Column[] } => column.fields !== undefined
-const numbers = ['INT64', 'NUMERIC', 'BIGNUMERIC', 'FLOAT64']
 
 const typeOf = (column: Column): string =>
   isRecord(column)
@@ -94,12 +93,12 @@ const typeOf = (column: Column): string =>
     : column.type
 const fullTypeOf = (column: Column): string => (isRepeated(column) ? `ARRAY<${typeOf(column)}>` : typeOf(column))
 
-/** Whether what is there can be taken as it is. Numbers can, since whoever reads them says how, but for BIGNUMERIC. */
+/** Whether what is there can be taken as it is: also a wider number for a NUMERIC. */
 const fits = (wanted: Column, there: Column): boolean => {
   if (isRepeated(wanted) !== isRepeated(there) || isRecord(wanted) !== isRecord(there)) return false
   if (!isRecord(wanted) || !isRecord(there)) {
     if (wanted.type === there.type) return true
-    return wanted.type !== 'BIGNUMERIC' && numbers.includes(wanted.type) && numbers.includes(there.type)
+    return wanted.type === 'NUMERIC' && (there.type === 'INT64' || there.type === 'BIGNUMERIC')
   }
   return (
     wanted.fields.length === there.fields.length &&
@@ -122,9 +121,12 @@ const read = (reading: Reading, wanted: Column, there: Column | undefined, at: s
   const element = isRepeated(wanted) ? elementOf(reading) : undefined
   const from = element?.name ?? at
   if (!isRecord(wanted) || !isRecord(there)) {
-    // By way of its text a FLOAT64 becomes the shortest decimal that is the same double.
-    const exact = wanted.type === 'BIGNUMERIC' && there.type === 'FLOAT64' ? `CAST(${from} AS STRING)` : from
-    const converted = `CAST(${exact} AS ${wanted.type})`
+    const isDecimal = wanted.type === 'BIGNUMERIC' || wanted.type === 'NUMERIC'
+    // A NUMERIC has 9 digits after the point, which are too few for a double.
+    const converted =
+      isDecimal && there.type === 'FLOAT64'
+        ? `CAST(${decimalOf(from)} AS BIGNUMERIC)`
+        : `CAST(${from} AS ${wanted.type})`
     return element === undefined ? converted : arrayOf(element, at, converted)
   }
   const fields = wanted.fields.map((field) => {
@@ -208,8 +210,11 @@ const recordOf = (
     },
   ]
 }
+/** The shortest decimal that is the same double; a cast to STRING has 15 digits or 17. */
+const decimalOf = (float: string): string => `JSON_VALUE(TO_JSON(${float}))`
 /** As JSON has it without a loss: amounts, times and the like are texts. */
 const textOf = ({ type }: Column, at: string): string => {
   if (['STRING', 'BOOL', 'INT64', 'JSON'].includes(type)) return at
+  if (type === 'FLOAT64') return decimalOf(at)
   return type === 'BYTES' ? `TO_BASE64(${at})` : `CAST(${at} AS STRING)`
 }
