@@ -1,0 +1,134 @@
+/** `run PIPELINE`, and `runs`: what is asked for, what became of it. */
+import { type Command } from 'commander'
+import { connect, Failed, ownPath, tenantOf, WrongUse, type ConnectionOptions } from './connection.ts'
+import { followRun } from './follow.ts'
+import { printList, printOne, type Format } from './output.ts'
+
+type Options = ConnectionOptions & { output: Format }
+type Common = (command: Command) => Command
+
+/** `key=value` as a parameter: true, false and whole numbers are what they look like, anything else is text. */
+const parameterOf = (given: string): [string, string | number | boolean] => {
+  const at = given.indexOf('=')
+  if (at < 1) throw new WrongUse(`--param expected key=value, got ${JSON.stringify(given)}`)
+  const [name, value] = [given.slice(0, at), given.slice(at + 1)]
+  if (value === 'true' || value === 'false') return [name, value === 'true']
+  return [name, /^-?(?:0|[1-9]\d{0,14})$/.test(value) ? Number(value) : value]
+}
+const collect = (given: string, before: readonly string[]): string[] => [...before, given]
+
+interface RunOptions extends Options {
+  param: string[]
+  wait?: true
+  dryRun?: true
+  idempotencyKey?: string
+}
+const startRun = async (pipeline: string, options: RunOptions): Promise<void> => {
+  if (!/^[a-z0-9_]+\/[a-z0-9_]+\/[a-z0-9_]+$/.test(pipeline))
+    throw new WrongUse(`expected a pipeline such as aws/cost/cur, got ${JSON.stringify(pipeline)}`)
+  const connection = connect(options, process.env)
+  const path = `/api/v1/pipelines/run/${tenantOf(options, connection)}/${pipeline}`
+  const parameters = Object.fromEntries(options.param.map(parameterOf))
+  if (options.dryRun === true) {
+    const { body } = await connection.call('POST', `${path}?dry_run=true`, parameters)
+    if (options.output === 'json') {
+      printOne('json', body)
+      return
+    }
+    printList(options.output, ['step_id', 'reads', 'writes', 'bytes_processed', 'problems'], {
+      items: body['steps'],
+    })
+    return
+  }
+  const { body } = await connection.call('POST', path, parameters)
+  const id = String(body['pipeline_logging_id'])
+  if (options.wait !== true) {
+    printOne(options.output, body)
+    return
+  }
+  await follow(connection, id, options.output)
+}
+
+/** Follows a run; throws Failed unless it completed. */
+const follow = async (connection: ReturnType<typeof connect>, id: string, format: Format): Promise<void> => {
+  const say = format === 'table' ? console.log : () => undefined
+  say(`run ${id}`)
+  const ended = await followRun(connection, id, say)
+  if (format === 'table') {
+    console.log(ended.status)
+    if (ended.error_message !== null) console.log(`${String(ended.error_code)}: ${ended.error_message}`)
+  } else printOne(format, (await connection.call('GET', `/api/v1/pipelines/runs/${id}`)).body)
+  if (ended.status !== 'COMPLETED') throw new Failed(ended.status)
+}
+
+const columns = ['pipeline_logging_id', 'pipeline', 'status', 'requested_at', 'duration_ms', 'error_code']
+interface ListOptions extends Options {
+  status?: string
+  limit?: string
+}
+const listRuns = async (options: ListOptions): Promise<void> => {
+  const connection = connect(options, process.env)
+  const query = new URLSearchParams({
+    ...(options.status === undefined ? {} : { status: options.status.toUpperCase() }),
+    ...(options.limit === undefined ? {} : { limit: options.limit }),
+  })
+  const path = ownPath(`/api/v1/pipelines/runs?${query.toString()}`, options, connection)
+  printList(options.output, columns, (await connection.call('GET', path)).body)
+}
+
+const showRun = async (id: string, options: Options): Promise<void> => {
+  const { body } = await connect(options, process.env).call('GET', `/api/v1/pipelines/runs/${id}`)
+  const { steps, warnings, ...run } = body
+  printOne(options.output, options.output === 'table' ? run : body)
+  if (options.output !== 'table') return
+  console.log()
+  printList('table', ['step_id', 'status', 'attempt', 'rows_written', 'duration_ms', 'error_message'], { items: steps })
+  for (const { step_id, message } of (warnings ?? []) as { step_id: string; message: string }[])
+    console.log(`warning: ${step_id}: ${message}`)
+}
+
+const changeRun = (action: 'cancel' | 'resume') => async (id: string, options: Options) => {
+  const { body } = await connect(options, process.env).call('POST', `/api/v1/pipelines/runs/${id}/${action}`, {})
+  printOne(options.output, body)
+}
+
+interface EventOptions extends Options {
+  follow?: true
+}
+const showEvents = async (id: string, options: EventOptions): Promise<void> => {
+  const connection = connect(options, process.env)
+  await followRun(
+    connection,
+    id,
+    () => undefined,
+    (event, data) => {
+      console.log(options.output === 'json' ? JSON.stringify({ event, ...data }) : `${event}  ${JSON.stringify(data)}`)
+    },
+  )
+}
+
+export const runCommands = (root: Command, common: Common): void => {
+  common(root.command('run').argument('<pipeline>', 'path of the pipeline, such as aws/cost/cur'))
+    .description('run a pipeline')
+    .option('-p, --param <key=value>', 'parameter of the run; may be repeated', collect, [])
+    .option('-w, --wait', 'follow the run to its end; exit status 1 unless it completed')
+    .option('--dry-run', 'only tell what it would read and write')
+    .action(startRun)
+  const runs = root.command('runs').description('runs: list, show, follow, cancel, resume')
+  common(runs.command('list'))
+    .description('runs of the tenant, newest first')
+    .option('--status <status>', 'only those: QUEUED, RUNNING, COMPLETED, FAILED, ...')
+    .option('--limit <n>', 'how many, up to 200')
+    .action(listRuns)
+  common(runs.command('show').argument('<run>', 'id of the run')).description('a run and its steps').action(showRun)
+  common(runs.command('cancel').argument('<run>', 'id of the run'))
+    .description('stop a run')
+    .action(changeRun('cancel'))
+  common(runs.command('resume').argument('<run>', 'id of the run'))
+    .description('go on where a run failed')
+    .action(changeRun('resume'))
+  common(runs.command('events').argument('<run>', 'id of the run'))
+    .description('every event of a run from its start, until its end')
+    .option('-f, --follow', 'as without: it waits for what comes, until the run ends')
+    .action(showEvents)
+}

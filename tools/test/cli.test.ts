@@ -1,0 +1,112 @@
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openLog } from '@convergence/service'
+import { expect } from 'chai'
+import { openClient } from '../client.ts'
+import { startPlatform } from '../platform.ts'
+import { sampleSources, writeSamples } from '../samples/samples.ts'
+
+/** The command line as a user runs it, in a folder of its own. */
+const cli = (
+  env: NodeJS.ProcessEnv,
+  ...words: string[]
+): Promise<{ status: number | null; out: string; error: string }> =>
+  new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, [join(import.meta.dirname, '../cli/main.ts'), ...words], {
+      env: { PATH: process.env['PATH'], CONVERGENCE_DATA_DIR: '/nonexistent', ...env },
+    })
+    let [out, error] = ['', '']
+    child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+    child.stderr.on('data', (chunk: Buffer) => (error += chunk.toString()))
+    child.once('error', reject)
+    child.once('close', (status) => {
+      resolve({ status, out, error })
+    })
+  })
+
+describe('the command line', function () {
+  this.timeout(120_000)
+
+  it('connects a source, checks it, runs a pipeline to its end and tells what became of it', async () => {
+    const data_folder = mkdtempSync(join(tmpdir(), 'convergence-cli-'))
+    await writeSamples({
+      folder: data_folder,
+      tenants: ['acme_corp'],
+      seed: 3,
+      rows_per_provider: 60,
+      month: '2025-11',
+      days: ['2025-11-18'],
+    })
+    const log = openLog({ service: 'test', level: 'error', write: () => undefined })
+    const platform = await startPlatform({ data_folder, port: 0, log, close_timeout_ms: 3_000 })
+    try {
+      const { body } = await openClient(platform.url).call('POST', '/api/v1/tenants/onboard', {
+        body: {
+          tenant_id: 'acme_corp',
+          company_name: 'Acme',
+          admin_email: 'admin@acme.example',
+          subscription_plan: 'SCALE',
+        },
+      })
+      const tenant = { CONVERGENCE_URL: platform.url, CONVERGENCE_API_KEY: String(body['api_key']) }
+      const { payer } = sampleSources('acme_corp', platform.warehouse.project_id)
+      const fields = Object.entries(payer ?? {}).map(([name, value]) => `${name}=${String(value)}`)
+      const put = await cli(tenant, 'sources', 'put', 'payer', ...fields)
+      expect([put.error, put.status]).to.deep.equal(['', 0])
+      const list = await cli(tenant, 'sources', 'list')
+      expect(list.out)
+        .to.match(/^NAME +PROVIDER +KIND +WHERE/)
+        .and.include('acme-corp-cur/cur/daily')
+      const check = await cli(tenant, 'sources', 'check', 'payer')
+      expect([check.status, check.out.endsWith('ok\n')]).to.deep.equal([0, true])
+
+      const run = await cli(tenant, 'run', 'aws/cost/cur', '--param', 'month=2025-11', '--wait')
+      expect([run.error, run.status]).to.deep.equal(['', 0])
+      expect(run.out)
+        .to.match(/SUCCEEDED +load_month-payer/)
+        .and.match(/COMPLETED\n$/)
+      const failed = await cli(tenant, 'run', 'aws/cost/cur', '-p', 'month=2024-01', '-w')
+      expect(failed.status).to.equal(1)
+      expect(failed.out).to.include('FAILED').and.include('2024-01')
+      const runs = await cli(tenant, 'runs', 'list', '-o', 'json')
+      const { items } = JSON.parse(runs.out) as { items: { status: string }[] }
+      expect(items.map(({ status }) => status)).to.deep.equal(['FAILED', 'COMPLETED'])
+      const csv = await cli(tenant, 'runs', 'list', '-o', 'csv', '--status', 'failed')
+      expect(csv.out.trim().split('\n')).to.have.length(2)
+
+      // The admin names the tenant; its key is found in the data folder.
+      const admin = { CONVERGENCE_URL: platform.url, CONVERGENCE_DATA_DIR: data_folder }
+      expect((await cli(admin, 'runs', 'list', '--tenant', 'acme_corp')).out).to.include('aws/cost/cur')
+      expect((await cli(admin, 'tenants', 'list')).out).to.include('acme_corp')
+      expect((await cli(admin, 'runs', 'list')).status).to.equal(2)
+
+      const refused = await cli(tenant, 'run', 'azure/cost/exports', '-p', 'month=2025-11')
+      expect(refused.status).to.equal(3)
+      expect(refused.error).to.include('SOURCE_UNKNOWN').and.not.include('at ')
+    } finally {
+      await platform.close()
+      rmSync(data_folder, { recursive: true, force: true })
+    }
+  })
+
+  it('says what is wrong with its use, and that nobody answers', async () => {
+    const words = { CONVERGENCE_URL: 'http://127.0.0.1:1', CONVERGENCE_API_KEY: 'acme_corp_api_x' }
+    const away = await cli(words, 'runs', 'list')
+    expect(away.status).to.equal(4)
+    expect(away.error).to.include('http://127.0.0.1:1 does not answer')
+    for (const wrong of [
+      ['run', 'nonsense'],
+      ['run', 'aws/cost/cur', '--param', 'month'],
+      ['runs', 'list', '--output', 'xml'],
+      ['no-such-command'],
+      ['sources', 'put'],
+    ])
+      expect((await cli(words, ...wrong)).status, wrong.join(' ')).to.equal(2)
+    const keyless = await cli({ CONVERGENCE_URL: 'http://127.0.0.1:1' }, 'runs', 'list')
+    expect(keyless.status).to.equal(2)
+    expect(keyless.error).to.include('no key')
+    expect((await cli({}, '--help')).status).to.equal(0)
+  })
+})
