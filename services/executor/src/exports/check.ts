@@ -335,7 +335,8 @@ const kindOfHeader = (
   const names = new Set(header.map((name) => name.toLowerCase().replace(/[^a-z0-9]/g, '')))
   const has = (...wanted: string[]) => wanted.every((name) => names.has(name))
   if (has('billedcost', 'chargeperiodstart')) return 'focus'
-  if (has('lineitemusagestartdate')) return 'cur'
+  // Of a data export the columns are chosen: any of the line's own tells.
+  if ([...names].some((name) => name.startsWith('lineitem'))) return 'cur'
   if (has('reservationorderid') && (has('usedhours') || has('reservedhours'))) return 'reservations'
   if (['costinbillingcurrency', 'pretaxcost', 'cost', 'costinpricingcurrency'].some((name) => has(name))) return 'cost'
   return has('meterid') && ['unitprice', 'marketprice', 'retailprice', 'baseprice'].some((name) => has(name))

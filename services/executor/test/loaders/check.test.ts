@@ -1,6 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
-import type { Source } from '@convergence/contracts'
+import { AppError, type Source } from '@convergence/contracts'
+import type { Objects } from '@convergence/objects'
 import { bootstrap } from '@convergence/service'
 import { checkTable } from '../../src/exports/check-table.ts'
 import { checkObjects, type Checked } from '../../src/exports/check.ts'
@@ -121,6 +122,28 @@ describe('a check of a source of objects', () => {
       at('other/20251101-20251130/daily')
       expect((await checkOf(world, { ...azure, prefix: 'other' })).ok).to.equal(true)
       expect((await checkOf(world, { ...azure, kind: 'amortized' })).problems[0]).to.match(/got ActualCost/)
+    }),
+  )
+
+  it(
+    'says what is given at the provider where reading is refused, and knows a data export of chosen columns',
+    inWorld(async (world) => {
+      const refused = new AppError('SETTING_INVALID', 'S3 bucket acme-billing-4711: reading is refused (AccessDenied)')
+      const objects: Objects = {
+        ...world.objects,
+        list: () => {
+          throw refused
+        },
+      }
+      expect((await checkOf({ ...world, objects }, cur)).problems).to.deep.equal([
+        'S3 bucket acme-billing-4711: reading is refused (AccessDenied): allow s3:ListBucket on ' +
+          'arn:aws:s3:::acme-billing-4711 and s3:GetObject on arn:aws:s3:::acme-billing-4711/cur/daily/*',
+      ])
+      const data = 'v2/daily/data/BILLING_PERIOD=2025-11/daily-1.csv'
+      put(world, data, 'line_item_unblended_cost,bill_payer_account_id\n1.5,012345678901\n')
+      put(world, 'v2/daily/metadata/BILLING_PERIOD=2025-11/daily-Manifest.json', JSON.stringify({ dataFiles: [data] }))
+      const { ok, found, problems } = await checkOf(world, { ...cur, kind: 'cur2', prefix: 'v2' })
+      expect([ok, problems, found.periods]).to.deep.equal([true, [], ['2025-11']])
     }),
   )
 
