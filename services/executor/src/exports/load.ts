@@ -12,6 +12,7 @@ import type { ColumnPlan } from './finder.ts'
 import { replacedBy, type Replaced } from './periods.ts'
 import type { Room } from './room.ts'
 import { listAll, openSpool, type Spooled, type SpoolLimits } from './spool.ts'
+import { namedIn } from './words.ts'
 
 export interface LoaderDeps {
   objects: Objects
@@ -49,11 +50,6 @@ export const nameOf = ({ period }: DestinationConfig): string | undefined => {
   const name = period?.['source_name']
   return name === undefined ? undefined : String(name)
 }
-/** Columns named in the outputs of a step; there may be hundreds. */
-const mostNamed = 200
-
-export const namedIn = (what: string, names: readonly string[]): Record<string, unknown> =>
-  names.length === 0 ? {} : { [`${what}_names`]: names.slice(0, mostNamed) }
 /** The manifest is still the one by which the files were chosen. */
 const assertSameManifest = async ({ objects, store, bucket, delivery }: Loading): Promise<void> => {
   const { source_file, manifest_etag } = delivery

@@ -4,7 +4,7 @@ import { assertWritable, ownDataset, readsOf, segmentsOf } from '@convergence/pi
 import { sourceTables } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { Destination, DryRun, QueryParameter, Statement, Warehouse } from '@convergence/warehouse'
-import { namedIn } from '../../exports/load.ts'
+import { namedIn } from '../../exports/words.ts'
 import { replacedBy } from '../../exports/periods.ts'
 import type { ProcessorDeps } from '../deps.ts'
 import { runChecks, type Check } from './checks.ts'
