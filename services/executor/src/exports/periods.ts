@@ -12,6 +12,8 @@ export interface Replaced {
   rows: number
   /** The last day of those, where it was asked for. */
   last_day?: string
+  /** Columns of a table of an older version that keep fewer digits than what is loaded. */
+  narrow?: readonly string[]
 }
 
 const name = (text: string): string => {
@@ -26,6 +28,14 @@ const columnsOf = async (warehouse: Pick<Warehouse, 'dryRun'>, table: string): P
     if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return []
     throw error
   }
+}
+
+const narrowIn = (there: readonly Column[], { columns = [] }: Destination): Pick<Replaced, 'narrow'> => {
+  const narrow = columns.flatMap(({ name: wanted, type }) => {
+    const found = there.find((each) => each.name.toLowerCase() === wanted.toLowerCase())
+    return type === 'BIGNUMERIC' && found?.type === 'NUMERIC' ? [wanted] : []
+  })
+  return narrow.length === 0 ? {} : { narrow }
 }
 
 /** Rows that the load replaces, of the period and of what goes with it. */
@@ -78,7 +88,9 @@ export const replacedBy = async (
   const keys = Object.entries(key).filter(([column]) => typeOf(column) !== undefined)
   if (there.length === 0 || keys.length < Object.keys(key).length) return { destination: own, rows: 0 }
   const day = day_column !== undefined && typeOf(day_column) === 'DATE' ? name(day_column) : undefined
-  if (target.also_replaces !== undefined) return { destination: own, ...(await countOf(warehouse, own, there, day)) }
+  const narrow = narrowIn(there, target)
+  if (target.also_replaces !== undefined)
+    return { destination: own, ...narrow, ...(await countOf(warehouse, own, there, day)) }
   const sourced = typeOf('source_name') !== undefined
   const group = sourced ? 'source_name' : 'CAST(NULL AS STRING)'
   const parameters: QueryParameter[] = keys.map(([column, value], k) => ({
@@ -102,6 +114,7 @@ export const replacedBy = async (
   return {
     destination: adopts ? { ...target, period: key } : own,
     rows: mine.reduce((total, row) => total + Number(row['n']), 0),
+    ...narrow,
     ...(days.length === 0 ? {} : { last_day: days.reduce((a, b) => (a > b ? a : b)) }),
   }
 }

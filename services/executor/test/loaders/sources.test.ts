@@ -6,7 +6,7 @@ import { inWorld, type World } from './world.ts'
 const day = '2025-11-05'
 let runs = 0
 /** A day of one billing account's export, which is one row of this cost. */
-const load = async ({ warehouse }: World, account: string | undefined, query: string) => {
+const load = async ({ warehouse }: World, account: string | undefined, query: string, type = 'NUMERIC') => {
   runs += 1
   const step = makeStep('load_day', {
     ps_type: 'gcp.bq_etl',
@@ -20,7 +20,7 @@ const load = async ({ warehouse }: World, account: string | undefined, query: st
         period: { usage_date: day, ...(account === undefined ? {} : { source_name: account }) },
         columns: [
           { name: 'usage_date', type: 'DATE' },
-          { name: 'cost', type: 'NUMERIC' },
+          { name: 'cost', type },
           ...(account === undefined ? [] : [{ name: 'source_name', type: 'STRING' }]),
         ],
       },
@@ -52,8 +52,21 @@ describe('sources of a table', function () {
   it(
     'that have no rows of the period say so',
     inWorld(async (world) => {
-      const result = await load(world, 'a', `${row(1, 'a')} LIMIT 0`)
-      expect(result.outputs).to.deep.include({ warnings: [`no rows for usage_date = ${day}, source_name = a`] })
+      const none = `${row(1, 'a')} LIMIT 0`
+      const said = `no rows for usage_date = ${day}, source_name = a`
+      expect((await load(world, 'a', none)).outputs).to.deep.include({ warnings: [said] })
+      await load(world, 'a', row(1, 'a'))
+      const gone = `${said}; the 1 rows that were there are gone`
+      expect((await load(world, 'a', none)).outputs).to.deep.include({ warnings: [gone] })
+    }),
+  )
+
+  it(
+    'say so when an older table keeps fewer digits than they have',
+    inWorld(async (world) => {
+      await load(world, 'a', row(1, 'a'))
+      const { outputs } = await load(world, 'a', row(1, 'a'), 'BIGNUMERIC')
+      expect(JSON.stringify(outputs)).to.include('acme.costs: cost are NUMERIC as an older version made them')
     }),
   )
 })

@@ -5,7 +5,7 @@ import { sourceTables } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { Destination, DryRun, QueryParameter, Statement, Warehouse } from '@convergence/warehouse'
 import { namedIn } from '../../exports/words.ts'
-import { replacedBy } from '../../exports/periods.ts'
+import { replacedBy, type Replaced } from '../../exports/periods.ts'
 import type { ProcessorDeps } from '../deps.ts'
 import { runChecks, type Check } from './checks.ts'
 import { completeExport } from './export-table.ts'
@@ -103,11 +103,11 @@ export const bqEtl = ({
     await reads(statement)
     // A period of one source: rows of older versions, which name none, are replaced by its first load.
     const sourced = target.period?.['source_name'] !== undefined
-    const { destination: into } = sourced ? await replacedBy(warehouse, target, {}) : { destination: target }
+    const replaced: Replaced = sourced ? await replacedBy(warehouse, target, {}) : { destination: target, rows: 0 }
     const { rows_written, bytes_processed, attempt } = await warehouse.runJob(chain, {
       kind: 'query',
       ...statement,
-      destination: into,
+      destination: replaced.destination,
     })
     if (checks.length > 0) {
       const results = await runChecks(warehouse, target, checks, signal, run.requested_at)
@@ -126,16 +126,39 @@ export const bqEtl = ({
         )
       }
     }
-    const keys = Object.entries(target.period ?? {}).map(([column, value]) => `${column} = ${value}`)
-    const warned = rows_written > 0 || keys.length === 0 ? {} : { warnings: [`no rows for ${keys.join(', ')}`] }
+    const warnings = warningsOf(target, replaced, rows_written)
     return {
       rows_written,
       bytes_processed,
       attempt,
-      outputs: { table: `${target.dataset}.${target.table}`, rows_written, ...told, ...warned },
+      outputs: {
+        table: `${target.dataset}.${target.table}`,
+        rows_written,
+        ...told,
+        ...(warnings.length === 0 ? {} : { warnings }),
+      },
     }
   },
 })
+
+/** What is odd about a load of a period. */
+const warningsOf = (
+  { dataset, table, period = {} }: Destination,
+  { rows, narrow = [] }: Replaced,
+  rows_written: number,
+): string[] => {
+  const keys = Object.entries(period).map(([column, value]) => `${column} = ${value}`)
+  const before = rows > 0 ? `; the ${rows} rows that were there are gone` : ''
+  return [
+    ...(rows_written > 0 || keys.length === 0 ? [] : [`no rows for ${keys.join(', ')}${before}`]),
+    ...(narrow.length === 0
+      ? []
+      : [
+          `${dataset}.${table}: ${narrow.join(', ')} are NUMERIC as an older version made them, which rounds to 9 ` +
+            'digits; ALTER COLUMN ... SET DATA TYPE BIGNUMERIC, or a new table, keeps all',
+        ]),
+  ]
+}
 
 /** The query, its table completed where the pipeline asks for that, and what is said of it in the outputs. */
 const queryOf = async (
