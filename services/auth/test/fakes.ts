@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Bus, Delivery, Handler, Outgoing } from '@convergence/bus'
-import { AppError, plans, type EventBodies, type Run, type Topic } from '@convergence/contracts'
+import { AppError, plans, type EventBodies, type Run, type Topic, sourceKinds } from '@convergence/contracts'
 import { openKeyring } from '@convergence/local-kms'
 import type { Pipeline, Pipelines } from '@convergence/pipeline'
 import { openSecrets, type Secrets } from '@convergence/secrets'
@@ -245,11 +245,17 @@ export const fakePipelines = (): Pipelines => {
       ),
     ].map((pipeline) => [pipeline.path, pipeline]),
   )
+  // Found, and not in the catalogue: what loads sources, but for the kinds that nothing loads yet.
+  const loading = new Map(
+    sourceKinds
+      .filter(({ kind }) => kind !== 'pricesheet' && kind !== 'reservations')
+      .map(({ pipeline }) => [pipeline, pipelineOf(pipeline, [], ['load'])]),
+  )
   return {
     kinds: [],
     datedParameters: (_path, parameters) => parameters,
     list: () => [...all.values()],
-    get: (path) => all.get(path),
+    get: (path) => all.get(path) ?? loading.get(path),
     compile: (input) => {
       const pipeline = all.get(input.pipeline)
       if (pipeline === undefined) throw new AppError('PIPELINE_UNKNOWN', `no pipeline ${input.pipeline}`)

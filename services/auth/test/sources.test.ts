@@ -72,6 +72,23 @@ describe('sources by REST', () => {
       expect(asked(world)).to.deep.equal([])
     }))
 
+  it('of a kind that nothing loads are refused by name', () =>
+    inWorld({}, async (world) => {
+      world.addTenant('acme_corp')
+      const key = world.addKey('acme_corp')
+      const body = {
+        provider: 'azure',
+        kind: 'pricesheet',
+        container: 'exports',
+        prefix: 'prices',
+        export_name: 'daily',
+      }
+      const answer = await world.call('PUT', '/api/v1/tenants/acme_corp/sources/prices', { key, body })
+      expect([answer.status, answer.text.includes('no pipeline loads azure pricesheet here')]).to.deep.equal([
+        400,
+        true,
+      ])
+    }))
   it('need a credential of their own outside local mode, unless the admin key puts them', () =>
     inWorld({ local_mode: false }, async (world) => {
       const key = setup(world)

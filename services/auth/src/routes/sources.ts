@@ -54,10 +54,19 @@ const underWay = (tenant_id: string, name: string | undefined, run_id: string): 
   body: { tenant_id, name, status: 'RUNNING', pipeline_logging_id: run_id },
 })
 
+/** A kind that nothing here loads would be a source in vain. */
+const pipelineFaults = ({ deps }: RouteContext, body: unknown): string[] => {
+  const { provider, kind } = body as Partial<SourceSettings>
+  const known = sourceKinds.find((each) => each.provider === provider && each.kind === kind)
+  return known === undefined || deps.pipelines.get(known.pipeline) !== undefined
+    ? []
+    : [`kind: no pipeline loads ${known.provider} ${known.kind} here; expected one of those in docs/SOURCES.md`]
+}
+
 const put = async (context: RouteContext, call: Call): Promise<Answer> => {
   const tenant_id = await tenantOf(context, call)
   const name = call.params['name'] ?? ''
-  const faults = sourceFaults(call.body)
+  const faults = [...sourceFaults(call.body), ...pipelineFaults(context, call.body)]
   if (faults.length > 0)
     throw new AppError('BODY_INVALID', `body: ${faults.length === 1 ? '1 fault' : `${faults.length} faults`}`, {
       faults: faults.map((fault) => `body.${fault}`),
