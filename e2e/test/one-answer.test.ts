@@ -9,6 +9,8 @@ describe('a run', function () {
   before(async () => {
     world = await openWorld()
     key = await world.onboard('acme_corp', 'STARTER')
+    const table = `${world.warehouse.project_id}.billing_export.not_there`
+    await world.connect(key, 'acme_corp', 'google', { provider: 'gcp', kind: 'detailed', table })
   })
   after(() => world.end())
 

@@ -60,8 +60,11 @@ describe('BigQuery front under kill -9', function () {
       let going = true
       const writers = [0, 1, 2].map(async (writer) => {
         for (let k = writer; going; k += 3) {
-          if (writer === 0) await commit(`c-${k}`, k)
-          else
+          if (writer === 0) {
+            // RUNNING promises nothing; DONE does.
+            for (let job = await commit(`c-${k}`, k); ; job = await ask('GET', `/jobs/c-${k}`))
+              if ((job['status'] as { state: string }).state === 'DONE') break
+          } else
             await ask('POST', `/datasets/${writer === 1 ? 'tenants' : 'acme'}/tables/log/insertAll`, {
               rows: [{ json: { k: String(k) } }],
             })
