@@ -2,6 +2,7 @@
  * What is there of a source, before anything of it is loaded: its objects are listed, and of the newest delivery the
  * manifest, the header and the first row are read. What is wrong becomes a sentence that says what to do.
  */
+import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { AppError, type Source, type SourceSettings } from '@convergence/contracts'
 import type { ObjectInfo, Objects, Store } from '@convergence/objects'
@@ -304,9 +305,14 @@ const headOf = async (
     throw new AppError('EXPORT_INVALID', `${file.key}: expected ${formatsWord}, got another format`)
   if (format === 'csv' || format === 'gzip') {
     const stream = await objects.read(store, bucket, file.key, { etag: file.etag, signal })
-    const { head, whole } = await headBytesOf(format === 'gzip' ? stream.pipe(createGunzip()) : stream)
-    stream.destroy()
-    return { format, inspected: inspectCsv(file.key, head, { whole }) }
+    // Unlike pipe, it hands on what breaks on the way.
+    const unpacked = format === 'gzip' ? pipeline(stream, createGunzip(), () => undefined) : stream
+    try {
+      const { head, whole } = await headBytesOf(unpacked)
+      return { format, inspected: inspectCsv(file.key, head, { whole }) }
+    } finally {
+      stream.destroy()
+    }
   }
   if (file.size_bytes > largestWhole) {
     notes.push(`${file.key} was not opened: a ${format} file has to be read whole, and it is large`)
