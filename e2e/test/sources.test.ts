@@ -93,6 +93,31 @@ describe('sources', function () {
     }
   })
 
+  it('that are removed leave rows, whose place no other name takes before they are purged', async () => {
+    const world = await openWorld()
+    try {
+      deliver(join(world.data_folder, 'buckets/s3'), 'acme-cur', ['10'])
+      const key = await world.onboard('acme_corp')
+      await world.connect(key, 'acme_corp', 'old', payer('acme-cur'))
+      const load = async () => world.ended(key, await world.start(key, 'acme_corp', 'aws/cost/cur', { month }))
+      expect((await load()).status).to.equal('COMPLETED')
+      const of = (name: string) => `/api/v1/tenants/acme_corp/sources/${name}`
+      await world.client.call('DELETE', of('old'), { key })
+      const body = payer('acme-cur')
+      const refused = await world.client.call('PUT', of('new'), { key, body, expect: [409] })
+      expect(String(refused.body['detail'])).to.include('sources/old?purge=true')
+      expect(await costs(world)).to.deep.equal([{ source_name: 'old', n: 1, cost: '10' }])
+
+      const purged = await world.client.call('DELETE', `${of('old')}?purge=true`, { key })
+      expect(purged.body['rows_removed']).to.equal(1)
+      await world.client.call('PUT', of('new'), { key, body, expect: [201] })
+      expect((await load()).status).to.equal('COMPLETED')
+      expect(await costs(world)).to.deep.equal([{ source_name: 'new', n: 1, cost: '10' }])
+    } finally {
+      await world.end()
+    }
+  })
+
   it('that bring no rows complete, and say so in the run, in its events and to the admin', async () => {
     const world = await openWorld()
     try {

@@ -63,6 +63,15 @@ const keyHeaders = (options: ConnectionOptions, url: string, env: NodeJS.Process
   return { 'X-Admin-Key': admin }
 }
 
+/** Whoever answers without JSON, such as a proxy, is not the platform. */
+const parsedAnswer = (url: string, status: number, text: string): Record<string, unknown> => {
+  try {
+    return (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>
+  } catch {
+    throw new Unreachable(`${url} answered ${status} with something that is no JSON: is the platform there?`)
+  }
+}
+
 export const connect = (options: ConnectionOptions, env: NodeJS.ProcessEnv): Connection => {
   const url = (options.url ?? env['CONVERGENCE_URL'] ?? defaultUrl).replace(/\/$/, '')
   const headers = keyHeaders(options, url, env)
@@ -80,7 +89,7 @@ export const connect = (options: ConnectionOptions, env: NodeJS.ProcessEnv): Con
         throw new Unreachable(`${url} does not answer${cause}; is the platform running there?`)
       })
       const text = await answer.text()
-      const parsed = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>
+      const parsed = parsedAnswer(url, answer.status, text)
       if (!answer.ok) throw new Refused(answer.status, parsed)
       return { status: answer.status, body: parsed }
     },

@@ -277,7 +277,7 @@ export interface RunRequested {
    */
   parent_run_id?: string
   /**
-   * @maxItems 200
+   * @maxItems 1000
    *
    * Items: Unique in its pipeline
    */

@@ -182,19 +182,26 @@ const partsOf = (...paths: readonly string[]): string[] =>
     .split('/')
     .filter((part) => part !== '')
 
+interface Place {
+  bucket: string
+  /** Of Azure. A source that names none may be in any. */
+  account?: string | undefined
+  folder: readonly string[]
+}
 /** The store, its bucket and the folder below which everything belongs to the source. */
-const placeOf = (source: Exclude<SourceSettings, GcpSource>): { bucket: string; folder: readonly string[] } => {
+const placeOf = (source: Exclude<SourceSettings, GcpSource>): Place => {
   switch (source.provider) {
     case 'aws':
       return { bucket: `s3://${source.bucket}`, folder: partsOf(source.prefix, source.report_name) }
     case 'azure':
       return {
-        bucket: `azure://${source.account ?? ''}/${source.container}`,
+        bucket: `azure://${source.container}`,
+        account: source.account,
         folder: partsOf(source.prefix, source.export_name),
       }
     case 'any':
       return {
-        bucket: source.store === 'azure' ? `azure:///${source.bucket}` : `${source.store}://${source.bucket}`,
+        bucket: `${source.store}://${source.bucket}`,
         folder: partsOf(source.prefix),
       }
   }
@@ -223,7 +230,8 @@ export const sourcesOverlap = (a: SourceSettings, b: SourceSettings): boolean =>
     return projectsMeet(a, b) || (a.unassigned === true && b.unassigned === true)
   }
   const [placeA, placeB] = [placeOf(a), placeOf(b)]
-  return placeA.bucket === placeB.bucket && isAbove(placeA.folder, placeB.folder)
+  const sameAccount = placeA.account === undefined || placeB.account === undefined || placeA.account === placeB.account
+  return placeA.bucket === placeB.bucket && sameAccount && isAbove(placeA.folder, placeB.folder)
 }
 
 /**
@@ -257,16 +265,26 @@ export const sourceFields = [
   'export_name',
   'store',
   'credential',
+  'place',
 ] as const
 
+/** Where a source is, as version 0.1 named its rows: s3://bucket/folder, azure://container/folder, or the table. */
+export const sourcePlace = (source: SourceSettings): string => {
+  if (source.provider === 'gcp') return source.table
+  const { bucket, folder } = placeOf(source)
+  return [bucket, ...folder].join('/')
+}
+
 /**
- * The values of `{source.FIELD}`; null where the source does not say it. `projects` are joined by commas, for
+ * The values of `{source.FIELD}`; null where the source does not say it. `prefix` has no slash at its ends. `projects` are joined by commas, for
  * UNNEST(SPLIT(...)); `all_projects` and `unassigned` are BOOL.
  */
 export const sourceValues = (source: Source): Readonly<Record<string, string | boolean | null>> => {
   const given = source as unknown as Readonly<Record<string, string | undefined>>
   const values: Record<string, string | boolean | null> = {}
   for (const field of sourceFields) values[field] = given[field] ?? null
+  values['place'] = sourcePlace(source)
+  if (source.provider !== 'gcp') values['prefix'] = partsOf(source.prefix).join('/')
   if (source.provider !== 'gcp') return values
   const projects = projectsOf(source)
   return {

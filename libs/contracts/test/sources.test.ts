@@ -1,4 +1,4 @@
-import { isClaim, sourceFaults, sourceKinds, sourceValues, sourcesOverlap } from '@convergence/contracts'
+import { isClaim, sourceFaults, sourceKinds, sourcePlace, sourceValues, sourcesOverlap } from '@convergence/contracts'
 import type { SourceSettings } from '@convergence/contracts'
 import { expect } from 'chai'
 
@@ -75,7 +75,9 @@ describe('sources', () => {
     expect(sourcesOverlap(aws(), aws({ report_name: 'daily2' }))).to.equal(false)
     expect(sourcesOverlap(aws({ prefix: '', report_name: 'exports' }), aws())).to.equal(true)
     expect(sourcesOverlap(aws(), aws({ bucket: 'other-cur' }))).to.equal(false)
-    expect(sourcesOverlap(azure(), azure({ account: 'acmecost' }))).to.equal(false)
+    // Without an account it may be in any.
+    expect(sourcesOverlap(azure(), azure({ account: 'acmecost' }))).to.equal(true)
+    expect(sourcesOverlap(azure({ account: 'other' }), azure({ account: 'acmecost' }))).to.equal(false)
     const any = { provider: 'any', kind: 'focus', store: 's3', bucket: 'acme-cur', prefix: '' } as SourceSettings
     expect(sourcesOverlap(any, aws())).to.equal(true)
     expect(sourcesOverlap(gcp(), aws())).to.equal(false)
@@ -88,6 +90,15 @@ describe('sources', () => {
     const values = sourceValues({ ...gcp({ projects: ['a-project-1', 'b-project-2'] }), name: 'main' })
     expect(values).to.include({ name: 'main', projects: 'a-project-1,b-project-2', all_projects: false, bucket: null })
     expect(sourceValues({ ...gcp(), name: 'main' })).to.include({ projects: '', all_projects: true })
+  })
+  it('tells where it is without the slashes that mean nothing', () => {
+    expect(sourceValues({ ...aws({ prefix: '/cur//x/' }), name: 'payer' })).to.include({
+      prefix: 'cur/x',
+      place: 's3://acme-cur/cur/x/daily',
+    })
+    expect(sourcePlace(aws({ prefix: '' }))).to.equal('s3://acme-cur/daily')
+    expect(sourcePlace(azure({ account: 'acmecost' }))).to.equal('azure://exports/cost/daily')
+    expect(sourcePlace(gcp())).to.equal('acme-billing-1.billing.export')
   })
   it('names each kind once', () => {
     const names = sourceKinds.map(({ provider, kind }) => `${provider}/${kind}`)

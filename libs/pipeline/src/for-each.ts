@@ -8,6 +8,8 @@ import { didYouMean, orList, showPath, type Path } from './wording.ts'
 
 /** A compiled step is called {step_id}-{item}; both fit into the id of a step. */
 const longestStepId = 64
+/** A run travels whole in each message, which Pub/Sub takes up to 10 MB. */
+const mostItems = 200
 /** The parameter by which a run chooses one of the sources. */
 export const sourceParameter: ParameterSpec = {
   name: 'source',
@@ -46,6 +48,14 @@ export const checkForEach = (check: PipelineCheck, step: Step, at: Path, templat
     report(check, place, `${where}: not together with depends_on; order the steps instead`, true)
   if (typeof step_id === 'string' && step_id.length > longestStepId)
     report(check, place, `${where}: expected a step_id of at most ${longestStepId} characters, got ${step_id.length}`)
+  const close = check.steps.find((other) => String(other?.['step_id']).startsWith(`${String(step_id)}-`))
+  if (close !== undefined)
+    report(
+      check,
+      place,
+      `${where}: its items are called ${String(step_id)}-ITEM, and there is a step "${String(close['step_id'])}"; ` +
+        'choose another step_id for one of them',
+    )
   const forEach = forEachOf(step)
   if (forEach === undefined || 'values' in forEach) return
   const { provider, kinds } = forEach.sources
@@ -92,6 +102,12 @@ export const itemsOf = (
         `make one: PUT /api/v1/tenants/${tenant_id}/sources/{name}`,
     )
   const chosen = wanted === undefined || wanted === null ? mine : mine.filter(({ name }) => name === wanted)
+  if (chosen.length > mostItems)
+    throw new AppError('PARAMETER_INVALID', `1 parameter of ${pipeline} cannot be used`, {
+      faults: [
+        `source: expected at most ${mostItems} sources in a run, tenant ${tenant_id} has ${chosen.length}; name one`,
+      ],
+    })
   if (chosen.length === 0) {
     const names = mine.map(({ name }) => name)
     throw new AppError('PARAMETER_INVALID', `1 parameter of ${pipeline} cannot be used`, {

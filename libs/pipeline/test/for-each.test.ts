@@ -58,6 +58,12 @@ describe('for_each', () => {
     expect(pipelines.get('gcp/cost/billing')?.parameters.map(({ name }) => name)).to.include('source')
     expect(pipelines.get('gcp/cost/billing')?.uses_sources).to.equal(true)
   })
+  it('takes no more sources into a run than a message holds', () => {
+    const many = Array.from({ length: 201 }, (_, k): Source => ({ ...payers[0], name: `p${k}` }) as Source)
+    const pipelines = pipelinesFrom(withSteps(load))
+    expect(failure(() => pipelines.compile(ask({ tenant_sources: many }))).faults[0]).to.include('at most 200 sources')
+    expect(pipelines.compile(ask({ tenant_sources: many, parameters: { source: 'p7' } })).steps).to.have.length(2)
+  })
   it('says what to do where the tenant has no source of the kind', () => {
     for (const tenant_sources of [undefined, [], payers.slice(2)]) {
       const { code, message } = failure(() => pipelinesFrom(withSteps(load)).compile(ask({ tenant_sources })))
@@ -94,6 +100,9 @@ describe('for_each', () => {
     expect(faults('{source.bucket}', '{source.buckets}')).to.include('did you mean "source.bucket"?')
     expect(faults('ps_type: custom.noop', 'ps_type: custom.noop\n    depends_on: [load]')).to.include(
       'not together with depends_on',
+    )
+    expect(faults('step_id: then', 'step_id: load-check')).to.include(
+      'its items are called load-ITEM, and there is a step "load-check"',
     )
     expect(faults('for_each: { sources', 'for_each: { sorces')).to.include('did you mean "sources"')
     expect(faults('    for_each: { sources: { provider: aws, kinds: [cur, cur2] } }\n', '')).to.include(

@@ -3,10 +3,11 @@ import { centralDataset, isClaim, type GcpSource, type Run, type Source } from '
 import { readsSources } from '@convergence/pipeline'
 import type { Row, Warehouse } from '@convergence/warehouse'
 
-const read = (row: Row): Source[] => {
+/** A source from its row; undefined for a row that is none. */
+export const sourceOfRow = (row: Row): Source | undefined => {
   const settings: unknown = typeof row['settings'] === 'string' ? JSON.parse(row['settings']) : row['settings']
-  if (settings === null || typeof settings !== 'object' || Array.isArray(settings)) return []
-  return [{ ...settings, provider: String(row['provider']), name: String(row['name']) } as Source]
+  if (settings === null || typeof settings !== 'object' || Array.isArray(settings)) return undefined
+  return { ...settings, provider: String(row['provider']), name: String(row['name']) } as Source
 }
 
 /** Those that are in use, by name. Sees every change that was answered before. */
@@ -18,7 +19,7 @@ export const readSources = async (warehouse: Pick<Warehouse, 'query'>, tenant_id
     parameters: [{ name: 'tenant_id', type: 'STRING', value: tenant_id }],
     default_dataset: centralDataset,
   })
-  return rows.flatMap(read)
+  return rows.flatMap((row) => sourceOfRow(row) ?? [])
 }
 
 /** Sources of all tenants that claim rows of tables. */
@@ -30,7 +31,7 @@ export const readTableClaims = async (warehouse: Pick<Warehouse, 'query'>): Prom
     default_dataset: centralDataset,
   })
   return rows
-    .flatMap(read)
+    .flatMap((row) => sourceOfRow(row) ?? [])
     .filter((source): source is Source & GcpSource => source.provider === 'gcp' && isClaim(source))
 }
 

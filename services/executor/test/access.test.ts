@@ -6,9 +6,9 @@ import { openStoreFront } from '@convergence/local-objects/front'
 import type { Access } from '@convergence/objects'
 import type { Row } from '@convergence/warehouse'
 import { expect } from 'chai'
-import { openAccess, withAccess, type CredentialUse } from '../src/exports/access.ts'
+import { assertSource, openAccess, withAccess, type CredentialUse } from '../src/exports/access.ts'
 import { openObjects } from '../src/objects.ts'
-import { errorOf } from './fakes.ts'
+import { errorOf, makeRun, makeStep } from './fakes.ts'
 
 /** The access that a stored secret gives. `opened`: what was asked of the door to secrets. */
 const accessTo = async (stored: Row & { plain: string }, use: Partial<CredentialUse> = {}, opened: string[][] = []) => {
@@ -80,6 +80,32 @@ describe("a source's credential", () => {
       .and.not.include('AKIASECRET')
     const gone = openAccess({ warehouse: { query: () => Promise.resolve([]) } })
     expect((await errorOf(gone('acme_corp', { store: 's3', credential: 'main' }))).message).to.include('there is none')
+  })
+})
+
+describe('a step of a source', () => {
+  const settings = { kind: 'cur', bucket: 'acme-cur', prefix: '/cur/', report_name: 'daily' }
+  const warehouse = (rows: Row[]) => ({ query: () => Promise.resolve(rows) })
+  const stored = warehouse([{ name: 'payer', provider: 'aws', settings }])
+  const step = makeStep('load-payer', { for_each: 'load' })
+  const context = { run: makeRun({ steps: [step] }), step }
+  const said = { bucket: 'acme-cur', prefix: 'cur', report_name: 'daily', region: null, credential: undefined }
+
+  it('goes on while the source says what it said when the run was asked for', async () => {
+    await assertSource(stored, context, 'payer', said)
+  })
+  it('reads nothing of a source that was removed or changed meanwhile', async () => {
+    const gone = await errorOf(assertSource(warehouse([]), context, 'payer', said))
+    expect([gone.code, gone.message.includes('was removed since')]).to.deep.equal(['SOURCE_UNKNOWN', true])
+    for (const other of [{ bucket: 'other-cur' }, { prefix: 'x' }, { credential: 'aws' }]) {
+      const { message } = await errorOf(assertSource(stored, context, 'payer', { ...said, ...other }))
+      expect(message, JSON.stringify(other)).to.include('was changed since')
+    }
+  })
+  it('is not asked about where it is no item of sources', async () => {
+    const plain = makeStep('load')
+    await assertSource(warehouse([]), { ...context, step: plain }, 'payer', said)
+    await assertSource(warehouse([]), context, undefined, said)
   })
 })
 

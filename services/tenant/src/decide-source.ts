@@ -10,6 +10,8 @@ export interface SourceRow {
   name: string
   settings: SourceSettings
   is_active: boolean
+  /** Removed, with what it had loaded. */
+  is_purged: boolean
   version: number
 }
 export interface SourceChange {
@@ -19,6 +21,8 @@ export interface SourceChange {
   settings?: SourceSettings
   /** That it was removed before is no fault. */
   removed_is_fine?: boolean
+  /** What it had loaded goes as well. */
+  purged?: boolean
 }
 export type SourceDecision =
   /** It is so already. */
@@ -36,7 +40,7 @@ const textOf = (settings: SourceSettings): string =>
 /** Throws CONFLICT, which names a source of the same tenant and none of another one, and NOT_FOUND. */
 export const decideSource = (
   rows: readonly SourceRow[],
-  { tenant_id, name, settings, removed_is_fine = false }: SourceChange,
+  { tenant_id, name, settings, removed_is_fine = false, purged = false }: SourceChange,
   onClaimed: (by: Pick<SourceRow, 'tenant_id' | 'name'>) => void = () => undefined,
 ): SourceDecision => {
   const known = rows.find((row) => row.tenant_id === tenant_id && row.name === name)
@@ -46,18 +50,28 @@ export const decideSource = (
         'NOT_FOUND',
         `tenant ${tenant_id} has no source ${name}; list them: GET /api/v1/tenants/{tenant_id}/sources`,
       )
-    if (!known.is_active) return { kind: 'stays', version: known.version, settings: known.settings }
+    if (!known.is_active && known.is_purged === purged)
+      return { kind: 'stays', version: known.version, settings: known.settings }
     return { kind: 'changes', created: false, settings: known.settings }
   }
   if (known?.is_active === true && isSame(known.settings, settings))
     return { kind: 'stays', version: known.version, settings }
-  const others = rows.filter((row) => row.is_active && row !== known && sourcesOverlap(row.settings, settings))
-  const twice = others.find((row) => row.tenant_id === tenant_id && tableOf(row.settings) === tableOf(settings))
+  const near = rows.filter((row) => row !== known && sourcesOverlap(row.settings, settings))
+  const others = near.filter((row) => row.is_active)
+  const sameRows = (row: SourceRow) => row.tenant_id === tenant_id && tableOf(row.settings) === tableOf(settings)
+  const twice = others.find(sameRows)
   if (twice !== undefined)
     throw new AppError(
       'CONFLICT',
       `source ${name}: expected what no other source of the tenant brings, got rows that ${twice.name} brings too, ` +
         'which would count twice; change or remove one of them',
+    )
+  const left = near.find((row) => !row.is_active && !row.is_purged && sameRows(row))
+  if (left !== undefined)
+    throw new AppError(
+      'CONFLICT',
+      `source ${name}: expected a place of which no rows are left, got that of ${left.name}, which was removed and ` +
+        `whose rows would count twice; use that name again, or remove its rows: DELETE .../sources/${left.name}?purge=true`,
     )
   const claimed = others.find((row) => row.tenant_id !== tenant_id && isClaim(row.settings) && isClaim(settings))
   if (claimed !== undefined) {

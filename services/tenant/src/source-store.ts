@@ -50,6 +50,7 @@ const sourceRow = (row: Row): SourceRow => ({
   name: String(row['name']),
   settings: settingsOf(row),
   is_active: row['is_active'] === true,
+  is_purged: row['is_purged'] === true,
   version: Number(row['version']),
 })
 
@@ -60,7 +61,7 @@ export const openSourceStore = ({ warehouse, now, onClaimed }: SourceStoreDeps):
   const all = async (): Promise<SourceRow[]> =>
     (
       await rowsOf(
-        'SELECT tenant_id, name, provider, settings, is_active, version FROM tenant_provider_configs ' +
+        'SELECT tenant_id, name, provider, settings, is_active, is_purged, version FROM tenant_provider_configs ' +
           'WHERE name IS NOT NULL',
       )
     ).map(sourceRow)
@@ -85,11 +86,14 @@ export const openSourceStore = ({ warehouse, now, onClaimed }: SourceStoreDeps):
     rows.reduce((highest, row) => Math.max(highest, row.version), 0) + 1
   /** The version; undefined when another writer was first. */
   const write = async (
-    { tenant_id, name, settings: { provider, ...settings }, is_active, version }: SourceRow,
+    { tenant_id, name, settings: { provider, ...settings }, is_active, is_purged, version }: SourceRow,
     event_id: string,
   ): Promise<number | undefined> => {
     const recorded_at = now().toISOString()
-    const row = { tenant_id, provider, domain: 'cost', name, settings, is_active, version, event_id, recorded_at }
+    const row = {
+      ...{ tenant_id, provider, domain: 'cost', name, settings },
+      ...{ is_active, is_purged, version, event_id, recorded_at },
+    }
     return (await writeVersion(warehouse, 'tenant_provider_configs', { id: 'sources', version }, [row]))
       ? version
       : undefined
@@ -107,7 +111,9 @@ export const openSourceStore = ({ warehouse, now, onClaimed }: SourceStoreDeps):
           return { version: decision.version, created: false, changed: false, settings: decision.settings }
         const { settings } = decision
         const is_active = change.settings !== undefined
-        const version = await write({ tenant_id, name, settings, is_active, version: nextOf(rows) }, event_id)
+        const is_purged = change.purged === true
+        const row: SourceRow = { tenant_id, name, settings, is_active, is_purged, version: nextOf(rows) }
+        const version = await write(row, event_id)
         return version === undefined ? undefined : { version, created: decision.created, changed: true, settings }
       }),
     adopt: ({ tenant_id, names, settings }) =>
@@ -116,7 +122,7 @@ export const openSourceStore = ({ warehouse, now, onClaimed }: SourceStoreDeps):
         const own = rows.filter((row) => row.tenant_id === tenant_id)
         const name = names.find((each) => !own.some((row) => row.name === each))
         if (name === undefined || own.some((row) => row.settings.provider === settings.provider)) return false
-        const row = { tenant_id, name, settings, is_active: true, version: nextOf(rows) }
+        const row = { tenant_id, name, settings, is_active: true, is_purged: false, version: nextOf(rows) }
         return (await write(row, `adopted:${tenant_id}:${settings.provider}`)) === undefined ? undefined : true
       }),
     isKept: async (tenant_id, table) => {

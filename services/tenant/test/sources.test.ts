@@ -64,6 +64,7 @@ describe('a change of a source', () => {
     name,
     settings,
     is_active: true,
+    is_purged: false,
     version: 1,
     ...more,
   })
@@ -103,6 +104,20 @@ describe('a change of a source', () => {
     expect(messageOf(() => put(rows, 'acme', 'second', { ...cur, kind: 'cur', credential: 'aws' }))).to.match(/first/)
     // The same export as FOCUS has a table of its own.
     expect(put(rows, 'acme', 'second', { ...cur, kind: 'focus' }).kind).to.equal('changes')
+  })
+
+  it('is refused for the place of a source that was removed and whose rows are left, until they are purged', () => {
+    const left = row('acme', 'old', cur, { is_active: false, version: 3 })
+    expect(messageOf(() => put([left], 'acme', 'new', cur)))
+      .to.match(/of old, which was removed/)
+      .and.match(/sources\/old\?purge=true/)
+    expect(put([left], 'acme', 'old', cur)).to.include({ kind: 'changes', created: true })
+    expect(put([{ ...left, is_purged: true }], 'acme', 'new', cur).kind).to.equal('changes')
+    expect(put([left], 'acme', 'new', { ...cur, kind: 'focus' }).kind).to.equal('changes')
+    // Purging what was removed before is a change; purging it again is none.
+    const purge = { tenant_id: 'acme', name: 'old', removed_is_fine: true, purged: true }
+    expect(decideSource([left], purge).kind).to.equal('changes')
+    expect(decideSource([{ ...left, is_purged: true }], purge).kind).to.equal('stays')
   })
 
   it('removes what is there and says NOT_FOUND of what is not', () => {
@@ -179,7 +194,10 @@ describe('claims', () => {
             if (decision.kind === 'stays') continue
             version += 1
             const is_active = settings !== undefined
-            rows.set(`${tenant_id} ${name}`, { tenant_id, name, settings: decision.settings, is_active, version })
+            rows.set(`${tenant_id} ${name}`, {
+              ...{ tenant_id, name, settings: decision.settings },
+              ...{ is_active, is_purged: false, version },
+            })
           } catch (error) {
             expect(error).to.be.instanceOf(AppError)
           }

@@ -2,9 +2,11 @@
  * By what right a tenant's exports are read. A credential is opened for each step, goes to the object store with each
  * call, and stands in no message, no row and no log.
  */
-import { AppError, centralDataset } from '@convergence/contracts'
+import { AppError, centralDataset, sourceValues } from '@convergence/contracts'
 import type { Access, ObjectCredential, Objects, Store } from '@convergence/objects'
 import type { Secrets } from '@convergence/secrets'
+import { readSources } from '@convergence/service/sources'
+import type { StepContext } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
 
 /** What a source says of its credential. */
@@ -30,6 +32,30 @@ export const withAccess = (objects: Objects, access: Access): Objects => ({
   read: (store, bucket, key, options) => objects.read(store, bucket, key, { ...options, ...access }),
   close: () => objects.close(),
 })
+
+/**
+ * The source that a step was compiled for is still the tenant's, and says the same: between the request and now it may
+ * have been removed, and its place be another tenant's. Throws SOURCE_UNKNOWN. Nothing is asked of a step that is no
+ * item of the tenant's sources.
+ */
+export const assertSource = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  { run, step }: Pick<StepContext, 'run' | 'step'>,
+  name: string | undefined,
+  said: Readonly<Record<string, string | null | undefined>>,
+): Promise<void> => {
+  if (name === undefined || step.for_each === undefined || step.step_id !== `${step.for_each}-${name}`) return
+  const source = (await readSources(warehouse, run.tenant_id)).find((each) => each.name === name)
+  const values: Readonly<Record<string, unknown>> = source === undefined ? {} : sourceValues(source)
+  if (
+    source === undefined ||
+    Object.entries(said).some(([field, value]) => (values[field] ?? null) !== (value ?? null))
+  )
+    throw new AppError(
+      'SOURCE_UNKNOWN',
+      `source ${name}: was ${source === undefined ? 'removed' : 'changed'} since the run was asked for; ask for a new run`,
+    )
+}
 
 const providerOf: Readonly<Record<Store, string>> = { s3: 'aws', azure: 'azure', gcs: 'gcp' }
 

@@ -10,6 +10,7 @@ import { inspectCsv } from './csv.ts'
 import {
   awsDelivery,
   azureDelivery,
+  azureExport,
   azureRuns,
   chooseAzureRun,
   monthOfKey,
@@ -55,6 +56,8 @@ export interface CheckDeps {
   objects: Objects
   /** For formats that are read whole. */
   spool: Spool
+  /** Whether folders beside the source may be named: not where the platform's right shows a tenant what others have. */
+  may_name: boolean
   signal: AbortSignal
 }
 interface Place {
@@ -150,13 +153,14 @@ const listUpTo = async (objects: Objects, { store, bucket, root }: Place, most: 
 }
 
 /** The folders that there are instead, as deep as what was expected. */
-const nothingBelow = async ({ objects }: CheckDeps, place: Place): Promise<string> => {
+const nothingBelow = async ({ objects, may_name }: CheckDeps, place: Place): Promise<string> => {
   const elsewhere = await listUpTo(objects, { ...place, root: '' }, mostElsewhere)
   const depth = place.root.split('/').length
   const folders = [
     ...new Set(elsewhere.map(({ key }) => key.split('/').slice(0, -1).slice(0, Math.max(1, depth)).join('/'))),
   ].toSorted()
   const where = `bucket ${place.bucket}: expected objects below ${place.root === '' ? 'it' : place.root}, got none`
+  if (!may_name) return `${where}; compare the prefix with the one at the provider: has the export run?`
   if (elsewhere.length === 0) return `${where}; the bucket is empty: has the export run?`
   const shown = folders.slice(0, 10).map((each) => (each === '' ? '(objects without a folder)' : `${each}/`))
   return `${where}; these folders are there: ${shown.join(', ')}${folders.length > 10 ? ' and more' : ''}`
@@ -224,12 +228,7 @@ const newestOfAzure = async (
 ): Promise<Newest> => {
   const { store, bucket } = place
   const where = `container ${bucket}`
-  const own = folder(place.root, source.export_name)
-  const inside = all.filter(({ key }) => key.startsWith(own))
-  // The other layout has the export's folder below the range of days.
-  const within = all.filter(({ key }) => key.slice(place.root.length).split('/')[1] === source.export_name)
-  const root = inside.length > 0 ? own : place.root
-  const listed = [inside, within].find(({ length }) => length > 0) ?? all
+  const { root, listed } = azureExport(place.root, source.export_name, all)
   const periods = monthsIn(
     listed.map(({ key }) => key.slice(root.length)),
     rangeOf,
@@ -237,9 +236,10 @@ const newestOfAzure = async (
   const month = periods.at(-1)
   if (month === undefined) {
     const folders = [...new Set(all.map(({ key }) => key.split('/').slice(0, -1).join('/')))].toSorted().slice(0, 10)
+    const got = deps.may_name ? folders.join(', ') : `${all.length} objects elsewhere`
     throw new AppError(
       'OBJECT_NOT_FOUND',
-      `${where}: expected folders of days such as ${own}20260301-20260331/, got ${folders.join(', ')}`,
+      `${where}: expected folders of days such as ${root}20260301-20260331/, got ${got}`,
     )
   }
   const candidates = []
@@ -250,7 +250,7 @@ const newestOfAzure = async (
   const { kind, export_name } = source
   const chosen =
     kind === 'actual' || kind === 'amortized' || kind === 'focus'
-      ? chooseAzureRun(where, { month, dataset: kind, export_name }, candidates)
+      ? chooseAzureRun(where, { month, dataset: kind, export_name, only: true }, candidates)
       : candidates.toSorted((a, b) => (a.run.id < b.run.id ? -1 : 1)).at(-1)
   if (chosen === undefined) throw new AppError('OBJECT_NOT_FOUND', `${where}: expected a run of ${month}, got none`)
   return {

@@ -333,6 +333,25 @@ export const azureRuns = (where: string, root: string, month: string, objects: r
   )
 }
 
+/**
+ * The objects of one export out of those below its directory (`base`, with a slash at its end or empty), in either of
+ * its layouts: `{base}{export_name}/{range}/...` or `{base}{range}/{export_name}/...`. `root`: what stands before the
+ * range of days. Nothing of another export, also where there is nothing else.
+ */
+export const azureExport = (
+  base: string,
+  export_name: string,
+  objects: readonly ObjectInfo[],
+): { root: string; listed: ObjectInfo[] } => {
+  const own = `${base}${export_name}/`
+  const inside = objects.filter(({ key }) => key.startsWith(own))
+  const within = objects.filter(({ key }) => {
+    const [, folder] = key.startsWith(base) ? (/^\d{8}-\d{8}\/([^/]+)\//.exec(key.slice(base.length)) ?? []) : []
+    return folder === export_name
+  })
+  return inside.length === 0 && within.length > 0 ? { root: base, listed: within } : { root: own, listed: inside }
+}
+
 /** A run that may be the month's, with what its manifest says. */
 export interface AzureCandidate {
   run: AzureRun
@@ -368,7 +387,18 @@ const keyOf = ({ run }: AzureCandidate): string => run.manifest?.key ?? run.file
  */
 export const chooseAzureRun = (
   where: string,
-  { month, dataset, export_name }: { month: string; dataset: AzureDataset; export_name: string },
+  {
+    month,
+    dataset,
+    export_name,
+    only = false,
+  }: {
+    month: string
+    dataset: AzureDataset
+    export_name: string
+    /** Manifests must be of this export, also where they are of one. */
+    only?: boolean
+  },
   candidates: readonly AzureCandidate[],
 ): AzureCandidate & { warnings: string[] } => {
   const within = candidates.filter((each) => {
@@ -398,7 +428,16 @@ export const chooseAzureRun = (
     )
   }
   const names = [...new Set(typed.map(nameOf))]
-  const own = names.length > 1 ? names.find((name) => name === export_name) : names[0]
+  const ofExport = (name: string): boolean => name === export_name || (only && name === '')
+  const own = only || names.length > 1 ? names.find(ofExport) : names[0]
+  if (own === undefined && only) {
+    const [foreign] = typed
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${foreign === undefined ? where : keyOf(foreign)}: expected a run of export ${export_name} ` +
+        `(exportConfig.exportName), got one of ${names.map((name) => JSON.stringify(name)).join(', ')}`,
+    )
+  }
   if (own === undefined) {
     const found = names.map((name) => JSON.stringify(name)).join(', ')
     throw new AppError(
@@ -407,7 +446,7 @@ export const chooseAzureRun = (
         'give source.export_name, or each export a folder of its own',
     )
   }
-  const named = typed.filter((each) => nameOf(each) === own)
+  const named = typed.filter((each) => (only ? ofExport(nameOf(each)) : nameOf(each) === own))
   const last = named.map((each) => coverOf(each).to).reduce((a, b) => (a > b ? a : b))
   const widest = named.filter((each) => coverOf(each).to === last)
   const start = widest.map((each) => coverOf(each).from).reduce((a, b) => (a < b ? a : b))

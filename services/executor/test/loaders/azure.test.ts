@@ -518,6 +518,34 @@ describe('azure.blob_data_loader', function () {
   )
 
   it(
+    "loads its own export alone, in either layout, and never another's because there is no other",
+    inWorld(async (world) => {
+      const named = (name: string) => ({ container: 'c1', prefix: 'cost', export_name: name, month: '2025-11' })
+      const load = (name: string) =>
+        world.load('azure', named(name), { period: { billing_period: '2025-11-01', source_name: name } })
+      const deliver = (folder: string, cost: string, exportName: string) => {
+        const part = `cost/${folder}/run-1/part_0.csv`
+        world.put('azure', 'c1', part, csvOf(azureHeader, [azureLine(cost)]))
+        world.put(
+          'azure',
+          'c1',
+          `cost/${folder}/run-1/manifest.json`,
+          azureManifest([part], { exportConfig: { exportName, type: 'ActualCost' } }),
+        )
+      }
+      deliver('20251101-20251130/daily', '5', 'daily')
+      deliver('hourly/20251101-20251130', '7', 'hourly')
+      deliver('wrong/20251101-20251130', '9', 'other')
+      await load('daily')
+      await load('hourly')
+      expect((await errorOf(load('weekly'))).code).to.equal('OBJECT_NOT_FOUND')
+      const foreign = await errorOf(load('wrong'))
+      expect(foreign.message).to.include('expected a run of export wrong (exportConfig.exportName), got one of "other"')
+      expect(await total(world)).to.deep.equal({ n: 2, cost: '12' })
+    }),
+  )
+
+  it(
     'refuses what is not the delivery it should be, in one sentence',
     inWorld(async (world) => {
       const manifest = (text: string) => {

@@ -39,10 +39,28 @@ const azure = {
   prefix: 'cost',
   export_name: 'daily',
 } as const
-const checkOf = ({ objects, folder }: World, source: Exclude<Source, { provider: 'gcp' }>): Promise<Checked> =>
-  checkObjects({ objects, spool: openSpool({ objects, scratch_folder: `${folder}/scratch` }), signal }, source)
+const checkOf = (
+  { objects, folder }: World,
+  source: Exclude<Source, { provider: 'gcp' }>,
+  may_name = true,
+): Promise<Checked> =>
+  checkObjects(
+    { objects, spool: openSpool({ objects, scratch_folder: `${folder}/scratch` }), signal, may_name },
+    source,
+  )
 
 describe('a check of a source of objects', () => {
+  it(
+    "names no folders beside the source's own where only the platform's right shows them",
+    inWorld(async (world) => {
+      world.put('s3', cur.bucket, 'globex-secret/daily/x.csv', 'a\n')
+      const shown = await checkOf(world, { ...cur, prefix: 'nothing' })
+      expect(shown.problems.join()).to.include('globex-secret')
+      const hidden = await checkOf(world, { ...cur, prefix: 'nothing' }, false)
+      expect(hidden.ok).to.equal(false)
+      expect(hidden.problems.join()).to.include('got none').and.not.include('globex-secret')
+    }),
+  )
   const put = ({ put: object }: World, key: string, content: string | Buffer, bucket: string = cur.bucket) => {
     object('s3', bucket, key, content)
   }

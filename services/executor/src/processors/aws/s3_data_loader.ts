@@ -14,7 +14,7 @@ import {
   parseManifest,
   type Delivery,
 } from '../../exports/deliveries.ts'
-import { withAccess } from '../../exports/access.ts'
+import { assertSource, withAccess } from '../../exports/access.ts'
 import { focusColumns } from '../../exports/focus.ts'
 import { formatOf, formatsWord } from '../../exports/formats.ts'
 import { nameOf, openLoader, type LoaderDeps } from '../../exports/load.ts'
@@ -61,6 +61,14 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
       const step = `step ${context.step.step_id}`
       const into = await loader.target(context, destination)
       const { credential, region } = source
+      const { s3_bucket, s3_prefix: said, report_name: report } = source
+      await assertSource(deps.warehouse, context, nameOf(destination), {
+        bucket: s3_bucket,
+        prefix: said,
+        report_name: report,
+        region,
+        credential,
+      })
       const access = await accessOf(context.run.tenant_id, { store: 's3', credential, region })
       const objects = withAccess(deps.objects, access)
       const { s3_bucket: bucket, s3_prefix = '', report_name = '', month, s3_key, dataset = 'cur' } = source

@@ -1,11 +1,12 @@
 /** A month of a cost export: every run writes the month anew, so the newest run alone replaces it, as one job. */
 import { AppError } from '@convergence/contracts'
-import type { ObjectInfo, Objects } from '@convergence/objects'
+import type { Objects } from '@convergence/objects'
 import type { Processor } from '@convergence/service/steps'
 import { azureColumns, azureDayColumns } from '../../exports/columns.ts'
 import { withDecidingRows } from '../../exports/days.ts'
 import {
   azureDelivery,
+  azureExport,
   azureRuns,
   chooseAzureRun,
   isMonth,
@@ -13,7 +14,7 @@ import {
   type AzureDataset,
   type Delivery,
 } from '../../exports/deliveries.ts'
-import { withAccess } from '../../exports/access.ts'
+import { assertSource, withAccess } from '../../exports/access.ts'
 import { nameOf, openLoader, type LoaderDeps } from '../../exports/load.ts'
 import { focusColumns } from '../../exports/focus.ts'
 import { listAll, readText } from '../../exports/spool.ts'
@@ -39,27 +40,13 @@ interface Config {
   destination: DestinationConfig
 }
 
-/**
- * The objects of an export, in either of its layouts: `{prefix}/{export_name}/{range}/...`, or
- * `{prefix}/{range}/{export_name}/...`. `root`: what stands before the range of days.
- */
-const below = async (
-  objects: Objects,
-  container: string,
-  prefix: string,
-  export_name: string | undefined,
-): Promise<{ root: string; listed: ObjectInfo[] }> => {
-  const root = prefix === '' ? '' : `${prefix}/`
-  if (export_name === undefined) return { root, listed: await listAll(objects, 'azure', container, root) }
-  const own = `${root}${export_name}/`
-  const inside = await listAll(objects, 'azure', container, own)
-  if (inside.length > 0) return { root: own, listed: inside }
-  const listed = await listAll(objects, 'azure', container, root)
-  const ofExport = listed.filter(({ key }) => {
-    const [, folder] = /^\d{8}-\d{8}\/([^/]+)\//.exec(key.slice(root.length)) ?? []
-    return folder === export_name
-  })
-  return { root, listed: ofExport.length > 0 ? ofExport : listed }
+/** The objects of the export, or of all that stands below `base` where none is named. */
+const exportBelow = async (objects: Objects, container: string, base: string, export_name: string | undefined) => {
+  const list = (prefix: string) => listAll(objects, 'azure', container, prefix)
+  if (export_name === undefined) return { root: base, listed: await list(base) }
+  // Mostly it has a folder of its own, and what stands beside it need not be listed.
+  const inside = await list(`${base}${export_name}/`)
+  return azureExport(base, export_name, inside.length > 0 ? inside : await list(base))
 }
 
 export const blobDataLoader = (deps: LoaderDeps): Processor => {
@@ -80,17 +67,29 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
         )
       const prefix = given.replace(/^\/+|\/+$/g, '')
       const where = `${step}: azure container ${container}`
+      await assertSource(deps.warehouse, context, nameOf(destination), {
+        container,
+        prefix: given,
+        export_name: source.export_name,
+        account,
+        credential,
+      })
       const access = await accessOf(context.run.tenant_id, { store: 'azure', credential, account })
       const objects = withAccess(deps.objects, access)
 
-      const { root, listed } = await below(objects, container, prefix, source.export_name)
+      const base = prefix === '' ? '' : `${prefix}/`
+      const { root, listed } = await exportBelow(objects, container, base, source.export_name)
       const candidates = []
       for (const run of azureRuns(where, root, month, listed)) {
         const text = run.manifest && (await readText(objects, 'azure', container, run.manifest, context.signal))
         candidates.push({ run, manifest: text && run.manifest ? parseManifest(run.manifest.key, text) : undefined })
       }
       const export_name = source.export_name ?? prefix.split('/').at(-1) ?? ''
-      const { run, manifest, warnings } = chooseAzureRun(where, { month, dataset, export_name }, candidates)
+      const { run, manifest, warnings } = chooseAzureRun(
+        where,
+        { month, dataset, export_name, only: nameOf(destination) !== undefined },
+        candidates,
+      )
       const delivery: Delivery = {
         ...azureDelivery({ where, container, run, manifest, objects: listed }),
         manifest_etag: run.manifest?.etag,

@@ -54,7 +54,8 @@ export const check = ({
       } catch (error) {
         return broken(problemOf(error))
       }
-      return checkObjects({ objects, spool: openSpool({ objects, scratch_folder }), signal }, source)
+      const may_name = source.credential !== undefined || step.config['all_names'] === true
+      return checkObjects({ objects, spool: openSpool({ objects, scratch_folder }), signal, may_name }, source)
     }
     return { outputs: { ...(await checked()), source: source_name } }
   },

@@ -1,17 +1,18 @@
-import { AppError, centralDataset, sourceKinds } from '@convergence/contracts'
+import { AppError, centralDataset, sourceKinds, sourcePlace } from '@convergence/contracts'
+import { sourceOfRow } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
 import { subjectOf } from './check.ts'
 
-/** Tables that a source of this name has loaded into, whatever it was over time. */
-const tablesOf = async (
+/** Tables that a source of this name has loaded into, whatever it was over time, and what its rows are called there. */
+const loadedBy = async (
   warehouse: Pick<Warehouse, 'query'>,
   tenant_id: string,
   source_name: string,
-): Promise<string[]> => {
+): Promise<Map<string, Set<string>>> => {
   const rows = await warehouse.query({
     query:
-      "SELECT DISTINCT provider, JSON_VALUE(settings, '$.kind') AS kind FROM tenant_provider_configs_rows " +
+      'SELECT provider, settings FROM tenant_provider_configs_rows ' +
       'WHERE tenant_id = @tenant_id AND name = @source_name',
     default_dataset: centralDataset,
     parameters: [
@@ -19,11 +20,15 @@ const tablesOf = async (
       { name: 'source_name', type: 'STRING', value: source_name },
     ],
   })
-  const tables = rows.flatMap(
-    (row) =>
-      sourceKinds.find(({ provider, kind }) => provider === row['provider'] && kind === row['kind'])?.table ?? [],
-  )
-  return [...new Set(tables)].toSorted()
+  const loaded = new Map<string, Set<string>>()
+  for (const row of rows) {
+    const source = sourceOfRow({ ...row, name: source_name })
+    const kind = sourceKinds.find((each) => each.provider === source?.provider && each.kind === source.kind)
+    if (source === undefined || kind === undefined) continue
+    // Version 0.1 called rows by their place.
+    loaded.set(kind.table, (loaded.get(kind.table) ?? new Set([source_name])).add(sourcePlace(source)))
+  }
+  return loaded
 }
 
 /**
@@ -35,9 +40,9 @@ export const purge = ({ warehouse }: { warehouse: Pick<Warehouse, 'project_id' |
   run: async ({ run, step, chain, signal }) => {
     const { tenant_id, source_name } = subjectOf(run, step)
     const removed: Record<string, number> = {}
-    for (const table of await tablesOf(warehouse, tenant_id, source_name)) {
+    for (const [table, names] of [...(await loadedBy(warehouse, tenant_id, source_name))].toSorted()) {
       const path = `\`${warehouse.project_id}.${tenant_id}.${table}\``
-      const rows = await countOf(warehouse, path, source_name, signal)
+      const rows = await countOf(warehouse, path, [...names], signal)
       if (rows === undefined) continue
       removed[table] = rows
       // A job of its own for each table; its name is that of the step's chain with the table in it.
@@ -52,6 +57,7 @@ export const purge = ({ warehouse }: { warehouse: Pick<Warehouse, 'project_id' |
             table,
             write_mode: 'truncate',
             period: { source_name },
+            also_replaces: [...names].map((name) => ({ source_name: name })),
           },
         },
       )
@@ -65,14 +71,14 @@ export const purge = ({ warehouse }: { warehouse: Pick<Warehouse, 'project_id' |
 const countOf = async (
   warehouse: Pick<Warehouse, 'query'>,
   path: string,
-  source_name: string,
+  names: readonly string[],
   signal: AbortSignal,
 ): Promise<number | undefined> => {
   try {
     const [row] = await warehouse.query(
       {
-        query: `SELECT COUNT(*) AS row_count FROM ${path} WHERE source_name = @source_name`,
-        parameters: [{ name: 'source_name', type: 'STRING', value: source_name }],
+        query: `SELECT COUNT(*) AS row_count FROM ${path} WHERE source_name IN UNNEST(@names)`,
+        parameters: [{ name: 'names', type: 'ARRAY<STRING>', value: names }],
       },
       { signal },
     )

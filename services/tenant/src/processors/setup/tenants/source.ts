@@ -31,7 +31,8 @@ export const source = ({ store, sources, shared_sources }: ProcessorDeps): Proce
     })
     if (config['action'] === 'delete') {
       const removed_is_fine = config['removed_is_fine'] === true
-      return outputsOf(await sources.change({ tenant_id, name, removed_is_fine }, event_id))
+      const purged = config['purged'] === true
+      return outputsOf(await sources.change({ tenant_id, name, removed_is_fine, purged }, event_id))
     }
     const settings = settingsFrom(step_id, config['settings'])
     const { credential } = settings
