@@ -105,9 +105,10 @@ export interface LoadOptions {
 
 /** The same folders, read by the vendors' own clients over HTTP: OBJECTS_FORM=clouds runs the same tests so. */
 const overHttp = async (buckets: Objects): Promise<{ objects: Objects; close(): Promise<void> }> => {
-  const [s3, azure] = [
+  const [s3, azure, gcs] = [
     await openStoreFront({ store: 's3', objects: buckets, port: 0 }),
     await openStoreFront({ store: 'azure', objects: buckets, port: 0 }),
+    await openStoreFront({ store: 'gcs', objects: buckets, port: 0 }),
   ]
   const objects = openClouds({
     s3: {
@@ -115,6 +116,7 @@ const overHttp = async (buckets: Objects): Promise<{ objects: Objects; close(): 
       endpoint: `http://127.0.0.1:${s3.port}`,
       credentials: { accessKeyId: 'test', secretAccessKey: 'test' },
     },
+    gcs: { project_id: 'test', endpoint: `http://127.0.0.1:${gcs.port}` },
     azure: {
       connection_string: `DefaultEndpointsProtocol=http;AccountName=account;AccountKey=dGVzdA==;BlobEndpoint=http://127.0.0.1:${azure.port}/account;`,
     },
@@ -122,7 +124,7 @@ const overHttp = async (buckets: Objects): Promise<{ objects: Objects; close(): 
   return {
     objects,
     close: async () => {
-      for (const each of [objects, s3, azure, buckets]) await each.close()
+      for (const each of [objects, s3, azure, gcs, buckets]) await each.close()
     },
   }
 }
