@@ -93,6 +93,39 @@ describe('sources', function () {
     }
   })
 
+  it('that changed since are loaded anew when a run is resumed, and one that is gone leaves nothing to resume', async () => {
+    const world = await openWorld()
+    try {
+      const buckets = join(world.data_folder, 'buckets/s3')
+      deliver(buckets, 'acme-cur', ['10'])
+      deliver(buckets, 'acme-new-cur', ['4', '3'])
+      const key = await world.onboard('acme_corp')
+      await world.connect(key, 'acme_corp', 'a', payer('acme-cur'))
+      await world.connect(key, 'acme_corp', 'b', payer('acme-no-such-bucket'))
+      const load = async () => world.ended(key, await world.start(key, 'acme_corp', 'aws/cost/cur', { month }))
+      const resume = (id: string, expect: number[]) =>
+        world.client.call('POST', `/api/v1/pipelines/runs/${id}/resume`, { key, body: {}, expect })
+      const failed = await load()
+      const [a] = failed.steps as unknown as { outputs: Record<string, unknown> }[]
+      expect(a?.outputs).to.include({ table: 'acme_corp.aws_cost_cur', rows_written: 1, source_name: 'a' })
+      await world.client.call('DELETE', '/api/v1/tenants/acme_corp/sources/b', { key })
+      const { body } = await resume(failed.pipeline_logging_id, [409])
+      expect(String(body['detail'])).to.include('the sources that failed are gone')
+
+      await world.connect(key, 'acme_corp', 'b', payer('acme-no-such-bucket'))
+      await world.connect(key, 'acme_corp', 'a', payer('acme-new-cur'))
+      const next = await resume(failed.pipeline_logging_id, [202])
+      const resumed = await world.ended(key, String(next.body['pipeline_logging_id']))
+      expect(resumed.steps.map(({ step_id, status }) => `${step_id} ${status}`)).to.deep.equal([
+        'load_month-a SUCCEEDED',
+        'load_month-b FAILED',
+      ])
+      expect(await costs(world)).to.deep.equal([{ source_name: 'a', n: 2, cost: '7' }])
+    } finally {
+      await world.end()
+    }
+  })
+
   it('that are removed leave rows, whose place no other name takes before they are purged', async () => {
     const world = await openWorld()
     try {

@@ -1,5 +1,5 @@
 /** A run as the API shows it, field by field. */
-import { recordOf, type Run, type RunFailed, type StepCompleted } from '@convergence/contracts'
+import { canonicalJson, recordOf, type Run, type RunFailed, type StepCompleted } from '@convergence/contracts'
 
 export type RunStatus = 'PENDING' | 'QUEUED' | 'RUNNING' | 'COMPLETED' | RunFailed['status']
 export const statuses: readonly RunStatus[] = [
@@ -30,6 +30,8 @@ export interface StepRecord {
   error_message: string | null
   /** What it found odd though it succeeded. */
   warnings: readonly string[]
+  /** What it found out, such as the delivery that it loaded and the columns that went to other_columns; {} for none. */
+  outputs: Readonly<Record<string, unknown>>
 }
 
 export interface RunRecord {
@@ -72,13 +74,16 @@ export const stepOf = (run: Run, event: StepCompleted): StepRecord => {
     bytes_processed: event.bytes_processed ?? null,
     error_code: event.error?.code ?? null,
     error_message: event.error?.message ?? null,
-    warnings: warningsOf(event.outputs),
+    ...findings(event.outputs),
   }
 }
-/** Of the outputs of a step. */
-export const warningsOf = (outputs: Readonly<Record<string, unknown>> | undefined): string[] => {
-  const warnings = outputs?.['warnings']
-  return Array.isArray(warnings) ? warnings.map(String) : []
+/** Of the outputs of a step. In one order of keys, whether they were heard or read from a table, which keeps none. */
+export const findings = (outputs: Readonly<Record<string, unknown>> = {}): Pick<StepRecord, 'warnings' | 'outputs'> => {
+  const { warnings } = outputs
+  return {
+    warnings: Array.isArray(warnings) ? warnings.map(String) : [],
+    outputs: JSON.parse(canonicalJson(outputs)) as Record<string, unknown>,
+  }
 }
 
 export const pendingOf = (run: Parameters<typeof recordOf>[0]): RunRecord => ({

@@ -8,7 +8,7 @@ const mostResumptions = 50
  * Steps that need not run again: those that succeeded in the run or in one that it resumed, for a run records none that
  * it skipped. Throws CONFLICT when not all of them are known: a step that appends would append again.
  */
-export const doneBefore = async ({ runs: asked }: RouteContext, ended: RunRecord): Promise<string[]> => {
+const doneBefore = async ({ runs: asked }: RouteContext, ended: RunRecord): Promise<string[]> => {
   const done = new Set<string>()
   let run = ended
   for (let resumed = 0; ; resumed += 1) {
@@ -30,6 +30,20 @@ export const doneBefore = async ({ runs: asked }: RouteContext, ended: RunRecord
       )
     run = parent
   }
+}
+
+/**
+ * What of a run need not run again: what is done, but for sources that were changed since, whose month would be the old
+ * one's. Loads replace, so doing one again adds nothing.
+ */
+export const skipOf = async (context: RouteContext, ended: RunRecord): Promise<string[]> => {
+  const done = await doneBefore(context, ended)
+  const { deps, store } = context
+  if (deps.pipelines.get(ended.pipeline)?.uses_sources !== true) return done
+  const since = Date.parse(ended.requested_at ?? '')
+  const sources = await store.sourcePage(ended.tenant_id, { limit: 1000 })
+  const changed = sources.filter(({ recorded_at }) => Date.parse(recorded_at) > since).map(({ name }) => `-${name}`)
+  return done.filter((step_id) => !changed.some((item) => step_id.endsWith(item)))
 }
 
 /** What is to be done about a run that was resumed already. */

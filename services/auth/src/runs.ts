@@ -34,7 +34,7 @@ export interface Runs {
    * PARAMETER_INVALID, SOURCE_UNKNOWN, IDEMPOTENCY_MISMATCH, UNAVAILABLE.
    */
   request(wanted: WantedRun): Promise<RunRecord>
-  /** The run as it would be; throws as `request` does for what it asks. */
+  /** The run as it would be now; throws as `request` does for what it asks. */
   compile(wanted: WantedRun, run_id: string): Promise<Run>
   cancel(run: RunRecord, by: { trigger_by: string; user_id: string | undefined }): Promise<void>
   /** A run of the platform, waited for; undefined when it takes longer than 25 s. Throws what it failed with. */
@@ -89,7 +89,7 @@ export const openRuns = (deps: RunsDeps): Runs => {
   const context: RunsContext = { ...deps, inFlight: new Map(), lookedUp: new Map() }
   return {
     request: (wanted) => request(context, wanted),
-    compile: (wanted, run_id) => compile(context, wanted, run_id, deps.now().toISOString()),
+    compile: (wanted, run_id) => compile(context, wanted, run_id, deps.now().toISOString(), { fresh: true }),
     find: (run_id, tenant_id) => find(context, run_id, tenant_id),
     cancel: (run, by) => cancel(context, run, by),
     system: (wanted) => runOfThePlatform(context, wanted),
@@ -133,6 +133,7 @@ const compile = async (
   wanted: WantedRun,
   run_id: string,
   requested_at: string,
+  options: { fresh?: boolean } = {},
 ): Promise<Run> => {
   const input: CompileInput = {
     run_id,
@@ -147,7 +148,7 @@ const compile = async (
     ...(wanted.parent_run_id === undefined ? {} : { parent_run_id: wanted.parent_run_id }),
   }
   return pipelines.get(wanted.pipeline)?.uses_sources === true
-    ? sources.compiled(wanted.tenant_id, (tenant_sources) => pipelines.compile({ ...input, tenant_sources }))
+    ? sources.compiled(wanted.tenant_id, (tenant_sources) => pipelines.compile({ ...input, tenant_sources }), options)
     : pipelines.compile(input)
 }
 

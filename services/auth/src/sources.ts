@@ -5,8 +5,8 @@
 import { AppError, type Source } from '@convergence/contracts'
 
 export interface SourcesCache {
-  /** Compiles with the sources of the tenant; with newer ones when those that are known do not do. */
-  compiled<T>(tenant_id: string, compile: (sources: readonly Source[]) => T): Promise<T>
+  /** Compiles with the sources of the tenant; with newer ones when those that are known do not do. `fresh`: as they are now. */
+  compiled<T>(tenant_id: string, compile: (sources: readonly Source[]) => T, options?: { fresh?: boolean }): Promise<T>
 }
 
 const freshMs = 30_000
@@ -28,9 +28,9 @@ export const openSources = ({
     return sources
   }
   return {
-    compiled: async (tenant_id, compile) => {
+    compiled: async (tenant_id, compile, options = {}) => {
       const known = cache.get(tenant_id)
-      if (known !== undefined && now().getTime() - known.at < freshMs) {
+      if (options.fresh !== true && known !== undefined && now().getTime() - known.at < freshMs) {
         try {
           return compile(known.sources)
         } catch (error) {

@@ -5,8 +5,16 @@ import { randomDigits } from '../issue-key.ts'
 import type { WantedRun } from '../runs.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import { planOf } from '../plan.ts'
-import { hasEnded, runAnswer, statuses, summaryAnswer, type RunRecord, type RunStatus } from '../record.ts'
-import { doneBefore, resumedBefore } from '../resume.ts'
+import {
+  hasEnded,
+  runAnswer,
+  statuses,
+  summaryAnswer,
+  type RunRecord,
+  type RunStatus,
+  type StepRecord,
+} from '../record.ts'
+import { resumedBefore, skipOf } from '../resume.ts'
 import { notFound, type Call, type Route } from '../route.ts'
 import { streamEvents } from '../run-events.ts'
 import { offered, pipelinePath } from './pipelines.ts'
@@ -148,6 +156,8 @@ const cancelRoute = (parts: RouteContext): Route => ({
   },
 })
 
+const isFailed = ({ status }: StepRecord): boolean => status === 'FAILED' || status === 'TIMED_OUT'
+
 const resumeRoute = (parts: RouteContext): Route => {
   const { tenants } = parts
   return {
@@ -176,8 +186,8 @@ const resumeRoute = (parts: RouteContext): Route => {
         hasEnded(before.status)
       )
         return accepted(before, resumedBefore(parent, before))
-      const skip = await doneBefore(parts, parent)
-      const run = await parts.runs.request({
+      const skip = await skipOf(parts, parent)
+      const wanted: WantedRun = {
         tenant_id: parent.tenant_id,
         tenant: await tenants.get(parent.tenant_id),
         pipeline: path,
@@ -190,7 +200,14 @@ const resumeRoute = (parts: RouteContext): Route => {
         skip,
         advise: () => tenants.advise(parent.tenant_id),
         ...(call.user_id === undefined ? {} : { user_id: call.user_id }),
-      })
+      }
+      const { steps } = await parts.runs.compile(wanted, parent.pipeline_logging_id)
+      if (steps.length > 0 && steps.every(({ step_id }) => skip.includes(step_id)) && parent.steps.some(isFailed))
+        throw new AppError(
+          'CONFLICT',
+          `run ${parent.pipeline_logging_id} has nothing left to resume: the sources that failed are gone; ask for a new run`,
+        )
+      const run = await parts.runs.request(wanted)
       return before === undefined
         ? accepted(run, `accepted as a new run that goes on where ${parent.pipeline_logging_id} ended`)
         : accepted(before, resumedBefore(parent, before))

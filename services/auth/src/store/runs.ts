@@ -1,6 +1,6 @@
 /** Runs as the tables tell them: what was asked for here, what the executor recorded, what waits in the queue. */
 import type { Row } from '@convergence/warehouse'
-import { warningsOf, type RunRecord, type RunStatus, type StepRecord } from '../record.ts'
+import { findings, type RunRecord, type RunStatus, type StepRecord } from '../record.ts'
 import { jsonOf, numberOf, textOf, type Tables } from './tables.ts'
 
 export interface RequestRow {
@@ -184,5 +184,5 @@ const stepRecord = (row: Row): StepRecord => ({
   bytes_processed: numberOf(row['bytes_processed']),
   error_code: textOf(row['error_code']),
   error_message: textOf(row['error_message']),
-  warnings: warningsOf(jsonOf(row['outputs'])),
+  ...findings(jsonOf(row['outputs'])),
 })
