@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { csvRecords } from '@convergence/tabular/csv'
-import { bytesOf, unreadable } from '../load/files.ts'
+import { bytesOf, unreadable } from '@convergence/warehouse/files'
 import { type RestFault, invalid } from './wire.ts'
 
 export interface CsvOptions {

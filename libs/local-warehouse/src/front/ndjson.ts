@@ -1,6 +1,6 @@
 /** NDJSON of a load: its columns by its first lines, and the fields that a table does not have. */
 import type { Column } from '@convergence/contracts'
-import { type File, unreadable } from '../load/files.ts'
+import { type File, unreadable } from '@convergence/warehouse/files'
 import { linesOf } from '../load/ndjson.ts'
 import { textOf } from '../text-of.ts'
 import { typeOfTexts } from './csv.ts'

@@ -14,8 +14,8 @@ import type { LoadColumn } from '@convergence/warehouse'
 import { raised, wordFault } from '../faults.ts'
 import { literal, quoted } from '../values.ts'
 import { constant, expectedWord, fromText, objectWith, wrongValue } from './convert.ts'
-import { bytesOf, compression, isGzip, unreadable } from './files.ts'
-import type { File } from './files.ts'
+import { bytesOf, isGzip, unreadable } from '@convergence/warehouse/files'
+import type { File } from '@convergence/warehouse/files'
 
 interface CsvPlan {
   sql: string
@@ -28,6 +28,9 @@ interface Group {
   header: string[]
   files: File[]
 }
+
+/** As DuckDB calls it. */
+export const compression = (file: File): string => (isGzip(file.path) ? 'gzip' : 'none')
 
 const headerOf = async (file: File): Promise<string[]> => {
   try {

@@ -9,8 +9,9 @@ import { raise, raised, wordFault } from '../faults.ts'
 import { eachOf, fits, literal, packed, quoted, typeOf, typeWith } from '../values.ts'
 import { decimalFrom, wrongValue } from './convert.ts'
 import type { Wrong } from './convert.ts'
-import { bytesOf, compression, unreadable } from './files.ts'
-import type { File } from './files.ts'
+import { bytesOf, unreadable } from '@convergence/warehouse/files'
+import { compression } from './csv.ts'
+import type { File } from '@convergence/warehouse/files'
 
 /** Lines as they come; the last one may have no line end. */
 export async function* linesOf(file: File): AsyncGenerator<string> {

@@ -19,17 +19,8 @@ import {
 import { sourcesOf } from '../warehouse.ts'
 import type { LoadColumn, LoadSpec, ObjectSource } from '../warehouse.ts'
 import type { PeriodColumn } from './sql.ts'
-import {
-  assertParquetColumns,
-  bytesOf,
-  listed,
-  openCsvFile,
-  openParquetFile,
-  placeOf,
-  unreadable,
-  type File,
-  type TextRow,
-} from './text-files.ts'
+import { assertParquetColumns, listed, openCsvFile, openParquetFile, placeOf, type TextRow } from './text-files.ts'
+import { bytesOf, unreadable, type File } from '../files.ts'
 
 export interface Rows {
   columns: readonly Column[]

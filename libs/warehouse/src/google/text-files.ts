@@ -1,13 +1,11 @@
 /** Local files as rows of text: CSV, and Parquet as CSV of the same export would be. */
-import { createReadStream } from 'node:fs'
-import { createGunzip } from 'node:zlib'
 import { AppError } from '@convergence/contracts'
 import { csvRecords, type CsvRecord } from '@convergence/tabular/csv'
 import { openParquet } from '@convergence/tabular/parquet'
+import { bytesOf, unreadable, type File } from '../files.ts'
 import { sourcesOf } from '../warehouse.ts'
 import type { LoadColumn, LoadSpec } from '../warehouse.ts'
 
-export type File = LoadSpec['files'][number]
 export interface TextRow {
   line: number
   /** Of Parquet: the row group. */
@@ -23,24 +21,6 @@ export interface TextFile {
 /** What errors call a row, with its file. */
 export const placeOf = ({ name }: File, { line, group }: TextRow): string =>
   group === undefined ? `${name}:${line}` : `${name}, row group ${group}, row ${line}`
-
-const isGzip = (path: string): boolean => path.endsWith('.gz')
-export const bytesOf = (file: File): AsyncIterable<Buffer> => {
-  const raw = createReadStream(file.path, { highWaterMark: 1 << 20 })
-  if (!isGzip(file.path)) return raw as AsyncIterable<Buffer>
-  const unzipped = createGunzip({ chunkSize: 1 << 20 })
-  raw.on('error', (error) => unzipped.destroy(error))
-  return raw.pipe(unzipped) as AsyncIterable<Buffer>
-}
-const whyUnreadable = (file: File, error: unknown): string => {
-  if (/ENOENT/.test(String(error))) return 'there is no such file'
-  if (error instanceof TypeError) return 'expected UTF-8'
-  return isGzip(file.path) ? 'it is not a whole gzip file' : 'the disk answers with an error'
-}
-export const unreadable = (file: File, error: unknown): AppError =>
-  error instanceof AppError
-    ? error
-    : new AppError('EXPORT_INVALID', `${file.name}: cannot be read (${whyUnreadable(file, error)})`, { cause: error })
 
 async function* csvRecordsOf(file: File): AsyncGenerator<CsvRecord[]> {
   try {
