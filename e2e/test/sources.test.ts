@@ -126,6 +126,36 @@ describe('sources', function () {
     }
   })
 
+  it('say how their days are written, where a file could be read in two ways', async () => {
+    const world = await openWorld()
+    try {
+      const folder = join(world.data_folder, 'buckets/azure/acme-exports/cost/daily/20251101-20251130')
+      mkdirSync(folder, { recursive: true })
+      writeFileSync(join(folder, 'part_0.csv'), 'Date,CostInBillingCurrency\n05/11/2025,1\n06/11/2025,2\n')
+      const key = await world.onboard('acme_corp')
+      const export_ = {
+        provider: 'azure',
+        kind: 'actual',
+        container: 'acme-exports',
+        prefix: 'cost',
+        export_name: 'daily',
+      }
+      const load = async () => world.ended(key, await world.start(key, 'acme_corp', 'azure/cost/exports', { month }))
+      await world.connect(key, 'acme_corp', 'azure', export_ as SourceSettings)
+      const refused = await load()
+      expect(refused.status).to.equal('FAILED')
+      expect(refused.error_message).to.include('say day_format of the source')
+      await world.connect(key, 'acme_corp', 'azure', { ...export_, day_format: 'day_first' } as SourceSettings)
+      expect((await load()).status).to.equal('COMPLETED')
+      const days = await world.warehouse.query({
+        query: `SELECT CAST(date AS STRING) AS day FROM \`${world.warehouse.project_id}.acme_corp.azure_cost_exports\` ORDER BY 1`,
+      })
+      expect(days.map(({ day }) => day)).to.deep.equal(['2025-11-05', '2025-11-06'])
+    } finally {
+      await world.end()
+    }
+  })
+
   it('that are removed leave rows, whose place no other name takes before they are purged', async () => {
     const world = await openWorld()
     try {

@@ -39,6 +39,8 @@ export interface AzureSource extends Named {
   /** The export's directory. */
   prefix: string
   export_name: string
+  /** How its days are written, where they could be read in two ways; default: nothing is assumed. */
+  day_format?: 'month_first' | 'day_first'
 }
 export interface AnySource extends Named {
   provider: 'any'
@@ -133,6 +135,7 @@ const fieldRules: Readonly<Record<SourceProvider, Readonly<Record<string, FieldR
     container: text(azureContainer, 'a container name as Azure allows it: 3 to 63 of a-z, 0-9 and -', required),
     prefix,
     export_name: text(fileName, 'the name of the export', required),
+    day_format: text(/^(?:month|day)_first$/, 'month_first or day_first'),
     credential,
   },
   any: {
@@ -263,6 +266,7 @@ export const sourceFields = [
   'account',
   'container',
   'export_name',
+  'day_format',
   'store',
   'credential',
   'place',

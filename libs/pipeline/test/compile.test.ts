@@ -152,6 +152,7 @@ describe('compiling a run', () => {
       export_name: 'daily',
       account: null,
       credential: null,
+      day_format: null,
       month: '2025-11',
     })
     expect(source({})?.['source']).to.deep.include({ month: '2026-02' })

@@ -218,7 +218,7 @@ const newestOfAws = async (deps: CheckDeps, place: Place, listed: readonly Objec
   return { delivery, periods, layout: manifest.key.startsWith(`${root}metadata/`) ? 'export' : 'legacy' }
 }
 
-const rangeOf = (text: string): string | undefined => /^(\d{4})(\d{2})\d{2}-\d{8}\//.exec(text)?.slice(1).join('-')
+const rangeOf = (text: string): string | undefined => /^\d{8}-(\d{4})(\d{2})\d{2}\//.exec(text)?.slice(1).join('-')
 
 const newestOfAzure = async (
   deps: CheckDeps,

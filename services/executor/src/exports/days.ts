@@ -165,7 +165,7 @@ export const dayFormatOf = (
       day,
       column,
       `expected a day that reads one way, or one past the 12th in some column of days, got ${shown(day)}, ` +
-        `which is ${readings}; have the export write YYYY-MM-DD, or give source.day_format`,
+        `which is ${readings}; have the export write YYYY-MM-DD, or say day_format of the source: month_first or day_first`,
     )
   }
   if (month === undefined) return { order, strptime: strptimeOf(order, first.value), by_range: false }
@@ -177,7 +177,7 @@ export const dayFormatOf = (
       column,
       `expected a day of ${month} as ${form}, got ${shown(outside)}` +
         `${isTwofold(outside.value) ? ', which also reads the other way' : ''}; ` +
-        'have the export write YYYY-MM-DD, or give source.day_format',
+        'have the export write YYYY-MM-DD, or say day_format of the source: month_first or day_first',
     )
   }
   return { order, strptime: strptimeOf(order, first.value), by_range: true }

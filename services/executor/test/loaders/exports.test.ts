@@ -63,7 +63,7 @@ describe('the beginning of an export', () => {
     expect(() => of('d,x\n9/2/2023,\n')).to.throw(
       'x.csv:2, column d: expected a day that reads one way, or one past the 12th in some column of days, ' +
         'got "9/2/2023", which is 2023-09-02 or 2023-02-09; ' +
-        'have the export write YYYY-MM-DD, or give source.day_format',
+        'have the export write YYYY-MM-DD, or say day_format of the source: month_first or day_first',
     )
     expect(of('d,x\n9/2/2023,\n', 'day_first')).to.include({ order: 'day_first', by_range: false })
     expect(of('d,x\n09/13/2023 00:00:00,\n')).to.include({ strptime: '%m/%d/%Y %H:%M:%S' })

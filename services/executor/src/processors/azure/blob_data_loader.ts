@@ -35,7 +35,7 @@ interface Config {
     /** Default: actual. */
     dataset?: AzureDataset
     /** How days are written that could be read in two ways. */
-    day_format?: 'month_first' | 'day_first'
+    day_format?: 'month_first' | 'day_first' | null
   }
   destination: DestinationConfig
 }
@@ -58,7 +58,8 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
       const { source, destination } = context.step.config as unknown as Config
       const step = `step ${context.step.step_id}`
       const into = await loader.target(context, destination)
-      const { container, prefix: given = '', month, dataset = 'actual', day_format, credential, account } = source
+      const { container, prefix: given = '', month, dataset = 'actual', credential, account } = source
+      const day_format = source.day_format ?? undefined
       const got = month === undefined ? 'none' : JSON.stringify(month)
       if (!isMonth(month))
         throw new AppError(
