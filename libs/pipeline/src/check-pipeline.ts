@@ -93,11 +93,12 @@ const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: C
   const variables = isGroup(yaml.variables) ? yaml.variables : {}
   const inBackticks = queries.flatMap((query) => query?.uses.filter(({ as }) => as === 'identifier') ?? [])
   const declared = parametersOf(yaml, new Set(inBackticks.map(({ name }) => name)))
-  const repeats = steps.map(forEachOf).some((forEach) => forEach !== undefined && 'sources' in forEach)
+  const repeats = steps.map(forEachOf).some((forEach) => forEach?.sources !== undefined)
   const parameters = repeats ? [...declared.filter(({ name }) => name !== 'source'), sourceParameter] : declared
   const known = fixedKnown()
-  for (const { name, type } of parameters) known.set(name, { requested: true, type })
-  if (!known.has('month')) known.set('month', { requested: true, type: 'string' })
+  // What may be several stands only where a step is repeated for each.
+  for (const { name, type, many } of parameters) if (many === undefined) known.set(name, { requested: true, type })
+  if (!parameters.some(({ name }) => name === 'month')) known.set('month', { requested: true, type: 'string' })
   return {
     ...options,
     source,
@@ -109,7 +110,7 @@ const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: C
     parameters,
     specs: new Map(parameters.map((spec) => [spec.name, spec])),
     known,
-    defined: new Set([...known.keys(), ...Object.keys(variables)]),
+    defined: new Set([...known.keys(), ...parameters.map(({ name }) => name), ...Object.keys(variables)]),
   }
 }
 
@@ -117,7 +118,6 @@ const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: C
 const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<string, number>): StepPlan[] => {
   const { source, schemas, faults } = check
   const for_each = forEachOf(step)
-  const known = new Map([...check.known, ...itemNames(for_each)])
   const at: Path = ['steps', k]
   const { step_id } = step
   if (typeof step_id === 'string') {
@@ -131,6 +131,9 @@ const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<str
       )
   }
   const template = templateOf(check, step, at)
+  const known = new Map([...check.known, ...itemNames(check, for_each)])
+  if (template?.notification === true)
+    for (const { name, type } of check.parameters) known.set(name, { requested: true, type })
   const validate = template?.validate ?? schemas.commonStep
   if (!validate(step)) faults.push(...faultsOf(source, validate.errors ?? [], at))
   if (template !== undefined) {
@@ -169,12 +172,12 @@ const templateOf = (check: PipelineCheck, { ps_type }: Step, at: Path): Template
 }
 
 const checkQuery = (check: PipelineCheck, { faults, uses }: ParsedQuery, at: Path): void => {
-  const { known, defined } = check
+  const { known } = check
   const where = showPath(at)
   for (const fault of faults) reportIn(check, at, fault.offset, `${where}: ${fault.message}`)
   for (const { name, offset, as } of uses) {
     const use = known.get(name)
-    if (use === undefined) reportIn(check, at, offset, `${where}: ${undefinedVariable(name, known.keys(), defined)}`)
+    if (use === undefined) reportIn(check, at, offset, `${where}: ${undefinedVariable(check, name, known.keys())}`)
     else if (as === 'identifier' && use.requested && use.type !== 'table_ref')
       reportIn(
         check,

@@ -5,7 +5,7 @@
 import { localDay } from '@convergence/calendar/days'
 import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
 import type { PipelinePlan, Scalar, StepPlan } from './plan.ts'
-import { itemsOf, type Item } from './for-each.ts'
+import { endOf, itemsOf, type Item } from './for-each.ts'
 import { ownDataset, pathFault, sourceFault } from './reach.ts'
 import { fillSql, identifierFault, type BoundParameter, type Template } from './sql-template.ts'
 import type { CompileInput, ParameterSpec } from './types.ts'
@@ -130,7 +130,7 @@ const sqlOf = (
 ): { query: string; parameters: BoundParameter[] } => {
   const bound = (name: string): BoundParameter => {
     const value = values.get(name) ?? null
-    const spec = specs.get(name)
+    const spec = specs.get(name) ?? specs.get(endOf(step.for_each, name) ?? '')
     return { name, type: spec === undefined ? sqlTypeOf(value) : sqlTypes[spec.type], value }
   }
   const table = (filled: string): string => {
@@ -202,7 +202,7 @@ const compileEach = (
   const { tenant_id } = input
   if (step.for_each === undefined)
     return { steps: [compileStep(compiler, step, { values, tenant_id, sources })], tables: [] }
-  const items = itemsOf(step.for_each, input, values.get('source'))
+  const items = itemsOf(step.for_each, input, values)
   return {
     steps: items.map((item) =>
       compileStep(compiler, step, {

@@ -143,7 +143,7 @@ const pipelinesOf = (
           description: plan.description,
           parameters: plan.parameters,
           ...(plan.schedule === undefined ? {} : { schedule: plan.schedule }),
-          uses_sources: plan.steps.some(({ for_each }) => for_each !== undefined && 'sources' in for_each),
+          uses_sources: plan.steps.some(({ for_each }) => for_each?.sources !== undefined),
           steps: plan.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
         },
         compile: planCompiler(plan, project_id, shared_sources),

@@ -23,6 +23,7 @@ export interface Yaml {
       values?: string[]
       pattern?: string
       max_length?: number
+      many?: NonNullable<ParameterSpec['many']>
     }
   >
   variables?: Record<string, string | number | boolean>
@@ -78,8 +79,17 @@ export const reportIn = ({ faults, source }: PipelineCheck, at: Path, offset: nu
   faults.push({ file: source.file, ...source.placeIn(at, offset), message })
 }
 
-export const undefinedVariable = (name: string, usable: Iterable<string>, defined: ReadonlySet<string>): string => {
+export const undefinedVariable = (
+  { defined, specs }: PipelineCheck,
+  name: string,
+  usable: Iterable<string>,
+): string => {
   const names = [...usable].sort()
+  const many = specs.get(name)?.many
+  if (many === 'ranges' && names.includes(`${name}_from`))
+    return `variable "${name}" is a range of days here; use {${name}_from} and {${name}_to}, both included`
+  if (many !== undefined)
+    return `variable "${name}" may be several values; repeat the step for each of them: for_each: { parameter: ${name} }`
   if (defined.has(name)) return `variable "${name}" cannot be used here. Usable: ${names.join(', ')}`
   return `variable "${name}" is not defined${didYouMean(name, names) || '.'} Defined: ${names.join(', ')}`
 }
@@ -96,7 +106,7 @@ export const checkTexts = (
     for (const match of value.matchAll(placeholders)) {
       const name = String(match[1])
       if (!names.has(name) && !extra.includes(name)) {
-        const fault = undefinedVariable(name, [...names.keys(), ...extra], check.defined)
+        const fault = undefinedVariable(check, name, [...names.keys(), ...extra])
         reportIn(check, at, match.index, `${showPath(at)}: ${fault}`)
       } else if (match[0] !== `{${name}}`)
         reportIn(check, at, match.index, `${showPath(at)}: expected {${name}} without blanks`)

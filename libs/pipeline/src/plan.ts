@@ -5,8 +5,12 @@ import type { ParameterSpec } from './types.ts'
 
 export type Scalar = string | number | boolean | null
 /** What a step is repeated for. */
-export type ForEach =
-  { sources: { provider: string; kinds: readonly string[] } } | { values: readonly (string | number | boolean)[] }
+export interface ForEach {
+  sources?: { provider: string; kinds: readonly string[] }
+  values?: readonly (string | number | boolean)[]
+  /** Name of a parameter of several values, each of which is an item, for each source where there are both. */
+  parameter?: string
+}
 export interface StepPlan extends Omit<CompiledStep, 'config' | 'host' | 'for_each'> {
   host: ServiceName
   /** Follows the end of the run instead of standing among its steps. */

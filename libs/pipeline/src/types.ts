@@ -3,13 +3,19 @@ import type { Run, ServiceName, Source } from '@convergence/contracts'
 
 export interface ParameterSpec {
   name: string
-  type: 'date' | 'string' | 'int' | 'enum' | 'table_ref' | 'boolean'
+  /** date: YYYY-MM-DD; month: YYYY-MM */
+  type: 'date' | 'month' | 'string' | 'int' | 'enum' | 'table_ref' | 'boolean'
   description: string
   required: boolean
   default?: string | number | boolean
   values?: readonly string[]
   pattern?: string
   max_length?: number
+  /**
+   * Of a date or month: a run may say several, separated by commas, and of days also ranges, first..last. Only steps
+   * that are repeated for each of them use it.
+   */
+  many?: 'values' | 'ranges'
 }
 /** One line of a report: file:line:column, where in the file, what was expected, what came, the right name. */
 export interface ConfigFault {

@@ -31,6 +31,7 @@ const isDate = (text: string): boolean => {
 
 /** Whether a text parameter is a month, by its pattern. */
 const isMonth = ({ type, pattern }: ParameterSpec): boolean => {
+  if (type === 'month') return true
   if (type !== 'string' || pattern === undefined) return false
   const form = new RegExp(`^(?:${pattern})$`)
   return form.test('2025-11') && !form.test('2025-1') && !form.test('last_month')
@@ -39,18 +40,78 @@ const isMonth = ({ type, pattern }: ParameterSpec): boolean => {
 /** A day or month that a value says in words, counted from `day`; undefined where it says none. */
 export const inWords = (spec: ParameterSpec, value: unknown, day: string): string | undefined => {
   if (typeof value !== 'string') return undefined
-  if (spec.type === 'date') return dayInWords(value, day)
-  return isMonth(spec) ? monthInWords(value, day) : undefined
+  const wordOf = (text: string): string | undefined => {
+    if (spec.type === 'date') return dayInWords(text, day)
+    return isMonth(spec) ? monthInWords(text, day) : undefined
+  }
+  if (spec.many === undefined) return wordOf(value)
+  const ends = periodsIn(value).map((period) => period.split('..').map((end) => end.trim()))
+  if (!ends.flat().some((end) => wordOf(end) !== undefined)) return undefined
+  return ends.map((pair) => pair.map((end) => wordOf(end) ?? end).join('..')).join(',')
+}
+
+/** A day or month, or a range of days, by its ends, both included. */
+export interface Period {
+  from: string
+  to: string
+}
+/** Most days or months, or ranges of days, that a parameter of several says. */
+const mostPeriods = 200
+/** Most days of a range: it is replaced at once. */
+const longestRange = 400
+const periodsIn = (text: string): string[] => text.split(',').map((period) => period.trim())
+const periodOf = (text: string): Period => {
+  const [from = '', to = from] = text.split('..').map((end) => end.trim())
+  return { from, to }
+}
+/** What a parameter of several says, each once, the oldest first. The value has no fault. */
+export const periodsOf = (value: string): Period[] => {
+  const byText = new Map(periodsIn(value).map((text) => [text, periodOf(text)]))
+  return [...byText.values()].sort((a, b) => a.from.localeCompare(b.from, 'en'))
+}
+
+const dateFault = (value: unknown): string | undefined =>
+  typeof value === 'string' && isDate(value)
+    ? undefined
+    : `expected a day as YYYY-MM-DD, or ${dayWords}, got ${show(value)}`
+const monthFault = (value: unknown): string | undefined =>
+  typeof value === 'string' && /^\d{4}-(0[1-9]|1[0-2])$/.test(value)
+    ? undefined
+    : `expected a month as YYYY-MM, or ${monthWords}, got ${show(value)}`
+
+/** Of a parameter of several. */
+const manyFault = ({ type, many }: ParameterSpec, value: unknown): string | undefined => {
+  const faultOf = type === 'date' ? dateFault : monthFault
+  if (typeof value !== 'string') return faultOf(value)
+  const periods = periodsIn(value)
+  if (periods.length > mostPeriods) return `expected at most ${mostPeriods}, separated by commas, got ${periods.length}`
+  for (const text of periods) {
+    const { from, to } = periodOf(text)
+    if (many !== 'ranges' || !text.includes('..')) {
+      const fault = faultOf(text)
+      if (fault !== undefined) return fault
+      continue
+    }
+    const fault = faultOf(from) ?? faultOf(to)
+    if (fault !== undefined) return fault
+    const days = (Date.parse(to) - Date.parse(from)) / 86_400_000 + 1
+    if (days < 1) return `expected a range of days as first..last, got ${show(text)}, which ends before it begins`
+    if (days > longestRange) return `expected a range of at most ${longestRange} days, got ${show(text)}`
+  }
+  const sorted = periodsOf(value)
+  const crossing = sorted.find((period, k) => k > 0 && period.from <= (sorted[k - 1]?.to ?? ''))
+  return crossing === undefined ? undefined : `expected each day once, got ${crossing.from} twice in ${show(value)}`
 }
 
 /** What is wrong with a value, or nothing. */
 export const valueFault = (spec: ParameterSpec, value: unknown): string | undefined => {
+  if (spec.many !== undefined) return manyFault(spec, value)
   const got = `got ${show(value)}`
   switch (spec.type) {
     case 'date':
-      return typeof value === 'string' && isDate(value)
-        ? undefined
-        : `expected a day as YYYY-MM-DD, or ${dayWords}, ${got}`
+      return dateFault(value)
+    case 'month':
+      return monthFault(value)
     case 'int':
       return Number.isSafeInteger(value) ? undefined : `expected a whole number, ${got}`
     case 'boolean':
@@ -103,6 +164,7 @@ export const frozen = <T>(value: T): T => {
 
 export const sqlTypes: Readonly<Record<ParameterSpec['type'], BoundParameter['type']>> = {
   date: 'DATE',
+  month: 'STRING',
   int: 'INT64',
   boolean: 'BOOL',
   string: 'STRING',

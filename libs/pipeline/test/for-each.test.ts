@@ -85,6 +85,87 @@ describe('for_each', () => {
     const elsewhere = withSteps(query.replace('{source.table}', 'acme-billing-1.exports.other'))
     expect(faultsIn(elsewhere).join()).to.include('would read acme-billing-1.exports.other')
   })
+  describe('with a parameter of several values', () => {
+    const months = load.replace('kinds: [cur, cur2] }', 'kinds: [cur, cur2] }, parameter: month')
+    const declared = (spec: string) => `parameters: { ${spec} }\n`
+    const monthly = withSteps(months, declared('month: { type: month, many: values }'))
+    const daily = withSteps(
+      `
+  - step_id: load
+    ps_type: gcp.bq_etl
+    for_each: { parameter: date }
+    source: { query: "SELECT CAST('{date_from}' AS DATE) AS day, '{date_to}' AS last" }
+    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t, write_mode: truncate, period: { day: { from: "{date_from}", to: "{date_to}" } } }`,
+      declared('date: { type: date, many: ranges, default: yesterday }'),
+    )
+    const idsOf = (text: string, parameters: Record<string, string>) =>
+      pipelinesFrom(text)
+        .compile(ask({ tenant_sources: payers, parameters, requested_at: '2026-03-01T10:00:00Z' }))
+        .steps.map(({ step_id }) => step_id)
+
+    it('makes a step of each source in each month, the oldest first, and one month adds nothing to the ids', () => {
+      expect(idsOf(monthly, { month: '2026-01' })).to.deep.equal(['load-payer_a', 'load-payer_b', 'then'])
+      expect(idsOf(monthly, { month: '2026-02, 2025-12,2026-02', source: 'payer_b' })).to.deep.equal([
+        'load-payer_b-2025-12',
+        'load-payer_b-2026-02',
+        'then',
+      ])
+      const run = pipelinesFrom(monthly).compile(
+        ask({
+          tenant_sources: payers,
+          parameters: { month: '2026-01,last_month', source: 'payer_a' },
+          requested_at: '2026-03-01T10:00:00Z',
+        }),
+      )
+      expect(run.parameters).to.deep.include({ month: '2026-01,2026-02', source: 'payer_a' })
+      expect(
+        run.steps.map(({ config }) => (config['source'] as Record<string, unknown> | undefined)?.['month']),
+      ).to.deep.equal(['2026-01', '2026-02', undefined])
+    })
+    it('takes days and ranges of days, each a step whose query and period have both ends', () => {
+      expect(idsOf(daily, {})).to.deep.equal(['load-2026-02-28'])
+      const run = pipelinesFrom(daily).compile(ask({ parameters: { date: '2026-02-01..2026-02-03,2026-01-31' } }))
+      expect(run.steps.map(({ step_id, name }) => `${step_id} ${name}`)).to.deep.equal([
+        'load-2026-01-31 load: 2026-01-31',
+        'load-2026-02-01_2026-02-03 load: 2026-02-01..2026-02-03',
+      ])
+      expect(queryOf({ ...run, steps: run.steps.slice(1) }).parameters).to.deep.equal([
+        { name: 'date_from', type: 'DATE', value: '2026-02-01' },
+        { name: 'date_to', type: 'DATE', value: '2026-02-03' },
+      ])
+      expect((run.steps[1]?.config['destination'] as Record<string, unknown>)['period']).to.deep.equal({
+        day: { from: '2026-02-01', to: '2026-02-03' },
+      })
+    })
+    it('refuses what is no list of months or days, with the value that is wrong', () => {
+      const faults = (text: string, parameters: Record<string, string>) =>
+        failure(() => pipelinesFrom(text).compile(ask({ tenant_sources: payers, parameters }))).faults.join()
+      expect(faults(monthly, { month: '2026-01,2026-1' })).to.include('expected a month as YYYY-MM, or this_month')
+      expect(faults(monthly, { month: '2026-01..2026-03' }))
+        .to.include('expected a month')
+        .and.include('2026-01..2026-03')
+      expect(faults(monthly, { month: '' })).to.include('expected a month')
+      expect(faults(daily, { date: '2026-02-03..2026-02-01' })).to.include('ends before it begins')
+      expect(faults(daily, { date: '2020-01-01..2026-02-01' })).to.include('at most 400 days')
+      expect(faults(daily, { date: '2026-02-01..2026-02-03,2026-02-02' })).to.include('2026-02-02 twice')
+      expect(faults(daily, { date: '2026-02-30' })).to.include('expected a day')
+      const years = Array.from({ length: 201 }, (_, k) => `${1900 + k}-01`).join(',')
+      expect(faults(monthly, { month: years })).to.include('at most 200')
+      expect(faults(monthly, { month: years.slice(0, 8 * 150 - 1) })).to.include('at most 200 loads in a run')
+    })
+    it('is checked: only where the step is repeated has such a parameter one value', () => {
+      const wrong = (from: string | RegExp, to: string, text = monthly) => faultsIn(text.replace(from, to)).join('\n')
+      expect(wrong(', parameter: month', '')).to.include('variable "month" may be several values; repeat the step')
+      expect(wrong('parameter: month', 'parameter: monht')).to.include('did you mean "month"?')
+      expect(wrong('many: values', 'many: ranges')).to.include('ranges are of type date')
+      expect(wrong('type: month, many', 'type: int, many')).to.include('belongs to type date or month')
+      expect(wrong(', many: values', '')).to.include('is one value')
+      expect(wrong("'{date_to}'", "'{date}'", daily)).to.include('use {date_from} and {date_to}, both included')
+      expect(wrong('parameters: {', 'variables: { date_to: x }\nparameters: {', daily)).to.include(
+        'is an end of its range',
+      )
+    })
+  })
   it('repeats a step for values of the file', () => {
     const steps = `
   - { step_id: say, ps_type: custom.noop, for_each: { values: [eu, us] } }`

@@ -291,7 +291,7 @@ steps:
     [
       'a parameter of an unknown kind',
       withSteps(noop, 'parameters: { day: { type: datum } }\n'),
-      ['3:28  parameters.day.type: expected date, string, int, enum, table_ref or boolean, got "datum"'],
+      ['3:28  parameters.day.type: expected date, month, string, int, enum, table_ref or boolean, got "datum"'],
     ],
     [
       'an enum without values, and a default beside the values',
@@ -596,7 +596,7 @@ describe('the catalogue', () => {
         .find(({ path }) => path === 'aws/cost/cur')
         ?.parameters.map(({ name, type, required }) => ({ name, type, required })),
     ).to.deep.equal([
-      { name: 'month', type: 'string', required: false },
+      { name: 'month', type: 'month', required: false },
       { name: 'date', type: 'date', required: false },
       { name: 'source', type: 'string', required: false },
     ])

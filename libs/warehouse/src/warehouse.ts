@@ -6,6 +6,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Column, TableRef, TimePartitioning } from '@convergence/contracts'
 import { cancelChain, commitRows, walkChain, type Pace } from './chain.ts'
+import type { PeriodValue } from './period.ts'
 import type { Chain, ChainName, ChainResult, Jobs, Row } from './jobs.ts'
 
 export type { TableRef } from '@convergence/contracts'
@@ -31,15 +32,15 @@ export interface Statement {
 export interface Destination extends TableRef {
   write_mode: 'append' | 'truncate' | 'write_empty'
   /**
-   * With write_mode truncate: only the rows for which all of these columns have these values are replaced, atomically;
-   * a new row outside is ROW_OUTSIDE_PERIOD.
+   * With write_mode truncate: only the rows for which all of these columns have these values, or for a DATE one of a
+   * range of days, are replaced, atomically; a new row outside is ROW_OUTSIDE_PERIOD.
    */
-  period?: Readonly<Record<string, string | number>>
+  period?: Readonly<Record<string, PeriodValue>>
   /**
    * With `period`: other rows that go with it, those that have all values of one of these; null is NULL. One that names a
    * column which the table does not have says nothing.
    */
-  also_replaces?: readonly Readonly<Record<string, string | number | null>>[] | undefined
+  also_replaces?: readonly Readonly<Record<string, PeriodValue | null>>[] | undefined
   /** Used when the table is made; with no columns they are those of the result. */
   columns?: readonly Column[] | undefined
   time_partitioning?: TimePartitioning

@@ -211,6 +211,36 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
       await warehouse.runJob(chain(), query(warehouse, `SELECT * FROM (${day('2025-11-19', '5')}) WHERE FALSE`, swap))
       expect(await costs(warehouse)).to.deep.equal(['2025-11-18 1'])
     }))
+  it('replaces the days of a range at once, also days of which there is nothing new', () =>
+    setup(async ({ warehouse }) => {
+      const days = ['2025-11-17', '2025-11-18', '2025-11-19', '2025-11-20']
+      const all = days.map((each, k) => `${day(each, String(k))}, 'main' AS source_name`).join(' UNION ALL ')
+      const other = `${day('2025-11-18', '7')}, 'other' AS source_name`
+      await warehouse.runJob(chain(), query(warehouse, `${all} UNION ALL ${other}`))
+      const swap = {
+        write_mode: 'truncate',
+        period: { day: { from: '2025-11-18', to: '2025-11-19' }, source_name: 'main' },
+      } as const
+      const outside = `${day('2025-11-19', '9')}, 'main' AS source_name UNION ALL ${day('2025-11-20', '9')}, 'main'`
+      await expectCode(
+        warehouse.runJob(chain(), query(warehouse, outside, swap)),
+        'ROW_OUTSIDE_PERIOD',
+        /day = 2025-11-20, the period that is replaced is 2025-11-18 to 2025-11-19/,
+      )
+      await warehouse.runJob(chain(), query(warehouse, `${day('2025-11-19', '9')}, 'main' AS source_name`, swap))
+      expect(await costs(warehouse)).to.deep.equal(['2025-11-17 0', '2025-11-18 7', '2025-11-19 9', '2025-11-20 3'])
+    }))
+  it('refuses a range of what is no day, and one that ends before it begins', () =>
+    setup(async ({ warehouse }) => {
+      await warehouse.runJob(chain(), query(warehouse, `${day('2025-11-18', '1')}, 'main' AS source_name`))
+      for (const period of [{ source_name: { from: 'a', to: 'b' } }, { day: { from: '2025-11-19', to: '2025-11-18' } }])
+        await expectCode(
+          warehouse.runJob(chain(), query(warehouse, day('2025-11-18', '2'), { write_mode: 'truncate', period })),
+          'CONFIG_INVALID',
+          /period\.(source_name|day): expected/,
+        )
+      expect(await costs(warehouse)).to.deep.equal(['2025-11-18 1'])
+    }))
   it('replaces with a period the rows that go with it, and no others', () =>
     setup(async ({ warehouse }) => {
       const row = (date: string, cost: string, name: string | null) =>

@@ -5,6 +5,7 @@ import type { Column } from '@convergence/contracts'
 import { bignumericType, fromDecimal, fromFloat, toNumeric, toText } from '@convergence/googlesql/bignumeric'
 import { nullElement, withoutNull } from '@convergence/googlesql/null-elements'
 import { typeOfColumn } from '@convergence/googlesql/types'
+import { endsInWords, endsOf, type Ends } from '@convergence/warehouse/period'
 import type { StoredTable } from '../catalog.ts'
 import { isConflict, isInterrupt, raise } from '../faults.ts'
 import { constant } from '../load/convert.ts'
@@ -94,12 +95,14 @@ const prepare = async (
   return { table, known }
 }
 /** One column's value in each row that is replaced and in each that comes. */
-interface Bound {
+interface Bound extends Ends {
   column: Column
-  value: string
-  /** SQL: the row is one of them. */
-  is: string
 }
+/** SQL: a value is one of them. */
+const isBound = (value: string, { column, to, ...from }: Bound): string =>
+  to === undefined
+    ? `${value} IS NOT DISTINCT FROM ${constant(from.value, column)}`
+    : `${value} BETWEEN ${constant(from.value, column)} AND ${constant(to, column)}`
 const boundsOf = ({ dataset, table: name, write_mode, period }: WorkDestination, table: StoredTable): Bound[] =>
   Object.entries(write_mode === 'truncate' ? (period ?? {}) : {}).map(([key, value]) => {
     const column = table.columns.find((one) => one.name.toLowerCase() === key.toLowerCase())
@@ -108,11 +111,7 @@ const boundsOf = ({ dataset, table: name, write_mode, period }: WorkDestination,
         'QUERY_INVALID',
         `${dataset}.${name}: the period names ${key}, which is no column of the table`,
       )
-    return {
-      column,
-      value: String(value),
-      is: `${quoted(column.name)} IS NOT DISTINCT FROM ${constant(String(value), column)}`,
-    }
+    return { column, ...endsOf(column, value) }
   })
 /** SQL: the row is one that goes with the period. */
 const alsoReplaced = ({ also_replaces = [] }: WorkDestination, { columns }: StoredTable): string[] =>
@@ -120,8 +119,9 @@ const alsoReplaced = ({ also_replaces = [] }: WorkDestination, { columns }: Stor
     const tests = Object.entries(entry).map(([key, value]) => {
       const column = columns.find((one) => one.name.toLowerCase() === key.toLowerCase())
       if (column === undefined) return undefined
-      const expected = constant(value === null ? null : String(value), column)
-      return `${quoted(column.name)} IS NOT DISTINCT FROM ${expected}`
+      return value === null
+        ? `${quoted(column.name)} IS NULL`
+        : isBound(quoted(column.name), { column, ...endsOf(column, value) })
     })
     return tests.includes(undefined) ? [] : [tests.join(' AND ')]
   })
@@ -164,11 +164,10 @@ const valueOf = (table: string, column: Column, selected: readonly Column[], bou
     const outside = raise(
       'ROW_OUTSIDE_PERIOD',
       `${table}: a new row has ${column.name} = `,
-      `COALESCE(${column.type === 'BIGNUMERIC' ? toText(value) : `CAST(${value} AS VARCHAR)`}, 'NULL') || ', the period that is replaced is ' || ${literal(rule.value)}`,
+      `COALESCE(${column.type === 'BIGNUMERIC' ? toText(value) : `CAST(${value} AS VARCHAR)`}, 'NULL') || ', the period that is replaced is ' || ${literal(endsInWords(rule))}`,
       type,
     )
-    const isRight = `${value} IS NOT DISTINCT FROM ${constant(rule.value, column)}`
-    return `CASE WHEN ${isRight} THEN ${value} ELSE ${outside} END`
+    return `CASE WHEN ${isBound(value, rule)} THEN ${value} ELSE ${outside} END`
   }
   const filled = column.mode === 'REPEATED' ? `COALESCE(${value}, [])` : value
   // What depends on the row is not evaluated before it.
@@ -192,7 +191,10 @@ export const write = async (
     await connection.run(
       bounds.length === 0
         ? `DELETE FROM ${path}`
-        : `DELETE FROM ${path} WHERE ${[bounds.map(({ is }) => is).join(' AND '), ...alsoReplaced(destination, table)]
+        : `DELETE FROM ${path} WHERE ${[
+            bounds.map((bound) => isBound(quoted(bound.column.name), bound)).join(' AND '),
+            ...alsoReplaced(destination, table),
+          ]
             .map((each) => `(${each})`)
             .join(' OR ')}`,
     )

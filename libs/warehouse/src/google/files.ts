@@ -18,6 +18,7 @@ import {
 } from '@convergence/tabular/values'
 import { sourcesOf } from '../warehouse.ts'
 import type { LoadColumn, LoadSpec, ObjectSource } from '../warehouse.ts'
+import { endsInWords, isWithin } from '../period.ts'
 import type { PeriodColumn } from './sql.ts'
 import { assertParquetColumns, listed, openCsvFile, openParquetFile, placeOf, type TextRow } from './text-files.ts'
 import { bytesOf, unreadable, type File } from '../files.ts'
@@ -66,10 +67,10 @@ const tableColumn = ({ name, type, mode, description, fields }: Column): Column 
 /** A value as it is compared with a period: numbers without needless digits, everything else as its text. */
 const comparable = (value: string, { type }: Column): string =>
   type === 'NUMERIC' || type === 'BIGNUMERIC' ? (decimalOf(value, type) ?? value) : value
-const outside = (target: string, { column, value }: PeriodColumn, got: string, where: string): AppError =>
+const outside = (target: string, { column, ...ends }: PeriodColumn, got: string, where: string): AppError =>
   new AppError(
     'ROW_OUTSIDE_PERIOD',
-    `${where}: a new row of ${target} has ${column.name} = ${got}, the period that is replaced is ${value}`,
+    `${where}: a new row of ${target} has ${column.name} = ${got}, the period that is replaced is ${endsInWords(ends)}`,
   )
 
 type Maker = (row: TextRow) => string | undefined
@@ -114,7 +115,7 @@ async function* textRows(spec: LoadSpec, period: readonly PeriodColumn[]): Async
   const rules = period.map((rule) => ({
     rule,
     at: columns.findIndex(({ name }) => name.toLowerCase() === rule.column.name.toLowerCase()),
-    is: comparable(rule.value, rule.column),
+    is: { ...rule, value: comparable(rule.value, rule.column) },
     skip: `${JSON.stringify(rule.column.name)}:`.length,
   }))
   for (const file of files) {
@@ -134,7 +135,7 @@ async function* textRows(spec: LoadSpec, period: readonly PeriodColumn[]): Async
         for (const { rule, at: own, is, skip } of rules) {
           const text = values[own]?.slice(skip)
           const value = text?.startsWith('"') === true ? (JSON.parse(text) as string) : text
-          if (value === undefined || comparable(value, rule.column) !== is)
+          if (value === undefined || !isWithin(is, comparable(value, rule.column)))
             throw outside(target, rule, value ?? 'NULL', placeOf(file, row))
         }
         piece += `{${values.filter((value) => value !== undefined).join(',')}}\n`
@@ -215,7 +216,8 @@ async function* ndjsonRows(
         // What fits a column by which a table is partitioned is one value.
         const value = (row as Readonly<Record<string, string | number | null | undefined>>)[rule.column.name] ?? null
         const is = value === null ? undefined : String(value)
-        if (is === undefined || comparable(is, rule.column) !== comparable(rule.value, rule.column))
+        const wanted = { ...rule, value: comparable(rule.value, rule.column) }
+        if (is === undefined || !isWithin(wanted, comparable(is, rule.column)))
           throw outside(target, rule, is ?? 'NULL', `${file.name}:${line}`)
       }
       // The line itself, for numbers keep their digits in it.

@@ -6,6 +6,7 @@ import { AppError } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { contentOf, invalid, positionOf, scan, type Lexeme } from '@convergence/googlesql/lexer'
 import type { QueryParameter, TableRef } from '../warehouse.ts'
+import type { Ends } from '../period.ts'
 import { raisedText } from './faults.ts'
 import { quoted, sameName, typeText } from './values.ts'
 
@@ -85,20 +86,26 @@ export interface Written {
   query: string
   parameters: QueryParameter[]
 }
-export interface PeriodColumn {
+export interface PeriodColumn extends Ends {
   column: Column
-  value: string
 }
 /** Of rows that go with a period. */
-export interface OtherColumn {
-  column: Column
-  value: string | null
-}
+export type OtherColumn = PeriodColumn | { column: Column; value: null }
 
 /** Names of our own parameters; a user's statement must not have them. */
 const periodName = (k: number): string => `convergence_period_${k}`
+/** A test of a value, by parameters, and these. */
+const testOf = (tested: string, { column, value, to }: PeriodColumn, name: string): Written => {
+  const parameter = (suffix: string, bound: string) => ({ name: `${name}${suffix}`, type: column.type, value: bound })
+  return to === undefined
+    ? { query: `${tested} = @${name}`, parameters: [parameter('', value)] }
+    : {
+        query: `${tested} BETWEEN @${name} AND @${name}_to`,
+        parameters: [parameter('', value), parameter('_to', to)],
+      }
+}
 const parametersOfPeriod = (period: readonly PeriodColumn[]): QueryParameter[] =>
-  period.map(({ column, value }, k) => ({ name: periodName(k), type: column.type, value }))
+  period.flatMap((one, k) => testOf('', one, periodName(k)).parameters)
 
 /**
  * `columns` of the source, cast to the table's types, NULL where it has none; with a period every row outside of it
@@ -120,7 +127,8 @@ const sourceOf = (
       ? `${value} AS ${quoted(column.name)}`
       : `CAST(${value} AS ${typeText(column)}) AS ${quoted(column.name)}`
   })
-  const rules = period.map(({ column }, k) => {
+  const rules = period.map((one, k) => {
+    const { column, to } = one
     const from = given.find((one) => sameName(one, column))
     const value = from === undefined ? 'CAST(NULL AS STRING)' : `s.${quoted(from.name)}`
     const cast = from === undefined ? `CAST(NULL AS ${column.type})` : `CAST(${value} AS ${column.type})`
@@ -131,9 +139,10 @@ const sourceOf = (
       `COALESCE(CAST(${value} AS STRING), 'NULL')`,
       "', the period that is replaced is '",
       `CAST(${parameter} AS STRING)`,
+      ...(to === undefined ? [] : [`' to '`, `CAST(${parameter}_to AS STRING)`]),
       `'${raisedText('ROW_OUTSIDE_PERIOD', '').slice(0, 1)}'`,
     ]
-    return `IF(${cast} = ${parameter}, TRUE, ERROR(CONCAT(${message.join(', ')})) IS NULL)`
+    return `IF(${testOf(cast, one, periodName(k)).query}, TRUE, ERROR(CONCAT(${message.join(', ')})) IS NULL)`
   })
   const where = rules.length === 0 ? '' : ` WHERE ${rules.join(' AND ')}`
   return `SELECT ${values.join(', ')} FROM (\n${select}\n) AS s${where}`
@@ -169,14 +178,13 @@ export const insertOf = (
 const alsoReplaced = (also: readonly (readonly OtherColumn[])[]): Written[] =>
   also.map((entry, i) => {
     const name = (k: number) => `convergence_also_${i}_${k}`
-    const tests = entry.map(({ column, value }, k) =>
-      value === null ? `t.${quoted(column.name)} IS NULL` : `t.${quoted(column.name)} = @${name(k)}`,
-    )
+    const tests = entry.map((one, k): Written => {
+      const tested = `t.${quoted(one.column.name)}`
+      return one.value === null ? { query: `${tested} IS NULL`, parameters: [] } : testOf(tested, one, name(k))
+    })
     return {
-      query: tests.join(' AND '),
-      parameters: entry.flatMap(({ column, value }, k) =>
-        value === null ? [] : [{ name: name(k), type: column.type, value }],
-      ),
+      query: tests.map(({ query }) => query).join(' AND '),
+      parameters: tests.flatMap(({ parameters }) => parameters),
     }
   })
 
@@ -193,7 +201,7 @@ export const replaceOf = (
   also: readonly (readonly OtherColumn[])[] = [],
 ): Written => {
   const values = columns.map(({ name }) => `n.${quoted(name)}`).join(', ')
-  const own = period.map(({ column }, k) => `t.${quoted(column.name)} = @${periodName(k)}`).join(' AND ')
+  const own = period.map((one, k) => testOf(`t.${quoted(one.column.name)}`, one, periodName(k)).query).join(' AND ')
   const others = alsoReplaced(also)
   const either = [own, ...others.map(({ query }) => query)].map((test) => `(${test})`).join(' OR ')
   const replaced = others.length === 0 ? own : `(${either})`

@@ -2,6 +2,7 @@
 import { AppError, type Column, type TimePartitioning } from '@convergence/contracts'
 import { assertRows } from '@convergence/tabular/values'
 import type { Destination, Row, TableRef } from '../warehouse.ts'
+import { endsOf } from '../period.ts'
 import { call, pathTo, tenants, unless, type KnownTable, type RestTable, type Session } from './session.ts'
 import { pathOf, type OtherColumn, type PeriodColumn } from './sql.ts'
 import { columnOf, fieldOf, sameName, withoutRequired } from './values.ts'
@@ -187,7 +188,7 @@ export const periodOf = (
         'QUERY_INVALID',
         `${dataset}.${name}: the period names ${key}, which is no column of the table`,
       )
-    return { column, value: String(value) }
+    return { column, ...endsOf(column, value) }
   })
 
 /** The rows that go with the period, by the table's columns. */
@@ -195,7 +196,7 @@ export const alsoReplacedBy = ({ also_replaces = [] }: Destination, table: Known
   also_replaces.flatMap((entry) => {
     const columns = Object.entries(entry).flatMap(([key, value]): OtherColumn[] => {
       const column = table.columns.find((one) => one.name.toLowerCase() === key.toLowerCase())
-      return column === undefined ? [] : [{ column, value: value === null ? null : String(value) }]
+      return column === undefined ? [] : [value === null ? { column, value } : { column, ...endsOf(column, value) }]
     })
     return columns.length < Object.keys(entry).length ? [] : [columns]
   })

@@ -43,7 +43,7 @@ const partitionOf = (
     return undefined
   // A day of a DATE is a partition. A month holds other dates beside the one that the period names, a day of a
   // TIMESTAMP other instants.
-  return partitioning.type === 'DAY' && only.column.type === 'DATE' && isDate(only.value)
+  return partitioning.type === 'DAY' && only.column.type === 'DATE' && only.to === undefined && isDate(only.value)
     ? only.value.replaceAll('-', '')
     : undefined
 }

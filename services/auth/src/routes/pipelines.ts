@@ -18,7 +18,7 @@ const typeOf = ({ type }: ParameterSpec): 'integer' | 'boolean' | 'string' => {
 const fieldOf = (parameter: ParameterSpec): Field => ({
   type: typeOf(parameter),
   description: parameter.description,
-  ...(parameter.type === 'date' ? { format: 'date' } : {}),
+  ...(parameter.type === 'date' && parameter.many === undefined ? { format: 'date' } : {}),
   ...(parameter.values === undefined ? {} : { enum: parameter.values }),
   ...(parameter.pattern === undefined ? {} : { pattern: `^(?:${parameter.pattern})$` }),
   ...(parameter.max_length === undefined ? {} : { maxLength: parameter.max_length }),

@@ -4,12 +4,12 @@ import type { Objects, Store } from '@convergence/objects'
 import { assertWritable } from '@convergence/pipeline'
 import type { Log } from '@convergence/service'
 import type { StepContext, StepResult } from '@convergence/service/steps'
-import type { Destination, Warehouse } from '@convergence/warehouse'
+import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
 import { destinationOf, type DestinationConfig } from '../processors/gcp/bq_etl.ts'
 import type { AccessOf } from './access.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'
 import type { ColumnPlan } from './finder.ts'
-import { replacedBy, type Replaced } from './periods.ts'
+import { isOfPeriod, replacedBy, type Replaced } from './periods.ts'
 import type { Room } from './room.ts'
 import { listAll, openSpool, type Spooled, type SpoolLimits } from './spool.ts'
 import { namedIn } from './words.ts'
@@ -48,7 +48,7 @@ export interface Loading {
 /** What the rows are of, where the pipeline says it: the name of the tenant's source. */
 export const nameOf = ({ period }: DestinationConfig): string | undefined => {
   const name = period?.['source_name']
-  return name === undefined ? undefined : String(name)
+  return name === undefined || typeof name === 'object' ? undefined : String(name)
 }
 /** The manifest is still the one by which the files were chosen. */
 const assertSameManifest = async ({ objects, store, bucket, delivery }: Loading): Promise<void> => {
@@ -90,14 +90,13 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
   /** A count of the values that are text because they are no JSON: they are there, and somebody should know. */
   const oddJson = async (destination: Destination, columns: readonly string[]): Promise<Record<string, number>> => {
     if (columns.length === 0 || destination.period === undefined) return {}
-    const keys = Object.entries(destination.period)
-    const typeOf = (column: string) => destination.columns?.find(({ name }) => name === column)?.type ?? 'STRING'
+    const parameters: QueryParameter[] = []
+    const isOwn = isOfPeriod(destination.period, destination.columns ?? [], parameters)
     const counts = columns.map((column) => `COUNTIF(STARTS_WITH(TO_JSON_STRING(\`${column}\`), '"')) AS \`${column}\``)
     const path = `\`${destination.project_id}.${destination.dataset}.${destination.table}\``
-    const ofPeriod = keys.map(([column], k) => `\`${column}\` = @key_${k}`)
     const [row = {}] = await warehouse.query({
-      query: `SELECT ${counts.join(', ')} FROM ${path} WHERE ${ofPeriod.join(' AND ')}`,
-      parameters: keys.map(([column, value], k) => ({ name: `key_${k}`, type: typeOf(column), value })),
+      query: `SELECT ${counts.join(', ')} FROM ${path} WHERE ${isOwn}`,
+      parameters,
     })
     return Object.fromEntries(
       columns.flatMap((column) => (Number(row[column] ?? 0) > 0 ? [[column, Number(row[column])] as const] : [])),

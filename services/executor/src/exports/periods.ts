@@ -4,6 +4,7 @@
  */
 import { AppError, type Column } from '@convergence/contracts'
 import type { Destination, QueryParameter, Row, Warehouse } from '@convergence/warehouse'
+import { endsOf, type PeriodValue } from '@convergence/warehouse/period'
 
 export interface Replaced {
   /** The destination, with the period that the load is to replace. */
@@ -30,6 +31,29 @@ const columnsOf = async (warehouse: Pick<Warehouse, 'dryRun'>, table: string): P
   }
 }
 
+/** SQL: a row is of the period; a column that the table does not have is NULL in every row. Adds to the parameters. */
+export const isOfPeriod = (
+  period: Readonly<Record<string, PeriodValue | null>>,
+  there: readonly Column[],
+  parameters: QueryParameter[],
+): string => {
+  const bind = (type: string, value: string): string => {
+    parameters.push({ name: `key_${parameters.length}`, type, value })
+    return `@key_${parameters.length - 1}`
+  }
+  const tests = Object.entries(period).map(([key, value]): string => {
+    const column = there.find((each) => each.name.toLowerCase() === key.toLowerCase())
+    if (column === undefined) return value === null ? 'TRUE' : 'FALSE'
+    if (value === null) return `${name(key)} IS NULL`
+    const ends = endsOf(column, value)
+    const from = bind(column.type, ends.value)
+    return ends.to === undefined
+      ? `${name(key)} = ${from}`
+      : `${name(key)} BETWEEN ${from} AND ${bind(column.type, ends.to)}`
+  })
+  return tests.length === 0 ? 'TRUE' : tests.join(' AND ')
+}
+
 const narrowIn = (there: readonly Column[], { columns = [] }: Destination): Pick<Replaced, 'narrow'> => {
   const narrow = columns.flatMap(({ name: wanted, type }) => {
     const found = there.find((each) => each.name.toLowerCase() === wanted.toLowerCase())
@@ -46,17 +70,8 @@ const countOf = async (
   day: string | undefined,
 ): Promise<Omit<Replaced, 'destination'>> => {
   const { period = {}, also_replaces = [] } = target
-  const typeOf = (column: string) => there.find((each) => each.name.toLowerCase() === column.toLowerCase())?.type
   const parameters: QueryParameter[] = []
-  const testOf = ([key, value]: [string, string | number | null]): string => {
-    const type = typeOf(key)
-    // A column that is to be added is NULL in every row that there is.
-    if (type === undefined) return value === null ? 'TRUE' : 'FALSE'
-    if (value === null) return `${name(key)} IS NULL`
-    parameters.push({ name: `key_${parameters.length}`, type, value })
-    return `${name(key)} = @key_${parameters.length - 1}`
-  }
-  const tests = [period, ...also_replaces].map((entry) => `(${Object.entries(entry).map(testOf).join(' AND ')})`)
+  const tests = [period, ...also_replaces].map((entry) => `(${isOfPeriod(entry, there, parameters)})`)
   const path = `\`${target.project_id}.${target.dataset}.${target.table}\``
   const lastDay = day === undefined ? 'CAST(NULL AS DATE)' : `MAX(${day})`
   const [row = {}] = await warehouse.query({
@@ -79,7 +94,7 @@ export const replacedBy = async (
   const { period, project_id, dataset, table } = target
   if (period === undefined || target.write_mode !== 'truncate') return { destination: target, rows: 0 }
   const { source_name: given, ...key } = period
-  const source = source_name ?? (given === undefined ? undefined : String(given))
+  const source = source_name ?? (typeof given === 'object' || given === undefined ? undefined : String(given))
   const own: Destination = source === undefined ? target : { ...target, period: { ...key, source_name: source } }
   const path = `\`${project_id}.${dataset}.${table}\``
   const there = await columnsOf(warehouse, path)
@@ -93,14 +108,9 @@ export const replacedBy = async (
     return { destination: own, ...narrow, ...(await countOf(warehouse, own, there, day)) }
   const sourced = typeOf('source_name') !== undefined
   const group = sourced ? 'source_name' : 'CAST(NULL AS STRING)'
-  const parameters: QueryParameter[] = keys.map(([column, value], k) => ({
-    name: `key_${k}`,
-    type: typeOf(column) ?? 'STRING',
-    value,
-  }))
+  const parameters: QueryParameter[] = []
   const lastDay = day === undefined ? 'CAST(NULL AS DATE)' : `MAX(${day})`
-  const conditions = keys.map(([column], k) => `${name(column)} = @key_${k}`)
-  const where = conditions.length === 0 ? '' : ` WHERE ${conditions.join(' AND ')}`
+  const where = ` WHERE ${isOfPeriod(Object.fromEntries(keys), there, parameters)}`
   const rows = await warehouse.query({
     query: `SELECT ${group} AS source, COUNT(*) AS n, ${lastDay} AS last_day FROM ${path}${where} GROUP BY 1`,
     parameters,

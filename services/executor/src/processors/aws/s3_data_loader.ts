@@ -116,8 +116,10 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
           const billed =
             month ?? monthOfFile(delivery.files[0] ?? { key: '', size_bytes: 0, etag: '', modified_at: '' }, files)
           billing_period = `${billed}-01`
+          const given = destination.period?.['report_name']
           const name =
-            destination.period?.['report_name'] ?? (report_name === '' ? (root.split('/').at(-1) ?? '') : report_name)
+            (typeof given === 'object' ? undefined : given) ??
+            (report_name === '' ? (root.split('/').at(-1) ?? '') : report_name)
           return (dataset === 'focus' ? focusColumns : awsColumns)({
             table,
             files,

@@ -110,9 +110,10 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
         source_name,
         ...(dataset === 'focus' ? {} : { day_column: 'date' }),
         plan: async (table, files) => {
+          const given = destination.period?.['export_name']
           const provenance = {
             billing_period,
-            export_name: destination.period?.['export_name'] ?? written,
+            export_name: (typeof given === 'object' ? undefined : given) ?? written,
             export_run_id: delivery.id,
             manifest_id: delivery.id,
             source_file: delivery.source_file,

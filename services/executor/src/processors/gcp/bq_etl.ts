@@ -4,6 +4,7 @@ import { assertWritable, ownDataset, readsOf, segmentsOf } from '@convergence/pi
 import { sourceTables } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { Destination, DryRun, QueryParameter, Statement, Warehouse } from '@convergence/warehouse'
+import { endsInWords, type PeriodValue } from '@convergence/warehouse/period'
 import { namedIn } from '../../exports/words.ts'
 import { replacedBy, type Replaced } from '../../exports/periods.ts'
 import type { ProcessorDeps } from '../deps.ts'
@@ -19,9 +20,9 @@ export interface DestinationConfig {
   dataset_type: string
   table: string
   write_mode: Destination['write_mode']
-  period?: Record<string, string | number>
+  period?: Record<string, PeriodValue>
   /** What differs from the period in other rows that are replaced with it. */
-  also_replaces?: Record<string, string | number | null>[]
+  also_replaces?: Record<string, PeriodValue | null>[]
   columns?: Column[]
   table_config?: {
     time_partitioning?: { field?: string; type?: TimePartitioning['type'] }
@@ -147,7 +148,10 @@ const warningsOf = (
   { rows, narrow = [] }: Replaced,
   rows_written: number,
 ): string[] => {
-  const keys = Object.entries(period).map(([column, value]) => `${column} = ${value}`)
+  const keys = Object.entries(period).map(([column, value]) => {
+    const words = typeof value === 'object' ? endsInWords({ value: value.from, to: value.to }) : value
+    return `${column} = ${words}`
+  })
   const before = rows > 0 ? `; the ${rows} rows that were there are gone` : ''
   return [
     ...(rows_written > 0 || keys.length === 0 ? [] : [`no rows for ${keys.join(', ')}${before}`]),

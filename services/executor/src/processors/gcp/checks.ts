@@ -29,21 +29,25 @@ export const runChecks = (
   signal: AbortSignal,
   requested_at: string,
 ): Promise<CheckResult[]> => {
-  const period = Object.entries(table.period ?? {})
+  const period = Object.entries(table.period ?? {}).map(([column, value], n) => {
+    const text = `CAST(${quoted(column)} AS STRING)`
+    const bound = (name: string, one: unknown) => ({ name, type: 'STRING', value: String(one) })
+    return typeof value === 'object'
+      ? {
+          test: `${text} BETWEEN @period${n} AND @period${n}_to`,
+          bound: [bound(`period${n}`, value.from), bound(`period${n}_to`, value.to)],
+        }
+      : { test: `${text} = @period${n}`, bound: [bound(`period${n}`, value)] }
+  })
   const path = `\`${table.project_id}.${table.dataset}.${table.table}\``
   return Promise.all(
     checks.map(async (check, k): Promise<CheckResult> => {
       const { select, where = 'TRUE', parameters = [], expected, judge } = plan(check, requested_at)
-      const filter = [where, ...period.map(([column], n) => `CAST(${quoted(column)} AS STRING) = @period${n}`)].join(
-        ' AND ',
-      )
+      const filter = [where, ...period.map(({ test }) => test)].join(' AND ')
       const [row] = await warehouse.query(
         {
           query: `SELECT CAST(${select} AS STRING) AS found FROM ${path} WHERE ${filter}`,
-          parameters: [
-            ...parameters,
-            ...period.map(([, value], n) => ({ name: `period${n}`, type: 'STRING', value: String(value) })),
-          ],
+          parameters: [...parameters, ...period.flatMap(({ bound }) => bound)],
         },
         { signal },
       )
