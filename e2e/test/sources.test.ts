@@ -126,6 +126,53 @@ describe('sources', function () {
     }
   })
 
+  it('of whoever else bills are FOCUS files below a prefix: checked, loaded by month, and purged', async () => {
+    const world = await openWorld()
+    try {
+      const header = 'BilledCost,BillingPeriodStart,ChargePeriodStart,ResourceId'
+      for (const day of ['2025-11-05', '2025-11-30', '2025-12-01']) {
+        const folder = join(world.data_folder, 'buckets/gcs/acme-focus/llm', `date=${day}`)
+        mkdirSync(folder, { recursive: true })
+        writeFileSync(join(folder, 'usage.csv'), `${header}\n2.5,${day}T00:00:00Z,${day}T00:00:00Z,gpt\n`)
+      }
+      const key = await world.onboard('acme_corp')
+      const source: SourceSettings = {
+        provider: 'any',
+        kind: 'focus',
+        store: 'gcs',
+        bucket: 'acme-focus',
+        prefix: 'llm/',
+      }
+      await world.connect(key, 'acme_corp', 'llm', source)
+      const other = await world.onboard('globex')
+      await world.client.call('PUT', '/api/v1/tenants/globex/sources/llm', {
+        key: other,
+        body: { ...source, prefix: 'llm/date=2025-11-05' },
+        expect: [409],
+      })
+      const path = '/api/v1/tenants/acme_corp/sources/llm'
+      const { body } = await world.client.call('POST', `${path}/check`, { key })
+      expect([body['ok'], body['problems']]).to.deep.equal([true, []])
+      const run = await world.ended(key, await world.start(key, 'acme_corp', 'any/cost/focus', { month }))
+      expect([run.status, run.error_message ?? '']).to.deep.equal(['COMPLETED', ''])
+      const rows = await world.warehouse.query({
+        query: `SELECT source_name, source_file, CAST(BilledCost AS STRING) AS cost
+                FROM \`${world.warehouse.project_id}.acme_corp.any_cost_focus\` ORDER BY 2`,
+      })
+      expect(rows).to.deep.equal(
+        ['2025-11-05', '2025-11-30'].map((day) => ({
+          source_name: 'llm',
+          source_file: `llm/date=${day}/usage.csv`,
+          cost: '2.5',
+        })),
+      )
+      const purged = await world.client.call('DELETE', `${path}?purge=true`, { key })
+      expect(purged.body).to.deep.include({ rows_removed: 2 })
+    } finally {
+      await world.end()
+    }
+  })
+
   it('say how their days are written, where a file could be read in two ways', async () => {
     const world = await openWorld()
     try {

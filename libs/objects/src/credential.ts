@@ -13,6 +13,8 @@ export type ObjectCredential =
   | { store: 'azure'; connection_string: string }
   /** An application of the tenant's directory that trusts this process's identity. */
   | { store: 'azure'; account: string; client_id: string; tenant_id: string }
+  /** Taken on by this process's identity, which has the role Service Account Token Creator on it. */
+  | { store: 'gcs'; service_account: string }
 
 /** Where requests go instead of to the vendors: settings of the operator, never a tenant's. */
 export interface Endpoints {

@@ -125,6 +125,7 @@ describe('templates of the repository', () => {
         .filter(({ type }) => type === 'FLOAT64')
         .map(({ name }) => name)
     expect(inexact('gcp.bq_etl', 'gcp_cost_billing')).to.deep.equal([])
+    expect(inexact('any.focus_loader', 'any_cost_focus')).to.deep.equal([])
     expect(inexact('aws.s3_data_loader', 'aws_cost_cur')).to.deep.equal([])
     expect(inexact('azure.blob_data_loader', 'azure_cost_exports')).to.deep.equal([])
   })

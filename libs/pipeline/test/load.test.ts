@@ -119,7 +119,7 @@ steps:
       withSteps('  - { step_id: a, ps_type: oracle.unload }'),
       [
         '4:28  steps[0].ps_type: unknown "oracle.unload"; ' +
-          'expected aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
+          'expected any.focus_loader, aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
           'notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, ' +
           'scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, ' +
           'setup.sources.check, setup.sources.purge, setup.sources.unclaimed, setup.tenants.profile, ' +
@@ -137,7 +137,7 @@ steps:
     [
       'no kind of step',
       withSteps('  - { step_id: a }'),
-      ['4:5  steps[0]: "ps_type" is missing: the kind of step, such as aws.s3_data_loader'],
+      ['4:5  steps[0]: "ps_type" is missing: the kind of step, such as any.focus_loader'],
     ],
     [
       'a field of another kind of step',

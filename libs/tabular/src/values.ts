@@ -144,10 +144,13 @@ const memberText = (text: string, key: string): string => {
   const value = membersOf(text)?.[key] ?? ''
   return typeof value === 'string' ? value : JSON.stringify(value)
 }
-/** The day in UTC of a date or an instant in JSON. */
-const utcDay = (json: string): string => {
-  const text = JSON.parse(json) as string
-  return /[T ].*[+-]\d\d(:?\d\d)?$/.test(text) ? new Date(text).toISOString().slice(0, 10) : text.slice(0, 10)
+/** The day in UTC of a date or an instant. */
+const utcDay = (text: string): string =>
+  /[T ].*[+-]\d\d(:?\d\d)?$/.test(text) ? new Date(text).toISOString().slice(0, 10) : text.slice(0, 10)
+/** The day in UTC of a field that is a day or an instant in ISO 8601; undefined for any other text. */
+export const utcDayOf = (text: string): string | undefined => {
+  const instant = instantOf(text, undefined)
+  return instant === undefined ? undefined : utcDay(instant)
 }
 /** How the text of a field becomes a value of the column; an empty field is NULL and does not come here. */
 export const converterOf = (column: TextColumn): Convert => {
@@ -161,7 +164,7 @@ export const converterOf = (column: TextColumn): Convert => {
   if (within === undefined) return convert
   return remembered((text) => {
     const value = convert(text)
-    const day = value === undefined ? '' : utcDay(value)
+    const day = value === undefined ? '' : utcDay(JSON.parse(value) as string)
     return day >= within.from && day < within.to ? value : undefined
   })
 }

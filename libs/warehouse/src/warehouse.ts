@@ -50,7 +50,11 @@ export interface Destination extends TableRef {
 }
 
 /** A column of a load. An empty field is NULL. */
-export type LoadColumn = Column & (FieldSource | { value: Scalar } | ObjectSource)
+export type LoadColumn = Column & (FieldSource | { value: Scalar } | ObjectSource | FileNameSource)
+/** What the file is called that a row comes from. */
+export interface FileNameSource {
+  file_name: true
+}
 /** From one column of the file. */
 export interface FieldSource {
   source: string
@@ -62,8 +66,13 @@ export interface FieldSource {
   wrap_braces?: boolean
   /** JSON: text that is none is kept as a string of JSON; default: EXPORT_INVALID. */
   or_text?: boolean
-  /** Days, `to` exclusive, in UTC: a filled field outside of them is EXPORT_INVALID. */
-  within?: { from: string; to: string }
+  /**
+   * Days, `to` exclusive, in UTC: a filled field outside of them is EXPORT_INVALID, or with `leave_out` its row is none of
+   * the load.
+   */
+  within?: { from: string; to: string; leave_out?: true }
+  /** The word NULL, in whatever case, is NULL; default: it is text. */
+  null_word?: boolean
   /** What is at this key of the JSON object that the field holds; NULL where it holds none. */
   key?: string | undefined
 }

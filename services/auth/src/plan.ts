@@ -18,6 +18,8 @@ interface Source {
   s3_bucket?: string
   s3_prefix?: string
   container?: string
+  store?: string
+  bucket?: string
   prefix?: string
 }
 
@@ -36,6 +38,7 @@ export const planOf = async (parts: RouteContext, run: Run) => {
 /** Where files are read from. */
 const objectsOf = (source: Source | undefined): string[] => {
   if (source?.s3_bucket !== undefined) return [`s3://${source.s3_bucket}/${source.s3_prefix ?? ''}`]
+  if (source?.bucket !== undefined) return [`${source.store ?? ''}://${source.bucket}/${source.prefix ?? ''}`]
   if (source?.container !== undefined) return [`azure://${source.container}/${source.prefix ?? ''}`]
   return []
 }

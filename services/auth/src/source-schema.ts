@@ -10,16 +10,13 @@ const credential = string('A stored credential of the tenant; without one the pl
   pattern: namePatterns.credential_ref,
 })
 
-/** Nothing loads these yet, and a source of them is refused. */
-const unloaded = ({ kind }: { kind: string }): boolean => kind === 'pricesheet' || kind === 'reservations'
-
 const sourceOf = (provider: SourceProvider, fields: Readonly<Record<string, Schema>>, required: string[]): Schema => ({
   type: 'object',
   title: provider,
   required: ['provider', 'kind', ...required],
   properties: {
     provider: { const: provider },
-    kind: { enum: sourceKinds.filter((each) => each.provider === provider && !unloaded(each)).map(({ kind }) => kind) },
+    kind: { enum: sourceKinds.filter((each) => each.provider === provider).map(({ kind }) => kind) },
     ...fields,
     credential,
   },
@@ -52,6 +49,7 @@ export const sourceExamples: readonly SourceSettings[] = [
     export_name: 'daily',
     credential: 'azure',
   },
+  { provider: 'any', kind: 'focus', store: 's3', bucket: 'acme-focus-4711', prefix: 'llm', credential: 'aws' },
 ]
 
 export const sourceBody: Field = {
@@ -97,6 +95,15 @@ export const sourceBody: Field = {
           },
         },
         ['container', 'prefix', 'export_name'],
+      ),
+      sourceOf(
+        'any',
+        {
+          store: { enum: ['s3', 'azure', 'gcs'], description: 'Where the FOCUS files are' },
+          bucket: string('Bucket or container of the files'),
+          prefix: string('Folder of the files; all below it are read, whatever their names'),
+        },
+        ['store', 'bucket', 'prefix'],
       ),
     ],
     examples: sourceExamples,

@@ -183,7 +183,7 @@ describe('sources by REST', () => {
 
   it('are shown in OpenAPI by examples that could be put', () => {
     for (const example of sourceExamples) expect(sourceFaults(example)).to.deep.equal([])
-    expect(new Set(sourceExamples.map(({ provider }) => provider)).size).to.equal(3)
+    expect(new Set(sourceExamples.map(({ provider }) => provider)).size).to.equal(4)
   })
 })
 

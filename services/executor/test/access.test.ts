@@ -68,6 +68,11 @@ describe("a source's credential", () => {
     expect(code).to.equal('CONFIG_INVALID')
     expect(message).to.include('give it "account"')
   })
+  it('is a service account of Google, which is taken on', async () => {
+    const service_account = 'reader@acme-prod-4711.iam.gserviceaccount.com'
+    const stored = { provider: 'gcp', plain: JSON.stringify({ service_account }) }
+    expect(await accessTo(stored, { store: 'gcs' })).to.deep.equal({ credential: { store: 'gcs', service_account } })
+  })
   it('is refused by name where it is of another provider, lacks a field or is not there, and its secret is not told', async () => {
     const other = await errorOf(accessTo(azure({ sas_url: 'https://secret' })))
     expect(other.message).to.equal(

@@ -129,12 +129,25 @@ export const fromText = (text: string, column: FileColumn, k: number): string =>
   const tried = withinDays(attempt(own, column, wrong), column)
   return `CASE WHEN ${own} IS NULL THEN ${missing} ELSE COALESCE(${tried}, ${wrong(type)}) END`
 }
+/** Text of a field, NULL where it is the word for it. */
+export const withoutWord = (text: string, { null_word }: FileColumn): string =>
+  null_word === true ? `CASE WHEN upper(${text}) <> 'NULL' THEN ${text} END` : text
 /** A value that lies in the column's days; NULL for others. */
 export const withinDays = (value: string, { within }: FileColumn): string => {
   if (within === undefined) return value
   const [day, from, to] = [`CAST(${value} AS DATE)`, `DATE ${literal(within.from)}`, `DATE ${literal(within.to)}`]
   return `CASE WHEN ${day} >= ${from} AND ${day} < ${to} THEN ${value} END`
 }
+/** Whether a row is of the load, where its day in the column says so; one that is no value is, and will be refused. */
+export const isTaken = (day: string, { within }: FileColumn): string =>
+  `COALESCE(${day} >= DATE ${literal(within?.from ?? '')} AND ${day} < DATE ${literal(within?.to ?? '')}, TRUE)`
+/** The columns by whose days rows are left out. */
+export const leavingOut = (columns: readonly LoadColumn[]): FileColumn[] =>
+  columns.flatMap((column) => ('source' in column && column.within?.leave_out === true ? [column] : []))
+/** Files by what they are called; joined, a row says the name of its file. */
+export const namesOfFiles = (files: readonly { path: string; name: string }[], path: string): string =>
+  `JOIN (VALUES ${files.map((file) => `(${literal(file.path)}, ${literal(file.name)})`).join(', ')}) AS f(path, name) ` +
+  `ON f.path = ${path}`
 /** A JSON object of the fields that are not empty, and of the members of the objects that `maps` are texts of. */
 export const objectWith = (
   pairs: readonly (readonly [string, string])[],

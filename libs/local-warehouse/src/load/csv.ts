@@ -13,7 +13,18 @@ import { sourcesOf } from '@convergence/warehouse'
 import type { LoadColumn } from '@convergence/warehouse'
 import { raised, wordFault } from '../faults.ts'
 import { literal, quoted } from '../values.ts'
-import { constant, expectedWord, fromText, objectWith, wrongValue } from './convert.ts'
+import {
+  attempt,
+  constant,
+  expectedWord,
+  fromText,
+  isTaken,
+  leavingOut,
+  namesOfFiles,
+  objectWith,
+  withoutWord,
+  wrongValue,
+} from './convert.ts'
 import { bytesOf, isGzip, unreadable } from '@convergence/warehouse/files'
 import type { File } from '@convergence/warehouse/files'
 
@@ -86,16 +97,25 @@ const selectOf = ({ header, files: same }: Group, columns: readonly LoadColumn[]
           return text === undefined ? [] : [{ text, prefix }]
         }),
       )
+    if ('file_name' in column) return 'f.name'
     const text = textOf(column.source)
-    return text === undefined ? constant(null, column) : fromText(text, column, k)
+    return text === undefined ? constant(null, column) : fromText(withoutWord(text, column), column, k)
   })
+  const taken = leavingOut(columns).flatMap((column) => {
+    const text = textOf(column.source)
+    const day = `CAST(${attempt(text ?? '', column, () => 'NULL')} AS DATE)`
+    return text === undefined ? [] : [isTaken(day, column)]
+  })
+  const named = columns.some((column) => 'file_name' in column)
   const list = `[${same.map(({ path }) => literal(path)).join(', ')}]`
   const shape = `{${header.map((_, k) => `'c${k}': 'VARCHAR'`).join(', ')}}`
   const selected = values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')
   const packing = compression(same[0] ?? { path: '', name: '' })
   return (
     `SELECT ${selected} FROM read_csv(${list}, auto_detect=false, header=true, delim=',', quote='"', escape='"', ` +
-    `nullstr='', compression='${packing}'${long_lines ? longLines : ''}, columns=${shape}) AS r`
+    `nullstr='', compression='${packing}'${long_lines ? longLines : ''}, columns=${shape}` +
+    `${named ? ", filename='file'" : ''}) AS r${named ? ` ${namesOfFiles(same, 'r.file')}` : ''}` +
+    (taken.length === 0 ? '' : ` WHERE ${taken.join(' AND ')}`)
   )
 }
 /** The first fault of the files' own, or the first record for which `is` gives one. */

@@ -19,9 +19,13 @@ import {
   constant,
   decimalFrom,
   expectedWord,
+  isTaken,
+  leavingOut,
   memberFrom,
+  namesOfFiles,
   objectWith,
   withinDays,
+  withoutWord,
   wrongValue,
 } from './convert.ts'
 import type { FileColumn, Wrong } from './convert.ts'
@@ -308,6 +312,9 @@ const instantOf = (value: string, from: string, { within }: FileColumn): string 
   const whole = from === 'TIMESTAMP_NS' ? ` AND epoch_ns(${value}) % 1000 = 0` : ''
   return `CASE WHEN ${isRight}${whole} THEN make_timestamptz(epoch_us(${plain})) END`
 }
+/** The day in UTC of a value, NULL where it is none. */
+const dayOf = (value: string, from: string, column: FileColumn): string =>
+  `CAST(${from.startsWith('TIMESTAMP') ? `CAST(${value} AS TIMESTAMP)` : attempted(value, from, column, () => 'NULL')} AS DATE)`
 /** A value of a file's column as the table's type; what is not exactly one of its values raises. `k`: the column. */
 const converted = (value: string, from: string, column: FileColumn, k: number): string => {
   const to = typeOf(column)
@@ -454,18 +461,26 @@ export const planParquet = async (
     const values = columns.map((column, k) => {
       if ('value' in column) return constant(column.value, column)
       if ('object_of' in column) return objectIn(column, types)
+      if ('file_name' in column) return 'f.name'
       const type = types.get(column.source.toLowerCase())
       if (type === undefined) return constant(null, column)
       assertShape(same, type, column)
       const own = `r.${quoted(column.source)}`
-      const value = like_csv && type === 'VARCHAR' ? `NULLIF(${own}, '')` : own
+      const text = withoutWord(like_csv ? `NULLIF(${own}, '')` : own, column)
+      const value = type === 'VARCHAR' ? text : own
       if (column.key === undefined) return checkedArrays(converted(value, type, column, k), column)
       const member = type === textMap ? memberOf(own, column.key) : memberFrom(textIn(column.source, types), column.key)
       return converted(member, 'VARCHAR', column, k)
     })
+    const taken = leavingOut(columns).flatMap((column) => {
+      const type = types.get(column.source.toLowerCase())
+      return type === undefined ? [] : [isTaken(dayOf(`r.${quoted(column.source)}`, type, column), column)]
+    })
+    const names = columns.some((column) => 'file_name' in column) ? ` ${namesOfFiles(same, `r.${fileName}`)}` : ''
+    const where = taken.length === 0 ? '' : ` WHERE ${taken.join(' AND ')}`
     const list = same.map(({ path }) => literal(path)).join(', ')
     const selected = values.map((value, k) => `${value} AS ${quoted(columns[k]?.name ?? '')}`).join(', ')
-    return `SELECT ${selected} FROM read_parquet([${list}], binary_as_string=${like_csv}, filename=${literal(fileName.slice(1, -1))}) AS r`
+    return `SELECT ${selected} FROM read_parquet([${list}], binary_as_string=${like_csv}, filename=${literal(fileName.slice(1, -1))}) AS r${names}${where}`
   })
   return { sql: selects.join(' UNION ALL '), explain: (error) => Promise.resolve(explain(error)) }
 }

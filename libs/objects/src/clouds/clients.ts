@@ -52,6 +52,12 @@ const openWith = (options: CloudsOptions, credential: ObjectCredential, { bucket
           : { accessKeyId: credential.access_key_id, secretAccessKey: credential.secret_access_key },
     })
   }
+  if (credential.store === 'gcs')
+    return openGcs({
+      project_id: options.gcs?.project_id ?? '',
+      service_account: credential.service_account,
+      ...(endpoints.gcs === undefined ? {} : { endpoint: endpoints.gcs }),
+    })
   const { url, key } = azureAccountOf(credential, endpoints.azure)
   if ('client_id' in credential)
     return openAzure({ url, client_id: credential.client_id, tenant_id: credential.tenant_id })

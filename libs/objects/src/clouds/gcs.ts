@@ -6,15 +6,32 @@ export interface GcsOptions {
   project_id: string
   /** Another address than Google's. */
   endpoint?: string
+  /** Whom this process takes on, to read alone. */
+  service_account?: string
 }
 
-export const openGcs = async ({ project_id, endpoint }: GcsOptions): Promise<Remote> => {
+/** The identity of the process takes on another for an hour at a time; the client asks again when it needs to. */
+const impersonated = async (service_account: string) => {
+  const { GoogleAuth, Impersonated } = await import('google-auth-library')
+  const sourceClient = await new GoogleAuth({ scopes: 'https://www.googleapis.com/auth/cloud-platform' }).getClient()
+  return new Impersonated({
+    sourceClient,
+    targetPrincipal: service_account,
+    targetScopes: ['https://www.googleapis.com/auth/devstorage.read_only'],
+    lifetime: 3_600,
+  })
+}
+
+export const openGcs = async ({ project_id, endpoint, service_account }: GcsOptions): Promise<Remote> => {
   const { Storage } = await import('@google-cloud/storage')
   const { PassThroughClient } = await import('google-auth-library')
+  // A local server asks for no identity.
+  const own = endpoint === undefined && service_account !== undefined ? await impersonated(service_account) : undefined
   const client = new Storage({
     projectId: project_id,
     retryOptions: { autoRetry: false },
     ...(endpoint === undefined ? {} : { apiEndpoint: endpoint, authClient: new PassThroughClient() }),
+    ...(own === undefined ? {} : { authClient: own }),
   })
   return {
     page: async (bucket, prefix, token) => {

@@ -14,6 +14,7 @@ import {
   mismatch,
   shown,
   shownJson,
+  utcDayOf,
   wordMisfit,
 } from '@convergence/tabular/values'
 import { sourcesOf } from '../warehouse.ts'
@@ -73,6 +74,7 @@ const outside = (target: string, { column, ...ends }: PeriodColumn, got: string,
     `${where}: a new row of ${target} has ${column.name} = ${got}, the period that is replaced is ${endsInWords(ends)}`,
   )
 
+const nullWord = /^null$/i
 type Maker = (row: TextRow) => string | undefined
 /** Where a column of the file stands in its rows, -1 where it has none; and what else its rows' cells are made by. */
 interface Layout {
@@ -89,13 +91,17 @@ const makerOf = (column: LoadColumn, layout: Layout): Maker => {
     return () => (column.value === null ? undefined : text)
   }
   if ('object_of' in column) return objectMaker(key, column, layout)
+  if ('file_name' in column) {
+    const text = `${key}${JSON.stringify(file.name)}`
+    return () => text
+  }
   const own = at(column.source)
   const wrong = (row: TextRow, text: string): AppError =>
     new AppError('EXPORT_INVALID', `${placeOf(file, row)}, column ${column.source}: ${mismatch(column, text)}`)
   const convert = column.mode === 'REPEATED' ? arrayOf(column) : converterOf(column)
   return (row) => {
     const text = own < 0 ? null : (row.fields[own] ?? null)
-    if (text === null || (empty_is_null && text === '')) {
+    if (text === null || (empty_is_null && text === '') || (column.null_word === true && nullWord.test(text))) {
       if (column.mode === 'REQUIRED') throw wrong(row, '')
       return undefined
     }
@@ -103,6 +109,18 @@ const makerOf = (column: LoadColumn, layout: Layout): Maker => {
     if (value === undefined) throw wrong(row, text)
     return `${key}${value}`
   }
+}
+/** Whether a row is none of the load, by its day in a column that says so. */
+const leftOut = (columns: readonly LoadColumn[], { at }: Layout): ((row: TextRow) => boolean) => {
+  const rules = columns.flatMap((column) => {
+    const within = 'within' in column && column.within.leave_out === true ? column.within : undefined
+    return within === undefined || !('source' in column) ? [] : [{ within, own: at(column.source) }]
+  })
+  return ({ fields }) =>
+    rules.some(({ within: { from, to }, own }) => {
+      const day = utcDayOf(fields[own] ?? '')
+      return day !== undefined && (day < from || day >= to)
+    })
 }
 /** An array of Parquet, which comes as text of JSON. */
 const arrayOf = (column: Column) => (text: string) => {
@@ -127,10 +145,13 @@ async function* textRows(spec: LoadSpec, period: readonly PeriodColumn[]): Async
       format === 'csv'
         ? header.indexOf(source)
         : header.findIndex((name) => name.toLowerCase() === source.toLowerCase())
-    const makers = columns.map((column) => makerOf(column, { file, at, empty_is_null }))
+    const layout = { file, at, empty_is_null }
+    const makers = columns.map((column) => makerOf(column, layout))
+    const isElsewhere = leftOut(columns, layout)
     let piece = ''
     for await (const some of rows) {
       for (const row of some) {
+        if (isElsewhere(row)) continue
         const values = makers.map((make) => make(row))
         for (const { rule, at: own, is, skip } of rules) {
           const text = values[own]?.slice(skip)

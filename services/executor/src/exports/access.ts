@@ -121,7 +121,9 @@ const objectCredential = (
   more: { region: string | null | undefined; account: string | null | undefined; external_id: unknown },
 ): ObjectCredential | undefined => {
   if (store === 's3') return ofAws(text, more)
-  return store === 'azure' ? ofAzure(text, more.account) : undefined
+  if (store === 'azure') return ofAzure(text, more.account)
+  const service_account = text('service_account')
+  return service_account === undefined ? undefined : { store: 'gcs', service_account }
 }
 
 const ofAws = (
@@ -146,7 +148,8 @@ const ofAzure = (text: Text, account: string | null | undefined): ObjectCredenti
   if (account === undefined || account === null)
     throw new AppError(
       'CONFIG_INVALID',
-      'a source whose credential is an application (client_id, tenant_id) says its storage account; give it "account"',
+      'a source whose credential is an application (client_id, tenant_id) says its storage account; give it "account", ' +
+        'or store a shared access signature',
     )
   return { store: 'azure', account, client_id, tenant_id: directory }
 }

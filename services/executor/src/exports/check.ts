@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { AppError, type Source, type SourceSettings } from '@convergence/contracts'
 import type { ObjectInfo, Objects, Store } from '@convergence/objects'
+import { monthsNamed } from './bare-files.ts'
 import { inspectCsv } from './csv.ts'
 import {
   awsDelivery,
@@ -259,11 +260,6 @@ const newestOfAzure = async (
   }
 }
 
-const monthInKey = (key: string): string | undefined => {
-  const [, year, month] = /(?:^|[^\d])(20\d{2})-?(0[1-9]|1[0-2])(?:[^\d]|\d{2}(?:[^\d]|$)|$)/.exec(key) ?? []
-  return year === undefined || month === undefined ? undefined : `${year}-${month}`
-}
-
 const newestFile = async ({ bucket, root }: Place, listed: readonly ObjectInfo[]): Promise<Newest> => {
   const files = listed.filter(({ key }) => formatOf(key) !== undefined)
   const newest = files.toSorted((a, b) => (a.modified_at < b.modified_at ? -1 : 1)).at(-1)
@@ -277,7 +273,7 @@ const newestFile = async ({ bucket, root }: Place, listed: readonly ObjectInfo[]
     delivery: { id: '', source_file: newest.key, files: [newest] },
     periods: monthsIn(
       files.map(({ key }) => key.slice(root.length)),
-      monthInKey,
+      (name) => monthsNamed(name)?.from,
     ),
   }
 }
@@ -368,6 +364,8 @@ const kindProblems = (source: ObjectSource, { layout }: Newest, { name, header }
     const seen = got === undefined ? `columns ${header.slice(0, 5).join(', ')}` : words[got]
     return [`${name}: kind ${source.kind}: expected ${String(words[expected])}, got ${String(seen)}`]
   }
+  if (source.provider === 'any' && !header.some((each) => each.toLowerCase() === 'billingperiodstart'))
+    return [`${name}: expected a column BillingPeriodStart, which says the month of its rows, got none`]
   if (source.kind === 'cur' && layout === 'export')
     return [`${name}: kind cur: expected a legacy report, got a data export (CUR 2.0); put the source as kind cur2`]
   if (source.kind === 'cur2' && layout === 'legacy')

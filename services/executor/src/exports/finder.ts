@@ -26,6 +26,8 @@ export interface PlanInput {
   provenance: Readonly<Record<string, Scalar>>
   /** How Azure's days are written, where the pipeline declares it. */
   day_order?: DayOrder | undefined
+  /** Whether rows of other months are no fault, and left out; and each row says its file. */
+  split?: true
 }
 
 /** Other names of a table's columns, the best first. */

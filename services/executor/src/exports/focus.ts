@@ -44,16 +44,17 @@ const versionOf = (files: readonly Inspected[]): string => {
 
 /**
  * What the files lack is NULL. Throws EXPORT_INVALID when they are something else, or of another month: each row's
- * billing period must begin in it.
+ * billing period must begin in it, unless they are split.
  */
-export const focusColumns = ({ table, files, month, provenance }: PlanInput): ColumnPlan => {
+export const focusColumns = ({ table, files, month, provenance, split }: PlanInput): ColumnPlan => {
   requireColumn(files, aliases, ['BilledCost'], 'a FOCUS export with a column BilledCost')
   requireColumn(files, aliases, ['BillingPeriodStart'], 'a column BillingPeriodStart, which says the month of its rows')
   const find = finder(files, aliases)
   const start = find('BillingPeriodStart')
-  if (start !== undefined) requirePeriod(files, start.source, month)
+  if (start !== undefined && split === undefined) requirePeriod(files, start.source, month)
   const constants = { ...provenance, focus_version: versionOf(files) }
   const columns = table.map((column): LoadColumn => {
+    if (split !== undefined && column.name === 'source_file') return { ...column, file_name: true }
     const constant = (constants as PlanInput['provenance'])[column.name]
     if (constant !== undefined) return { ...column, value: constant }
     const found = column.name === 'other_columns' ? undefined : find(column.name)
@@ -62,7 +63,10 @@ export const focusColumns = ({ table, files, month, provenance }: PlanInput): Co
       ...column,
       ...sourceOf(found),
       ...(column.type === 'JSON' ? { or_text: true } : {}),
-      ...(column.name === 'BillingPeriodStart' ? { within: daysOf(month) } : {}),
+      ...(split === undefined ? {} : { null_word: true }),
+      ...(column.name === 'BillingPeriodStart'
+        ? { within: { ...daysOf(month), ...(split && { leave_out: true as const }) } }
+        : {}),
     }
   })
   return withOthers(columns, files)

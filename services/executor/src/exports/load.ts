@@ -42,8 +42,14 @@ export interface Loading {
   source_name: string
   /** The column of the days that a delivery covers. */
   day_column?: string | undefined
+  /** Which of the files the rows are of; default: all. */
+  take?: (files: readonly Spooled[]) => Promise<Chosen>
   /** Decides from what the files are; throws when they are not what they should be. */
   plan(table: readonly Column[], files: readonly Spooled[]): ColumnPlan | Promise<ColumnPlan>
+}
+export interface Chosen {
+  files: readonly Spooled[]
+  warnings: readonly string[]
 }
 /** What the rows are of, where the pipeline says it: the name of the tenant's source. */
 export const nameOf = ({ period }: DestinationConfig): string | undefined => {
@@ -85,23 +91,28 @@ const formatOfAll = (files: readonly Spooled[]): { format: 'csv' } | { format: '
   return first?.format === 'parquet' ? { format: 'parquet', like_csv: true } : { format: 'csv' }
 }
 
+/** A count of the values that are text because they are no JSON: they are there, and somebody should know. */
+const oddJson = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  destination: Destination,
+  columns: readonly string[],
+): Promise<Record<string, number>> => {
+  if (columns.length === 0 || destination.period === undefined) return {}
+  const parameters: QueryParameter[] = []
+  const isOwn = isOfPeriod(destination.period, destination.columns ?? [], parameters)
+  const counts = columns.map((column) => `COUNTIF(STARTS_WITH(TO_JSON_STRING(\`${column}\`), '"')) AS \`${column}\``)
+  const path = `\`${destination.project_id}.${destination.dataset}.${destination.table}\``
+  const [row = {}] = await warehouse.query({
+    query: `SELECT ${counts.join(', ')} FROM ${path} WHERE ${isOwn}`,
+    parameters,
+  })
+  return Object.fromEntries(
+    columns.flatMap((column) => (Number(row[column] ?? 0) > 0 ? [[column, Number(row[column])] as const] : [])),
+  )
+}
+
 export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limits }: LoaderDeps) => {
   const spool = openSpool({ objects, scratch_folder, limits, room })
-  /** A count of the values that are text because they are no JSON: they are there, and somebody should know. */
-  const oddJson = async (destination: Destination, columns: readonly string[]): Promise<Record<string, number>> => {
-    if (columns.length === 0 || destination.period === undefined) return {}
-    const parameters: QueryParameter[] = []
-    const isOwn = isOfPeriod(destination.period, destination.columns ?? [], parameters)
-    const counts = columns.map((column) => `COUNTIF(STARTS_WITH(TO_JSON_STRING(\`${column}\`), '"')) AS \`${column}\``)
-    const path = `\`${destination.project_id}.${destination.dataset}.${destination.table}\``
-    const [row = {}] = await warehouse.query({
-      query: `SELECT ${counts.join(', ')} FROM ${path} WHERE ${isOwn}`,
-      parameters,
-    })
-    return Object.fromEntries(
-      columns.flatMap((column) => (Number(row[column] ?? 0) > 0 ? [[column, Number(row[column])] as const] : [])),
-    )
-  }
   const tell = (step_id: string, { other_columns, not_taken }: ColumnPlan, warnings: readonly string[]): void => {
     if (other_columns.length > 0)
       log?.info({ step_id, columns: other_columns.length }, 'columns of the export went to other_columns')
@@ -139,16 +150,21 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         if (replaced.rows > 0)
           throw new AppError(
             'EXPORT_INVALID',
-            `${delivery.files[0]?.key ?? delivery.source_file}: expected rows, got none; ` +
+            `${(loading.take === undefined ? delivery.files[0]?.key : undefined) ?? delivery.source_file}: ` +
+              'expected rows, got none; ' +
               `an empty delivery does not replace the ${replaced.rows} rows of the month`,
           )
         warnings.push(`${delivery.source_file}: the delivery has no rows`)
         await warehouse.ensureTable({ ...target, columns: table })
         return { rows_written: 0, bytes_processed: 0, attempt: 0, odd_json: {} }
       }
-      const work = async (files: readonly Spooled[]) => {
+      let taken: number | undefined
+      const work = async (spooled: readonly Spooled[]) => {
         await assertSameManifest(loading)
-        assertCounted(delivery, files)
+        assertCounted(delivery, spooled)
+        const { files, warnings: found } = (await loading.take?.(spooled)) ?? { files: spooled, warnings: [] }
+        warnings.push(...found)
+        taken = files.length
         planned = await plan(table, files)
         if (isEmpty(files)) return empty()
         const result = await warehouse.runJob(chain, {
@@ -160,6 +176,7 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         })
         const lenient = planned.columns.filter((column) => 'source' in column && column.or_text === true)
         const odd_json = await oddJson(
+          warehouse,
           { ...replaced.destination, columns: table },
           lenient.map(({ name }) => name),
         )
@@ -188,7 +205,7 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         attempt,
         outputs: {
           table: `${target.dataset}.${target.table}`,
-          files: delivery.files.length,
+          files: taken ?? delivery.files.length,
           manifest_id: delivery.id,
           source_file: delivery.source_file,
           source_name,

@@ -2,6 +2,7 @@
 import type { Processor } from '@convergence/service/steps'
 import { openAccess } from '../exports/access.ts'
 import { openRoom } from '../exports/room.ts'
+import { focusLoader } from './any/focus_loader.ts'
 import { s3DataLoader } from './aws/s3_data_loader.ts'
 import { blobDataLoader } from './azure/blob_data_loader.ts'
 import { noop } from './custom/noop.ts'
@@ -16,6 +17,7 @@ import { unclaimed } from './setup/sources/unclaimed.ts'
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => {
   const loads = { ...deps, accessOf: openAccess(deps), room: openRoom({ scratch_bytes: deps.scratch_bytes }) }
   return {
+    'any.focus_loader': focusLoader(loads),
     'aws.s3_data_loader': s3DataLoader(loads),
     'azure.blob_data_loader': blobDataLoader(loads),
     'custom.noop': noop,

@@ -172,14 +172,14 @@ describe('a check of a source of objects', () => {
         'gcs',
         'acme-saas',
         'vendor/2025-10/bill.csv',
-        'BilledCost,ChargePeriodStart\n1,2025-10-01\n',
+        'BilledCost,BillingPeriodStart,ChargePeriodStart\n1,2025-10-01,2025-10-01\n',
         '2025-11-01',
       )
       world.put(
         'gcs',
         'acme-saas',
         'vendor/2025-11/bill.csv',
-        'BilledCost,ChargePeriodStart\n1,2025-11-01\n',
+        'BilledCost,BillingPeriodStart,ChargePeriodStart\n1,2025-11-01,2025-11-01\n',
         '2025-12-01',
       )
       const any = {
@@ -195,6 +195,16 @@ describe('a check of a source of objects', () => {
         true,
         'vendor/2025-11/bill.csv',
         ['2025-10', '2025-11'],
+      ])
+      world.put(
+        'gcs',
+        'acme-saas',
+        'vendor/2025-12/bill.csv',
+        'BilledCost,ChargePeriodStart\n1,2025-12-01\n',
+        '2026-01-01',
+      )
+      expect((await checkOf(world, any)).problems).to.deep.equal([
+        'vendor/2025-12/bill.csv: expected a column BillingPeriodStart, which says the month of its rows, got none',
       ])
     }),
   )

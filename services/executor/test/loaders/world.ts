@@ -23,16 +23,22 @@ import type { Objects, Store } from '@convergence/objects'
 import type { Processor, StepContext, StepResult } from '@convergence/service/steps'
 import { openWarehouse, type Warehouse } from '@convergence/warehouse'
 import type { LoaderDeps } from '../../src/exports/load.ts'
+import { focusLoader } from '../../src/processors/any/focus_loader.ts'
 import { s3DataLoader } from '../../src/processors/aws/s3_data_loader.ts'
 import { blobDataLoader } from '../../src/processors/azure/blob_data_loader.ts'
 import { contextOf, makeRun, makeStep } from '../fakes.ts'
 
 const repository = join(import.meta.dirname, '../../../..')
-export const tableColumns = (
-  provider: 'aws' | 'azure',
-  table = provider === 'aws' ? 'aws_cost_cur' : 'azure_cost_exports',
-): Column[] => {
-  const path = `${provider === 'aws' ? 'aws/s3' : 'azure/blob'}_data_loader/schemas/${table}.json`
+type Provider = 'aws' | 'azure' | 'any'
+const tableOf = { aws: 'aws_cost_cur', azure: 'azure_cost_exports', any: 'any_cost_focus' } as const
+const loaders = {
+  aws: { ps_type: 'aws.s3_data_loader', open: s3DataLoader },
+  azure: { ps_type: 'azure.blob_data_loader', open: blobDataLoader },
+  any: { ps_type: 'any.focus_loader', open: focusLoader },
+} as const
+const periodOf = { aws: { report_name: 'daily' }, azure: { export_name: 'cost/daily' }, any: { source_name: 'saas' } }
+export const tableColumns = (provider: Provider, table: string = tableOf[provider]): Column[] => {
+  const path = `${loaders[provider].ps_type.replace('.', '/')}/schemas/${table}.json`
   return JSON.parse(readFileSync(join(repository, 'ps_templates', path), 'utf8')) as Column[]
 }
 /**
@@ -87,7 +93,7 @@ export interface World {
   put(store: Store, bucket: string, key: string, content: string | Buffer, modified?: string): void
   /** Names in the scratch folder. */
   scratch(): string[]
-  load(provider: 'aws' | 'azure', source: Record<string, unknown>, more?: LoadOptions): Promise<StepResult>
+  load(provider: Provider, source: Record<string, unknown>, more?: LoadOptions): Promise<StepResult>
   /** Values of one row as text. */
   one(query: string): Promise<Record<string, unknown>>
   end(): Promise<void>
@@ -160,7 +166,7 @@ export const setup = async (): Promise<World> => {
       source,
       {
         period,
-        table = provider === 'aws' ? 'aws_cost_cur' : 'azure_cost_exports',
+        table = tableOf[provider],
         columns = tableColumns(provider, table),
         deps = {},
         context = {},
@@ -170,9 +176,8 @@ export const setup = async (): Promise<World> => {
     ) => {
       runs += 1
       const month = typeof source['month'] === 'string' ? source['month'] : '2025-11'
-      const aws = provider === 'aws'
       const step = makeStep('load_month', {
-        ps_type: aws ? 'aws.s3_data_loader' : 'azure.blob_data_loader',
+        ps_type: loaders[provider].ps_type,
         config: {
           source,
           destination: {
@@ -183,11 +188,7 @@ export const setup = async (): Promise<World> => {
             columns,
             ...(write_mode === 'truncate'
               ? {
-                  period:
-                    period ??
-                    (aws
-                      ? { billing_period: `${month}-01`, report_name: 'daily' }
-                      : { billing_period: `${month}-01`, export_name: 'cost/daily' }),
+                  period: period ?? { billing_period: `${month}-01`, ...periodOf[provider] },
                 }
               : {}),
             table_config: { time_partitioning: { field: 'billing_period', type: 'MONTH' } },
@@ -195,7 +196,7 @@ export const setup = async (): Promise<World> => {
         },
       })
       const run = makeRun({ run_id: `r_${String(runs).padStart(26, '0')}`, tenant_id: tenant, steps: [step] })
-      const loader: Processor = (aws ? s3DataLoader : blobDataLoader)({ objects, warehouse, scratch_folder, ...deps })
+      const loader: Processor = loaders[provider].open({ objects, warehouse, scratch_folder, ...deps })
       return loader.run({ ...contextOf(run, step), ...context })
     },
     one: async (query) => (await warehouse.query({ query, default_dataset: 'acme' }))[0] ?? {},
