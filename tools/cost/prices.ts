@@ -2,6 +2,8 @@
  * What Google asks for and what it allows, in US dollars before tax, each with its source. `read` false: not found in a
  * page we could read on the day; check it.
  */
+import { queryPrice } from '@convergence/warehouse/price'
+
 export interface Figure {
   value: number
   unit: string
@@ -23,9 +25,9 @@ export const prices = {
     'https://cloud.google.com/pubsub/pricing',
   ),
   query_byte: figure(
-    6.25 / TiB,
-    '$6.25 per TiB processed, on demand (US, EU)',
-    'https://cloud.google.com/bigquery/pricing',
+    queryPrice.usd_per_tib / TiB,
+    `$${queryPrice.usd_per_tib} per TiB processed, on demand (US, EU)`,
+    queryPrice.source,
   ),
   query_free_bytes: figure(TiB, 'first TiB of a month is free', 'https://cloud.google.com/bigquery/pricing'),
   query_least_bytes: figure(

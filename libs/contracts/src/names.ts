@@ -17,6 +17,8 @@ export const namePatterns = {
   step_id: '^[A-Za-z][A-Za-z0-9_-]{0,127}$',
   /** See runId. */
   run_id: '^r_[a-z2-7]{26}$',
+  /** Of the run that made it: see backfillId. */
+  backfill_id: '^b_[a-z2-7]{26}$',
   schedule: '^[a-z][a-z0-9_-]{0,63}$',
   /** A source of a tenant. */
   source: '^[a-z][a-z0-9_-]{0,49}$',
@@ -101,6 +103,7 @@ export const isSystemPipeline = (pipeline: string): boolean => pipeline.startsWi
 export const systemPipelines = {
   onboarding: 'setup/tenants/onboarding',
   schedule: 'setup/tenants/schedule',
+  backfill: 'setup/tenants/backfill',
   source: 'setup/tenants/source',
   source_removal: 'setup/tenants/source_removal',
   source_check: 'setup/sources/check',

@@ -54,6 +54,7 @@ describe('compiling a run', () => {
       'setup/tenants/source': { for_tenant_id: 'globex', source_name: 'payer', settings: '{}' },
       'setup/tenants/source_removal': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/schedule': { for_tenant_id: 'globex', schedule_name: 'nightly', action: 'delete' },
+      'setup/tenants/backfill': { for_tenant_id: 'globex', action: 'pause' },
     }
     const ofEveryKind = sourceKinds.flatMap(({ provider, kind }) => {
       const like = acmeSources.find((source) => source.provider === provider)

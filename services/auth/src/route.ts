@@ -124,6 +124,7 @@ export const parameterForms: Readonly<Record<string, RegExp>> = {
   template: new RegExp(namePatterns.segment),
   name: new RegExp(namePatterns.schedule),
   run_id: new RegExp(namePatterns.run_id),
+  backfill_id: new RegExp(namePatterns.backfill_id),
   key_id: new RegExp(namePatterns.key_id),
   kid: new RegExp(namePatterns.kid),
 }

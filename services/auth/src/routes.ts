@@ -4,6 +4,7 @@ import { openapi } from './openapi.ts'
 import type { Route } from './route.ts'
 import { admin } from './routes/admin.ts'
 import { apiKeys } from './routes/api-keys.ts'
+import { backfills } from './routes/backfills.ts'
 import { console } from './routes/console.ts'
 import { credentials } from './routes/credentials.ts'
 import { docs } from './routes/docs.ts'
@@ -30,6 +31,7 @@ export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Rout
     publisherKeys,
     credentials,
     schedules,
+    backfills,
     sources,
     runs,
     pipelines,

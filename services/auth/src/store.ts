@@ -3,6 +3,7 @@ import type { Source } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import { readSources } from '@convergence/service/sources'
 import type { Warehouse } from '@convergence/warehouse'
+import { backfillStore, type BackfillStore } from './store/backfills.ts'
 import { keyStore, type KeyStore } from './store/keys.ts'
 import { runStore, type RunStore } from './store/runs.ts'
 import { settingStore, type SettingStore } from './store/settings.ts'
@@ -20,7 +21,7 @@ export interface AuditEntry {
   event_id: string
 }
 
-export interface Store extends KeyStore, TenantStore, RunStore, SettingStore {
+export interface Store extends KeyStore, TenantStore, RunStore, SettingStore, BackfillStore {
   audit(entry: AuditEntry): Promise<void>
   /** Sources of the tenant that are in use, by name. */
   sources(tenant_id: string): Promise<Source[]>
@@ -33,6 +34,7 @@ export const openStore = ({ warehouse, log }: { warehouse: Warehouse; log: Pick<
     ...tenantStore(tables),
     ...runStore(tables),
     ...settingStore(tables),
+    ...backfillStore(tables),
     sources: (tenant_id) => readSources(tables.warehouse, tenant_id),
     audit: (entry) => tables.warehouse.append('auth_audit', [{ ...entry }]),
   }

@@ -80,6 +80,7 @@ const concrete = (route: Route, tenant: string, run_id: string) =>
           ':name': 'nightly',
           ':key_id': 'key_none',
           ':kid': 'nobody',
+          ':backfill_id': `b_${'a'.repeat(26)}`,
         })[part] ?? part,
     )
     .join('/')
@@ -104,7 +105,7 @@ describe('who may call what', () => {
           const status = expected(route, caller)
           if (status === undefined) expect([401, 403], name).to.not.include(answer.status)
           else expect(answer.status, name).to.equal(status)
-          if (caller === 'suspended' && (route.path.includes('/run/') || route.path.endsWith('/resume')))
+          if (caller === 'suspended' && (route.path.includes('/run/') || route.path.endsWith(':run_id/resume')))
             expect([400, 402], name).to.include(answer.status)
           expect(answer.status, name).to.be.below(500)
           rows += 1

@@ -107,7 +107,8 @@ export const fakeWarehouse = (): FakeWarehouse => {
     },
     query: async (statement) => {
       warehouse.queries.push(statement)
-      const view = /`local-convergence\.tenants\.([a-z_]+)`/.exec(statement.query)?.[1] ?? ''
+      const named = /`local-convergence\.tenants\.([a-z_]+)`|FROM ([a-z_]+)\b/.exec(statement.query)
+      const view = named?.[1] ?? named?.[2] ?? ''
       const value = Object.fromEntries(
         (statement.parameters ?? []).map((parameter) => [parameter.name, parameter.value]),
       ) as Record<string, string | undefined>
@@ -128,7 +129,8 @@ export const fakeWarehouse = (): FakeWarehouse => {
         case 'tenant_pipeline_runs': {
           const matches = (row: Row) =>
             (value['tenant_id'] === undefined || row['tenant_id'] === value['tenant_id']) &&
-            (value['run_id'] === undefined || row['pipeline_logging_id'] === value['run_id'])
+            (value['run_id'] === undefined || row['pipeline_logging_id'] === value['run_id']) &&
+            (value['trigger_by'] === undefined || row['trigger_by'] === value['trigger_by'])
           const asked = rows('run_requests').map((row) => ({ ...row, pipeline_logging_id: row['run_id'] }))
           const isQueued = (id: unknown) => rows('queue').some((row) => row['pipeline_logging_id'] === id)
           const recorded = rows('runs').map((run) => {
@@ -147,7 +149,7 @@ export const fakeWarehouse = (): FakeWarehouse => {
                 (value['after_at'] === undefined || String(row['requested_at']) < value['after_at']),
             )
             .sort((a: Row, b: Row) => (String(a['requested_at']) > String(b['requested_at']) ? -1 : 1))
-            .slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1]))
+            .slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1] ?? 1_000_000))
         }
         case 'run_requests':
           return filtered(rows('run_requests'), 'run_id', 'tenant_id')
@@ -157,6 +159,13 @@ export const fakeWarehouse = (): FakeWarehouse => {
           return filtered(rows('configs'), 'tenant_id').filter(
             (row) => value['schedule_name'] === undefined || row['name'] === value['schedule_name'],
           )
+        case 'tenant_backfills':
+          return filtered(rows('backfills'), 'tenant_id', 'backfill_id')
+            .filter((row) => value['after_at'] === undefined || String(row['created_at']) < value['after_at'])
+            .sort((a, b) => (String(a['created_at']) > String(b['created_at']) ? -1 : 1))
+            .slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1]))
+        case 'pipeline_execution_queue':
+          return filtered(rows('queue'), 'tenant_id')
         case 'tenant_cloud_credentials':
           return filtered(
             latest(rows('tenant_cloud_credentials_rows'), 'credential_ref'),
@@ -232,6 +241,22 @@ export const fakePipelines = (): Pipelines => {
           'overlap',
         ].map((name) => given(name)),
         ['schedule'],
+      ),
+      pipelineOf(
+        'setup/tenants/backfill',
+        [
+          'for_tenant_id',
+          'action',
+          'backfill_id',
+          'pipeline',
+          'from_period',
+          'to_period',
+          'run_parameters',
+          'reprocess',
+          'period_order',
+          'max_active',
+        ].map((name) => given(name)),
+        ['backfill'],
       ),
       ...['tenants/source', 'tenants/source_removal', 'sources/check', 'sources/purge'].map((name) =>
         pipelineOf(

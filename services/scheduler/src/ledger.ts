@@ -13,7 +13,7 @@ import { fold, forget, memoryMs } from './ledger/fold.ts'
 import { archiveAll, archivedAt } from './ledger/archive.ts'
 import { readSnapshot, replay, restore } from './ledger/snapshot.ts'
 import type { LedgerTable } from './ledger/table.ts'
-import type { LedgerRow, Rules, State } from './ledger/state.ts'
+import type { LedgerRow, Rules, RunEntry, State } from './ledger/state.ts'
 import { defaultRules, emptyState } from './ledger/state.ts'
 import { openMeasures, type Measures } from './measures.ts'
 
@@ -35,6 +35,8 @@ export interface Ledger {
    * fails: then nothing was decided.
    */
   submit(message: Message): Promise<Outgoing[]>
+  /** Runs that ended before the last snapshot, of which `state` has only numbers; read from the log. */
+  past(run_ids: readonly string[]): Promise<ReadonlyMap<string, RunEntry>>
   /** Read-only for callers. */
   readonly state: State
   /** False once a damaged log was met: nothing is decided any more. */
@@ -97,6 +99,7 @@ export const openLedger = async ({
   return {
     state,
     submit: (message) => submit(ledger, message),
+    past: (run_ids) => past(ledger, run_ids),
     healthy: () => ledger.damage === undefined,
     close: async () => {
       ledger.closed = true
@@ -148,19 +151,23 @@ const readTail = async (ledger: LedgerContext): Promise<void> => {
 }
 
 /** Of runs that ended before the last snapshot only numbers are in memory: who is asked about is read again. */
-const recall = async ({ state, table, epoch }: LedgerContext, messages: readonly Message[]): Promise<void> => {
+const recall = async (ledger: LedgerContext, messages: readonly Message[]): Promise<void> => {
+  for (const [run_id, entry] of await past(ledger, messages.flatMap(runOf))) ledger.state.runs.set(run_id, entry)
+}
+const past = async (
+  { state, table, epoch }: LedgerContext,
+  run_ids: readonly string[],
+): Promise<ReadonlyMap<string, RunEntry>> => {
   const wanted: string[] = []
   let [from_seq, to_seq] = [Infinity, 0]
-  for (const run_id of messages.flatMap(runOf)) {
+  for (const run_id of run_ids) {
     const place = state.runs.has(run_id) ? undefined : archivedAt(state.archive, run_id)
     if (place === undefined) continue
     wanted.push(run_id)
     from_seq = Math.min(from_seq, place.from_seq)
     to_seq = Math.max(to_seq, place.to_seq)
   }
-  if (wanted.length === 0) return
-  for (const [run_id, entry] of replay(epoch, await table.ofRuns(wanted, { from_seq, to_seq })).runs)
-    state.runs.set(run_id, entry)
+  return wanted.length === 0 ? new Map() : replay(epoch, await table.ofRuns(wanted, { from_seq, to_seq })).runs
 }
 
 /** Takes rows into the state; a log that contradicts itself stops the ledger for good. */

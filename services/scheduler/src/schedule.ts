@@ -8,6 +8,7 @@ import { AppError, centralDataset, isSystemPipeline, runId, systemTenant } from 
 import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
 import { checkCron, nextTime } from '@convergence/calendar/cron'
+import { assertCompiles } from './compiles.ts'
 import { consideredUntil, missedTimes, recentTimes, windowMs } from './due.ts'
 import { readSchedule, rowOf, scheduleColumns, type Schedule } from './schedule-row.ts'
 import type { ReadTenantFacts } from './tenant-facts.ts'
@@ -264,28 +265,6 @@ const write = async (
   if ((schedules.get(schedule.config_id)?.version ?? 0) < schedule.version) schedules.set(schedule.config_id, schedule)
 }
 
-/** A schedule whose runs would all be refused is refused now; the sources of its runs may be made later. */
-const assertCompiles = async (
-  { pipelines, tenantFacts }: Book,
-  { tenant_id, pipeline, parameters }: WantedSchedule,
-  by: { event_id: string; at: string },
-): Promise<void> => {
-  const facts = await tenantFacts(tenant_id, pipeline)
-  try {
-    pipelines.compile({
-      run_id: runId(tenant_id, by.event_id),
-      tenant_id,
-      ...facts,
-      pipeline,
-      parameters,
-      trigger_type: 'schedule',
-      requested_at: by.at,
-    })
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== 'SOURCE_UNKNOWN') throw error
-  }
-}
-
 const put = async (book: Book, wanted: WantedSchedule, by: { event_id: string; at: string }): Promise<Schedule> => {
   const config_id = `${wanted.tenant_id}:${wanted.name}`
   checkCron(wanted.cron, wanted.timezone)
@@ -302,7 +281,8 @@ const put = async (book: Book, wanted: WantedSchedule, by: { event_id: string; a
       'FORBIDDEN',
       `pipeline ${wanted.pipeline}: pipelines under setup/ are scheduled for the platform alone`,
     )
-  await assertCompiles(book, wanted, by)
+  const { tenant_id, parameters } = wanted
+  await assertCompiles(book, { tenant_id, pipeline: wanted.pipeline, parameters, trigger_type: 'schedule' }, by)
   const known = book.schedules.get(config_id)
   // A change of anything else loses no time that is due just now.
   const goesOn =

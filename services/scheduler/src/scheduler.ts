@@ -8,6 +8,7 @@ import type { Log } from '@convergence/service'
 import { openSteps } from '@convergence/service/steps'
 import type { Steps } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
+import { openBackfills, type Backfills } from './backfills.ts'
 import { onDeadLetter } from './consumers/dead-letters.ts'
 import { onRunAdmitted } from './consumers/run-admitted.ts'
 import { onRunRequested } from './consumers/run-requested.ts'
@@ -51,7 +52,8 @@ export interface Scheduler {
   /** False when the log is damaged. */
   healthy(): boolean
   /**
-   * The central tables were dropped and made again: goes on with the ledger of the new epoch, and with no schedules.
+   * The central tables were dropped and made again: goes on with the ledger of the new epoch, and with no schedules or
+   * backfills.
    */
   recreated(epoch: string): Promise<void>
   /** Finishes what is being decided. Close the bus first, so that nothing comes after. May be called twice. */
@@ -82,6 +84,7 @@ export const scheduler = async ({
       await swapping
       return current.submit(message)
     },
+    past: (run_ids) => current.past(run_ids),
     get state() {
       return current.state
     },
@@ -105,19 +108,36 @@ export const scheduler = async ({
     remove: (...given) => currentSchedules.remove(...given),
     list: () => currentSchedules.list(),
   }
+  const backfillsOf = (life: string) =>
+    openBackfills({ warehouse, ledger, pipelines, tenantFacts, log, epoch: life, kid: schedulesOptions.kid })
+  let currentBackfills = await backfillsOf(epoch)
+  const backfills: Backfills = {
+    tick: (at) => currentBackfills.tick(at),
+    after: (...given) => currentBackfills.after(...given),
+    create: (...given) => currentBackfills.create(...given),
+    change: (...given) => currentBackfills.change(...given),
+  }
   const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })
   const steps =
-    given ?? openSteps({ service: 'scheduler', processors: processors({ ledger, schedules }), now, random, log })
+    given ??
+    openSteps({ service: 'scheduler', processors: processors({ ledger, schedules, backfills }), now, random, log })
 
   const unobserve = observe(() => ledger.state, now)
 
-  bus.consume('scheduler', 'run-requested', onRunRequested({ ledger, pipelines, tenantFacts, publisherKey, now }), {
+  bus.consume(
+    'scheduler',
+    'run-requested',
+    onRunRequested({ ledger, backfills, pipelines, tenantFacts, publisherKey, now }),
+    {
+      concurrency: decisionsAtATime,
+    },
+  )
+  bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, backfills, steps }), {
     concurrency: decisionsAtATime,
   })
-  bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, steps }), { concurrency: decisionsAtATime })
   bus.consume('scheduler', 'run-admitted', onRunAdmitted({ steps }))
   bus.consume('scheduler', 'tenant-changed', onTenantChanged({ ledger }))
-  bus.consume('scheduler', 'scheduler-tick', onSchedulerTick({ ledger, schedules, warehouse, log }))
+  bus.consume('scheduler', 'scheduler-tick', onSchedulerTick({ ledger, schedules, backfills, warehouse, log }))
   bus.consumeDead(onDeadLetter({ ledger, pipelines, tenantFacts, publisherKey, warehouse, log }))
   return {
     get state() {
@@ -130,6 +150,7 @@ export const scheduler = async ({
         await current.close()
         current = await openLedger({ warehouse, table: openTable(warehouse, next), log, epoch: next, rules })
         currentSchedules = await openSchedules(schedulesOptions)
+        currentBackfills = await backfillsOf(next)
       })()),
     close: () => {
       unobserve()

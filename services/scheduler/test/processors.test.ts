@@ -3,6 +3,7 @@ import type { Outgoing } from '@convergence/bus'
 import type { AppError, CompiledStep } from '@convergence/contracts'
 import type { StepContext } from '@convergence/service/steps'
 import { processors } from '../src/processors/registry.ts'
+import type { Backfills } from '../src/backfills.ts'
 import type { Ledger } from '../src/ledger.ts'
 import type { Schedule, Schedules } from '../src/schedule.ts'
 import { at, ended, makeRun, request, runOf, setup as openWorld, tenant } from './world.ts'
@@ -12,6 +13,7 @@ const setup = () => {
   const ledger: Ledger = {
     state: world.state,
     submit: async (message) => world.send(message),
+    past: async () => new Map(),
     healthy: () => true,
     close: async () => undefined,
   }
@@ -32,10 +34,26 @@ const setup = () => {
       return { ...schedule, config_id: `${schedule.tenant_id}:${schedule.name}`, version: 1 } as Schedule
     },
   }
+  const changed = {
+    backfill: { backfill_id: 'b_x', status: 'RUNNING', periods: ['2026-01-02'], skipped: 1, max_active: 1 } as never,
+    events: due,
+  }
+  const backfills: Backfills = {
+    tick: async () => [],
+    after: async () => [],
+    create: async (wanted) => {
+      puts.push(wanted)
+      return changed
+    },
+    change: async (which, action) => {
+      puts.push({ ...which, action })
+      return changed
+    },
+  }
   const run = (ps_type: string, config: object = {}, tenant_id = 'system') => {
     const host = makeRun('job', { tenant_id, pipeline: 'setup/scheduler/x', requested_at: at(9) })
     const step: CompiledStep = { ...host.steps[0]!, ps_type, config: config as CompiledStep['config'] }
-    const processor = processors({ ledger, schedules })[ps_type]!
+    const processor = processors({ ledger, schedules, backfills })[ps_type]!
     return processor.run({
       run: host,
       step,
@@ -115,6 +133,44 @@ describe("the scheduler's processors", () => {
     expect(await refused({ parameters: '{"a":{}}' })).to.equal('PARAMETER_INVALID')
     expect(await refused({ parameters: '{' })).to.equal('PARAMETER_INVALID')
     expect(await refused({ priority: 12 })).to.equal('PARAMETER_INVALID')
+    expect(await refused({}, 'globex')).to.equal('FORBIDDEN')
+    expect(await refused({}, 'acme')).to.equal('taken')
+  })
+
+  const range = { tenant_id: 'acme', action: 'create', pipeline: 'gcp/cost/billing', from_period: '2026-01-01' }
+
+  it('backfill makes one with what comes as text, changes one, and publishes what follows at once', async () => {
+    const { run, puts } = setup()
+    const made = await run('scheduler.backfill', {
+      ...range,
+      to_period: '2026-01-02',
+      parameters: '{"note":"x"}',
+      max_active: '2',
+    })
+    expect(made.events).to.have.length(1)
+    expect(made.outputs).to.deep.equal({
+      backfill_id: 'b_x',
+      status: 'RUNNING',
+      periods: 2,
+      runs: 1,
+      max_active: 1,
+    })
+    await run('scheduler.backfill', { tenant_id: 'acme', action: 'pause', backfill_id: 'b_x' })
+    expect(puts[0]).to.deep.include({ max_active: 2, parameters: { note: 'x' }, reprocess: 'none' })
+    expect(puts[1]).to.deep.equal({ tenant_id: 'acme', backfill_id: 'b_x', action: 'pause' })
+  })
+
+  it("backfill refuses a wrong max_active and another tenant's backfill", async () => {
+    const refused = (change: object, tenant_id?: string): Promise<string> =>
+      setup()
+        .run('scheduler.backfill', { ...range, ...change }, tenant_id)
+        .then(
+          () => 'taken',
+          (error: AppError) => error.code,
+        )
+    expect(await refused({ max_active: '0' })).to.equal('PARAMETER_INVALID')
+    expect(await refused({ max_active: 'many' })).to.equal('PARAMETER_INVALID')
+    expect(await refused({ parameters: '[]' })).to.equal('PARAMETER_INVALID')
     expect(await refused({}, 'globex')).to.equal('FORBIDDEN')
     expect(await refused({}, 'acme')).to.equal('taken')
   })

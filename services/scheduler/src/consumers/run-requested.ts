@@ -9,6 +9,8 @@ import { verifySignature } from '@convergence/bus'
 import { AppError, faultOf, isSystemPipeline, requestDigest, runId, systemTenant } from '@convergence/contracts'
 import type { ErrorCode, Fault, Run, RunRequested } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
+import type { Backfills } from '../backfills.ts'
+import type { Message } from '../ledger/decide.ts'
 import type { Ledger } from '../ledger.ts'
 import type { ReadTenantFacts, TenantFacts } from '../tenant-facts.ts'
 
@@ -27,6 +29,7 @@ export interface PublisherKey {
 
 interface Deps {
   ledger: Ledger
+  backfills: Pick<Backfills, 'after'>
   pipelines: Pipelines
   tenantFacts: ReadTenantFacts
   publisherKey(kid: string): Promise<PublisherKey | undefined>
@@ -45,9 +48,13 @@ export const onRunRequested =
   async (event, delivery) => {
     const request = await verifyRequest(deps, event, delivery)
     const at = new Date(delivery.published_at).toISOString()
+    const decided = async (message: Message) => {
+      const told = await deps.ledger.submit(message)
+      return [...told, ...(await deps.backfills.after(told, at))]
+    }
     try {
       if (event.action === 'cancel')
-        return await deps.ledger.submit({
+        return await decided({
           kind: 'cancel',
           tenant_id: event.tenant_id,
           run_id: request.target,
@@ -56,7 +63,7 @@ export const onRunRequested =
         })
       const facts = await deps.tenantFacts(event.tenant_id, event.pipeline)
       const compiled = compileRequest(deps.pipelines, event, { ...request, facts }, at)
-      return await deps.ledger.submit({ kind: 'request', at, ...compiled })
+      return await decided({ kind: 'request', at, ...compiled })
     } catch (error) {
       const unknown =
         error instanceof AppError &&

@@ -3,21 +3,26 @@ import type { Handler } from '@convergence/bus'
 import type { Log } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
 import { silent } from '../ledger/decide.ts'
+import type { Backfills } from '../backfills.ts'
 import type { Ledger } from '../ledger.ts'
 import type { Schedules } from '../schedule.ts'
 
 interface Deps {
   ledger: Ledger
   schedules: Schedules
+  backfills: Backfills
   warehouse: Pick<Warehouse, 'query'>
   log: Pick<Log, 'warn'>
 }
 
-/** The clock: starts what is due, starts silent runs again, announces what may not have been announced. */
+/**
+ * The clock: starts what is due, starts silent runs again, announces what may not have been announced,
+ * goes on with backfills.
+ */
 export const onSchedulerTick =
   (deps: Deps): Handler<'scheduler-tick'> =>
   async (_event, delivery) => {
-    const { ledger, schedules } = deps
+    const { ledger, schedules, backfills } = deps
     const at = new Date(delivery.published_at).toISOString()
     await schedules.refresh()
     await schedules.record(at)
@@ -26,6 +31,7 @@ export const onSchedulerTick =
     return [
       ...swept,
       ...schedules.due(at, (run_id) => ['QUEUED', 'RUNNING'].includes(ledger.state.runs.get(run_id)?.phase ?? '')),
+      ...(await backfills.tick(at)),
     ]
   }
 

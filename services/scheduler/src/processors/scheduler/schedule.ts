@@ -1,7 +1,7 @@
 import { AppError, systemTenant } from '@convergence/contracts'
-import type { Run } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
 import type { ProcessorDeps } from '../deps.ts'
+import { readParameters } from '../read-parameters.ts'
 
 interface Config {
   tenant_id: string
@@ -74,26 +74,4 @@ const readPriority = (value: number | string): number => {
   if (!Number.isInteger(priority) || priority < 0 || priority > 9)
     throw new AppError('PARAMETER_INVALID', `priority: expected 0 (first) to 9 (last), got ${JSON.stringify(value)}`)
   return priority
-}
-
-const readParameters = (text: string | undefined): Run['parameters'] => {
-  if (text === undefined || text.trim() === '') return {}
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    value = undefined
-  }
-  if (
-    value === null ||
-    typeof value !== 'object' ||
-    Array.isArray(value) ||
-    Object.values(value).some((inner) => inner !== null && typeof inner === 'object')
-  ) {
-    throw new AppError(
-      'PARAMETER_INVALID',
-      'parameters: expected a JSON object of scalars as text, such as {"date":"2026-01-31"}',
-    )
-  }
-  return value as Run['parameters']
 }
