@@ -50,7 +50,7 @@ export interface PeriodRange {
   /** What was understood otherwise than it was written. */
   notes: string[]
 }
-const kindOfType: Readonly<Record<string, PeriodKind>> = { date: 'day' }
+const kindOfType: Readonly<Record<string, PeriodKind>> = { date: 'day', month: 'month' }
 const wordsOf: Readonly<Record<PeriodKind, string>> = { day: 'a day as YYYY-MM-DD', month: 'a month as YYYY-MM' }
 
 /** Throws PARAMETER_INVALID for a pipeline that has no parameter, or several, that could be the period. */
@@ -106,7 +106,7 @@ export interface PlannedPeriod {
 export interface PlanWanted {
   tenant_id: string
   pipeline: string
-  range: Pick<PeriodRange, 'parameter' | 'periods'>
+  range: Pick<PeriodRange, 'parameter' | 'kind' | 'periods'>
   /** The other parameters of the runs. */
   parameters: Run['parameters']
   reprocess: Reprocess
@@ -150,7 +150,7 @@ const decision = (
  */
 const lastRuns = async (
   warehouse: Pick<Warehouse, 'query'>,
-  { tenant_id, pipeline, range: { parameter, periods }, parameters }: PlanWanted,
+  { tenant_id, pipeline, range: { parameter, kind, periods }, parameters }: PlanWanted,
 ): Promise<LastRuns> => {
   // The name is one of the pipeline's parameters: letters, digits and _.
   const value = `JSON_VALUE(parameters, '$.${parameter}')`
@@ -158,7 +158,7 @@ const lastRuns = async (
     query: `SELECT pipeline_logging_id, status, parameters, requested_at
       FROM tenant_pipeline_runs
       WHERE tenant_id = @tenant_id AND pipeline = @pipeline AND status <> 'REJECTED'
-        AND (${value} BETWEEN @first AND @last OR STRPOS(${value}, ',') > 0)
+        AND (${value} BETWEEN @first AND @last OR STRPOS(${value}, ',') > 0 OR STRPOS(${value}, '..') > 0)
       ORDER BY requested_at, pipeline_logging_id`,
     parameters: [
       { name: 'tenant_id', type: 'STRING', value: tenant_id },
@@ -176,8 +176,17 @@ const lastRuns = async (
       typeof row['parameters'] === 'string' ? JSON.parse(row['parameters']) : (row['parameters'] ?? {})
     ) as Run['parameters']
     if (others(given) !== own) continue
-    for (const period of String(given[parameter]).split(','))
-      last.set(period.trim(), { run_id: String(row['pipeline_logging_id']), status: String(row['status']) })
+    const is = { run_id: String(row['pipeline_logging_id']), status: String(row['status']) }
+    for (const period of saidPeriods(kind, String(given[parameter]))) last.set(period, is)
   }
   return last
 }
+
+/** Most days of a range that a run may say. */
+const longestRange = 1_000
+/** What the period parameter of a run says: one period, several separated by commas, ranges as first..last. */
+const saidPeriods = (kind: PeriodKind, said: string): string[] =>
+  said.split(',').flatMap((part) => {
+    const [from = '', to = from] = part.split('..').map((end) => end.trim())
+    return periodsBetween(kind, from, to, longestRange)
+  })

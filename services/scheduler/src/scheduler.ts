@@ -124,14 +124,8 @@ export const scheduler = async ({
 
   const unobserve = observe(() => ledger.state, now)
 
-  bus.consume(
-    'scheduler',
-    'run-requested',
-    onRunRequested({ ledger, backfills, pipelines, tenantFacts, publisherKey, now }),
-    {
-      concurrency: decisionsAtATime,
-    },
-  )
+  const requested = onRunRequested({ ledger, backfills, pipelines, tenantFacts, publisherKey, now })
+  bus.consume('scheduler', 'run-requested', requested, { concurrency: decisionsAtATime })
   bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, backfills, steps }), {
     concurrency: decisionsAtATime,
   })
