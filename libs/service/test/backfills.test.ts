@@ -70,15 +70,18 @@ describe('which periods a backfill runs', () => {
   })
   const plan = (reprocess: Reprocess, rows: object[], more: Partial<PlanWanted> = {}) => {
     const query = (_statement: Statement) => Promise.resolve(rows as Record<string, unknown>[])
-    return planPeriods({ query }, {
-      tenant_id: 'acme',
-      pipeline: 'aws/cost/cur',
-      range: { parameter: 'month', kind: 'month', periods: ['2025-11', '2025-12', '2026-01'] },
-      parameters: {},
-      reprocess,
-      period_order: 'oldest_first',
-      ...more,
-    })
+    return planPeriods(
+      { query },
+      {
+        tenant_id: 'acme',
+        pipeline: 'aws/cost/cur',
+        range: { parameter: 'month', kind: 'month', periods: ['2025-11', '2025-12', '2026-01'] },
+        parameters: {},
+        reprocess,
+        period_order: 'oldest_first',
+        ...more,
+      },
+    )
   }
   const taken = async (...given: Parameters<typeof plan>) =>
     (await plan(...given)).filter(({ action }) => action === 'run').map(({ period }) => period)

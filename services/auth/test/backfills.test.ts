@@ -138,7 +138,11 @@ describe('backfills by REST', () => {
         cost_usd: 6.25,
         problems: [],
       })
-      expect((told['items'] as unknown as object[])[1]).to.deep.include({ period: '2026-03-02', action: 'skip', cost_usd: 0 })
+      expect((told['items'] as unknown as object[])[1]).to.deep.include({
+        period: '2026-03-02',
+        action: 'skip',
+        cost_usd: 0,
+      })
       expect([reads, world.bus.published.length]).to.deep.equal([2, 0])
     }))
 
