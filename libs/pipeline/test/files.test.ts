@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect } from 'chai'
-import { schemasFolder, type Column } from '@convergence/contracts'
+import { schemasFolder, sourceKinds, type Column } from '@convergence/contracts'
 import { checkFiles, configsFolder, filesBelow, showFaults, templatesFolder } from '@convergence/pipeline'
 import { parse } from 'yaml'
 
@@ -24,21 +24,19 @@ describe('pipelines of the repository', () => {
       expect(join(dirname(file), schema)).to.equal(join(dirname(configsFolder()), 'schemas/pipeline.json'))
     })
   }
-  for (const [path, table] of [
-    ['gcp/cost/billing', 'gcp_cost_billing'],
-    ['aws/cost/cur', 'aws_cost_cur'],
-    ['azure/cost/exports', 'azure_cost_exports'],
-  ] as const) {
-    it(`${path} replaces its period of ${table}, so that loading it again never doubles it`, () => {
-      const destination = all().plans.get(path)?.steps[0]?.config['destination'] as Record<string, unknown>
-      expect(destination).to.include({ table, write_mode: 'truncate', schema_template: table })
+  for (const { provider, kind, pipeline: path, table } of sourceKinds) {
+    it(`${path} loads sources ${provider} ${kind} and replaces its period of ${table}, so that loading it again never doubles it`, () => {
+      const [step] = all().plans.get(path)?.steps ?? []
+      const destination = step?.config['destination'] as Record<string, unknown>
+      const schema_template = table === 'azure_cost_amortized' ? 'azure_cost_exports' : table
+      expect(destination).to.include({ table, write_mode: 'truncate', schema_template })
       expect(destination['period']).to.be.an('object')
     })
   }
   it("hold no address of anybody: mails go to the tenant's own", () => {
     for (const file of configs)
       expect(read(file), relative(configsFolder(), file)).not.to.match(/[\w.+-]+@[\w-]+(\.[\w-]+)+/)
-    for (const path of ['gcp/cost/billing', 'aws/cost/cur', 'azure/cost/exports']) {
+    for (const { pipeline: path } of sourceKinds) {
       const mail = all()
         .plans.get(path)
         ?.steps.find(({ notification }) => notification)

@@ -270,7 +270,7 @@ export const fakePipelines = (): Pipelines => {
       ),
     ].map((pipeline) => [pipeline.path, pipeline]),
   )
-  // Found, and not in the catalogue: what loads sources, but for the kinds that nothing loads yet.
+  // Found, and not in the catalogue: what loads sources, but for two kinds, as where an operator has fewer pipelines.
   const loading = new Map(
     sourceKinds
       .filter(({ kind }) => kind !== 'pricesheet' && kind !== 'reservations')

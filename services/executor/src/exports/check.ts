@@ -249,11 +249,7 @@ const newestOfAzure = async (
     candidates.push({ run, manifest: text && run.manifest ? parseManifest(run.manifest.key, text) : undefined })
   }
   const { kind, export_name } = source
-  const chosen =
-    kind === 'actual' || kind === 'amortized' || kind === 'focus'
-      ? chooseAzureRun(where, { month, dataset: kind, export_name, only: true }, candidates)
-      : candidates.toSorted((a, b) => (a.run.id < b.run.id ? -1 : 1)).at(-1)
-  if (chosen === undefined) throw new AppError('OBJECT_NOT_FOUND', `${where}: expected a run of ${month}, got none`)
+  const chosen = chooseAzureRun(where, { month, dataset: kind, export_name, only: true }, candidates)
   return {
     delivery: azureDelivery({ where, container: bucket, run: chosen.run, manifest: chosen.manifest, objects: listed }),
     periods,

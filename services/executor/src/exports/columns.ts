@@ -8,6 +8,7 @@
 import type { Column } from '@convergence/contracts'
 import type { LoadColumn, ObjectSource } from '@convergence/warehouse'
 import { dayFormatOf, orderOf, type DayFormat } from './days.ts'
+import type { AzureDataset } from './deliveries.ts'
 import {
   daysOf,
   finder,
@@ -141,22 +142,72 @@ export const awsColumns = ({ table, files, month, provenance }: PlanInput): Colu
   return withOthers(columns, files)
 }
 
-/** The columns of days in the files of an Azure cost export, as they spell them. */
-export const azureDayColumns = (table: readonly Column[], files: readonly Inspected[]): string[] => {
-  const find = finder(files, azure)
+/** What is asked of the files of an Azure export, by what it says. */
+interface AzureRules {
+  aliases: Aliases
+  /** Each file has one of the columns of each. */
+  required: readonly (readonly [columns: readonly string[], expected: string])[]
+  /** The column of days that are of the month; a price may have begun in another one. */
+  day?: string
+}
+const azureRules: Readonly<Record<'cost' | 'pricesheet' | 'reservations', AzureRules>> = {
+  cost: {
+    aliases: azure,
+    required: [
+      [['cost_in_billing_currency'], 'a cost export with a column CostInBillingCurrency or Cost'],
+      [['date'], 'a column Date, UsageDate or UsageDateTime, which says the month of its rows'],
+    ],
+    day: 'date',
+  },
+  pricesheet: {
+    aliases: {
+      product: ['Product', 'ProductName'],
+      enrollment_number: ['EnrollmentNumber', 'EnrollmentId'],
+      currency: ['Currency', 'CurrencyCode', 'PricingCurrency'],
+    },
+    required: [
+      [['meter_id'], 'a price sheet with a column MeterId'],
+      [['unit_price', 'base_price', 'market_price'], 'a column UnitPrice, BasePrice or MarketPrice'],
+    ],
+  },
+  reservations: {
+    aliases: {},
+    required: [
+      [['reservation_id'], 'reservation details with a column ReservationId'],
+      [['used_hours'], 'a column UsedHours'],
+      [['usage_date'], 'a column UsageDate, which says the month of its rows'],
+    ],
+    day: 'usage_date',
+  },
+}
+const rulesOf = (dataset: AzureDataset): AzureRules =>
+  azureRules[dataset === 'pricesheet' || dataset === 'reservations' ? dataset : 'cost']
+/** The column of the table that says the days of an export. */
+export const azureDayColumn = (dataset: AzureDataset): string | undefined => rulesOf(dataset).day
+
+/** The columns of days in the files of an Azure export, as they spell them. */
+export const azureDayColumns = (
+  table: readonly Column[],
+  files: readonly Inspected[],
+  dataset: AzureDataset,
+): string[] => {
+  const find = finder(files, rulesOf(dataset).aliases)
   return table.filter(isDayColumn).flatMap(({ name }) => find(name)?.source ?? [])
 }
 const isDayColumn = ({ type }: Column): boolean => type === 'DATE' || type === 'TIMESTAMP' || type === 'DATETIME'
 /**
- * Columns of a load of an Azure cost export (EA, MCA, partners, pay-as-you-go, camel case); what the files lack is
- * NULL. Throws EXPORT_INVALID as for AWS, and for days that may be read in two ways.
+ * Columns of a load of an Azure export of cost (EA, MCA, partners, pay-as-you-go, camel case), of prices or of the use of
+ * reservations; what the files lack is NULL. Throws EXPORT_INVALID as for AWS, and for days that may be read in two ways.
  */
-export const azureColumns = ({ table, files, month, provenance, day_order }: PlanInput): ColumnPlan => {
-  requireColumn(files, azure, ['cost_in_billing_currency'], 'a cost export with a column CostInBillingCurrency or Cost')
-  requireColumn(files, azure, ['date'], 'a column Date, UsageDate or UsageDateTime, which says the month of its rows')
-  const find = finder(files, azure)
-  const day = find('date')
-  const elsewhere = orderOf(files, azureDayColumns(table, files))
+export const azureColumns = (
+  { table, files, month, provenance, day_order }: PlanInput,
+  dataset: AzureDataset = 'actual',
+): ColumnPlan => {
+  const { aliases, required, day: named } = rulesOf(dataset)
+  for (const [columns, expected] of required) requireColumn(files, aliases, columns, expected)
+  const find = finder(files, aliases)
+  const day = named === undefined ? undefined : find(named)
+  const elsewhere = orderOf(files, azureDayColumns(table, files, dataset))
   const written =
     day === undefined ? undefined : dayFormatOf(files, day.source, { month, declared: day_order, elsewhere })
   const hasRows = files.some(({ rows }) => rows.length > 0)
@@ -165,7 +216,7 @@ export const azureColumns = ({ table, files, month, provenance, day_order }: Pla
   // Only the date is of the month: a rate or a service may be of another one.
   const unranged = (format: DayFormat | undefined) => format && { ...format, by_range: false }
   const formatOf = ({ name }: Column, source: string): DayFormat | undefined =>
-    name === 'date' ? written : (dayFormatOf(files, source, { declared: others }) ?? unranged(written))
+    name === named ? written : (dayFormatOf(files, source, { declared: others }) ?? unranged(written))
   const columns = table.map((column): LoadColumn => {
     const constant = provenance[column.name]
     if (constant !== undefined) return { ...column, value: constant }

@@ -369,8 +369,17 @@ const typesOf = {
   actual: ['ActualCost', 'Usage'],
   amortized: ['AmortizedCost'],
   focus: ['FocusCost'],
+  pricesheet: ['PriceSheet'],
+  reservations: ['ReservationDetails'],
 } as const
 export type AzureDataset = keyof typeof typesOf
+const wordOf: Readonly<Record<AzureDataset, string>> = {
+  actual: 'actual cost',
+  amortized: 'amortized cost',
+  focus: 'focus cost',
+  pricesheet: 'prices',
+  reservations: 'the use of reservations',
+}
 /** When a run was submitted: by its manifest, else by the folder that is named by its time; empty when neither says. */
 const submittedAt = ({ run, manifest }: AzureCandidate): string => {
   const submitted = Date.parse(textOf(fieldOf(manifest?.['runInfo'], 'submittedTime')))
@@ -424,7 +433,7 @@ export const chooseAzureRun = (
   if (typed.length === 0 && other !== undefined) {
     throw new AppError(
       'EXPORT_INVALID',
-      `${keyOf(other)}: expected an export of ${dataset} cost (exportConfig.type ${typesOf[dataset][0]}), got ${typeOf(other)}`,
+      `${keyOf(other)}: expected an export of ${wordOf[dataset]} (exportConfig.type ${typesOf[dataset][0]}), got ${typeOf(other)}`,
     )
   }
   const names = [...new Set(typed.map(nameOf))]

@@ -140,6 +140,13 @@ describe('a check of a source of objects', () => {
       at('other/20251101-20251130/daily')
       expect((await checkOf(world, { ...azure, prefix: 'other' })).ok).to.equal(true)
       expect((await checkOf(world, { ...azure, kind: 'amortized' })).problems[0]).to.match(/got ActualCost/)
+      at(azureFolder, 'PriceSheet')
+      expect((await checkOf(world, { ...azure, kind: 'pricesheet' })).problems[0]).to.match(
+        /kind pricesheet: expected a price sheet .*, got an export of cost/,
+      )
+      expect((await checkOf(world, { ...azure, kind: 'reservations' })).problems[0]).to.match(
+        /expected an export of the use of reservations .*, got PriceSheet/,
+      )
     }),
   )
 

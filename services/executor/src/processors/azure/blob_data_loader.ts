@@ -1,8 +1,8 @@
-/** A month of a cost export: every run writes the month anew, so the newest run alone replaces it, as one job. */
+/** A month of an export of cost, prices or reservations: every run writes the month anew, so the newest run alone replaces it, as one job. */
 import { AppError } from '@convergence/contracts'
 import type { Objects } from '@convergence/objects'
 import type { Processor } from '@convergence/service/steps'
-import { azureColumns, azureDayColumns } from '../../exports/columns.ts'
+import { azureColumns, azureDayColumn, azureDayColumns } from '../../exports/columns.ts'
 import { withDecidingRows } from '../../exports/days.ts'
 import {
   azureDelivery,
@@ -108,7 +108,7 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
         bucket: container,
         delivery,
         source_name,
-        ...(dataset === 'focus' ? {} : { day_column: 'date' }),
+        day_column: dataset === 'focus' ? undefined : azureDayColumn(dataset),
         plan: async (table, files) => {
           const given = destination.period?.['export_name']
           const provenance = {
@@ -123,9 +123,9 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
           if (dataset === 'focus') return focusColumns({ table, files, month, provenance })
           const decided =
             day_format === undefined
-              ? await withDecidingRows(files, azureDayColumns(table, files), context.signal)
+              ? await withDecidingRows(files, azureDayColumns(table, files, dataset), context.signal)
               : files
-          return azureColumns({ table, files: decided, month, day_order: day_format, provenance })
+          return azureColumns({ table, files: decided, month, day_order: day_format, provenance }, dataset)
         },
       })
       return { ...result, outputs: { ...result.outputs, billing_period } }
