@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { Failed, Refused, Unreachable, WrongUse } from './connection.ts'
+import { backfillCommands } from './backfills.ts'
 import { runCommands } from './runs.ts'
 import { sourceCommands } from './sources.ts'
 import { formats } from './output.ts'
@@ -29,9 +30,11 @@ const common = (command: Command): Command =>
 export const program = (): Command => {
   const root = new Command('convergence')
     .description('Runs, sources and tenants of the Convergence platform')
+    // What follows the name of a command belongs to that command, also where the one above has an option of the name.
+    .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError()
-  for (const group of [runCommands, sourceCommands, tenantCommands]) group(root, common)
+  for (const group of [runCommands, backfillCommands, sourceCommands, tenantCommands]) group(root, common)
   return root
 }
 

@@ -1,21 +1,12 @@
 /** `run PIPELINE`, and `runs`: what is asked for, what became of it. */
 import { type Command } from 'commander'
-import { connect, Failed, ownPath, tenantOf, WrongUse, type ConnectionOptions } from './connection.ts'
+import { connect, Failed, ownPath, tenantOf, type ConnectionOptions } from './connection.ts'
 import { followRun } from './follow.ts'
 import { printList, printOne, type Format } from './output.ts'
+import { assertPipeline, collect, parametersOf } from './parameters.ts'
 
 type Options = ConnectionOptions & { output: Format }
 type Common = (command: Command) => Command
-
-/** `key=value` as a parameter: true, false and whole numbers are what they look like, anything else is text. */
-const parameterOf = (given: string): [string, string | number | boolean] => {
-  const at = given.indexOf('=')
-  if (at < 1) throw new WrongUse(`--param expected key=value, got ${JSON.stringify(given)}`)
-  const [name, value] = [given.slice(0, at), given.slice(at + 1)]
-  if (value === 'true' || value === 'false') return [name, value === 'true']
-  return [name, /^-?(?:0|[1-9]\d{0,14})$/.test(value) ? Number(value) : value]
-}
-const collect = (given: string, before: readonly string[]): string[] => [...before, given]
 
 interface RunOptions extends Options {
   param: string[]
@@ -24,11 +15,10 @@ interface RunOptions extends Options {
   idempotencyKey?: string
 }
 const startRun = async (pipeline: string, options: RunOptions): Promise<void> => {
-  if (!/^[a-z0-9_]+\/[a-z0-9_]+\/[a-z0-9_]+$/.test(pipeline))
-    throw new WrongUse(`expected a pipeline such as aws/cost/cur, got ${JSON.stringify(pipeline)}`)
+  assertPipeline(pipeline)
   const connection = connect(options, process.env)
   const path = `/api/v1/pipelines/run/${tenantOf(options, connection)}/${pipeline}`
-  const parameters = Object.fromEntries(options.param.map(parameterOf))
+  const parameters = parametersOf(options.param)
   if (options.dryRun === true) {
     const { body } = await connection.call('POST', `${path}?dry_run=true`, parameters)
     if (options.output === 'json') {

@@ -76,6 +76,21 @@ describe('the command line', function () {
       const csv = await cli(tenant, 'runs', 'list', '-o', 'csv', '--status', 'failed')
       expect(csv.out.trim().split('\n')).to.have.length(2)
 
+      const range = ['custom/examples/daily_row', '--from', '2026-01-01', '--to', '2026-01-03']
+      const preview = await cli(tenant, 'backfill', ...range, '--dry-run')
+      expect(preview.out)
+        .to.match(/^PERIOD +ACTION +REASON/)
+        .and.include('3 runs, 0 periods skipped; 0 bytes processed, $0')
+      const backfill = await cli(tenant, 'backfill', ...range, '-p', 'fails_on=2026-01-02', '--max-active', '2', '-w')
+      expect([backfill.status, backfill.error]).to.deep.equal([1, ''])
+      expect(backfill.out)
+        .to.include('FAILED  3 of 3 done, 1 failed')
+        .and.match(/^2026-01-02 +FAILED +r_/m)
+      const backfills = await cli(tenant, 'backfill', 'list', '--tenant', 'acme_corp', '-o', 'json')
+      const [{ backfill_id }] = (JSON.parse(backfills.out) as { items: [{ backfill_id: string }] }).items
+      expect((await cli(tenant, 'backfill', 'show', backfill_id)).out).to.include('FAILED  3 of 3 done')
+      expect((await cli(tenant, 'backfill', 'cancel', backfill_id)).status).to.equal(3)
+
       // The admin names the tenant; its key is found in the data folder.
       const admin = { CONVERGENCE_URL: platform.url, CONVERGENCE_DATA_DIR: data_folder }
       expect((await cli(admin, 'runs', 'list', '--tenant', 'acme_corp')).out).to.include('aws/cost/cur')
@@ -101,6 +116,8 @@ describe('the command line', function () {
       ['run', 'aws/cost/cur', '--param', 'month'],
       ['runs', 'list', '--output', 'xml'],
       ['no-such-command'],
+      ['backfill', 'custom/examples/daily_row', '--from', '2026-01-01'],
+      ['backfill', 'custom/examples/daily_row', '--from', '2026-01-01', '--to', '2026-01-02', '--max-active', '0'],
       ['sources', 'put'],
     ])
       expect((await cli(words, ...wrong)).status, wrong.join(' ')).to.equal(2)
