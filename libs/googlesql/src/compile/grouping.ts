@@ -27,6 +27,10 @@ export const groupByClause = (compiler: Compiler, body: Select, list: readonly L
   return ` GROUP BY ${body.groups.map(grouping).join(', ')}`
 }
 
+/** ROLLUP, CUBE and GROUPING SETS of no rows are no row; to DuckDB the total of nothing is one. */
+export const hasTotals = ({ groups }: Select): boolean =>
+  groups !== undefined && groups !== 'ALL' && groups.some(({ k }) => k === 'rollup' || k === 'cube' || k === 'sets')
+
 const groupByAll = (compiler: Compiler, list: readonly ListItem[]): string => {
   const keys = list
     .map(({ e }, at) => ({ e, at }))

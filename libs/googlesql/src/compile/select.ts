@@ -10,7 +10,7 @@ import {
   type Output,
   type Scope,
 } from './compiler.ts'
-import { groupByClause, refuseAggregates } from './grouping.ts'
+import { groupByClause, hasTotals, refuseAggregates } from './grouping.ts'
 import { selectList, type ListItem } from './select-list.ts'
 import { hasVolatile } from './volatile.ts'
 import { orderSql } from './windows.ts'
@@ -137,12 +137,13 @@ const havingClause = (
   scope: Scope,
   grouped: boolean,
 ): string => {
-  if (body.having === undefined) return ''
+  const some = hasTotals(body) ? 'count(*) > 0' : undefined
+  if (body.having === undefined) return some === undefined ? '' : ` HAVING ${some}`
   const e = compiler.bool(body.having, scope, 'HAVING')
   if (e.win === true) throw compiler.invalid(e.pos, 'Window function not allowed in HAVING')
   if (!grouped && e.agg !== true && !list.some((item) => item.e.agg === true))
     throw compiler.invalid(body.having.pos, 'HAVING needs GROUP BY or an aggregate')
-  return ` HAVING ${e.sql}`
+  return ` HAVING ${some === undefined ? '' : `${some} AND `}${e.sql}`
 }
 const qualifyClause = (compiler: Compiler, body: Select, list: readonly ListItem[], scope: Scope): string => {
   if (body.qualify === undefined) return ''

@@ -14,8 +14,15 @@ export const one = (args: readonly Expression[]): Expression => {
   if (x === undefined) throw new Error('googlesql: an aggregate without argument')
   return x
 }
-const orderOf = (compiler: Compiler, ast: Call, scope: Scope): string => {
-  const keys = ast.order.map((key) => compiler.orderKey(key, scope, ast.distinct).sql)
+const orderOf = (compiler: Compiler, ast: Call, scope: Scope, value: Expression): string => {
+  const keys = ast.order.map((key) => {
+    if (key.expr.k === 'lit' && key.expr.type !== 'NULL')
+      throw compiler.invalid(key.pos, `${ast.name}: cannot ORDER BY a literal`)
+    const { sql, e } = compiler.orderKey(key, scope, ast.distinct)
+    if (ast.distinct && e.sql !== value.sql)
+      throw compiler.invalid(key.pos, `${ast.name} with DISTINCT can only ORDER BY its argument`)
+    return sql
+  })
   return keys.length === 0 ? '' : ` ORDER BY ${keys.join(', ')}`
 }
 const groupable = (compiler: Compiler, ast: Call, x: Expression): void => {
@@ -99,6 +106,10 @@ const bignumericSums = (compiler: Compiler, x: Expression, distinct: boolean, ov
   )
 }
 
+/** Google adds FLOAT64 in a wider type: what only DuckDB takes beyond the range is not its answer. */
+const floatTotal = (total: string, value: string, over: string): string =>
+  hasVolatile(value) ? total : `${MACROS}.float_total(${total}, bool_or(isinf(${value}))${over})`
+
 /** Aggregate functions by upper-case name. */
 export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
   Object.entries({
@@ -134,6 +145,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
           return { type: x.type, sql: (over) => ofParts(parts(over)), parts }
         }
         const inner = `sum(${ast.distinct ? 'DISTINCT ' : ''}${x.sql})`
+        if (x.type.k === 'FLOAT64') return { type: x.type, sql: (over) => floatTotal(`${inner}${over}`, x.sql, over) }
         return { type: x.type, sql: (over) => totalOf(`${inner}${over}`, x.type) }
       },
     },
@@ -159,7 +171,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
             type: NUMERIC,
             sql: (over) => `${MACROS}.num_safe_div(sum(${value})${over}, count(${value})${over})`,
           }
-        return { type: FLOAT64, sql: (over) => `avg(${value})${over}` }
+        return { type: FLOAT64, sql: (over) => floatTotal(`avg(${value})${over}`, x.sql, over) }
       },
     },
     MIN: minMax('min'),
@@ -188,7 +200,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         const x = one(args)
         if (x.type.k === 'ARRAY') throw compiler.invalid(ast.pos, 'ARRAY_AGG cannot give an array of arrays')
         groupable(compiler, ast, x)
-        const order = orderOf(compiler, ast, scope)
+        const order = orderOf(compiler, ast, scope, x)
         const list =
           ast.nulls === 'IGNORE'
             ? listWithoutNull(ast.distinct, x.sql, order)
@@ -207,7 +219,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
       gen: (compiler, ast, args, scope) => {
         const x = arrayArg(compiler, ast, one(args))
         if (ast.limit !== undefined) throw compiler.unsupported(ast.pos, 'LIMIT in ARRAY_CONCAT_AGG')
-        return { type: x.type, sql: (over) => `flatten(list(${x.sql}${orderOf(compiler, ast, scope)})${over})` }
+        return { type: x.type, sql: (over) => `flatten(list(${x.sql}${orderOf(compiler, ast, scope, x)})${over})` }
       },
     },
     STRING_AGG: {
@@ -221,7 +233,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         if (args[1] !== undefined && args[1].lit === undefined && args[1].param !== true)
           throw compiler.invalid(args[1].pos, 'The separator of STRING_AGG must be a literal or a parameter')
         const limit = limitOf(compiler, ast, scope)
-        const list = listWithoutNull(ast.distinct, x.sql, orderOf(compiler, ast, scope))
+        const list = listWithoutNull(ast.distinct, x.sql, orderOf(compiler, ast, scope, x))
         return {
           type: STRING,
           sql: (over) => `array_to_string(${limited(list(over), limit)}, ${separator})`,

@@ -249,7 +249,7 @@ export const formatFunction: ScalarFunction = {
       } else if (letter === 'f' && comma === undefined) {
         e = compiler.coerce(e, FLOAT64, 'FORMAT %f')
         out.push(
-          `(CASE WHEN isfinite(${e.sql}) THEN printf('${precision === undefined ? `${shape}.6` : shape}f', ${e.sql}) WHEN ${e.sql} IS NOT NULL THEN error('googlesql: FORMAT of a value that is not finite is not supported by the local warehouse') END)`,
+          `(CASE WHEN isfinite(${e.sql}) THEN printf('${precision === undefined ? `${shape}.6` : shape}f', ${e.sql} + 0) WHEN ${e.sql} IS NOT NULL THEN error('googlesql: FORMAT of a value that is not finite is not supported by the local warehouse') END)`,
         )
       } else if (
         letter === 't' &&

@@ -98,7 +98,7 @@ const jsonText = (compiler: Compiler, sql: string, type: Type): string | undefin
     case 'BOOL':
       return `coalesce(CAST(${sql} AS VARCHAR), 'null')`
     case 'JSON':
-      return `coalesce(CAST(json(${sql}) AS VARCHAR), 'null')`
+      return `coalesce(${MACROS}.json_canonical(${sql}), 'null')`
     case 'ARRAY': {
       const element = compiler.fresh()
       const inner = jsonText(compiler, element, type.of)

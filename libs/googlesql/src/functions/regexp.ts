@@ -49,8 +49,12 @@ const hasAssertion = (pattern: string): boolean => (pattern.match(piece) ?? []).
 /** Whether the pattern may match an empty text; true where that is not certain. */
 const mayBeEmpty = (pattern: string): boolean => {
   const consuming = (pattern.match(piece) ?? []).filter((found) => !assertion.test(found)).join('')
+  const unflagged = consuming
+    .replaceAll(/\(\?[imsU-]+(?=[:)])/g, '(?:')
+    .replaceAll('(?:)', '')
+    .replaceAll('(?P<', '(?<')
   try {
-    return new RegExp(`^(?:${consuming.replaceAll('(?P<', '(?<')})$`, 'u').test('')
+    return new RegExp(`^(?:${unflagged})$`, 'u').test('')
   } catch {
     return true
   }

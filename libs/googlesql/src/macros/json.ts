@@ -2,7 +2,7 @@
  * JSON, as a value and as text. DuckDB reads every number as FLOAT64 or INT64 and prints it again; GoogleSQL returns
  * from a text what stands there. So numbers whose form may change become marked texts before a text is taken apart.
  */
-import { fail, reservedSchema as MACROS, type Macro } from './macro.ts'
+import { fail, refuse, reservedSchema as MACROS, type Macro } from './macro.ts'
 
 const mark = 'chr(57344)'
 /** A number that DuckDB may print in another form, at the start of a JSON text. */
@@ -69,8 +69,64 @@ const conversion = (name: string, type: string, rest: string): Macro => [
   `CASE WHEN _j IS NULL THEN NULL ${rest} ELSE ${fail(`the JSON value is not ${type}`)} END`,
 ]
 
+/** How many arrays and objects may be around one of several keys: DuckDB's time to read a level doubles with each. */
+const deepest = 4
+/** An object has more than one key. */
+const secondKey = `',"(?:[^"\\\\]|\\\\.)*":'`
+/** The parts of an object, its keys in order and each once, or of an array: what stands before the value, and it. */
+const partsOfJson = `CASE json_type(_j)
+  WHEN 'OBJECT' THEN list_transform(list_sort(list_distinct(json_keys(_j))), lambda key: struct_pack(
+    k := CAST(to_json(key) AS VARCHAR) || ':',
+    v := json_extract(_j, '/' || replace(replace(key, '~', '~0'), '/', '~1'))))
+  ELSE list_transform(CAST(_j AS JSON[]), lambda item: struct_pack(k := '', v := item)) END`
+/**
+ * BigQuery keeps the keys of an object in order, the first of equal ones, and numbers beyond 64 bits as FLOAT64. DuckDB
+ * keeps the text.
+ */
+const canonical: readonly Macro[] = [
+  [
+    'json_number(_t)',
+    `CASE WHEN regexp_full_match(_t, '-?[0-9]+') AND coalesce(TRY_CAST(_t AS BIGINT), TRY_CAST(_t AS UBIGINT)) IS NOT NULL
+          THEN _t ELSE ${MACROS}.float_json(CAST(_t AS DOUBLE)) END`,
+  ],
+  ['json_parts(_j)', partsOfJson],
+  // The numbers between the texts of a document.
+  [
+    'json_numbers(_s)',
+    `CASE WHEN regexp_matches(_s, '[0-9][eE]|[0-9]{16}') THEN array_to_string(list_transform(
+       regexp_extract_all(_s, '"(?:[^"\\\\]|\\\\.)*"|-?[0-9][-+.0-9eE]*|[^"0-9-]+'), lambda token:
+       CASE WHEN regexp_matches(token, '^-?[0-9]') THEN ${MACROS}.json_number(token) ELSE token END), '') ELSE _s END`,
+  ],
+  [
+    'json_ordered_0(_j)',
+    `CASE WHEN regexp_matches(CAST(json(_j) AS VARCHAR), ${secondKey})
+          THEN ${refuse(`TO_JSON_STRING of objects below ${deepest} others`)} ELSE CAST(json(_j) AS VARCHAR) END`,
+  ],
+  // The parts stand here once: each level names the one below it.
+  ...Array.from({ length: deepest }, (_, at): Macro => [
+    `json_ordered_${at + 1}(_j)`,
+    `CASE json_type(_j) WHEN 'OBJECT' THEN '{' WHEN 'ARRAY' THEN '[' ELSE '' END
+       || CASE WHEN json_type(_j) IN ('OBJECT', 'ARRAY') THEN array_to_string(list_transform(${MACROS}.json_parts(_j),
+            lambda part_${at}: part_${at}.k || ${MACROS}.json_ordered_${at}(part_${at}.v)), ',')
+          ELSE CAST(json(_j) AS VARCHAR) END
+       || CASE json_type(_j) WHEN 'OBJECT' THEN '}' WHEN 'ARRAY' THEN ']' ELSE '' END`,
+  ]),
+  [
+    'json_canonical(_j)',
+    `list_extract(list_transform([CASE WHEN regexp_matches(CAST(json(_j) AS VARCHAR), ${secondKey})
+       THEN ${MACROS}.json_ordered_${deepest}(_j) ELSE CAST(json(_j) AS VARCHAR) END], lambda ordered:
+       ${MACROS}.json_numbers(ordered)), 1)`,
+  ],
+]
+
 export const jsonMacros: readonly Macro[] = [
-  ['json_scalar(_j, _path)', "json_extract_string(json_value(_j, _path), '$')"],
+  [
+    'json_scalar(_j, _path)',
+    `list_extract(list_transform([json_value(_j, _path)], lambda found:
+       CASE WHEN regexp_matches(found, '^-?[0-9]+[.eE]|^-?[0-9]{19}') THEN ${MACROS}.json_number(CAST(found AS VARCHAR))
+            ELSE json_extract_string(found, '$') END), 1)`,
+  ],
+  ...canonical,
   [
     'json_array(_j, _path)',
     "CASE WHEN json_type(_j, _path) = 'ARRAY' THEN CAST(json_extract(_j, _path) AS JSON[]) END",

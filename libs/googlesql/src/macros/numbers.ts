@@ -22,6 +22,13 @@ const division: readonly Macro[] = [
   ],
 ]
 
+const totals: readonly Macro[] = [
+  [
+    'float_total(_x, _infinite)',
+    `CASE WHEN isinf(_x) AND NOT _infinite THEN ${refuse('a sum of FLOAT64 beyond its range')} ELSE _x END`,
+  ],
+]
+
 /** NUMERIC: whole arithmetic in units of 1e-9, rounded half away from zero. */
 const decimals: readonly Macro[] = [
   ['nano(_a)', 'CAST(CAST(_a AS DECIMAL(38,9)) * 1000000000 AS HUGEINT)'],
@@ -132,4 +139,11 @@ const comparisons: readonly Macro[] = [
   ['null_if_float(_a, _b)', 'CASE WHEN _a = _b AND NOT isnan(_a) THEN NULL ELSE _a END'],
 ]
 
-export const numberMacros: readonly Macro[] = [...division, ...decimals, ...floats, ...rounding, ...comparisons]
+export const numberMacros: readonly Macro[] = [
+  ...division,
+  ...totals,
+  ...decimals,
+  ...floats,
+  ...rounding,
+  ...comparisons,
+]

@@ -45,8 +45,9 @@ export const stringMacros: readonly Macro[] = [
   // DuckDB goes on after the end of the text, where the pattern matches once more.
   [
     'extract_all_empty(_s, _pattern, _group)',
-    `list_transform(CASE WHEN _s = '' THEN regexp_extract_all(_s, _pattern, _group)
-       ELSE list_slice(regexp_extract_all(_s, _pattern, _group), 1, -2) END, lambda found: coalesce(found, ''))`,
+    `list_transform(CASE WHEN _s <> '' AND list_extract(regexp_extract_all(_s, _pattern, 0), -1) = ''
+       THEN list_slice(regexp_extract_all(_s, _pattern, _group), 1, -2)
+       ELSE regexp_extract_all(_s, _pattern, _group) END, lambda found: coalesce(found, ''))`,
   ],
   [
     'rewrite_of(_s, _pattern)',

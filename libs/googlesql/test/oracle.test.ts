@@ -1,0 +1,75 @@
+/** What statements beside Google's own engine (`npm run test:oracle`) have shown to be another answer. */
+import { runCases } from './cases.ts'
+
+describe('Differences that the oracle found', () => {
+  runCases([
+    [
+      'ROLLUP, CUBE and GROUPING SETS of no rows give no row, GROUP BY () one',
+      'SELECT "rollup", COUNT(*) FROM (SELECT 1 AS a) WHERE FALSE GROUP BY ROLLUP(a) UNION ALL SELECT "cube", COUNT(*) FROM (SELECT 1 AS a) WHERE FALSE GROUP BY CUBE(a) UNION ALL SELECT "sets", COUNT(*) FROM (SELECT 1 AS a) WHERE FALSE GROUP BY GROUPING SETS((a), ()) HAVING COUNT(*) >= 0 UNION ALL SELECT "one", COUNT(*) FROM (SELECT 1 AS a) WHERE FALSE GROUP BY ()',
+      [['one', '0']],
+    ],
+    [
+      'totals of rows that are there stay',
+      'SELECT a, COUNT(*) FROM UNNEST([1, 1]) AS a GROUP BY ROLLUP(a) HAVING COUNT(*) > 0 ORDER BY a',
+      [
+        [null, '2'],
+        ['1', '2'],
+      ],
+    ],
+    [
+      'ARRAY_AGG and STRING_AGG order by no literal',
+      'SELECT STRING_AGG(x ORDER BY TRUE) FROM UNNEST(["a"]) AS x',
+      /^QUERY_INVALID: .*ORDER BY a literal/,
+    ],
+    [
+      'with DISTINCT they order by their argument alone',
+      'SELECT ARRAY_AGG(DISTINCT x ORDER BY LENGTH(x)) FROM UNNEST(["a"]) AS x',
+      /^QUERY_INVALID: .*DISTINCT can only ORDER BY its argument/,
+    ],
+    [
+      'a sum of FLOAT64 beyond its range is refused by name',
+      'SELECT SUM(x) FROM UNNEST([1.7976931348623157e308, 1.7976931348623157e308]) AS x',
+      /a sum of FLOAT64 beyond its range is not supported by the local warehouse/,
+    ],
+    [
+      'so is one over a window, and an average',
+      'SELECT AVG(x) OVER (), SUM(x) OVER () FROM UNNEST([1.7976931348623157e308, 1.7976931348623157e308]) AS x',
+      /a sum of FLOAT64 beyond its range is not supported by the local warehouse/,
+    ],
+    [
+      'infinity among the values is the sum',
+      'SELECT SUM(x), AVG(x) FROM UNNEST([1.0, CAST("inf" AS FLOAT64)]) AS x',
+      [['Infinity', 'Infinity']],
+    ],
+    [
+      'FIRST_VALUE and LAST_VALUE take no NULL',
+      'SELECT LAST_VALUE(CAST(NULL AS INT64)) OVER (ORDER BY x) FROM UNNEST([1]) AS x',
+      /^QUERY_INVALID: The argument to LAST_VALUE must be non-NULL/,
+    ],
+    [
+      'TO_JSON_STRING of a JSON has its keys in order, the first of equal ones',
+      `SELECT TO_JSON_STRING(JSON '{"b":1,"a":{"z":[{"y":1,"x":2}],"a b":3},"b":4}'), TO_JSON_STRING(JSON '{"é":1,"":2,"b/c~":3,"B":4}')`,
+      [['{"a":{"a b":3,"z":[{"x":2,"y":1}]},"b":1}', '{"":2,"B":4,"b/c~":3,"é":1}']],
+    ],
+    [
+      'numbers of a JSON are printed as Google prints them, texts stay',
+      `SELECT TO_JSON_STRING(JSON '[1e14, 1e15, 1e-7, 100000000000000000000, 18446744073709551615, 1.0, "1e16"]'), JSON_VALUE(JSON '{"a":1e20}', '$.a'), JSON_VALUE(JSON '{"a":1e-7}', '$.a')`,
+      [['[100000000000000.0,1e+15,1e-07,1e+20,18446744073709551615,1.0,"1e16"]', '1e+20', '1e-07']],
+    ],
+    [
+      'objects of several keys that are too deep are refused by name',
+      `SELECT TO_JSON_STRING(JSON '{"a":[{"b":[{"c":[{"e":1,"d":2}]}]}]}')`,
+      /TO_JSON_STRING of objects below 4 others is not supported by the local warehouse/,
+    ],
+    [
+      'REGEXP_EXTRACT_ALL keeps the last match under a flag',
+      `SELECT REGEXP_EXTRACT_ALL('abB', r'(?i)B'), REGEXP_EXTRACT_ALL('ab', r'(?i:B)'), REGEXP_EXTRACT_ALL('ab', r'(?i)x*')`,
+      [[['b', 'B'], ['b'], ['', '']]],
+    ],
+    [
+      'FORMAT of -0.0 has no sign, of what rounds to it has one',
+      `SELECT FORMAT('%.2f', -0.0), FORMAT('%.2f', -0.001)`,
+      [['0.00', '-0.00']],
+    ],
+  ])
+})
