@@ -509,7 +509,7 @@ export const aggregates: readonly Signature[] = [
   ...each('fn', '*: AVG({*})'),
   ...each(
     'is',
-    'A*: ARRAY_AGG({*} IGNORE NULLS ORDER BY {*})',
+    'A*: ARRAY_AGG({*} IGNORE NULLS ORDER BY {*}, id)',
     'A*: ARRAY_AGG({*} IGNORE NULLS ORDER BY id DESC LIMIT 2)',
   ),
   ...lines(

@@ -153,12 +153,14 @@ const supported = (): string[] => [
 ]
 const differences = [
   'FLOAT64 arithmetic fails when it overflows, as in BigQuery, and also on infinity and NaN, where BigQuery goes on. ' +
-    'SUM and AVG of FLOAT64 that overflow give infinity.',
+    'So do SUM and AVG of FLOAT64 that overflow on the way, and AVG of infinite values.',
   'A NUMERIC product, quotient or average fails when a step of it needs more than 38 digits.',
   'Approximate aggregates are exact.',
   'Two output columns of one name: the second is called name_1.',
-  'A JSON text that is no JSON as a whole gives NULL; BigQuery may still find a value before the fault. Keys of a ' +
-    'JSON\n  object keep their order in TO_JSON_STRING, where BigQuery sorts them.',
+  'A JSON text that is no JSON as a whole gives NULL; BigQuery may still find a value before the fault.',
+  'TO_JSON_STRING of a JSON sorts keys as BigQuery does, and is refused where an object of several keys has more than ' +
+    'four others around it.',
+  'Texts of times before 1973 in a zone whose clock was off by seconds then are refused.',
   'GENERATE_ARRAY and GENERATE_TIMESTAMP_ARRAY are refused above 1048575 elements. LPAD and RPAD count the 1 MB that ' +
     'their output may have in characters.',
   'A function of NUMERIC (POW, SQRT, EXP, LN, LOG, LOG10) is refused where its ninth digit is not sure.',

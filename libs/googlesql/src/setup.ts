@@ -33,10 +33,10 @@ const once = ([head, body]: Macro): Macro => {
 export const setupSql: readonly string[] = [
   `CREATE SCHEMA IF NOT EXISTS ${reservedSchema}`,
   ...[
+    ...timeMacros,
     ...castMacros,
     ...bignumericMacros,
     ...numberMacros,
-    ...timeMacros,
     ...arrayMacros,
     ...stringMacros,
     ...jsonMacros,

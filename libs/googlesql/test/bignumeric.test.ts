@@ -159,7 +159,7 @@ describe('BIGNUMERIC', () => {
     const source = `(SELECT x, k FROM d.n WHERE x > BIGNUMERIC '-1e36' AND x < BIGNUMERIC '1e36')`
     const { rows } = await world.query(
       `SELECT SUM(x), AVG(x), SUM(DISTINCT x), SUM(x) + SUM(-x) + 1, SUM(IF(x > 0, x, 0)),
-        (SELECT SUM(v) FROM UNNEST(ARRAY_AGG(x)) AS v) FROM ${source}`,
+        (SELECT SUM(v) FROM UNNEST(ARRAY(SELECT x FROM ${source})) AS v) FROM ${source}`,
     )
     const value = bignumericText
     expect(rows).to.deep.equal([

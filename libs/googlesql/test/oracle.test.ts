@@ -32,14 +32,19 @@ describe('Differences that the oracle found', () => {
       /a sum of FLOAT64 beyond its range is not supported by the local warehouse/,
     ],
     [
-      'so is one over a window, and an average',
-      'SELECT AVG(x) OVER (), SUM(x) OVER () FROM UNNEST([1.7976931348623157e308, 1.7976931348623157e308]) AS x',
+      'so is one over a window',
+      'SELECT SUM(x) OVER () FROM UNNEST([1.7976931348623157e308, 1.7976931348623157e308]) AS x',
       /a sum of FLOAT64 beyond its range is not supported by the local warehouse/,
     ],
     [
+      'so is an average, also of infinite values',
+      'SELECT AVG(x) FROM UNNEST([CAST("inf" AS FLOAT64), CAST("inf" AS FLOAT64)]) AS x',
+      /an average beyond the range of FLOAT64 is not supported by the local warehouse/,
+    ],
+    [
       'infinity among the values is the sum',
-      'SELECT SUM(x), AVG(x) FROM UNNEST([1.0, CAST("inf" AS FLOAT64)]) AS x',
-      [['Infinity', 'Infinity']],
+      'SELECT SUM(x) FROM UNNEST([1.0, CAST("inf" AS FLOAT64)]) AS x',
+      [['Infinity']],
     ],
     [
       'FIRST_VALUE and LAST_VALUE take no NULL',
@@ -65,6 +70,46 @@ describe('Differences that the oracle found', () => {
       'REGEXP_EXTRACT_ALL keeps the last match under a flag',
       `SELECT REGEXP_EXTRACT_ALL('abB', r'(?i)B'), REGEXP_EXTRACT_ALL('ab', r'(?i:B)'), REGEXP_EXTRACT_ALL('ab', r'(?i)x*')`,
       [[['b', 'B'], ['b'], ['', '']]],
+    ],
+    [
+      'weeks and years of weeks before the first day that there is are out of range',
+      "SELECT DATE_TRUNC(DATE '0001-01-01', WEEK)",
+      /^QUERY_INVALID: .*out of the range of DATE/,
+    ],
+    [
+      'so is the last day of a week after the last one',
+      "SELECT LAST_DAY(DATE '9999-12-31', WEEK)",
+      /^QUERY_INVALID: .*out of the range of DATE/,
+    ],
+    [
+      'a day that a time zone has outside of the range is an error',
+      "SELECT DATE(TIMESTAMP '9999-12-31 23:00:00+00', 'Asia/Tokyo')",
+      /^QUERY_INVALID: .*out of the range of DATETIME/,
+    ],
+    [
+      'so is an instant that one has before it',
+      "SELECT TIMESTAMP(DATETIME '0001-01-01 00:00:00', 'Asia/Tokyo')",
+      /^QUERY_INVALID: .*out of the range of TIMESTAMP/,
+    ],
+    [
+      'a literal, and a text, whose offset leads outside of the range is none',
+      "SELECT SAFE_CAST('0001-01-01 00:00:00+14' AS TIMESTAMP), SAFE_CAST('9999-12-31 23:59:59-01' AS TIMESTAMP), TIMESTAMP '0001-01-01 00:00:00+14'",
+      /^QUERY_INVALID: Invalid TIMESTAMP literal/,
+    ],
+    [
+      'the text of a time whose zone was off by seconds is refused by name',
+      "SELECT FORMAT_TIMESTAMP('%T', TIMESTAMP '1880-01-01 00:00:00+00', 'Asia/Tokyo')",
+      /off by seconds is not supported by the local warehouse/,
+    ],
+    [
+      'HAVING aggregates where the SELECT list or GROUP BY does',
+      'SELECT 1 FROM UNNEST([1]) AS x HAVING SUM(x) > 0',
+      /^QUERY_INVALID: HAVING needs GROUP BY or an aggregate in the SELECT list/,
+    ],
+    [
+      'UNNEST takes no aggregate',
+      'SELECT (SELECT SUM(v) FROM UNNEST(ARRAY_AGG(x)) AS v) FROM UNNEST([1]) AS x',
+      /^QUERY_INVALID: Aggregate function not allowed in UNNEST/,
     ],
     [
       'FORMAT of -0.0 has no sign, of what rounds to it has one',

@@ -6,7 +6,12 @@ import { decimalDigits, temporalLiteral } from './literals.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { type Type, duckdbTypeOf, sameType, typeName } from '../types.ts'
 
+/** NULL stays known as such. */
 export const castTo = (compiler: Compiler, e: Expression, to: Type, safe: boolean): Expression => {
+  const cast = castValue(compiler, e, to, safe)
+  return e.lit?.kind === 'NULL' ? { ...cast, lit: e.lit } : cast
+}
+const castValue = (compiler: Compiler, e: Expression, to: Type, safe: boolean): Expression => {
   const from = e.type
   const no = (): AppError => compiler.invalid(e.pos, `Invalid cast from ${typeName(from)} to ${typeName(to)}`)
   if (from.k === 'NULL' || sameType(from, to)) return compiler.coerce(e, to, 'CAST')

@@ -59,7 +59,8 @@ export const tryCoerce = (compiler: Compiler, e: Expression, to: Type): Expressi
   const from = numberRank[e.type.k]
   const target = numberRank[to.k]
   if (from !== undefined && target !== undefined && from < target) {
-    if (e.lit !== undefined && to.k === 'FLOAT64') return compiler.build(e.pos, to, `CAST('${e.lit.value}' AS DOUBLE)`)
+    if (e.lit !== undefined && e.lit.kind !== 'NULL' && to.k === 'FLOAT64')
+      return compiler.build(e.pos, to, `CAST('${e.lit.value}' AS DOUBLE)`)
     const macro = widening[`${e.type.k}>${to.k}`]
     const wider = macro === undefined ? `CAST(${e.sql} AS ${duckdbTypeOf(to)})` : `${MACROS}.${macro}(${e.sql})`
     return compiler.build(e.pos, to, wider, e)

@@ -65,9 +65,18 @@ export const addInterval = (
   return out(`to_microseconds(${times(unit)})`)
 }
 
+const isUtc = (zone: string): boolean => /^'(UTC|Etc\/UTC)'$/i.test(zone)
+/** What the clock of the zone shows at the instant: a DATETIME. */
+export const civilOf = (compiler: Compiler, pos: number, zone: string, instant: Expression): Expression =>
+  compiler.build(
+    pos,
+    DATETIME,
+    isUtc(zone) ? `timezone(${zone}, ${instant.sql})` : `${MACROS}.civil_of(${zone}, ${instant.sql})`,
+    instant,
+  )
 /** The instant of a local time in the zone. UTC has no other. */
 export const instantOf = (zone: string, local: string): string =>
-  /^'(UTC|Etc\/UTC)'$/i.test(zone) ? `timezone(${zone}, ${local})` : `${MACROS}.instant_of(${zone}, ${local})`
+  isUtc(zone) ? `timezone(${zone}, ${local})` : `${MACROS}.instant_of(${zone}, ${local})`
 
 export const extractPart = (
   compiler: Compiler,
@@ -77,14 +86,7 @@ export const extractPart = (
   pos: number,
 ): Expression => {
   let base = x
-  if (x.type.k === 'TIMESTAMP')
-    base = compiler.build(
-      pos,
-      DATETIME,
-      `timezone(${zone === undefined ? "'UTC'" : zoneSql(compiler, zone)}, ${x.sql})`,
-      x,
-      zone,
-    )
+  if (x.type.k === 'TIMESTAMP') base = civilOf(compiler, pos, zone === undefined ? "'UTC'" : zoneSql(compiler, zone), x)
   else if (zone !== undefined) throw compiler.invalid(pos, 'AT TIME ZONE belongs to a TIMESTAMP')
   const out = (sql: string, type: Type = INT64): Expression => compiler.build(pos, type, sql, base)
   const type = base.type.k

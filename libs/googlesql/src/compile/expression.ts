@@ -72,7 +72,7 @@ const compileOperator = (compiler: Compiler, ast: Expr, scope: Scope): Expressio
     case 'case':
       return caseOperator(compiler, ast, scope)
     case 'cast':
-      return { ...compiler.cast(expression(ast.x), ast.type, ast.safe), name: undefined, lit: undefined, pos: ast.pos }
+      return castExpression(compiler.cast(expression(ast.x), ast.type, ast.safe), ast.pos)
     case 'extract':
       return extractPart(compiler, ast.part, expression(ast.x), ast.zone && expression(ast.zone), ast.pos)
     case 'interval':
@@ -194,3 +194,10 @@ export const compileBool = (compiler: Compiler, ast: Expr, scope: Scope, where: 
     throw compiler.invalid(ast.pos, `${where} needs BOOL but got ${typeName(e.type)}`)
   return compiler.coerce(e, BOOL, where)
 }
+/** A value that was cast is no literal, but a NULL is known as one. */
+const castExpression = (e: Expression, pos: number): Expression => ({
+  ...e,
+  name: undefined,
+  lit: e.lit?.kind === 'NULL' ? e.lit : undefined,
+  pos,
+})

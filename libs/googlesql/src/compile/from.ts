@@ -72,6 +72,7 @@ const unnestClause = (
   const array = compiler.expression(item.expr, scope)
   if (array.type.k !== 'ARRAY')
     throw compiler.invalid(item.expr.pos, `UNNEST needs an array but got ${typeName(array.type)}`)
+  if (array.agg === true) throw compiler.invalid(item.expr.pos, 'Aggregate function not allowed in UNNEST')
   const sqlAlias = compiler.fresh()
   const raw = array.raw ?? array.sql
   const alias = item.alias?.text

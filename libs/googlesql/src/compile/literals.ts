@@ -19,6 +19,7 @@ import type { Expr } from '../ast.ts'
 import { bignumericLiteral, bignumericScale, isBignumeric } from '../bignumeric.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 
+const [firstMs, lastMs] = [Date.parse('0001-01-01T00:00:00Z'), Date.parse('9999-12-31T23:59:59.999Z')]
 export const temporalLiteral = (compiler: Compiler, type: Type, value: string, pos: number): Expression | undefined => {
   const date = /^\s*(\d{4})-(\d{1,2})-(\d{1,2})\s*$/
   const clock = String.raw`(\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?`
@@ -59,14 +60,13 @@ export const temporalLiteral = (compiler: Compiler, type: Type, value: string, p
   if (zone === '' || zone.toUpperCase() === 'Z' || zone.toUpperCase() === 'UTC')
     return compiler.build(pos, TIMESTAMP, `TIMESTAMPTZ '${d} ${t}+00'`)
   const offset = /^([+-])(\d{1,2})(?::(\d{2}))?$/.exec(zone)
-  if (offset !== null)
-    return Number(offset[2]) > 14
-      ? undefined
-      : compiler.build(
-          pos,
-          TIMESTAMP,
-          `TIMESTAMPTZ '${d} ${t}${offset[1] ?? '+'}${(offset[2] ?? '').padStart(2, '0')}:${offset[3] ?? '00'}'`,
-        )
+  if (offset !== null) {
+    const minutes = (offset[1] === '-' ? 1 : -1) * (Number(offset[2]) * 60 + Number(offset[3] ?? 0))
+    const at = new Date(`${d}T${t}Z`.replace(/(\.\d{3})\d*/, '$1')).getTime() + minutes * 60_000
+    if (Number(offset[2]) > 14 || at < firstMs || at > lastMs) return undefined
+    const shown = `${offset[1] ?? '+'}${(offset[2] ?? '').padStart(2, '0')}:${offset[3] ?? '00'}`
+    return compiler.build(pos, TIMESTAMP, `TIMESTAMPTZ '${d} ${t}${shown}'`)
+  }
   return isZoneName(zone)
     ? compiler.build(pos, TIMESTAMP, `${MACROS}.instant_of(${text(zone)}, TIMESTAMP '${d} ${t}')`)
     : undefined

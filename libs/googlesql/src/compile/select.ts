@@ -141,8 +141,8 @@ const havingClause = (
   if (body.having === undefined) return some === undefined ? '' : ` HAVING ${some}`
   const e = compiler.bool(body.having, scope, 'HAVING')
   if (e.win === true) throw compiler.invalid(e.pos, 'Window function not allowed in HAVING')
-  if (!grouped && e.agg !== true && !list.some((item) => item.e.agg === true))
-    throw compiler.invalid(body.having.pos, 'HAVING needs GROUP BY or an aggregate')
+  if (!grouped && !list.some((item) => item.e.agg === true))
+    throw compiler.invalid(body.having.pos, 'HAVING needs GROUP BY or an aggregate in the SELECT list')
   return ` HAVING ${some === undefined ? '' : `${some} AND `}${e.sql}`
 }
 const qualifyClause = (compiler: Compiler, body: Select, list: readonly ListItem[], scope: Scope): string => {

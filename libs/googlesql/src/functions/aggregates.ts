@@ -171,7 +171,7 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
             type: NUMERIC,
             sql: (over) => `${MACROS}.num_safe_div(sum(${value})${over}, count(${value})${over})`,
           }
-        return { type: FLOAT64, sql: (over) => floatTotal(`avg(${value})${over}`, x.sql, over) }
+        return { type: FLOAT64, sql: (over) => `${MACROS}.float_average(avg(${value})${over})` }
       },
     },
     MIN: minMax('min'),

@@ -1,6 +1,6 @@
 /** Date and time functions. */
 import type { Compiler, Expression } from '../compile/compiler.ts'
-import { addInterval, instantOf, microseconds, monthsOf, weekDay, zoneSql } from '../compile/dates.ts'
+import { addInterval, civilOf, instantOf, microseconds, monthsOf, weekDay, within, zoneSql } from '../compile/dates.ts'
 import { type Temporal, formatter, parser } from './formats.ts'
 import { type ScalarFunction, noMatch, partOf, simple } from './signature.ts'
 import type { Call, DatePart } from '../ast.ts'
@@ -40,7 +40,11 @@ const truncate = (kinds: readonly Temporal[]): ScalarFunction => ({
     const part = partOf(compiler, ast, 1)
     const zone = ast.args.length > 2 ? arg(2) : undefined
     if (zone !== undefined && x.type.k !== 'TIMESTAMP') throw noMatch(compiler, ast, [x, zone])
-    const out = (sql: string): Expression => compiler.build(ast.pos, x.type, sql, x)
+    // The first day of a week or a year of weeks may be before the first that there is.
+    const out = (sql: string): Expression =>
+      ['WEEK', 'ISOWEEK', 'ISOYEAR'].includes(part.part)
+        ? within(compiler, ast.pos, x.type, sql, x)
+        : compiler.build(ast.pos, x.type, sql, x)
     switch (x.type.k) {
       case 'DATE':
         return out(dateTrunc(compiler, x, part, part.pos))
@@ -50,7 +54,8 @@ const truncate = (kinds: readonly Temporal[]): ScalarFunction => ({
         if (zone !== undefined && microseconds[part.part] !== undefined && part.part !== 'DAY')
           throw compiler.unsupported(part.pos, `${ast.name} to ${part.part} in a time zone`)
         const z = zone === undefined ? "'UTC'" : zoneSql(compiler, zone)
-        return out(instantOf(z, datetimeTrunc(compiler, `timezone(${z}, ${x.sql})`, part)))
+        const local = civilOf(compiler, ast.pos, z, x)
+        return within(compiler, ast.pos, TIMESTAMP, instantOf(z, datetimeTrunc(compiler, local.sql, part)), local)
       }
       case 'TIME':
         if (part.part === 'DAY' || microseconds[part.part] === undefined)
@@ -151,7 +156,8 @@ const dateFunction: ScalarFunction = {
     if (x === undefined) throw noMatch(compiler, ast, es)
     if (zone !== undefined) {
       const ts = compiler.coerce(x, TIMESTAMP, ast.name)
-      return compiler.build(ast.pos, DATE, `CAST(timezone(${zoneSql(compiler, zone)}, ${ts.sql}) AS DATE)`, ts)
+      const local = civilOf(compiler, ast.pos, zoneSql(compiler, zone), ts)
+      return compiler.build(ast.pos, DATE, `CAST(${local.sql} AS DATE)`, local)
     }
     if (x.type.k === 'DATE') return x
     if (x.type.k === 'DATETIME' || x.type.k === 'TIMESTAMP') return compiler.cast(x, DATE, false)
@@ -172,7 +178,7 @@ const datetimeFunction: ScalarFunction = {
       if (x.type.k === 'DATE' && y.type.k === 'TIME')
         return compiler.build(ast.pos, DATETIME, `(${x.sql} + ${y.sql})`, x, y)
       const ts = compiler.coerce(x, TIMESTAMP, ast.name)
-      return compiler.build(ast.pos, DATETIME, `timezone(${zoneSql(compiler, y)}, ${ts.sql})`, ts)
+      return civilOf(compiler, ast.pos, zoneSql(compiler, y), ts)
     }
     if (x.type.k === 'DATE' || x.type.k === 'TIMESTAMP' || x.type.k === 'DATETIME')
       return compiler.cast(x, DATETIME, false)
@@ -205,13 +211,10 @@ const timeFunction: ScalarFunction = {
     const [x, zone] = es
     if (es.length === 3) return compiler.build(ast.pos, TIME, `make_time(${ints(compiler, ast, es)})`, ...es)
     if (x?.type.k === 'DATETIME' && zone === undefined) return compiler.cast(x, TIME, false)
-    if (x?.type.k === 'TIMESTAMP')
-      return compiler.build(
-        ast.pos,
-        TIME,
-        `CAST(timezone(${zone === undefined ? "'UTC'" : zoneSql(compiler, zone)}, ${x.sql}) AS TIME)`,
-        x,
-      )
+    if (x?.type.k === 'TIMESTAMP') {
+      const local = civilOf(compiler, ast.pos, zone === undefined ? "'UTC'" : zoneSql(compiler, zone), x)
+      return compiler.build(ast.pos, TIME, `CAST(${local.sql} AS TIME)`, local)
+    }
     throw noMatch(compiler, ast, es)
   },
 }
@@ -227,7 +230,7 @@ const lastDay: ScalarFunction = {
     const months = monthsOf[part.part]
     if (months !== undefined)
       return compiler.build(ast.pos, DATE, `CAST(${start} + to_months(${months}) - to_days(1) AS DATE)`, x)
-    if (part.part === 'WEEK' || part.part === 'ISOWEEK') return compiler.build(ast.pos, DATE, `(${start} + 6)`, x)
+    if (part.part === 'WEEK' || part.part === 'ISOWEEK') return within(compiler, ast.pos, DATE, `(${start} + 6)`, x)
     throw compiler.unsupported(part.pos, `LAST_DAY of ${part.part}`)
   },
 }

@@ -1,6 +1,6 @@
 /** Format elements of dates and times, and FORMAT. */
 import type { Compiler, Expression } from '../compile/compiler.ts'
-import { instantOf, zoneSql } from '../compile/dates.ts'
+import { civilOf, instantOf, zoneSql } from '../compile/dates.ts'
 import { type FunctionCall, type ScalarFunction, literalText, many } from './signature.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BIGNUMERIC, DATE, FLOAT64, INT64, STRING, text } from '../types.ts'
@@ -108,9 +108,10 @@ const formatSql = (
   return out.length === 1 ? first : `(${out.join(' || ')})`
 }
 /** The value as strftime takes it: a day and a time of a zone. */
-const civilSql = (kind: Temporal, sql: string, zone: string): string => {
-  if (kind === 'TIMESTAMP') return `timezone(${zone}, ${sql})`
-  return kind === 'TIME' ? `(DATE '1970-01-01' + ${sql})` : sql
+const civilSql = (compiler: Compiler, kind: Temporal, x: Expression, zone: string): string => {
+  if (kind === 'TIMESTAMP')
+    return civilOf(compiler, x.pos, zone, x).sql.replace(`${MACROS}.civil_of`, `${MACROS}.shown_civil_of`)
+  return kind === 'TIME' ? `(DATE '1970-01-01' + ${x.sql})` : x.sql
 }
 export const formatter = (kind: Temporal): ScalarFunction => ({
   min: 2,
@@ -122,7 +123,7 @@ export const formatter = (kind: Temporal): ScalarFunction => ({
     if (kind === 'DATE' && x.type.k === 'DATETIME') x = compiler.build(x.pos, DATE, `CAST(${x.sql} AS DATE)`, x)
     x = compiler.coerce(x, { k: kind }, ast.name)
     const zone = ast.args.length > 2 ? zoneSql(compiler, call.arg(2)) : "'UTC'"
-    const value = civilSql(kind, x.sql, zone)
+    const value = civilSql(compiler, kind, x, zone)
     return compiler.build(ast.pos, STRING, formatSql(compiler, ast.pos, ast.name, format, value, kind), x)
   },
 })

@@ -42,7 +42,7 @@ const valueOf = (fn: string, min: number): WindowFunction => ({
   gen: (compiler, ast, args) => {
     const x = one(args)
     const n = args[1]
-    if (n === undefined && (x.lit?.kind === 'NULL' || x.sql.startsWith('CAST(NULL AS ')))
+    if (n === undefined && x.lit?.kind === 'NULL')
       throw compiler.invalid(x.pos, `The argument to ${ast.name} must be non-NULL`)
     if (n !== undefined && (n.lit?.kind !== 'INT64' || Number(n.lit.value) < 1))
       throw compiler.unsupported(n.pos, `${ast.name} at a position that is no positive literal`)

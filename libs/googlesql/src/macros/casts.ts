@@ -77,7 +77,8 @@ const readers: readonly Macro[] = [
     const [name = '', cast = ''] = pair.split(' ')
     return [
       `${name}(_s)`,
-      `(timezone('UTC', ${cast}(${MACROS}.local_text(_s) AS TIMESTAMP)) - to_microseconds(${MACROS}.offset_us(_s)))`,
+      `${MACROS}.${name === 'read_timestamp' ? '' : 'safe_'}timestamp_within(
+         timezone('UTC', ${cast}(${MACROS}.local_text(_s) AS TIMESTAMP)) - to_microseconds(${MACROS}.offset_us(_s)))`,
     ]
   }),
   ...reader(

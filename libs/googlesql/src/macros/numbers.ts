@@ -23,6 +23,8 @@ const division: readonly Macro[] = [
 ]
 
 const totals: readonly Macro[] = [
+  // Google averages as it goes on: one infinite value gives infinity there, and two give NaN.
+  ['float_average(_x)', `CASE WHEN isinf(_x) THEN ${refuse('an average beyond the range of FLOAT64')} ELSE _x END`],
   [
     'float_total(_x, _infinite)',
     `CASE WHEN isinf(_x) AND NOT _infinite THEN ${refuse('a sum of FLOAT64 beyond its range')} ELSE _x END`,

@@ -1,5 +1,5 @@
 /** Dates and times. Days of the week count from Sunday = 0. */
-import { fail, reservedSchema as MACROS, type Macro } from './macro.ts'
+import { fail, refuse, reservedSchema as MACROS, type Macro } from './macro.ts'
 
 /** The years that GoogleSQL has; arithmetic of DuckDB goes on beyond them. */
 const within = (name: string, first: string, last: string, type: string): Macro => [
@@ -37,10 +37,30 @@ export const timeMacros: readonly Macro[] = [
     "TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'",
     'TIMESTAMP',
   ),
+  [
+    'safe_timestamp_within(_t)',
+    `CASE WHEN _t BETWEEN TIMESTAMPTZ '0001-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'
+          THEN _t END`,
+  ],
+  // Clocks were once off by seconds, which GoogleSQL leaves out of texts; since 1973 no zone is.
+  [
+    'civil_of(_zone, _t)',
+    `CASE WHEN _t BETWEEN TIMESTAMPTZ '1973-01-01 00:00:00+00' AND TIMESTAMPTZ '9999-12-31 00:00:00+00'
+          THEN timezone(_zone, _t)
+          WHEN NOT isfinite(_t) OR timezone(_zone, _t) NOT BETWEEN TIMESTAMP '0001-01-01' AND TIMESTAMP '9999-12-31 23:59:59.999999'
+          THEN ${fail('the local time is out of the range of DATETIME')}
+          ELSE timezone(_zone, _t) END`,
+  ],
+  [
+    'shown_civil_of(_zone, _t)',
+    `CASE WHEN _t < TIMESTAMPTZ '1973-01-01 00:00:00+00' AND second(timezone(_zone, _t)) <> second(timezone('UTC', _t))
+          THEN ${refuse('the text of a time whose zone was off by seconds')} ELSE ${MACROS}.civil_of(_zone, _t) END`,
+  ],
   // A local time that comes twice means the first of the two instants; DuckDB takes the second.
   [
     'instant_of(_zone, _t)',
-    `CASE WHEN timezone(_zone, _t) >= TIMESTAMPTZ '10000-01-01 00:00:00+00'
+    `CASE WHEN timezone(_zone, _t) NOT BETWEEN TIMESTAMPTZ '0001-01-01 00:00:00+00'
+               AND TIMESTAMPTZ '9999-12-31 23:59:59.999999+00'
           THEN ${fail('the local time is out of the range of TIMESTAMP')}
           WHEN timezone(_zone, timezone(_zone, _t) - ${day}) > _t - ${day}
             AND timezone(_zone, timezone(_zone, _t) - ${shift}) = _t
