@@ -81,8 +81,8 @@ interface Book extends BackfillsOptions {
   /** Those that ended, so that nobody looks for them. */
   ended: Set<string>
   newest: number | undefined
-  /** The ledger's last row when they were read. */
-  seen_seq: number | undefined
+  /** The ledger's `backfill_changes` when they were read. */
+  seen_changes: number | undefined
   /** Ends of runs of open backfills, by run: they outlast the ledger's memory. */
   ends: Map<string, Seen>
   /** When something was asked for, by its idempotency key: the time of the message that it followed. */
@@ -121,6 +121,7 @@ const learn = (book: Book, backfill: Backfill): void => {
 }
 
 const refresh = async (book: Book): Promise<void> => {
+  const { backfill_changes } = book.ledger.state
   const since = book.newest === undefined ? undefined : new Date(book.newest - clockMarginMs).toISOString()
   const rows =
     since === undefined
@@ -132,6 +133,14 @@ const refresh = async (book: Book): Promise<void> => {
     book.newest = Math.max(book.newest ?? 0, Date.parse(backfill.recorded_at))
     learn(book, backfill)
   }
+  book.seen_changes = backfill_changes
+}
+/**
+ * Whoever changes a backfill does so by a run of the platform, whose end comes after the row: without such an end in
+ * the ledger there is nothing new to read.
+ */
+const refreshIfChanged = async (book: Book): Promise<void> => {
+  if (book.seen_changes !== book.ledger.state.backfill_changes) await refresh(book)
 }
 
 const readOne = async (book: Book, backfill_id: string): Promise<Backfill | undefined> => {
@@ -231,32 +240,29 @@ const look = async (book: Book, backfill: Backfill, at: string): Promise<Outgoin
 }
 
 const tick = async (book: Book, at: string): Promise<Outgoing[]> => {
-  // Whoever changes a backfill does so by a run: without a new row of the ledger there is nothing new to read.
-  if (book.seen_seq !== book.ledger.state.seq) {
-    const { seq } = book.ledger.state
-    await refresh(book)
-    book.seen_seq = seq
-  }
+  await refreshIfChanged(book)
   const asked: Outgoing[] = []
   for (const backfill of [...book.open.values()]) asked.push(...(await look(book, backfill, at)))
   return asked
 }
 
 const after = async (book: Book, events: readonly Outgoing[], at: string): Promise<Outgoing[]> => {
-  const ids = new Set<string>()
+  const ids = new Map<string, 'ended' | 'admitted'>()
   for (const { topic, event } of events) {
     if (topic !== 'run-completed' && topic !== 'run-failed' && topic !== 'run-admitted') continue
     const id = backfillOf(event.run)
-    // One that was admitted goes on, unless its backfill was cancelled meanwhile.
-    if (id !== undefined && (topic !== 'run-admitted' || book.open.get(id)?.status === 'CANCELLED')) ids.add(id)
+    if (id === undefined || book.ended.has(id)) continue
+    if (topic !== 'run-admitted') ids.set(id, 'ended')
+    else if (!ids.has(id)) ids.set(id, 'admitted')
   }
   const asked: Outgoing[] = []
-  for (const id of ids) {
-    if (book.ended.has(id)) continue
+  for (const [id, what] of ids) {
     try {
-      if (!book.open.has(id)) await refresh(book)
+      await refreshIfChanged(book)
       const backfill = book.open.get(id)
-      if (backfill !== undefined) asked.push(...(await look(book, backfill, at)))
+      // One that was admitted goes on, unless its backfill was cancelled meanwhile.
+      if (backfill !== undefined && (what === 'ended' || backfill.status === 'CANCELLED'))
+        asked.push(...(await look(book, backfill, at)))
     } catch (error) {
       // The run's own end does not wait for it.
       const err = error instanceof Error ? error.message : String(error)
@@ -370,7 +376,7 @@ export const openBackfills = async (options: BackfillsOptions): Promise<Backfill
     open: new Map(),
     ended: new Set(),
     newest: undefined,
-    seen_seq: undefined,
+    seen_changes: undefined,
     ends: new Map(),
     asked: new Map(),
   }

@@ -4,7 +4,7 @@
  * are ignored. A row that cannot follow from the state means that the log is damaged or a bug wrote it: fold throws,
  * the ledger stops.
  */
-import { digestOf, lastDayOf } from '@convergence/contracts'
+import { digestOf, lastDayOf, systemPipelines } from '@convergence/contracts'
 import type { Limits, Run, TenantChanged } from '@convergence/contracts'
 import { remember } from './archive.ts'
 import type { Account, LedgerRow, RunEntry, State } from './state.ts'
@@ -162,6 +162,8 @@ const applyRelease = (state: State, row: LedgerRow, known: RunEntry | undefined)
     change(state, owner, { running: owner.running - 1 })
     if (owner !== state.system) change(state, state, { running_tenants: state.running_tenants - 1 })
   }
+  if (known.pipeline === systemPipelines.backfill)
+    change(state, state, { backfill_changes: state.backfill_changes + 1 })
   change(state, known, {
     phase: 'ENDED',
     run: undefined,

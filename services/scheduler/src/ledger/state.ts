@@ -118,6 +118,8 @@ export interface State {
   /** Runs of tenants that run now, of all accounts but system. */
   running_tenants: number
   served: number
+  /** Runs that changed a backfill and have ended, of those that were folded here: who counts more reads them anew. */
+  backfill_changes: number
   /**
    * Ends whose run no later message brings along. The tick announces those that nobody will be asked about again:
    * rejections at promotion.
@@ -164,6 +166,7 @@ export const emptyState = (epoch: string, rules: Rules = defaultRules): State =>
   waiting: new Set(),
   running_tenants: 0,
   served: 0,
+  backfill_changes: 0,
   unannounced: new Map(),
   journal: undefined,
 })
