@@ -146,6 +146,60 @@ describe("Google's exports", function () {
     })
   })
 
+  it('detailed: rows that come late are loaded by themselves, by their days, and what vanished is told and kept', async () => {
+    const refresh = async () => {
+      const ask = { admin: world.admin_key, body: {} }
+      return (await world.client.call('POST', '/api/v1/admin/sources/refresh', ask)).body as {
+        runs: string[]
+        warnings?: string[]
+      }
+    }
+    const key = await world.onboard('late_corp')
+    keys['late_corp'] = key
+    const on = (date: string, cost: number, exported: string) =>
+      usage('late-prod-1', cost, { usage_start_time: `${date}T01:00:00Z`, export_time: `${exported}T09:00:00Z` })
+    const rows = [
+      on('2025-11-05', 1, '2025-11-05'),
+      on('2025-11-06', 2, '2025-11-06'),
+      on('2025-11-08', 3, '2025-11-08'),
+    ]
+    const columns = schemaOf('gcp_billing_export_resource_v1')
+    await put(world, 'late', columns, rows)
+    await world.connect(key, 'late_corp', 'google', source('detailed', 'late', { projects: ['late-prod-1'] }))
+    await load('late_corp', 'gcp/cost/billing', { date: '2025-11-04..2025-11-08' })
+    expect(await sum('late_corp.gcp_cost_billing')).to.deep.equal({ n: 3, cost: '6' })
+    expect((await refresh()).runs).to.deep.equal([])
+
+    const late = [
+      on('2025-11-04', 10, '2025-11-20'),
+      on('2025-11-05', 20, '2025-11-20'),
+      on('2025-11-08', 0, '2025-11-08'),
+    ]
+    await put(world, 'late', columns, [...rows, ...late, on('2025-11-09', 99, '2025-11-20')])
+    const found = await refresh()
+    const [run] = found.runs
+    expect(run).to.be.a('string')
+    for (;;) {
+      const { status } = await world.client.call('GET', `/api/v1/pipelines/runs/${run}`, { key, expect: [200, 404] })
+      if (status === 200) break
+    }
+    const ended = await world.ended(key, String(run))
+    expect(ended.status).to.equal('COMPLETED')
+    expect(ended.steps.map(({ step_id }) => step_id)).to.deep.equal([
+      'load_day-google-2025-11-04_2025-11-05',
+      'load_day-google-2025-11-08',
+    ])
+    expect(await sum('late_corp.gcp_cost_billing')).to.deep.equal({ n: 6, cost: '36' })
+
+    await put(world, 'late', columns, [on('2025-11-09', 99, '2025-11-20')])
+    const { runs, warnings = [] } = await refresh()
+    expect(runs).to.deep.equal([])
+    expect(warnings.join()).to.include(
+      'tenant late_corp, source google: 4 days that are loaded, 2025-11-04, 2025-11-05, 2025-11-06, 2025-11-08, have no row',
+    )
+    expect(await sum('late_corp.gcp_cost_billing')).to.deep.equal({ n: 6, cost: '36' })
+  })
+
   it('detailed: what belongs to no tenant is counted and told to the operator', async () => {
     const ask = async () => {
       const { status, body } = await world.client.call('POST', '/api/v1/admin/sources/unclaimed', {

@@ -94,8 +94,8 @@ export const newTenantIdFault = (tenant_id: unknown, more: readonly string[] = [
     : undefined
 }
 
-/** The view of a tenant's runs in its own dataset, the one way from there into the central tables. */
-export const tenantView = 'tenant_comprehensive_view'
+/** Views in a tenant's own dataset, the one way from there into the central tables: of its runs, and of its loads. */
+export const tenantViews = ['tenant_comprehensive_view', 'load_state'] as const
 
 /** Pipelines of the platform itself: only signed by the platform's services, counted against no quota. */
 export const isSystemPipeline = (pipeline: string): boolean => pipeline.startsWith('setup/')
@@ -109,6 +109,7 @@ export const systemPipelines = {
   source_check: 'setup/sources/check',
   source_purge: 'setup/sources/purge',
   sources_unclaimed: 'setup/sources/unclaimed',
+  sources_refresh: 'setup/sources/refresh',
   trigger: 'setup/scheduler/trigger',
   process_queue: 'setup/scheduler/process_queue',
   reset_daily_quotas: 'setup/scheduler/reset_daily_quotas',

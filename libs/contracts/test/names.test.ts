@@ -12,7 +12,7 @@ import {
   serviceNames,
   subscriptionName,
   tables,
-  tenantView,
+  tenantViews,
   topics,
   views,
   centralDataset,
@@ -181,7 +181,7 @@ describe('names', () => {
       expect([dataset, isName('table', table)]).to.deep.equal([centralDataset, true])
       for (const { name } of columns) expect(isName('column', name), `${table}.${name}`).to.equal(true)
     }
-    expect(views).to.have.property(tenantView)
+    for (const view of tenantViews) expect(views[view]).to.include('{tenant_id}')
     for (const pipeline of Object.values(systemPipelines)) {
       expect(isName('pipeline', pipeline)).to.equal(true)
       expect(readFileSync(join(root, 'configs', `${pipeline}.yml`), 'utf8')).to.contain('pipeline_id:')

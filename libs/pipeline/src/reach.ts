@@ -10,7 +10,7 @@ import {
   isSystemPipeline,
   namePart,
   systemTenant,
-  tenantView,
+  tenantViews,
   views,
   type Column,
   type Run,
@@ -167,8 +167,8 @@ const behind = (view: string): string[] =>
     `${String(dataset)}.${String(table)}`,
     ...behind(String(table)),
   ])
-/** What the tenant's view of its runs reads. */
-const behindView = behind(tenantView)
+/** What the tenant's views of its runs and loads read. */
+const behindViews = new Set(tenantViews.flatMap(behind))
 
 /** What a run may read beside its own dataset, as it is now, whatever the run brings along. */
 export interface Readable {
@@ -239,22 +239,26 @@ export const readsOf = async (
 }
 
 const isBehindView = (tables: readonly TableRef[], project_id: string): boolean =>
-  tables.every((table) => table.project_id === project_id && behindView.includes(`${table.dataset}.${table.table}`))
+  tables.every((table) => table.project_id === project_id && behindViews.has(`${table.dataset}.${table.table}`))
 
 /**
- * What the statement reads beside the tenant's own view of its runs; undefined where that cannot be known. A dry run
- * names tables and not the way to them, so the statement is tried once more with rows of no table in place of the view.
+ * What the statement reads beside the tenant's own views; undefined where that cannot be known. A dry run
+ * names tables and not the way to them, so the statement is tried once more with rows of no table in place of the views.
  */
 const withoutOwnView = async (
   door: ReachDoor,
   own: string,
   statement: Statement,
 ): Promise<readonly TableRef[] | undefined> => {
-  const path = `${door.project_id}.${own}.${tenantView}`
-  const view = await door.dryRun({ query: `SELECT * FROM \`${path}\`` })
-  if (!isBehindView(view.referenced_tables, door.project_id)) return undefined
-  const row = view.columns.map(({ name, type }) => `CAST(NULL AS ${type}) AS \`${name}\``).join(', ')
-  const query = replaceTable(statement.query, [path, `${own}.${tenantView}`, tenantView], `(SELECT ${row})`)
+  let { query } = statement
+  for (const name of tenantViews) {
+    if (!query.includes(name)) continue
+    const path = `${door.project_id}.${own}.${name}`
+    const view = await door.dryRun({ query: `SELECT * FROM \`${path}\`` })
+    if (!isBehindView(view.referenced_tables, door.project_id)) return undefined
+    const row = view.columns.map(({ name: column, type }) => `CAST(NULL AS ${type}) AS \`${column}\``).join(', ')
+    query = replaceTable(query, [path, `${own}.${name}`, name], `(SELECT ${row})`)
+  }
   if (query === statement.query) return undefined
   try {
     return (await door.dryRun({ ...statement, query })).referenced_tables

@@ -22,6 +22,29 @@ export const readSources = async (warehouse: Pick<Warehouse, 'query'>, tenant_id
   return rows.flatMap((row) => sourceOfRow(row) ?? [])
 }
 
+/** A source, and whose it is. */
+export interface OwnedSource {
+  tenant_id: string
+  source: Source
+}
+/** Those in use of all tenants, or of one. */
+export const readAllSources = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  tenant_id?: string,
+): Promise<OwnedSource[]> => {
+  if (tenant_id !== undefined) return (await readSources(warehouse, tenant_id)).map((source) => ({ tenant_id, source }))
+  const rows = await warehouse.query({
+    query:
+      "SELECT tenant_id, name, provider, settings FROM tenant_provider_configs WHERE domain = 'cost' " +
+      'AND is_active AND name IS NOT NULL ORDER BY tenant_id, name',
+    default_dataset: centralDataset,
+  })
+  return rows.flatMap((row) => {
+    const source = sourceOfRow(row)
+    return source === undefined ? [] : [{ tenant_id: String(row['tenant_id']), source }]
+  })
+}
+
 /** Sources of all tenants that claim rows of tables. */
 export const readTableClaims = async (warehouse: Pick<Warehouse, 'query'>): Promise<GcpSource[]> => {
   const rows = await warehouse.query({

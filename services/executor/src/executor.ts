@@ -15,6 +15,7 @@ import { onRunCompleted } from './consumers/run-completed.ts'
 import { onRunFailed } from './consumers/run-failed.ts'
 import { onStepCompleted } from './consumers/step-completed.ts'
 import { processors } from './processors/registry.ts'
+import { openLoadStates } from './load-state.ts'
 import { openStore } from './store.ts'
 
 export { bootstrap, type Bootstrapped, type BootstrapOptions } from './processors/setup/initial.ts'
@@ -67,6 +68,7 @@ export const executor = async ({
     objects,
     secrets,
     store,
+    load_states: openLoadStates({ warehouse, now }),
     log,
     shared_sources,
     scratch_folder,

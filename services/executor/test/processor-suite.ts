@@ -17,6 +17,7 @@ import { openWarehouse, type Warehouse } from '@convergence/warehouse'
 import type { ProcessorDeps } from '../src/processors/deps.ts'
 import { processors } from '../src/processors/registry.ts'
 import { bootstrap } from '../src/processors/setup/initial.ts'
+import { openLoadStates } from '../src/load-state.ts'
 import { openStore } from '../src/store.ts'
 import { delivery, shared_sources } from './fakes.ts'
 
@@ -230,7 +231,14 @@ const inWorld = async (ps_type: string, body: (world: OpenWorld) => Promise<void
     const store = openStore({ warehouse: noting, now })
     const steps = openSteps({
       service: 'executor',
-      processors: processors({ warehouse: noting, objects: buckets, store, shared_sources, scratch_folder }),
+      processors: processors({
+        warehouse: noting,
+        objects: buckets,
+        store,
+        load_states: openLoadStates({ warehouse, now }),
+        shared_sources,
+        scratch_folder,
+      }),
       now,
       random: () => 0,
     })

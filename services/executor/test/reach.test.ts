@@ -4,16 +4,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { AppError, tenantView } from '@convergence/contracts'
+import { AppError, tenantViews } from '@convergence/contracts'
 import { openEngine } from '@convergence/local-warehouse'
 import { loadPipelines, sharedSourcesOf, templatesFolder } from '@convergence/pipeline'
 import { openWarehouse, type Warehouse } from '@convergence/warehouse'
 import { bqEtl } from '../src/processors/gcp/bq_etl.ts'
 import { dataset } from '../src/processors/setup/dataset.ts'
 import { bootstrap } from '../src/processors/setup/initial.ts'
+import { openLoadStates } from '../src/load-state.ts'
 import { openStore } from '../src/store.ts'
 import { codeOf, contextOf, fakeStore, makeRun, makeStep } from './fakes.ts'
 
+const [tenantView, loadsView] = tenantViews
 const project_id = 'local-convergence'
 const shared_sources = sharedSourcesOf('billing_export,prices', project_id)
 const tenants = ['acme', 'globex'] as const
@@ -24,7 +26,9 @@ const openWorld = async (): Promise<{ warehouse: Warehouse; close(): Promise<voi
   const folder = mkdtempSync(join(tmpdir(), 'convergence-reach-'))
   const warehouse = openWarehouse({ engine: await openEngine({ folder, project_id }), random: () => 0 })
   await bootstrap(warehouse, {})
-  const store = openStore({ warehouse, now: () => new Date('2026-01-02T00:00:00Z') })
+  const now = new Date('2026-01-02T00:00:00Z')
+  const store = openStore({ warehouse, now: () => now })
+  const loads = openLoadStates({ warehouse, now: () => now })
   for (const tenant_id of tenants) {
     await dataset({ warehouse, shared_sources }).run(
       contextOf(
@@ -32,6 +36,7 @@ const openWorld = async (): Promise<{ warehouse: Warehouse; close(): Promise<voi
         makeStep('dataset', { config: { tenant_id } }),
       ),
     )
+    await loads.recordSeen([{ tenant_id, source: tenant_id, pipeline: 'x/y/z', period: '2026-01', version: 'v' }], now)
     await store.recordStart({ run: makeRun({ tenant_id, run_id: `r_${tenant_id.padEnd(26, 'x')}` }), next: [] })
   }
   for (const name of ['billing_export', 'prices', 'private_notes']) await warehouse.ensureDataset(name)
@@ -70,8 +75,11 @@ interface Asked {
   reads: readonly string[]
   by: 'literal' | 'backticks' | 'variable' | 'default' | 'parameter'
 }
-const columnOf = (path = ''): string =>
-  path.includes('INFORMATION_SCHEMA') ? 'x.table_name' : /tenant_/.test(path) ? 'x.tenant_id' : 'x.owner'
+const columnOf = (path = ''): string => {
+  if (path.includes('INFORMATION_SCHEMA')) return 'x.table_name'
+  if (/\bload_state/.test(path)) return 'x.source'
+  return /tenant_/.test(path) ? 'x.tenant_id' : 'x.owner'
+}
 /** The file, and the parameters of its run. */
 const fileOf = ({ sources, reads, by }: Asked): { text: string; parameters: Record<string, string> } => {
   const named = reads.map((path, k) => ({ path, name: `table_${k}` }))
@@ -221,7 +229,7 @@ describe('what a run may reach', () => {
     expect(ran).to.be.greaterThan(3)
   })
 
-  it("includes the tenant's own view of its runs, however it is written, and not with a way around it", async () => {
+  it("includes the tenant's own views of its runs and loads, however it is written, and not with a way around it", async () => {
     const ways = [
       { by: 'literal', paths: [tenantView, `acme.${tenantView}`, `${project_id}.acme.${tenantView}`] },
       { by: 'backticks', paths: [tenantView, `{tenant_id}.${tenantView}`, `{project_id}.{tenant_id}.${tenantView}`] },
@@ -233,7 +241,17 @@ describe('what a run may reach', () => {
         expect(await attempt({ sources: undefined, reads: [path, 't'], by }, 'acme'), `${path} ${by}`).to.deep.equal({
           said: ['acme', 'acme'],
         })
-    for (const beside of ['all_runs', 'tenants.tenant_step_logs', `globex.${tenantView}`, 'globex.t'])
+    expect(
+      await attempt({ sources: undefined, reads: [loadsView, `acme.${tenantView}`], by: 'literal' }, 'acme'),
+    ).to.deep.equal({ said: ['acme', 'acme'] })
+    for (const beside of [
+      `globex.${loadsView}`,
+      'tenants.tenant_load_state',
+      'all_runs',
+      'tenants.tenant_step_logs',
+      `globex.${tenantView}`,
+      'globex.t',
+    ])
       expect(
         (await attempt({ sources: undefined, reads: [`acme.${tenantView}`, beside], by: 'literal' }, 'acme')).refused,
         beside,

@@ -61,7 +61,7 @@ describe('setup.initial', () => {
 })
 
 describe('setup.dataset', () => {
-  it("makes the tenant's dataset, its view and the table of the validation, and again changes nothing", async () => {
+  it("makes the tenant's dataset, its views and the table of the validation, and again changes nothing", async () => {
     const { make, warehouse } = setup()
     expect((await make('acme')).outputs).to.deep.equal({ tenant_id: 'acme', dataset: 'acme', dataset_created: true })
     expect((await make('acme')).outputs).to.include({ dataset_created: false })
@@ -69,6 +69,7 @@ describe('setup.dataset', () => {
     expect([...warehouse.made.keys()]).to.have.members([
       'acme.onboarding_validation_test',
       'acme.tenant_comprehensive_view',
+      'acme.load_state',
     ])
     expect(warehouse.made.get('acme.tenant_comprehensive_view'))
       .to.contain("tenant_id = 'acme'")

@@ -92,12 +92,13 @@ export const scheduler = async ({
     close: () => current.close(),
   }
   const tenantFacts = openTenantFacts({ ledger, warehouse, pipelines })
+  const kid = platform_keys['scheduler'] === undefined ? undefined : 'scheduler'
   const schedulesOptions = {
     warehouse,
     pipelines,
     tenantFacts,
     spread_seconds,
-    kid: platform_keys['scheduler'] === undefined ? undefined : 'scheduler',
+    kid,
   }
   let currentSchedules = await openSchedules(schedulesOptions)
   const schedules: Schedules = {
@@ -120,7 +121,13 @@ export const scheduler = async ({
   const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })
   const steps =
     given ??
-    openSteps({ service: 'scheduler', processors: processors({ ledger, schedules, backfills }), now, random, log })
+    openSteps({
+      service: 'scheduler',
+      processors: processors({ ledger, schedules, backfills, warehouse, pipelines, kid }),
+      now,
+      random,
+      log,
+    })
 
   const unobserve = observe(() => ledger.state, now)
 

@@ -34,6 +34,7 @@ const setup = () => {
       return { ...schedule, config_id: `${schedule.tenant_id}:${schedule.name}`, version: 1 } as Schedule
     },
   }
+  const warehouse = { query: async () => [] }
   const changed = {
     backfill: { backfill_id: 'b_x', status: 'RUNNING', periods: ['2026-01-02'], skipped: 1, max_active: 1 } as never,
     events: due,
@@ -53,7 +54,9 @@ const setup = () => {
   const run = (ps_type: string, config: object = {}, tenant_id = 'system') => {
     const host = makeRun('job', { tenant_id, pipeline: 'setup/scheduler/x', requested_at: at(9) })
     const step: CompiledStep = { ...host.steps[0]!, ps_type, config: config as CompiledStep['config'] }
-    const processor = processors({ ledger, schedules, backfills })[ps_type]!
+    const processor = processors({ ledger, schedules, backfills, warehouse, pipelines: { get: () => undefined } })[
+      ps_type
+    ]!
     return processor.run({
       run: host,
       step,

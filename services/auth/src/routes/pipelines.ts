@@ -35,7 +35,7 @@ const entry = (pipeline: Pipeline) => ({
 })
 
 /** Under setup/, and yet a tenant's to run: they work on what is its own, as its own run, within its plan. */
-const openSetupPipelines: ReadonlySet<string> = new Set(['setup/tenants/dryrun_validation'])
+const openSetupPipelines: ReadonlySet<string> = new Set(['setup/tenants/dryrun_validation', 'setup/sources/refresh'])
 
 /** The platform's own pipelines are not offered and not found. */
 const isOffered = (path: string): boolean => !isSystemPipeline(path) || openSetupPipelines.has(path)

@@ -1,5 +1,6 @@
 import { systemPipelines } from '@convergence/contracts'
 import { randomDigits } from '../issue-key.ts'
+import type { RunRecord } from '../record.ts'
 import type { RouteContext } from '../context.ts'
 import type { Route } from '../route.ts'
 
@@ -18,6 +19,11 @@ export const scheduler = ({ deps, runs }: RouteContext): Route[] =>
         '/api/v1/admin/sources/unclaimed',
         systemPipelines.sources_unclaimed,
         "Count rows of Google's exports that no tenant claims",
+      ],
+      [
+        '/api/v1/admin/sources/refresh',
+        systemPipelines.sources_refresh,
+        'Look at the sources of all tenants, and ask for runs of the periods that have changed',
       ],
     ] as const
   ).map(([path, pipeline, summary]): Route => ({
@@ -39,6 +45,15 @@ export const scheduler = ({ deps, runs }: RouteContext): Route[] =>
       })
       return ended === undefined
         ? { status: 202, body: { status: 'RUNNING', pipeline_logging_id: run_id } }
-        : { status: 200, body: { status: 'SUCCESS', pipeline_logging_id: run_id, ...ended.outputs } }
+        : {
+            status: 200,
+            body: { status: 'SUCCESS', pipeline_logging_id: run_id, ...ended.outputs, ...warningsOf(ended) },
+          }
     },
   }))
+
+/** Of all steps; none where nothing was odd. */
+const warningsOf = ({ steps }: RunRecord): { warnings?: string[] } => {
+  const warnings = steps.flatMap((step) => [...step.warnings])
+  return warnings.length === 0 ? {} : { warnings }
+}

@@ -44,7 +44,7 @@ export const assertSource = async (
   name: string | undefined,
   said: Readonly<Record<string, string | null | undefined>>,
 ): Promise<void> => {
-  if (name === undefined || step.for_each === undefined || step.step_id !== `${step.for_each}-${name}`) return
+  if (name === undefined || step.for_each === undefined || !isItemOf(step.step_id, `${step.for_each}-${name}`)) return
   const source = (await readSources(warehouse, run.tenant_id)).find((each) => each.name === name)
   const values: Readonly<Record<string, unknown>> = source === undefined ? {} : sourceValues(source)
   if (
@@ -56,6 +56,9 @@ export const assertSource = async (
       `source ${name}: was ${source === undefined ? 'removed' : 'changed'} since the run was asked for; ask for a new run`,
     )
 }
+
+/** Of a source, or of one of its periods. */
+const isItemOf = (step_id: string, item: string): boolean => step_id === item || step_id.startsWith(`${item}-`)
 
 const providerOf: Readonly<Record<Store, string>> = { s3: 'aws', azure: 'azure', gcs: 'gcp' }
 

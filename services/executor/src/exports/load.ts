@@ -6,6 +6,7 @@ import type { Log } from '@convergence/service'
 import type { StepContext, StepResult } from '@convergence/service/steps'
 import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
 import { destinationOf, type DestinationConfig } from '../processors/gcp/bq_etl.ts'
+import type { LoadStates } from '../load-state.ts'
 import type { AccessOf } from './access.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'
 import type { ColumnPlan } from './finder.ts'
@@ -25,6 +26,8 @@ export interface LoaderDeps {
   room?: Room | undefined
   /** Hears what of an export has no column, and what the reader of a run is warned of. */
   log?: Pick<Log, 'info' | 'warn'>
+  /** Where it is written down which delivery was loaded; default: nowhere. */
+  load_states?: Pick<LoadStates, 'recordLoaded'> | undefined
   /** Caps on what an export may weigh; for tests. */
   limits?: Partial<SpoolLimits> | undefined
 }
@@ -44,6 +47,8 @@ export interface Loading {
   day_column?: string | undefined
   /** Which of the files the rows are of; default: all. */
   take?: (files: readonly Spooled[]) => Promise<Chosen>
+  /** What there was of the month when it was looked, and when that was. */
+  seen?: { period: string; version: string; at: Date } | undefined
   /** Decides from what the files are; throws when they are not what they should be. */
   plan(table: readonly Column[], files: readonly Spooled[]): ColumnPlan | Promise<ColumnPlan>
 }
@@ -111,8 +116,18 @@ const oddJson = async (
   )
 }
 
-export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limits }: LoaderDeps) => {
+export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limits, load_states }: LoaderDeps) => {
   const spool = openSpool({ objects, scratch_folder, limits, room })
+  const remember = async (
+    context: StepContext,
+    { delivery, seen, source_name }: Loading,
+    { adopted, rows_written: rows }: { adopted: boolean; rows_written: number },
+  ): Promise<void> => {
+    if (seen === undefined || context.step.for_each === undefined) return
+    const version = adopted ? '' : seen.version
+    if (adopted) log?.info({ step_id: context.step.step_id, delivery: delivery.id }, 'the load was found done')
+    await load_states?.recordLoaded(context, source_name, seen.at, [{ period: seen.period, version, rows }])
+  }
   const tell = (step_id: string, { other_columns, not_taken }: ColumnPlan, warnings: readonly string[]): void => {
     if (other_columns.length > 0)
       log?.info({ step_id, columns: other_columns.length }, 'columns of the export went to other_columns')
@@ -136,10 +151,11 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
       return { target, columns }
     },
     run: async (
-      { chain, signal, step }: StepContext,
+      context: StepContext,
       { target, columns: table }: LoadTarget,
       loading: Loading,
     ): Promise<StepResult> => {
+      const { chain, signal, step } = context
       const { store, bucket, delivery, source_name, day_column, plan } = loading
       const named = table.some(({ name }) => name === 'source_name') ? { source_name } : {}
       const replaced = await replacedBy(warehouse, target, { ...named, day_column })
@@ -156,7 +172,7 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
           )
         warnings.push(`${delivery.source_file}: the delivery has no rows`)
         await warehouse.ensureTable({ ...target, columns: table })
-        return { rows_written: 0, bytes_processed: 0, attempt: 0, odd_json: {} }
+        return { rows_written: 0, bytes_processed: 0, attempt: 0, adopted: false, odd_json: {} }
       }
       let taken: number | undefined
       const work = async (spooled: readonly Spooled[]) => {
@@ -185,7 +201,7 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         return { ...result, odd_json }
       }
       const counts = delivery.counted
-      const { rows_written, bytes_processed, attempt, odd_json } =
+      const { odd_json, ...ended } =
         delivery.files.length === 0
           ? await empty()
           : await spool.with({
@@ -197,8 +213,10 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
               count_rows: counts !== undefined && [...counts.files, counts.all].some(({ rows }) => rows !== undefined),
               work,
             })
+      await remember(context, loading, ended)
       tell(step.step_id, planned, warnings)
       const { other_columns, not_taken } = planned
+      const { rows_written, bytes_processed, attempt } = ended
       return {
         rows_written,
         bytes_processed,

@@ -3,6 +3,7 @@ import type { Objects } from '@convergence/objects'
 import type { Secrets } from '@convergence/secrets'
 import type { Log } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
+import type { LoadStates } from '../load-state.ts'
 import type { Store } from '../store.ts'
 
 export interface ProcessorDeps {
@@ -10,6 +11,7 @@ export interface ProcessorDeps {
   objects: Objects
   secrets?: Secrets | undefined
   store: Store
+  load_states: LoadStates
   log?: Pick<Log, 'info' | 'warn'>
   /** Datasets that the operator shares with every tenant, as project.dataset. */
   shared_sources: readonly string[]

@@ -12,6 +12,7 @@ import { dataset } from './setup/dataset.ts'
 import { initial } from './setup/initial.ts'
 import { check } from './setup/sources/check.ts'
 import { purge } from './setup/sources/purge.ts'
+import { refresh } from './setup/sources/refresh.ts'
 import { unclaimed } from './setup/sources/unclaimed.ts'
 
 export const processors = (deps: ProcessorDeps): Readonly<Record<string, Processor>> => {
@@ -26,6 +27,7 @@ export const processors = (deps: ProcessorDeps): Readonly<Record<string, Process
     'setup.initial': initial(deps),
     'setup.sources.check': check(loads),
     'setup.sources.purge': purge(deps),
+    'setup.sources.refresh': refresh(loads),
     'setup.sources.unclaimed': unclaimed(deps),
   }
 }

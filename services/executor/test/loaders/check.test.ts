@@ -6,6 +6,7 @@ import { bootstrap } from '@convergence/service'
 import { checkTable } from '../../src/exports/check-table.ts'
 import { checkObjects, type Checked } from '../../src/exports/check.ts'
 import { openSpool } from '../../src/exports/spool.ts'
+import { openLoadStates } from '../../src/load-state.ts'
 import { purge } from '../../src/processors/setup/sources/purge.ts'
 import { contextOf, makeRun, makeStep } from '../fakes.ts'
 import {
@@ -322,7 +323,8 @@ describe('setup.sources.purge', () => {
       await load('aws_cost_cur')
       const step = makeStep('purge', { config: { tenant_id: 'acme', source_name: 'payer' } })
       const run = makeRun({ tenant_id: 'system' })
-      const first = await purge({ warehouse }).run(contextOf(run, step))
+      const load_states = openLoadStates({ warehouse, now: () => new Date('2026-03-01T10:00:00Z') })
+      const first = await purge({ warehouse, load_states }).run(contextOf(run, step))
       expect(first.outputs).to.deep.include({ rows_removed: 2, removed: { aws_cost_cur: 2 } })
       const left = async () =>
         (
@@ -332,7 +334,9 @@ describe('setup.sources.purge', () => {
           })
         ).map((row) => row['source_name'])
       expect(await left()).to.deep.equal([null, 'other'])
-      const again = await purge({ warehouse }).run(contextOf(makeRun({ tenant_id: 'system', run_id: 'r_2' }), step))
+      const again = await purge({ warehouse, load_states }).run(
+        contextOf(makeRun({ tenant_id: 'system', run_id: 'r_2' }), step),
+      )
       expect(again.outputs).to.deep.include({ rows_removed: 0 })
       expect(await left()).to.deep.equal([null, 'other'])
     }),

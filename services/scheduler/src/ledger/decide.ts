@@ -135,14 +135,16 @@ const onRequest = (
   if (owner === undefined)
     return new AppError('TENANT_UNKNOWN', `tenant ${run.tenant_id}: no such tenant in the ledger; onboard it first`)
   const day = at.slice(0, 10)
-  const counted = owner !== state.system
-  if (counted) {
-    const fault = subscriptionFault(owner, day) ?? overQuota(owner, day)
+  const ofTenant = owner !== state.system
+  // What the platform finds to be late is loaded again within the tenant's subscription, and is none of its runs.
+  const counted = ofTenant && run.trigger_type !== 'refresh'
+  if (ofTenant) {
+    const fault = subscriptionFault(owner, day) ?? (counted ? overQuota(owner, day) : undefined)
     if (fault !== undefined) return reject(draft, run, digest, at, fault)
   }
   const periods = counted ? { period_day: day, period_month: day.slice(0, 7) } : {}
   const facts = { run_id: run.run_id, pipeline: run.pipeline, digest, priority: run.priority, ...periods }
-  if (owner.running >= owner.limits.concurrent || (counted && state.running_tenants >= state.rules.max_running)) {
+  if (owner.running >= owner.limits.concurrent || (ofTenant && state.running_tenants >= state.rules.max_running)) {
     draft.write('QUEUE', run.tenant_id, at, { ...facts, body: run })
     return []
   }

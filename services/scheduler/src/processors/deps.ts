@@ -1,4 +1,6 @@
 /** What the processors of this service are given. */
+import type { Pipelines } from '@convergence/pipeline'
+import type { Warehouse } from '@convergence/warehouse'
 import type { Backfills } from '../backfills.ts'
 import type { Ledger } from '../ledger.ts'
 import type { Schedules } from '../schedule.ts'
@@ -7,4 +9,8 @@ export interface ProcessorDeps {
   ledger: Ledger
   schedules: Schedules
   backfills: Backfills
+  warehouse: Pick<Warehouse, 'query'>
+  pipelines: Pick<Pipelines, 'get'>
+  /** Names the key that signs what is asked for. */
+  kid?: string | undefined
 }

@@ -17,8 +17,9 @@ import {
 import { assertSource, withAccess } from '../../exports/access.ts'
 import { focusColumns } from '../../exports/focus.ts'
 import { formatOf, formatsWord } from '../../exports/formats.ts'
-import { nameOf, openLoader, type LoaderDeps } from '../../exports/load.ts'
+import { nameOf, openLoader, type LoaderDeps, type Loading } from '../../exports/load.ts'
 import { listAll, readText } from '../../exports/spool.ts'
+import { versionOfObjects } from '../../load-state.ts'
 import type { DestinationConfig } from '../gcp/bq_etl.ts'
 
 interface Config {
@@ -81,6 +82,7 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
       const where = `${step}: s3 bucket ${bucket}`
 
       let delivery: Delivery
+      let seen: Loading['seen']
       if (s3_key !== undefined) {
         const object = (await listAll(objects, 's3', bucket, s3_key)).find(({ key }) => key === s3_key)
         if (object === undefined)
@@ -95,8 +97,11 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
             `${step}: source.month: expected the billing period as YYYY-MM, or s3_key with one object, got neither`,
           )
         const prefix = root === '' ? '' : `${root}/`
+        const at = context.now()
         const listed = await listAll(objects, 's3', bucket, prefix)
         const manifest = newestAwsManifest(where, prefix, month, listed)
+        seen =
+          nameOf(destination) === undefined ? undefined : { period: month, version: versionOfObjects([manifest]), at }
         const content = parseManifest(manifest.key, await readText(objects, 's3', bucket, manifest, context.signal))
         delivery = {
           ...awsDelivery({ where, bucket, manifest_key: manifest.key, manifest: content, month, objects: listed }),
@@ -112,6 +117,7 @@ export const s3DataLoader = (deps: LoaderDeps): Processor => {
         bucket,
         delivery,
         source_name,
+        seen,
         plan: (table, files) => {
           const billed =
             month ?? monthOfFile(delivery.files[0] ?? { key: '', size_bytes: 0, etag: '', modified_at: '' }, files)

@@ -1,12 +1,10 @@
 /** A month of an export of cost, prices or reservations: every run writes the month anew, so the newest run alone replaces it, as one job. */
 import { AppError } from '@convergence/contracts'
-import type { Objects } from '@convergence/objects'
 import type { Processor } from '@convergence/service/steps'
 import { azureColumns, azureDayColumn, azureDayColumns } from '../../exports/columns.ts'
 import { withDecidingRows } from '../../exports/days.ts'
 import {
   azureDelivery,
-  azureExport,
   azureRuns,
   chooseAzureRun,
   isMonth,
@@ -17,7 +15,8 @@ import {
 import { assertSource, withAccess } from '../../exports/access.ts'
 import { nameOf, openLoader, type LoaderDeps } from '../../exports/load.ts'
 import { focusColumns } from '../../exports/focus.ts'
-import { listAll, readText } from '../../exports/spool.ts'
+import { readText } from '../../exports/spool.ts'
+import { azureVersion, exportBelow } from '../../exports/versions.ts'
 import type { DestinationConfig } from '../gcp/bq_etl.ts'
 
 interface Config {
@@ -38,15 +37,6 @@ interface Config {
     day_format?: 'month_first' | 'day_first' | null
   }
   destination: DestinationConfig
-}
-
-/** The objects of the export, or of all that stands below `base` where none is named. */
-const exportBelow = async (objects: Objects, container: string, base: string, export_name: string | undefined) => {
-  const list = (prefix: string) => listAll(objects, 'azure', container, prefix)
-  if (export_name === undefined) return { root: base, listed: await list(base) }
-  // Mostly it has a folder of its own, and what stands beside it need not be listed.
-  const inside = await list(`${base}${export_name}/`)
-  return azureExport(base, export_name, inside.length > 0 ? inside : await list(base))
 }
 
 export const blobDataLoader = (deps: LoaderDeps): Processor => {
@@ -79,9 +69,11 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
       const objects = withAccess(deps.objects, access)
 
       const base = prefix === '' ? '' : `${prefix}/`
+      const at = context.now()
       const { root, listed } = await exportBelow(objects, container, base, source.export_name)
       const candidates = []
-      for (const run of azureRuns(where, root, month, listed)) {
+      const runs = azureRuns(where, root, month, listed)
+      for (const run of runs) {
         const text = run.manifest && (await readText(objects, 'azure', container, run.manifest, context.signal))
         candidates.push({ run, manifest: text && run.manifest ? parseManifest(run.manifest.key, text) : undefined })
       }
@@ -109,6 +101,7 @@ export const blobDataLoader = (deps: LoaderDeps): Processor => {
         delivery,
         source_name,
         day_column: dataset === 'focus' ? undefined : azureDayColumn(dataset),
+        ...(nameOf(destination) === undefined ? {} : { seen: { period: month, version: azureVersion(runs), at } }),
         plan: async (table, files) => {
           const given = destination.period?.['export_name']
           const provenance = {

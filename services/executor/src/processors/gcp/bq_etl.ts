@@ -4,9 +4,10 @@ import { assertWritable, ownDataset, readsOf, segmentsOf } from '@convergence/pi
 import { sourceTables } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { Destination, DryRun, QueryParameter, Statement, Warehouse } from '@convergence/warehouse'
-import { endsInWords, type PeriodValue } from '@convergence/warehouse/period'
+import { endsInWords, endsOf, type PeriodValue } from '@convergence/warehouse/period'
 import { namedIn } from '../../exports/words.ts'
-import { replacedBy, type Replaced } from '../../exports/periods.ts'
+import { isOfPeriod, replacedBy, type Replaced } from '../../exports/periods.ts'
+import { versionOfRows, type LoadedPeriod, type LoadStates } from '../../load-state.ts'
 import type { ProcessorDeps } from '../deps.ts'
 import { runChecks, type Check } from './checks.ts'
 import { completeExport } from './export-table.ts'
@@ -71,12 +72,16 @@ export const destinationOf = ({
 export const bqEtl = ({
   warehouse,
   store,
+  load_states,
   shared_sources,
 }: Pick<ProcessorDeps, 'store' | 'shared_sources'> & {
+  load_states?: Pick<LoadStates, 'recordLoaded'> | undefined
   warehouse: Pick<Warehouse, 'dryRun' | 'runJob' | 'query' | 'getDataset' | 'project_id'>
 }): Processor => ({
   ps_type: 'gcp.bq_etl',
-  run: async ({ run, step, chain, signal }) => {
+  run: async (context) => {
+    const { run, step, chain, signal } = context
+    const observed_at = context.now()
     const { source, destination, checks = [] } = step.config as unknown as Config
     const target = destinationOf(destination)
     const where = `step ${step.step_id}`
@@ -127,6 +132,13 @@ export const bqEtl = ({
         )
       }
     }
+    if (step.for_each !== undefined && typeof target.period?.['source_name'] === 'string')
+      await load_states?.recordLoaded(
+        context,
+        target.period['source_name'],
+        observed_at,
+        await loadedDays(warehouse, target, destination.columns ?? []),
+      )
     const warnings = warningsOf(target, replaced, rows_written)
     return {
       rows_written,
@@ -141,6 +153,43 @@ export const bqEtl = ({
     }
   },
 })
+
+/**
+ * What each day of the period has now, from rows that say when the provider wrote them: what was loaded, also where the
+ * load was found done. None where the period is not of days, or rows do not say it.
+ */
+const loadedDays = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  { project_id, dataset, table, period = {} }: Destination,
+  columns: readonly Column[],
+): Promise<LoadedPeriod[]> => {
+  const exported = columns.find(({ name }) => name === 'export_time' || name === 'x_ExportTime')?.name
+  const [day, value] =
+    Object.entries(period).find(([key]) => columns.some(({ name, type }) => name === key && type === 'DATE')) ?? []
+  if (exported === undefined || day === undefined || value === undefined) return []
+  const parameters: QueryParameter[] = []
+  const isOwn = isOfPeriod(period, columns, parameters)
+  const rows = await warehouse.query({
+    query:
+      `SELECT CAST(\`${day}\` AS STRING) AS period, CAST(MAX(\`${exported}\`) AS STRING) AS newest, COUNT(*) AS n ` +
+      `FROM \`${project_id}.${dataset}.${table}\` WHERE ${isOwn} GROUP BY 1`,
+    parameters,
+  })
+  const byDay = new Map(rows.map((row) => [String(row['period']), row]))
+  const ends = endsOf({ name: day, type: 'DATE' }, value)
+  return daysBetween(ends.value, ends.to ?? ends.value).map((each) => {
+    const row = byDay.get(each)
+    const count = Number(row?.['n'] ?? 0)
+    const newest = row?.['newest']
+    return { period: each, version: versionOfRows(typeof newest === 'string' ? newest : null, count), rows: count }
+  })
+}
+const daysBetween = (from: string, to: string): string[] => {
+  const days: string[] = []
+  for (let at = Date.parse(from); at <= Date.parse(to); at += 86_400_000)
+    days.push(new Date(at).toISOString().slice(0, 10))
+  return days
+}
 
 /** What is odd about a load of a period. */
 const warningsOf = (

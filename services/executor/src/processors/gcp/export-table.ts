@@ -11,6 +11,8 @@ export interface CompleteTable {
   query: string
   /** What is in other_columns, as paths such as project.region. */
   other_columns: string[]
+  /** Rows that arrived long before the day are not read: of earlier days there are not all. */
+  partial: boolean
 }
 
 /**
@@ -66,6 +68,7 @@ export const completeTable = (
   return {
     query: `SELECT ${[...columns, `${json} AS other_columns`].join(', ')} FROM ${quoted(path)} AS ${row}${arrived(day)}`,
     other_columns: others.flatMap(({ paths }) => paths),
+    partial: day !== undefined,
   }
 }
 

@@ -1,8 +1,9 @@
-import { AppError, newTenantIdFault, systemTenant, tenantView, views } from '@convergence/contracts'
+import { AppError, newTenantIdFault, systemTenant } from '@convergence/contracts'
 import type { Column } from '@convergence/contracts'
 import { reservedByShared } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
+import { ensureTenantViews } from '../../load-state.ts'
 
 /** What the validation run at the end of onboarding writes. */
 const validationColumns: Column[] = [
@@ -12,7 +13,7 @@ const validationColumns: Column[] = [
 ]
 
 /**
- * The dataset of a tenant, with the view of its runs. A dataset that is not labelled as a tenant's belongs to somebody
+ * The dataset of a tenant, with the views of its runs and loads. A dataset that is not labelled as a tenant's belongs to somebody
  * else and is left alone.
  */
 export const dataset = ({
@@ -47,14 +48,7 @@ export const dataset = ({
       columns: validationColumns,
       description: 'Written by the validation run at onboarding',
     })
-    const query = views[tenantView]
-    if (query === undefined) throw new AppError('CONFIG_INVALID', `schemas/views/${tenantView}.sql is missing`)
-    // The id stands in the view as a literal; the pattern above leaves nothing in it that could end one.
-    await warehouse.ensureView({
-      dataset: tenant_id,
-      view: tenantView,
-      query: query.replaceAll('{project_id}', warehouse.project_id).replaceAll('{tenant_id}', tenant_id),
-    })
+    await ensureTenantViews(warehouse, tenant_id)
     return { outputs: { tenant_id, dataset: tenant_id, dataset_created } }
   },
 })

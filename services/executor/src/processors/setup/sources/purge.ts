@@ -2,6 +2,7 @@ import { AppError, centralDataset, sourceKinds, sourcePlace } from '@convergence
 import { sourceOfRow } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
+import type { ProcessorDeps } from '../../deps.ts'
 import { subjectOf } from './check.ts'
 
 /** Tables that a source of this name has loaded into, whatever it was over time, and what its rows are called there. */
@@ -35,7 +36,12 @@ const loadedBy = async (
  * Removes what a source has loaded, from every table that it was loaded into: each as one job, whose period is the source
  * and whose new rows are none. Again, it finds nothing.
  */
-export const purge = ({ warehouse }: { warehouse: Pick<Warehouse, 'project_id' | 'query' | 'runJob'> }): Processor => ({
+export const purge = ({
+  warehouse,
+  load_states,
+}: Pick<ProcessorDeps, 'load_states'> & {
+  warehouse: Pick<Warehouse, 'project_id' | 'query' | 'runJob'>
+}): Processor => ({
   ps_type: 'setup.sources.purge',
   run: async ({ run, step, chain, signal }) => {
     const { tenant_id, source_name } = subjectOf(run, step)
@@ -62,6 +68,7 @@ export const purge = ({ warehouse }: { warehouse: Pick<Warehouse, 'project_id' |
         },
       )
     }
+    await load_states.recordRemoved(run, tenant_id, source_name)
     const rows_removed = Object.values(removed).reduce((sum, rows) => sum + rows, 0)
     return { rows_written: 0, outputs: { tenant_id, source: source_name, rows_removed, removed } }
   },

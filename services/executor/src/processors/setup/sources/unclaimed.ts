@@ -1,53 +1,10 @@
-import { AppError, projectsOf, systemTenant, type Column, type GcpSource } from '@convergence/contracts'
+import { AppError, projectsOf, systemTenant, type GcpSource } from '@convergence/contracts'
 import { readTableClaims } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { QueryParameter, Row, Warehouse } from '@convergence/warehouse'
 import { completeExport } from '../../gcp/export-table.ts'
+import { ownership, type Ownership } from './ownership.ts'
 import type { ProcessorDeps } from '../../deps.ts'
-
-const text = (name: string): Column => ({ name, type: 'STRING' })
-/** What whose rows they are is seen by, in each kind of export. A price list is of the account, nobody's by project. */
-interface Ownership {
-  columns: readonly Column[]
-  time: string
-  account: string
-  project: string
-  cost: string
-  currency: string
-}
-const usage: Ownership = {
-  columns: [
-    { name: 'usage_start_time', type: 'TIMESTAMP' },
-    text('billing_account_id'),
-    { name: 'project', type: 'STRUCT', fields: [text('id')] },
-    { name: 'cost', type: 'BIGNUMERIC' },
-    text('currency'),
-  ],
-  time: 'usage_start_time',
-  account: 'billing_account_id',
-  project: "NULLIF(project.id, '')",
-  cost: 'cost',
-  currency: 'currency',
-}
-const ownership: Readonly<Record<Exclude<GcpSource['kind'], 'pricing'>, Ownership>> = {
-  detailed: usage,
-  standard: usage,
-  focus: {
-    columns: [
-      { name: 'ChargePeriodStart', type: 'TIMESTAMP' },
-      text('BillingAccountId'),
-      text('SubAccountId'),
-      { name: 'x_Project', type: 'STRUCT', fields: [text('Id')] },
-      { name: 'BilledCost', type: 'BIGNUMERIC' },
-      text('BillingCurrency'),
-    ],
-    time: 'ChargePeriodStart',
-    account: 'BillingAccountId',
-    project: "NULLIF(COALESCE(x_Project.Id, NULLIF(SubAccountId, BillingAccountId)), '')",
-    cost: 'BilledCost',
-    currency: 'BillingCurrency',
-  },
-}
 
 /** Rows of a table on a day that no tenant claims. */
 interface Unclaimed {
