@@ -2,6 +2,7 @@
 import { AppError, type Source } from '@convergence/contracts'
 import type { ObjectInfo, Objects } from '@convergence/objects'
 import { versionOfObjects } from '../load-state.ts'
+import { filesOfMonth } from './bare-files.ts'
 import { azureExport, azureRuns, monthOfKey, newestAwsManifest, type AzureRun } from './deliveries.ts'
 import { listAll } from './spool.ts'
 
@@ -28,13 +29,18 @@ export interface MonthsSeen {
   versions: Map<string, string>
   problems: string[]
 }
-export type FileSource = Extract<Source, { provider: 'aws' | 'azure' }>
+export type FileSource = Exclude<Source, { provider: 'gcp' }>
 
-/** Lists a source once. Throws what the store says; what is wrong with a month stops none of the others. */
-export const monthsSeen = async (objects: Objects, source: FileSource): Promise<MonthsSeen> => {
-  const { months, versionIn } = await (source.provider === 'aws'
-    ? awsMonths(objects, source)
-    : azureMonths(objects, source))
+/**
+ * Lists a source once. `loaded`: months that are looked for in any case, where no listing says which there are. Throws what the store says; what
+ * is wrong with a month stops none of the others.
+ */
+export const monthsSeen = async (
+  objects: Objects,
+  source: FileSource,
+  loaded: readonly string[],
+): Promise<MonthsSeen> => {
+  const { months, versionIn } = await listed(objects, source, loaded)
   const versions = new Map<string, string>()
   const problems: string[] = []
   for (const month of [...new Set(months)].sort())
@@ -49,6 +55,17 @@ export const monthsSeen = async (objects: Objects, source: FileSource): Promise<
 interface Listed {
   months: string[]
   versionIn(month: string): string
+}
+
+const listed = (objects: Objects, source: FileSource, loaded: readonly string[]): Promise<Listed> => {
+  switch (source.provider) {
+    case 'aws':
+      return awsMonths(objects, source)
+    case 'azure':
+      return azureMonths(objects, source)
+    case 'any':
+      return anyMonths(objects, source, loaded)
+  }
 }
 
 const folderOf = (...parts: readonly string[]): string =>
@@ -70,10 +87,24 @@ const awsMonths = async (objects: Objects, source: Extract<Source, { provider: '
 
 const azureMonths = async (objects: Objects, source: Extract<Source, { provider: 'azure' }>): Promise<Listed> => {
   const { container, prefix, export_name } = source
-  const { root, listed } = await exportBelow(objects, container, folderOf(prefix), export_name)
-  const months = listed.flatMap(({ key }) => {
+  const { root, listed: all } = await exportBelow(objects, container, folderOf(prefix), export_name)
+  const months = all.flatMap(({ key }) => {
     const [, from, to] = /^(\d{6})\d{2}-(\d{6})\d{2}\//.exec(key.slice(root.length)) ?? []
     return [from, to].flatMap((month) => (month === undefined ? [] : [`${month.slice(0, 4)}-${month.slice(4)}`]))
   })
-  return { months, versionIn: (month) => azureVersion(azureRuns(`container ${container}`, root, month, listed)) }
+  return { months, versionIn: (month) => azureVersion(azureRuns(`container ${container}`, root, month, all)) }
+}
+
+/** Nothing but the rows says which months there are; a file that may be of a month is one of its. */
+const anyMonths = async (
+  objects: Objects,
+  { store, bucket, prefix }: Extract<Source, { provider: 'any' }>,
+  loaded: readonly string[],
+): Promise<Listed> => {
+  const root = folderOf(prefix)
+  const all = await listAll(objects, store, bucket, root)
+  return {
+    months: [...loaded],
+    versionIn: (month) => versionOfObjects(filesOfMonth(`${store} bucket ${bucket}`, root, month, all).files),
+  }
 }

@@ -9,6 +9,7 @@ import { isMonth } from '../../exports/deliveries.ts'
 import { focusColumns } from '../../exports/focus.ts'
 import { nameOf, openLoader, type LoaderDeps } from '../../exports/load.ts'
 import { listAll } from '../../exports/spool.ts'
+import { versionOfObjects } from '../../load-state.ts'
 import type { DestinationConfig } from '../gcp/bq_etl.ts'
 
 interface Config {
@@ -41,6 +42,7 @@ export const focusLoader = (deps: LoaderDeps): Processor => {
       const folder = prefix.replace(/^\/+|\/+$/g, '')
       const root = folder === '' ? '' : `${folder}/`
       const place = `${store}://${bucket}${folder === '' ? '' : `/${folder}`}`
+      const at = context.now()
       const { files, warnings } = filesOfMonth(
         `${step}: ${store} bucket ${bucket}`,
         root,
@@ -57,6 +59,7 @@ export const focusLoader = (deps: LoaderDeps): Processor => {
         bucket,
         delivery: { id: '', source_file: more.length === 0 ? (only?.key ?? place) : place, files, warnings },
         source_name,
+        seen: nameOf(destination) === undefined ? undefined : { period: month, version: versionOfObjects(files), at },
         take: async (spooled) => {
           const taken = await filesTaken(spooled, {
             month,

@@ -62,7 +62,8 @@ export const refresh = ({
       const { tenant_id, source } = owned
       try {
         const access = await accessOf(tenant_id, { ...source, store: storeOf(source) })
-        const { versions, problems } = await monthsSeen(withAccess(objects, access), source)
+        const months = statesOf(owned).map(({ period }) => period)
+        const { versions, problems } = await monthsSeen(withAccess(objects, access), source, months)
         for (const problem of problems) tell(owned, problem)
         seen.push(...changedMonths(owned, statesOf(owned), versions))
       } catch (error) {
@@ -106,7 +107,7 @@ export const refresh = ({
 })
 
 const isOfFiles = (owned: OwnedSource): owned is Owned<FileSource & { name: string }> =>
-  owned.source.provider === 'aws' || owned.source.provider === 'azure'
+  owned.source.provider !== 'gcp'
 /** A price list is of its day: nobody changes it later. */
 const isOfTable = (owned: OwnedSource): owned is Owned<ClaimedTable> =>
   owned.source.provider === 'gcp' && owned.source.kind !== 'pricing'
