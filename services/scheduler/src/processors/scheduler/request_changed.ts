@@ -1,4 +1,11 @@
-import { centralDataset, digestOf, isSystemPipeline, runId, subscriptionFault, systemTenant } from '@convergence/contracts'
+import {
+  centralDataset,
+  digestOf,
+  isSystemPipeline,
+  runId,
+  subscriptionFault,
+  systemTenant,
+} from '@convergence/contracts'
 import type { Outgoing } from '@convergence/bus'
 import type { ParameterSpec, Pipelines } from '@convergence/pipeline'
 import { readAllSources } from '@convergence/service/sources'
@@ -53,7 +60,9 @@ export const requestChanged = ({ warehouse, pipelines, ledger, kid }: ProcessorD
       )
     }
     const { events, unknown } = requestsFor(pipelines, changed.filter(mayRun), day, kid)
-    const warnings = unknown.map((pipeline) => `${pipeline}: loads no days or months any more; load its periods by hand`)
+    const warnings = unknown.map(
+      (pipeline) => `${pipeline}: loads no days or months any more; load its periods by hand`,
+    )
     return {
       events,
       outputs: {
@@ -83,7 +92,10 @@ export const requestsFor = (
       unknown.add(pipeline)
       return []
     }
-    return runsOf(parameter, periods.toSorted((a, b) => (a.period < b.period ? -1 : 1))).map((some): Outgoing => {
+    return runsOf(
+      parameter,
+      periods.toSorted((a, b) => (a.period < b.period ? -1 : 1)),
+    ).map((some): Outgoing => {
       const versions = some.periods.map(({ period, seen_version }) => [period, seen_version])
       const idempotency_key = `refresh:${source}:${day}:${digestOf([pipeline, versions]).slice(0, 24)}`
       return {

@@ -106,8 +106,7 @@ export const refresh = ({
   },
 })
 
-const isOfFiles = (owned: OwnedSource): owned is Owned<FileSource & { name: string }> =>
-  owned.source.provider !== 'gcp'
+const isOfFiles = (owned: OwnedSource): owned is Owned<FileSource & { name: string }> => owned.source.provider !== 'gcp'
 /** A price list is of its day: nobody changes it later. */
 const isOfTable = (owned: OwnedSource): owned is Owned<ClaimedTable> =>
   owned.source.provider === 'gcp' && owned.source.kind !== 'pricing'
