@@ -116,18 +116,21 @@ const oddJson = async (
   )
 }
 
+/** Writes down which delivery is loaded. Of a load that was found done nobody knows whether it was this one. */
+const remember = async (
+  { load_states, log }: Pick<LoaderDeps, 'load_states' | 'log'>,
+  context: StepContext,
+  { delivery, seen, source_name }: Loading,
+  { adopted, rows_written: rows }: { adopted: boolean; rows_written: number },
+): Promise<void> => {
+  if (seen === undefined || context.step.for_each === undefined) return
+  const version = adopted ? '' : seen.version
+  if (adopted) log?.info({ step_id: context.step.step_id, delivery: delivery.id }, 'the load was found done')
+  await load_states?.recordLoaded(context, source_name, seen.at, [{ period: seen.period, version, rows }])
+}
+
 export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limits, load_states }: LoaderDeps) => {
   const spool = openSpool({ objects, scratch_folder, limits, room })
-  const remember = async (
-    context: StepContext,
-    { delivery, seen, source_name }: Loading,
-    { adopted, rows_written: rows }: { adopted: boolean; rows_written: number },
-  ): Promise<void> => {
-    if (seen === undefined || context.step.for_each === undefined) return
-    const version = adopted ? '' : seen.version
-    if (adopted) log?.info({ step_id: context.step.step_id, delivery: delivery.id }, 'the load was found done')
-    await load_states?.recordLoaded(context, source_name, seen.at, [{ period: seen.period, version, rows }])
-  }
   const tell = (step_id: string, { other_columns, not_taken }: ColumnPlan, warnings: readonly string[]): void => {
     if (other_columns.length > 0)
       log?.info({ step_id, columns: other_columns.length }, 'columns of the export went to other_columns')
@@ -213,7 +216,7 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
               count_rows: counts !== undefined && [...counts.files, counts.all].some(({ rows }) => rows !== undefined),
               work,
             })
-      await remember(context, loading, ended)
+      await remember({ load_states, log }, context, loading, ended)
       tell(step.step_id, planned, warnings)
       const { other_columns, not_taken } = planned
       const { rows_written, bytes_processed, attempt } = ended
