@@ -25,7 +25,7 @@ export interface LoaderDeps {
   /** What all loaders of this process share of the scratch folder; default: their own, without a bound of space. */
   room?: Room | undefined
   /** Hears what of an export has no column, and what the reader of a run is warned of. */
-  log?: Pick<Log, 'info' | 'warn'>
+  log?: Pick<Log, 'info' | 'warn'> | undefined
   /** Where it is written down which delivery was loaded; default: nowhere. */
   load_states?: Pick<LoadStates, 'recordLoaded'> | undefined
   /** Caps on what an export may weigh; for tests. */
