@@ -97,6 +97,24 @@ describe('backfills', function () {
         again.backfill_id,
         made.backfill_id,
       ])
+      // What the provider had when it was loaded, and what it has now.
+      const state = (version: string, run_id: string | null) => ({
+        tenant_id: 'acme_corp',
+        source: 'payer',
+        pipeline,
+        period: '2026-03-01',
+        version,
+        loaded_rows: run_id === null ? null : 1,
+        run_id,
+        observed_at: `2026-03-0${version}T00:00:00Z`,
+        event_id: `test:${version}`,
+        recorded_at: `2026-03-0${version}T00:00:00Z`,
+      })
+      await world.warehouse.append('tenant_load_state_rows', [state('6', done), state('7', null)])
+      const changed = await call('POST', '', { ...wanted, reprocess: 'changed', dry_run: true })
+      const { items: planned } = changed as unknown as { items: { period: string; action: string }[] }
+      const taken = planned.filter(({ action }) => action === 'run').map(({ period }) => period)
+      expect(taken).to.deep.equal(['2026-03-04', '2026-03-01'])
       expect(await ledgerFaults(world)).to.deep.equal([])
     }))
 

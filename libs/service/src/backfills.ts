@@ -5,7 +5,7 @@
 import { isPeriod, periodsBetween, type PeriodKind } from '@convergence/calendar/periods'
 import { AppError, canonicalJson, centralDataset, type ErrorCode, type Run } from '@convergence/contracts'
 import type { Pipeline } from '@convergence/pipeline'
-import type { Warehouse } from '@convergence/warehouse'
+import type { QueryParameter, Warehouse } from '@convergence/warehouse'
 
 export const reprocessings = ['none', 'failed', 'changed', 'all'] as const
 export type Reprocess = (typeof reprocessings)[number]
@@ -112,8 +112,12 @@ export interface PlanWanted {
   reprocess: Reprocess
   period_order: PeriodOrder
 }
+interface LastRun {
+  run_id: string
+  status: string
+}
 /** The last run of each period, of those that started. */
-type LastRuns = ReadonlyMap<string, { run_id: string; status: string }>
+type LastRuns = ReadonlyMap<string, LastRun>
 
 /** What becomes of each period, in the order in which they are run. */
 export const planPeriods = async (
@@ -121,26 +125,31 @@ export const planPeriods = async (
   wanted: PlanWanted,
 ): Promise<PlannedPeriod[]> => {
   const { range, reprocess, period_order } = wanted
-  if (reprocess === 'changed')
-    throw new AppError(
-      'PARAMETER_INVALID',
-      'reprocess: changed is not known to this version; expected none, failed or all',
-    )
-  const last: LastRuns = reprocess === 'all' ? new Map() : await lastRuns(warehouse, wanted)
-  const planned = range.periods.map((period) => ({ period, ...decision(reprocess, last.get(period)) }))
+  const nothing: LastRuns = new Map()
+  const [last, changed] = await Promise.all([
+    reprocess === 'all' ? nothing : lastRuns(warehouse, wanted),
+    reprocess === 'changed' ? changedPeriods(warehouse, wanted) : new Set<string>(),
+  ])
+  const planned = range.periods.map((period) => ({
+    period,
+    ...decision(reprocess, last.get(period), changed.has(period)),
+  }))
   return period_order === 'newest_first' ? planned.reverse() : planned
 }
 
 const decision = (
   reprocess: Reprocess,
-  last: { run_id: string; status: string } | undefined,
+  last: LastRun | undefined,
+  is_changed: boolean,
 ): Pick<PlannedPeriod, 'action' | 'reason'> => {
   if (reprocess === 'all') return { action: 'run', reason: 'every period is run' }
   if (last === undefined) return { action: 'run', reason: 'it has no run' }
   const { run_id, status } = last
   const is = `its last run ${run_id} is ${status}`
-  return reprocess === 'failed' && (status === 'FAILED' || status === 'CANCELLED')
-    ? { action: 'run', reason: is }
+  if (reprocess === 'none' || status === 'RUNNING') return { action: 'skip', reason: is }
+  if (status === 'FAILED' || status === 'CANCELLED') return { action: 'run', reason: is }
+  return is_changed
+    ? { action: 'run', reason: `${is}, and a source of it has changed since` }
     : { action: 'skip', reason: is }
 }
 
@@ -160,17 +169,12 @@ const lastRuns = async (
       WHERE tenant_id = @tenant_id AND pipeline = @pipeline AND status <> 'REJECTED'
         AND (${value} BETWEEN @first AND @last OR STRPOS(${value}, ',') > 0 OR STRPOS(${value}, '..') > 0)
       ORDER BY requested_at, pipeline_logging_id`,
-    parameters: [
-      { name: 'tenant_id', type: 'STRING', value: tenant_id },
-      { name: 'pipeline', type: 'STRING', value: pipeline },
-      { name: 'first', type: 'STRING', value: periods[0] },
-      { name: 'last', type: 'STRING', value: periods.at(-1) },
-    ],
+    parameters: rangeValues({ tenant_id, pipeline, periods }),
     default_dataset: centralDataset,
   })
   const others = (all: Run['parameters']): string => canonicalJson({ ...all, [parameter]: null })
   const own = others(parameters)
-  const last = new Map<string, { run_id: string; status: string }>()
+  const last = new Map<string, LastRun>()
   for (const row of rows) {
     const given = (
       typeof row['parameters'] === 'string' ? JSON.parse(row['parameters']) : (row['parameters'] ?? {})
@@ -181,6 +185,37 @@ const lastRuns = async (
   }
   return last
 }
+
+/** Periods of which the provider had something else than what is loaded, when it was last looked at. */
+const changedPeriods = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  { tenant_id, pipeline, range: { periods }, parameters }: PlanWanted,
+): Promise<ReadonlySet<string>> => {
+  const source = typeof parameters['source'] === 'string' ? parameters['source'] : undefined
+  const rows = await warehouse.query({
+    query: `SELECT DISTINCT period FROM tenant_load_state
+      WHERE tenant_id = @tenant_id AND pipeline = @pipeline AND changed AND period BETWEEN @first AND @last
+        ${source === undefined ? '' : 'AND source = @source'}`,
+    parameters: [
+      ...rangeValues({ tenant_id, pipeline, periods }),
+      ...(source === undefined ? [] : [text('source', source)]),
+    ],
+    default_dataset: centralDataset,
+  })
+  return new Set(rows.map(({ period }) => String(period)))
+}
+
+const text = (name: string, value: string | undefined): QueryParameter => ({ name, type: 'STRING', value })
+const rangeValues = ({
+  tenant_id,
+  pipeline,
+  periods,
+}: Pick<PlanWanted, 'tenant_id' | 'pipeline'> & Pick<PeriodRange, 'periods'>): QueryParameter[] => [
+  text('tenant_id', tenant_id),
+  text('pipeline', pipeline),
+  text('first', periods[0]),
+  text('last', periods.at(-1)),
+]
 
 /** Most days of a range that a run may say. */
 const longestRange = 1_000

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { AppError } from '@convergence/contracts'
 import type { ParameterSpec } from '@convergence/pipeline'
-import type { Statement } from '@convergence/warehouse'
+import type { Row, Statement } from '@convergence/warehouse'
 import { periodRange, planPeriods, type PlanWanted, type Reprocess } from '../src/backfills.ts'
 
 const parameter = (name: string, type: ParameterSpec['type']): ParameterSpec => ({
@@ -68,8 +68,13 @@ describe('which periods a backfill runs', () => {
     status,
     parameters: JSON.stringify(parameters),
   })
-  const plan = (reprocess: Reprocess, rows: object[], more: Partial<PlanWanted> = {}) => {
-    const query = (_statement: Statement) => Promise.resolve(rows as Record<string, unknown>[])
+  const changed: { period: string }[] = []
+  const statements: Statement[] = []
+  const plan = (reprocess: Reprocess, rows: Row[], more: Partial<PlanWanted> = {}) => {
+    const query = (statement: Statement): Promise<Row[]> => {
+      statements.push(statement)
+      return Promise.resolve(statement.query.includes('tenant_load_state') ? changed : rows)
+    }
     return planPeriods(
       { query },
       {
@@ -115,5 +120,23 @@ describe('which periods a backfill runs', () => {
     const rows = [run({ month: '2025-11', source: 'payer' }, 'COMPLETED')]
     expect(await taken('none', rows)).to.have.length(3)
     expect(await taken('none', rows, { parameters: { source: 'payer' } })).to.have.length(2)
+  })
+
+  it('are with changed also those of which a source has changed since it was loaded, unless one is loading', async () => {
+    const rows = [
+      run({ month: '2025-11' }, 'COMPLETED'),
+      run({ month: '2025-12' }, 'RUNNING'),
+      run({ month: '2026-01' }, 'COMPLETED'),
+    ]
+    changed.push({ period: '2025-11' }, { period: '2025-12' })
+    statements.length = 0
+    expect(await taken('changed', rows)).to.deep.equal(['2025-11'])
+    expect(await taken('failed', rows)).to.deep.equal([])
+    await taken('changed', rows, { parameters: { source: 'payer' } })
+    const asked = statements.filter(({ query }) => query.includes('tenant_load_state'))
+    expect(asked.map(({ parameters = [] }) => parameters.some(({ value }) => value === 'payer'))).to.deep.equal([
+      false,
+      true,
+    ])
   })
 })
