@@ -3,14 +3,7 @@
  * follows from both, so any replica goes on where another stopped, and asking twice starts nothing twice.
  */
 import type { Outgoing } from '@convergence/bus'
-import {
-  AppError,
-  centralDataset,
-  isSystemPipeline,
-  quotaFault,
-  subscriptionFault,
-  type Run,
-} from '@convergence/contracts'
+import { AppError, centralDataset, isSystemPipeline, type Run } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Log } from '@convergence/service'
 import {
@@ -25,7 +18,7 @@ import {
 import { decideAnew, writeVersion } from '@convergence/service/versions'
 import type { QueryParameter, Warehouse } from '@convergence/warehouse'
 import { backfillColumns, readBackfill, rowOf } from './backfill-row.ts'
-import { nextOf, type Asked, type Backfill, type Next, type Seen } from './backfill.ts'
+import { isOpen, nextOf, openRunsOf, type Asked, type Backfill, type Memo, type Next, type Seen } from './backfill.ts'
 import { assertCompiles } from './compiles.ts'
 import type { Ledger } from './ledger.ts'
 import { archivedAt } from './ledger/archive.ts'
@@ -83,8 +76,11 @@ interface Book extends BackfillsOptions {
   newest: number | undefined
   /** The ledger's `backfill_changes` when they were read. */
   seen_changes: number | undefined
-  /** Ends of runs of open backfills, by run: they outlast the ledger's memory. */
-  ends: Map<string, Seen>
+  /** Of those that are open. */
+  paces: Map<string, Pace>
+}
+interface Pace {
+  memo: Memo
   /** When something was asked for, by its idempotency key: the time of the message that it followed. */
   asked: Map<string, string>
 }
@@ -115,9 +111,12 @@ const learn = (book: Book, backfill: Backfill): void => {
   book.open.delete(backfill_id)
   if (book.ended.size > 10_000) book.ended.clear()
   book.ended.add(backfill_id)
-  if (book.open.size > 0) return
-  book.ends.clear()
-  book.asked.clear()
+  book.paces.delete(backfill_id)
+}
+const paceOf = ({ paces }: Book, { backfill_id }: Backfill): Pace => {
+  const pace = paces.get(backfill_id) ?? { memo: new Map(), asked: new Map() }
+  paces.set(backfill_id, pace)
+  return pace
 }
 
 const refresh = async (book: Book): Promise<void> => {
@@ -161,32 +160,25 @@ const write = async (book: Book, backfill: Backfill): Promise<boolean> => {
 
 // ---- what is asked for
 
-/** Whether the ledger would let a run of the tenant start or wait now. */
-const isOpen = ({ ledger }: Book, tenant_id: string, at: string): boolean => {
-  const day = at.slice(0, 10)
-  const owner = ledger.state.accounts.get(tenant_id)
-  if (owner === undefined || subscriptionFault(owner, day) !== undefined) return false
-  const used = { daily: owner.days.get(day) ?? 0, monthly: owner.months.get(day.slice(0, 7)) ?? 0 }
-  return quotaFault(tenant_id, used, owner.limits, day) === undefined
-}
-
 /** What the ledger says, also of runs that ended before its last snapshot: those are read once. */
 const paced = async (book: Book, backfill: Backfill, at: string): Promise<Next> => {
-  const { ledger, ends } = book
-  const looked = new Set<string>()
+  const { ledger } = book
+  const { memo } = paceOf(book, backfill)
+  const read = new Map<string, Seen | undefined>()
   for (;;) {
     const missed: string[] = []
     const see = (run_id: string): Seen | undefined => {
-      const entry = ends.get(run_id) ?? ledger.state.runs.get(run_id)
-      if (entry === undefined && !looked.has(run_id) && archivedAt(ledger.state.archive, run_id) !== undefined)
+      const entry = ledger.state.runs.get(run_id) ?? read.get(run_id)
+      if (entry === undefined && !read.has(run_id) && archivedAt(ledger.state.archive, run_id) !== undefined)
         missed.push(run_id)
       return entry
     }
-    const next = nextOf(backfill, see, { at, is_open: isOpen(book, backfill.tenant_id, at) })
+    // What is missed would look as if it had never been asked for: nothing is remembered of that.
+    const next = nextOf(backfill, see, { at, is_open: isOpen(ledger.state, backfill.tenant_id, at) }, memo)
     if (missed.length === 0) return next
-    for (const run_id of missed) looked.add(run_id)
-    for (const [run_id, { phase, outcome, reason, resets_at }] of await ledger.past(missed))
-      ends.set(run_id, { phase, outcome, reason, resets_at })
+    const wanted = openRunsOf(backfill, memo)
+    const found = await ledger.past(wanted)
+    for (const run_id of wanted) read.set(run_id, found.get(run_id))
   }
 }
 
@@ -231,10 +223,11 @@ const look = async (book: Book, backfill: Backfill, at: string): Promise<Outgoin
     ...requests.map((one) => requestOf(book, backfill, one)),
     ...cancels.map((run_id) => cancelOf(book, backfill, run_id)),
   ]
+  const { asked } = paceOf(book, backfill)
   return all.filter(({ idempotency_key: key = '' }) => {
-    const before = book.asked.get(key)
+    const before = asked.get(key)
     if (before !== undefined && before !== at && Date.parse(at) - Date.parse(before) < askedMs) return false
-    book.asked.set(key, at)
+    asked.set(key, at)
     return true
   })
 }
@@ -377,8 +370,7 @@ export const openBackfills = async (options: BackfillsOptions): Promise<Backfill
     ended: new Set(),
     newest: undefined,
     seen_changes: undefined,
-    ends: new Map(),
-    asked: new Map(),
+    paces: new Map(),
   }
   await refresh(book)
   return {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { expect } from 'chai'
 import { runId } from '@convergence/contracts'
 import { backfillRunKey } from '@convergence/service/backfills'
-import { nextOf, type Backfill, type Seen } from '../src/backfill.ts'
+import { isOpen, nextOf, type Backfill, type Memo, type Seen } from '../src/backfill.ts'
 import { decide, type Message } from '../src/ledger/decide.ts'
 import { fold } from '../src/ledger/fold.ts'
 import { emptyState, type LedgerRow, type RunEntry, type State } from '../src/ledger/state.ts'
@@ -38,7 +38,6 @@ const seen = (phase: RunEntry['phase'], more: Partial<Seen> = {}): Seen => ({
   phase,
   outcome: undefined,
   reason: undefined,
-  resets_at: undefined,
   ...more,
 })
 /** What is asked for where the ledger knows these runs. */
@@ -80,11 +79,36 @@ describe('the pace of a backfill', () => {
 
   it('waits where the tenant has used its quota, then asks under another name', () => {
     const of = backfill(3)
-    const over = { [idOf(of, 1)]: seen('REJECTED', { reason: 'QUOTA_EXCEEDED', resets_at: at(10) }) }
-    expect(next(of, over).requests).to.deep.equal([])
-    const { requests } = next(of, over, { at: at(10) })
+    const over = { [idOf(of, 1)]: seen('REJECTED', { reason: 'QUOTA_EXCEEDED' }) }
+    expect(next(of, over, { is_open: false }).requests).to.deep.equal([])
+    const { requests } = next(of, over)
     expect(requests.map(({ run_id }) => run_id)).to.deep.equal([idOf(of, 1, 1)])
-    expect(next(of, {}, { is_open: false }).requests).to.deep.equal([])
+  })
+
+  it('knows by subscription and quota whether a run would be taken, on the day that it is', () => {
+    const state = emptyState('e1')
+    const send = (message: Message) => fold(state, decide(state, [message]).rows)
+    expect(isOpen(state, 'acme', at(0))).to.equal(false)
+    send(tenant('acme', { daily: 1, monthly: 9, concurrent: 2 }))
+    expect(isOpen(state, 'acme', at(0))).to.equal(true)
+    send(request('a'))
+    expect([isOpen(state, 'acme', at(1)), isOpen(state, 'acme', at(1441))]).to.deep.equal([false, true])
+    send(tenant('acme', {}, { version: 2, status: 'SUSPENDED' }))
+    expect(isOpen(state, 'acme', at(1441))).to.equal(false)
+  })
+
+  it('looks no further than it can ask, and remembers what has ended', () => {
+    const of = backfill(0, { periods: Array.from({ length: 1000 }, (_, k) => `p${k}`), max_active: 2 })
+    const memo: Memo = new Map()
+    const looked: string[] = []
+    const see = (run_id: string) => {
+      looked.push(run_id)
+      return looked.length <= 3 ? seen('ENDED', { outcome: 'COMPLETED' }) : undefined
+    }
+    const counts = () => nextOf(of, see, { at: at(5), is_open: true }, memo).requests.map(({ period }) => period)
+    expect(counts()).to.deep.equal(['p3', 'p4'])
+    expect(looked).to.have.length(7)
+    expect([counts(), looked.length]).to.deep.equal([['p3', 'p4'], 11])
   })
 
   it('asks for nothing while it is paused, and is over all the same when the last run ends', () => {
@@ -148,9 +172,10 @@ const play = (moves: readonly Move[], quota: number) => {
     fold(state, rows)
   }
   commit(replicas[0]!, first)
+  const momentOf = (state: State) => ({ at: at(minute), is_open: isOpen(state, 'acme', at(minute)) })
   const truth = (): State => fold(emptyState('e1'), log)
   const look = (state: State): void => {
-    const { requests } = nextOf(of, (run_id) => state.runs.get(run_id), { at: at(minute), is_open: true })
+    const { requests } = nextOf(of, (run_id) => state.runs.get(run_id), momentOf(state))
     if (of.status === 'PAUSED') asked_paused += requests.length
     for (const { period, idempotency_key } of requests)
       bus.push(request(idempotency_key, { parameters: { date: period } }, at(minute)))
@@ -199,7 +224,7 @@ const play = (moves: readonly Move[], quota: number) => {
         minute += turn % 20 === 19 ? 1440 : 1
         const state = replicas[turn % 2]!
         fold(state, log)
-        const { end } = nextOf(of, (run_id) => state.runs.get(run_id), { at: at(minute), is_open: true })
+        const { end } = nextOf(of, (run_id) => state.runs.get(run_id), momentOf(state))
         if (end !== undefined) return { end, runs: [...state.runs.values()] }
         look(state)
         for (const message of bus.splice(0)) commit(state, message)
