@@ -4,17 +4,17 @@
  * and as bench.json. `-- NAME` runs those benches whose name contains NAME. Nothing here is a test.
  */
 import { centralDataset } from '@convergence/contracts'
-import { execFileSync, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, request } from 'node:http'
 import { cpus, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openLog } from '@convergence/service'
-import { openClient, hasEnded, type RunStatus } from '../client.ts'
+import { openClient } from '../client.ts'
 import { runCommand, UsageError } from '../command.ts'
 import { startPlatform, type Platform } from '../platform.ts'
 import { benchAgainst } from './against.ts'
-import { writeBigCur } from '../samples/samples.ts'
+import { measureLoads } from './loads.ts'
 
 interface Figure {
   name: string
@@ -292,73 +292,20 @@ const benchStart = async () => {
   if (process.platform === 'linux') record('idle memory (PSS)', 'MB', '< 300', memory)
 }
 
-const benchLoad = async () => {
-  const rows = Number(process.env['BENCH_LOAD_ROWS'] ?? 1_000_000)
-  const world = await openWorld()
-  const folder = join(world.folder, 'buckets/s3/bench-cur/cur/daily/20251101-20251201')
-  await writeBigCur({
-    folder,
-    rows,
-    seed: 5,
-    report_name: 'daily',
-    bucket: 'bench-cur',
-    prefix: 'cur',
-    month: '2025-11',
-  })
-  const perSecond: number[] = []
-  const bare: number[] = []
-  let most = 0
-  const watch = setInterval(() => {
-    most = Math.max(most, process.memoryUsage.rss())
-  }, 50)
-  const client = openClient(world.platform.url)
-  await client.call('PUT', '/api/v1/tenants/bench/sources/payer', {
-    key: world.key,
-    body: { provider: 'aws', kind: 'cur', bucket: 'bench-cur', prefix: 'cur', report_name: 'daily' },
-  })
-  for (let round = 0; round < rounds; round += 1) {
-    const started = performance.now()
-    const { body } = await client.call('POST', '/api/v1/pipelines/run/bench/aws/cost/cur', {
-      key: world.key,
-      body: { month: '2025-11' },
-    })
-    for (;;) {
-      const path = `/api/v1/pipelines/runs/${String(body['pipeline_logging_id'])}`
-      const status = (await client.call('GET', path, { key: world.key })).body as RunStatus
-      if (hasEnded(status.status)) {
-        if (status.status !== 'COMPLETED') throw new Error(`${status.status}: ${String(status.error_message)}`)
-        break
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    }
-    perSecond.push(rows / ((performance.now() - started) / 1000))
-    // Beside each round, so that both see the same machine.
-    const seconds = execFileSync(
-      process.execPath,
-      [join(import.meta.dirname, 'bare-duckdb.ts'), join(folder, 'daily-1.csv.gz'), join(world.folder, 'bare.duckdb')],
-      { encoding: 'utf8' },
-    )
-    bare.push(rows / Number(seconds))
-  }
-  clearInterval(watch)
-  record('load: the same file into a table by bare DuckDB', 'rows/s', '-', bare)
-  record(
-    'load: whole run over bare DuckDB',
-    'x',
-    '>= 0.7',
-    perSecond.map((each, k) => each / (bare[k] ?? 1)),
-  )
-  record(`load: ${rows} CUR rows csv.gz, whole run`, 'rows/s', '>= 150000', perSecond)
-  record('load: peak memory of the process', 'MB', '-', [most / 1024 / 1024])
-  await world.end()
+const benchLoads = async ({ rows }: Sizes) => {
+  for (const { name, unit, goal, values } of await measureLoads(rows, rounds)) record(name, unit, goal, values)
 }
 
+interface Sizes {
+  /** Of a report that is loaded. */
+  rows: number
+}
 const benches = {
   runs: benchRuns,
   latency: benchLatency,
   post: benchPost,
   start: benchStart,
-  load: benchLoad,
+  loads: benchLoads,
   history: benchHistory,
 }
 const help = `
@@ -368,14 +315,15 @@ parts: ${Object.keys(benches).join(', ')}; default all of them.
   --against REV   a commit of before and this tree turn by turn, in a worktree of its own; parts default to runs and
                   start; prints medians, spread and ratio, and adds them to bench-history.jsonl
   --rounds N      of --against; default 5
+  --rows N        of a report that is loaded; default 200000
 
-Settings: BENCH_ROUNDS (default 3), BENCH_HISTORY (runs, default 99000), BENCH_LOAD_ROWS (default 1000000).
+Settings: BENCH_ROUNDS (default 3), BENCH_HISTORY (runs, default 99000).
 `
 
-const bench = async (names: readonly string[]) => {
+const bench = async (names: readonly string[], sizes: Sizes) => {
   console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? ''}, Node ${process.version}; median (least to most)`)
   for (const [name, measure] of Object.entries(benches))
-    if (names.length === 0 || names.some((part) => name.includes(part))) await measure()
+    if (names.length === 0 || names.some((part) => name.includes(part))) await measure(sizes)
   agent.destroy()
   const taken = figures.map((figure) => ({ ...figure, median: median(figure.values) }))
   const about = { at: new Date().toISOString(), node: process.version, cores: cpus().length }
@@ -385,17 +333,22 @@ const bench = async (names: readonly string[]) => {
 await runCommand(
   {
     name: 'npm run bench',
-    synopsis: '[NAME...] [--against REV [--rounds N]]',
+    synopsis: '[NAME...] [--rows N] [--against REV [--rounds N]]',
     help,
-    options: { against: { type: 'string' }, rounds: { type: 'string', default: '5' } },
+    options: {
+      against: { type: 'string' },
+      rounds: { type: 'string', default: '5' },
+      rows: { type: 'string', default: '200000' },
+    },
     positionals: true,
   },
-  async ({ against, rounds: pairs }, names) => {
+  async ({ against, rounds: pairs, rows }, names) => {
     const unknown = names.find((part) => !Object.keys(benches).some((name) => name.includes(part)))
     if (unknown !== undefined)
       throw new UsageError(`expected names of ${Object.keys(benches).join(', ')}, got ${JSON.stringify(unknown)}`)
     if (!/^[1-9]\d?$/.test(pairs)) throw new UsageError(`--rounds expected a number from 1 to 99, got ${pairs}`)
-    if (against === undefined) await bench(names)
+    if (!/^[1-9]\d{0,8}$/.test(rows)) throw new UsageError(`--rows expected a number of rows, got ${rows}`)
+    if (against === undefined) await bench(names, { rows: Number(rows) })
     else benchAgainst(against, names.length === 0 ? ['runs', 'start'] : names, Number(pairs))
   },
 )
