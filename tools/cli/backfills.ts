@@ -67,12 +67,9 @@ const pollMs = 1_000
 /** How far it is, in a line. */
 const progressLine = ({ status, runs, counts, waits }: Body): string => {
   const count = (state: string): number => (counts as Record<string, number> | undefined)?.[state] ?? 0
-  const failed = count('failed') + count('cancelled') + count('rejected')
-  const told = [
-    `${count('completed') + failed} of ${String(runs)} done`,
-    ...(['running', 'queued'] as const).filter((state) => count(state) > 0).map((state) => `${count(state)} ${state}`),
-    ...(failed > 0 ? [`${failed} failed`] : []),
-  ]
+  const shown = ['running', 'queued', 'failed', 'cancelled', 'rejected'].filter((state) => count(state) > 0)
+  const done = count('completed') + count('failed') + count('cancelled') + count('rejected')
+  const told = [`${done} of ${String(runs)} done`, ...shown.map((state) => `${count(state)} ${state}`)]
   const { reason, until } = (waits ?? {}) as { reason?: string; until?: string | null }
   const waiting = reason === undefined ? '' : `; waits${until ? ` until ${until}` : ''}: ${reason}`
   return `${String(status)}  ${told.join(', ')}${waiting}`
