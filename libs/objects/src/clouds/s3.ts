@@ -76,6 +76,8 @@ export const openS3 = async ({ region, endpoint, credentials, bucket_owner }: S3
   const client = new S3Client({
     region,
     maxAttempts: 1,
+    // A source of whoever bills names no region: S3 answers which one the bucket is in.
+    followRegionRedirects: endpoint === undefined,
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',
     ...(endpoint === undefined ? {} : { endpoint, forcePathStyle: true }),
