@@ -166,6 +166,19 @@ describe('decide', () => {
     expect(state.accounts.get('acme')?.days.size).to.equal(0)
   })
 
+  it('counts no run by which the platform makes up for late data; it waits for its turn and for a subscription', () => {
+    const { send, state } = setup(tenant('acme', { daily: 1, concurrent: 2 }))
+    const late = (key: string) => request(key, { trigger_type: 'refresh' })
+    const first = runOf(send(late('a')))
+    expect(summaryOf(send(request('b')))).to.deep.equal(['run-admitted'])
+    expect(send(late('c'))).to.deep.equal([])
+    expect(summaryOf(send(request('d')))).to.deep.equal(['run-failed REJECTED QUOTA_EXCEEDED'])
+    expect(summaryOf(send(ended(first)))).to.deep.equal(['run-completed COMPLETED', 'run-admitted'])
+    expect([...(state.accounts.get('acme')?.days ?? [])]).to.deep.equal([['2026-03-10', 1]])
+    send(tenant('acme', { daily: 1, concurrent: 2 }, { version: 2, status: 'SUSPENDED' }))
+    expect(summaryOf(send(late('e')))).to.deep.equal(['run-failed REJECTED SUBSCRIPTION_INACTIVE'])
+  })
+
   it('rejects runs of a suspended tenant, and queued ones when their turn comes; a running one finishes', () => {
     const { send } = setup(tenant('acme', { concurrent: 1 }))
     const run = runOf(send(request('a')))
