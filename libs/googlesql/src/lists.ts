@@ -44,9 +44,9 @@ export const refused: readonly { construct: string; reason: string; example: str
     example: 'SELECT 1 FROM UNNEST([1], [2])',
   },
   {
-    construct: 'GROUP BY, DISTINCT and comparison of STRUCT, ARRAY and JSON',
+    construct: 'GROUP BY and DISTINCT of STRUCT, ARRAY and JSON, order and IN of STRUCT',
     reason: 'the engine has other rules',
-    example: 'SELECT STRUCT(1 AS a) = STRUCT(1 AS a)',
+    example: 'SELECT DISTINCT STRUCT(1 AS a) FROM d.t',
   },
   {
     construct: 'a name in GROUP BY or HAVING that is a column and the alias of another expression',
@@ -65,9 +65,9 @@ export const refused: readonly { construct: string; reason: string; example: str
     reason: 'the translation repeats them there, and each copy would have another value',
     example: 'SELECT CORR(RAND(), x) FROM d.t',
   },
-  { construct: 'operators on bits (&, |, ^, ~, <<, >>)', reason: 'not done', example: 'SELECT 1 & 2' },
+  { construct: 'operators on the bits of BYTES', reason: 'not done', example: "SELECT b'a' & b'b'" },
   {
-    construct: 'DATE + INTERVAL (use DATE_ADD), DATE - DATE, INTERVAL values',
+    construct: 'DATE - DATE, INTERVAL values',
     reason: 'no INTERVAL type',
     example: "SELECT DATE '2025-01-01' - DATE '2025-01-02'",
   },
@@ -83,9 +83,9 @@ export const refused: readonly { construct: string; reason: string; example: str
     example: "SELECT SQRT(BIGNUMERIC '2')",
   },
   {
-    construct: 'TO_JSON, except JSON_VALUE(TO_JSON(x)) of a FLOAT64',
+    construct: 'TO_JSON, JSON_OBJECT and JSON_ARRAY of BIGNUMERIC',
     reason: 'not done',
-    example: 'SELECT TO_JSON(STRUCT(1 AS a))',
+    example: "SELECT TO_JSON(BIGNUMERIC '1')",
   },
   {
     construct: 'CAST with FORMAT, parameterized types in CAST',
@@ -93,14 +93,14 @@ export const refused: readonly { construct: string; reason: string; example: str
     example: "SELECT CAST('2025-01-01' AS DATE FORMAT 'YYYY-MM-DD')",
   },
   {
-    construct: 'the SAFE. prefix, except SAFE.PARSE_DATE, SAFE.PARSE_DATETIME, SAFE.PARSE_TIMESTAMP, SAFE.PARSE_TIME',
-    reason: 'one function at a time',
-    example: "SELECT SAFE.SUBSTR('a', 1)",
+    construct: 'the SAFE. prefix of functions that raise errors of their own, such as SUBSTR and PARSE_JSON',
+    reason: 'DuckDB takes none of those for NULL',
+    example: "SELECT SAFE.SUBSTR('a', 1, 1)",
   },
   {
     construct: 'format elements outside of the lists; formats, regular expressions and JSON paths that are no literals',
     reason: 'they cannot be checked',
-    example: "SELECT FORMAT_DATE('%x', DATE '2025-01-01')",
+    example: "SELECT FORMAT_DATE('%O', DATE '2025-01-01')",
   },
   { construct: 'system variables', reason: 'there are no sessions', example: 'SELECT @@project_id' },
   { construct: 'collation', reason: 'not done', example: "SELECT 'a' ORDER BY 1 COLLATE 'und:ci'" },

@@ -112,6 +112,11 @@ describe('Differences that the oracle found', () => {
       /^QUERY_INVALID: Aggregate function not allowed in UNNEST/,
     ],
     [
+      'a sum of a constant overflows as any other',
+      "SELECT SUM(NUMERIC '-99999999999999999999999999999') FROM UNNEST([1, 2, 3]) AS x",
+      /numeric overflow/,
+    ],
+    [
       'FORMAT of -0.0 has no sign, of what rounds to it has one',
       `SELECT FORMAT('%.2f', -0.0), FORMAT('%.2f', -0.001)`,
       [['0.00', '-0.00']],

@@ -226,8 +226,8 @@ describe('GoogleSQL refusals', () => {
     }
   })
   it('names the position of a fault in the third line', () => {
-    expect(errorOf('SELECT\n  x,\n  initcap(s)\nFROM d.t')?.message).to.contain(
-      'Function INITCAP is not supported by the local warehouse at [3:3]',
+    expect(errorOf('SELECT\n  x,\n  soundex(s)\nFROM d.t')?.message).to.contain(
+      'Function SOUNDEX is not supported by the local warehouse at [3:3]',
     )
     expect(errorOf('SELECT\n  nope FROM d.t')?.message).to.contain('Unrecognized name: nope at [2:3]')
   })

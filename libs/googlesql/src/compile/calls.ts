@@ -1,7 +1,9 @@
 /** Calls of functions, aggregates and window functions. */
 import type { Compiler, Expression, Scope } from './compiler.ts'
-import { readOnce } from './volatile.ts'
+import { hasVolatile, readOnce } from './volatile.ts'
 import { overClause } from './windows.ts'
+import type { ScalarFunction } from '../functions/signature.ts'
+import { mayRaise } from '../setup.ts'
 import { functions } from '../functions.ts'
 import { aggregates } from '../functions/aggregates.ts'
 import { windowFunctions } from '../functions/windows.ts'
@@ -65,8 +67,7 @@ export const compileCall = (compiler: Compiler, ast: Call, scope: Scope): Expres
     }
     if (ast.over !== undefined && (ast.order.length > 0 || ast.limit !== undefined || ast.having !== undefined))
       throw compiler.unsupported(ast.pos, `${ast.name} with ORDER BY, LIMIT or HAVING and OVER`)
-    if (ast.over !== undefined && ast.distinct)
-      throw compiler.unsupported(ast.pos, `${ast.name} with DISTINCT and OVER`)
+    if (ast.over !== undefined && ast.distinct) refuseOrderedDistinct(compiler, ast)
     const window =
       ast.over === undefined ? undefined : overClause(compiler, ast.over, scope, { frame: true, order: false })
     const { type, sql, parts } = aggregate.gen(compiler, ast, args, scope)
@@ -79,6 +80,8 @@ export const compileCall = (compiler: Compiler, ast: Call, scope: Scope): Expres
   assertPlain()
   if (ast.over !== undefined) throw compiler.invalid(ast.pos, `${ast.name} is not a window function`)
   const fn = functions.get(ast.name)
+  const unsafe = fn === undefined && ast.name.startsWith('SAFE.') ? functions.get(ast.name.slice(5)) : undefined
+  if (unsafe !== undefined) return safeCall(compiler, { ...ast, name: ast.name.slice(5) }, scope, unsafe)
   if (fn === undefined)
     throw compiler.unsupported(
       ast.pos,
@@ -113,4 +116,47 @@ const argumentOf = (compiler: Compiler, ast: Call, at: number): Expr => {
   const arg = ast.args[at]
   if (arg === undefined) throw compiler.invalid(ast.pos, `${ast.name}: argument ${at + 1} is missing`)
   return arg
+}
+/** Over different values a window has neither an order nor a frame. */
+const refuseOrderedDistinct = (compiler: Compiler, ast: Call): void => {
+  if (ast.name !== 'COUNT' && ast.name !== 'SUM')
+    throw compiler.unsupported(ast.pos, `${ast.name} with DISTINCT and OVER`)
+  if (ast.over?.base !== undefined) throw compiler.unsupported(ast.pos, `${ast.name} with DISTINCT over a named window`)
+  if (ast.over?.order.length !== 0 || ast.over.frame !== undefined)
+    throw compiler.invalid(ast.pos, `${ast.name} with DISTINCT: the window takes no ORDER BY and no frame`)
+}
+/**
+ * SAFE.NAME(...): NULL where the function itself fails. Its arguments are evaluated before it, for what fails in them
+ * fails.
+ */
+const safeCall = (compiler: Compiler, ast: Call, scope: Scope, fn: ScalarFunction): Expression => {
+  checkArity(compiler, ast, fn)
+  const refuse = (): Error => compiler.unsupported(ast.pos, `The SAFE. prefix of ${ast.name} with these arguments`)
+  const row = compiler.fresh()
+  const values: string[] = []
+  const operands = new Map<number, { given: Expression; bound: Expression }>()
+  const arg = (at: number): Expression => {
+    const known = operands.get(at)
+    if (known !== undefined) return known.bound
+    const given = compiler.expression(argumentOf(compiler, ast, at), scope)
+    const name = `_${at}`
+    const bound: Expression =
+      given.lit !== undefined || given.param === true
+        ? given
+        : { ...compiler.build(given.pos, given.type, `struct_extract(${row}, '${name}')`), name: given.name }
+    if (bound !== given) values.push(`${name} := ${given.sql}`)
+    operands.set(at, { given, bound })
+    return bound
+  }
+  if (ast.args.some(({ k }) => k === 'interval')) throw refuse()
+  const inside = fn.gen({ ast, scope, compiler, arg, args: () => ast.args.map((_, at) => arg(at)) })
+  if (inside.agg === true || inside.win === true || inside.sub === true || hasVolatile(inside.sql)) throw refuse()
+  if (mayRaise(inside.sql)) throw compiler.unsupported(ast.pos, `The SAFE. prefix of ${ast.name}`)
+  const given = [...operands.values()].map((operand) => operand.given)
+  const tried = `TRY(${inside.sql})`
+  const sql =
+    values.length === 0
+      ? tried
+      : `list_extract(list_transform([struct_pack(${values.join(', ')})], lambda ${row}: ${tried}), 1)`
+  return compiler.build(ast.pos, inside.type, sql, inside, ...given)
 }

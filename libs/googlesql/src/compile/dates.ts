@@ -74,6 +74,8 @@ export const civilOf = (compiler: Compiler, pos: number, zone: string, instant: 
     isUtc(zone) ? `timezone(${zone}, ${instant.sql})` : `${MACROS}.civil_of(${zone}, ${instant.sql})`,
     instant,
   )
+/** The same where it becomes a text. */
+export const shownCivil = (sql: string): string => sql.replace(`${MACROS}.civil_of`, `${MACROS}.shown_civil_of`)
 /** The instant of a local time in the zone. UTC has no other. */
 export const instantOf = (zone: string, local: string): string =>
   isUtc(zone) ? `timezone(${zone}, ${local})` : `${MACROS}.instant_of(${zone}, ${local})`
@@ -160,6 +162,10 @@ export const weekDay = (compiler: Compiler, part: DatePart): number => {
 export const zoneSql = (compiler: Compiler, zone: Expression): string => {
   if (zone.type.k !== 'STRING') throw compiler.invalid(zone.pos, 'A time zone is text')
   if (zone.lit?.kind === 'STRING') {
+    const hours = /^([+-])(\d{1,2})(?::?00)?$/.exec(zone.lit.value)
+    // Names of whole hours, whose sign is the other way round.
+    if (hours !== null && Number(hours[2]) <= 12)
+      return Number(hours[2]) === 0 ? "'UTC'" : `'Etc/GMT${hours[1] === '+' ? '-' : '+'}${Number(hours[2])}'`
     if (/^[+-]\d/.test(zone.lit.value)) throw compiler.unsupported(zone.pos, 'A time zone given as an offset')
     if (!isZoneName(zone.lit.value)) throw compiler.invalid(zone.pos, `Invalid time zone: ${zone.lit.value}`)
   } else if (zone.param !== true) throw compiler.unsupported(zone.pos, 'A time zone that is no literal or parameter')

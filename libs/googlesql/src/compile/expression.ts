@@ -8,11 +8,12 @@ import { compileLiteral, typedLiteral } from './literals.ts'
 import { betweenOperator, caseOperator, isOperator, likeOperator } from './predicates.ts'
 import { fieldOf, resolvePath } from './names.ts'
 import { negated } from './bignumeric.ts'
-import { arithmetic, compareOperands, concatenate, inOperator, subscript } from './operators.ts'
+import { arithmetic, bits, isBitOperator, compareOperands, concatenate, inOperator, subscript } from './operators.ts'
 import type { Expr } from '../ast.ts'
 import { reservedSchema as MACROS, onceSuffix } from '../macros/macro.ts'
 import {
   BOOL,
+  DATETIME,
   type Type,
   FLOAT64,
   INT64,
@@ -139,6 +140,10 @@ const unary = (compiler: Compiler, ast: Expr & { k: 'unary' }, scope: Scope): Ex
     return compiler.build(pos, BOOL, `(NOT ${x.sql})`, x)
   }
   const x = compiler.expression(ast.x, scope)
+  if (ast.op === '~') {
+    const whole = compiler.coerce(x, INT64, 'operator ~')
+    return compiler.build(pos, INT64, `(~${whole.sql})`, whole)
+  }
   if (!isNumber(x.type) && x.type.k !== 'NULL')
     throw compiler.invalid(pos, `Operator ${ast.op} is not defined for ${typeName(x.type)}`)
   if (ast.op === '+') return { ...x, name: undefined }
@@ -154,13 +159,15 @@ const binary = (compiler: Compiler, ast: Expr & { k: 'binary' }, scope: Scope): 
   }
   if ((ast.op === '+' || ast.op === '-') && ast.r.k === 'interval') {
     const base = compiler.expression(ast.l, scope)
-    if (base.type.k === 'DATE') throw compiler.unsupported(pos, 'DATE with INTERVAL (use DATE_ADD or DATE_SUB)')
-    return addInterval(compiler, base, compiler.expression(ast.r.n, scope), ast.r.part, ast.op, pos)
+    // A DATE and an INTERVAL are a DATETIME.
+    const from = base.type.k === 'DATE' ? compiler.cast(base, DATETIME, false) : base
+    return addInterval(compiler, from, compiler.expression(ast.r.n, scope), ast.r.part, ast.op, pos)
   }
   const operand = (side: Expr): Expression =>
     isArithmetic(ast) && isArithmetic(side) ? compileOperator(compiler, side, scope) : compiler.expression(side, scope)
   const l = operand(ast.l)
   const r = operand(ast.r)
+  if (isBitOperator(ast.op)) return bits(compiler, ast.op, l, r, pos)
   if (ast.op === '||') return concatenate(compiler, [l, r], pos, 'operator ||')
   if (['+', '-', '*', '/'].includes(ast.op)) return arithmetic(compiler, ast.op, l, r, pos)
   return compareOperands(compiler, ast.op, l, r, pos)

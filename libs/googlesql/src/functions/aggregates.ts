@@ -106,6 +106,13 @@ const bignumericSums = (compiler: Compiler, x: Expression, distinct: boolean, ov
   )
 }
 
+/** Whether an expression names no column: of such a value DuckDB takes the sum as a product, and does not look. */
+const isConstant = (ast: unknown): boolean => {
+  if (Array.isArray(ast)) return ast.every(isConstant)
+  if (ast === null || typeof ast !== 'object') return true
+  const { k } = ast as { k?: unknown }
+  return k !== 'path' && k !== 'subquery' && Object.values(ast).every(isConstant)
+}
 /** Google adds FLOAT64 in a wider type: what only DuckDB takes beyond the range is not its answer. */
 const floatTotal = (total: string, value: string, over: string): string =>
   hasVolatile(value) ? total : `${MACROS}.float_total(${total}, bool_or(isinf(${value}))${over})`
@@ -146,6 +153,11 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         }
         const inner = `sum(${ast.distinct ? 'DISTINCT ' : ''}${x.sql})`
         if (x.type.k === 'FLOAT64') return { type: x.type, sql: (over) => floatTotal(`${inner}${over}`, x.sql, over) }
+        if (x.type.k === 'NUMERIC' && isConstant(ast.args[0])) {
+          const units = (over: string): string =>
+            `${MACROS}.num_total(${x.sql}, ${inner}${over}, count(${x.sql})${over})`
+          return { type: x.type, sql: (over) => totalOf(units(over), x.type) }
+        }
         return { type: x.type, sql: (over) => totalOf(`${inner}${over}`, x.type) }
       },
     },

@@ -93,12 +93,20 @@ export const arrayFunctions = {
   },
   ARRAY_TO_STRING: {
     min: 2,
-    max: 2,
+    max: 3,
     gen: ({ compiler, ast, args }) => {
-      const [x, y] = args()
+      const [x, y, other] = args()
       if (x === undefined || y === undefined || x.type.k !== 'ARRAY' || x.type.of.k !== 'STRING')
         throw noMatch(compiler, ast, args())
       const v = compiler.fresh()
+      if (other !== undefined) {
+        const separator = compiler.coerce(y, STRING, ast.name)
+        const none = compiler.coerce(other, STRING, ast.name)
+        const given = `${x.sql} IS NOT NULL AND ${separator.sql} IS NOT NULL AND ${none.sql} IS NOT NULL`
+        const list = `list_transform(${x.sql}, lambda ${v}: coalesce(${v}, ${none.sql}))`
+        const joined = `coalesce(array_to_string(${list}, ${separator.sql}), '')`
+        return compiler.build(ast.pos, STRING, `CASE WHEN ${given} THEN ${joined} END`, x, x, separator, none)
+      }
       return compiler.build(
         ast.pos,
         STRING,

@@ -230,6 +230,9 @@ const lastDay: ScalarFunction = {
     const months = monthsOf[part.part]
     if (months !== undefined)
       return compiler.build(ast.pos, DATE, `CAST(${start} + to_months(${months}) - to_days(1) AS DATE)`, x)
+    if (part.part === 'DAY') throw compiler.invalid(part.pos, 'LAST_DAY takes no part DAY')
+    if (part.part === 'ISOYEAR')
+      return within(compiler, ast.pos, DATE, `(${MACROS}.isoyear_start(CAST(${start} + 380 AS DATE)) - 1)`, x)
     if (part.part === 'WEEK' || part.part === 'ISOWEEK') return within(compiler, ast.pos, DATE, `(${start} + 6)`, x)
     throw compiler.unsupported(part.pos, `LAST_DAY of ${part.part}`)
   },

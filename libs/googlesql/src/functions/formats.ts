@@ -1,14 +1,17 @@
 /** Format elements of dates and times, and FORMAT. */
 import type { Compiler, Expression } from '../compile/compiler.ts'
-import { civilOf, instantOf, zoneSql } from '../compile/dates.ts'
+import { civilOf, instantOf, shownCivil, zoneSql } from '../compile/dates.ts'
 import { type FunctionCall, type ScalarFunction, literalText, many } from './signature.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
 import { BIGNUMERIC, DATE, FLOAT64, INT64, STRING, text } from '../types.ts'
 import { roundedBignumeric } from './numbers.ts'
 
 export type Temporal = 'DATE' | 'TIME' | 'DATETIME' | 'TIMESTAMP'
-const dateElements = new Set('Y m d b B h a A j y G V u w U W F D e Q'.split(' '))
-const timeElements = new Set('H M S I p T R'.split(' '))
+const dateElements = new Set('Y m d b B h a A j y G V u w U W F D e Q x g C'.split(' '))
+const timeElements = new Set('H M S I p T R k l P r X'.split(' '))
+/** What a clock and a day have together, and what only an instant has. */
+const momentElements = new Set(['c'])
+const instantElements = new Set(['Z', 'z', 'Ez', 's'])
 interface FormatPiece {
   literal?: string
   element?: string
@@ -22,17 +25,20 @@ const formatPieces = (compiler: Compiler, pos: number, name: string, format: str
       pieces.push({ literal: ch })
       continue
     }
-    const long = ['E4Y', 'E3S', 'E6S', 'E*S'].find((element) => format.startsWith(element, i + 1))
+    const long = ['E4Y', 'E3S', 'E6S', 'E*S', 'Ez'].find((element) => format.startsWith(element, i + 1))
     const element = long ?? format.charAt(i + 1)
     i += element.length
-    if (element === '%') {
-      pieces.push({ literal: '%' })
+    const plain = { '%': '%', n: '\n', t: '\t' }[element]
+    if (plain !== undefined) {
+      pieces.push({ literal: plain })
       continue
     }
     const day = dateElements.has(element) || element === 'E4Y'
     const clock =
       timeElements.has(element) || (element.startsWith('E') && element.endsWith('S') && element.length === 3)
-    if (!(day && kind !== 'TIME') && !(clock && kind !== 'DATE'))
+    const moment = momentElements.has(element) && (kind === 'DATETIME' || kind === 'TIMESTAMP')
+    const instant = instantElements.has(element) && kind === 'TIMESTAMP'
+    if (!(day && kind !== 'TIME') && !(clock && kind !== 'DATE') && !moment && !instant)
       throw compiler.unsupported(pos, `Format element %${element} in ${name}`)
     pieces.push({ element })
   }
@@ -66,6 +72,24 @@ const direct: Readonly<Record<string, string>> = {
   T: '%H:%M:%S',
   R: '%H:%M',
   E6S: '%S.%f',
+  x: '%m/%d/%y',
+  X: '%H:%M:%S',
+  r: '%I:%M:%S %p',
+}
+/** Elements that are more than one of strftime's. */
+const composed: Readonly<Record<string, (value: string, instant: { sql: string; zone: string }) => string>> = {
+  C: (value) => `CAST(year(${value}) // 100 AS VARCHAR)`,
+  g: (value) => `printf('%02d', isoyear(${value}) % 100)`,
+  k: (value) => `lpad(CAST(hour(${value}) AS VARCHAR), 2, ' ')`,
+  l: (value) => `lpad(CAST((hour(${value}) + 11) % 12 + 1 AS VARCHAR), 2, ' ')`,
+  P: (value) => `lower(strftime(${value}, '%p'))`,
+  'E*S': (value) => `regexp_replace(strftime(${value}, '%S.%f'), '[.]?0*$', '')`,
+  c: (value) =>
+    `(strftime(${value}, '%a %b ') || lpad(CAST(day(${value}) AS VARCHAR), 2, ' ') || strftime(${value}, ' %H:%M:%S ') || ltrim(strftime(${value}, '%Y'), '0'))`,
+  s: (_value, { sql }) => `CAST(${MACROS}.floor_div(epoch_us(${sql}), 1000000) AS VARCHAR)`,
+  Z: (_value, { sql, zone }) => `${MACROS}.zone_name(${zone}, ${sql})`,
+  z: (_value, { sql, zone }) => `${MACROS}.zone_digits(${zone}, ${sql}, '')`,
+  Ez: (_value, { sql, zone }) => `${MACROS}.zone_digits(${zone}, ${sql}, ':')`,
 }
 /** Text of a date or time without zone (DATE or TIMESTAMP in DuckDB). */
 const formatSql = (
@@ -75,6 +99,7 @@ const formatSql = (
   format: string,
   value: string,
   kind: Temporal,
+  instant: { sql: string; zone: string },
 ): string => {
   const out: string[] = []
   let run = ''
@@ -99,6 +124,7 @@ const formatSql = (
       if (element === 'e') out.push(`lpad(CAST(day(${value}) AS VARCHAR), 2, ' ')`)
       else if (element === 'Q') out.push(`CAST(quarter(${value}) AS VARCHAR)`)
       else if (element === 'E3S') out.push(`strftime(${value}, '%S.%g')`)
+      else if (element !== undefined && composed[element] !== undefined) out.push(composed[element](value, instant))
       else throw compiler.unsupported(pos, `Format element %${element ?? ''} in ${name}`)
     }
   }
@@ -109,8 +135,7 @@ const formatSql = (
 }
 /** The value as strftime takes it: a day and a time of a zone. */
 const civilSql = (compiler: Compiler, kind: Temporal, x: Expression, zone: string): string => {
-  if (kind === 'TIMESTAMP')
-    return civilOf(compiler, x.pos, zone, x).sql.replace(`${MACROS}.civil_of`, `${MACROS}.shown_civil_of`)
+  if (kind === 'TIMESTAMP') return shownCivil(civilOf(compiler, x.pos, zone, x).sql)
   return kind === 'TIME' ? `(DATE '1970-01-01' + ${x.sql})` : x.sql
 }
 export const formatter = (kind: Temporal): ScalarFunction => ({
@@ -124,7 +149,12 @@ export const formatter = (kind: Temporal): ScalarFunction => ({
     x = compiler.coerce(x, { k: kind }, ast.name)
     const zone = ast.args.length > 2 ? zoneSql(compiler, call.arg(2)) : "'UTC'"
     const value = civilSql(compiler, kind, x, zone)
-    return compiler.build(ast.pos, STRING, formatSql(compiler, ast.pos, ast.name, format, value, kind), x)
+    return compiler.build(
+      ast.pos,
+      STRING,
+      formatSql(compiler, ast.pos, ast.name, format, value, kind, { sql: x.sql, zone }),
+      x,
+    )
   },
 })
 /**
@@ -167,7 +197,7 @@ export const parser = (kind: Temporal, safe = false): ScalarFunction => ({
       if (
         element !== undefined &&
         (parseable[element] === undefined ||
-          ['G', 'V', 'u', 'w', 'U', 'W', 'y', 'D', 'j', 'a', 'A', 'E*S', 'E6S'].includes(element))
+          ['G', 'V', 'u', 'w', 'U', 'W', 'y', 'D', 'j', 'a', 'A', 'E*S', 'E6S', 'x', 'X', 'r'].includes(element))
       )
         throw compiler.unsupported(ast.pos, `Format element %${element} in ${ast.name}`)
     }
@@ -208,6 +238,17 @@ const decimalText = (call: FunctionCall, e: Expression, digits: number, flag: st
   const once = `list_extract(list_transform([${sql}], lambda _n: ${sign} || ${padded}), 1)`
   return flag === '0' || width === 0 ? once : `printf('%${flag}${width}s', ${once})`
 }
+/** What %t shows of a value: a FLOAT64 has a point. */
+const shownText = (compiler: Compiler, e: Expression): string => {
+  const { sql } = compiler.cast(e, STRING, false)
+  return e.type.k === 'FLOAT64' ? `lower(regexp_replace(${sql}, '^(-?[0-9]+)$', '\\1.0'))` : sql
+}
+/** What %T writes around a value. */
+const typedPrefix = (e: Expression): readonly [string, string] | undefined => {
+  if (e.type.k === 'INT64' || e.type.k === 'BOOL') return ['', '']
+  const quoted = ['NUMERIC', 'BIGNUMERIC', 'DATE', 'TIME', 'DATETIME', 'TIMESTAMP'].includes(e.type.k)
+  return quoted ? [`${e.type.k} "`, '"'] : undefined
+}
 /** printf-like FORMAT with a literal format. */
 export const formatFunction: ScalarFunction = {
   min: 1,
@@ -242,6 +283,15 @@ export const formatFunction: ScalarFunction = {
         if (comma !== undefined && (flag !== '' || width !== ''))
           throw compiler.unsupported(ast.pos, `Format element ${spec[0]} in FORMAT`)
         out.push(comma !== undefined ? `format('{:,}', ${e.sql})` : `printf('${shape}d', ${e.sql})`)
+      } else if (['x', 'X', 'o'].includes(letter) && precision === undefined && comma === undefined) {
+        e = compiler.coerce(e, INT64, `FORMAT %${letter}`)
+        const negative = `WHEN ${e.sql} < 0 THEN error('googlesql: FORMAT %${letter} of a negative number is not supported by the local warehouse')`
+        out.push(`(CASE ${negative} WHEN ${e.sql} IS NOT NULL THEN printf('${shape}${letter}', ${e.sql}) END)`)
+      } else if (/^[eEgG]$/.test(letter) && comma === undefined) {
+        e = compiler.coerce(e, FLOAT64, `FORMAT %${letter}`)
+        const finite = `WHEN isfinite(${e.sql}) THEN printf('${precision === undefined ? `${shape}.6` : shape}${letter}', ${e.sql} + 0)`
+        const refused = `error('googlesql: FORMAT of a value that is not finite is not supported by the local warehouse')`
+        out.push(`(CASE ${finite} WHEN ${e.sql} IS NOT NULL THEN ${refused} END)`)
       } else if (letter === 's' && comma === undefined && precision === undefined && flag !== '0') {
         e = compiler.coerce(e, STRING, 'FORMAT %s')
         out.push(width === '' ? e.sql : `printf('${shape}s', ${e.sql})`)
@@ -256,9 +306,23 @@ export const formatFunction: ScalarFunction = {
         letter === 't' &&
         shape === '%' &&
         comma === undefined &&
-        ['STRING', 'INT64', 'NUMERIC', 'BIGNUMERIC', 'BOOL', 'DATE', 'TIMESTAMP', 'DATETIME'].includes(e.type.k)
+        [
+          'STRING',
+          'INT64',
+          'NUMERIC',
+          'BIGNUMERIC',
+          'BOOL',
+          'DATE',
+          'TIMESTAMP',
+          'DATETIME',
+          'TIME',
+          'FLOAT64',
+        ].includes(e.type.k)
       ) {
-        out.push(`coalesce(${compiler.cast(e, STRING, false).sql}, 'NULL')`)
+        out.push(`coalesce(${shownText(compiler, e)}, 'NULL')`)
+      } else if (letter === 'T' && shape === '%' && comma === undefined && typedPrefix(e) !== undefined) {
+        const [before = '', after = ''] = typedPrefix(e) ?? []
+        out.push(`coalesce(${text(before)} || ${compiler.cast(e, STRING, false).sql} || ${text(after)}, 'NULL')`)
       } else throw compiler.unsupported(ast.pos, `Format element ${spec[0]} in FORMAT`)
       used.push(e)
     }

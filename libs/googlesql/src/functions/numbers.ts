@@ -2,7 +2,7 @@
 import { type Compiler, type Expression, isNumber } from '../compile/compiler.ts'
 import { volatileCall } from '../compile/volatile.ts'
 import { type ScalarFunction, double, noMatch, numeric, simple } from './signature.ts'
-import { reservedSchema as MACROS } from '../macros/macro.ts'
+import { reservedSchema as MACROS, onceSuffix } from '../macros/macro.ts'
 import { BIGNUMERIC, BOOL, FLOAT64, INT64, NUMERIC, duckdbTypeOf, typeName } from '../types.ts'
 
 /** To digits behind the point, or before it: by the part of the number that holds the last of them. */
@@ -63,11 +63,12 @@ const wholeDivision = (macro: string): ScalarFunction => ({
   max: 2,
   gen: ({ compiler, ast, args }) => {
     const { type, es } = compiler.unify(args(), ast.name, ast.pos)
-    if (type.k !== 'INT64' && !(type.k === 'NUMERIC' && macro === 'modulo'))
+    if (type.k !== 'INT64' && type.k !== 'NUMERIC')
       throw type.k === 'FLOAT64'
         ? noMatch(compiler, ast, es)
         : compiler.unsupported(ast.pos, `${ast.name} of ${typeName(type)}`)
-    return compiler.build(ast.pos, type, `${MACROS}.${macro}(${es.map((e) => e.sql).join(', ')})`, ...es)
+    const own = type.k === 'NUMERIC' && macro === 'idiv' ? 'num_idiv' : macro
+    return compiler.build(ast.pos, type, `${MACROS}.${own}(${es.map((e) => e.sql).join(', ')})`, ...es)
   },
 })
 const safeDivide: ScalarFunction = {
@@ -121,8 +122,55 @@ export const whole = (fn: 'ceil' | 'floor'): ScalarFunction =>
     BIGNUMERIC: ofBignumeric(`big_${fn}`),
   })
 
+/** NULL where the sum, difference or product has no place in the type; faults of the arguments stay faults. */
+const safeArithmetic = (macro: 'add' | 'sub' | 'mul'): ScalarFunction => ({
+  min: 2,
+  max: 2,
+  gen: ({ compiler, ast, args }) => {
+    const { type, es } = compiler.unify(args(), ast.name, ast.pos)
+    if (!isNumber(type)) throw noMatch(compiler, ast, es)
+    if (type.k === 'BIGNUMERIC') throw compiler.unsupported(ast.pos, `${ast.name} of BIGNUMERIC`)
+    const kind = { INT64: 'int', FLOAT64: 'float' }[type.k as string] ?? 'num'
+    const list = es.map((e) => e.sql).join(', ')
+    return compiler.build(ast.pos, type, `${MACROS}.safe_${macro}_${kind}${onceSuffix}(${list})`, ...es)
+  },
+})
+const safeNegate: ScalarFunction = numeric({
+  INT64: (x) => `CASE WHEN ${x} > -9223372036854775808 THEN -${x} END`,
+  FLOAT64: (x) => `(-${x})`,
+  NUMERIC: (x) => `(-${x})`,
+})
+/** A function of FLOAT64 that takes infinity for NaN. */
+const trigonometric = (name: string): ScalarFunction =>
+  double((x) => `CASE WHEN isfinite(${x}) THEN ${name}(${x}) WHEN ${x} IS NOT NULL THEN CAST('nan' AS DOUBLE) END`, 1)
+const rangeBucket: ScalarFunction = {
+  min: 2,
+  max: 2,
+  gen: ({ compiler, ast, arg }) => {
+    const [point, bounds] = [arg(0), arg(1)]
+    if (bounds.type.k !== 'ARRAY') throw noMatch(compiler, ast, [point, bounds])
+    const { of } = bounds.type
+    if (of.k !== 'INT64' && of.k !== 'NUMERIC' && of.k !== 'STRING' && of.k !== 'DATE')
+      throw compiler.unsupported(ast.pos, `${ast.name} of ${typeName(of)}`)
+    const x = compiler.coerce(point, of, ast.name)
+    return compiler.build(ast.pos, INT64, `${MACROS}.range_bucket(${x.sql}, ${bounds.sql})`, x, bounds)
+  },
+}
+
 /** By upper-case name. */
 export const numberFunctions = {
+  SAFE_ADD: safeArithmetic('add'),
+  SAFE_SUBTRACT: safeArithmetic('sub'),
+  SAFE_MULTIPLY: safeArithmetic('mul'),
+  SAFE_NEGATE: safeNegate,
+  SIN: trigonometric('sin'),
+  COS: trigonometric('cos'),
+  TAN: trigonometric('tan'),
+  ATAN: double((x) => `atan(${x})`, 1),
+  ATAN2: double((x, y) => `atan2(${x}, ${y})`, 2),
+  CBRT: double((x) => `cbrt(${x})`, 1),
+  BIT_COUNT: simple([INT64], INT64, (x) => `CAST(bit_count(${x}) AS BIGINT)`),
+  RANGE_BUCKET: rangeBucket,
   ABS: numeric({
     INT64: plainFunction('abs'),
     FLOAT64: plainFunction('abs'),

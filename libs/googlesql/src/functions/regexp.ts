@@ -107,6 +107,32 @@ const replace: ScalarFunction = {
   },
 }
 
+/** From a position on, and the so-manieth match: both literals. */
+const extractAt: ScalarFunction = {
+  min: 2,
+  max: 4,
+  gen: (call) => {
+    const { compiler, ast } = call
+    if (ast.args.length === 2) return extract.gen(call)
+    const numbers = [2, 3].map((at) => {
+      const e = ast.args.length > at ? call.arg(at) : undefined
+      const n = e === undefined ? 1 : Number(e.lit?.kind === 'INT64' ? e.lit.value : NaN)
+      if (n < 1) throw compiler.invalid(e?.pos ?? ast.pos, `${ast.name}: position and occurrence count from 1`)
+      if (!Number.isSafeInteger(n))
+        throw compiler.unsupported(e?.pos ?? ast.pos, `${ast.name} with a position or occurrence that is no literal`)
+      return n
+    })
+    const [position = 1, occurrence = 1] = numbers
+    const { sql, text, groups } = extractionPattern(call)
+    if (mayBeEmpty(text) || (position > 1 && hasAssertion(text)))
+      throw compiler.unsupported(ast.pos, `${ast.name} with a position and this regular expression`)
+    const x = compiler.coerce(call.arg(0), STRING, ast.name)
+    const from = position === 1 ? x.sql : `substring(${x.sql}, ${position})`
+    const element = `list_extract(regexp_extract_all(${from}, ${sql}, ${groups}), ${occurrence})`
+    return compiler.build(ast.pos, STRING, element, x)
+  },
+}
+
 /** By upper-case name. */
 export const regexpFunctions = {
   REGEXP_CONTAINS: {
@@ -118,8 +144,8 @@ export const regexpFunctions = {
       return compiler.build(ast.pos, BOOL, `regexp_matches(${x.sql}, ${pattern.sql})`, x, pattern)
     },
   },
-  REGEXP_EXTRACT: extract,
-  REGEXP_SUBSTR: extract,
+  REGEXP_EXTRACT: extractAt,
+  REGEXP_SUBSTR: extractAt,
   REGEXP_EXTRACT_ALL: extractAll,
   REGEXP_REPLACE: replace,
 } satisfies Record<string, ScalarFunction>

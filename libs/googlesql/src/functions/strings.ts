@@ -42,13 +42,63 @@ for (let code = 8192; code <= 8202; code++) blanks.push(code)
 const whitespace = blanks.map((code) => `chr(${code})`).join(' || ')
 const trimmer = (fn: string): ScalarFunction =>
   textOrBytes((x, chars = `(${whitespace})`) => `${fn}(${x}, ${chars})`, undefined, same, [STRING], 1)
-const substring = textFn(
-  [STRING, INT64, INT64],
-  STRING,
+/** A macro for STRING and one for BYTES, of the same arguments. */
+const either = (
+  onText: string,
+  onBytes: string,
+  rest: readonly Type[],
+  min?: number,
+  result: (type: Type) => Type = same,
+): ScalarFunction => {
+  const call =
+    (macro: string) =>
+    (...args: string[]): string =>
+      `${macro}(${args.join(', ')})`
+  return textOrBytes(call(onText), call(`${MACROS}.${onBytes}`), result, rest, min)
+}
+const substring: ScalarFunction = textOrBytes(
   (x, from, length?: string) =>
     length === undefined ? `${MACROS}.substr2(${x}, ${from})` : `${MACROS}.substr3(${x}, ${from}, ${length})`,
+  (x, from, length?: string) =>
+    length === undefined
+      ? `${MACROS}.bytes_substr2(${x}, ${from})`
+      : `${MACROS}.bytes_substr3(${x}, ${from}, ${length})`,
+  same,
+  [INT64, INT64],
   2,
 )
+const padded = (fn: 'lpad' | 'rpad'): ScalarFunction =>
+  textOrBytes(
+    (x, n, p = "' '") => `${MACROS}.${fn}_to(${x}, ${n}, ${p})`,
+    (x, n, p = "unhex('20')") => `${MACROS}.bytes_${fn}(${x}, ${n}, ${p})`,
+    same,
+    [INT64, STRING],
+    2,
+  )
+const positionOf: ScalarFunction = textOrBytes(
+  (x, y) => `CAST(strpos(${x}, ${y}) AS BIGINT)`,
+  (x, y) => `${MACROS}.bytes_strpos(${x}, ${y})`,
+  () => INT64,
+  [STRING],
+)
+/** From a position on, which is a literal; occurrences beyond the first are not built. */
+const instr: ScalarFunction = {
+  ...positionOf,
+  max: 4,
+  gen: (call) => {
+    const { compiler, ast } = call
+    if (ast.args.length < 3) return positionOf.gen(call)
+    if (ast.args.length > 3) throw compiler.unsupported(ast.pos, `An occurrence of ${ast.name}`)
+    const [x, y, from] = [
+      compiler.coerce(call.arg(0), STRING, ast.name),
+      compiler.coerce(call.arg(1), STRING, ast.name),
+      call.arg(2),
+    ]
+    if (from.lit?.kind !== 'INT64' || Number(from.lit.value) < 1)
+      throw compiler.unsupported(from.pos, `A position of ${ast.name} that is no literal above 0`)
+    return compiler.build(ast.pos, INT64, `${MACROS}.strpos_from(${x.sql}, ${y.sql}, ${from.sql})`, x, y, from)
+  },
+}
 /** By upper-case name. */
 export const stringFunctions = {
   CONCAT: {
@@ -73,24 +123,48 @@ export const stringFunctions = {
     (x) => `octet_length(${x})`,
     () => INT64,
   ),
-  UPPER: textFn([STRING], STRING, (x) => `${MACROS}.upper_of(${x})`),
-  LOWER: textFn([STRING], STRING, (x) => `${MACROS}.lower_of(${x})`),
+  UPPER: either(`${MACROS}.upper_of`, 'bytes_upper', []),
+  LOWER: either(`${MACROS}.lower_of`, 'bytes_lower', []),
+  INITCAP: {
+    min: 1,
+    max: 2,
+    gen: ({ compiler, ast, arg }) => {
+      if (ast.args.length > 1) throw compiler.unsupported(ast.pos, 'INITCAP with delimiters')
+      const x = compiler.coerce(arg(0), STRING, ast.name)
+      return compiler.build(ast.pos, STRING, `${MACROS}.initcap_of(${x.sql})`, x)
+    },
+  },
+  TRANSLATE: textFn([STRING, STRING, STRING], STRING, (x, y, z) => `${MACROS}.translate_of(${x}, ${y}, ${z})`),
+  UNICODE: textFn([STRING], INT64, (x) => `CASE WHEN ${x} = '' THEN 0 ELSE CAST(unicode(${x}) AS BIGINT) END`),
+  NORMALIZE: textFn([STRING], STRING, (x) => `nfc_normalize(${x})`),
+  TO_CODE_POINTS: textFn([STRING], arrayOf(INT64), (x) => `${MACROS}.code_points(${x})`),
+  EDIT_DISTANCE: textFn([STRING, STRING], INT64, (x, y) => `${MACROS}.edit_distance(${x}, ${y})`),
   SUBSTR: substring,
   SUBSTRING: substring,
-  LEFT: textFn([STRING, INT64], STRING, (x, n) => `${MACROS}.left_of(${x}, ${n})`),
-  RIGHT: textFn([STRING, INT64], STRING, (x, n) => `${MACROS}.right_of(${x}, ${n})`),
-  LPAD: textFn([STRING, INT64, STRING], STRING, (x, n, p = "' '") => `${MACROS}.lpad_to(${x}, ${n}, ${p})`, 2),
-  RPAD: textFn([STRING, INT64, STRING], STRING, (x, n, p = "' '") => `${MACROS}.rpad_to(${x}, ${n}, ${p})`, 2),
-  REPEAT: textFn([STRING, INT64], STRING, (x, n) => `${MACROS}.repeat_of(${x}, ${n})`),
+  LEFT: either(`${MACROS}.left_of`, 'bytes_left', [INT64]),
+  RIGHT: either(`${MACROS}.right_of`, 'bytes_right', [INT64]),
+  LPAD: padded('lpad'),
+  RPAD: padded('rpad'),
+  REPEAT: either(`${MACROS}.repeat_of`, 'bytes_repeat', [INT64]),
   TRIM: trimmer('trim'),
   LTRIM: trimmer('ltrim'),
   RTRIM: trimmer('rtrim'),
-  REVERSE: textFn([STRING], STRING, (x) => `${MACROS}.reverse_of(${x})`),
-  REPLACE: textFn([STRING, STRING, STRING], STRING, (x, y, z) => `replace(${x}, ${y}, ${z})`),
-  STRPOS: textFn([STRING, STRING], INT64, (x, y) => `CAST(strpos(${x}, ${y}) AS BIGINT)`),
-  INSTR: textFn([STRING, STRING], INT64, (x, y) => `CAST(strpos(${x}, ${y}) AS BIGINT)`),
-  STARTS_WITH: textFn([STRING, STRING], BOOL, (x, y) => `starts_with(${x}, ${y})`),
-  ENDS_WITH: textFn([STRING, STRING], BOOL, (x, y) => `ends_with(${x}, ${y})`),
+  REVERSE: either(`${MACROS}.reverse_of`, 'bytes_reverse', []),
+  REPLACE: either('replace', 'bytes_replace', [STRING, STRING]),
+  STRPOS: positionOf,
+  INSTR: instr,
+  STARTS_WITH: textOrBytes(
+    (x, y) => `starts_with(${x}, ${y})`,
+    (x, y) => `starts_with(hex(${x}), hex(${y}))`,
+    () => BOOL,
+    [STRING],
+  ),
+  ENDS_WITH: textOrBytes(
+    (x, y) => `ends_with(${x}, ${y})`,
+    (x, y) => `ends_with(hex(${x}), hex(${y}))`,
+    () => BOOL,
+    [STRING],
+  ),
   CONTAINS_SUBSTR: {
     min: 2,
     max: 2,

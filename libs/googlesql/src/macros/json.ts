@@ -155,6 +155,25 @@ export const jsonMacros: readonly Macro[] = [
     `CASE WHEN _x IS NULL THEN 'null' WHEN _x BETWEEN -9007199254740992 AND 9007199254740992 THEN CAST(_x AS VARCHAR)
           ELSE '"' || CAST(_x AS VARCHAR) || '"' END`,
   ],
+  [
+    'json_of_float_value(_x)',
+    `CASE WHEN _x IS NULL THEN 'null' WHEN NOT isfinite(_x) THEN '"' || ${MACROS}.float_json(_x) || '"'
+          WHEN _x = 0 THEN '0.0' ELSE ${MACROS}.float_json(_x) END`,
+  ],
+  [
+    'json_of_float(_x)',
+    `CASE WHEN _x IS NULL THEN 'null' ELSE regexp_replace(${MACROS}.json_of_float_value(_x), '\\.0$', '') END`,
+  ],
+  [
+    'json_of_num_value(_x)',
+    `CASE WHEN _x IS NULL THEN 'null' WHEN _x = trunc(_x) AND abs(_x) < 9000000000000000000
+          THEN CAST(CAST(_x AS BIGINT) AS VARCHAR) ELSE ${MACROS}.float_json(${MACROS}.num_to_float(_x)) END`,
+  ],
+  [
+    'json_type_of(_j)',
+    `CASE json_type(_j) WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array' WHEN 'VARCHAR' THEN 'string'
+       WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' ELSE CASE WHEN _j IS NOT NULL THEN 'number' END END`,
+  ],
   // Of a decimal's text: a number where every reader keeps its digits.
   [
     'json_of_decimal(_s)',

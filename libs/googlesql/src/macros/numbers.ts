@@ -23,6 +23,16 @@ const division: readonly Macro[] = [
 ]
 
 const totals: readonly Macro[] = [
+  [
+    'num_total(_x, _sum, _count)',
+    `CASE WHEN abs(CAST(_x AS DOUBLE)) * _count > 1.00001e29 THEN ${fail('numeric overflow: SUM')} ELSE _sum END`,
+  ],
+  // AND that evaluates all: one false is false, else one NULL is NULL.
+  [
+    'all_true(_list)',
+    `CASE WHEN list_contains(_list, false) THEN false
+          WHEN len(list_filter(_list, lambda one: one IS NULL)) > 0 THEN NULL ELSE true END`,
+  ],
   // Google averages as it goes on: one infinite value gives infinity there, and two give NaN.
   ['float_average(_x)', `CASE WHEN isinf(_x) THEN ${refuse('an average beyond the range of FLOAT64')} ELSE _x END`],
   [
@@ -75,6 +85,54 @@ const decimals: readonly Macro[] = [
     'num_pow(_a, _b, _r)',
     `CASE WHEN _a = trunc(_a) AND _b = trunc(_b) AND _b >= 0 AND abs(_r) < 9e15 THEN CAST(_r AS DECIMAL(38,9))
           ELSE ${MACROS}.num_of(_r) END`,
+  ],
+]
+
+/** Called with their arguments evaluated before: TRY takes what fails in itself alone. */
+const safe: readonly Macro[] = (['add +', 'sub -', 'mul *'] as const).flatMap((pair): Macro[] => {
+  const [name = '', op = ''] = pair.split(' ')
+  const number = `CAST(_a ${op} _b AS DECIMAL(38,9))`
+  return [
+    [`safe_${name}_int(_a, _b)`, `TRY(_a ${op} _b)`],
+    [
+      `safe_${name}_float(_a, _b)`,
+      `CASE WHEN isinf(_a ${op} _b) AND isfinite(_a) AND isfinite(_b) THEN NULL ELSE _a ${op} _b END`,
+    ],
+    // A product that only needs too many digits on the way must fail, not be NULL.
+    [
+      `safe_${name}_num(_a, _b)`,
+      op === '*'
+        ? `CASE WHEN abs(CAST(_a AS DOUBLE) * CAST(_b AS DOUBLE)) < 1.00001e29 THEN ${number} END`
+        : `TRY(${number})`,
+    ],
+  ]
+})
+/** Bits of INT64 as of a whole number without a sign. */
+const unsigned = '(CASE WHEN _a < 0 THEN CAST(_a AS HUGEINT) + 18446744073709551616 ELSE CAST(_a AS HUGEINT) END)'
+const signed = (value: string): string =>
+  `CAST(CASE WHEN ${value} > 9223372036854775807 THEN ${value} - 18446744073709551616 ELSE ${value} END AS BIGINT)`
+const power = '(CAST(1 AS HUGEINT) << CAST(_b AS INTEGER))'
+const shifts: readonly Macro[] = (['left', 'right'] as const).map((side): Macro => {
+  const value = side === 'left' ? `(${unsigned} * ${power} % 18446744073709551616)` : `(${unsigned} // ${power})`
+  return [
+    `shift_${side}(_a, _b)`,
+    `CASE WHEN _b < 0 AND _a IS NOT NULL THEN ${fail('Bitwise shift by negative offset.')}
+          WHEN _b > 63 AND _a IS NOT NULL THEN CAST(0 AS BIGINT) ELSE ${signed(value)} END`,
+  ]
+})
+const wholes: readonly Macro[] = [
+  [
+    'num_idiv(_a, _b)',
+    `CASE WHEN _b = 0 AND _a IS NOT NULL THEN ${fail('division by zero')}
+          ELSE CAST(${MACROS}.nano(_a) // ${MACROS}.nano(_b) AS DECIMAL(38,9)) END`,
+  ],
+  [
+    'range_bucket(_x, _list)',
+    `CASE WHEN _x IS NULL OR _list IS NULL THEN NULL
+          WHEN list_contains(list_transform(_list, lambda bound: bound IS NULL), true)
+          THEN ${fail('RANGE_BUCKET: an element of the array is NULL')}
+          WHEN list_sort(_list) <> _list THEN ${fail('RANGE_BUCKET: the array is not in order')}
+          ELSE CAST(len(list_filter(_list, lambda bound: bound <= _x)) AS BIGINT) END`,
   ],
 ]
 
@@ -145,6 +203,9 @@ export const numberMacros: readonly Macro[] = [
   ...division,
   ...totals,
   ...decimals,
+  ...safe,
+  ...shifts,
+  ...wholes,
   ...floats,
   ...rounding,
   ...comparisons,

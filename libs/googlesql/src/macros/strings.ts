@@ -20,6 +20,10 @@ const letters = (fn: 'upper' | 'lower', special: string): Macro => [
         THEN ${refuse(`${fn.toUpperCase()} of this text`)} ELSE ${fn}(_s) END`,
 ]
 
+/** What stands between words, and words. */
+const between = String.raw`\s\[\](){}/|<>!?@"^#$&~_,.:;*%+\-`
+const words = `'[${between}]|[^${between}]+'`
+
 export const stringMacros: readonly Macro[] = [
   letters('upper', specialUpper),
   letters('lower', specialLower),
@@ -37,6 +41,28 @@ export const stringMacros: readonly Macro[] = [
   [
     'repeat_of(_s, _n)',
     `CASE ${negative('REPEAT', 'the count is negative')} ELSE repeat(_s, ${within('_n', 'CAST(strlen(_s) AS HUGEINT) * _n', 'REPEAT')}) END`,
+  ],
+  [
+    'strpos_from(_s, _part, _n)',
+    `CASE WHEN _n > length(_s) + 1 THEN 0 WHEN strpos(substring(_s, _n), _part) = 0 THEN 0
+     ELSE CAST(strpos(substring(_s, _n), _part) + _n - 1 AS BIGINT) END`,
+  ],
+  ['code_points(_s)', "list_transform(regexp_extract_all(_s, '(?s).'), lambda c: CAST(unicode(c) AS BIGINT))"],
+  [
+    'edit_distance(_s, _t)',
+    `CASE WHEN strlen(_s) = length(_s) AND strlen(_t) = length(_t) THEN CAST(levenshtein(_s, _t) AS BIGINT)
+          WHEN _s IS NOT NULL AND _t IS NOT NULL THEN ${refuse('EDIT_DISTANCE of text beyond ASCII')} END`,
+  ],
+  [
+    'initcap_of(_s)',
+    `CASE WHEN strlen(_s) <> length(_s) THEN ${refuse('INITCAP of text beyond ASCII')} ELSE
+       array_to_string(list_transform(regexp_extract_all(lower(_s), ${words}), lambda word:
+         upper(left(word, 1)) || substring(word, 2)), '') END`,
+  ],
+  [
+    'translate_of(_s, _from, _to)',
+    `CASE WHEN length(_from) <> len(list_distinct(regexp_extract_all(_from, '(?s).')))
+          THEN ${fail('TRANSLATE: a character stands twice in the source characters')} ELSE translate(_s, _from, _to) END`,
   ],
   [
     'reverse_of(_s)',

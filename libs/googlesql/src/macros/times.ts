@@ -56,6 +56,26 @@ export const timeMacros: readonly Macro[] = [
     `CASE WHEN _t < TIMESTAMPTZ '1973-01-01 00:00:00+00' AND second(timezone(_zone, _t)) <> second(timezone('UTC', _t))
           THEN ${refuse('the text of a time whose zone was off by seconds')} ELSE ${MACROS}.civil_of(_zone, _t) END`,
   ],
+  // How far the clock of the zone is ahead, and in the forms -5, +0530 or -05, +05:30.
+  ['zone_ahead(_zone, _t)', "((epoch_us(timezone(_zone, _t)) - epoch_us(timezone('UTC', _t))) // 60000000)"],
+  ['zone_sign(_m)', "CASE WHEN _m < 0 THEN '-' ELSE '+' END"],
+  [
+    'zone_digits(_zone, _t, _digits)',
+    `list_extract(list_transform([${MACROS}.zone_ahead(_zone, _t)], lambda ahead: ${MACROS}.zone_sign(ahead)
+       || printf('%02d', abs(ahead) // 60) || _digits || printf('%02d', abs(ahead) % 60)), 1)`,
+  ],
+  [
+    'zone_short(_zone, _t)',
+    `list_extract(list_transform([${MACROS}.zone_ahead(_zone, _t)], lambda ahead: ${MACROS}.zone_sign(ahead)
+       || printf('%02d', abs(ahead) // 60)
+       || CASE WHEN ahead % 60 = 0 THEN '' ELSE printf(':%02d', abs(ahead) % 60) END), 1)`,
+  ],
+  [
+    'zone_name(_zone, _t)',
+    `list_extract(list_transform([${MACROS}.zone_ahead(_zone, _t)], lambda ahead: 'UTC' || CASE WHEN ahead = 0 THEN ''
+       WHEN ahead % 60 = 0 THEN ${MACROS}.zone_sign(ahead) || CAST(abs(ahead) // 60 AS VARCHAR)
+       ELSE ${MACROS}.zone_sign(ahead) || printf('%02d', abs(ahead) // 60) || printf('%02d', abs(ahead) % 60) END), 1)`,
+  ],
   // A local time that comes twice means the first of the two instants; DuckDB takes the second.
   [
     'instant_of(_zone, _t)',

@@ -82,11 +82,31 @@ const inOperand = (p: Parser, x: Expr, not: boolean, pos: number): Expr => {
   p.expect(')')
   return tupleIn(p, x, list, not, pos) ?? { k: 'in', x, not, list, pos }
 }
-export const bitOr = (p: Parser): Expr => {
-  const l = additive(p)
-  for (const op of ['|', '&', '^', '<<']) if (p.is(op)) throw p.refuse(`Operator ${op}`)
-  return l
+/** Operators of one rank, the left one first. */
+const chain = (p: Parser, below: (p: Parser) => Expr, operator: (p: Parser) => string | undefined): Expr => {
+  let l = below(p)
+  for (let count = 0; ; count = p.chained(count)) {
+    const pos = p.pos()
+    const op = operator(p)
+    if (op === undefined) return l
+    p.next()
+    if (op === '>>') p.next()
+    l = { k: 'binary', op, l, r: below(p), pos }
+  }
 }
+const only =
+  (op: string) =>
+  (p: Parser): string | undefined =>
+    p.is(op) ? op : undefined
+/** Two > that touch, which the lexer leaves apart: they may end the types of arrays. */
+const shiftOperator = (p: Parser): string | undefined => {
+  if (p.is('<<')) return '<<'
+  return p.is('>', '>') && p.peek(1).start === p.peek().end ? '>>' : undefined
+}
+const shift = (p: Parser): Expr => chain(p, additive, shiftOperator)
+const bitAnd = (p: Parser): Expr => chain(p, shift, only('&'))
+const bitXor = (p: Parser): Expr => chain(p, bitAnd, only('^'))
+export const bitOr = (p: Parser): Expr => chain(p, bitXor, only('|'))
 const additive = (p: Parser): Expr => {
   let l = multiplicative(p)
   for (let count = 0; p.is('+') || p.is('-'); count = p.chained(count)) {
@@ -115,7 +135,7 @@ const unary = (p: Parser): Expr => {
     return { k: 'unary', op: '-', x: p.nest(() => unary(p)), pos: where }
   }
   if (p.take('+')) return { k: 'unary', op: '+', x: p.nest(() => unary(p)), pos: where }
-  if (p.take('~')) throw p.refuse('Operator ~', where)
+  if (p.take('~')) return { k: 'unary', op: '~', x: p.nest(() => unary(p)), pos: where }
   return postfix(p)
 }
 const postfix = (p: Parser): Expr => {
