@@ -121,6 +121,17 @@ describe('sources', function () {
         'load_month-b FAILED',
       ])
       expect(await costs(world)).to.deep.equal([{ source_name: 'a', n: 2, cost: '7' }])
+
+      // A step of a run of several months is called by its source and its month.
+      const two = await world.start(key, 'acme_corp', 'aws/cost/cur', { month: '2025-10,2025-11', source: 'a' })
+      expect((await world.ended(key, two)).steps.map(({ status }) => status)).to.deep.equal(['FAILED', 'SUCCEEDED'])
+      await world.connect(key, 'acme_corp', 'a', payer('acme-cur'))
+      const again = await world.ended(key, String((await resume(two, [202])).body['pipeline_logging_id']))
+      expect(again.steps.map(({ step_id, status }) => `${step_id} ${status}`)).to.deep.equal([
+        'load_month-a-2025-10 FAILED',
+        'load_month-a-2025-11 SUCCEEDED',
+      ])
+      expect(await costs(world)).to.deep.equal([{ source_name: 'a', n: 1, cost: '10' }])
     } finally {
       await world.end()
     }

@@ -42,8 +42,9 @@ export const skipOf = async (context: RouteContext, ended: RunRecord): Promise<s
   if (deps.pipelines.get(ended.pipeline)?.uses_sources !== true) return done
   const since = Date.parse(ended.requested_at ?? '')
   const sources = await store.sourcePage(ended.tenant_id, { limit: 1000 })
-  const changed = sources.filter(({ recorded_at }) => Date.parse(recorded_at) > since).map(({ name }) => `-${name}`)
-  return done.filter((step_id) => !changed.some((item) => step_id.endsWith(item)))
+  const changed = sources.filter(({ recorded_at }) => Date.parse(recorded_at) > since).map(({ name }) => `-${name}-`)
+  // The name is followed by the period where the run has several.
+  return done.filter((step_id) => !changed.some((item) => `${step_id}-`.includes(item)))
 }
 
 /** What is to be done about a run that was resumed already. */
