@@ -15,6 +15,7 @@ import { runCommand, UsageError } from '../command.ts'
 import { startPlatform, type Platform } from '../platform.ts'
 import { benchAgainst } from './against.ts'
 import { measureLoads } from './loads.ts'
+import { measureRefresh } from './refresh.ts'
 
 interface Figure {
   name: string
@@ -296,9 +297,22 @@ const benchLoads = async ({ rows }: Sizes) => {
   for (const { name, unit, goal, values } of await measureLoads(rows, rounds)) record(name, unit, goal, values)
 }
 
+const benchRefresh = async ({ sources }: Sizes) => {
+  const world = await openWorld()
+  try {
+    const { cpu_seconds, seconds, periods } = await measureRefresh(world.platform, world.folder, sources)
+    record(`refresh: ${sources} sources, ${periods} periods, unchanged`, 'CPU s', '60 of 10,000', [cpu_seconds])
+    record('refresh: the same by the clock', 's', '-', [seconds])
+  } finally {
+    await world.end()
+  }
+}
+
 interface Sizes {
   /** Of a report that is loaded. */
   rows: number
+  /** That are looked at. */
+  sources: number
 }
 const benches = {
   runs: benchRuns,
@@ -306,6 +320,7 @@ const benches = {
   post: benchPost,
   start: benchStart,
   loads: benchLoads,
+  refresh: benchRefresh,
   history: benchHistory,
 }
 const help = `
@@ -316,6 +331,7 @@ parts: ${Object.keys(benches).join(', ')}; default all of them.
                   start; prints medians, spread and ratio, and adds them to bench-history.jsonl
   --rounds N      of --against; default 5
   --rows N        of a report that is loaded; default 200000
+  --sources N     that a refresh looks at; default 2000
 
 Settings: BENCH_ROUNDS (default 3), BENCH_HISTORY (runs, default 99000).
 `
@@ -333,22 +349,24 @@ const bench = async (names: readonly string[], sizes: Sizes) => {
 await runCommand(
   {
     name: 'npm run bench',
-    synopsis: '[NAME...] [--rows N] [--against REV [--rounds N]]',
+    synopsis: '[NAME...] [--rows N] [--sources N] [--against REV [--rounds N]]',
     help,
     options: {
       against: { type: 'string' },
       rounds: { type: 'string', default: '5' },
       rows: { type: 'string', default: '200000' },
+      sources: { type: 'string', default: '2000' },
     },
     positionals: true,
   },
-  async ({ against, rounds: pairs, rows }, names) => {
+  async ({ against, rounds: pairs, rows, sources }, names) => {
     const unknown = names.find((part) => !Object.keys(benches).some((name) => name.includes(part)))
     if (unknown !== undefined)
       throw new UsageError(`expected names of ${Object.keys(benches).join(', ')}, got ${JSON.stringify(unknown)}`)
     if (!/^[1-9]\d?$/.test(pairs)) throw new UsageError(`--rounds expected a number from 1 to 99, got ${pairs}`)
     if (!/^[1-9]\d{0,8}$/.test(rows)) throw new UsageError(`--rows expected a number of rows, got ${rows}`)
-    if (against === undefined) await bench(names, { rows: Number(rows) })
+    if (!/^[1-9]\d{1,5}$/.test(sources)) throw new UsageError(`--sources expected a number from 10, got ${sources}`)
+    if (against === undefined) await bench(names, { rows: Number(rows), sources: Number(sources) })
     else benchAgainst(against, names.length === 0 ? ['runs', 'start'] : names, Number(pairs))
   },
 )
