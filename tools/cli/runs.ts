@@ -62,8 +62,11 @@ const listRuns = async (options: ListOptions): Promise<void> => {
     ...(options.status === undefined ? {} : { status: options.status.toUpperCase() }),
     ...(options.limit === undefined ? {} : { limit: options.limit }),
   })
-  const path = ownPath(`/api/v1/pipelines/runs?${query.toString()}`, options, connection)
-  printList(options.output, columns, (await connection.call('GET', path)).body)
+  const ofAll = connection.isAdmin && options.tenant === undefined
+  const path = ofAll
+    ? `/api/v1/admin/runs?${query.toString()}`
+    : ownPath(`/api/v1/pipelines/runs?${query.toString()}`, options, connection)
+  printList(options.output, ofAll ? ['tenant_id', ...columns] : columns, (await connection.call('GET', path)).body)
 }
 
 const showRun = async (id: string, options: Options): Promise<void> => {
@@ -106,7 +109,7 @@ export const runCommands = (root: Command, common: Common): void => {
     .action(startRun)
   const runs = root.command('runs').description('runs: list, show, follow, cancel, resume')
   common(runs.command('list'))
-    .description('runs of the tenant, newest first')
+    .description('runs of the tenant, newest first; with the admin key and no tenant those of all')
     .option('--status <status>', 'only those: QUEUED, RUNNING, COMPLETED, FAILED, ...')
     .option('--limit <n>', 'how many, up to 200')
     .action(listRuns)

@@ -95,7 +95,11 @@ describe('the command line', function () {
       const admin = { CONVERGENCE_URL: platform.url, CONVERGENCE_DATA_DIR: data_folder }
       expect((await cli(admin, 'runs', 'list', '--tenant', 'acme_corp')).out).to.include('aws/cost/cur')
       expect((await cli(admin, 'tenants', 'list')).out).to.include('acme_corp')
-      expect((await cli(admin, 'runs', 'list')).status).to.equal(2)
+      const ofAll = (await cli(admin, 'runs', 'list')).out
+      expect(ofAll)
+        .to.match(/^acme_corp +r_\w+ +aws\/cost\/cur/m)
+        .and.match(/^system +r_\w+ +setup\/tenants\/onboarding/m)
+      expect((await cli(admin, 'backfill', 'list')).status).to.equal(2)
 
       const refused = await cli(tenant, 'run', 'azure/cost/exports', '-p', 'month=2025-11')
       expect(refused.status).to.equal(3)

@@ -84,9 +84,46 @@ const startRoute = (parts: RouteContext): Route => {
   }
 }
 
-const listRoute = (parts: RouteContext): Route => {
-  const { store, live } = parts
+const listed = {
+  status: text('Only runs in this status', { enum: statuses }),
+  pipeline_id: text('Only runs of this pipeline', { pattern: namePatterns.pipeline_id }),
+  from: timeField('Asked for at this time or later; a date or a time'),
+  to: timeField('Asked for before this time; a date counts whole'),
+  cursor: cursorField,
+  limit: limitField,
+}
+/** A page of the runs of a tenant, or of all. */
+const pageOf = async ({ store, live }: RouteContext, tenant_id: string | undefined, query: Call['query']) => {
+  const limit = limitOf(query)
+  const [at, id] = readCursor(query['cursor'], 2) ?? []
+  if (at !== undefined && Number.isNaN(Date.parse(at)))
+    throw new AppError('BODY_INVALID', 'query.cursor: expected the next_cursor of an earlier answer')
+  const { status, pipeline_id } = query
+  const found = await store.runs(tenant_id, {
+    limit: limit + 1,
+    ...(status === undefined ? {} : { status: status as RunStatus }),
+    ...(pipeline_id === undefined ? {} : { pipeline_id }),
+    ...(query['from'] === undefined ? {} : { from: startOf(query['from'], 0) }),
+    ...(query['to'] === undefined ? {} : { to: startOf(query['to'], 1) }),
+    ...(at === undefined || id === undefined ? {} : { after: { at, id } }),
+  })
+  const last = found.slice(0, limit).at(-1)
+  // What was heard is newer than what was written.
+  const items = found
+    .slice(0, limit)
+    .map((run) => (hasEnded(run.status) ? run : (live.get(run.pipeline_logging_id)?.record ?? run)))
+    .filter((run) => status === undefined || run.status === status)
+  const more = found.length > limit && last !== undefined
   return {
+    status: 200,
+    body: {
+      items: items.map(summaryAnswer),
+      next_cursor: more ? writeCursor([last.requested_at ?? '', last.pipeline_logging_id]) : null,
+    },
+  }
+}
+const listRoutes = (parts: RouteContext): Route[] => [
+  {
     method: 'GET',
     path: '/api/v1/pipelines/runs',
     summary: 'Runs, newest first',
@@ -94,47 +131,24 @@ const listRoute = (parts: RouteContext): Route => {
     tenant: 'own',
     rate: 'read',
     answers: [200],
+    query: listed,
+    handle: ({ principal, query }) => pageOf(parts, principal.tenant_id, query),
+  },
+  {
+    method: 'GET',
+    path: '/api/v1/admin/runs',
+    summary: "Runs of all tenants, and the platform's own (tenant_id system), newest first",
+    scope: 'admin',
+    tenant: 'none',
+    rate: 'admin',
+    answers: [200],
     query: {
-      status: text('Only runs in this status', { enum: statuses }),
-      pipeline_id: text('Only runs of this pipeline', { pattern: namePatterns.pipeline_id }),
-      from: timeField('Asked for at this time or later; a date or a time'),
-      to: timeField('Asked for before this time; a date counts whole'),
-      cursor: cursorField,
-      limit: limitField,
+      ...listed,
+      tenant_id: text('Only runs of this tenant', { pattern: namePatterns.tenant_id }),
     },
-    handle: async ({ principal, query }) => {
-      const limit = limitOf(query)
-      const [at, id] = readCursor(query['cursor'], 2) ?? []
-      if (at !== undefined && Number.isNaN(Date.parse(at)))
-        throw new AppError('BODY_INVALID', 'query.cursor: expected the next_cursor of an earlier answer')
-      const { status, pipeline_id } = query
-      const found = await store.runs(principal.tenant_id, {
-        limit: limit + 1,
-        ...(status === undefined ? {} : { status: status as RunStatus }),
-        ...(pipeline_id === undefined ? {} : { pipeline_id }),
-        ...(query['from'] === undefined ? {} : { from: startOf(query['from'], 0) }),
-        ...(query['to'] === undefined ? {} : { to: startOf(query['to'], 1) }),
-        ...(at === undefined || id === undefined ? {} : { after: { at, id } }),
-      })
-      const last = found.slice(0, limit).at(-1)
-      // What was heard is newer than what was written.
-      const items = found
-        .slice(0, limit)
-        .map((run) => (hasEnded(run.status) ? run : (live.get(run.pipeline_logging_id)?.record ?? run)))
-        .filter((run) => status === undefined || run.status === status)
-      return {
-        status: 200,
-        body: {
-          items: items.map(summaryAnswer),
-          next_cursor:
-            found.length > limit && last !== undefined
-              ? writeCursor([last.requested_at ?? '', last.pipeline_logging_id])
-              : null,
-        },
-      }
-    },
-  }
-}
+    handle: ({ query }) => pageOf(parts, query['tenant_id'], query),
+  },
+]
 
 const cancelRoute = (parts: RouteContext): Route => ({
   method: 'POST',
@@ -219,7 +233,7 @@ const reading = { scope: 'pipelines:read', tenant: 'run', rate: 'read' } as cons
 
 export const runs = (parts: RouteContext): Route[] => [
   startRoute(parts),
-  listRoute(parts),
+  ...listRoutes(parts),
   {
     method: 'GET',
     path: '/api/v1/pipelines/runs/:run_id',

@@ -21,7 +21,8 @@ export interface RunFilter {
 export interface RunStore {
   /** The run as the tables tell; `tenant_id` undefined: of any tenant. */
   run(run_id: string, tenant_id: string | undefined): Promise<RunRecord | undefined>
-  runs(tenant_id: string, filter: RunFilter): Promise<RunRecord[]>
+  /** Of a tenant, or, without one, of all and of the platform itself. */
+  runs(tenant_id: string | undefined, filter: RunFilter): Promise<RunRecord[]>
   request(run_id: string): Promise<RequestRow | undefined>
   writeRequest(run: RunRecord, digest: string, idempotency_key: string): Promise<void>
 }
@@ -97,7 +98,7 @@ export const runStore = ({ warehouse, name, rows, first }: Tables): RunStore => 
                 OR (requested_at = TIMESTAMP(@after_at) AND pipeline_logging_id < @after_id))`,
             ]),
       ]
-      const own = 'tenant_id = @tenant_id'
+      const own = tenant_id === undefined ? 'TRUE' : 'tenant_id = @tenant_id'
       const found = await rows(
         `${selectRuns({ run: own, request: own, queued: own })}
          ${wanted.length === 0 ? '' : `WHERE ${wanted.join(' AND ')} `}
