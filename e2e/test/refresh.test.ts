@@ -163,6 +163,23 @@ describe('refresh', function () {
     expect((await refresh()).runs).to.have.length(1)
   })
 
+  it('leaves to a backfill what was never loaded: the months without a run, whatever day each run was asked for', async () => {
+    const path = '/api/v1/tenants/acme_corp/backfills'
+    const range = { pipeline: 'aws/cost/cur', from: '2025-09', to: '2025-12' }
+    const { body } = await world.client.call('POST', path, { key, body: range, expect: [202] })
+    expect(body).to.include({ periods: 4, runs: 1 })
+    for (;;) {
+      const { body: now } = await world.client.call('GET', `${path}/${String(body['backfill_id'])}`, { key })
+      if (now['ended_at'] !== null) {
+        expect(now).to.deep.include({ parameter: 'month', status: 'COMPLETED' })
+        break
+      }
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+    expect(await costs()).to.deep.include('2025-12-01 13')
+    expect((await refresh()).runs).to.deep.equal([])
+  })
+
   it('forgets what was loaded of a source that is purged', async () => {
     await world.client.call('DELETE', '/api/v1/tenants/acme_corp/sources/payer?purge=true', { key, expect: [200, 202] })
     expect((await state()).map((row) => row['loaded_rows'])).to.deep.equal([null, null, null, null])

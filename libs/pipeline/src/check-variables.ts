@@ -65,6 +65,7 @@ export const parametersOf = (yaml: Yaml, inBackticks: ReadonlySet<string>): Para
       description: 'day that the run is about, YYYY-MM-DD',
       required: false,
       default: 'yesterday',
+      built_in: true,
     })
   return specs
 }

@@ -16,6 +16,8 @@ export interface ParameterSpec {
    * that are repeated for each of them use it.
    */
   many?: 'values' | 'ranges'
+  /** The file does not say it: the `date` that every pipeline has. */
+  built_in?: true
 }
 /** One line of a report: file:line:column, where in the file, what was expected, what came, the right name. */
 export interface ConfigFault {

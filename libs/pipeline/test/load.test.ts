@@ -120,10 +120,11 @@ steps:
       [
         '4:28  steps[0].ps_type: unknown "oracle.unload"; ' +
           'expected any.focus_loader, aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
-          'notify_systems.email_notification, notify_systems.slack_notification, scheduler.process_queue, ' +
-          'scheduler.reset_daily_quotas, scheduler.schedule, scheduler.trigger, setup.dataset, setup.initial, ' +
-          'setup.sources.check, setup.sources.purge, setup.sources.unclaimed, setup.tenants.profile, ' +
-          'setup.tenants.source or setup.tenants.subscription',
+          'notify_systems.email_notification, notify_systems.slack_notification, scheduler.backfill, ' +
+          'scheduler.process_queue, scheduler.request_changed, scheduler.reset_daily_quotas, scheduler.schedule, ' +
+          'scheduler.trigger, setup.dataset, setup.initial, setup.sources.check, setup.sources.purge, ' +
+          'setup.sources.refresh, setup.sources.unclaimed, setup.tenants.profile, setup.tenants.source or ' +
+          'setup.tenants.subscription',
       ],
     ],
     [

@@ -43,6 +43,8 @@ export interface PeriodRange {
   /** Name of the pipeline's parameter that is the period. */
   parameter: string
   kind: PeriodKind
+  /** Its other parameters that are days or months: what a run does not say of them is counted on its own day. */
+  counted: readonly string[]
   from: string
   to: string
   /** Oldest first. */
@@ -53,9 +55,14 @@ export interface PeriodRange {
 const kindOfType: Readonly<Record<string, PeriodKind>> = { date: 'day', month: 'month' }
 const wordsOf: Readonly<Record<PeriodKind, string>> = { day: 'a day as YYYY-MM-DD', month: 'a month as YYYY-MM' }
 
-/** Throws PARAMETER_INVALID for a pipeline that has no parameter, or several, that could be the period. */
+/**
+ * The `date` that every pipeline has is the period only where the file says no other. Throws PARAMETER_INVALID for a
+ * pipeline that has no parameter, or several, that could be the period.
+ */
 const periodParameter = ({ path, parameters }: Pick<Pipeline, 'path' | 'parameters'>) => {
-  const dated = parameters.filter(({ type }) => kindOfType[type] !== undefined)
+  const all = parameters.filter(({ type }) => kindOfType[type] !== undefined)
+  const said = all.filter(({ built_in }) => built_in !== true)
+  const dated = said.length === 0 ? all : said
   const [only] = dated
   if (only === undefined || dated.length > 1)
     throw new AppError(
@@ -63,7 +70,8 @@ const periodParameter = ({ path, parameters }: Pick<Pipeline, 'path' | 'paramete
       `pipeline ${path}: expected exactly one parameter of a type that is a period (${Object.keys(kindOfType).join(', ')}), ` +
         `got ${dated.length === 0 ? 'none' : dated.map(({ name }) => name).join(', ')}; such a pipeline has no backfill`,
     )
-  return { parameter: only.name, kind: kindOfType[only.type] ?? 'day' }
+  const counted = all.filter((each) => each !== only).map(({ name }) => name)
+  return { parameter: only.name, kind: kindOfType[only.type] ?? 'day', counted }
 }
 
 /** The periods of a backfill of this pipeline. Throws PARAMETER_INVALID with all faults. */
@@ -71,7 +79,7 @@ export const periodRange = (
   pipeline: Pick<Pipeline, 'path' | 'parameters'>,
   given: { from: string; to: string },
 ): PeriodRange => {
-  const { parameter, kind } = periodParameter(pipeline)
+  const { parameter, kind, counted } = periodParameter(pipeline)
   const notes: string[] = []
   const faults: string[] = []
   const read = (name: 'from' | 'to'): string => {
@@ -92,7 +100,7 @@ export const periodRange = (
     const code: ErrorCode = 'PARAMETER_INVALID'
     throw new AppError(code, `the range of a backfill of ${pipeline.path} cannot be used`, { faults })
   }
-  return { parameter, kind, from, to, periods, notes }
+  return { parameter, kind, counted, from, to, periods, notes }
 }
 
 // ---- which of its periods are run
@@ -106,7 +114,7 @@ export interface PlannedPeriod {
 export interface PlanWanted {
   tenant_id: string
   pipeline: string
-  range: Pick<PeriodRange, 'parameter' | 'kind' | 'periods'>
+  range: Pick<PeriodRange, 'parameter' | 'kind' | 'counted' | 'periods'>
   /** The other parameters of the runs. */
   parameters: Run['parameters']
   reprocess: Reprocess
@@ -159,7 +167,7 @@ const decision = (
  */
 const lastRuns = async (
   warehouse: Pick<Warehouse, 'query'>,
-  { tenant_id, pipeline, range: { parameter, kind, periods }, parameters }: PlanWanted,
+  { tenant_id, pipeline, range: { parameter, kind, counted, periods }, parameters }: PlanWanted,
 ): Promise<LastRuns> => {
   // The name is one of the pipeline's parameters: letters, digits and _.
   const value = `JSON_VALUE(parameters, '$.${parameter}')`
@@ -172,7 +180,10 @@ const lastRuns = async (
     parameters: rangeValues({ tenant_id, pipeline, periods }),
     default_dataset: centralDataset,
   })
-  const others = (all: Run['parameters']): string => canonicalJson({ ...all, [parameter]: null })
+  // The record of a run has its counted days written out, asked for or not.
+  const left = new Set([parameter, ...counted.filter((name) => (parameters[name] ?? null) === null)])
+  const others = (all: Run['parameters']): string =>
+    canonicalJson(Object.fromEntries(Object.entries(all).filter(([name, value]) => value !== null && !left.has(name))))
   const own = others(parameters)
   const last = new Map<string, LastRun>()
   for (const row of rows) {

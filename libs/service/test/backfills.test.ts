@@ -60,6 +60,13 @@ describe('the range of a backfill', () => {
       .and.include('got date, month')
     expect(faults(() => periodRange(pipeline(), range)).join()).to.include('got none')
   })
+
+  it('is of the days that every pipeline has only where the file says no period of its own', () => {
+    const date: ParameterSpec = { ...parameter('date', 'date'), built_in: true }
+    const months = periodRange(pipeline(...monthly.parameters, date), { from: '2025-11', to: '2025-12' })
+    expect([months.parameter, months.counted]).to.deep.equal(['month', ['date']])
+    expect(periodRange(pipeline(date), { from: '2026-01-01', to: '2026-01-02' }).parameter).to.equal('date')
+  })
 })
 
 describe('which periods a backfill runs', () => {
@@ -80,7 +87,7 @@ describe('which periods a backfill runs', () => {
       {
         tenant_id: 'acme',
         pipeline: 'aws/cost/cur',
-        range: { parameter: 'month', kind: 'month', periods: ['2025-11', '2025-12', '2026-01'] },
+        range: { parameter: 'month', kind: 'month', counted: ['date'], periods: ['2025-11', '2025-12', '2026-01'] },
         parameters: {},
         reprocess,
         period_order: 'oldest_first',
@@ -111,7 +118,12 @@ describe('which periods a backfill runs', () => {
 
   it('leave out what goes on, and count a run of several periods for each of them', async () => {
     expect(await taken('failed', [run({ month: '2025-11, 2025-12' }, 'RUNNING')])).to.deep.equal(['2026-01'])
-    const days = { parameter: 'date', kind: 'day', periods: ['2026-01-01', '2026-01-02', '2026-01-03'] } as const
+    const days = {
+      parameter: 'date',
+      kind: 'day',
+      counted: [],
+      periods: ['2026-01-01', '2026-01-02', '2026-01-03'],
+    } as const
     const rows = [run({ date: '2025-12-30..2026-01-02' }, 'COMPLETED')]
     expect(await taken('none', rows, { range: { ...days, periods: [...days.periods] } })).to.deep.equal(['2026-01-03'])
   })
@@ -120,6 +132,10 @@ describe('which periods a backfill runs', () => {
     const rows = [run({ month: '2025-11', source: 'payer' }, 'COMPLETED')]
     expect(await taken('none', rows)).to.have.length(3)
     expect(await taken('none', rows, { parameters: { source: 'payer' } })).to.have.length(2)
+    // What the record of a run counted for itself was asked for by nobody.
+    const counted = [run({ month: '2025-11', date: '2026-03-01', source: null }, 'COMPLETED')]
+    expect(await taken('none', counted)).to.have.length(2)
+    expect(await taken('none', counted, { parameters: { date: '2026-03-02' } })).to.have.length(3)
   })
 
   it('are with changed also those of which a source has changed since it was loaded, unless one is loading', async () => {
