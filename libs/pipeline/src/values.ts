@@ -87,13 +87,10 @@ const manyFault = ({ type, many }: ParameterSpec, value: unknown): string | unde
   if (periods.length > mostPeriods) return `expected at most ${mostPeriods}, separated by commas, got ${periods.length}`
   for (const text of periods) {
     const { from, to } = periodOf(text)
-    if (many !== 'ranges' || !text.includes('..')) {
-      const fault = faultOf(text)
-      if (fault !== undefined) return fault
-      continue
-    }
-    const fault = faultOf(from) ?? faultOf(to)
-    if (fault !== undefined) return fault
+    const isRange = many === 'ranges' && text.split('..').length === 2
+    const fault = isRange ? (faultOf(from) ?? faultOf(to)) : faultOf(text)
+    if (fault !== undefined) return !isRange && text === value ? fault : `${fault} in ${show(value)}`
+    if (!isRange) continue
     const days = (Date.parse(to) - Date.parse(from)) / 86_400_000 + 1
     if (days < 1) return `expected a range of days as first..last, got ${show(text)}, which ends before it begins`
     if (days > longestRange) return `expected a range of at most ${longestRange} days, got ${show(text)}`

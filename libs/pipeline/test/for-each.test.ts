@@ -149,6 +149,10 @@ describe('for_each', () => {
       expect(faults(daily, { date: '2020-01-01..2026-02-01' })).to.include('at most 400 days')
       expect(faults(daily, { date: '2026-02-01..2026-02-03,2026-02-02' })).to.include('2026-02-02 twice')
       expect(faults(daily, { date: '2026-02-30' })).to.include('expected a day')
+      // A third end is not left out in silence.
+      expect(faults(daily, { date: '2026-02-01..2026-02-03..2026-02-09' })).to.include('expected a day')
+      expect(faults(daily, { date: '2026-02-01..' })).to.include('got "" in "2026-02-01.."')
+      expect(faults(monthly, { month: '2026-01,' })).to.include('got "" in "2026-01,"')
       const years = Array.from({ length: 201 }, (_, k) => `${1900 + k}-01`).join(',')
       expect(faults(monthly, { month: years })).to.include('at most 200')
       expect(faults(monthly, { month: years.slice(0, 8 * 150 - 1) })).to.include('at most 200 loads in a run')
