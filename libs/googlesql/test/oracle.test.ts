@@ -112,6 +112,27 @@ describe('Differences that the oracle found', () => {
       /^QUERY_INVALID: Aggregate function not allowed in UNNEST/,
     ],
     [
+      'a field of a STRUCT that fails is an error, whatever decides before it and whatever is NULL beside it',
+      "SELECT STRUCT(0, 'a') = STRUCT(CAST([] AS ARRAY<INT64>)[OFFSET(0)], 'b')",
+      /out of bounds/,
+    ],
+    ['also beside a NULL', 'SELECT (1, CAST(NULL AS FLOAT64)) = (2, 1 / 0)', /division by zero/],
+    [
+      'also in a list of IN, and of a column',
+      'SELECT (1, x) IN ((2, DIV(1, x))) FROM UNNEST([0]) AS x',
+      /division by zero/,
+    ],
+    [
+      'STRUCTs with computed fields are compared',
+      "SELECT (x, UPPER('a')) = (SELECT AS STRUCT 1, 'A'), (1, (x, x + 1)) <> (1, (1, 2)), (SUM(x), 1) = (1, 1.0), (x + 1, CAST(NULL AS INT64)) = (3, 1), (x + 1, CAST(NULL AS INT64)) = (2, 1) FROM UNNEST([1]) AS x GROUP BY x",
+      [[true, false, true, false, null]],
+    ],
+    [
+      'a tuple beside others of computed values',
+      "SELECT (x, UPPER('a')) IN ((2, 'A'), (x * 1, 'A')), (x, 'b') NOT IN ((1, UPPER('a'))) FROM UNNEST([1]) AS x",
+      [[true, true]],
+    ],
+    [
       'a sum of a constant overflows as any other',
       "SELECT SUM(NUMERIC '-99999999999999999999999999999') FROM UNNEST([1, 2, 3]) AS x",
       /numeric overflow/,

@@ -2,7 +2,7 @@
 import { type Compiler, type Expression, type Scope, dateTypes, isNumber } from './compiler.ts'
 import { fieldOf } from './names.ts'
 import { bignumericArithmetic } from './bignumeric.ts'
-import { readOnce } from './volatile.ts'
+import { evaluatedFirst, readOnce } from './volatile.ts'
 import type { Expr } from '../ast.ts'
 import { within } from './dates.ts'
 import { reservedSchema as MACROS, onceSuffix } from '../macros/macro.ts'
@@ -76,22 +76,27 @@ const compareStructs = (
   fields: readonly Field[],
   pos: number,
 ): Expression => {
-  const compared = (a: Expression, b: Expression): Expression => {
-    const of = (e: Expression, field: Field, at: number): Expression =>
-      e.items?.[at] ?? compiler.build(pos, field.type, `struct_extract(${e.sql}, ${text(fieldName(field, at))})`, e)
-    const each = fields.map((field, at) => compareOperands(compiler, '=', of(a, field, at), of(b, field, at), pos))
-    // DuckDB leaves out what does not decide, and a fault in it with it.
-    if (!fields.every((field, at) => [a, b].every((e) => isPlain(of(e, field, at)))))
-      throw compiler.unsupported(pos, 'A comparison of STRUCTs with computed fields')
-    const same = compiler.build(
-      pos,
-      BOOL,
-      `${MACROS}.all_true${onceSuffix}([${each.map(({ sql }) => sql).join(', ')}])`,
-      ...each,
+  const fieldsOf = (e: Expression): Expression[] =>
+    fields.map(
+      (field, at) =>
+        e.items?.[at] ?? compiler.build(pos, field.type, `struct_extract(${e.sql}, ${text(fieldName(field, at))})`, e),
     )
+  const compared = (left: readonly Expression[], right: readonly Expression[]): Expression => {
+    const each = left.map((field, at) => compareOperands(compiler, '=', field, right[at] ?? field, pos))
+    const list = `[${each.map(({ sql }) => sql).join(', ')}]`
+    const same = compiler.build(pos, BOOL, `${MACROS}.all_true${onceSuffix}(${list})`, ...each)
     return op === '=' ? same : { ...same, sql: `(NOT ${same.sql})` }
   }
-  return readOnce(compiler, compared(l, r), [l, r], ([a = l, b = r]) => compared(a, b))
+  const [left, right] = [fieldsOf(l), fieldsOf(r)]
+  const plain = compared(left, right)
+  if ([...left, ...right].every(isPlain))
+    return readOnce(compiler, plain, [l, r], ([a = l, b = r]) => compared(fieldsOf(a), fieldsOf(b)))
+  // DuckDB leaves out what does not decide, and a fault in it with it: computed fields come before the comparison.
+  const ordered = evaluatedFirst(compiler, plain, [...left, ...right], (all) =>
+    compared(all.slice(0, fields.length), all.slice(fields.length)),
+  )
+  if (ordered === undefined) throw compiler.unsupported(pos, 'A comparison of STRUCTs with these fields')
+  return ordered
 }
 export const arithmetic = (compiler: Compiler, op: string, l0: Expression, r0: Expression, pos: number): Expression => {
   const days = (date: Expression, n: Expression, sign: string): Expression =>

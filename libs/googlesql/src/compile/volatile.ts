@@ -21,8 +21,15 @@ export const readOnce = (
   plain: Expression,
   operands: readonly Expression[],
   make: (operands: readonly Expression[]) => Expression,
-): Expression => {
-  if (repeatedCall(plain.sql) === undefined) return plain
+): Expression =>
+  repeatedCall(plain.sql) === undefined ? plain : (evaluatedFirst(compiler, plain, operands, make) ?? plain)
+/** `make` of operands that are evaluated before it, in the place of `plain`; undefined where it cannot stand there. */
+export const evaluatedFirst = (
+  compiler: Compiler,
+  plain: Expression,
+  operands: readonly Expression[],
+  make: (operands: readonly Expression[]) => Expression,
+): Expression | undefined => {
   const row = compiler.fresh()
   const values: string[] = []
   const inside = make(
@@ -43,7 +50,7 @@ export const readOnce = (
       }
     }),
   )
-  if (inside.agg === true || inside.win === true || inside.sub === true) return plain
+  if (inside.agg === true || inside.win === true || inside.sub === true) return undefined
   const sql = `list_extract(list_transform([struct_pack(${values.join(', ')})], lambda ${row}: ${inside.sql}), 1)`
   return { ...plain, sql }
 }

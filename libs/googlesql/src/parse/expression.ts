@@ -2,7 +2,7 @@
 import type { Expr, IndexMode } from '../ast.ts'
 import { identifier } from './names.ts'
 import { primary } from './primary.ts'
-import { quantifiedLike, tupleEquals, tupleIn } from './rewrites.ts'
+import { equality, quantifiedLike, tupleIn } from './rewrites.ts'
 import type { Parser } from './tokens.ts'
 
 export const expression = (p: Parser): Expr => p.nest(() => orExpr(p))
@@ -38,8 +38,9 @@ const comparison = (p: Parser): Expr => {
       if (l.k === 'binary' && comparisons.has(l.op) && p.previous(2)?.up !== ')')
         throw p.invalid(where, 'Syntax error: comparisons do not chain')
       const r = bitOr(p)
-      const tuples = op === '=' || op === '<>' || op === '!=' ? tupleEquals(l, r, op !== '=', where) : undefined
-      l = tuples ?? { k: 'binary', op: op === '!=' ? '<>' : op, l, r, pos: where }
+      if (op === '=') l = equality(l, r, '=', where)
+      else if (op === '<>' || op === '!=') l = equality(l, r, '<>', where)
+      else l = { k: 'binary', op, l, r, pos: where }
     } else if (p.is('IS')) {
       p.next()
       const not = p.take('NOT')

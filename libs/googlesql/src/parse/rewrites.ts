@@ -46,19 +46,32 @@ const tupleOf = (x: Expr): Expr[] | undefined =>
   x.k === 'struct' && x.fields === undefined && x.items.length > 1 && x.items.every(({ name }) => name === undefined)
     ? x.items.map(({ expr }) => expr)
     : undefined
+/** A literal, a parameter, a column or a field of one, or a tuple of those: nothing in it fails. */
+const isPlain = (x: Expr): boolean =>
+  ['lit', 'typed', 'param', 'path'].includes(x.k) ||
+  (x.k === 'dot' && isPlain(x.base)) ||
+  tupleOf(x)?.every(isPlain) === true
 /** `(a, b) = (c, d)` compares pair by pair; undefined where these are not two tuples of one length. */
-export const tupleEquals = (l: Expr, r: Expr, not: boolean, pos: number): Expr | undefined => {
+const tupleEquals = (l: Expr, r: Expr, pos: number): Expr | undefined => {
   const [left, right] = [tupleOf(l), tupleOf(r)]
   if (left === undefined || left.length !== right?.length) return undefined
+  const equals: Expr = { k: 'binary', op: '=', l, r, pos }
+  // AND leaves out what does not decide, and a fault in it with it.
+  if (![...left, ...right].every(isPlain)) return equals
   const pairs = left.map((item, k): Expr => {
     const other = right[k] as Expr
-    return tupleEquals(item, other, false, pos) ?? { k: 'binary', op: '=', l: item, r: other, pos }
+    return tupleEquals(item, other, pos) ?? { ...equals, l: item, r: other }
   })
-  return negated(joined('AND', pairs, pos), not, pos)
+  return joined('AND', pairs, pos)
+}
+/** `l = r`, or `l <> r`, where they may be tuples. */
+export const equality = (l: Expr, r: Expr, op: '=' | '<>', pos: number): Expr => {
+  const tuples = tupleEquals(l, r, pos)
+  return tuples === undefined ? { k: 'binary', op, l, r, pos } : negated(tuples, op === '<>', pos)
 }
 /** `(a, b) IN ((c, d), ...)`; undefined where these are not all tuples of one length. */
 export const tupleIn = (p: Parser, x: Expr, list: readonly Expr[], not: boolean, pos: number): Expr | undefined => {
-  const equal = list.map((item) => tupleEquals(x, item, false, pos))
+  const equal = list.map((item) => tupleEquals(x, item, pos))
   if (!equal.every((item) => item !== undefined)) return undefined
   requireRepeatable(p, x, list.length, 'IN of several tuples', pos)
   return negated(joined('OR', equal, pos), not, pos)
