@@ -64,7 +64,10 @@ const estimate = async (parts: RouteContext, wanted: WantedRun, run_id: string):
   try {
     const { bytes_processed, steps } = await planOf(parts, await parts.runs.compile(wanted, run_id))
     const problems = steps.flatMap((step) => step.problems.map((problem) => `${step.step_id}: ${problem}`))
-    return { bytes_processed, cost_usd: queryCost(bytes_processed), problems }
+    const isWhole = steps.every((step) => step.statement === null || step.bytes_processed !== null)
+    return isWhole
+      ? { bytes_processed, cost_usd: queryCost(bytes_processed), problems }
+      : { bytes_processed: null, cost_usd: null, problems }
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const problems = [`${error.code}: ${error.message}`, ...error.faults]

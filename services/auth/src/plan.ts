@@ -1,8 +1,9 @@
 /** What a run would read and write. Nothing is run. */
 import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
 import { readsOf } from '@convergence/pipeline'
+import { completeQuery, type ExportQuery } from '@convergence/service/export-table'
 import { sourceTables } from '@convergence/service/sources'
-import type { QueryParameter } from '@convergence/warehouse'
+import type { QueryParameter, Statement } from '@convergence/warehouse'
 import type { RouteContext } from './context.ts'
 
 interface Destination {
@@ -12,8 +13,7 @@ interface Destination {
   write_mode?: string
   period?: Record<string, unknown>
 }
-interface Source {
-  query?: string
+interface Source extends Partial<ExportQuery> {
   parameters?: QueryParameter[]
   s3_bucket?: string
   s3_prefix?: string
@@ -74,11 +74,9 @@ const planStep = async ({ deps }: RouteContext, run: Run, { step_id, name, ps_ty
   try {
     const { shared_sources } = deps
     const readable = { shared_sources, source_tables: await sourceTables(deps.warehouse, run) }
-    const dry = await readsOf(deps.warehouse, run, run.tenant_id, readable, {
-      query: source.query,
-      parameters: source.parameters ?? [],
-      default_dataset: run.tenant_id,
-    })
+    const readsIn = (statement: Statement) => readsOf(deps.warehouse, run, run.tenant_id, readable, statement)
+    const { query } = await completeQuery(`step ${step_id}`, { ...source, query: source.query }, readsIn)
+    const dry = await readsIn({ query, parameters: source.parameters ?? [], default_dataset: run.tenant_id })
     plan.reads = dry.referenced_tables.map(({ project_id, dataset, table }) => `${project_id}.${dataset}.${table}`)
     plan.bytes_processed = dry.bytes_processed
     if (dry.statement_type !== 'SELECT') plan.problems.push(`expected one SELECT statement, got ${dry.statement_type}`)

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { runId } from '@convergence/contracts'
+import { AppError, runId } from '@convergence/contracts'
 import { backfillIdOf, backfillRunKey, backfillTrigger } from '@convergence/service/backfills'
 import { adminKey, inWorld, type World } from './fakes.ts'
 
@@ -154,6 +154,10 @@ describe('backfills by REST', () => {
       const [item] = told['items'] as unknown as { bytes_processed: null; problems: string[] }[]
       expect(item?.bytes_processed).to.equal(null)
       expect(item?.problems.join(' ')).to.include('nonsense: is not a parameter')
+      // A statement that cannot be looked at costs nobody knows what, and not nothing.
+      world.warehouse.dryRuns = () => Promise.reject(new AppError('TABLE_NOT_FOUND', 'no such table'))
+      const { body: blind } = await world.call('POST', path, { key, body: { ...body, dry_run: true } })
+      expect([blind['not_estimated'], blind['cost_usd']]).to.deep.equal([3, 0])
     }))
 
   it('are shown by the record of their runs, and once they have ended by what was written down', () =>

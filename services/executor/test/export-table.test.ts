@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Column } from '@convergence/contracts'
 import type { Warehouse } from '@convergence/warehouse'
-import { completeTable } from '../src/processors/gcp/export-table.ts'
+import { completeTable } from '@convergence/service/export-table'
 import { inWorld, type World } from './loaders/world.ts'
 import { contextOf, makeRun, makeStep } from './fakes.ts'
 

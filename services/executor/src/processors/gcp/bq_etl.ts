@@ -1,6 +1,7 @@
 import { AppError } from '@convergence/contracts'
 import type { Column, TimePartitioning } from '@convergence/contracts'
-import { assertWritable, ownDataset, readsOf, segmentsOf } from '@convergence/pipeline'
+import { assertWritable, ownDataset, readsOf } from '@convergence/pipeline'
+import { completeQuery, type ExportQuery } from '@convergence/service/export-table'
 import { sourceTables } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { Destination, DryRun, QueryParameter, Statement, Warehouse } from '@convergence/warehouse'
@@ -10,7 +11,6 @@ import { isOfPeriod, replacedBy, type Replaced } from '../../exports/periods.ts'
 import { versionOfRows, type LoadedPeriod, type LoadStates } from '../../load-state.ts'
 import type { ProcessorDeps } from '../deps.ts'
 import { runChecks, type Check } from './checks.ts'
-import { completeExport } from './export-table.ts'
 
 /**
  * The `destination` of every step that writes a table of a tenant. `dataset_type` is the dataset's name by the time the
@@ -30,14 +30,9 @@ export interface DestinationConfig {
     clustering_fields?: string[]
   }
 }
-interface SourceConfig {
+interface SourceConfig extends ExportQuery {
   bq_project_id: string
-  query: string
   parameters?: QueryParameter[]
-  /** Of the schema named by export_schema: what the one table of the query is read as. */
-  export_columns?: Column[]
-  /** Day of use that the query takes. */
-  export_day?: string
 }
 interface Config {
   source: SourceConfig
@@ -104,7 +99,7 @@ export const bqEtl = ({
         )
       return dry
     }
-    const { query, told } = await queryOf(where, source, reads)
+    const { query, other_columns } = await completeQuery(where, source, reads)
     const statement = { query, parameters: source.parameters ?? [], default_dataset: own }
     await reads(statement)
     // A period of one source: rows of older versions, which name none, are replaced by its first load.
@@ -147,7 +142,9 @@ export const bqEtl = ({
       outputs: {
         table: `${target.dataset}.${target.table}`,
         rows_written,
-        ...told,
+        ...(other_columns === undefined
+          ? {}
+          : { other_columns: other_columns.length, ...namedIn('other_columns', other_columns) }),
         ...(warnings.length === 0 ? {} : { warnings }),
       },
     }
@@ -211,27 +208,4 @@ const warningsOf = (
             'digits; ALTER COLUMN ... SET DATA TYPE BIGNUMERIC, or a new table, keeps all',
         ]),
   ]
-}
-
-/** The query, its table completed where the pipeline asks for that, and what is said of it in the outputs. */
-const queryOf = async (
-  where: string,
-  { query, export_columns, export_day }: SourceConfig,
-  reads: (statement: Statement) => Promise<DryRun>,
-): Promise<{ query: string; told: Record<string, unknown> }> => {
-  if (export_columns === undefined) return { query, told: {} }
-  const segments = segmentsOf(query)
-  const named = segments.flatMap(({ kind, text }) => (kind === 'backtick' && text.includes('.') ? [text] : []))
-  const [table, ...others] = new Set(named)
-  if (table === undefined || others.length > 0)
-    throw new AppError(
-      'CONFIG_INVALID',
-      `${where}: source.query: expected one table in backticks beside export_schema, came ${named.length}`,
-    )
-  const complete = await completeExport(reads, table.slice(1, -1), export_columns, export_day)
-  const { other_columns } = complete
-  return {
-    query: segments.map(({ text }) => (text === table ? `(${complete.query})` : text)).join(''),
-    told: { other_columns: other_columns.length, ...namedIn('other_columns', other_columns) },
-  }
 }

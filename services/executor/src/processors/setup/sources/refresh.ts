@@ -3,6 +3,7 @@
  * loaded here: the step that follows asks for it. A repeat writes the same again.
  */
 import { AppError, systemTenant, type GcpSource, type Source } from '@convergence/contracts'
+import { completeExport } from '@convergence/service/export-table'
 import { readAllSources, type OwnedSource } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
@@ -10,7 +11,6 @@ import { withAccess, type AccessOf } from '../../../exports/access.ts'
 import { problemOf, storeOf } from '../../../exports/check.ts'
 import { monthsSeen, type FileSource } from '../../../exports/versions.ts'
 import { versionOfRows, type LoadState, type PeriodOf } from '../../../load-state.ts'
-import { completeExport } from '../../gcp/export-table.ts'
 import type { ProcessorDeps } from '../../deps.ts'
 import { isOf, ownership } from './ownership.ts'
 

@@ -1,8 +1,8 @@
 import { AppError, projectsOf, systemTenant, type GcpSource } from '@convergence/contracts'
+import { completeExport } from '@convergence/service/export-table'
 import { readTableClaims } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
 import type { QueryParameter, Row, Warehouse } from '@convergence/warehouse'
-import { completeExport } from '../../gcp/export-table.ts'
 import { ownership, type Ownership } from './ownership.ts'
 import type { ProcessorDeps } from '../../deps.ts'
 

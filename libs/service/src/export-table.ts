@@ -4,6 +4,7 @@
  * `other_columns`.
  */
 import { AppError, type Column } from '@convergence/contracts'
+import { segmentsOf } from '@convergence/pipeline'
 import type { DryRun, Statement } from '@convergence/warehouse'
 
 export interface CompleteTable {
@@ -46,6 +47,36 @@ export const completeExport = async (
     }
   }
   return completeTable(path, schema, columns, day !== undefined && (await arrives()) ? day : undefined)
+}
+
+/** The `source` of a compiled step that is one SELECT. */
+export interface ExportQuery {
+  query: string
+  /** Of the schema named by export_schema: what the one table of the query is read as. */
+  export_columns?: Column[]
+  /** Day of use that the query takes. */
+  export_day?: string
+}
+/** The statement as it is run. Without export_columns it is the query itself. */
+export const completeQuery = async (
+  where: string,
+  { query, export_columns, export_day }: ExportQuery,
+  dryRun: (statement: Statement) => Promise<Pick<DryRun, 'columns'>>,
+): Promise<{ query: string; other_columns?: string[] }> => {
+  if (export_columns === undefined) return { query }
+  const segments = segmentsOf(query)
+  const named = segments.flatMap(({ kind, text }) => (kind === 'backtick' && text.includes('.') ? [text] : []))
+  const [table, ...others] = new Set(named)
+  if (table === undefined || others.length > 0)
+    throw new AppError(
+      'CONFIG_INVALID',
+      `${where}: source.query: expected one table in backticks beside export_schema, came ${named.length}`,
+    )
+  const complete = await completeExport(dryRun, table.slice(1, -1), export_columns, export_day)
+  return {
+    query: segments.map(({ text }) => (text === table ? `(${complete.query})` : text)).join(''),
+    other_columns: complete.other_columns,
+  }
 }
 
 /** The pure part. `day`, of the use, where the table is partitioned by the time of its rows' arrival: older partitions are not read. */
