@@ -133,6 +133,31 @@ describe('Differences that the oracle found', () => {
       [[true, true]],
     ],
     [
+      'variances, covariances and correlations of what is not finite are NaN, of too few values NULL',
+      "SELECT CAST(VAR_POP(x) AS STRING), VAR_SAMP(x), CAST(COVAR_POP(x, 1) AS STRING), STDDEV(x), CORR(x, 1), COVAR_SAMP(1, x), COVAR_POP(x, CAST(NULL AS FLOAT64)) FROM UNNEST([CAST('-inf' AS FLOAT64)]) AS x",
+      [['NaN', null, 'NaN', null, null, null, null]],
+    ],
+    [
+      'also beside others',
+      "SELECT CAST(VAR_POP(x) AS STRING), CAST(STDDEV(x) AS STRING), CAST(CORR(1, x) AS STRING), CAST(COVAR_SAMP(x, 1) AS STRING) FROM UNNEST([CAST('nan' AS FLOAT64), 1, NULL]) AS x",
+      [['NaN', 'NaN', 'NaN', 'NaN']],
+    ],
+    [
+      'a sum of NUMERIC beyond 128 bits overflows, however its rows are shared out',
+      "SELECT MOD(i, 1), SUM(IF(MOD(i, 125000) < 2, NUMERIC '65000000000000000000000000000', 0)) FROM UNNEST(GENERATE_ARRAY(0, 249999)) AS i GROUP BY 1",
+      /numeric overflow/,
+    ],
+    [
+      'an average of such values is refused by name',
+      "SELECT AVG(NUMERIC '80000000000000000000000000000' - i) FROM UNNEST([1, 2]) AS i",
+      /an average of NUMERIC whose sum is beyond its range is not supported/,
+    ],
+    [
+      'extremes that make up for each other, and others, are summed',
+      "SELECT CAST(SUM(x) AS STRING), CAST(SUM(DISTINCT x) AS STRING), CAST(AVG(x) AS STRING) FROM UNNEST([NUMERIC '99999999999999999999999999999', NUMERIC '-99999999999999999999999999999', 1, 1]) AS x",
+      [['2', '1', '0.5']],
+    ],
+    [
       'a sum of a constant overflows as any other',
       "SELECT SUM(NUMERIC '-99999999999999999999999999999') FROM UNNEST([1, 2, 3]) AS x",
       /numeric overflow/,

@@ -59,12 +59,24 @@ const minMax = (fn: 'min' | 'max'): AggregateFunction => ({
     return { type, sql: (over) => `${fn}(${x.sql})${over}` }
   },
 })
+/** Of what is not finite the result is NaN, of fewer than `least` values (or pairs) NULL: DuckDB has 0 or fails. */
+const overFinite = (fn: string, es: readonly string[], least: number, over: string): string => {
+  if (es.some(hasVolatile)) return `${fn}(${es.join(', ')})${over}`
+  const given = es.map((e) => `${e} IS NOT NULL`).join(' AND ')
+  const finite = es.map((e) => `isfinite(${e})`).join(' AND ')
+  const numbers = es.map((e) => `CASE WHEN isfinite(${e}) THEN ${e} END`).join(', ')
+  const odd = `CASE WHEN ${given} THEN NOT (${finite}) END`
+  return (
+    `CASE WHEN bool_or(${odd})${over} THEN CASE WHEN count(${odd})${over} >= ${least} THEN CAST('nan' AS DOUBLE) END` +
+    ` ELSE ${fn}(${numbers})${over} END`
+  )
+}
 const statistic = (fn: string, count: number): AggregateFunction => ({
   min: count,
   max: count,
   gen: (compiler, ast, args) => {
-    const es = args.map((e) => compiler.coerce(e, FLOAT64, ast.name).sql).join(', ')
-    return { type: FLOAT64, sql: (over) => `${fn}(${es})${over}` }
+    const es = args.map((e) => compiler.coerce(e, FLOAT64, ast.name).sql)
+    return { type: FLOAT64, sql: (over) => overFinite(fn, es, fn.endsWith('_pop') ? 1 : 2, over) }
   },
 })
 export const by = (max: boolean): AggregateFunction => ({
@@ -80,10 +92,10 @@ const correlation: AggregateFunction = {
   min: 2,
   max: 2,
   gen: (compiler, ast, args) => {
-    const es = args.map((e) => compiler.coerce(e, FLOAT64, ast.name).sql).join(', ')
+    const es = args.map((e) => compiler.coerce(e, FLOAT64, ast.name).sql)
     return {
       type: FLOAT64,
-      sql: (over) => `CASE WHEN regr_count(${es})${over} >= 2 THEN corr(${es})${over} END`,
+      sql: (over) => `CASE WHEN regr_count(${es.join(', ')})${over} >= 2 THEN ${overFinite('corr', es, 2, over)} END`,
     }
   },
 }
@@ -106,12 +118,18 @@ const bignumericSums = (compiler: Compiler, x: Expression, distinct: boolean, ov
   )
 }
 
-/** Whether an expression names no column: of such a value DuckDB takes the sum as a product, and does not look. */
-const isConstant = (ast: unknown): boolean => {
-  if (Array.isArray(ast)) return ast.every(isConstant)
-  if (ast === null || typeof ast !== 'object') return true
-  const { k } = ast as { k?: unknown }
-  return k !== 'path' && k !== 'subquery' && Object.values(ast).every(isConstant)
+/**
+ * DuckDB adds up what its threads and groups have summed without a look at 128 bits, and takes the sum of a constant as
+ * a product. The values beyond 1e19 as FLOAT64 tell; of a column without any, DuckDB knows it before it reads.
+ */
+const numericTotal = (macro: string, sum: string, value: string, { distinct }: Call, over: string): string => {
+  if (hasVolatile(value)) return `${sum}${over}`
+  const bound = "CAST('10000000000000000000' AS DECIMAL(38,9))"
+  const great = (one: string): string => `CASE WHEN ${value} > ${bound} OR ${value} < -${bound} THEN ${one} END`
+  const total = distinct
+    ? `list_sum(list_transform(list(DISTINCT ${great(value)})${over}, lambda _great: CAST(_great AS DOUBLE)))`
+    : `sum(${great(`CAST(${value} AS DOUBLE)`)})${over}`
+  return `${MACROS}.${macro}(${sum}${over}, ${total})`
 }
 /** Google adds FLOAT64 in a wider type: what only DuckDB takes beyond the range is not its answer. */
 const floatTotal = (total: string, value: string, over: string): string =>
@@ -153,11 +171,8 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         }
         const inner = `sum(${ast.distinct ? 'DISTINCT ' : ''}${x.sql})`
         if (x.type.k === 'FLOAT64') return { type: x.type, sql: (over) => floatTotal(`${inner}${over}`, x.sql, over) }
-        if (x.type.k === 'NUMERIC' && isConstant(ast.args[0])) {
-          const units = (over: string): string =>
-            `${MACROS}.num_total(${x.sql}, ${inner}${over}, count(${x.sql})${over})`
-          return { type: x.type, sql: (over) => totalOf(units(over), x.type) }
-        }
+        if (x.type.k === 'NUMERIC')
+          return { type: x.type, sql: (over) => totalOf(numericTotal('num_total', inner, x.sql, ast, over), x.type) }
         return { type: x.type, sql: (over) => totalOf(`${inner}${over}`, x.type) }
       },
     },
@@ -181,7 +196,10 @@ export const aggregates: ReadonlyMap<string, AggregateFunction> = new Map(
         if (x.type.k === 'NUMERIC')
           return {
             type: NUMERIC,
-            sql: (over) => `${MACROS}.num_safe_div(sum(${value})${over}, count(${value})${over})`,
+            sql: (over) => {
+              const total = numericTotal('num_part', `sum(${value})`, one(args).sql, ast, over)
+              return `${MACROS}.num_safe_div${onceSuffix}(${total}, count(${value})${over})`
+            },
           }
         return { type: FLOAT64, sql: (over) => `${MACROS}.float_average(avg(${value})${over})` }
       },

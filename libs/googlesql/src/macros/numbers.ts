@@ -23,9 +23,10 @@ const division: readonly Macro[] = [
 ]
 
 const totals: readonly Macro[] = [
+  ['num_total(_sum, _great)', `CASE WHEN abs(_great) > 1.5e29 THEN ${fail('numeric overflow: SUM')} ELSE _sum END`],
   [
-    'num_total(_x, _sum, _count)',
-    `CASE WHEN abs(CAST(_x AS DOUBLE)) * _count > 1.00001e29 THEN ${fail('numeric overflow: SUM')} ELSE _sum END`,
+    'num_part(_sum, _great)',
+    `CASE WHEN abs(_great) > 1.5e29 THEN ${refuse('an average of NUMERIC whose sum is beyond its range')} ELSE _sum END`,
   ],
   // AND that evaluates all: one false is false, else one NULL is NULL.
   [
