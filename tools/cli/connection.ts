@@ -25,8 +25,8 @@ export interface Connection {
 export class Refused extends Error {
   readonly problem: Record<string, unknown>
   constructor(status: number, problem: Record<string, unknown>) {
-    const errors = Array.isArray(problem['errors']) ? (problem['errors'] as { message?: string }[]) : []
-    const lines = errors.map((error) => `\n  ${error.message ?? JSON.stringify(error)}`)
+    const errors: unknown[] = Array.isArray(problem['errors']) ? problem['errors'] : []
+    const lines = errors.map((error) => `\n  ${typeof error === 'string' ? error : JSON.stringify(error)}`)
     const text = (field: string, otherwise: string) => (typeof problem[field] === 'string' ? problem[field] : otherwise)
     super(`${text('code', String(status))}: ${text('detail', 'refused')}${lines.join('')}`)
     this.problem = problem
@@ -58,7 +58,7 @@ const keyHeaders = (options: ConnectionOptions, url: string, env: NodeJS.Process
   if (admin === undefined)
     throw new WrongUse(
       'no key: give --key or --admin-key, or set CONVERGENCE_API_KEY or CONVERGENCE_ADMIN_KEY; ' +
-        'for `npm start` on this machine run it from the same folder',
+        'for `npm start` on this machine run it from the same folder, or with the CONVERGENCE_DATA_DIR that it was given',
     )
   return { 'X-Admin-Key': admin }
 }

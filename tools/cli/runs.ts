@@ -107,7 +107,7 @@ export const runCommands = (root: Command, common: Common): void => {
     .option('-w, --wait', 'follow the run to its end; exit status 1 unless it completed')
     .option('--dry-run', 'only tell what it would read and write')
     .action(startRun)
-  const runs = root.command('runs').description('runs: list, show, follow, cancel, resume')
+  const runs = root.command('runs').description('runs: list, show, events, cancel, resume')
   common(runs.command('list'))
     .description('runs of the tenant, newest first; with the admin key and no tenant those of all')
     .option('--status <status>', 'only those: QUEUED, RUNNING, COMPLETED, FAILED, ...')

@@ -38,9 +38,19 @@ const showSource = async (name: string, options: Options): Promise<void> => {
   printOne(options.output, (await connection.call('GET', pathOf(options, connection, name))).body)
 }
 
+const settingsOfFile = (file: string): Record<string, unknown> => {
+  const expected = `--file ${file}: expected a JSON object such as {"provider":"aws","kind":"cur2"}`
+  try {
+    const settings: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (typeof settings === 'object' && settings !== null && !Array.isArray(settings)) return { ...settings }
+  } catch (error) {
+    throw new WrongUse(`${expected}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  throw new WrongUse(`${expected}, got something else`)
+}
 /** The fields of a source: a JSON file, or field=value; a list is separated by commas. */
 const settingsOf = (file: string | undefined, fields: readonly string[]): Record<string, unknown> => {
-  const settings = file === undefined ? {} : (JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>)
+  const settings = file === undefined ? {} : settingsOfFile(file)
   for (const field of fields) {
     const at = field.indexOf('=')
     if (at < 1) throw new WrongUse(`expected field=value, got ${JSON.stringify(field)}`)
@@ -69,13 +79,20 @@ const deleteSource = async (name: string, options: DeleteOptions): Promise<void>
   printOne(options.output, (await connection.call('DELETE', pathOf(options, connection, name) + purge)).body)
 }
 
+interface Check {
+  ok: boolean
+  found: Record<string, unknown>
+  problems: readonly string[]
+  notes: readonly string[]
+}
 const checkSource = async (name: string, options: Options): Promise<void> => {
   const connection = connect(options, process.env)
   const { body } = await connection.call('POST', `${pathOf(options, connection, name)}/check`, {})
-  const { ok, found, problems } = body as { ok: boolean; found: Record<string, unknown>; problems: string[] }
+  const { ok, found, problems, notes } = body as unknown as Check
   if (options.output === 'table') {
     printOne('table', found)
     for (const problem of problems) console.log(`problem: ${problem}`)
+    for (const note of notes) console.log(`note: ${note}`)
     console.log(ok ? 'ok' : 'not ok')
   } else printOne(options.output, body)
   if (!ok) throw new Failed('the check found problems')
@@ -89,7 +106,10 @@ export const sourceCommands = (root: Command, common: Common): void => {
     sources
       .command('put')
       .argument('<name>')
-      .argument('[field=value...]', 'such as provider=aws kind=cur2 bucket=acme-cur'),
+      .argument(
+        '[field=value...]',
+        'such as provider=aws kind=cur2 bucket=acme-cur; several projects are separated by commas',
+      ),
   )
     .description('make or change a source')
     .option('-f, --file <json>', 'the fields as a JSON file')

@@ -61,6 +61,11 @@ describe('the command line', function () {
         .and.include('acme-corp-cur/cur/daily')
       const check = await cli(tenant, 'sources', 'check', 'payer')
       expect([check.status, check.out.endsWith('ok\n')]).to.deep.equal([0, true])
+      const badly = await cli(tenant, 'sources', 'put', 'llm', 'provider=any', 'kind=focus', 'store=ftp', 'bucket=acme')
+      expect(badly.status).to.equal(3)
+      expect(badly.error)
+        .to.match(/^ {2}body\.store: /m)
+        .and.not.include('\\"')
 
       const run = await cli(tenant, 'run', 'aws/cost/cur', '--param', 'month=2025-11', '--wait')
       expect([run.error, run.status]).to.deep.equal(['', 0])
@@ -123,11 +128,13 @@ describe('the command line', function () {
       ['backfill', 'custom/examples/daily_row', '--from', '2026-01-01'],
       ['backfill', 'custom/examples/daily_row', '--from', '2026-01-01', '--to', '2026-01-02', '--max-active', '0'],
       ['sources', 'put'],
+      ['sources', 'put', 'payer', '--file', '/nonexistent/source.json'],
+      ['sources', 'put', 'payer', '--file', import.meta.filename],
     ])
       expect((await cli(words, ...wrong)).status, wrong.join(' ')).to.equal(2)
     const keyless = await cli({ CONVERGENCE_URL: 'http://127.0.0.1:1' }, 'runs', 'list')
     expect(keyless.status).to.equal(2)
-    expect(keyless.error).to.include('no key')
+    expect(keyless.error).to.include('no key').and.include('CONVERGENCE_DATA_DIR')
     expect((await cli({}, '--help')).status).to.equal(0)
   })
 })

@@ -152,6 +152,15 @@ export const utcDayOf = (text: string): string | undefined => {
   const instant = instantOf(text, undefined)
   return instant === undefined ? undefined : utcDay(instant)
 }
+/** An instant of ISO 8601 in one spelling, in UTC; undefined for any other text. A day is its beginning. */
+export const utcInstantOf = (text: string): string | undefined => {
+  const instant = instantOf(text, undefined)
+  if (instant === undefined) return undefined
+  const [, day = '', time = '00:00:00', fraction = '', sign, hours = '00', minutes = '00'] =
+    /^(.{10})(?:[T ](.{8})(\.\d+)?)? ?(?:Z|UTC|([+-])(\d\d):?(\d\d)?)?$/.exec(instant) ?? []
+  const utc = new Date(`${day}T${time}${sign === undefined ? 'Z' : `${sign}${hours}:${minutes}`}`)
+  return Number.isNaN(utc.valueOf()) ? undefined : `${utc.toISOString().slice(0, -5)}${fraction.replace(/\.?0*$/, '')}Z`
+}
 /** How the text of a field becomes a value of the column; an empty field is NULL and does not come here. */
 export const converterOf = (column: TextColumn): Convert => {
   const { key, within } = column

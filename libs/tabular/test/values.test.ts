@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type { Column, ColumnType } from '@convergence/contracts'
 import { strptime } from '../src/strptime.ts'
-import { converterOf, decimalOf, misfitOf, mismatch } from '../src/values.ts'
+import { converterOf, decimalOf, misfitOf, mismatch, utcInstantOf } from '../src/values.ts'
 
 describe('the text of a field', () => {
   it('becomes a decimal without a float in between', () => {
@@ -116,5 +116,22 @@ describe('a value of JSON', () => {
     })
     expect(misfitOf(columns, { n: 1, s: {} })).to.deep.equal({ path: 's', expected: 'an array of STRUCT', got: {} })
     expect(misfitOf(columns, [])).to.deep.equal({ path: '', expected: 'an object', got: [] })
+  })
+})
+
+describe('the one spelling of an instant', () => {
+  it('is the same for each way to write it, with its fraction, and none for what is no instant', () => {
+    for (const text of [
+      '2025-11-05',
+      '2025-11-05 00:00',
+      '2025-11-05T00:00:00.000Z',
+      '2025-11-05 00:00:00 UTC',
+      '2025-11-05t01:30:00+0130',
+      '2025-11-04T19:00:00-05',
+    ])
+      expect(utcInstantOf(text), text).to.equal('2025-11-05T00:00:00Z')
+    expect(utcInstantOf('2025-11-05 01:00:00.1234500+01:00')).to.equal('2025-11-05T00:00:00.12345Z')
+    for (const text of ['', '11/5/2025', '2025-02-30T00:00:00Z', '2025-11-05T24:00:00Z'])
+      expect(utcInstantOf(text), text).to.equal(undefined)
   })
 })

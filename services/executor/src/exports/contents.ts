@@ -4,7 +4,7 @@
  */
 import { AppError } from '@convergence/contracts'
 import type { CsvRecord } from '@convergence/tabular/csv'
-import { utcDayOf } from '@convergence/tabular/values'
+import { decimalOf, membersOf, utcDayOf, utcInstantOf } from '@convergence/tabular/values'
 import { isAmong, type Months } from './bare-files.ts'
 import { rowsOf } from './csv.ts'
 import { finder } from './finder.ts'
@@ -43,6 +43,23 @@ const identity = [
   'Tags',
 ] as const
 const amounts = ['BilledCost', 'EffectiveCost', 'ListCost', 'ContractedCost', 'ConsumedQuantity', 'PricingQuantity']
+/** A value in one spelling: a copy in another format writes the same instants, amounts and tags in other ways. */
+const spelledOnce = (column: string): ((text: string) => string) => {
+  let [last, is] = ['', '']
+  const spell = (text: string): string => {
+    if (/^null$/i.test(text)) return ''
+    if (column === 'Tags') {
+      const tags = membersOf(text)
+      return tags === undefined ? text : JSON.stringify(Object.entries(tags).sort(([a], [b]) => (a < b ? -1 : 1)))
+    }
+    if (column.startsWith('ChargePeriod')) return utcInstantOf(text) ?? text
+    return (amounts.includes(column) ? decimalOf(text, 'BIGNUMERIC') : undefined) ?? text
+  }
+  return (text) => {
+    if (text !== last) [last, is] = [text, spell(text)]
+    return is
+  }
+}
 /** Charges that are remembered of all files; of more a sample is, the same in each file. */
 const mostCharges = 1_000_000
 const bytesOfRow = 150
@@ -89,14 +106,22 @@ const contentsOf = async (
       `${headerOf(file)}: expected a column BillingPeriodStart, which says the month of its rows, got ` +
         `${file.header.slice(0, 8).join(', ')}; is it another kind of file?`,
     )
-  const sourcesOf = (names: readonly string[]) => names.flatMap((name) => find(name)?.source ?? [])
-  const [told, counted] = every === 0 ? [[], []] : [sourcesOf(identity), sourcesOf(amounts)]
-  const placesOf = (sources: readonly string[]) => sources.map((source) => file.header.indexOf(source))
-  const [own, named, paid] = [file.header.indexOf(start), placesOf(told), placesOf(counted)]
+  const found = every === 0 ? [] : [...identity, ...amounts].flatMap((name) => find(name)?.source ?? [])
+  // What a file has no column of is empty in it, as in a copy with that column.
+  const hashed = (names: readonly string[]) => {
+    const parts = names.map((name) => ({
+      at: file.header.indexOf(find(name)?.source ?? ''),
+      spelled: spelledOnce(name),
+    }))
+    return (fields: readonly string[]) =>
+      hashOf(parts.map(({ at, spelled }) => spelled(fields[at] ?? '')).join('\u001f'))
+  }
+  const own = file.header.indexOf(start)
+  const [chargeOf, paidOf] = [hashed(identity), hashed(amounts)]
   const months = new Map<string, number>()
   const charges = new Map<number, Set<number>>()
   let last = { text: '', month: '' }
-  for await (const { line, fields } of rowsIn(file, [start, ...told, ...counted], signal)) {
+  for await (const { line, fields } of rowsIn(file, [start, ...found], signal)) {
     const text = fields[own] ?? ''
     if (text !== last.text || last.month === '') {
       const wrong = (expected: string, got: string): AppError =>
@@ -113,10 +138,10 @@ const contentsOf = async (
     }
     months.set(last.month, (months.get(last.month) ?? 0) + 1)
     if (every === 0 || last.month !== month) continue
-    const charge = hashOf(named.map((at) => fields[at] ?? '').join('\u001f'))
+    const charge = chargeOf(fields)
     if (charge % every !== 0) continue
     const known = charges.get(charge) ?? new Set<number>()
-    charges.set(charge, known.add(hashOf(paid.map((at) => fields[at] ?? '').join('\u001f'))))
+    charges.set(charge, known.add(paidOf(fields)))
   }
   return { file, months, charges }
 }

@@ -141,6 +141,31 @@ describe('FOCUS files of anybody', function () {
     }),
   )
   it(
+    'count once where another program wrote them again with other instants, digits, tags and words for nothing',
+    inWorld(async (world) => {
+      const columns = 'BilledCost,BillingPeriodStart,ChargePeriodStart,ResourceId,Tags,SkuId'
+      put(
+        world,
+        'a.csv',
+        csvOf(columns, [
+          '1.50,2025-11-01T00:00:00Z,2025-11-05T01:00:00Z,r-1,"{""a"":""1"",""b"":""2""}",',
+          '2,2025-11-01T00:00:00Z,2025-11-06T00:00:00Z,r-2,,',
+        ]),
+      )
+      put(
+        world,
+        'b.csv',
+        csvOf(columns.replace(',SkuId', ''), [
+          '1.5,2025-11-01,2025-11-05 02:00:00.000+01:00,r-1,"{""b"": ""2"", ""a"": ""1""}"',
+          '2E0,2025-11-01,2025-11-06,r-2,NULL',
+        ]),
+      )
+      const result = await load(world)
+      expect(await loaded(world)).to.deep.equal({ n: 2, cost: '3.5' })
+      expect(String(warningsOf(result))).to.match(/all of its rows of 2025-11 stand in .* they count once/)
+    }),
+  )
+  it(
     'are told of where one tells the charges of another with other amounts, as hourly sums of a day do',
     inWorld(async (world) => {
       put(world, 'date=2025-11-05/hour=01/a.csv', file(row('1'), row('1', '2025-11-05', 'r-2')))
