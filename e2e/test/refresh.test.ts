@@ -180,6 +180,25 @@ describe('refresh', function () {
     expect((await refresh()).runs).to.deep.equal([])
   })
 
+  it('says so, and asks for nothing, where a source has become of another kind', async () => {
+    const other = await world.onboard('initech')
+    const kind = (name: 'cur' | 'focus') =>
+      world.connect(other, 'initech', 'payer', {
+        ...{ provider: 'aws', kind: name, bucket: 'initech-cur', prefix: 'cur', report_name: 'mine' },
+      })
+    deliver('2025-11', [5], 'initech-cur', 'mine')
+    await kind('cur')
+    const load = await world.start(other, 'initech', 'aws/cost/cur', { month: '2025-11' })
+    expect((await world.ended(other, load)).status).to.equal('COMPLETED')
+    await kind('focus')
+    deliver('2025-11', [6], 'initech-cur', 'mine')
+    const { runs, warnings = [] } = await refresh()
+    expect(runs).to.deep.equal([])
+    expect(warnings.join()).to.include('tenant initech, source payer: aws/cost/cur does not load it any more')
+    await kind('cur')
+    expect((await refresh()).runs).to.have.length(1)
+  })
+
   it('forgets what was loaded of a source that is purged', async () => {
     await world.client.call('DELETE', '/api/v1/tenants/acme_corp/sources/payer?purge=true', { key, expect: [200, 202] })
     expect((await state()).map((row) => row['loaded_rows'])).to.deep.equal([null, null, null, null])

@@ -54,9 +54,13 @@ const setup = () => {
   const run = (ps_type: string, config: object = {}, tenant_id = 'system') => {
     const host = makeRun('job', { tenant_id, pipeline: 'setup/scheduler/x', requested_at: at(9) })
     const step: CompiledStep = { ...host.steps[0]!, ps_type, config: config as CompiledStep['config'] }
-    const processor = processors({ ledger, schedules, backfills, warehouse, pipelines: { get: () => undefined } })[
-      ps_type
-    ]!
+    const processor = processors({
+      ledger,
+      schedules,
+      backfills,
+      warehouse,
+      pipelines: { get: () => undefined, compile: () => expect.fail() },
+    })[ps_type]!
     return processor.run({
       run: host,
       step,

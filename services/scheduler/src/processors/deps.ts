@@ -10,7 +10,7 @@ export interface ProcessorDeps {
   schedules: Schedules
   backfills: Backfills
   warehouse: Pick<Warehouse, 'query'>
-  pipelines: Pick<Pipelines, 'get'>
+  pipelines: Pick<Pipelines, 'get' | 'compile'>
   /** Names the key that signs what is asked for. */
   kid?: string | undefined
 }

@@ -1,4 +1,5 @@
 import {
+  AppError,
   centralDataset,
   digestOf,
   isSystemPipeline,
@@ -44,25 +45,42 @@ export const requestChanged = ({ warehouse, pipelines, ledger, kid }: ProcessorD
       ...(only === undefined ? {} : { parameters: [{ name: 'tenant_id', type: 'STRING', value: only }] }),
       default_dataset: centralDataset,
     })) as unknown as Changed[]
-    const sources = new Set(
-      changed.length === 0
-        ? []
-        : (await readAllSources(warehouse, only)).map(({ tenant_id, source }) => `${tenant_id} ${source.name}`),
-    )
+    const owned = changed.length === 0 ? [] : await readAllSources(warehouse, only)
+    const sources = Map.groupBy(owned, ({ tenant_id }) => tenant_id)
     const day = run.requested_at.slice(0, 10)
     const mayRun = ({ tenant_id, source, pipeline }: Changed): boolean => {
       const owner = ledger.state.accounts.get(tenant_id)
       return (
-        sources.has(`${tenant_id} ${source}`) &&
+        sources.get(tenant_id)?.some((each) => each.source.name === source) === true &&
         !isSystemPipeline(pipeline) &&
         owner !== undefined &&
         subscriptionFault(owner, day) === undefined
       )
     }
-    const { events, unknown } = requestsFor(pipelines, changed.filter(mayRun), day, kid)
-    const warnings = unknown.map(
-      (pipeline) => `${pipeline}: loads no days or months any more; load its periods by hand`,
-    )
+    const { events: asked, unknown } = requestsFor(pipelines, changed.filter(mayRun), day, kid)
+    const refused: string[] = []
+    /** A source may have become of another kind since, which its pipeline does not load. */
+    const compiles = (outgoing: Outgoing): boolean => {
+      if (outgoing.topic !== 'run-requested') return false
+      const { run_id = '', tenant_id, pipeline = '', parameters = {} } = outgoing.event
+      const tenant_sources = sources.get(tenant_id)?.map(({ source }) => source)
+      const request = { run_id, tenant_id, pipeline, parameters, requested_at: run.requested_at, tenant_sources }
+      try {
+        pipelines.compile({ ...request, trigger_type: 'refresh' })
+        return true
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error
+        refused.push(
+          `tenant ${tenant_id}, source ${String(parameters['source'])}: ${pipeline} does not load it any more`,
+        )
+        return false
+      }
+    }
+    const events = asked.filter(compiles)
+    const warnings = [
+      ...unknown.map((pipeline) => `${pipeline}: loads no days or months any more; load its periods by hand`),
+      ...refused,
+    ]
     return {
       events,
       outputs: {
