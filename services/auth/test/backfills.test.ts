@@ -28,6 +28,8 @@ const rowOf = (more: object = {}) => ({
   failed_periods: null,
   created_by: 'key_x',
   created_at: '2026-03-10T11:00:00Z',
+  version: 1,
+  recorded_at: '2026-03-10T11:00:00Z',
   ended_at: null,
   ...more,
 })

@@ -2,50 +2,10 @@
  * How a backfill is paced: which runs are asked for next, which are to be cancelled, whether it is over. Pure: what
  * became of a period is what the ledger says of its run, under a name that follows from the backfill and the period.
  */
-import { quotaFault, runId, subscriptionFault, type Run } from '@convergence/contracts'
-import {
-  backfillRunKey,
-  isTriedAgain,
-  type BackfillStatus,
-  type PeriodOrder,
-  type Reprocess,
-} from '@convergence/service/backfills'
+import { quotaFault, runId, subscriptionFault } from '@convergence/contracts'
+import { countNames, type Backfill, type Counts, type FailedPeriod } from '@convergence/service/backfill-row'
+import { backfillRunKey, isTriedAgain } from '@convergence/service/backfills'
 import type { RunEntry, State } from './ledger/state.ts'
-
-export interface Backfill {
-  backfill_id: string
-  tenant_id: string
-  pipeline: string
-  pipeline_id: string
-  /** The pipeline's parameter that is the period. */
-  parameter: string
-  from_period: string
-  to_period: string
-  parameters: Run['parameters']
-  reprocess: Reprocess
-  period_order: PeriodOrder
-  max_active: number
-  /** Those that it runs, in its order. */
-  periods: readonly string[]
-  skipped: number
-  status: BackfillStatus
-  counts: Counts | undefined
-  failed_periods: readonly FailedPeriod[] | undefined
-  created_by: string | undefined
-  created_at: string
-  /** When nothing of it moved any more. */
-  ended_at: string | undefined
-  version: number
-  recorded_at: string
-}
-export interface FailedPeriod {
-  period: string
-  status: 'FAILED' | 'CANCELLED' | 'REJECTED'
-  run_id: string
-  error_code: string | undefined
-}
-const countNames = ['pending', 'queued', 'running', 'completed', 'failed', 'cancelled', 'rejected'] as const
-export type Counts = Record<(typeof countNames)[number], number>
 
 /** What the ledger says of a run. */
 export type Seen = Pick<RunEntry, 'phase' | 'outcome' | 'reason'>

@@ -6,6 +6,7 @@ import type { Outgoing } from '@convergence/bus'
 import { AppError, centralDataset, isSystemPipeline, type Run } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Log } from '@convergence/service'
+import { backfillColumns, readBackfill, rowOf, type Backfill } from '@convergence/service/backfill-row'
 import {
   backfillIdOf,
   backfillOf,
@@ -17,8 +18,7 @@ import {
 } from '@convergence/service/backfills'
 import { decideAnew, writeVersion } from '@convergence/service/versions'
 import type { QueryParameter, Warehouse } from '@convergence/warehouse'
-import { backfillColumns, readBackfill, rowOf } from './backfill-row.ts'
-import { isOpen, nextOf, openRunsOf, type Asked, type Backfill, type Memo, type Next, type Seen } from './backfill.ts'
+import { isOpen, nextOf, openRunsOf, type Asked, type Memo, type Next, type Seen } from './backfill.ts'
 import { assertCompiles } from './compiles.ts'
 import type { Ledger } from './ledger.ts'
 import { archivedAt } from './ledger/archive.ts'

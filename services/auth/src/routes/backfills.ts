@@ -1,4 +1,5 @@
 import { AppError, lastDayOf, namePatterns, subscriptionFault, systemPipelines, type Run } from '@convergence/contracts'
+import type { Backfill } from '@convergence/service/backfill-row'
 import {
   backfillIdOf,
   periodOrders,
@@ -15,7 +16,6 @@ import { object, parametersField, text } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import { notFound, type Answer, type Call, type Route } from '../route.ts'
-import type { BackfillRow } from '../store/backfills.ts'
 import type { Tenant } from '../store/tenants.ts'
 import { offered } from './pipelines.ts'
 
@@ -58,7 +58,7 @@ const linksOf = (tenant_id: string, backfill_id: string) => {
   return { self, pause: `${self}/pause`, resume: `${self}/resume`, cancel: `${self}/cancel` }
 }
 
-const backfillAnswer = (row: BackfillRow, progress: Partial<Progress>) => ({
+const backfillAnswer = (row: Backfill, progress: Partial<Progress>) => ({
   backfill_id: row.backfill_id,
   tenant_id: row.tenant_id,
   pipeline: row.pipeline,
@@ -74,9 +74,9 @@ const backfillAnswer = (row: BackfillRow, progress: Partial<Progress>) => ({
   periods: row.periods.length + row.skipped,
   runs: row.periods.length,
   ...progress,
-  created_by: row.created_by,
+  created_by: row.created_by ?? null,
   created_at: row.created_at,
-  ended_at: row.ended_at,
+  ended_at: row.ended_at ?? null,
 })
 
 const theTenant = async ({ tenants }: RouteContext, { principal }: Call): Promise<Tenant> => {
@@ -191,7 +191,7 @@ const create = async (parts: RouteContext, call: Call): Promise<Answer> => {
 
 // ---- reading and changing one
 
-const theBackfill = async ({ store }: RouteContext, { principal, params }: Call): Promise<BackfillRow> => {
+const theBackfill = async ({ store }: RouteContext, { principal, params }: Call): Promise<Backfill> => {
   const row = await store.backfill(principal.tenant_id, params['backfill_id'] ?? '')
   if (row === undefined) throw notFound()
   return row
@@ -214,7 +214,11 @@ const list = async ({ store }: RouteContext, { principal, query }: Call): Promis
   return {
     status: 200,
     body: {
-      items: rows.map((row) => backfillAnswer(row, { ...(row.counts === null ? {} : { counts: row.counts }) })),
+      items: rows.map((row) =>
+        backfillAnswer(row, {
+          ...(row.counts === undefined ? {} : { counts: { ...row.counts, skipped: row.skipped } }),
+        }),
+      ),
       next_cursor: found.length > limit && last !== undefined ? writeCursor([last.created_at, last.backfill_id]) : null,
     },
   }

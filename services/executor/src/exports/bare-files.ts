@@ -48,7 +48,9 @@ export interface BareFiles {
 }
 /** The files that may have rows of the month. Throws OBJECT_NOT_FOUND, and EXPORT_INVALID for too many. */
 export const filesOfMonth = (where: string, root: string, month: string, objects: readonly ObjectInfo[]): BareFiles => {
-  const all = objects.filter(({ key }) => formatOf(key) !== undefined)
+  const named = objects.filter(({ key }) => formatOf(key) !== undefined)
+  // Whoever writes a file in two steps, or marks that there is nothing, leaves one of no bytes.
+  const all = named.filter(({ size_bytes }) => size_bytes > 0)
   const files = all.filter(({ key }) => isAmong(month, monthsOfFile(root, key)))
   const below = root === '' ? 'in it' : `below ${root}`
   if (all.length === 0) {
@@ -60,10 +62,10 @@ export const filesOfMonth = (where: string, root: string, month: string, objects
     )
   }
   if (files.length === 0) {
-    const named = all.map(({ key }) => monthsNamed(key.slice(root.length)) ?? { from: '', to: '' })
+    const said = all.map(({ key }) => monthsNamed(key.slice(root.length)) ?? { from: '', to: '' })
     const [from, to] = [
-      named.map((each) => each.from).sort()[0],
-      named
+      said.map((each) => each.from).sort()[0],
+      said
         .map((each) => each.to)
         .sort()
         .at(-1),
@@ -80,14 +82,17 @@ export const filesOfMonth = (where: string, root: string, month: string, objects
       `${where}: expected at most ${mostFiles} files that may be of ${month}, got ${files.length}; ` +
         'have their names say the day or the month, such as 2025-11-05, or use a longer prefix',
     )
-  const passed = objects.filter(({ key }) => formatOf(key) === undefined && unread.test(key))
+  const told = (passed: readonly ObjectInfo[], why: string): string[] =>
+    passed[0] === undefined ? [] : [`${passed.length} files ${below} ${why} and were not read: ${passed[0].key}`]
+  const others = objects.filter(({ key }) => formatOf(key) === undefined && unread.test(key))
   return {
     files,
-    warnings:
-      passed.length === 0
-        ? []
-        : [
-            `${passed.length} files ${below} are no ${formatsWord.replace('a file ', '')} and were not read: ${passed[0]?.key ?? ''}`,
-          ],
+    warnings: [
+      ...told(others, `are no ${formatsWord.replace('a file ', '')}`),
+      ...told(
+        named.filter(({ size_bytes }) => size_bytes === 0),
+        'have no bytes',
+      ),
+    ],
   }
 }

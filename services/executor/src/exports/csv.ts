@@ -25,9 +25,9 @@ const utf16Of = (head: Buffer): string | undefined => {
 
 /** How files begin that are no CSV. */
 const otherFormats = [
-  ['PAR1', 'a Parquet file'],
-  ['PK\u0003\u0004', 'a zip archive'],
-  ['\u001f\u008b', 'a gzip file'],
+  ['PAR1', 'a Parquet file', '.parquet'],
+  ['PK\u0003\u0004', 'a zip archive', '.csv.zip'],
+  ['\u001f\u008b', 'a gzip file', '.csv.gz'],
 ] as const
 
 /**
@@ -35,9 +35,12 @@ const otherFormats = [
  * UTF-8.
  */
 export const inspectCsv = (name: string, head: Buffer, { whole }: { whole: boolean }): Inspected => {
-  const other = otherFormats.find(([begin]) => head.subarray(0, begin.length).toString('latin1') === begin)?.[1]
+  const other = otherFormats.find(([begin]) => head.subarray(0, begin.length).toString('latin1') === begin)
   if (other !== undefined)
-    throw new AppError('EXPORT_INVALID', `${name}: expected CSV, got ${other}; is it of another format than its name?`)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${name}: expected CSV, as its name says, got ${other[1]}; have it written with a name that ends in ${other[2]}`,
+    )
   const utf16 = utf16Of(head)
   if (utf16 !== undefined) throw new AppError('EXPORT_INVALID', `${name}:1: expected UTF-8, got ${utf16}`)
   const csv = openCsv({ name })

@@ -91,7 +91,8 @@ const formatOfAll = (files: readonly Spooled[]): { format: 'csv' } | { format: '
   if (first !== undefined && other !== undefined)
     throw new AppError(
       'EXPORT_INVALID',
-      `${other.name}: expected files of one format in a delivery, as ${first.name} is, got another one`,
+      `${other.name}: expected files of one format in a delivery, CSV or Parquet, as ${first.name} is, got another one; ` +
+        'have the export write one format, or give each a folder and a source of its own',
     )
   return first?.format === 'parquet' ? { format: 'parquet', like_csv: true } : { format: 'csv' }
 }
@@ -116,17 +117,39 @@ const oddJson = async (
   )
 }
 
-/** Writes down which delivery is loaded. Of a load that was found done nobody knows whether it was this one. */
+/** Whether the rows of the period are of the delivery, as far as rows say it: another load may have come after it. */
+const isStill = async (
+  warehouse: Pick<Warehouse, 'query'>,
+  { project_id, dataset, table, period = {}, columns = [] }: Destination,
+  { id }: Delivery,
+): Promise<boolean> => {
+  if (id === '' || !columns.some(({ name }) => name === 'manifest_id')) return true
+  const parameters: QueryParameter[] = []
+  const isOwn = isOfPeriod(period, columns, parameters)
+  const [row = {}] = await warehouse.query({
+    query:
+      `SELECT COUNTIF(IFNULL(manifest_id, '') != @delivery) AS others FROM \`${project_id}.${dataset}.${table}\` ` +
+      `WHERE ${isOwn}`,
+    parameters: [...parameters, { name: 'delivery', type: 'STRING', value: id }],
+  })
+  return Number(row['others'] ?? 0) === 0
+}
+
+/**
+ * Writes down which delivery is loaded: no version where nobody knows that it is this one, because the load was found
+ * done, or another one replaced it meanwhile. The next refresh then has the period loaded once more.
+ */
 const remember = async (
-  { load_states, log }: Pick<LoaderDeps, 'load_states' | 'log'>,
+  { load_states, log, warehouse }: Pick<LoaderDeps, 'load_states' | 'log' | 'warehouse'>,
   context: StepContext,
   { delivery, seen, source_name }: Loading,
-  { adopted, rows_written: rows }: { adopted: boolean; rows_written: number },
+  { adopted, rows_written: rows, destination }: { adopted: boolean; rows_written: number; destination: Destination },
 ): Promise<void> => {
-  if (seen === undefined || context.step.for_each === undefined) return
-  const version = adopted ? '' : seen.version
-  if (adopted) log?.info({ step_id: context.step.step_id, delivery: delivery.id }, 'the load was found done')
-  await load_states?.recordLoaded(context, source_name, seen.at, [{ period: seen.period, version, rows }])
+  if (load_states === undefined || seen === undefined || context.step.for_each === undefined) return
+  const isKnown = !adopted && (await isStill(warehouse, destination, delivery))
+  if (!isKnown) log?.info({ step_id: context.step.step_id, delivery: delivery.id }, 'what is loaded is not known')
+  const version = isKnown ? seen.version : ''
+  await load_states.recordLoaded(context, source_name, seen.at, [{ period: seen.period, version, rows }])
 }
 
 export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limits, load_states }: LoaderDeps) => {
@@ -216,7 +239,10 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
               count_rows: counts !== undefined && [...counts.files, counts.all].some(({ rows }) => rows !== undefined),
               work,
             })
-      await remember({ load_states, log }, context, loading, ended)
+      await remember({ load_states, log, warehouse }, context, loading, {
+        ...ended,
+        destination: { ...replaced.destination, columns: table },
+      })
       tell(step.step_id, planned, warnings)
       const { other_columns, not_taken } = planned
       const { rows_written, bytes_processed, attempt } = ended

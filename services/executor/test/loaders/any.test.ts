@@ -54,6 +54,15 @@ describe('FOCUS files of anybody', function () {
   this.timeout(60_000)
 
   it(
+    'that have no bytes are passed over, and told',
+    inWorld(async (world) => {
+      put(world, '2025-11-05/a.csv', file(row('1.5')))
+      put(world, '2025-11-05/b.csv', '')
+      expect(warningsOf(await load(world)).toString()).to.include('1 files below llm/ have no bytes and were not read')
+      expect(await loaded(world)).to.deep.equal({ n: 1, cost: '1.5' })
+    }),
+  )
+  it(
     'are all loaded that have rows of the month, whatever they are called, and each row says its file',
     inWorld(async (world) => {
       const both = bothSides(world.warehouse)

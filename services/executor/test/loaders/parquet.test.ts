@@ -270,7 +270,7 @@ describe('exports as Parquet', function () {
         'b.csv': Buffer.from('bill_billing_period_start_date,line_item_unblended_cost\n2025-11-01,1\n'),
       })
       expect((await errorOf(world.load('aws', aws))).message).to.match(
-        /b\.csv: expected files of one format in a delivery, as .*a\.parquet is/,
+        /b\.csv: expected files of one format in a delivery, CSV or Parquet, as .*a\.parquet is/,
       )
     }),
   )

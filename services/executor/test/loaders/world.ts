@@ -14,7 +14,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import type { Column } from '@convergence/contracts'
+import type { Column, CompiledStep } from '@convergence/contracts'
 import { openBuckets } from '@convergence/local-objects'
 import { openStoreFront } from '@convergence/local-objects/front'
 import { openClouds } from '@convergence/objects/clouds'
@@ -105,6 +105,8 @@ export interface LoadOptions {
   columns?: Column[]
   deps?: Partial<LoaderDeps>
   context?: Partial<StepContext>
+  /** Of the step, beside what is read and written. */
+  step?: Partial<CompiledStep>
   write_mode?: string
   tenant?: string
 }
@@ -172,12 +174,14 @@ export const setup = async (): Promise<World> => {
         context = {},
         write_mode = 'truncate',
         tenant = 'acme',
+        step: more = {},
       } = {},
     ) => {
       runs += 1
       const month = typeof source['month'] === 'string' ? source['month'] : '2025-11'
       const step = makeStep('load_month', {
         ps_type: loaders[provider].ps_type,
+        ...more,
         config: {
           source,
           destination: {

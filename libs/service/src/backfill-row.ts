@@ -1,6 +1,43 @@
-/** A backfill as a row of its table. */
+/** A backfill as it stands in its table, for the one who writes it and the one who shows it. */
+import type { Run } from '@convergence/contracts'
 import type { Row } from '@convergence/warehouse'
-import type { Backfill, Counts, FailedPeriod } from './backfill.ts'
+import type { BackfillStatus, PeriodOrder, Reprocess } from './backfills.ts'
+
+export interface Backfill {
+  backfill_id: string
+  tenant_id: string
+  pipeline: string
+  pipeline_id: string
+  /** The pipeline's parameter that is the period. */
+  parameter: string
+  from_period: string
+  to_period: string
+  parameters: Run['parameters']
+  reprocess: Reprocess
+  period_order: PeriodOrder
+  max_active: number
+  /** Those that it runs, in its order. */
+  periods: readonly string[]
+  skipped: number
+  status: BackfillStatus
+  counts: Counts | undefined
+  failed_periods: readonly FailedPeriod[] | undefined
+  created_by: string | undefined
+  created_at: string
+  /** When nothing of it moved any more. */
+  ended_at: string | undefined
+  version: number
+  recorded_at: string
+}
+export interface FailedPeriod {
+  period: string
+  status: 'FAILED' | 'CANCELLED' | 'REJECTED'
+  run_id: string
+  error_code: string | undefined
+}
+/** How a period stands, in the order of a life. */
+export const countNames = ['pending', 'queued', 'running', 'completed', 'failed', 'cancelled', 'rejected'] as const
+export type Counts = Record<(typeof countNames)[number], number>
 
 /** What of a row makes a backfill. */
 export const backfillColumns = `backfill_id, tenant_id, pipeline, pipeline_id, parameter, from_period, to_period,
