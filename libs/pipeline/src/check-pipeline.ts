@@ -20,14 +20,15 @@ import {
   type CheckOptions,
   type ParsedQuery,
   type PipelineCheck,
+  type QueryFile,
   type Step,
   type Yaml,
 } from './pipeline-check.ts'
 import type { ForEach, PipelinePlan, StepPlan } from './plan.ts'
 import { parseSqlTemplate } from './sql-template.ts'
-import { commonFields, type Template } from './templates.ts'
+import { commonFields, schemaOf, type Template } from './templates.ts'
 import type { ConfigFault } from './types.ts'
-import { nearest, orList, showPath, type Path } from './wording.ts'
+import { nearest, orList, show, showPath, type Path } from './wording.ts'
 import type { Source } from './yaml.ts'
 
 /** What a text of a notification may name besides the run's variables: how the run ended. */
@@ -84,7 +85,10 @@ export const checkPipeline = (
 
 /** What the file declares, read as far as it can be read. */
 const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: CheckOptions): PipelineCheck => {
-  const steps = yaml.steps.map((step) => (isGroup(step) ? step : undefined))
+  const query_files = new Map<number, QueryFile>()
+  const steps = yaml.steps.map((step, k) =>
+    isGroup(step) ? withQueryFile({ source, faults, options, query_files }, step, k) : undefined,
+  )
   const queries = steps.map((step) =>
     isGroup(step?.['source']) && typeof step['source']['query'] === 'string'
       ? parseSqlTemplate(step['source']['query'])
@@ -105,6 +109,7 @@ const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: C
     faults,
     yaml,
     steps,
+    query_files,
     queries,
     variables,
     parameters,
@@ -112,6 +117,36 @@ const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: C
     known,
     defined: new Set([...known.keys(), ...parameters.map(({ name }) => name), ...Object.keys(variables)]),
   }
+}
+
+/** The step with the text of its `query_file` as its query. */
+const withQueryFile = (
+  {
+    source,
+    faults,
+    options: { readQuery },
+    query_files,
+  }: Pick<PipelineCheck, 'source' | 'faults'> & { options: CheckOptions; query_files: Map<number, QueryFile> },
+  step: Step,
+  k: number,
+): Step => {
+  const given = step['source']
+  if (!isGroup(given) || typeof given['query_file'] !== 'string') return step
+  const { query_file, ...rest } = given
+  const at: Path = ['steps', k, 'source', 'query_file']
+  const say = (message: string): void => {
+    faults.push({ file: source.file, ...source.place(at), message: `${showPath(at)}: ${message}` })
+  }
+  if (Object.hasOwn(rest, 'query')) say('expected either a query or a query_file, got both')
+  const read = /^[a-z0-9_]+\.sql$/.test(query_file) ? readQuery(query_file) : undefined
+  if (read === undefined) {
+    say(`expected the name of a file beside this one, such as cost.sql, got ${show(query_file)}, which cannot be read`)
+    // The rest is checked as if there were one.
+    const { own_tables: _, ...others } = rest
+    return { ...step, source: { query: 'SELECT 1', ...others } }
+  }
+  query_files.set(k, read)
+  return { ...step, source: { ...rest, query: read.text } }
 }
 
 /** The plan of a step, none where it cannot be known. `seen`: where each step_id stands first. */
@@ -156,7 +191,7 @@ const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<str
   else if (query !== undefined && typeof query !== 'string') checkTexts(check, query, queryAt, known)
   return template === undefined || typeof step_id !== 'string'
     ? []
-    : [planOf(step, step_id, config, { template, parsed, for_each })]
+    : [planOf(step, step_id, config, { check, template, parsed, for_each })]
 }
 
 /** The template of a step; of one that does not exist, what was meant, so that the rest is checked as that. */
@@ -191,14 +226,39 @@ const checkQuery = (check: PipelineCheck, { faults, uses }: ParsedQuery, at: Pat
 
 const numberOr = (value: unknown, otherwise: number): number => (typeof value === 'number' ? value : otherwise)
 
-/** The columns of the schema by which an export is read, beside its name. */
-const withExportColumns = (config: Record<string, unknown>, { schemas }: Template): Record<string, unknown> => {
+const bare = ({ description: _, ...column }: Column): Column =>
+  column.fields === undefined ? column : { ...column, fields: column.fields.map(bare) }
+
+/** The columns of the schemas by which tables are read, beside their names. */
+const withColumns = (
+  { templates }: PipelineCheck,
+  config: Record<string, unknown>,
+  { schemas }: Template,
+): Record<string, unknown> => {
   const { source } = config
-  if (!isGroup(source) || typeof source['export_schema'] !== 'string') return config
-  const bare = ({ description: _, ...column }: Column): Column =>
-    column.fields === undefined ? column : { ...column, fields: column.fields.map(bare) }
-  const export_columns = schemas.get(source['export_schema'])?.map(bare)
-  return { ...config, source: { ...source, export_columns } }
+  if (!isGroup(source)) return config
+  const { export_schema, own_tables, query } = source
+  const words = new Set(typeof query === 'string' ? query.match(/\w+/g) : [])
+  return {
+    ...config,
+    source: {
+      ...source,
+      ...(typeof export_schema === 'string' ? { export_columns: schemas.get(export_schema)?.map(bare) } : {}),
+      // A run travels in each of its messages: only with the columns that the query names.
+      ...(Array.isArray(own_tables)
+        ? {
+            own_tables: Object.fromEntries(
+              own_tables.map((name) => [
+                String(name),
+                schemaOf(templates, String(name))
+                  ?.filter((column) => words.has(column.name))
+                  .map(bare),
+              ]),
+            ),
+          }
+        : {}),
+    },
+  }
 }
 
 const planOf = (
@@ -206,10 +266,11 @@ const planOf = (
   step_id: string,
   config: Record<string, unknown>,
   {
+    check,
     template,
     parsed,
     for_each,
-  }: { template: Template; parsed: ParsedQuery | undefined; for_each: ForEach | undefined },
+  }: { check: PipelineCheck; template: Template; parsed: ParsedQuery | undefined; for_each: ForEach | undefined },
 ): StepPlan => {
   const retry = isGroup(step['retry_policy']) ? step['retry_policy'] : {}
   const destination = isGroup(step['destination']) ? step['destination'] : {}
@@ -232,7 +293,7 @@ const planOf = (
       ? { trigger: (step['trigger'] ?? 'on_failure') as NonNullable<StepPlan['trigger']> }
       : {}),
     notification: template.notification,
-    config: withExportColumns(config, template),
+    config: withColumns(check, config, template),
     ...(parsed === undefined ? {} : { sql: parsed.template }),
     ...(columns === undefined ? {} : { columns }),
     ...(for_each === undefined ? {} : { for_each }),

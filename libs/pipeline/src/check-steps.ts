@@ -3,7 +3,7 @@ import { isGroup, isRequested, report, type PipelineCheck, type Step } from './p
 import { isSystemPipeline } from '@convergence/contracts'
 import type { Schema } from './check.ts'
 import type { StepPlan } from './plan.ts'
-import type { Template } from './templates.ts'
+import { schemaOf, type Template } from './templates.ts'
 import { didYouMean, orList, show, showPath, type Path } from './wording.ts'
 
 const isSystem = ({ path }: PipelineCheck): boolean => path !== undefined && isSystemPipeline(path)
@@ -38,7 +38,12 @@ export const checkStep = (check: PipelineCheck, step: Step, at: Path, template: 
     checkFixed(check, template.step.properties?.[group]?.properties, step[group], [...at, group])
   const { destination } = step
   if (isGroup(destination)) checkDestination(check, destination, [...at, 'destination'], template)
-  if (isGroup(step['source'])) checkExportSchema(check, step['source'], [...at, 'source'], template)
+  if (!isGroup(step['source'])) return
+  const { source } = template.step.properties ?? {}
+  if (source?.properties?.['query_file'] !== undefined && !Object.hasOwn(step['source'], 'query'))
+    report(check, [...at, 'source'], `${where}.source: "query" is missing: GoogleSQL, one SELECT; or query_file`, true)
+  checkExportSchema(check, step['source'], [...at, 'source'], template)
+  checkOwnTables(check, step['source'], [...at, 'source'])
 }
 
 /** A run must not choose the values of fields that are marked `x-fixed`. */
@@ -108,6 +113,24 @@ const checkExportSchema = (
 ): void => {
   if (typeof export_schema === 'string' && !template.schemas.has(export_schema))
     reportUnknownSchema(check, export_schema, [...at, 'export_schema'], template)
+}
+
+/** Each is described by a schema of some template, and stands in the query. */
+const checkOwnTables = (
+  check: PipelineCheck,
+  { own_tables, query }: Readonly<Record<string, unknown>>,
+  at: Path,
+): void => {
+  if (!Array.isArray(own_tables)) return
+  own_tables.forEach((table: unknown, k) => {
+    const place = [...at, 'own_tables', k]
+    const name = String(table)
+    if (schemaOf(check.templates, name) === undefined) {
+      const names = [...check.templates.values()].flatMap(({ schemas }) => [...schemas.keys()])
+      report(check, place, `${showPath(place)}: no schema "${name}"${didYouMean(name, names)}`)
+    } else if (typeof query === 'string' && !query.includes(`\`${name}\``))
+      report(check, place, `${showPath(place)}: expected \`${name}\` in backticks in the query, got none`)
+  })
 }
 
 const reportUnknownSchema = (check: PipelineCheck, name: string, at: Path, { schemas, ps_type }: Template): void => {

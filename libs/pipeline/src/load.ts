@@ -4,11 +4,12 @@
  * looked up in the map made here.
  */
 import { readFileSync } from 'node:fs'
-import { relative, sep } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import { AppError, isName, type Run } from '@convergence/contracts'
 import { checkPipeline } from './check-pipeline.ts'
 import { planCompiler, planDays } from './compile.ts'
 import { configsFolder, filesBelow, templatesFolder } from './folders.ts'
+import type { QueryFile } from './pipeline-check.ts'
 import type { PipelinePlan } from './plan.ts'
 import { defaultSharedSources, sharedSourcesOf } from './reach.ts'
 import { loadSchemas, loadTemplates, type Template } from './templates.ts'
@@ -78,6 +79,7 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
       schemas,
       project_id,
       shared_sources,
+      readQuery: (query) => readQueryFile(join(dirname(path), query)),
     })
     faults.push(...found)
     if (plan === undefined) continue
@@ -96,6 +98,14 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
     return a.file < b.file ? -1 : 1
   }
   return { faults: faults.sort(order), checked: files.length, plans, templates }
+}
+/** Undefined where it cannot be read. */
+const readQueryFile = (path: string): QueryFile | undefined => {
+  try {
+    return { file: relative(process.cwd(), path), text: readFileSync(path, 'utf8') }
+  } catch {
+    return undefined
+  }
 }
 const readProblems: Readonly<Record<string, string>> = {
   ENOENT: 'there is no such file',

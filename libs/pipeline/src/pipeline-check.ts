@@ -48,6 +48,13 @@ export interface CheckOptions {
   schemas: Schemas
   project_id: string
   shared_sources: readonly string[]
+  /** A file beside the pipeline's, by its name; undefined where there is none. */
+  readQuery(name: string): QueryFile | undefined
+}
+/** A query that stands in a file of its own. */
+export interface QueryFile {
+  file: string
+  text: string
 }
 
 export interface PipelineCheck extends CheckOptions {
@@ -56,6 +63,8 @@ export interface PipelineCheck extends CheckOptions {
   readonly yaml: Yaml
   /** Undefined where an entry is no group of fields. */
   readonly steps: readonly (Step | undefined)[]
+  /** Those of the steps, by their place. */
+  readonly query_files: ReadonlyMap<number, QueryFile>
   /** The query of each step that has one. */
   readonly queries: readonly (ParsedQuery | undefined)[]
   readonly variables: PipelinePlan['variables']
@@ -75,8 +84,20 @@ export const report = ({ faults, source }: PipelineCheck, at: Path, message: str
   faults.push({ file: source.file, ...source.place(at, key), message })
 }
 /** A fault at a character of a text. */
-export const reportIn = ({ faults, source }: PipelineCheck, at: Path, offset: number, message: string): void => {
-  faults.push({ file: source.file, ...source.placeIn(at, offset), message })
+export const reportIn = (
+  { faults, source, query_files }: PipelineCheck,
+  at: Path,
+  offset: number,
+  message: string,
+): void => {
+  const [, k, group, field] = at
+  const own = typeof k === 'number' && group === 'source' && field === 'query' ? query_files.get(k) : undefined
+  if (own === undefined) {
+    faults.push({ file: source.file, ...source.placeIn(at, offset), message })
+    return
+  }
+  const lines = own.text.slice(0, offset).split('\n')
+  faults.push({ file: own.file, line: lines.length, column: String(lines.at(-1)).length + 1, message })
 }
 
 export const undefinedVariable = (

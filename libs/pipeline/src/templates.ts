@@ -147,6 +147,10 @@ export const loadTemplates = (
   return templates
 }
 
+/** A column list of any of the templates: a table is described by the one that loads it. */
+export const schemaOf = (templates: ReadonlyMap<string, Template>, name: string): readonly Column[] | undefined =>
+  [...templates.values()].find(({ schemas }) => schemas.has(name))?.schemas.get(name)
+
 /** The column lists of a template, by file name. */
 const loadColumns = (folder: string, faults: ConfigFault[]): Map<string, readonly Column[]> => {
   const schemas = new Map<string, readonly Column[]>()

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { checkFiles, loadPipelines, showFaults } from '@convergence/pipeline'
-import { failure, faultsByFile, faultsIn, pipelinesFrom, withSteps } from './world.ts'
+import { ask, failure, faultsByFile, faultsIn, pipelinesFrom, withSteps } from './world.ts'
 
 const noop = '  - { step_id: a, ps_type: custom.noop }'
 const etl = (destination: string, query = 'SELECT 1 AS one', more = '') =>
@@ -134,6 +134,36 @@ steps:
           '    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }',
       ),
       ['6:30  steps[0].source.export_schema: unknown "gcp_billing_export_v2", did you mean "gcp_billing_export_v1"?'],
+    ],
+    [
+      'a step that reads nothing',
+      withSteps(
+        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { bq_project_id: "{project_id}" }\n' +
+          '    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }',
+      ),
+      ['6:5  steps[0].source: "query" is missing: GoogleSQL, one SELECT; or query_file'],
+    ],
+    [
+      'a file of a query that is not beside it',
+      withSteps(
+        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { query_file: ../cost.sql }\n' +
+          '    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }',
+      ),
+      [
+        '6:27  steps[0].source.query_file: expected the name of a file beside this one, such as cost.sql, got ' +
+          '"../cost.sql", which cannot be read',
+      ],
+    ],
+    [
+      'a table of its own that no schema describes, or that the query does not name',
+      withSteps(
+        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { own_tables: [aws_cost_curr, aws_cost_cur], query: SELECT 1 }\n' +
+          '    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }',
+      ),
+      [
+        '6:28  steps[0].source.own_tables[0]: no schema "aws_cost_curr", did you mean "aws_cost_cur"?',
+        '6:43  steps[0].source.own_tables[1]: expected `aws_cost_cur` in backticks in the query, got none',
+      ],
     ],
     [
       'no kind of step',
@@ -669,5 +699,35 @@ describe('a wrong template', () => {
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
+  })
+})
+
+describe('a query in a file of its own', () => {
+  const step =
+    '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { query_file: cost.sql, own_tables: [aws_cost_cur] }\n' +
+    '    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }'
+
+  it('is the query of the step, with the columns that it names of the table', () => {
+    const pipelines = pipelinesFrom({
+      'custom/some/cost.yml': withSteps(step),
+      'custom/some/cost.sql': "SELECT source_file, '{run_id}' AS run FROM `aws_cost_cur`",
+    })
+    const run = pipelines.compile(ask({ pipeline: 'custom/some/cost' }))
+    expect(run.steps[0]?.config['source']).to.deep.equal({
+      bq_project_id: 'local-convergence',
+      query: 'SELECT source_file, @run_id AS run FROM `aws_cost_cur`',
+      parameters: [{ name: 'run_id', type: 'STRING', value: run.run_id }],
+      own_tables: { aws_cost_cur: [{ name: 'source_file', type: 'STRING' }] },
+    })
+  })
+
+  it('has its faults where they stand in it', () => {
+    const files = {
+      'custom/some/cost.yml': withSteps(step),
+      'custom/some/cost.sql': "SELECT source_file\nFROM `aws_cost_cur`\nWHERE source_name = '{run}'\n",
+    }
+    expect([...faultsByFile(files)].map(([file, [first = '']]) => [file, first.slice(0, 66)])).to.deep.equal([
+      ['custom/some/cost.sql', '3:22  steps[0].source.query: variable "run" is not defined. Define'],
+    ])
   })
 })

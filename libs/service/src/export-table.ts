@@ -56,13 +56,17 @@ export interface ExportQuery {
   export_columns?: Column[]
   /** Day of use that the query takes. */
   export_day?: string
+  /** Tables of the dataset, by name, each with the columns that the query reads of it. */
+  own_tables?: Record<string, Column[]>
 }
-/** The statement as it is run. Without export_columns it is the query itself. */
+/** The statement as it is run. Without export_columns and own_tables it is the query itself. */
 export const completeQuery = async (
   where: string,
-  { query, export_columns, export_day }: ExportQuery,
+  { query: given, export_columns, export_day, own_tables = {} }: ExportQuery,
   dryRun: (statement: Statement) => Promise<Pick<DryRun, 'columns'>>,
 ): Promise<{ query: string; other_columns?: string[] }> => {
+  let query = given
+  for (const [table, columns] of Object.entries(own_tables)) query = await withOwnTable(query, table, columns, dryRun)
   if (export_columns === undefined) return { query }
   const segments = segmentsOf(query)
   const named = segments.flatMap(({ kind, text }) => (kind === 'backtick' && text.includes('.') ? [text] : []))
@@ -77,6 +81,38 @@ export const completeQuery = async (
     query: segments.map(({ text }) => (text === table ? `(${complete.query})` : text)).join(''),
     other_columns: complete.other_columns,
   }
+}
+
+/**
+ * The query with a SELECT in place of a table of the dataset that has not, or not yet, all columns of its schema: what is
+ * not there is NULL, and a table that is not there has no rows.
+ */
+const withOwnTable = async (
+  query: string,
+  table: string,
+  schema: readonly Column[],
+  dryRun: (statement: Statement) => Promise<Pick<DryRun, 'columns'>>,
+): Promise<string> => {
+  const found = async (): Promise<readonly Column[] | undefined> => {
+    try {
+      return (await dryRun({ query: `SELECT * FROM ${quoted(table)}` })).columns
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return undefined
+      throw error
+    }
+  }
+  const there = await found()
+  const same = schema.every((wanted) => columnOf(there ?? [], wanted)?.type === wanted.type)
+  if (there !== undefined && same) return query
+  const reading: Reading = { names: 0 }
+  const columns = schema.map((wanted) => {
+    const name = quoted(wanted.name)
+    return `${read(reading, wanted, columnOf(there ?? [], wanted), `${row}.${name}`)} AS ${name}`
+  })
+  const from = there === undefined ? `UNNEST([1]) AS ${row} WHERE FALSE` : `${quoted(table)} AS ${row}`
+  return segmentsOf(query)
+    .map(({ text }) => (text === quoted(table) ? `(SELECT ${columns.join(', ')} FROM ${from})` : text))
+    .join('')
 }
 
 /** The pure part. `day`, of the use, where the table is partitioned by the time of its rows' arrival: older partitions are not read. */

@@ -75,7 +75,9 @@ const planStep = async ({ deps }: RouteContext, run: Run, { step_id, name, ps_ty
     const { shared_sources } = deps
     const readable = { shared_sources, source_tables: await sourceTables(deps.warehouse, run) }
     const readsIn = (statement: Statement) => readsOf(deps.warehouse, run, run.tenant_id, readable, statement)
-    const { query } = await completeQuery(`step ${step_id}`, { ...source, query: source.query }, readsIn)
+    const { query } = await completeQuery(`step ${step_id}`, { ...source, query: source.query }, (statement) =>
+      readsIn({ default_dataset: run.tenant_id, ...statement }),
+    )
     const dry = await readsIn({ query, parameters: source.parameters ?? [], default_dataset: run.tenant_id })
     plan.reads = dry.referenced_tables.map(({ project_id, dataset, table }) => `${project_id}.${dataset}.${table}`)
     plan.bytes_processed = dry.bytes_processed

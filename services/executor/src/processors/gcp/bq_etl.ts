@@ -99,7 +99,9 @@ export const bqEtl = ({
         )
       return dry
     }
-    const { query, other_columns } = await completeQuery(where, source, reads)
+    const { query, other_columns } = await completeQuery(where, source, (each) =>
+      reads({ default_dataset: own, ...each }),
+    )
     const statement = { query, parameters: source.parameters ?? [], default_dataset: own }
     await reads(statement)
     // A period of one source: rows of older versions, which name none, are replaced by its first load.

@@ -1,0 +1,356 @@
+-- One month of AWS's Cost and Usage Reports (legacy and 2.0) as FOCUS 1.4. docs/FOCUS.md says each column's rule.
+WITH
+-- Our own table: what kind of service a product code is.
+services AS (
+  SELECT * FROM UNNEST(ARRAY<STRUCT<code STRING, category STRING, subcategory STRING>>[
+    ('AmazonEC2', 'Compute', 'Virtual Machines'),
+    ('AmazonLightsail', 'Compute', 'Virtual Machines'),
+    ('AWSLambda', 'Compute', 'Serverless Compute'),
+    ('AmazonECS', 'Compute', 'Containers'),
+    ('AmazonEKS', 'Compute', 'Containers'),
+    ('AmazonECR', 'Compute', 'Containers'),
+    ('ComputeSavingsPlans', 'Compute', 'Virtual Machines'),
+    ('AmazonWorkSpaces', 'Compute', 'End User Computing'),
+    ('AmazonS3', 'Storage', 'Object Storage'),
+    ('AmazonGlacier', 'Storage', 'Object Storage'),
+    ('AmazonEFS', 'Storage', 'File Storage'),
+    ('AmazonFSx', 'Storage', 'File Storage'),
+    ('AWSBackup', 'Storage', 'Backup Storage'),
+    ('AmazonRDS', 'Databases', 'Relational Databases'),
+    ('AmazonDynamoDB', 'Databases', 'NoSQL Databases'),
+    ('AmazonDocDB', 'Databases', 'NoSQL Databases'),
+    ('AmazonElastiCache', 'Databases', 'Caching'),
+    ('AmazonRedshift', 'Databases', 'Data Warehouses'),
+    ('AmazonTimestream', 'Databases', 'Time Series Databases'),
+    ('AmazonAthena', 'Analytics', 'Data Processing'),
+    ('AWSGlue', 'Analytics', 'Data Processing'),
+    ('ElasticMapReduce', 'Analytics', 'Data Processing'),
+    ('AmazonKinesis', 'Analytics', 'Streaming Analytics'),
+    ('AmazonMSK', 'Analytics', 'Streaming Analytics'),
+    ('AmazonES', 'Analytics', 'Search'),
+    ('AmazonQuickSight', 'Analytics', 'Business Intelligence'),
+    ('AmazonBedrock', 'AI and Machine Learning', 'Generative AI'),
+    ('AmazonSageMaker', 'AI and Machine Learning', 'Machine Learning'),
+    ('AmazonRekognition', 'AI and Machine Learning', 'Machine Learning'),
+    ('comprehend', 'AI and Machine Learning', 'Natural Language Processing'),
+    ('AWSQueueService', 'Integration', 'Messaging'),
+    ('AmazonSNS', 'Integration', 'Messaging'),
+    ('AmazonStates', 'Integration', 'Workflow Orchestration'),
+    ('AmazonApiGateway', 'Integration', 'API Management'),
+    ('AWSEvents', 'Integration', 'Messaging'),
+    ('AmazonVPC', 'Networking', 'Network Infrastructure'),
+    ('AWSELB', 'Networking', 'Application Networking'),
+    ('AmazonCloudFront', 'Networking', 'Content Delivery'),
+    ('AmazonRoute53', 'Networking', 'Network Routing'),
+    ('AWSDirectConnect', 'Networking', 'Network Connectivity'),
+    ('AWSDataTransfer', 'Networking', 'Network Infrastructure'),
+    ('awswaf', 'Networking', 'Network Security'),
+    ('awskms', 'Security', 'Secret Management'),
+    ('AWSSecretsManager', 'Security', 'Secret Management'),
+    ('AmazonGuardDuty', 'Security', 'Threat Detection and Response'),
+    ('AWSSecurityHub', 'Security', 'Security Posture Management'),
+    ('AmazonCloudWatch', 'Management and Governance', 'Observability'),
+    ('AWSCloudTrail', 'Management and Governance', 'Observability'),
+    ('AWSConfig', 'Management and Governance', 'Compliance'),
+    ('AWSSystemsManager', 'Management and Governance', 'Endpoint Management'),
+    ('AWSSupportBusiness', 'Management and Governance', 'Support'),
+    ('AWSSupportEnterprise', 'Management and Governance', 'Support'),
+    ('AWSMigrationHubRefactorSpaces', 'Migration', 'Resource Migration'),
+    ('AWSDatabaseMigrationSvc', 'Migration', 'Data Migration'),
+    ('CodeBuild', 'Developer Tools', 'Continuous Integration and Deployment'),
+    ('AWSCodePipeline', 'Developer Tools', 'Continuous Integration and Deployment'),
+    ('AWSCloudShell', 'Developer Tools', 'Development Environments'),
+    ('AWSIoT', 'Internet of Things', 'IoT Platforms'),
+    ('AmazonCognito', 'Identity', 'Identity and Access Management')
+  ])
+),
+-- One bill once: where two reports of the month tell of one account, the first by name counts.
+owners AS (
+  SELECT bill_payer_account_id, line_item_usage_account_id, MIN(IFNULL(source_name, '')) AS source_name
+  FROM `aws_cost_cur`
+  WHERE billing_period = CAST('{month}-01' AS DATE)
+  GROUP BY bill_payer_account_id, line_item_usage_account_id
+),
+lines AS (
+  SELECT
+    c.*,
+    IFNULL(c.line_item_line_item_type, 'Usage') AS kind,
+    IFNULL(c.line_item_unblended_cost, 0) AS cost,
+    NULLIF(COALESCE(NULLIF(c.savings_plan_savings_plan_arn, ''), c.reservation_reservation_arn), '') AS commitment,
+    NULLIF(c.savings_plan_savings_plan_arn, '') IS NOT NULL AS is_plan,
+    -- What was paid for in the month and not used.
+    CASE c.line_item_line_item_type
+      WHEN 'SavingsPlanRecurringFee' THEN
+        IFNULL(SAFE_CAST(c.savings_plan_total_commitment_to_date AS BIGNUMERIC), 0)
+        - IFNULL(SAFE_CAST(c.savings_plan_used_commitment AS BIGNUMERIC), 0)
+      WHEN 'RIFee' THEN
+        IFNULL(c.reservation_unused_amortized_upfront_fee_for_billing_period, 0)
+        + IFNULL(c.reservation_unused_recurring_fee, 0)
+      ELSE 0
+    END AS unused
+  FROM `aws_cost_cur` AS c
+  JOIN owners AS o
+    ON IFNULL(c.source_name, '') = o.source_name
+    AND c.bill_payer_account_id IS NOT DISTINCT FROM o.bill_payer_account_id
+    AND c.line_item_usage_account_id IS NOT DISTINCT FROM o.line_item_usage_account_id
+  WHERE c.billing_period = CAST('{month}-01' AS DATE)
+    -- The lines of a split repeat what the line of the whole resource costs.
+    AND (IFNULL(c.split_line_item_parent_resource_id, '') = '' OR IFNULL(c.line_item_unblended_cost, 0) <> 0)
+),
+-- A plan's negations take back what its covered use costs on demand; both are left out. What they differ by is one row.
+residues AS (
+  SELECT source_name, bill_payer_account_id, line_item_usage_account_id, line_item_currency_code, SUM(cost) AS residue
+  FROM lines
+  WHERE kind IN ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
+  GROUP BY source_name, bill_payer_account_id, line_item_usage_account_id, line_item_currency_code
+  HAVING SUM(cost) <> 0
+),
+told AS (
+  SELECT * FROM lines WHERE kind <> 'SavingsPlanNegation'
+  UNION ALL
+  SELECT l.* EXCEPT (place, residue) REPLACE ('Residue' AS kind, l.residue AS cost)
+  FROM (
+    SELECT
+      n.*,
+      ROW_NUMBER() OVER (
+        PARTITION BY n.source_name, n.bill_payer_account_id, n.line_item_usage_account_id, n.line_item_currency_code
+        ORDER BY n.line_item_usage_start_date, n.identity_line_item_id
+      ) AS place,
+      r.residue
+    FROM lines AS n
+    JOIN residues AS r
+      ON n.source_name IS NOT DISTINCT FROM r.source_name
+      AND n.bill_payer_account_id IS NOT DISTINCT FROM r.bill_payer_account_id
+      AND n.line_item_usage_account_id IS NOT DISTINCT FROM r.line_item_usage_account_id
+      AND n.line_item_currency_code IS NOT DISTINCT FROM r.line_item_currency_code
+    WHERE n.kind IN ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
+  ) AS l
+  WHERE l.place = 1
+),
+-- A fee of a commitment is its purchase, and beside it what of it was not used.
+charges AS (
+  SELECT
+    t.*,
+    part,
+    part = 'used' AND t.kind IN ('SavingsPlanCoveredUsage', 'DiscountedUsage') AS is_covered,
+    part = 'purchase' AS is_purchase,
+    part = 'unused' AS is_unused,
+    CASE
+      WHEN part = 'unused' THEN 'Usage'
+      WHEN part = 'purchase' THEN 'Purchase'
+      WHEN t.kind = 'Tax' THEN 'Tax'
+      WHEN t.kind = 'Credit' THEN 'Credit'
+      WHEN t.kind IN ('Refund', 'Residue') OR ENDS_WITH(t.kind, 'Discount') THEN 'Adjustment'
+      ELSE 'Usage'
+    END AS charge_category
+  FROM told AS t
+  CROSS JOIN UNNEST(
+    CASE
+      WHEN t.kind IN ('SavingsPlanRecurringFee', 'RIFee') THEN
+        ARRAY_CONCAT(IF(t.cost <> 0, ['purchase'], []), IF(t.unused <> 0, ['unused'], []))
+      WHEN t.kind IN ('Fee', 'SavingsPlanUpfrontFee') THEN ['purchase']
+      ELSE ['used']
+    END
+  ) AS part
+),
+priced AS (
+  SELECT
+    c.*,
+    c.charge_category = 'Usage' AND NOT c.is_unused AS is_use,
+    COALESCE(
+      NULLIF(c.product_product_name, ''), JSON_VALUE(c.product, '$.product_name'), NULLIF(c.product_servicename, ''),
+      NULLIF(c.line_item_product_code, ''), 'Not stated'
+    ) AS service,
+    COALESCE(
+      NULLIF(c.product_region_code, ''), NULLIF(c.product_region, ''), JSON_VALUE(c.product, '$.region')
+    ) AS region,
+    NULLIF(c.line_item_resource_id, '') AS resource,
+    SAFE_CAST(c.pricing_public_on_demand_rate AS BIGNUMERIC) AS list_price,
+    c.bill_billing_entity = 'AWS Marketplace' AS is_marketplace,
+    IF(c.is_unused OR c.is_covered, 0, c.cost) AS billed,
+    CASE
+      WHEN c.is_unused THEN c.unused
+      WHEN c.is_purchase AND c.commitment IS NOT NULL THEN 0
+      WHEN c.kind = 'SavingsPlanCoveredUsage' THEN IFNULL(c.savings_plan_savings_plan_effective_cost, 0)
+      WHEN c.kind = 'DiscountedUsage' THEN IFNULL(c.reservation_effective_cost, 0)
+      ELSE c.cost
+    END AS effective
+  FROM charges AS c
+)
+SELECT
+  CAST(NULL AS JSON) AS AllocatedMethodDetails,
+  CAST(NULL AS STRING) AS AllocatedMethodId,
+  CAST(NULL AS STRING) AS AllocatedResourceId,
+  CAST(NULL AS STRING) AS AllocatedResourceName,
+  CAST(NULL AS JSON) AS AllocatedTags,
+  IF(is_unused, NULL, NULLIF(line_item_availability_zone, '')) AS AvailabilityZone,
+  billed AS BilledCost,
+  bill_payer_account_id AS BillingAccountId,
+  NULLIF(bill_payer_account_name, '') AS BillingAccountName,
+  'Billing Account' AS BillingAccountType,
+  line_item_currency_code AS BillingCurrency,
+  TIMESTAMP(DATE_ADD(CAST('{month}-01' AS DATE), INTERVAL 1 MONTH)) AS BillingPeriodEnd,
+  TIMESTAMP(CAST('{month}-01' AS DATE)) AS BillingPeriodStart,
+  NULLIF(capacity_reservation_capacity_reservation_arn, '') AS CapacityReservationId,
+  CASE
+    WHEN NULLIF(capacity_reservation_capacity_reservation_arn, '') IS NULL THEN NULL
+    WHEN LOWER(capacity_reservation_capacity_reservation_status) = 'unused' THEN 'Unused'
+    ELSE 'Used'
+  END AS CapacityReservationStatus,
+  charge_category AS ChargeCategory,
+  IF(
+    NOT is_purchase AND line_item_usage_start_date < TIMESTAMP(CAST('{month}-01' AS DATE)), 'Correction', NULL
+  ) AS ChargeClass,
+  IF(
+    kind = 'Residue',
+    'Difference of the negations of savings plans from what they negate',
+    NULLIF(line_item_line_item_description, '')
+  ) AS ChargeDescription,
+  CASE
+    WHEN kind IN ('RIFee', 'SavingsPlanRecurringFee') AND is_purchase THEN 'Recurring'
+    WHEN charge_category = 'Usage' THEN 'Usage-Based'
+    ELSE 'One-Time'
+  END AS ChargeFrequency,
+  -- Fees of a month end a second before it does.
+  CASE
+    WHEN line_item_usage_end_date IS NULL THEN line_item_usage_start_date
+    WHEN EXTRACT(SECOND FROM line_item_usage_end_date) = 59 THEN
+      TIMESTAMP_ADD(line_item_usage_end_date, INTERVAL 1 SECOND)
+    ELSE line_item_usage_end_date
+  END AS ChargePeriodEnd,
+  line_item_usage_start_date AS ChargePeriodStart,
+  IF(commitment IS NULL, NULL, IF(is_plan, 'Spend', 'Usage')) AS CommitmentDiscountCategory,
+  commitment AS CommitmentDiscountId,
+  IF(is_plan, NULLIF(savings_plan_offering_type, ''), NULL) AS CommitmentDiscountName,
+  CASE
+    WHEN commitment IS NULL THEN NULL
+    WHEN is_plan AND (is_covered OR is_unused) THEN effective
+    WHEN is_unused THEN reservation_unused_quantity
+    WHEN is_covered THEN line_item_usage_amount
+    WHEN is_purchase AND NOT is_plan THEN SAFE_CAST(reservation_total_reserved_units AS BIGNUMERIC)
+  END AS CommitmentDiscountQuantity,
+  CASE
+    WHEN is_covered THEN 'Used'
+    WHEN is_unused THEN 'Unused'
+  END AS CommitmentDiscountStatus,
+  IF(commitment IS NULL, NULL, IF(is_plan, 'Savings Plan', 'Reserved Instance')) AS CommitmentDiscountType,
+  CASE
+    WHEN commitment IS NULL THEN NULL
+    WHEN is_plan AND (is_covered OR is_unused) THEN line_item_currency_code
+    WHEN is_plan THEN NULL
+    WHEN is_unused AND reservation_unused_quantity IS NULL THEN NULL
+    WHEN is_purchase AND SAFE_CAST(reservation_total_reserved_units AS BIGNUMERIC) IS NULL THEN NULL
+    ELSE 'Hours'
+  END AS CommitmentDiscountUnit,
+  CAST(NULL AS JSON) AS CommitmentProgramEligibilityDetails,
+  IF(is_use, line_item_usage_amount, NULL) AS ConsumedQuantity,
+  CASE
+    WHEN NOT is_use OR line_item_usage_amount IS NULL THEN NULL
+    WHEN pricing_unit = 'Hrs' THEN 'Hours'
+    WHEN pricing_unit = 'GB-Mo' THEN 'GB-Months'
+    WHEN pricing_unit = 'Quantity' THEN 'Units'
+    ELSE NULLIF(pricing_unit, '')
+  END AS ConsumedUnit,
+  CAST(NULL AS JSON) AS ContractApplied,
+  CASE
+    WHEN is_unused OR charge_category = 'Credit' THEN 0
+    -- A reservation covers all of the cost: no negotiated price is told, so it is the list price.
+    WHEN kind = 'DiscountedUsage' THEN COALESCE(pricing_public_on_demand_cost, cost)
+    ELSE cost
+  END AS ContractedCost,
+  CASE
+    WHEN NOT is_use THEN NULL
+    WHEN kind = 'DiscountedUsage' THEN list_price
+    ELSE SAFE_CAST(line_item_unblended_rate AS BIGNUMERIC)
+  END AS ContractedUnitPrice,
+  effective AS EffectiveCost,
+  'AWS' AS HostProviderName,
+  CAST(NULL AS STRING) AS InvoiceDetailId,
+  NULLIF(bill_invoice_id, '') AS InvoiceId,
+  COALESCE(NULLIF(bill_invoicing_entity, ''), 'Amazon Web Services, Inc.') AS InvoiceIssuerName,
+  CASE
+    WHEN is_unused THEN NULL
+    WHEN charge_category = 'Credit' OR ENDS_WITH(kind, 'Discount') THEN 0
+    WHEN is_use THEN COALESCE(pricing_public_on_demand_cost, cost)
+    ELSE cost
+  END AS ListCost,
+  IF(is_use, list_price, NULL) AS ListUnitPrice,
+  CASE
+    WHEN is_covered OR is_unused THEN 'Committed'
+    WHEN charge_category NOT IN ('Usage', 'Purchase') THEN NULL
+    WHEN STRPOS(line_item_usage_type, 'SpotUsage') > 0 THEN 'Dynamic'
+    ELSE 'Standard'
+  END AS PricingCategory,
+  line_item_currency_code AS PricingCurrency,
+  CAST(NULL AS BIGNUMERIC) AS PricingCurrencyContractedUnitPrice,
+  effective AS PricingCurrencyEffectiveCost,
+  CAST(NULL AS BIGNUMERIC) AS PricingCurrencyListUnitPrice,
+  IF(is_use OR is_purchase, line_item_usage_amount, NULL) AS PricingQuantity,
+  CASE
+    WHEN NOT (is_use OR is_purchase) OR line_item_usage_amount IS NULL THEN NULL
+    WHEN pricing_unit = 'Hrs' THEN 'Hours'
+    WHEN pricing_unit = 'GB-Mo' THEN 'GB-Months'
+    WHEN pricing_unit = 'Quantity' THEN 'Units'
+    ELSE NULLIF(pricing_unit, '')
+  END AS PricingUnit,
+  region AS RegionId,
+  IF(region IS NULL, NULL, COALESCE(NULLIF(product_location, ''), region)) AS RegionName,
+  IF(is_unused, NULL, resource) AS ResourceId,
+  CASE
+    WHEN is_unused THEN NULL
+    WHEN STARTS_WITH(resource, 'arn:') THEN REGEXP_EXTRACT(resource, r'[^/:]+$')
+  END AS ResourceName,
+  CASE
+    WHEN is_unused OR NOT STARTS_WITH(resource, 'arn:') THEN NULL
+    WHEN STRPOS(SPLIT(resource, ':')[SAFE_OFFSET(5)], '/') > 0 THEN
+      CONCAT(
+        SPLIT(resource, ':')[SAFE_OFFSET(2)], ':', SPLIT(SPLIT(resource, ':')[SAFE_OFFSET(5)], '/')[SAFE_OFFSET(0)]
+      )
+    ELSE SPLIT(resource, ':')[SAFE_OFFSET(2)]
+  END AS ResourceType,
+  IFNULL(s.category, 'Other') AS ServiceCategory,
+  service AS ServiceName,
+  IF(
+    is_marketplace, COALESCE(NULLIF(line_item_legal_entity, ''), 'AWS Marketplace'), 'AWS'
+  ) AS ServiceProviderName,
+  IFNULL(s.subcategory, 'Other (Other)') AS ServiceSubcategory,
+  IF(is_use OR is_purchase, NULLIF(product_sku, ''), NULL) AS SkuId,
+  IF(is_use OR is_purchase, NULLIF(line_item_usage_type, ''), NULL) AS SkuMeter,
+  CAST(NULL AS JSON) AS SkuPriceDetails,
+  IF(
+    is_use OR is_purchase, COALESCE(NULLIF(pricing_rate_code, ''), NULLIF(pricing_rate_id, '')), NULL
+  ) AS SkuPriceId,
+  line_item_usage_account_id AS SubAccountId,
+  IF(line_item_usage_account_id IS NULL, NULL, NULLIF(line_item_usage_account_name, '')) AS SubAccountName,
+  IF(line_item_usage_account_id IS NULL, NULL, 'Account') AS SubAccountType,
+  -- Tags of the user without a prefix, those of AWS with theirs.
+  PARSE_JSON(
+    REGEXP_REPLACE(
+      REGEXP_REPLACE(TO_JSON_STRING(resource_tags), r'([{,])"user[:_]', '\\1"'), r'([{,])"aws_', '\\1"aws:'
+    )
+  ) AS Tags,
+  'aws' AS x_SourceProvider,
+  'native' AS x_SourceType,
+  source_name AS x_SourceName,
+  'aws_cost_cur' AS x_SourceTable,
+  source_file AS x_SourceFile,
+  '{run_id}' AS x_RunId,
+  CAST(NULL AS STRING) AS x_FocusSourceVersion,
+  ARRAY_TO_STRING(
+    [
+      'BillingAccountType: fixed',
+      'PricingCurrency, PricingCurrencyEffectiveCost: those of the bill',
+      IF(NULLIF(bill_invoicing_entity, '') IS NULL, 'InvoiceIssuerName: fixed', NULL),
+      IF(is_use AND pricing_public_on_demand_cost IS NULL, 'ListCost: unblended cost', NULL),
+      IF(charge_category NOT IN ('Usage', 'Credit'), 'ListCost: unblended cost', NULL),
+      IF(kind = 'DiscountedUsage', 'ContractedCost: list cost', NULL),
+      IF(is_unused, 'ContractedCost: 0, unused', NULL),
+      IF(s.code IS NULL, 'ServiceCategory: not in our table', NULL),
+      IF(kind = 'Residue', 'BilledCost: sum of negations and what they negate', NULL)
+    ],
+    '; '
+  ) AS x_Assumptions,
+  NULLIF(line_item_legal_entity, '') AS x_PublisherName,
+  CAST(NULL AS BIGNUMERIC) AS x_SourceEffectiveCost
+FROM priced
+LEFT JOIN services AS s ON s.code = line_item_product_code

@@ -1,0 +1,81 @@
+/**
+ * What the tests of normalisation share: provider tables with rows of our own, and the pipelines of configs/focus run on
+ * them by the real engine.
+ */
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Column } from '@convergence/contracts'
+import { loadPipelines } from '@convergence/pipeline'
+import type { Processor } from '@convergence/service/steps'
+import { bqEtl } from '../../src/processors/gcp/bq_etl.ts'
+import { openStore } from '../../src/store.ts'
+import { contextOf, shared_sources } from '../fakes.ts'
+import { setup, type World } from '../loaders/world.ts'
+
+const templates = join(import.meta.dirname, '../../../../ps_templates')
+/** The columns of a table, whichever template has them. */
+export const columnsOf = (table: string): Column[] => {
+  const path = readdirSync(templates, { recursive: true, encoding: 'utf8' }).find((each) =>
+    each.endsWith(`/schemas/${table}.json`),
+  )
+  return JSON.parse(readFileSync(join(templates, String(path)), 'utf8')) as Column[]
+}
+
+export type Row = Record<string, unknown>
+export interface FocusWorld extends World {
+  /** Replaces all rows of a provider's table. */
+  fill(table: string, rows: readonly Row[]): Promise<void>
+  /** Runs focus/cost/{provider} for a month, or months; each step in turn. */
+  normalise(provider: string, month: string): Promise<void>
+  rows(query: string): Promise<Row[]>
+}
+
+const pipelines = loadPipelines({ project_id: 'local-convergence', shared_sources })
+
+export const openFocus = async (): Promise<FocusWorld> => {
+  const world = await setup()
+  const { warehouse, folder } = world
+  let count = 0
+  const next = (): string => {
+    count += 1
+    return `r_f${String(count).padStart(25, '0')}`
+  }
+  const store = openStore({ warehouse, now: () => new Date('2026-01-02T00:00:00Z') })
+  const etl: Processor = bqEtl({ warehouse, store, shared_sources })
+  return {
+    ...world,
+    fill: async (table, rows) => {
+      mkdirSync(join(folder, 'scratch'), { recursive: true })
+      const path = join(folder, 'scratch', `rows-${next()}.ndjson`)
+      writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(''))
+      await warehouse.runJob(
+        { run_id: next(), step_id: 'fill', max_retries: 0, retry_delay_seconds: 1, tenant_id: 'acme' },
+        {
+          kind: 'load',
+          format: 'ndjson',
+          files: [{ path, name: table }],
+          destination: {
+            project_id: 'local-convergence',
+            dataset: 'acme',
+            table,
+            write_mode: 'truncate',
+            columns: columnsOf(table),
+          },
+        },
+      )
+    },
+    normalise: async (provider, month) => {
+      const run = pipelines.compile({
+        run_id: next(),
+        tenant_id: 'acme',
+        pipeline: `focus/cost/${provider}`,
+        trigger_type: 'api',
+        requested_at: '2026-01-01T23:59:59Z',
+        parameters: { month },
+        tenant: { admin_email: 'admin@acme.example', company_name: 'Acme' },
+      })
+      for (const step of run.steps) await etl.run(contextOf(run, step))
+    },
+    rows: (query) => warehouse.query({ query, default_dataset: 'acme' }),
+  }
+}
