@@ -2,7 +2,8 @@
  * `npm run validate [-- FILE...]`: checks pipelines and templates without a server; a line per fault, the last one
  * counts; exit 1 on any. GCP_PROJECT_ID and SHARED_SOURCES say what files may name, as they do to the services.
  */
-import { resolve } from 'node:path'
+import { statSync } from 'node:fs'
+import { relative, resolve, sep } from 'node:path'
 import { AppError } from '@convergence/contracts'
 import {
   checkFiles,
@@ -12,19 +13,24 @@ import {
   sharedSourcesOf,
   showFaults,
   templatesFolder,
+  type ConfigFault,
 } from '@convergence/pipeline'
-import { runCommand } from './command.ts'
+import { runCommand, UsageError } from './command.ts'
 import { hostFaults } from './hosts.ts'
 
 const help = `
 Checks pipelines and templates without a server: a line for each fault, with its place and what was expected. Without
-FILE all of configs/ and ps_templates/. Exit code 1 on any fault.
+FILE all of configs/ and ps_templates/; a folder stands for the pipelines below it. Files outside of configs/ are
+checked beside it, so that a pipeline_id that is taken is told. Exit code 1 on any fault.
+
+  -o, --output FORMAT  text (default), json ({files, faults: [{file, line, column, message}]}) or sarif
 
 Settings: GCP_PROJECT_ID, SHARED_SOURCES, as the services have them.
 `
 
 const count = (number: number, word: string) => `${number} ${word}${number === 1 ? '' : 's'}`
 const isYaml = (name: string) => /\.ya?ml$/.test(name)
+const isFolder = (path: string) => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 
 const sharedSources = (project_id: string): string[] => {
   try {
@@ -36,25 +42,74 @@ const sharedSources = (project_id: string): string[] => {
   }
 }
 
-await runCommand({ name: 'npm run validate', synopsis: '[FILE...]', help, positionals: true }, (_, given) => {
-  const named = given.map((file) => resolve(file))
-  const examples = filesBelow(templatesFolder(), (name) => name === 'example.yml')
-  const files = named.length > 0 ? named : [...filesBelow(configsFolder(), isYaml), ...examples]
-  const project_id = process.env['GCP_PROJECT_ID'] || 'local-convergence'
-  const { faults, templates } = checkFiles({ files, project_id, shared_sources: sharedSources(project_id) })
-  // A kind of step that nobody runs is wrong for whoever names it.
-  const lines = [...showFaults(faults), ...hostFaults(templates.values())]
-  for (const line of lines) console.log(line)
-  // The templates are always read: a pipeline is right or wrong by them.
-  const read = named.length > 0 ? named.length : files.length + templates.size
-  const pipelines = count(files.length - examples.length, 'pipeline')
-  if (lines.length > 0) {
-    const touched = new Set(faults.map(({ file }) => file)).size
-    console.log(`${count(lines.length, 'fault')} in ${touched} of ${count(read, 'file')}`)
-    process.exitCode = 1
-  } else if (named.length > 0) console.log(`${count(named.length, 'file')} in order`)
-  else
-    console.log(
-      `${pipelines}, ${count(templates.size, 'template')} and ${count(examples.length, 'example')} are in order`,
-    )
+/** SARIF 2.1.0, which code hosts show beside the lines of a change. */
+const sarif = (faults: readonly ConfigFault[]) => ({
+  version: '2.1.0',
+  $schema: 'https://json.schemastore.org/sarif-2.1.0.json',
+  runs: [
+    {
+      tool: { driver: { name: 'convergence validate', rules: [{ id: 'pipeline' }] } },
+      results: faults.map(({ file, line, column, message }) => ({
+        ruleId: 'pipeline',
+        level: 'error',
+        message: { text: message },
+        locations: [
+          {
+            physicalLocation: {
+              artifactLocation: { uri: file.split(sep).join('/') },
+              region: { startLine: line, startColumn: column },
+            },
+          },
+        ],
+      })),
+    },
+  ],
 })
+
+await runCommand(
+  {
+    name: 'npm run validate',
+    synopsis: '[-o text|json|sarif] [FILE...]',
+    help,
+    positionals: true,
+    options: { output: { type: 'string', short: 'o' } },
+  },
+  ({ output = 'text' }, given) => {
+    if (output !== 'text' && output !== 'json' && output !== 'sarif')
+      throw new UsageError(`--output expects text, json or sarif, got "${output}"`)
+    const named = given
+      .map((name) => resolve(name))
+      .flatMap((path) => (isFolder(path) ? filesBelow(path, isYaml) : [path]))
+    const examples = filesBelow(templatesFolder(), (name) => name === 'example.yml')
+    const configs = filesBelow(configsFolder(), isYaml)
+    const files = given.length > 0 ? [...new Set([...configs, ...named])] : [...configs, ...examples]
+    const project_id = process.env['GCP_PROJECT_ID'] || 'local-convergence'
+    const checked = checkFiles({ files, project_id, shared_sources: sharedSources(project_id) })
+    const others = new Set(
+      given.length > 0
+        ? configs.filter((path) => !named.includes(path)).map((path) => relative(process.cwd(), path))
+        : [],
+    )
+    const faults = checked.faults.filter(({ file }) => !others.has(file))
+    const read = given.length > 0 ? named.length : files.length + checked.templates.size
+    if (output !== 'text') {
+      console.log(JSON.stringify(output === 'json' ? { files: read, faults } : sarif(faults), null, 2))
+      if (faults.length > 0) process.exitCode = 1
+      return
+    }
+    // A kind of step that nobody runs is wrong for whoever names it.
+    const lines = [...showFaults(faults), ...hostFaults(checked.templates.values())]
+    for (const line of lines) console.log(line)
+    // The templates are always read: a pipeline is right or wrong by them.
+    if (lines.length > 0) {
+      const touched = new Set(faults.map(({ file }) => file)).size
+      console.log(`${count(lines.length, 'fault')} in ${touched} of ${count(read, 'file')}`)
+      process.exitCode = 1
+    } else if (given.length > 0) console.log(`${count(named.length, 'file')} in order`)
+    else
+      console.log(
+        `${count(configs.length, 'pipeline')}, ${count(checked.templates.size, 'template')} and ` +
+          `${count(examples.length, 'example')} are in order`,
+      )
+  },
+)

@@ -27,7 +27,7 @@ export const checkCron = (cron: string, timezone: string): void => {
   try {
     cronOf(cron, timezone)
   } catch (error) {
-    const why = error instanceof Error ? error.message : 'unreadable'
+    const why = error instanceof Error ? error.message.replace(/^CronPattern: /, '') : 'unreadable'
     throw new AppError(
       'PARAMETER_INVALID',
       `cron: expected five fields such as 0 6 * * *, got ${JSON.stringify(cron)}: ${why}`,

@@ -10,7 +10,7 @@ import type { TableRef } from '@convergence/contracts'
 import { createCompiler } from './compile.ts'
 import type { Catalog } from './compile/compiler.ts'
 import { repeatedCall } from './compile/volatile.ts'
-import { positionalName } from './lexer.ts'
+import { positionalName, tokenize } from './lexer.ts'
 import { parseStatement } from './parser.ts'
 import { raised, reservedSchema } from './macros/macro.ts'
 import { setupSql } from './setup.ts'
@@ -85,6 +85,64 @@ export const translate = (
     parameters: [...compiler.used],
   }
 }
+
+export interface Outline {
+  /** In BigQuery's words, such as SELECT or CREATE_TABLE_AS_SELECT; of what is not built, its first word. */
+  statement: string
+  /** Of a SELECT over tables that are known: its output. */
+  columns?: readonly Column[]
+}
+export interface OutlineFault {
+  message: string
+  /** Of the text, from 0. */
+  offset: number
+}
+/**
+ * What can be said of a statement without a warehouse. `table` gives the columns of the tables that are known; over
+ * others no type is known, and what the local warehouse does not support is no fault. Nothing is thrown.
+ */
+export const outline = (
+  sql: string,
+  options: {
+    project_id: string
+    table(ref: TableRef): readonly Column[] | undefined
+    parameters: readonly { name: string; type: string }[]
+  },
+): Outline | OutlineFault => {
+  const { project_id, table, parameters } = options
+  let statement = ''
+  try {
+    const tokens = tokenize(sql)
+    const end = tokens.findIndex(({ up }) => up === ';')
+    if (end >= 0 && tokens[end + 1]?.kind !== 'end') return { statement: 'SCRIPT' }
+    statement = tokens.find(({ kind }) => kind === 'word')?.up ?? ''
+    const parsed = parseStatement(sql)
+    if (parsed.k !== 'select') return { statement }
+    const catalog: Catalog = {
+      project_id,
+      default_dataset: '',
+      table: (ref) => {
+        const columns = table(ref)
+        return columns === undefined ? undefined : { kind: 'table', columns }
+      },
+      dataset: () => undefined,
+    }
+    const { statement_type, columns } = translate(sql, { catalog, parameters })
+    return { statement: statement_type, columns }
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const [, message = error.message, line, column] = /^(.*) at \[(\d+):(\d+)\]$/s.exec(error.message) ?? []
+    const offset = line === undefined ? 0 : offsetOf(sql, Number(line), Number(column))
+    return error.code === 'QUERY_INVALID'
+      ? { message, offset }
+      : { statement: /^(?:WITH|FROM)$/.test(statement) ? 'SELECT' : statement }
+  }
+}
+const offsetOf = (sql: string, line: number, column: number): number =>
+  sql
+    .split('\n')
+    .slice(0, line - 1)
+    .reduce((sum, text) => sum + text.length + 1, column - 1)
 
 /** A statement beyond every limit is the user's, not a fault of ours. */
 const bounded = <T>(work: () => T): T => {

@@ -1,6 +1,8 @@
 /** Checks one file as a pipeline: all of its faults, or its plan. */
-import type { Column } from '@convergence/contracts'
+import { checkCron } from '@convergence/calendar/cron'
+import { AppError, isSystemPipeline, type Column } from '@convergence/contracts'
 import { checkGraph, checkStep } from './check-steps.ts'
+import { checkSql, knownTables } from './check-sql.ts'
 import { faultsOf } from './check.ts'
 import { checkForEach, forEachOf, itemNames, sourceParameter } from './for-each.ts'
 import {
@@ -64,6 +66,7 @@ export const checkPipeline = (
   checkParameters(check)
   checkVariables(check)
   checkReach(check)
+  checkSchedule(check)
   const seen = new Map<string, number>()
   const plans = check.steps.flatMap((step, k) => (step === undefined ? [] : checkOneStep(check, step, k, seen)))
   checkGraph(check, plans)
@@ -80,6 +83,17 @@ export const checkPipeline = (
       steps: plans,
       ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
     },
+  }
+}
+
+const checkSchedule = (check: PipelineCheck): void => {
+  const { schedule } = check.yaml
+  if (typeof schedule !== 'string' || schedule.trim().split(/\s+/).length !== 5) return
+  try {
+    checkCron(schedule, 'UTC')
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    report(check, ['schedule'], error.message.replace(/^cron: /, 'schedule: '))
   }
 }
 
@@ -113,6 +127,7 @@ const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: C
     queries,
     variables,
     parameters,
+    tables: knownTables(options.templates.values()),
     specs: new Map(parameters.map((spec) => [spec.name, spec])),
     known,
     defined: new Set([...known.keys(), ...parameters.map(({ name }) => name), ...Object.keys(variables)]),
@@ -187,8 +202,12 @@ const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<str
   )
   const parsed = check.queries[k]
   const queryAt: Path = [...at, 'source', 'query']
-  if (parsed !== undefined) checkQuery({ ...check, known }, parsed, queryAt)
-  else if (query !== undefined && typeof query !== 'string') checkTexts(check, query, queryAt, known)
+  if (parsed !== undefined) {
+    checkQuery({ ...check, known }, parsed, queryAt)
+    if (template !== undefined && parsed.faults.length === 0)
+      checkSql(check, step, at, { query: parsed, known, template })
+  }
+  if (parsed === undefined && query !== undefined && typeof query !== 'string') checkTexts(check, query, queryAt, known)
   return template === undefined || typeof step_id !== 'string'
     ? []
     : [planOf(step, step_id, config, { check, template, parsed, for_each })]
@@ -200,8 +219,15 @@ const templateOf = (check: PipelineCheck, { ps_type }: Step, at: Path): Template
   const { templates } = check
   const template = templates.get(ps_type)
   if (template !== undefined) return template
-  const near = nearest(ps_type, templates.keys())
-  const hint = near === undefined ? `; expected ${orList([...templates.keys()].sort())}` : `, did you mean "${near}"?`
+  const usable = [...templates.values()]
+    .filter(({ system }) => !system || check.path === undefined || isSystemPipeline(check.path))
+    .map((each) => each.ps_type)
+    .sort()
+  const [provider = ''] = ps_type.split('.')
+  const ofProvider = usable.filter((each) => each.startsWith(`${provider}.`))
+  const near = nearest(ps_type, usable) ?? (ofProvider.length === 1 ? ofProvider[0] : undefined)
+  const expected = orList(ofProvider.length > 0 ? ofProvider : usable)
+  const hint = near === undefined ? `; expected ${expected}` : `, did you mean "${near}"?`
   report(check, [...at, 'ps_type'], `${showPath(at)}.ps_type: unknown "${ps_type}"${hint}`)
   return near === undefined ? undefined : templates.get(near)
 }

@@ -8,6 +8,7 @@ import {
   ownVariable,
   report,
   reportIn,
+  typeOfValues,
   type Known,
   type PipelineCheck,
   type Yaml,
@@ -154,7 +155,7 @@ export const checkVariables = (check: PipelineCheck): void => {
       continue
     }
     checkTexts(check, value, ['variables', name], known)
-    known.set(name, { requested: typeof value === 'string' && isRequested(check, value) })
+    known.set(name, { requested: typeof value === 'string' && isRequested(check, value), type: typeOfValues([value]) })
   }
 }
 

@@ -5,6 +5,7 @@
  */
 import { Ajv, type ErrorObject } from 'ajv'
 import addFormatsModule from 'ajv-formats'
+import { isName } from '@convergence/contracts'
 import type { ConfigFault } from './types.ts'
 import { didYouMean, nearest, orList, show, showPath, type Path } from './wording.ts'
 import type { Source } from './yaml.ts'
@@ -38,6 +39,8 @@ const addFormats = addFormatsModule as unknown as (ajv: Ajv) => void
 export const newAjv = (): Ajv => {
   const ajv = new Ajv({ allErrors: true, strict: false, verbose: true, code: { optimize: false } })
   addFormats(ajv)
+  // What a variable stands for is known when a run is asked for.
+  ajv.addFormat('recipient', (text: string) => text.includes('{') || isName('email', text))
   return ajv
 }
 
@@ -123,6 +126,30 @@ const wordUnknown = (error: ErrorObject, where: string): Worded => {
   return { message: `${prefix}unknown field "${field}"${hint}`, field, key: true }
 }
 
+/** stepId and step-id as step_id. */
+const snakeCase = (name: string): string =>
+  name
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replace(/[- ]/g, '_')
+    .toLowerCase()
+const isGroup = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** What to write instead of a value of another type, or nothing. */
+const instead = ({ type, properties }: Schema, value: unknown): string => {
+  const types = Array.isArray(type) ? type : [type]
+  const entries = isGroup(value) ? Object.entries(value) : []
+  if (entries.length === 1 && entries[0]?.[1] === null) return `; put the variable in quotes: "{${entries[0][0]}}"`
+  if (types.includes('array') && typeof value === 'string') return `; put it in brackets: [${value}]`
+  const [number] =
+    (types.includes('number') || types.includes('integer')) && typeof value === 'string'
+      ? (/^[0-9]+(?=[ ]?[a-z]*$)/i.exec(value) ?? [])
+      : []
+  if (number !== undefined) return `; write the number alone: ${number}`
+  const fields = Object.keys(properties ?? {})
+  return types.includes('object') && !isGroup(value) && fields.length > 0 ? `; its fields are ${fields.join(', ')}` : ''
+}
+
 const exampleText = (example: unknown): string => (typeof example === 'string' ? example : JSON.stringify(example))
 const wordMissing = (error: ErrorObject, where: string, errors: readonly ErrorObject[]): Worded | undefined => {
   const properties = propertiesOf(error)
@@ -134,6 +161,15 @@ const wordMissing = (error: ErrorObject, where: string, errors: readonly ErrorOb
     return meant(name, properties) === field || (where === '' && name === 'pipeline')
   })
   if (isMisnamed) return undefined
+  const written = isGroup(error.data)
+    ? Object.keys(error.data).find((key) => snakeCase(key) === field && properties[key] === undefined)
+    : undefined
+  if (written !== undefined)
+    return {
+      message: `${where === '' ? '' : `${where}: `}unknown field "${written}", the name is "${field}"`,
+      field: written,
+      key: true,
+    }
   const { description, examples } = properties[field] ?? {}
   const example = examples?.[0] === undefined ? '' : `, such as ${exampleText(examples[0])}`
   const about = description === undefined ? '' : `: ${description}${example}`
@@ -150,7 +186,7 @@ const expectedAndGot = (error: ErrorObject): string | undefined => {
       return `expected ${orList(values)}${got}${typeof error.data === 'string' ? didYouMean(error.data, values) : ''}`
     }
     case 'type':
-      return `expected ${kindOf(schema.type)}${got}`
+      return `expected ${kindOf(schema.type)}${got}${schema['x-secret'] === true ? '' : instead(schema, error.data)}`
     case 'pattern':
       return `expected ${schema['x-expected'] ?? `a text of the form ${String(schema.pattern)}`}${got}`
     case 'minLength':

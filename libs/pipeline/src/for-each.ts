@@ -1,6 +1,6 @@
 /** `for_each`: a step that a run does once for each item. The items are known when the run is compiled. */
 import { AppError, namePart, sourceFields, sourceKinds, sourceValues } from '@convergence/contracts'
-import { isGroup, report, type Known, type PipelineCheck, type Step } from './pipeline-check.ts'
+import { isGroup, report, typeOfValues, type Known, type PipelineCheck, type Step } from './pipeline-check.ts'
 import type { ForEach, Scalar } from './plan.ts'
 import type { Template } from './templates.ts'
 import type { CompileInput, ParameterSpec } from './types.ts'
@@ -59,11 +59,14 @@ export const itemNames = (
     const { from, to } = endsOf(parameter)
     return spec.many === 'ranges' ? [said(from), said(to)] : [said(parameter)]
   }
-  const names = [
-    ...(values === undefined ? [] : ['item']),
-    ...(sources === undefined ? [] : sourceFields.map((field) => `source.${field}`)),
+  const fixed = (name: string, type: Known['type']) => [name, { requested: false, type }] as const
+  const ofSource = (field: string) =>
+    fixed(`source.${field}`, field === 'all_projects' || field === 'unassigned' ? 'boolean' : 'string')
+  return [
+    ...(values === undefined ? [] : [fixed('item', typeOfValues(values))]),
+    ...(sources === undefined ? [] : sourceFields.map(ofSource)),
+    ...ofParameter(),
   ]
-  return [...names.map((name) => [name, { requested: false }] as const), ...ofParameter()]
 }
 
 /** Rules of `for_each` that its schema cannot say. */

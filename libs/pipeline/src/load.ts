@@ -45,7 +45,7 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
   const schemas = loadSchemas()
   const templates = loadTemplates(options.templates_folder ?? templatesFolder(), schemas, faults)
   const plans = new Map<string, PipelinePlan>()
-  const ids = new Map<string, string>()
+  const ids = new Map<string, Omit<ConfigFault, 'message'>[]>()
   const files = options.files ?? filesBelow(configs, (name) => name.endsWith('.yml') || name.endsWith('.yaml'))
   for (const path of files) {
     const file = relative(process.cwd(), path)
@@ -82,17 +82,22 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
       readQuery: (query) => readQueryFile(join(dirname(path), query)),
     })
     faults.push(...found)
+    const { pipeline_id } = (source.value ?? {}) as { pipeline_id?: unknown }
+    if (typeof pipeline_id === 'string')
+      ids.set(pipeline_id, [...(ids.get(pipeline_id) ?? []), { file, ...source.place(['pipeline_id']) }])
     if (plan === undefined) continue
-    const other = ids.get(plan.pipeline_id)
-    if (other !== undefined)
-      faults.push({
-        file,
-        ...source.place(['pipeline_id']),
-        message: `pipeline_id: "${plan.pipeline_id}" is the name of ${other} too; it must be unique`,
-      })
-    ids.set(plan.pipeline_id, file)
     plans.set(name ?? file, plan)
   }
+  // Neither of two is the one in the wrong.
+  for (const [pipeline_id, places] of ids)
+    for (const place of places) {
+      const others = places.filter(({ file }) => file !== place.file).map(({ file }) => file)
+      if (others.length > 0)
+        faults.push({
+          ...place,
+          message: `pipeline_id: "${pipeline_id}" is the name of ${others.join(', ')} too; it must be unique`,
+        })
+    }
   const order = (a: ConfigFault, b: ConfigFault) => {
     if (a.file === b.file) return a.line - b.line || a.column - b.column
     return a.file < b.file ? -1 : 1

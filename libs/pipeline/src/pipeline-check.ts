@@ -1,6 +1,7 @@
 /** What the checks of one pipeline share: the file, what it declares, and the faults found so far. */
+import type { Column } from '@convergence/contracts'
 import type { PipelinePlan } from './plan.ts'
-import { placeholders, type parseSqlTemplate } from './sql-template.ts'
+import { foreignForm, placeholders, type parseSqlTemplate } from './sql-template.ts'
 import type { Schemas, Template } from './templates.ts'
 import type { ConfigFault, ParameterSpec } from './types.ts'
 import { variable } from './values.ts'
@@ -35,7 +36,14 @@ export const isGroup = (value: unknown): value is Record<string, unknown> =>
 /** Whether a value of the parameter may stand where only fixed ones belong. */
 export interface Known {
   requested: boolean
-  type?: ParameterSpec['type']
+  /** Default: text. */
+  type?: ParameterSpec['type'] | 'float' | undefined
+}
+/** How values that a file writes out stand in a query. */
+export const typeOfValues = (values: readonly unknown[]): Known['type'] => {
+  if (values.every((value) => typeof value === 'boolean')) return 'boolean'
+  if (!values.every((value) => typeof value === 'number')) return 'string'
+  return values.every((value) => Number.isInteger(value)) ? 'int' : 'float'
 }
 
 export type ParsedQuery = ReturnType<typeof parseSqlTemplate>
@@ -70,6 +78,8 @@ export interface PipelineCheck extends CheckOptions {
   readonly variables: PipelinePlan['variables']
   readonly parameters: readonly ParameterSpec[]
   readonly specs: ReadonlyMap<string, ParameterSpec>
+  /** Columns of the tables of the tenant that are known so far, by name. */
+  readonly tables: Map<string, readonly Column[]>
   /** What may be used so far; a variable may use what stands before it. */
   readonly known: Map<string, Known>
   /** Everything that the file defines, for "did you mean". */
@@ -126,7 +136,9 @@ export const checkTexts = (
   if (typeof value === 'string') {
     for (const match of value.matchAll(placeholders)) {
       const name = String(match[1])
-      if (!names.has(name) && !extra.includes(name)) {
+      const foreign = foreignForm(value, match.index, name)
+      if (foreign !== undefined) reportIn(check, at, match.index - 1, `${showPath(at)}: ${foreign}`)
+      else if (!names.has(name) && !extra.includes(name)) {
         const fault = undefinedVariable(check, name, [...names.keys(), ...extra])
         reportIn(check, at, match.index, `${showPath(at)}: ${fault}`)
       } else if (match[0] !== `{${name}}`)

@@ -46,6 +46,16 @@ export const segmentsOf = (sql: string): Segment[] => {
 /** A name in braces, also one that can be no variable: that is a fault, not text to keep. */
 export const placeholders = /\{\s*((?:source\.)?[A-Za-z_][A-Za-z0-9_]*)\s*\}/g
 
+/** How other tools write a variable: {{ name }} or ${name}. Undefined where nobody's habit stands. */
+export const foreignForm = (text: string, index: number, name: string): string | undefined => {
+  const rest = text.slice(index)
+  const shown = text.startsWith('{', index - 1) && /^\{[^{}]*\}\}/.test(rest) ? `{{ ${name} }}` : undefined
+  const got = shown ?? (text.startsWith('$', index - 1) ? `\${${name}}` : undefined)
+  return got === undefined
+    ? undefined
+    : `expected {${name}}, got ${got}, which is another tool's way to write a variable`
+}
+
 type Part = { literal: string } | { name: string }
 export type Piece =
   | { kind: 'text'; text: string }
@@ -131,6 +141,10 @@ export const parseSqlTemplate = (
       length: match[0].length,
     }))
     for (const { name, index } of found) parsed.uses.push({ name, offset: start + index, as: useOf(kind) })
+    for (const { name, index } of found) {
+      const foreign = foreignForm(text, index, name)
+      if (foreign !== undefined) parsed.faults.push({ offset: start + index - 1, message: foreign })
+    }
     if (kind !== 'code' && close === '') {
       parsed.faults.push({ offset: start, message: `the ${unclosed[kind]} that begins here has no end` })
       return

@@ -78,7 +78,11 @@ export const readYaml = (file: string, text: string): Source | ConfigFault[] => 
   const [document, second] = list
   const problems = list.flatMap(({ errors, warnings }) => [...errors, ...warnings]).slice(0, maxFaults)
   if (problems.length > 0)
-    return problems.map(({ pos, message }) => ({ file, ...at(pos[0]), message: `cannot be read as YAML: ${message}` }))
+    return told(problems).map(({ pos, code, message }) => ({
+      file,
+      ...at(pos[0]),
+      message: `cannot be read as YAML: ${inOtherWords[code] ?? message}`,
+    }))
   if (
     document === undefined ||
     document.contents === null ||
@@ -142,6 +146,17 @@ export const readYaml = (file: string, text: string): Source | ConfigFault[] => 
     return at(start + Math.max(found, 0))
   }
   return { file, value, place, placeIn }
+}
+
+/** What the parser's own words leave open. */
+const inOtherWords: Readonly<Record<string, string>> = {
+  MULTILINE_IMPLICIT_KEY: 'expected "name: value", got a line without a colon behind its name',
+  TAB_AS_INDENT: 'expected blanks before a name, got a tab',
+}
+/** A tab makes the parser read what stands behind it wrongly too. */
+const told = <T extends { code: string }>(problems: readonly T[]): readonly T[] => {
+  const tab = problems.findIndex(({ code }) => code === 'TAB_AS_INDENT')
+  return tab < 0 ? problems : problems.slice(0, tab + 1)
 }
 
 /** Keys that stand twice and nesting that is too deep, without recursion. */

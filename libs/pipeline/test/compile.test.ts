@@ -177,7 +177,7 @@ describe('compiling a run', () => {
   it('keeps the type of a value that stands alone, and makes text of one within text', () => {
     const pipelines = pipelinesFrom(
       load(
-        'SELECT 1',
+        "SELECT 1 AS n, 'x' AS t",
         'parameters: { n: { type: int, default: 7 }, f: { type: boolean, default: false } }\n',
         "table: 't_{n}', write_mode: truncate, period: { n: '{n}', t: 'x{f}' }",
       ),

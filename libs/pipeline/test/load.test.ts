@@ -64,7 +64,14 @@ steps:
         '1:1  "steps" is missing: what is done, in order unless a step has depends_on',
       ],
     ],
-    ['a list', '- a', ['1:1  expected a group of fields, got ["a"]']],
+    [
+      'a list',
+      '- a',
+      [
+        '1:1  expected a group of fields, got ["a"]; its fields are pipeline_id, description, schedule, sources, ' +
+          'parameters, variables, steps',
+      ],
+    ],
     ['no steps in it', 'pipeline_id: example\ndescription: x\nsteps: []', ['3:8  steps: expected at least 1, got 0']],
     [
       'a step that is no group',
@@ -107,7 +114,7 @@ steps:
     [
       'a number as text',
       withSteps('  - { step_id: a, ps_type: custom.noop, timeout_minutes: "5" }'),
-      ['4:58  steps[0].timeout_minutes: expected a number, got "5"'],
+      ['4:58  steps[0].timeout_minutes: expected a number, got "5"; write the number alone: 5'],
     ],
     [
       'too many retries',
@@ -120,11 +127,7 @@ steps:
       [
         '4:28  steps[0].ps_type: unknown "oracle.unload"; ' +
           'expected any.focus_loader, aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
-          'notify_systems.email_notification, notify_systems.slack_notification, scheduler.backfill, ' +
-          'scheduler.process_queue, scheduler.request_changed, scheduler.reset_daily_quotas, scheduler.schedule, ' +
-          'scheduler.trigger, setup.dataset, setup.initial, setup.sources.check, setup.sources.purge, ' +
-          'setup.sources.refresh, setup.sources.unclaimed, setup.tenants.profile, setup.tenants.source or ' +
-          'setup.tenants.subscription',
+          'notify_systems.email_notification or notify_systems.slack_notification',
       ],
     ],
     [
@@ -543,8 +546,9 @@ steps:
       faultsIn({ 'a/a/a.yml': withSteps(noop), 'a/a/b.yml': withSteps(noop) }),
       faultsIn({ 'a/b.yml': withSteps(noop), 'a/b/C.yml': withSteps(noop).replace('example', 'other') }),
     ]
-    expect(twice).to.have.length(1)
-    expect(twice[0]).to.match(/^1:14 {2}pipeline_id: "example" is the name of .*a\.yml too; it must be unique$/)
+    expect(twice).to.have.length(2)
+    expect(twice[0]).to.match(/^1:14 {2}pipeline_id: "example" is the name of .*b\.yml too; it must be unique$/)
+    expect(twice[1]).to.match(/^1:14 {2}pipeline_id: "example" is the name of .*a\.yml too; it must be unique$/)
     expect(path).to.deep.equal(
       ['a/b.yml', 'a/b/C.yml'].map(
         (name) =>

@@ -36,8 +36,15 @@ export const faultsIn = (files: string | Readonly<Record<string, string>>, share
   inFolder(typeof files === 'string' ? { [onlyFile]: files } : files, (configs_folder) =>
     checkFiles({ configs_folder, project_id, ...sharing(shared) }).faults.map(show),
   )
-export const faultsByFile = (files: Readonly<Record<string, string>>): Map<string, string[]> =>
-  inFolder(files, (configs_folder) => {
+/** Each of the pipelines gets a name of its own. */
+export const faultsByFile = (given: Readonly<Record<string, string>>): Map<string, string[]> => {
+  const files = Object.fromEntries(
+    Object.entries(given).map(([file, text], k) => [
+      file,
+      text.replace(/^pipeline_id: example$/m, `pipeline_id: example_${k}`),
+    ]),
+  )
+  return inFolder(files, (configs_folder) => {
     const found = new Map<string, string[]>()
     for (const fault of checkFiles({ configs_folder }).faults) {
       const name = Object.keys(files).find((file) => fault.file.endsWith(file)) ?? fault.file
@@ -45,6 +52,7 @@ export const faultsByFile = (files: Readonly<Record<string, string>>): Map<strin
     }
     return found
   })
+}
 export const pipelinesFrom = (files: string | Readonly<Record<string, string>>, shared?: string): Pipelines => {
   const given = typeof files === 'string' ? { [onlyFile]: files } : files
   return inFolder(given, (configs_folder) => loadPipelines({ configs_folder, project_id, ...sharing(shared) }))

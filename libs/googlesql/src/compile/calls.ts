@@ -24,6 +24,8 @@ export const compileCall = (compiler: Compiler, ast: Call, scope: Scope): Expres
   const windowed = windowFunctions.get(ast.name)
   if (windowed !== undefined) {
     if (ast.over === undefined) throw compiler.invalid(ast.pos, `${ast.name} needs OVER`)
+    if (ast.nulls !== undefined && ast.name.startsWith('PERCENTILE_'))
+      throw compiler.unsupported(ast.pos, `IGNORE NULLS or RESPECT NULLS in ${ast.name}`)
     if (
       ast.star ||
       ast.distinct ||

@@ -30,7 +30,7 @@ const widening: Readonly<Record<string, string>> = {
 }
 export const tryCoerce = (compiler: Compiler, e: Expression, to: Type): Expression | undefined => {
   if (e.type.k === 'NULL')
-    return { ...compiler.build(e.pos, to, `CAST(NULL AS ${duckdbTypeOf(to)})`, e), name: e.name, lit: e.lit }
+    return { ...compiler.build(e.pos, to, `CAST(${e.sql} AS ${duckdbTypeOf(to)})`, e), name: e.name, lit: e.lit }
   if (e.items !== undefined && to.k === 'ARRAY') {
     const items = e.items.map((item) => compiler.tryCoerce(item, to.of))
     if (items.every((item) => item !== undefined))

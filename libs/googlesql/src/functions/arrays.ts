@@ -6,7 +6,7 @@ import { type ScalarFunction, many, noMatch } from './signature.ts'
 import type { Call } from '../ast.ts'
 import { mostGenerated } from '../macros/arrays.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
-import { INT64, STRING, type Type, arrayOf } from '../types.ts'
+import { INT64, STRING, type Type, arrayOf, typeName } from '../types.ts'
 
 const generated = (kind: 'DATE' | 'TIMESTAMP'): ScalarFunction => ({
   min: kind === 'DATE' ? 2 : 3,
@@ -95,17 +95,20 @@ export const arrayFunctions = {
     min: 2,
     max: 3,
     gen: ({ compiler, ast, args }) => {
-      const [x, y, other] = args()
-      if (x === undefined || y === undefined || x.type.k !== 'ARRAY' || x.type.of.k !== 'STRING')
-        throw noMatch(compiler, ast, args())
+      const [given, y, other] = args()
+      // [] has no type of its own.
+      const x = given?.items?.length === 0 ? compiler.coerce(given, arrayOf(STRING), ast.name) : given
+      if (x === undefined || y === undefined || x.type.k !== 'ARRAY') throw noMatch(compiler, ast, args())
+      if (x.type.of.k === 'BYTES') throw compiler.unsupported(ast.pos, `${ast.name} of ${typeName(x.type)}`)
+      if (x.type.of.k !== 'STRING') throw noMatch(compiler, ast, args())
       const v = compiler.fresh()
       if (other !== undefined) {
         const separator = compiler.coerce(y, STRING, ast.name)
         const none = compiler.coerce(other, STRING, ast.name)
-        const given = `${x.sql} IS NOT NULL AND ${separator.sql} IS NOT NULL AND ${none.sql} IS NOT NULL`
+        const whole = `${x.sql} IS NOT NULL AND ${separator.sql} IS NOT NULL AND ${none.sql} IS NOT NULL`
         const list = `list_transform(${x.sql}, lambda ${v}: coalesce(${v}, ${none.sql}))`
         const joined = `coalesce(array_to_string(${list}, ${separator.sql}), '')`
-        return compiler.build(ast.pos, STRING, `CASE WHEN ${given} THEN ${joined} END`, x, x, separator, none)
+        return compiler.build(ast.pos, STRING, `CASE WHEN ${whole} THEN ${joined} END`, x, x, separator, none)
       }
       return compiler.build(
         ast.pos,

@@ -3,7 +3,7 @@ import { caseExpression, compareOperands } from '../compile/operators.ts'
 import { type ScalarFunction, many, noMatch, simple } from './signature.ts'
 import type { Expr } from '../ast.ts'
 import { reservedSchema as MACROS } from '../macros/macro.ts'
-import { INT64, STRING } from '../types.ts'
+import { STRING } from '../types.ts'
 
 const ifFunction: ScalarFunction = {
   min: 3,
@@ -62,5 +62,6 @@ export const conditionFunctions = {
   },
   GREATEST: extreme('greatest'),
   LEAST: extreme('least'),
-  ERROR: simple([STRING], INT64, (x) => `CAST(error('googlesql: ' || ${x}) AS BIGINT)`),
+  // It has whatever type stands beside it.
+  ERROR: simple([STRING], { k: 'NULL' }, (x) => `error('googlesql: ' || ${x})`),
 } satisfies Record<string, ScalarFunction>

@@ -146,6 +146,8 @@ export const formatter = (kind: Temporal): ScalarFunction => ({
     const format = literalText(call, 0, 'A format')
     let x = call.arg(1)
     if (kind === 'DATE' && x.type.k === 'DATETIME') x = compiler.build(x.pos, DATE, `CAST(${x.sql} AS DATE)`, x)
+    if (kind === 'DATE' && x.type.k === 'TIMESTAMP')
+      x = compiler.build(x.pos, DATE, `CAST(${civilOf(compiler, x.pos, "'UTC'", x).sql} AS DATE)`, x)
     x = compiler.coerce(x, { k: kind }, ast.name)
     const zone = ast.args.length > 2 ? zoneSql(compiler, call.arg(2)) : "'UTC'"
     const value = civilSql(compiler, kind, x, zone)

@@ -177,9 +177,11 @@ const copies = (type: Type): number =>
   type.k === 'STRUCT' ? type.fields.reduce((sum, field) => sum + copies(field.type), 1) : 3
 const toJsonString: ScalarFunction = {
   min: 1,
-  max: 1,
+  max: 2,
   gen: ({ compiler, ast, arg }) => {
     const x = arg(0)
+    if (ast.args.length > 1 && arg(1).lit?.value !== 'FALSE')
+      throw compiler.unsupported(arg(1).pos, 'TO_JSON_STRING with line breaks (pretty_print)')
     const sql = jsonText(compiler, x.sql, x.type)
     if (sql === undefined) throw compiler.unsupported(ast.pos, `TO_JSON_STRING of ${typeName(x.type)}`)
     if (x.type.k !== 'STRUCT' || (x.weight ?? 1) <= 1)

@@ -28,9 +28,10 @@ export const roundedBignumeric = (
 }
 const rounding = (fn: 'round' | 'trunc'): ScalarFunction => ({
   min: 1,
-  max: 2,
+  max: fn === 'round' ? 3 : 2,
   gen: ({ compiler, ast, args }) => {
-    const [x0, n] = args()
+    const [x0, n, mode] = args()
+    if (mode !== undefined) throw compiler.unsupported(mode.pos, 'ROUND with a rounding mode')
     if (x0 === undefined) throw noMatch(compiler, ast, [])
     const x = x0.type.k === 'INT64' || x0.type.k === 'NULL' ? compiler.coerce(x0, FLOAT64, ast.name) : x0
     if (!isNumber(x.type)) throw noMatch(compiler, ast, [x])

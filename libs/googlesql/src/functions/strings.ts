@@ -99,12 +99,29 @@ const instr: ScalarFunction = {
     return compiler.build(ast.pos, INT64, `${MACROS}.strpos_from(${x.sql}, ${y.sql}, ${from.sql})`, x, y, from)
   },
 }
+const split = textFn(
+  [STRING, STRING],
+  arrayOf(STRING),
+  (x, y = "','") =>
+    // DuckDB takes a delimiter that is NULL as none.
+    y.startsWith("'") ? `string_split(${x}, ${y})` : `CASE WHEN ${y} IS NOT NULL THEN string_split(${x}, ${y}) END`,
+  1,
+)
+/** What CONCAT takes as the text that CAST makes of it. */
+const asText: ReadonlySet<string> = new Set(['INT64', 'FLOAT64', 'NUMERIC', 'BIGNUMERIC', 'BOOL', 'DATE', 'TIMESTAMP'])
+
 /** By upper-case name. */
 export const stringFunctions = {
   CONCAT: {
     min: 1,
     max: many,
-    gen: ({ compiler, ast, args }) => concatenate(compiler, args(), ast.pos, 'function CONCAT'),
+    gen: ({ compiler, ast, args }) =>
+      concatenate(
+        compiler,
+        args().map((e) => (asText.has(e.type.k) ? compiler.cast(e, STRING, false) : e)),
+        ast.pos,
+        'function CONCAT',
+      ),
   },
   LENGTH: textOrBytes(
     (x) => `length(${x})`,
@@ -177,14 +194,13 @@ export const stringFunctions = {
       return compiler.build(ast.pos, BOOL, `contains(lower(${x.sql}), lower(${text(part)}))`, x)
     },
   },
-  SPLIT: textFn(
-    [STRING, STRING],
-    arrayOf(STRING),
-    (x, y = "','") =>
-      // DuckDB takes a delimiter that is NULL as none.
-      y.startsWith("'") ? `string_split(${x}, ${y})` : `CASE WHEN ${y} IS NOT NULL THEN string_split(${x}, ${y}) END`,
-    1,
-  ),
+  SPLIT: {
+    ...split,
+    gen: (call) => {
+      if (call.arg(0).type.k === 'BYTES') throw call.compiler.unsupported(call.ast.pos, 'SPLIT of BYTES')
+      return split.gen(call)
+    },
+  },
   ASCII: textFn([STRING], INT64, (x) => `CAST(ascii(${x}) AS BIGINT)`),
   CHR: textFn([INT64], STRING, (x) => `chr(CAST(${x} AS INTEGER))`),
   FORMAT: formatFunction,

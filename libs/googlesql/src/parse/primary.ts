@@ -91,6 +91,8 @@ const wordForm = (p: Parser): Expr => {
   }
   if (reserved.has(word) && !(callable.has(word) && after.up === '(')) {
     if (word === 'NEW') throw p.refuse('NEW')
+    if (word === 'COLLATE' && after.up === '(') throw p.refuse('COLLATE')
+    if (word === 'RANGE' && (after.up === '<' || after.up === '(')) throw p.refuse('The type RANGE')
     if (word === 'WITH') throw p.refuse('A WITH expression')
     throw p.unexpected()
   }

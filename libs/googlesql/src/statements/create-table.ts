@@ -129,6 +129,8 @@ const partitioning = (c: Compiler, ast: Expr, columns: readonly Column[]): TimeP
   const column = (e: Expr | undefined): Column => {
     if (e?.k !== 'path' || e.parts.length !== 1) throw c.unsupported(ast.pos, 'This PARTITION BY')
     const found = columns.find((candidate) => sameName(e.parts[0]?.text, candidate.name))
+    if (found === undefined && /^_PARTITION(?:DATE|TIME)$/i.test(e.parts[0]?.text ?? ''))
+      throw c.unsupported(e.pos, 'Partitioning by the time of ingestion')
     if (found === undefined)
       throw c.invalid(e.pos, `PARTITION BY names no column of the table: ${e.parts[0]?.text ?? ''}`)
     if (found.mode === 'REPEATED') throw c.invalid(e.pos, 'PARTITION BY an array')
