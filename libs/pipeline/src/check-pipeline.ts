@@ -271,12 +271,12 @@ const withColumns = (
       ...source,
       ...(typeof export_schema === 'string' ? { export_columns: schemas.get(export_schema)?.map(bare) } : {}),
       // A run travels in each of its messages: only with the columns that the query names.
-      ...(Array.isArray(own_tables)
+      ...(isGroup(own_tables)
         ? {
             own_tables: Object.fromEntries(
-              own_tables.map((name) => [
-                String(name),
-                schemaOf(templates, String(name))
+              Object.entries(own_tables).map(([table, schema]) => [
+                table,
+                schemaOf(templates, String(schema))
                   ?.filter((column) => words.has(column.name))
                   .map(bare),
               ]),

@@ -121,16 +121,15 @@ const checkOwnTables = (
   { own_tables, query }: Readonly<Record<string, unknown>>,
   at: Path,
 ): void => {
-  if (!Array.isArray(own_tables)) return
-  own_tables.forEach((table: unknown, k) => {
-    const place = [...at, 'own_tables', k]
-    const name = String(table)
+  for (const [table, schema] of Object.entries(isGroup(own_tables) ? own_tables : {})) {
+    const place = [...at, 'own_tables', table]
+    const name = String(schema)
     if (schemaOf(check.templates, name) === undefined) {
       const names = [...check.templates.values()].flatMap(({ schemas }) => [...schemas.keys()])
       report(check, place, `${showPath(place)}: no schema "${name}"${didYouMean(name, names)}`)
-    } else if (typeof query === 'string' && !query.includes(`\`${name}\``))
-      report(check, place, `${showPath(place)}: expected \`${name}\` in backticks in the query, got none`)
-  })
+    } else if (typeof query === 'string' && !query.includes(`\`${table}\``))
+      report(check, place, `${showPath(place)}: expected \`${table}\` in backticks in the query, got none`, true)
+  }
 }
 
 const reportUnknownSchema = (check: PipelineCheck, name: string, at: Path, { schemas, ps_type }: Template): void => {

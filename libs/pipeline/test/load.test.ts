@@ -160,12 +160,12 @@ steps:
     [
       'a table of its own that no schema describes, or that the query does not name',
       withSteps(
-        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { own_tables: [aws_cost_curr, aws_cost_cur], query: SELECT 1 }\n' +
+        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { own_tables: { one: aws_cost_curr, aws_cost_cur: aws_cost_cur }, query: SELECT 1 }\n' +
           '    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }',
       ),
       [
-        '6:28  steps[0].source.own_tables[0]: no schema "aws_cost_curr", did you mean "aws_cost_cur"?',
-        '6:43  steps[0].source.own_tables[1]: expected `aws_cost_cur` in backticks in the query, got none',
+        '6:34  steps[0].source.own_tables.one: no schema "aws_cost_curr", did you mean "aws_cost_cur"?',
+        '6:49  steps[0].source.own_tables.aws_cost_cur: expected `aws_cost_cur` in backticks in the query, got none',
       ],
     ],
     [
@@ -708,7 +708,7 @@ describe('a wrong template', () => {
 
 describe('a query in a file of its own', () => {
   const step =
-    '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { query_file: cost.sql, own_tables: [aws_cost_cur] }\n' +
+    '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { query_file: cost.sql, own_tables: { aws_cost_cur: aws_cost_cur } }\n' +
     '    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }'
 
   it('is the query of the step, with the columns that it names of the table', () => {

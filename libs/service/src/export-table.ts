@@ -84,8 +84,8 @@ export const completeQuery = async (
 }
 
 /**
- * The query with a SELECT in place of a table of the dataset that has not, or not yet, all columns of its schema: what is
- * not there is NULL, and a table that is not there has no rows.
+ * The query with a SELECT of the schema's columns, in its order, in place of a table of the dataset: what is not there is
+ * NULL, and a table that is not there has no rows.
  */
 const withOwnTable = async (
   query: string,
@@ -102,8 +102,6 @@ const withOwnTable = async (
     }
   }
   const there = await found()
-  const same = schema.every((wanted) => columnOf(there ?? [], wanted)?.type === wanted.type)
-  if (there !== undefined && same) return query
   const reading: Reading = { names: 0 }
   const columns = schema.map((wanted) => {
     const name = quoted(wanted.name)

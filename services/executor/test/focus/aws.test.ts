@@ -1,9 +1,8 @@
 import { expect } from 'chai'
-import { openFocus, type FocusWorld, type Row } from './world.ts'
+import { group, hour, hours, openFocus, type FocusWorld, type Row } from './world.ts'
 
 const plan = 'arn:aws:savingsplans::123456789012:savingsplan/sp-0f1e2d3c'
 const month = '2026-02'
-const hour = (k: number, day = 1): string => new Date(Date.UTC(2026, 1, day, k)).toISOString().replace('.000Z', 'Z')
 const line = (kind: string, cost: string, more: Row = {}): Row => ({
   billing_period: `${month}-01`,
   source_name: 'payer',
@@ -20,8 +19,6 @@ const line = (kind: string, cost: string, more: Row = {}): Row => ({
   line_item_unblended_cost: cost,
   ...more,
 })
-const hours = (from: number, to: number) => Array.from({ length: to - from }, (_, k) => from + k)
-
 describe('FOCUS from Cost and Usage Reports', function () {
   this.timeout(60_000)
   let world: FocusWorld
@@ -29,15 +26,6 @@ describe('FOCUS from Cost and Usage Reports', function () {
     world = await openFocus()
   })
   after(() => world.end())
-
-  /** Rows and sums by what they are. */
-  const groups = () =>
-    world.rows(
-      `SELECT ChargeCategory AS category, CommitmentDiscountStatus AS status, COUNT(*) AS n,
-              CAST(SUM(BilledCost) AS STRING) AS billed, CAST(SUM(EffectiveCost) AS STRING) AS effective,
-              CAST(SUM(ListCost) AS STRING) AS list
-       FROM focus_cost_and_usage GROUP BY 1, 2 ORDER BY 1, 2`,
-    )
 
   it('a savings plan paid upfront and used to three quarters: purchase, used, unused and standard rows', async () => {
     const used = hours(0, 18).flatMap((k) => {
@@ -86,11 +74,27 @@ describe('FOCUS from Cost and Usage Reports', function () {
       ...standard,
     ])
     await world.normalise('aws', month)
-    expect(await groups()).to.deep.equal([
-      { category: 'Purchase', status: null, n: 1, billed: '459000', effective: '0', list: '459000' },
-      { category: 'Usage', status: null, n: 12, billed: '10.15', effective: '10.15', list: '10.15' },
-      { category: 'Usage', status: 'Unused', n: 6, billed: '0', effective: '314.4', list: null },
-      { category: 'Usage', status: 'Used', n: 18, billed: '0', effective: '943.2', list: '1414.8' },
+    expect(await world.groups()).to.deep.equal([
+      group('Purchase', null, 1, '459000', '0', '459000'),
+      group('Usage', null, 12, '10.15', '10.15', '10.15'),
+      group('Usage', 'Unused', 6, '0', '314.4', null),
+      group('Usage', 'Used', 18, '0', '943.2', '1414.8'),
+    ])
+    const shown = `SELECT DISTINCT CAST(ListCost AS STRING) AS list, CAST(ContractedUnitPrice AS STRING) AS contracted,
+        CAST(CommitmentDiscountQuantity AS STRING) AS quantity, CommitmentDiscountUnit AS unit, PricingCategory AS pricing,
+        CAST(ConsumedQuantity AS STRING) AS consumed, ResourceType AS resource, ServiceCategory AS service
+      FROM focus_cost_and_usage WHERE CommitmentDiscountStatus = `
+    expect(await world.rows(`${shown}'Used'`)).to.deep.equal([
+      {
+        ...{ list: '78.6', contracted: '78.6', quantity: '52.4', unit: 'USD', pricing: 'Committed', consumed: '1' },
+        ...{ resource: 'ec2:instance', service: 'Compute' },
+      },
+    ])
+    expect(await world.rows(`${shown}'Unused'`)).to.deep.equal([
+      {
+        ...{ list: null, contracted: null, quantity: '52.4', unit: 'USD', pricing: 'Committed', consumed: null },
+        ...{ resource: null, service: 'Compute' },
+      },
     ])
   })
 })

@@ -14,7 +14,8 @@ import { setup, type World } from '../loaders/world.ts'
 
 const templates = join(import.meta.dirname, '../../../../ps_templates')
 /** The columns of a table, whichever template has them. */
-export const columnsOf = (table: string): Column[] => {
+const columnsOf = (name: string): Column[] => {
+  const table = name === 'azure_cost_amortized' ? 'azure_cost_exports' : name
   const path = readdirSync(templates, { recursive: true, encoding: 'utf8' }).find((each) =>
     each.endsWith(`/schemas/${table}.json`),
   )
@@ -28,7 +29,22 @@ export interface FocusWorld extends World {
   /** Runs focus/cost/{provider} for a month, or months; each step in turn. */
   normalise(provider: string, month: string): Promise<void>
   rows(query: string): Promise<Row[]>
+  /** Rows and sums by what they are. */
+  groups(): Promise<Row[]>
 }
+/** What of a group the examples of the specification tell. */
+export const group = (
+  category: string,
+  status: string | null,
+  n: number,
+  billed: string,
+  effective: string,
+  list: string | null,
+): Row => ({ category, status, n, billed, effective, list })
+
+export const hours = (from: number, to: number): number[] => Array.from({ length: to - from }, (_, k) => from + k)
+/** An hour of February 2026. */
+export const hour = (k: number): string => new Date(Date.UTC(2026, 1, 1, k)).toISOString().replace('.000Z', 'Z')
 
 const pipelines = loadPipelines({ project_id: 'local-convergence', shared_sources })
 
@@ -76,6 +92,14 @@ export const openFocus = async (): Promise<FocusWorld> => {
       })
       for (const step of run.steps) await etl.run(contextOf(run, step))
     },
+    groups: () =>
+      warehouse.query({
+        query: `SELECT ChargeCategory AS category, CommitmentDiscountStatus AS status, COUNT(*) AS n,
+                       CAST(SUM(BilledCost) AS STRING) AS billed, CAST(SUM(EffectiveCost) AS STRING) AS effective,
+                       CAST(SUM(ListCost) AS STRING) AS list
+                FROM focus_cost_and_usage GROUP BY 1, 2 ORDER BY 1, 2`,
+        default_dataset: 'acme',
+      }),
     rows: (query) => warehouse.query({ query, default_dataset: 'acme' }),
   }
 }
