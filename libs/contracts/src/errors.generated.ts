@@ -33,6 +33,7 @@ export const errors = {
   TABLE_NOT_FOUND: { http_status: 404, retryable: false, meaning: "A table or dataset does not exist", what_to_do: "Check the name; run the pipeline that makes it" },
   TABLE_NOT_EMPTY: { http_status: 409, retryable: false, meaning: "write_empty, and the table has rows", what_to_do: "Use another write_mode, or another table" },
   ROW_OUTSIDE_PERIOD: { http_status: 400, retryable: false, meaning: "A row does not belong to the period that is replaced", what_to_do: "Check the query's filter or the file" },
+  CHECK_FAILED: { http_status: 400, retryable: false, meaning: "The rows that a step brings do not pass its checks; what was there stays", what_to_do: "See which checks in the message and in tenant_dq_results; have the source mended, or the check, and run it again" },
   ALREADY_EXISTS: { http_status: 409, retryable: false, meaning: "The job, table or dataset exists", what_to_do: "Use what exists, or take another name" },
   JOB_FAILED: { http_status: 500, retryable: true, meaning: "The warehouse failed the job for a reason that may pass", what_to_do: "Retried automatically" },
   OBJECT_NOT_FOUND: { http_status: 404, retryable: false, meaning: "A bucket or object does not exist", what_to_do: "Check bucket and key; is the export delivered?" },

@@ -136,6 +136,7 @@ export const openEngine = async (options: EngineOptions): Promise<Engine> => {
     deleteDataset: (dataset, contents) => datasets.deleteDataset(context, dataset, contents),
     things: (dataset) => datasets.listThings(context, dataset),
 
+    dropTable: (table) => tables.dropTable(context, table),
     ensureTable: (spec) => tables.ensureTable(context, spec),
     ensureView: (spec) => tables.ensureView(context, spec),
     describe: (dataset, name) => tables.describe(context, dataset, name),

@@ -2,7 +2,7 @@
 import { checkCron } from '@convergence/calendar/cron'
 import { AppError, isSystemPipeline, type Column } from '@convergence/contracts'
 import { checkGraph, checkStep } from './check-steps.ts'
-import { checkSql, knownTables } from './check-sql.ts'
+import { checkSql, knownTables, newRows } from './check-sql.ts'
 import { faultsOf } from './check.ts'
 import { checkForEach, forEachOf, itemNames, sourceParameter } from './for-each.ts'
 import {
@@ -24,6 +24,7 @@ import {
   type PipelineCheck,
   type QueryFile,
   type Step,
+  type StepQuery,
   type Yaml,
 } from './pipeline-check.ts'
 import type { ForEach, PipelinePlan, StepPlan } from './plan.ts'
@@ -97,19 +98,26 @@ const checkSchedule = (check: PipelineCheck): void => {
   }
 }
 
+const queriesOf = (step: Step | undefined): StepQuery[] => {
+  const { source, checks } = step ?? {}
+  const groups: [Path, unknown][] = [
+    [['source'], source],
+    ...(Array.isArray(checks) ? checks.map((one, k): [Path, unknown] => [['checks', k], one]) : []),
+  ]
+  return groups.flatMap(([at, group]) =>
+    isGroup(group) && typeof group['query'] === 'string' ? [{ at, parsed: parseSqlTemplate(group['query']) }] : [],
+  )
+}
+
 /** What the file declares, read as far as it can be read. */
 const openCheck = (source: Source, yaml: Yaml, faults: ConfigFault[], options: CheckOptions): PipelineCheck => {
   const query_files = new Map<number, QueryFile>()
   const steps = yaml.steps.map((step, k) =>
     isGroup(step) ? withQueryFile({ source, faults, options, query_files }, step, k) : undefined,
   )
-  const queries = steps.map((step) =>
-    isGroup(step?.['source']) && typeof step['source']['query'] === 'string'
-      ? parseSqlTemplate(step['source']['query'])
-      : undefined,
-  )
+  const queries = steps.map(queriesOf)
   const variables = isGroup(yaml.variables) ? yaml.variables : {}
-  const inBackticks = queries.flatMap((query) => query?.uses.filter(({ as }) => as === 'identifier') ?? [])
+  const inBackticks = queries.flat().flatMap(({ parsed }) => parsed.uses.filter(({ as }) => as === 'identifier'))
   const declared = parametersOf(yaml, new Set(inBackticks.map(({ name }) => name)))
   const repeats = steps.map(forEachOf).some((forEach) => forEach?.sources !== undefined)
   const parameters = repeats ? [...declared.filter(({ name }) => name !== 'source'), sourceParameter] : declared
@@ -192,25 +200,36 @@ const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<str
   }
 
   const config = Object.fromEntries(Object.entries(step).filter(([key]) => !commonFields.includes(key)))
-  const { query, ...restOfSource } = isGroup(config['source']) ? config['source'] : {}
+  const { source: from, checks } = config
   checkTexts(
     check,
-    { ...config, ...(config['source'] === undefined ? {} : { source: restOfSource }) },
+    {
+      ...config,
+      ...(from === undefined ? {} : { source: withoutQuery(from) }),
+      ...(Array.isArray(checks) ? { checks: checks.map(withoutQuery) } : {}),
+    },
     at,
     known,
     template?.notification === true ? endingNames : [],
   )
-  const parsed = check.queries[k]
-  const queryAt: Path = [...at, 'source', 'query']
-  if (parsed !== undefined) {
-    checkQuery({ ...check, known }, parsed, queryAt)
+  const queries = check.queries[k] ?? []
+  // Whatever the step before brought.
+  check.tables.delete(newRows)
+  for (const { at: group, parsed } of queries) {
+    checkQuery({ ...check, known }, parsed, [...at, ...group, 'query'])
     if (template !== undefined && parsed.faults.length === 0)
-      checkSql(check, step, at, { query: parsed, known, template })
+      checkSql(check, step, at, { group, query: parsed, known, template })
   }
-  if (parsed === undefined && query !== undefined && typeof query !== 'string') checkTexts(check, query, queryAt, known)
   return template === undefined || typeof step_id !== 'string'
     ? []
-    : [planOf(step, step_id, config, { check, template, parsed, for_each })]
+    : [planOf(step, step_id, config, { check, template, queries, for_each })]
+}
+
+/** A query is checked by rules of its own. */
+const withoutQuery = (group: unknown): unknown => {
+  if (!isGroup(group) || typeof group['query'] !== 'string') return group
+  const { query: _, ...rest } = group
+  return rest
 }
 
 /** The template of a step; of one that does not exist, what was meant, so that the rest is checked as that. */
@@ -294,9 +313,9 @@ const planOf = (
   {
     check,
     template,
-    parsed,
+    queries,
     for_each,
-  }: { check: PipelineCheck; template: Template; parsed: ParsedQuery | undefined; for_each: ForEach | undefined },
+  }: { check: PipelineCheck; template: Template; queries: readonly StepQuery[]; for_each: ForEach | undefined },
 ): StepPlan => {
   const retry = isGroup(step['retry_policy']) ? step['retry_policy'] : {}
   const destination = isGroup(step['destination']) ? step['destination'] : {}
@@ -320,7 +339,7 @@ const planOf = (
       : {}),
     notification: template.notification,
     config: withColumns(check, config, template),
-    ...(parsed === undefined ? {} : { sql: parsed.template }),
+    sql: queries.map(({ at, parsed }) => ({ at, template: parsed.template })),
     ...(columns === undefined ? {} : { columns }),
     ...(for_each === undefined ? {} : { for_each }),
   }

@@ -48,18 +48,27 @@ const withParameters = (
   return { sql: sql.join(''), parameters: [...parameters].map(([name, type]) => ({ name, type })) }
 }
 
+/** What the query of a check calls the rows that its step brings. */
+export const newRows = 'new_rows'
+
 /**
- * Reports what is wrong with the query of a step. Of a table that the step writes whole, later steps then know the
+ * Reports what is wrong with a query of a step: its own, or one of its checks, which come after it. Of a table that the step writes whole, later steps then know the
  * columns.
  */
 export const checkSql = (
   check: PipelineCheck,
   step: Step,
   at: Path,
-  { query, known, template }: { query: ParsedQuery; known: ReadonlyMap<string, Known>; template: Template },
+  {
+    group,
+    query,
+    known,
+    template,
+  }: { group: Path; query: ParsedQuery; known: ReadonlyMap<string, Known>; template: Template },
 ): void => {
   const { tables, project_id } = check
-  const place: Path = [...at, 'source', 'query']
+  const ofCheck = group[0] === 'checks'
+  const place: Path = [...at, ...group, 'query']
   const where = showPath(place)
   const schema = schemaOf(step['source'], 'export_schema', template)
   // What the schema of an export does not name is in the one column.
@@ -76,12 +85,17 @@ export const checkSql = (
   }
   if (found.statement !== 'SELECT') {
     const got = found.statement === '' ? 'none' : found.statement
-    report(check, place, `${where}: expected one SELECT, got ${got}; the destination says where its rows go`)
+    const rest = ofCheck ? 'whose rows are violations' : 'the destination says where its rows go'
+    report(check, place, `${where}: expected one SELECT, got ${got}; ${rest}`)
     return
   }
+  if (ofCheck) return
   const { destination } = step
   if (!isGroup(destination)) return
   const columns = schemaOf(destination, 'schema_template', template)
+  const given = new Set(found.columns?.map(({ name }) => name.toLowerCase()))
+  const others = columns?.filter(({ name }) => !given.has(name.toLowerCase())) ?? []
+  if (found.columns !== undefined) tables.set(newRows, [...found.columns, ...others])
   const { table, write_mode, period } = destination
   // A table that is added to may have other columns from before.
   const output = columns ?? (write_mode === 'truncate' && period === undefined ? found.columns : undefined)

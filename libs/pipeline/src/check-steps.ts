@@ -1,6 +1,7 @@
 /** Rules between the fields of one step, and between steps. */
 import { isGroup, isRequested, report, type PipelineCheck, type Step } from './pipeline-check.ts'
 import { isSystemPipeline } from '@convergence/contracts'
+import { checkQuality } from './check-quality.ts'
 import type { Schema } from './check.ts'
 import type { StepPlan } from './plan.ts'
 import { schemaOf, type Template } from './templates.ts'
@@ -38,6 +39,7 @@ export const checkStep = (check: PipelineCheck, step: Step, at: Path, template: 
     checkFixed(check, template.step.properties?.[group]?.properties, step[group], [...at, group])
   const { destination } = step
   if (isGroup(destination)) checkDestination(check, destination, [...at, 'destination'], template)
+  if (Array.isArray(step['checks'])) checkQuality(check, step, at, template)
   if (!isGroup(step['source'])) return
   const { source } = template.step.properties ?? {}
   if (source?.properties?.['query_file'] !== undefined && !Object.hasOwn(step['source'], 'query'))

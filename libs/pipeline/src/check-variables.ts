@@ -199,16 +199,17 @@ export const checkReach = (check: PipelineCheck): void => {
     const fault = faultOf(filled)
     if (fault !== undefined) report(check, at, `${showPath(at)}: ${fault}`)
   }
-  queries.forEach((query, k) => {
-    if (query === undefined) return
-    const at: Path = ['steps', k, 'source', 'query']
-    for (const { kind, text, start, close } of query.segments) {
-      if (kind !== 'backtick' || close === '') continue
-      const path = text.slice(1, -1)
-      if (!path.includes('.') || [...path.matchAll(placeholders)].some(([, name]) => !fixedOnly.has(String(name))))
-        continue
-      const fault = faultOf(String(fillText(path, constants)))
-      if (fault !== undefined) reportIn(check, at, start, `${showPath(at)}: ${fault}`)
+  queries.forEach((ofStep, k) => {
+    for (const { at: group, parsed } of ofStep) {
+      const at: Path = ['steps', k, ...group, 'query']
+      for (const { kind, text, start, close } of parsed.segments) {
+        if (kind !== 'backtick' || close === '') continue
+        const path = text.slice(1, -1)
+        if (!path.includes('.') || [...path.matchAll(placeholders)].some(([, name]) => !fixedOnly.has(String(name))))
+          continue
+        const fault = faultOf(String(fillText(path, constants)))
+        if (fault !== undefined) reportIn(check, at, start, `${showPath(at)}: ${fault}`)
+      }
     }
   })
 }

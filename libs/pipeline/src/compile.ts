@@ -7,10 +7,10 @@ import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
 import type { PipelinePlan, Scalar, StepPlan } from './plan.ts'
 import { endOf, itemsOf, type Item } from './for-each.ts'
 import { ownDataset, pathFault, sourceFault } from './reach.ts'
-import { fillSql, identifierFault, type BoundParameter, type Template } from './sql-template.ts'
+import { fillSql, identifierFault, type BoundParameter } from './sql-template.ts'
 import type { CompileInput, ParameterSpec } from './types.ts'
 import { fill, fillText, frozen, hasVariable, inWords, isBuiltIn, sqlTypeOf, sqlTypes, valueFault } from './values.ts'
-import { didYouMean, orList } from './wording.ts'
+import { didYouMean, orList, showPath } from './wording.ts'
 
 /** What is the same for all runs of a pipeline. */
 interface Compiler {
@@ -126,7 +126,7 @@ interface StepInput {
 const sqlOf = (
   { plan: { path }, specs, project_id }: Compiler,
   { step, values, own, sources }: StepInput,
-  sql: Template,
+  { at, template }: StepPlan['sql'][number],
 ): { query: string; parameters: BoundParameter[] } => {
   const bound = (name: string): BoundParameter => {
     const value = values.get(name) ?? null
@@ -135,12 +135,13 @@ const sqlOf = (
   }
   const table = (filled: string): string => {
     const fault = identifierFault(filled)
-    if (fault !== undefined) throw new AppError('PARAMETER_INVALID', `${path}: ${step.step_id}: source.query: ${fault}`)
+    if (fault !== undefined)
+      throw new AppError('PARAMETER_INVALID', `${path}: ${step.step_id}: ${showPath(at)}.query: ${fault}`)
     const foreign = pathFault(filled, own, project_id, sources)
     if (foreign !== undefined) throw new AppError('SOURCE_NOT_DECLARED', `${path}: ${step.step_id} ${foreign}`)
     return filled
   }
-  return fillSql(sql, bound, table)
+  return fillSql(template, bound, table)
 }
 
 const assertDestination = (
@@ -174,12 +175,12 @@ const compileStep = (
   const named = destination?.['dataset_type'] as Scalar | undefined
   const own = ownDataset({ tenant_id, pipeline: plan.path }, named === undefined ? undefined : String(named))
   const input: StepInput = { step, values, own, sources }
-  if (step.sql !== undefined)
-    config['source'] = {
-      bq_project_id: project_id,
-      ...(config['source'] as object),
-      ...sqlOf(compiler, input, step.sql),
-    }
+  for (const sql of step.sql) {
+    const [field = '', k] = sql.at
+    const filled = sqlOf(compiler, input, sql)
+    if (field === 'source') config['source'] = { bq_project_id: project_id, ...(config['source'] as object), ...filled }
+    else (config[field] as object[]).splice(Number(k), 1, { ...(config[field] as object[])[Number(k)], ...filled })
+  }
   if (destination !== undefined) {
     assertDestination(compiler, input, destination)
     config['destination'] = {
@@ -272,7 +273,7 @@ export const planCompiler = (
     step,
     ready:
       step.for_each === undefined &&
-      step.sql === undefined &&
+      step.sql.length === 0 &&
       step.config['destination'] === undefined &&
       !hasVariable(step.config)
         ? frozen(travels(step, { ...step.config }))

@@ -47,6 +47,11 @@ export const typeOfValues = (values: readonly unknown[]): Known['type'] => {
 }
 
 export type ParsedQuery = ReturnType<typeof parseSqlTemplate>
+export interface StepQuery {
+  /** The group of fields in the step whose `query` it is. */
+  at: Path
+  parsed: ParsedQuery
+}
 
 /** What a pipeline is checked against. */
 export interface CheckOptions {
@@ -73,8 +78,8 @@ export interface PipelineCheck extends CheckOptions {
   readonly steps: readonly (Step | undefined)[]
   /** Those of the steps, by their place. */
   readonly query_files: ReadonlyMap<number, QueryFile>
-  /** The query of each step that has one. */
-  readonly queries: readonly (ParsedQuery | undefined)[]
+  /** The queries of each step: its own and those of its checks. */
+  readonly queries: readonly (readonly StepQuery[])[]
   readonly variables: PipelinePlan['variables']
   readonly parameters: readonly ParameterSpec[]
   readonly specs: ReadonlyMap<string, ParameterSpec>

@@ -2,6 +2,7 @@
 import type { Column, CompiledStep, ServiceName } from '@convergence/contracts'
 import type { Template } from './sql-template.ts'
 import type { ParameterSpec } from './types.ts'
+import type { Path } from './wording.ts'
 
 export type Scalar = string | number | boolean | null
 /** What a step is repeated for. */
@@ -16,7 +17,8 @@ export interface StepPlan extends Omit<CompiledStep, 'config' | 'host' | 'for_ea
   /** Follows the end of the run instead of standing among its steps. */
   notification: boolean
   config: Readonly<Record<string, unknown>>
-  sql?: Template
+  /** The queries of the step, each with the group of fields whose `query` it is. */
+  sql: readonly { at: Path; template: Template }[]
   columns?: readonly Column[]
   for_each?: ForEach
 }

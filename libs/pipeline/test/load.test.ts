@@ -248,7 +248,67 @@ steps:
       etl('table: t', 'SELECT 1 AS one', '\n    checks: [{ kind: not_null, column: one }]'),
       [
         '8:16  steps[0].checks[0]: unknown field "kind", the name is "check" (not_null, unique, range, ' +
-          'row_count, freshness or sum)',
+          'accepted_values, row_count, sum, freshness, sql or previous_period)',
+      ],
+    ],
+    [
+      'checks that lack what they need, or have what is of others',
+      etl(
+        'table: t',
+        'SELECT 1 AS one',
+        `
+    checks:
+      - { check: not_null }
+      - { check: unique, column: one, columns: [one, two] }
+      - { check: range, column: one }
+      - { check: row_count, column: one, min: 3, max: 1 }
+      - { check: sum, column: one, equals: about 7 }
+      - { check: accepted_values, column: 'one two' }
+      - { check: sql, query: "SELECT {date} FROM new_rows" }
+      - { check: previous_period, min: 0.5 }
+      - { check: freshness, column: "{at}" }`,
+      ),
+      [
+        '9:9  steps[0].checks[0]: not_null: expected column, got none',
+        '10:9  steps[0].checks[1]: unique: expected column or columns, got both',
+        '11:9  steps[0].checks[2]: range: expected min or max, got none',
+        '12:29  steps[0].checks[3]: row_count: has no column; it has min, max or equals',
+        '12:47  steps[0].checks[3].min: expected at most max, which is 1, got 3',
+        '13:44  steps[0].checks[4].equals: expected a decimal number, got "about 7"',
+        '14:9  steps[0].checks[5]: accepted_values: expected values, got none',
+        '14:43  steps[0].checks[5].column: expected the name of a column, got "one two"',
+        '15:38  steps[0].checks[6].query: {date} stands outside quotes; ' +
+          "expected '{date}' for a value or `{date}` for a table",
+        '16:9  steps[0].checks[7]: previous_period: expected destination.period, which says what comes before it, got none',
+        '17:38  steps[0].checks[8].column: variable "at" is not defined. Defined: ' +
+          'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+      ],
+    ],
+    [
+      'queries of checks that name no column of the new rows, or are no SELECT',
+      etl(
+        'table: t',
+        'SELECT 1 AS one',
+        `
+    checks:
+      - { check: sql, query: SELECT two FROM new_rows }
+      - { check: sql, query: DELETE FROM new_rows WHERE TRUE }`,
+      ),
+      [
+        '9:37  steps[0].checks[0].query: Unrecognized name: two',
+        '10:30  steps[0].checks[1].query: expected one SELECT, got DELETE; whose rows are violations',
+      ],
+    ],
+    [
+      'a check of a column that the table of a loader does not have',
+      withSteps(
+        '  - { step_id: load, ps_type: aws.s3_data_loader, source: { s3_bucket: b }, destination: { bq_project_id: ' +
+          '"{project_id}", dataset_type: "{tenant_id}", table: t, schema_template: aws_cost_cur }, ' +
+          'checks: [{ check: not_null, column: bill_payer_account }] }',
+      ),
+      [
+        '4:231  steps[0].checks[0].column: no column "bill_payer_account" in the table, ' +
+          'did you mean "bill_payer_account_id"?',
       ],
     ],
     [
@@ -288,8 +348,8 @@ steps:
     ],
     [
       'a variable with blanks',
-      etl('table: t', 'SELECT 1 AS one', '\n    checks: [{ check: row_count, column: "{ date }" }]'),
-      ['8:43  steps[0].checks[0].column: expected {date} without blanks'],
+      etl('table: t', 'SELECT 1 AS one', '\n    checks: [{ check: not_null, column: "{ date }" }]'),
+      ['8:42  steps[0].checks[0].column: expected {date} without blanks'],
     ],
     [
       'a bare variable in a query',

@@ -16,6 +16,7 @@ import { assertOpen, call, raw, tenants, unless, type Session } from './google/s
 import {
   centralTable,
   datasetUri,
+  dropTable,
   ensureDataset,
   ensureTable,
   ensureView,
@@ -150,6 +151,7 @@ export const openBigQuery = (options: BigQueryOptions): BigQueryPort => {
     ensureDataset: (dataset, options) => ensureDataset(session, dataset, options),
     ensureTable: (table) => ensureTable(session, table),
     ensureView: (view) => ensureView(session, view),
+    dropTable: (table) => dropTable(session, { project_id: session.project_id, ...table }),
     dropDataset: async (dataset) => {
       await unless(
         session,

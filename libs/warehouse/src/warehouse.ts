@@ -47,6 +47,8 @@ export interface Destination extends TableRef {
   clustering_fields?: readonly string[]
   /** Columns of the result that the table lacks are added to it; default true. */
   add_columns?: boolean
+  /** Used when the table is made: so many hours later it goes by itself. Default: it stays. */
+  expires_hours?: number
 }
 
 /** A column of a load. An empty field is NULL. */
@@ -179,6 +181,8 @@ export interface Warehouse {
     query: string
     description?: string
   }): Promise<'created' | 'replaced' | 'existed'>
+  /** Silent where there is no such table. */
+  dropTable(table: Pick<TableRef, 'dataset' | 'table'>): Promise<void>
   dropDataset(dataset: string): Promise<void>
   /** Labels of a dataset, or undefined when it does not exist. */
   getDataset(dataset: string): Promise<{ labels: Record<string, string> } | undefined>
@@ -219,6 +223,7 @@ export const openWarehouse = ({
   ensureDataset: (dataset, options) => engine.ensureDataset(dataset, options),
   ensureTable: (table) => engine.ensureTable(table),
   ensureView: (view) => engine.ensureView(view),
+  dropTable: (table) => engine.dropTable(table),
   dropDataset: (dataset) => engine.dropDataset(dataset),
   getDataset: (dataset) => engine.getDataset(dataset),
   healthy: () => engine.healthy(),

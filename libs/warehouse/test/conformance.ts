@@ -625,6 +625,19 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
         await warehouse.ensureView({ ...view, query: `SELECT b FROM \`${warehouse.project_id}.globex.t\`` }),
       ).to.equal('replaced')
     }))
+  it('drops a table, also one that is not there, and writes it anew', () =>
+    setup(async ({ warehouse }) => {
+      const gone = { dataset: 'acme', table: 'costs' }
+      await warehouse.dropTable(gone)
+      const short = { expires_hours: 1 }
+      expect((await warehouse.runJob(chain(), query(warehouse, day('2025-11-19', '1'), short))).rows_written).to.equal(
+        1,
+      )
+      await Promise.all([warehouse.dropTable(gone), warehouse.dropTable(gone)])
+      await expectCode(costs(warehouse), 'TABLE_NOT_FOUND')
+      await warehouse.runJob(chain(), query(warehouse, day('2025-11-19', '2'), { write_mode: 'write_empty' }))
+      expect(await costs(warehouse)).to.deep.equal(['2025-11-19 2'])
+    }))
   it('drops a dataset with all that is in it, and its job ids stay taken', () =>
     setup(async ({ warehouse }) => {
       expect(await warehouse.commit('log', { epoch: 'e1', shard: 0, seq: 1 }, [row(1)])).to.equal('mine')

@@ -101,6 +101,7 @@ export const fakeWarehouse = (): FakeWarehouse => {
     ensureDataset: refuse,
     ensureTable: refuse,
     ensureView: refuse,
+    dropTable: refuse,
     dropDataset: refuse,
     append: async (table, rows) => {
       ;(warehouse.rows[table] ??= []).push(...rows)

@@ -20,6 +20,8 @@ export interface Store {
   recordStep(event: StepCompleted): Promise<void>
   recordEnd(event: RunCompleted | RunFailed): Promise<void>
   recordChecks(run: Run, step_id: string, results: readonly CheckResult[]): Promise<void>
+  /** The first record of each check of a step. Sees what was acknowledged before. */
+  recordedChecks(run: Run, step_id: string): Promise<CheckResult[]>
   /**
    * How each recorded step of the run ended at its latest attempt, by step_id, whoever recorded it. Sees what was
    * acknowledged before.
@@ -101,6 +103,11 @@ const stepsQuery =
   'SELECT step_id, status FROM tenant_step_logs_rows WHERE tenant_id = @tenant_id ' +
   'AND pipeline_logging_id = @run_id ORDER BY attempt, recorded_at'
 
+const checksQuery =
+  'SELECT check_name, column_name, status, expected, actual FROM tenant_dq_results_rows ' +
+  'WHERE tenant_id = @tenant_id AND run_date = @run_date AND pipeline_logging_id = @run_id AND step_id = @step_id ' +
+  'QUALIFY ROW_NUMBER() OVER (PARTITION BY check_name ORDER BY recorded_at, event_id) = 1 ORDER BY check_name'
+
 export const openStore = ({
   warehouse,
   now,
@@ -123,6 +130,26 @@ export const openStore = ({
       if (results.length === 0) return
       const rows = results.map((result) => checkRow(run, step_id, result, at()))
       await warehouse.append('tenant_dq_results_rows', rows)
+    },
+
+    recordedChecks: async (run, step_id) => {
+      const rows = await warehouse.query({
+        query: checksQuery,
+        parameters: [
+          { name: 'tenant_id', type: 'STRING', value: run.tenant_id },
+          { name: 'run_date', type: 'DATE', value: dayOf(run) },
+          { name: 'run_id', type: 'STRING', value: run.run_id },
+          { name: 'step_id', type: 'STRING', value: step_id },
+        ],
+        default_dataset: centralDataset,
+      })
+      return rows.map(({ check_name, column_name, status, expected, actual }) => ({
+        check_name: String(check_name),
+        ...(typeof column_name === 'string' ? { column_name } : {}),
+        status: status as CheckResult['status'],
+        expected: String(expected),
+        actual: String(actual),
+      }))
     },
 
     recordedSteps: async (run) => {

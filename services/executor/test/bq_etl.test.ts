@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { compareDecimals } from '../src/processors/gcp/checks.ts'
+import { compareDecimals } from '../src/checks.ts'
 import { bqEtl } from '../src/processors/gcp/bq_etl.ts'
 import { codeOf, contextOf, errorOf, fakeStore, fakeWarehouse, makeRun, makeStep, shared_sources } from './fakes.ts'
 
@@ -116,45 +116,58 @@ describe('gcp.bq_etl', () => {
 
   describe('checks', () => {
     const checked = (found: string | null, ...checks: object[]) =>
-      setup({ config: { checks }, answer: () => [{ found }] })
+      setup({
+        config: { checks },
+        answer: () => [Object.fromEntries(checks.map((_, k) => [`c${k}`, found]))],
+      })
 
-    it('record what they found and let a good result pass', async () => {
+    it('look at the new rows before they go to the table, in one pass', async () => {
       const { work, store, warehouse } = checked(
         '0',
         { check: 'not_null', column: 'cost' },
         { check: 'unique', column: 'id' },
         { check: 'range', column: 'cost', min: 0 },
       )
-      expect(await codeOf(work())).to.equal('no error')
+      const { outputs } = await work()
+      expect(outputs?.['checks']).to.deep.equal({ passed: 3, warned: 0 })
       expect(store.checks.map(({ check_name, status }) => [check_name, status])).to.deep.equal([
         ['not_null_cost', 'PASSED'],
         ['unique_id', 'PASSED'],
         ['range_cost', 'PASSED'],
       ])
-      for (const { query, parameters } of warehouse.statements) {
-        expect(query).to.contain('CAST(`usage_date` AS STRING) = @period0')
-        expect(parameters?.at(-1)).to.include({ name: 'period0', value: '2026-01-01' })
-      }
+      const [held, swap] = warehouse.jobs
+      const table = String(held?.destination.table)
+      expect(held?.destination).to.include({ dataset: 'acme', write_mode: 'write_empty', expires_hours: 168 })
+      expect(table).to.match(/^_checked_[0-9a-f]{24}$/)
+      expect(swap).to.deep.include({ query: `SELECT * FROM \`local-convergence.acme.${table}\`` })
+      expect(swap?.destination).to.include({ table: 'gcp_cost_billing', write_mode: 'truncate' })
+      expect(warehouse.statements.map(({ query }) => query)).to.deep.equal([
+        'SELECT CAST(COUNTIF(`cost` IS NULL) AS STRING) AS c0, CAST(COUNT(`id`) - COUNT(DISTINCT `id`) AS STRING) AS c1, ' +
+          'CAST(COUNTIF(CAST(`cost` AS BIGNUMERIC) < CAST(@check2_min AS BIGNUMERIC)) AS STRING) AS c2 ' +
+          `FROM \`local-convergence.acme.${table}\``,
+      ])
+      expect(warehouse.calls).to.deep.equal([`drop acme.${table}`])
     })
 
-    it('fail the step with what was expected and what came, after they were recorded', async () => {
-      const { work, store } = checked(
+    it('fail the step with what was expected and what came, after they were recorded, and write nothing', async () => {
+      const { work, store, warehouse } = checked(
         '3',
         { check: 'not_null', column: 'cost' },
         { check: 'row_count', min: 1, max: 2, on_violation: 'warn' },
       )
       const error = await errorOf(work())
       expect([error.code, error.faults]).to.deep.equal([
-        'EXPORT_INVALID',
+        'CHECK_FAILED',
         ['not_null_cost (cost): expected 0 rows without a value, came 3'],
       ])
       expect(store.checks.map(({ status }) => status)).to.deep.equal(['FAILED', 'WARNED'])
+      expect(warehouse.jobs).to.have.length(1)
     })
 
     it('compare sums digit by digit', async () => {
       expect(
         await codeOf(checked('0.30000000000000000001', { check: 'sum', column: 'cost', max: '0.3' }).work()),
-      ).to.equal('EXPORT_INVALID')
+      ).to.equal('CHECK_FAILED')
       expect(
         await codeOf(checked('0.3', { check: 'sum', column: 'cost', min: '0.3', max: 0.3, equals: '0.30' }).work()),
       ).to.equal('no error')
@@ -175,10 +188,8 @@ describe('gcp.bq_etl', () => {
       ).to.equal('no error')
       expect(
         await codeOf(checked(newest, { check: 'freshness', column: 'export_time', max_age_hours: 11 }).work()),
-      ).to.equal('EXPORT_INVALID')
-      expect(await codeOf(checked(null, { check: 'freshness', column: 'export_time' }).work())).to.equal(
-        'EXPORT_INVALID',
-      )
+      ).to.equal('CHECK_FAILED')
+      expect(await codeOf(checked(null, { check: 'freshness', column: 'export_time' }).work())).to.equal('CHECK_FAILED')
     })
 
     it('take no column that is not a name', async () => {

@@ -86,7 +86,7 @@ describe('the executor on the embedded warehouse', () => {
       expect(await count('acme.numbers')).to.equal(3)
     }))
 
-  it('checks what it wrote, and records what the checks found', () =>
+  it('checks what it is to write, and records what the checks found', () =>
     withWarehouse(async ({ warehouse, store }) => {
       const run = makeRun()
       const checks = [
@@ -111,7 +111,7 @@ describe('the executor on the embedded warehouse', () => {
         ),
       )
       expect([error.code, error.faults], error.message).to.deep.equal([
-        'EXPORT_INVALID',
+        'CHECK_FAILED',
         ['row_count_2: expected at least 4, came 3'],
       ])
       const rows = await warehouse.query({

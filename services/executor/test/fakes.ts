@@ -85,6 +85,7 @@ export const errorOf = (work: Promise<unknown>): Promise<AppError> =>
 export const fakeStore = (): Store & { noted: string[]; checks: CheckResult[] } => {
   const noted: string[] = []
   const checks: CheckResult[] = []
+  const checksOf = new Map<string, CheckResult[]>()
   const steps = new Map<string, StepCompleted['conclusion']>()
   return {
     noted,
@@ -99,9 +100,12 @@ export const fakeStore = (): Store & { noted: string[]; checks: CheckResult[] } 
       noted.push(`step ${step_id} ${conclusion}`)
       steps.set(step_id, conclusion)
     },
-    recordChecks: async (_run, _step, results) => {
+    recordChecks: async ({ run_id }, step_id, results) => {
       checks.push(...results)
+      const first = checksOf.get(`${run_id} ${step_id}`)
+      if (first === undefined) checksOf.set(`${run_id} ${step_id}`, [...results])
     },
+    recordedChecks: async ({ run_id }, step_id) => checksOf.get(`${run_id} ${step_id}`) ?? [],
     recordedSteps: async () => new Map(steps),
   }
 }
@@ -177,6 +181,10 @@ export const fakeWarehouse = ({
     },
     ensureTable: async ({ dataset, table }) => once(`${dataset}.${table}`, 'table'),
     ensureView: async ({ dataset, view, query }) => once(`${dataset}.${view}`, query),
+    dropTable: async ({ dataset, table }) => {
+      made.delete(`${dataset}.${table}`)
+      calls.push(`drop ${dataset}.${table}`)
+    },
     dropDataset: async (dataset) => {
       datasets.delete(dataset)
       for (const key of made.keys()) if (key.startsWith(`${dataset}.`)) made.delete(key)

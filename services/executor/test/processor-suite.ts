@@ -259,7 +259,8 @@ const inWorld = async (ps_type: string, body: (world: OpenWorld) => Promise<void
         return ends
       },
       effects: async () => {
-        const tables = [...new Set([...jobs.map(({ table }) => table), 'tenants.tenant_dq_results'])].sort()
+        const written = jobs.map(({ table }) => table).filter((table) => !table.includes('._checked_'))
+        const tables = [...new Set([...written, 'tenants.tenant_dq_results'])].sort()
         const rowsOf = async (table: string) =>
           (await warehouse.query({ query: `SELECT * FROM \`${project_id}.${table}\`` }))
             .map((row) => JSON.stringify(row))

@@ -133,6 +133,18 @@ export const deleteThing = async (context: Context, dataset: string, name: strin
   await changing(context, dataset, () => dropThing(context, dataset, name))
 }
 
+export const dropTable = async (
+  context: Context,
+  { dataset, table }: { dataset: string; table: string },
+): Promise<void> => {
+  if (context.catalog.table(dataset, table) !== undefined)
+    await deleteThing(context, dataset, table).catch((error: unknown) => {
+      // Another one was faster.
+      if (!(error instanceof AppError && error.code === 'NOT_FOUND')) throw error
+    })
+  if (context.catalog.hasDataset(dataset)) await dropExpired(context, dataset)
+}
+
 export const describe = async (context: Context, dataset: string, name: string): Promise<Described | undefined> => {
   await dropExpired(context, dataset)
   const table = context.catalog.table(dataset, name)

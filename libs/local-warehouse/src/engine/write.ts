@@ -63,7 +63,7 @@ const prepare = async (
   destination: WorkDestination,
   given: readonly Column[],
 ): Promise<{ table: StoredTable; known: StoredTable | undefined }> => {
-  const { dataset, table: name, write_mode, period } = destination
+  const { dataset, table: name, write_mode, period, expires_hours } = destination
   const found = catalog.table(dataset, name)
   if (found === undefined && destination.create_never === true)
     throw new AppError('TABLE_NOT_FOUND', `Not found: Table ${project_id}:${dataset}.${name}`)
@@ -76,6 +76,7 @@ const prepare = async (
       ? {
           ...(replaced ? { ...found, ...made } : { created_ms: now().getTime(), ...made }),
           modified_ms: now().getTime(),
+          ...(expires_hours === undefined ? {} : { expires_ms: now().getTime() + expires_hours * 3_600_000 }),
         }
       : made
   if (replaced) await catalog.dropTable(connection, dataset, name)

@@ -115,6 +115,12 @@ export const addColumns = async (
   }
 }
 
+/** Silent where it is not there. */
+export const dropTable = async (session: Session, ref: TableRef): Promise<void> => {
+  await unless(session, 404, { method: 'DELETE', uri: tableUri(session, ref) }, `delete table ${nameOf(ref)}`)
+  session.known.delete(pathOf(ref))
+}
+
 const partitioningOf = (
   time_partitioning: TimePartitioning | undefined,
   clustering_fields: readonly string[] | undefined,
@@ -134,7 +140,7 @@ export const targetTable = async (
   destination: Destination,
   given: readonly Column[],
 ): Promise<KnownTable> => {
-  const { columns = [], time_partitioning, clustering_fields } = destination
+  const { columns = [], time_partitioning, clustering_fields, expires_hours } = destination
   const wanted = [
     ...columns,
     ...given.filter((column) => !columns.some((other) => sameName(other, column))).map(withoutRequired),
@@ -144,6 +150,9 @@ export const targetTable = async (
     await createTable(session, destination, {
       schema: { fields: wanted.map(fieldOf) },
       ...partitioningOf(time_partitioning, clustering_fields),
+      ...(expires_hours === undefined
+        ? {}
+        : { expirationTime: String(session.now().getTime() + expires_hours * 3_600_000) }),
     })
     table = await readTable(session, destination)
   }

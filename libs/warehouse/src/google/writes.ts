@@ -5,7 +5,7 @@ import { isDate } from '@convergence/tabular/values'
 import type { Destination, Job, LoadSpec, QuerySpec, RowsSpec, TableRef } from '../warehouse.ts'
 import { rowsOfFiles } from './files.ts'
 import { assertSelect, dryRunJob, ended, insertJob, readJob, waitFor, writing } from './jobs.ts'
-import { tenants, unless, type KnownTable, type Session } from './session.ts'
+import { tenants, type KnownTable, type Session } from './session.ts'
 import {
   insertOf,
   insertRowsOf,
@@ -21,11 +21,10 @@ import {
   assertTakes,
   centralTable,
   createTable,
-  nameOf,
+  dropTable,
   alsoReplacedBy,
   periodOf,
   restRef,
-  tableUri,
   targetTable,
 } from './tables.ts'
 import { upload } from './upload.ts'
@@ -182,9 +181,7 @@ export const insertLoad = async (
     table: `_staging_${createHash('sha256').update(id).digest('hex').slice(0, 16)}_${session.unique()}`,
   }
   const expires = { expirationTime: String(session.now().getTime() + stagingKeptMs) }
-  const drop = async () => {
-    await unless(session, 404, { method: 'DELETE', uri: tableUri(session, staging) }, `delete table ${nameOf(staging)}`)
-  }
+  const drop = () => dropTable(session, staging)
   const stage = async (): Promise<void> => {
     const staged = `${id}-${staging.table.slice(1)}`
     const loaded = await upload(

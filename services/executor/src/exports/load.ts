@@ -6,6 +6,8 @@ import type { Log } from '@convergence/service'
 import type { StepContext, StepResult } from '@convergence/service/steps'
 import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
 import { destinationOf, type DestinationConfig } from '../processors/gcp/bq_etl.ts'
+import { checkNoRows, writeChecked, type CheckedWriteDeps } from '../checked-write.ts'
+import type { Check } from '../checks.ts'
 import type { LoadStates } from '../load-state.ts'
 import type { AccessOf } from './access.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'
@@ -20,6 +22,9 @@ export interface LoaderDeps {
   /** By what right a source is read; default: that of the platform. */
   accessOf?: AccessOf | undefined
   warehouse: Warehouse
+  store: CheckedWriteDeps['store']
+  /** Datasets that the operator shares with every tenant, as project.dataset. */
+  shared_sources: readonly string[]
   /** Files on their way into the warehouse; made if it is missing. */
   scratch_folder: string
   /** What all loaders of this process share of the scratch folder; default: their own, without a bound of space. */
@@ -152,7 +157,17 @@ const remember = async (
   await load_states.recordLoaded(context, source_name, seen.at, [{ period: seen.period, version, rows }])
 }
 
-export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limits, load_states }: LoaderDeps) => {
+/** What has no column of its own, and what is in no column. */
+const namesOf = ({ other_columns, not_taken }: ColumnPlan): Record<string, unknown> => ({
+  other_columns: other_columns.length,
+  ...namedIn('other_columns', other_columns),
+  columns_not_taken: not_taken.length,
+  ...namedIn('columns_not_taken', not_taken),
+})
+
+export const openLoader = ({ objects, warehouse, store, shared_sources, room, log, ...deps }: LoaderDeps) => {
+  const { scratch_folder, limits, load_states } = deps
+  const writes = { warehouse, store, shared_sources }
   const spool = openSpool({ objects, scratch_folder, limits, room })
   const tell = (step_id: string, { other_columns, not_taken }: ColumnPlan, warnings: readonly string[]): void => {
     if (other_columns.length > 0)
@@ -181,7 +196,8 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
       { target, columns: table }: LoadTarget,
       loading: Loading,
     ): Promise<StepResult> => {
-      const { chain, signal, step } = context
+      const { signal, step } = context
+      const { checks = [] } = step.config as { checks?: Check[] }
       const { store, bucket, delivery, source_name, day_column, plan } = loading
       const named = table.some(({ name }) => name === 'source_name') ? { source_name } : {}
       const replaced = await replacedBy(warehouse, target, { ...named, day_column })
@@ -197,8 +213,10 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
               `an empty delivery does not replace the ${replaced.rows} rows of the month`,
           )
         warnings.push(`${delivery.source_file}: the delivery has no rows`)
+        const { warnings: warned, outputs } = await checkNoRows(writes, context, checks, { ...target, columns: table })
+        warnings.push(...warned)
         await warehouse.ensureTable({ ...target, columns: table })
-        return { rows_written: 0, bytes_processed: 0, attempt: 0, adopted: false, odd_json: {} }
+        return { rows_written: 0, bytes_processed: 0, attempt: 0, adopted: false, odd_json: {}, outputs }
       }
       let taken: number | undefined
       const work = async (spooled: readonly Spooled[]) => {
@@ -209,13 +227,14 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         taken = files.length
         planned = await plan(table, files)
         if (isEmpty(files)) return empty()
-        const result = await warehouse.runJob(chain, {
+        const { warnings: warned, ...result } = await writeChecked(writes, context, checks, {
           kind: 'load',
           ...formatOfAll(files),
           files: files.map(({ path, name }) => ({ path, name })),
           columns: planned.columns,
           destination: replaced.destination,
         })
+        warnings.push(...warned)
         const lenient = planned.columns.filter((column) => 'source' in column && column.or_text === true)
         const odd_json = await oddJson(
           warehouse,
@@ -244,7 +263,6 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
         destination: { ...replaced.destination, columns: table },
       })
       tell(step.step_id, planned, warnings)
-      const { other_columns, not_taken } = planned
       const { rows_written, bytes_processed, attempt } = ended
       return {
         rows_written,
@@ -257,10 +275,8 @@ export const openLoader = ({ objects, warehouse, scratch_folder, room, log, limi
           source_file: delivery.source_file,
           source_name,
           rows_written,
-          other_columns: other_columns.length,
-          ...namedIn('other_columns', other_columns),
-          columns_not_taken: not_taken.length,
-          ...namedIn('columns_not_taken', not_taken),
+          ...ended.outputs,
+          ...namesOf(planned),
           ...(Object.keys(odd_json).length === 0 ? {} : { values_not_json: odd_json }),
           ...(warnings.length === 0 ? {} : { warnings }),
         },

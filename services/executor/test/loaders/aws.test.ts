@@ -578,6 +578,28 @@ describe('aws.s3_data_loader', function () {
   )
 
   it(
+    'checks the rows of a delivery before they replace the month, and those of one without rows',
+    inWorld(async (world) => {
+      const checks = [
+        { check: 'range' as const, column: 'line_item_unblended_cost', min: 0 },
+        { check: 'row_count' as const, min: 1 },
+      ]
+      deliver(world, { 'daily-1.csv': csvOf(awsHeader, []) })
+      expect((await errorOf(world.load('aws', source, { checks }))).faults).to.deep.equal([
+        'row_count: expected at least 1, came 0',
+      ])
+      deliver(world, { 'daily-1.csv': csvOf(awsHeader, [awsLine('1'), awsLine('2')]) })
+      expect((await world.load('aws', source, { checks })).outputs).to.deep.include({
+        checks: { passed: 2, warned: 0 },
+        rows_written: 2,
+      })
+      deliver(world, { 'daily-1.csv': csvOf(awsHeader, [awsLine('-1')]) })
+      expect(await codeOf(world.load('aws', source, { checks }))).to.equal('CHECK_FAILED')
+      expect(await total(world)).to.deep.equal({ n: 2, cost: '3' })
+    }),
+  )
+
+  it(
     'leaves a large archive packed, and checks and loads it all the same',
     inWorld(async (world) => {
       const deps = { limits: { unpack_bytes: 10 } }

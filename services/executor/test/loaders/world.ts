@@ -22,11 +22,12 @@ import { openEngine } from '@convergence/local-warehouse'
 import type { Objects, Store } from '@convergence/objects'
 import type { Processor, StepContext, StepResult } from '@convergence/service/steps'
 import { openWarehouse, type Warehouse } from '@convergence/warehouse'
+import type { Check } from '../../src/checks.ts'
 import type { LoaderDeps } from '../../src/exports/load.ts'
 import { focusLoader } from '../../src/processors/any/focus_loader.ts'
 import { s3DataLoader } from '../../src/processors/aws/s3_data_loader.ts'
 import { blobDataLoader } from '../../src/processors/azure/blob_data_loader.ts'
-import { contextOf, makeRun, makeStep } from '../fakes.ts'
+import { contextOf, fakeStore, makeRun, makeStep, shared_sources } from '../fakes.ts'
 
 const repository = join(import.meta.dirname, '../../../..')
 type Provider = 'aws' | 'azure' | 'any'
@@ -109,6 +110,7 @@ export interface LoadOptions {
   step?: Partial<CompiledStep>
   write_mode?: string
   tenant?: string
+  checks?: Check[]
 }
 
 /** The same folders, read by the vendors' own clients over HTTP: OBJECTS_FORM=clouds runs the same tests so. */
@@ -175,6 +177,7 @@ export const setup = async (): Promise<World> => {
         write_mode = 'truncate',
         tenant = 'acme',
         step: more = {},
+        checks = [],
       } = {},
     ) => {
       runs += 1
@@ -184,6 +187,7 @@ export const setup = async (): Promise<World> => {
         ...more,
         config: {
           source,
+          checks,
           destination: {
             bq_project_id: 'local-convergence',
             dataset_type: 'acme',
@@ -200,7 +204,14 @@ export const setup = async (): Promise<World> => {
         },
       })
       const run = makeRun({ run_id: `r_${String(runs).padStart(26, '0')}`, tenant_id: tenant, steps: [step] })
-      const loader: Processor = loaders[provider].open({ objects, warehouse, scratch_folder, ...deps })
+      const loader: Processor = loaders[provider].open({
+        objects,
+        warehouse,
+        scratch_folder,
+        store: fakeStore(),
+        shared_sources,
+        ...deps,
+      })
       return loader.run({ ...contextOf(run, step), ...context })
     },
     one: async (query) => (await warehouse.query({ query, default_dataset: 'acme' }))[0] ?? {},

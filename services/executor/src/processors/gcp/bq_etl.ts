@@ -1,16 +1,15 @@
-import { AppError } from '@convergence/contracts'
 import type { Column, TimePartitioning } from '@convergence/contracts'
-import { assertWritable, ownDataset, readsOf } from '@convergence/pipeline'
+import { assertWritable, ownDataset } from '@convergence/pipeline'
 import { completeQuery, type ExportQuery } from '@convergence/service/export-table'
-import { sourceTables } from '@convergence/service/sources'
 import type { Processor } from '@convergence/service/steps'
-import type { Destination, DryRun, QueryParameter, Statement, Warehouse } from '@convergence/warehouse'
+import type { Destination, QueryParameter, Warehouse } from '@convergence/warehouse'
 import { endsInWords, endsOf, type PeriodValue } from '@convergence/warehouse/period'
+import { openReads, writeChecked, type CheckedWriteDeps } from '../../checked-write.ts'
+import type { Check } from '../../checks.ts'
 import { namedIn } from '../../exports/words.ts'
 import { isOfPeriod, replacedBy, type Replaced } from '../../exports/periods.ts'
 import { versionOfRows, type LoadedPeriod, type LoadStates } from '../../load-state.ts'
 import type { ProcessorDeps } from '../deps.ts'
-import { runChecks, type Check } from './checks.ts'
 
 /**
  * The `destination` of every step that writes a table of a tenant. `dataset_type` is the dataset's name by the time the
@@ -71,34 +70,21 @@ export const bqEtl = ({
   shared_sources,
 }: Pick<ProcessorDeps, 'store' | 'shared_sources'> & {
   load_states?: Pick<LoadStates, 'recordLoaded'> | undefined
-  warehouse: Pick<Warehouse, 'dryRun' | 'runJob' | 'query' | 'getDataset' | 'project_id'>
+  warehouse: CheckedWriteDeps['warehouse']
 }): Processor => ({
   ps_type: 'gcp.bq_etl',
   run: async (context) => {
-    const { run, step, chain, signal } = context
+    const { run, step } = context
     const observed_at = context.now()
     const { source, destination, checks = [] } = step.config as unknown as Config
     const target = destinationOf(destination)
     const where = `step ${step.step_id}`
     await assertWritable(where, warehouse, run, target)
     const own = ownDataset(run, target.dataset)
-    const readable = { shared_sources, source_tables: await sourceTables(warehouse, run) }
-    const reads = async (statement: Statement): Promise<DryRun> => {
-      const { foreign, allowed, ...dry } = await readsOf(warehouse, run, own, readable, statement)
-      if (dry.statement_type !== 'SELECT')
-        throw new AppError(
-          'QUERY_INVALID',
-          `${where}: source.query: expected exactly one SELECT, came ${dry.statement_type}; the destination says where ` +
-            'its rows go',
-        )
-      if (foreign.length > 0)
-        throw new AppError(
-          'SOURCE_NOT_DECLARED',
-          `${where}: source.query: may read ${allowed.join(', ')}; declare other sources in the pipeline`,
-          { faults: foreign },
-        )
-      return dry
-    }
+    const reads = openReads(
+      { warehouse, shared_sources },
+      { where: `${where}: source.query`, run, dataset: target.dataset },
+    )
     const { query, other_columns } = await completeQuery(where, source, (each) =>
       reads({ default_dataset: own, ...each }),
     )
@@ -107,28 +93,12 @@ export const bqEtl = ({
     // A period of one source: rows of older versions, which name none, are replaced by its first load.
     const sourced = target.period?.['source_name'] !== undefined
     const replaced: Replaced = sourced ? await replacedBy(warehouse, target, {}) : { destination: target, rows: 0 }
-    const { rows_written, bytes_processed, attempt } = await warehouse.runJob(chain, {
+    const written = await writeChecked({ warehouse, store, shared_sources }, context, checks, {
       kind: 'query',
       ...statement,
       destination: replaced.destination,
     })
-    if (checks.length > 0) {
-      const results = await runChecks(warehouse, target, checks, signal, run.requested_at)
-      await store.recordChecks(run, step.step_id, results)
-      const broken = results.filter(({ status }) => status === 'FAILED')
-      if (broken.length > 0) {
-        throw new AppError(
-          'EXPORT_INVALID',
-          `${where}: ${broken.length} of ${results.length} checks of ${target.dataset}.${target.table} failed`,
-          {
-            faults: broken.map(({ check_name, column_name, expected, actual }) => {
-              const check = column_name === undefined ? check_name : `${check_name} (${column_name})`
-              return `${check}: expected ${expected}, came ${actual}`
-            }),
-          },
-        )
-      }
-    }
+    const { rows_written, bytes_processed, attempt } = written
     if (step.for_each !== undefined && typeof target.period?.['source_name'] === 'string')
       await load_states?.recordLoaded(
         context,
@@ -136,7 +106,7 @@ export const bqEtl = ({
         observed_at,
         await loadedDays(warehouse, target, destination.columns ?? []),
       )
-    const warnings = warningsOf(target, replaced, rows_written)
+    const warnings = [...warningsOf(target, replaced, rows_written), ...written.warnings]
     return {
       rows_written,
       bytes_processed,
@@ -144,6 +114,7 @@ export const bqEtl = ({
       outputs: {
         table: `${target.dataset}.${target.table}`,
         rows_written,
+        ...written.outputs,
         ...(other_columns === undefined
           ? {}
           : { other_columns: other_columns.length, ...namedIn('other_columns', other_columns) }),
