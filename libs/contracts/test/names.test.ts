@@ -57,6 +57,7 @@ const notNames = [
   String.raw`^[^\p{Cc}]*$`,
   String.raw`^[^\p{Cc}]+$`,
   '^[A-Za-z0-9_-]*$',
+  String.raw`^[a-z0-9_]+\.sql$`,
   '^[A-Za-z0-9_-]{1,128}$',
   '^[A-Za-z0-9_+/-]{1,64}$',
   '^[A-Za-z0-9+/]{40,100}={0,2}$',

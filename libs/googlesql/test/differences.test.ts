@@ -140,7 +140,7 @@ describe('GoogleSQL translation', () => {
       "SELECT id FROM d.costs WHERE id = '1'",
       'SELECT SUM(TRUE)',
       "SELECT 'a' || 1",
-      "SELECT CONCAT('a', 1)",
+      "SELECT CONCAT('a', b'1')",
       'SELECT day = ts FROM d.costs',
       'SELECT ts = local FROM d.costs',
       'SELECT 1 AND TRUE',

@@ -12,7 +12,7 @@ import { configsFolder, filesBelow, templatesFolder } from './folders.ts'
 import type { QueryFile } from './pipeline-check.ts'
 import type { PipelinePlan } from './plan.ts'
 import { defaultSharedSources, sharedSourcesOf } from './reach.ts'
-import { loadSchemas, loadTemplates, type Template } from './templates.ts'
+import { loadSchemas, loadTemplates, type Schemas, type Template } from './templates.ts'
 import type { CompileInput, ConfigFault, Pipeline, Pipelines } from './types.ts'
 import { didYouMean, show } from './wording.ts'
 import { readYaml } from './yaml.ts'
@@ -33,6 +33,22 @@ export interface Checked {
   templates: Map<string, Template>
 }
 
+interface Kinds {
+  schemas: Schemas
+  templates: Map<string, Template>
+  faults: readonly ConfigFault[]
+}
+let installed: Kinds | undefined
+/** The kinds of steps in the folder. Those of the package do not change while a process lives: they are read once. */
+const kindsOfSteps = (folder: string): Kinds => {
+  if (installed !== undefined && folder === templatesFolder()) return installed
+  const faults: ConfigFault[] = []
+  const schemas = loadSchemas()
+  const kinds = { schemas, templates: loadTemplates(folder, schemas, faults), faults }
+  if (folder === templatesFolder()) installed = kinds
+  return kinds
+}
+
 /**
  * Checks pipelines (all below configs/, or the files named) and all templates. Faults are in the order of files and
  * lines.
@@ -42,8 +58,8 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
   const shared_sources = options.shared_sources ?? sharedSourcesOf(defaultSharedSources, project_id)
   const configs = options.configs_folder ?? configsFolder()
   const faults: ConfigFault[] = []
-  const schemas = loadSchemas()
-  const templates = loadTemplates(options.templates_folder ?? templatesFolder(), schemas, faults)
+  const { schemas, templates, faults: ofTemplates } = kindsOfSteps(options.templates_folder ?? templatesFolder())
+  faults.push(...ofTemplates)
   const plans = new Map<string, PipelinePlan>()
   const ids = new Map<string, Omit<ConfigFault, 'message'>[]>()
   const files = options.files ?? filesBelow(configs, (name) => name.endsWith('.yml') || name.endsWith('.yaml'))
