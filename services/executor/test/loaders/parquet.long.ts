@@ -255,8 +255,18 @@ describe('exports as Parquet', function () {
           /a\.parquet: expected a Parquet file that is not encrypted/,
         ],
         ['nothing', 'a.parquet', Buffer.alloc(0), /a\.parquet: expected a Parquet file, got an empty file/],
-        ['Parquet named as CSV', 'a.csv', whole, /a\.csv: expected CSV, as its name says, got a Parquet file.*\.parquet$/],
-        ['gzip named as CSV', 'a.csv', gzipSync('a,b\n1,2\n'), /a\.csv: expected CSV, as its name says, got a gzip file.*\.csv\.gz$/],
+        [
+          'Parquet named as CSV',
+          'a.csv',
+          whole,
+          /a\.csv: expected CSV, as its name says, got a Parquet file.*\.parquet$/,
+        ],
+        [
+          'gzip named as CSV',
+          'a.csv',
+          gzipSync('a,b\n1,2\n'),
+          /a\.csv: expected CSV, as its name says, got a gzip file.*\.csv\.gz$/,
+        ],
       ]
       for (const [what, name, content, words] of cases) {
         cur2(world, { [name]: content })
