@@ -329,6 +329,7 @@ SELECT
       REGEXP_REPLACE(TO_JSON_STRING(resource_tags), r'([{,])"user[:_]', '\\1"'), r'([{,])"aws_', '\\1"aws:'
     )
   ) AS Tags,
+  CAST('{month}-01' AS DATE) AS x_BillingPeriod,
   'aws' AS x_SourceProvider,
   'native' AS x_SourceType,
   source_name AS x_SourceName,

@@ -314,6 +314,7 @@ SELECT
   IF(subscription = '', NULL, NULLIF(subscription_name, '')) AS SubAccountName,
   IF(subscription = '', NULL, 'Subscription') AS SubAccountType,
   tags AS Tags,
+  CAST('{month}-01' AS DATE) AS x_BillingPeriod,
   'azure' AS x_SourceProvider,
   'native' AS x_SourceType,
   source_name AS x_SourceName,

@@ -386,6 +386,7 @@ SELECT
       FROM UNNEST(tags) AS l
     )
   ), ','), '}')) AS Tags,
+  CAST('{month}-01' AS DATE) AS x_BillingPeriod,
   'gcp' AS x_SourceProvider,
   'native' AS x_SourceType,
   source_name AS x_SourceName,

@@ -74,9 +74,16 @@ export const checkSql = (
   // What the schema of an export does not name is in the one column.
   const exported = schema && [...schema, { name: 'other_columns', type: 'JSON' as const }]
   const { sql, parameters } = withParameters(query.segments, known)
+  const own_tables =
+    isGroup(step['source']) && isGroup(step['source']['own_tables']) ? step['source']['own_tables'] : {}
+  /** By the schema that the step reads it by, also of a name that a variable gives. */
+  const ofTenant = (written: string): readonly Column[] | undefined => {
+    const name = String(check.variables[written.replace(/^\{(\w+)\}$/, '$1')] ?? written)
+    return tables.get(String(own_tables[name] ?? name))
+  }
   const found = outline(sql, {
     project_id,
-    table: ({ dataset, table }) => (dataset === ownVariable || dataset === '' ? tables.get(table) : exported),
+    table: ({ dataset, table }) => (dataset === ownVariable || dataset === '' ? ofTenant(table) : exported),
     parameters,
   })
   if ('message' in found) {

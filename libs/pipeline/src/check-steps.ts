@@ -123,13 +123,17 @@ const checkOwnTables = (
   { own_tables, query }: Readonly<Record<string, unknown>>,
   at: Path,
 ): void => {
+  /** Also by a variable that the file gives it as value. */
+  const names = (text: string, table: string): boolean =>
+    text.includes(`\`${table}\``) ||
+    Object.entries(check.variables).some(([name, value]) => value === table && text.includes(`\`{${name}}\``))
   for (const [table, schema] of Object.entries(isGroup(own_tables) ? own_tables : {})) {
     const place = [...at, 'own_tables', table]
     const name = String(schema)
     if (schemaOf(check.templates, name) === undefined) {
-      const names = [...check.templates.values()].flatMap(({ schemas }) => [...schemas.keys()])
-      report(check, place, `${showPath(place)}: no schema "${name}"${didYouMean(name, names)}`)
-    } else if (typeof query === 'string' && !query.includes(`\`${table}\``))
+      const known = [...check.templates.values()].flatMap(({ schemas }) => [...schemas.keys()])
+      report(check, place, `${showPath(place)}: no schema "${name}"${didYouMean(name, known)}`)
+    } else if (typeof query === 'string' && !names(query, table))
       report(check, place, `${showPath(place)}: expected \`${table}\` in backticks in the query, got none`, true)
   }
 }

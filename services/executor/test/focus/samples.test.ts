@@ -1,0 +1,70 @@
+/** Public exports, through the loaders: totals before and after are equal to the last digit. */
+import { expect } from 'chai'
+import { exactSum, miniature, rawColumn, realExport } from '../loaders/world.ts'
+import { openFocus, type FocusWorld } from './world.ts'
+
+describe('FOCUS of whole exports', function () {
+  this.timeout(60_000)
+  let world: FocusWorld
+  before(async () => {
+    world = await openFocus()
+  })
+  after(() => world.end())
+
+  const total = async (provider: string) =>
+    (
+      await world.rows(
+        `SELECT COUNT(*) AS n, CAST(SUM(BilledCost) AS STRING) AS billed, CAST(SUM(EffectiveCost) AS STRING) AS effective,
+           COUNTIF(ServiceCategory = 'Other') AS other
+         FROM focus_cost_and_usage WHERE x_SourceProvider = '${provider}'`,
+      )
+    )[0]
+  const ofAws = async (text: string): Promise<string> => {
+    const month = rawColumn(text, 'bill/BillingPeriodStartDate')[0]?.slice(0, 7) ?? ''
+    const [year = '', number = ''] = month.split('-')
+    const next = new Date(Date.UTC(Number(year), Number(number))).toISOString().slice(0, 10).replaceAll('-', '')
+    const folder = `cur/daily/${year}${number}01-${next}`
+    world.put('s3', 'acme-cur', `${folder}/daily-1.csv`, text)
+    const billingPeriod = { start: `${year}${number}01T000000.000Z`, end: `${next}T000000.000Z` }
+    const manifest = { assemblyId: 'a', reportName: 'daily', compression: 'NONE', billingPeriod }
+    const reportKeys = [`${folder}/daily-1.csv`]
+    world.put('s3', 'acme-cur', `${folder}/daily-Manifest.json`, JSON.stringify({ ...manifest, reportKeys }))
+    await world.load('aws', { s3_bucket: 'acme-cur', s3_prefix: 'cur', report_name: 'daily', month })
+    await world.normalise('aws', month)
+    return exactSum(rawColumn(text, 'lineItem/UnblendedCost'))
+  }
+  const ofAzure = async (text: string): Promise<string> => {
+    world.put('azure', 'exports', 'cost/daily/20230901-20230930/daily.csv', text)
+    await world.load('azure', { container: 'exports', prefix: 'cost', export_name: 'daily', month: '2023-09' })
+    await world.normalise('azure', '2023-09')
+    return exactSum(rawColumn(text, 'CostInBillingCurrency'))
+  }
+
+  it('AWS: billed and effective cost of a small report are its unblended cost', async () => {
+    const sum = await ofAws(miniature('aws-cur.csv'))
+    expect(await total('aws')).to.deep.include({ n: 12, billed: sum, effective: sum })
+  })
+  it('Azure: billed and effective cost of a small export are its cost', async () => {
+    const sum = await ofAzure(miniature('azure-ea.csv'))
+    expect(await total('azure')).to.deep.include({ billed: sum, effective: sum })
+  })
+  it('AWS: so of a public report, whose services are known', async function () {
+    const text = realExport('aws/sample-anonymous-aws-export-dataset.csv')
+    if (text === undefined) return
+    // The month of the miniature is another.
+    const sum = await ofAws(text)
+    await world.rows('SELECT 1')
+    const found = await world.rows(
+      `SELECT COUNT(*) AS n, CAST(SUM(BilledCost) AS STRING) AS billed, CAST(SUM(EffectiveCost) AS STRING) AS effective,
+         COUNTIF(ServiceCategory = 'Other') AS other
+       FROM focus_cost_and_usage WHERE x_SourceProvider = 'aws' AND x_BillingPeriod = '2023-11-01'`,
+    )
+    expect(found).to.deep.equal([{ n: 1281, billed: sum, effective: sum, other: 0 }])
+  })
+  it('Azure: so of a public export, whose services are known', async () => {
+    const text = realExport('azure/sample-anonymous-ea-export-dataset.csv')
+    if (text === undefined) return
+    const sum = await ofAzure(text)
+    expect(await total('azure')).to.deep.equal({ n: 27, billed: sum, effective: sum, other: 0 })
+  })
+})
