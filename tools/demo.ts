@@ -3,7 +3,8 @@
  * onboards two
  * tenants, loads sample exports of three clouds through their pipelines (asked for by REST and by a signed Pub/Sub
  * message), shows
- * progress, checks every total against the sums of the samples, prints the tables. With `-- --keep` it stays up.
+ * progress, checks every total against the sums of the samples, prints the tables, and says it all again in FOCUS: one
+ * table per tenant. With `-- --keep` it stays up.
  */
 import { generateKeyPairSync } from 'node:crypto'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -217,9 +218,9 @@ const connect = async ({ platform, client, keys }: Demo): Promise<void> => {
     }
 }
 
-const startByRest = async ({ client, keys }: Demo): Promise<StartedRun[]> => {
+const startByRest = async ({ client, keys }: Demo, asked: readonly WantedRun[]): Promise<StartedRun[]> => {
   const runs: StartedRun[] = []
-  for (const run of wanted('acme_corp', 'REST')) {
+  for (const run of asked) {
     const { body } = await client.call('POST', `/api/v1/pipelines/run/${run.tenant}/${run.pipeline}`, {
       key: keys[run.tenant],
       body: run.parameters,
@@ -314,8 +315,46 @@ const showCosts = async ({ platform, samples }: Demo): Promise<number> => {
   return wrong
 }
 
+/** From the providers' tables to FOCUS. */
+const normalised = (tenant: TenantId): WantedRun[] =>
+  costTables.map(({ provider }) => ({ tenant, how: 'REST', pipeline: `focus/cost/${provider}`, parameters: { month } }))
+
+/** One table for three clouds: cost by category of service. Returns how many of its sums are not those of the exports. */
+const showFocus = async ({ platform: { warehouse } }: Demo): Promise<number> => {
+  heading('8. One FOCUS table per tenant: effective cost by category of service')
+  let wrong = 0
+  for (const tenant of tenants) {
+    const name = (table: string) => `\`${warehouse.project_id}.${tenant}.${table}\``
+    const rows = await warehouse.query({
+      query:
+        `SELECT ServiceCategory AS category, ${costTables.map(({ provider }) => `SUM(IF(x_SourceProvider = '${provider}', EffectiveCost, 0)) AS ${provider}`).join(', ')}, ` +
+        `SUM(EffectiveCost) AS cost FROM ${name('focus_cost_and_usage')} GROUP BY 1 ORDER BY cost DESC`,
+    })
+    const cells = (texts: readonly string[]) => texts.map((text) => text.padStart(14)).join('')
+    console.log(`  ${bold(tenant.padEnd(30))}${dim(cells([...costTables.map(({ provider }) => provider), 'all']))}`)
+    for (const row of rows) {
+      const amounts = [...costTables.map(({ provider }) => row[provider]), row['cost']]
+      console.log(`    ${String(row['category']).padEnd(28)}${cells(amounts.map((amount) => money(Number(amount))))}`)
+    }
+    for (const { provider, table, net } of costTables) {
+      const [sums] = await warehouse.query({
+        query:
+          `SELECT (SELECT CAST(SUM(${net}) AS STRING) FROM ${name(table)}) AS told, ` +
+          `(SELECT CAST(SUM(BilledCost) AS STRING) FROM ${name('focus_cost_and_usage')} WHERE x_SourceProvider = '${provider}') AS focus`,
+      })
+      const { told, focus } = sums ?? {}
+      if (told === focus) console.log(dim(`    ${provider}: billed cost equals that of ${table}: ${String(told)}`))
+      else {
+        wrong += 1
+        console.log(red(`    ${provider}: ${table} has ${String(told)}, FOCUS ${String(focus)}`))
+      }
+    }
+  }
+  return wrong
+}
+
 const showRecord = async ({ platform: { warehouse }, client, keys }: Demo): Promise<void> => {
-  heading('7. The record')
+  heading('9. The record')
   for (const tenant of tenants) {
     const { usage } = (await client.call('GET', `/api/v1/tenants/${tenant}`, { key: keys[tenant] })).body as {
       usage: { daily: { used: number; limit: number } }
@@ -356,11 +395,15 @@ const runDemo = async ({ keep }: { keep: boolean }): Promise<boolean> => {
     await deliver(demo)
     await connect(demo)
     heading('5. Runs: acme_corp asks by REST, globex by signed messages on Pub/Sub')
-    const runs = [...(await startByRest(demo)), ...(await startByMessage(demo))]
+    const runs = [...(await startByRest(demo, wanted('acme_corp', 'REST'))), ...(await startByMessage(demo))]
     const ends = await follow(demo, runs)
-    const wrong = ends.filter(({ status }) => status !== 'COMPLETED').length + (await showCosts(demo))
+    const notEqual = await showCosts(demo)
+    heading('7. Runs: the same in FOCUS 1.4')
+    const inFocus = await startByRest(demo, tenants.flatMap(normalised))
+    ends.push(...(await follow(demo, inFocus)))
+    const wrong = ends.filter(({ status }) => status !== 'COMPLETED').length + notEqual + (await showFocus(demo))
     await showRecord(demo)
-    const good = `\nAll ${runs.length} runs completed, every table equals its export. ${seconds(started)} s`
+    const good = `\nAll ${ends.length} runs completed, every table equals its export. ${seconds(started)} s`
     console.log(wrong === 0 ? green(good) : red(`\n${wrong} things are not as they should be`))
     if (keep && wrong === 0) await stayUp(demo)
     return wrong === 0

@@ -70,16 +70,17 @@ export const checkSql = (
   const ofCheck = group[0] === 'checks'
   const place: Path = [...at, ...group, 'query']
   const where = showPath(place)
-  const schema = schemaOf(step['source'], 'export_schema', template)
+  const ofExport = schemaOf(step['source'], 'export_schema', template)
   // What the schema of an export does not name is in the one column.
-  const exported = schema && [...schema, { name: 'other_columns', type: 'JSON' as const }]
+  const exported = ofExport && [...ofExport, { name: 'other_columns', type: 'JSON' as const }]
   const { sql, parameters } = withParameters(query.segments, known)
   const own_tables =
     isGroup(step['source']) && isGroup(step['source']['own_tables']) ? step['source']['own_tables'] : {}
   /** By the schema that the step reads it by, also of a name that a variable gives. */
   const ofTenant = (written: string): readonly Column[] | undefined => {
     const name = String(check.variables[written.replace(/^\{(\w+)\}$/, '$1')] ?? written)
-    return tables.get(String(own_tables[name] ?? name))
+    const schema = own_tables[name]
+    return tables.get(typeof schema === 'string' ? schema : name)
   }
   const found = outline(sql, {
     project_id,

@@ -126,7 +126,7 @@ steps:
       withSteps('  - { step_id: a, ps_type: oracle.unload }'),
       [
         '4:28  steps[0].ps_type: unknown "oracle.unload"; ' +
-          'expected any.focus_loader, aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, ' +
+          'expected any.focus_loader, aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, gcp.bq_view, ' +
           'notify_systems.email_notification or notify_systems.slack_notification',
       ],
     ],

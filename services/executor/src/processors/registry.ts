@@ -8,6 +8,7 @@ import { blobDataLoader } from './azure/blob_data_loader.ts'
 import { noop } from './custom/noop.ts'
 import type { ProcessorDeps } from './deps.ts'
 import { bqEtl } from './gcp/bq_etl.ts'
+import { bqView } from './gcp/bq_view.ts'
 import { dataset } from './setup/dataset.ts'
 import { initial } from './setup/initial.ts'
 import { check } from './setup/sources/check.ts'
@@ -23,6 +24,7 @@ export const processors = (deps: ProcessorDeps): Readonly<Record<string, Process
     'azure.blob_data_loader': blobDataLoader(loads),
     'custom.noop': noop,
     'gcp.bq_etl': bqEtl(deps),
+    'gcp.bq_view': bqView(deps),
     'setup.dataset': dataset(deps),
     'setup.initial': initial(deps),
     'setup.sources.check': check(loads),

@@ -8,6 +8,7 @@ import type { Column } from '@convergence/contracts'
 import { loadPipelines } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
 import { bqEtl } from '../../src/processors/gcp/bq_etl.ts'
+import { bqView } from '../../src/processors/gcp/bq_view.ts'
 import { openStore } from '../../src/store.ts'
 import { contextOf, shared_sources } from '../fakes.ts'
 import { setup, type World } from '../loaders/world.ts'
@@ -26,8 +27,8 @@ export type Row = Record<string, unknown>
 export interface FocusWorld extends World {
   /** Replaces all rows of a provider's table. */
   fill(table: string, rows: readonly Row[]): Promise<void>
-  /** Runs focus/cost/{provider} for a month, or months; each step in turn. */
-  normalise(provider: string, month: string): Promise<void>
+  /** Runs focus/cost/{provider} for a month, or months; each step in turn, those of its views where they are asked for. */
+  normalise(provider: string, month: string, options?: { views?: boolean }): Promise<void>
   rows(query: string): Promise<Row[]>
   /** Rows and sums by what they are. */
   groups(): Promise<Row[]>
@@ -57,7 +58,10 @@ export const openFocus = async (): Promise<FocusWorld> => {
     return `r_f${String(count).padStart(25, '0')}`
   }
   const store = openStore({ warehouse, now: () => new Date('2026-01-02T00:00:00Z') })
-  const etl: Processor = bqEtl({ warehouse, store, shared_sources })
+  const processors: Readonly<Record<string, Processor>> = {
+    'gcp.bq_etl': bqEtl({ warehouse, store, shared_sources }),
+    'gcp.bq_view': bqView({ warehouse }),
+  }
   return {
     ...world,
     fill: async (table, rows) => {
@@ -80,7 +84,7 @@ export const openFocus = async (): Promise<FocusWorld> => {
         },
       )
     },
-    normalise: async (provider, month) => {
+    normalise: async (provider, month, { views = false } = {}) => {
       const run = pipelines.compile({
         run_id: next(),
         tenant_id: 'acme',
@@ -90,7 +94,8 @@ export const openFocus = async (): Promise<FocusWorld> => {
         parameters: { month },
         tenant: { admin_email: 'admin@acme.example', company_name: 'Acme' },
       })
-      for (const step of run.steps) await etl.run(contextOf(run, step))
+      for (const step of run.steps)
+        if (!step.ps_type.endsWith('_view') || views) await processors[step.ps_type]?.run(contextOf(run, step))
     },
     groups: () =>
       warehouse.query({
