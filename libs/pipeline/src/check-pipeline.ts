@@ -244,7 +244,9 @@ const templateOf = (check: PipelineCheck, { ps_type }: Step, at: Path): Template
     .sort()
   const [provider = ''] = ps_type.split('.')
   const ofProvider = usable.filter((each) => each.startsWith(`${provider}.`))
-  const near = nearest(ps_type, usable) ?? (ofProvider.length === 1 ? ofProvider[0] : undefined)
+  const last = ps_type.slice(ps_type.lastIndexOf('_'))
+  const alike = ofProvider.length === 1 ? ofProvider : ofProvider.filter((each) => each.endsWith(last))
+  const near = nearest(ps_type, usable) ?? (alike.length === 1 ? alike[0] : undefined)
   const expected = orList(ofProvider.length > 0 ? ofProvider : usable)
   const hint = near === undefined ? `; expected ${expected}` : `, did you mean "${near}"?`
   report(check, [...at, 'ps_type'], `${showPath(at)}.ps_type: unknown "${ps_type}"${hint}`)

@@ -25,7 +25,7 @@ export const bqView = ({
       throw new AppError(
         'QUERY_INVALID',
         `${where}: source.query: expected no value of a run, for a view stays, got ` +
-          `${parameters.map(({ name }) => `{${name}}`).join(', ')}`,
+          parameters.map(({ name }) => name).join(', '),
       )
     // Whoever reads the view reads what it names: nothing of what the operator shares.
     const readable = { shared_sources: [], source_tables: [] }
