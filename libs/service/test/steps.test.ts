@@ -190,7 +190,7 @@ describe('running a step', () => {
       { code: 'SOURCE_UNAVAILABLE', message: 'not now' },
       [],
     ])
-    expect(sleeps.filter((ms) => ms < 600_000)).to.deep.equal([2_000, 4_000])
+    expect(sleeps.filter((ms) => ms < 600_000)).to.deep.equal([3_000, 6_000])
   })
 
   it("gives the message back while the warehouse does not answer, and never calls that the step's failure", async () => {

@@ -17,11 +17,14 @@ export interface Pace {
 }
 
 /**
- * Pause before attempt k+1 of a step: random between 0 and retry_delay_seconds * 2^k, at most 60 s, in milliseconds.
- * With the default of 5 s the upper ends are 5, 10, 20, 40, 60, 60 s.
+ * Pause before attempt k+1 of a step, in milliseconds: random between half and the whole of retry_delay_seconds * 2^k,
+ * which grows up to 60 s, or to retry_delay_seconds where that is longer. With the default of 5 s the upper ends are 5,
+ * 10, 20, 40, 60, 60 s.
  */
-export const retryPauseMs = (k: number, retry_delay_seconds: number, random: () => number): number =>
-  random() * backoffMs(k + 1, { first_ms: retry_delay_seconds * 1_000, most_ms: 60_000 })
+export const retryPauseMs = (k: number, retry_delay_seconds: number, random: () => number): number => {
+  const first_ms = retry_delay_seconds * 1_000
+  return ((1 + random()) / 2) * backoffMs(k + 1, { first_ms, most_ms: Math.max(60_000, first_ms) })
+}
 
 /** What tells whose rows won an id: 60 characters, since a BigQuery label holds 63. */
 export const payloadDigest = (payload: unknown): string => digestOf(payload).slice(0, 60)

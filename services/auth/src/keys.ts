@@ -93,24 +93,29 @@ export const revokeKey = (parts: KeyContext, key_id: string): Promise<KeyRow> =>
 
 /**
  * Makes a successor; the old key works for `overlap_hours` more, at most to its own end. Both rows are one commit, so
- * a key has one successor, and there is none that its predecessor does not name. Throws NOT_FOUND, CONFLICT.
+ * a key has one successor, and there is none that its predecessor does not name. The successor ends when the key would
+ * have, or at `expires_at`. Throws NOT_FOUND, CONFLICT, BODY_INVALID.
  */
 export const rotateKey = (
   parts: KeyContext,
   key_id: string,
-  { overlap_hours, created_by }: { overlap_hours: number; created_by: string },
+  { overlap_hours, expires_at, created_by }: { overlap_hours: number; expires_at?: string; created_by: string },
 ): Promise<{ api_key: string; row: KeyRow; replaced: KeyRow }> =>
   decideAnew(`API key ${key_id}`, async () => {
     const row = await existingKey(parts, key_id)
     if (!row.is_active || row.replaced_by !== null)
       throw new AppError('CONFLICT', `API key ${key_id} is revoked or has a successor; make a new key`)
+    const now = parts.deps.now()
+    const kept = expires_at ?? row.expires_at ?? undefined
+    if (expires_at === undefined && kept !== undefined && Date.parse(kept) <= now.getTime())
+      throw new AppError('CONFLICT', `API key ${key_id} ended at ${kept}; say expires_at, or make a new key`)
     const next = await newKey(parts, {
+      ...(kept === undefined ? {} : { expires_at: kept }),
       tenant_id: row.tenant_id,
       scopes: row.scopes,
       created_by,
       ...(row.description === null ? {} : { description: row.description }),
     })
-    const now = parts.deps.now()
     const end = now.getTime() + overlap_hours * 3_600_000
     const replaced = {
       ...row,

@@ -166,6 +166,24 @@ describe('keys over REST', () => {
         (await world.call('POST', `/api/v1/admin/api-keys/${next}/rotate`, { admin: adminKey, body: {} })).status,
       ).to.equal(409)
     }))
+  it('have successors that end when they would have, unless another end is said', () =>
+    inWorld({}, async (world) => {
+      world.addTenant('acme_corp')
+      const expires_at = new Date(world.time.now().getTime() + 5 * 86_400_000).toISOString()
+      const { body } = await make(world, { expires_at })
+      const rotate = (key_id: unknown, more = {}) =>
+        world.call('POST', `/api/v1/admin/api-keys/${String(key_id)}/rotate`, { admin: adminKey, body: more })
+      const second = await rotate(body['key_id'])
+      expect([second.status, second.body['expires_at']]).to.deep.equal([201, expires_at])
+      const later = new Date(world.time.now().getTime() + 9 * 86_400_000).toISOString()
+      const third = await rotate(second.body['key_id'], { expires_at: later })
+      expect([third.status, third.body['expires_at']]).to.deep.equal([201, later])
+      world.time.add(10 * 86_400_000)
+      const ended = await rotate(third.body['key_id'])
+      expect([ended.status, ended.text]).to.satisfy(
+        ([status, text]: [number, string]) => status === 409 && text.includes('say expires_at'),
+      )
+    }))
   it('leave no part of themselves in any table or log; the sealed copy opens under its row alone', () =>
     inWorld({}, async (world) => {
       world.addTenant('acme_corp')

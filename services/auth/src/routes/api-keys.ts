@@ -112,11 +112,13 @@ export const apiKeys = (parts: RouteContext): Route[] => {
       answers: [201],
       body: object({
         overlap_hours: { type: 'integer', description: 'Hours that both work', minimum: 0, maximum: 168, default: 24 },
+        expires_at: timeField(`Last moment of the successor, at most ${mostDays} days ahead; default: that of the key`),
       }),
       handle: async ({ params, body }) => {
-        const { overlap_hours = 24 } = body as { overlap_hours?: number }
+        const { overlap_hours = 24, expires_at } = body as { overlap_hours?: number; expires_at?: string }
         const { api_key, row, replaced } = await rotateKey(parts, params['key_id'] ?? '', {
           overlap_hours,
+          ...(expires_at === undefined ? {} : { expires_at }),
           created_by: 'admin',
         })
         return {
