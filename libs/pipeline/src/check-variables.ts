@@ -17,7 +17,7 @@ import { sourceParameter } from './for-each.ts'
 import { pathFault, sourceFault } from './reach.ts'
 import { identifierFault, placeholders } from './sql-template.ts'
 import type { ParameterSpec } from './types.ts'
-import { fillText, fixedNames, inWords, isBuiltIn, tenantNames, valueFault, variable } from './values.ts'
+import { fillText, fixedNames, hasForm, inWords, isBuiltIn, tenantNames, valueFault, variable } from './values.ts'
 import { show, showPath, type Path } from './wording.ts'
 
 /** Names that have a value whatever the file says; no run can change one. */
@@ -122,9 +122,11 @@ export const checkParameters = (check: PipelineCheck): void => {
       report(check, [...at, 'required'], `${where}.required: a parameter with a default is not required`, true)
     if (spec.pattern !== undefined) {
       try {
-        new RegExp(spec.pattern)
-      } catch {
-        report(check, [...at, 'pattern'], `${where}.pattern: expected a regular expression, got ${show(spec.pattern)}`)
+        hasForm(spec.pattern, '')
+      } catch (error) {
+        const why = error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : ''
+        const message = `expected a regular expression as RE2 has it, got ${show(spec.pattern)}: ${why}`
+        report(check, [...at, 'pattern'], `${where}.pattern: ${message}`)
         continue
       }
     }

@@ -1,4 +1,5 @@
 /** Values of parameters and variables: what they may be, and texts filled with them. */
+import { RE2JS } from 're2js'
 import { dayInWords, dayWords, monthInWords, monthWords } from '@convergence/calendar/days'
 import { namePart } from '@convergence/contracts'
 import type { Scalar } from './plan.ts'
@@ -29,12 +30,23 @@ const isDate = (text: string): boolean => {
   return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text)
 }
 
+const forms = new Map<string, RE2JS>()
+/**
+ * Whether the whole text is of the form that an author wrote. RE2 takes time in proportion to the text, whatever the
+ * pattern; what it does not have (looking around, references back) is refused when the file is checked. Throws for no
+ * regular expression.
+ */
+export const hasForm = (pattern: string, text: string): boolean => {
+  const form = forms.get(pattern) ?? RE2JS.compile(pattern)
+  forms.set(pattern, form)
+  return form.matches(text)
+}
+
 /** Whether a text parameter is a month, by its pattern. */
 const isMonth = ({ type, pattern }: ParameterSpec): boolean => {
   if (type === 'month') return true
   if (type !== 'string' || pattern === undefined) return false
-  const form = new RegExp(`^(?:${pattern})$`)
-  return form.test('2025-11') && !form.test('2025-1') && !form.test('last_month')
+  return hasForm(pattern, '2025-11') && !hasForm(pattern, '2025-1') && !hasForm(pattern, 'last_month')
 }
 
 /** A day or month that a value says in words, counted from `day`; undefined where it says none. */
@@ -124,7 +136,7 @@ export const valueFault = (spec: ParameterSpec, value: unknown): string | undefi
       const longest = spec.max_length ?? longestText
       if (typeof value !== 'string') return `expected a text, ${got}`
       if (value.length > longest) return `expected at most ${longest} characters, got ${value.length}`
-      if (spec.pattern === undefined || new RegExp(`^(?:${spec.pattern})$`).test(value)) return undefined
+      if (spec.pattern === undefined || hasForm(spec.pattern, value)) return undefined
       const form =
         spec.description === '' ? `a text of the form ${spec.pattern}` : `${spec.description} (${spec.pattern})`
       return `expected ${form}${isMonth(spec) ? `, or ${monthWords}` : ''}, ${got}`

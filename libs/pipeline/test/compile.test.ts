@@ -375,6 +375,13 @@ describe('parameters of a run', () => {
     ])
     expect(pipelines.compile(ask({ parameters: { a: 'x'.repeat(1000) } })).steps).to.have.length(1)
   })
+  it('match a pattern in time, whatever it is, and whatever the text', () => {
+    const pipelines = pipelinesFrom(
+      load('SELECT 1', 'parameters: { a: { type: string, max_length: 50000, pattern: "(x+x+)+y" } }\n', 'table: t'),
+    )
+    const { faults } = failure(() => pipelines.compile(ask({ parameters: { a: 'x'.repeat(50_000) } })))
+    expect(faults[0]).to.match(/^a: expected a text of the form \(x\+x\+\)\+y/)
+  })
   it('match their pattern as a whole, to the end of the last line', () => {
     expect(
       failure(() => setup().compile(ask({ parameters: { day: '2026-01-01', size: 'small', label: 'ab\n' } }))).faults,

@@ -405,7 +405,7 @@ steps:
     [
       'a pattern that is none',
       withSteps(noop, 'parameters: { a: { type: string, pattern: "(" } }\n'),
-      ['3:43  parameters.a.pattern: expected a regular expression, got "("'],
+      ['3:43  parameters.a.pattern: expected a regular expression as RE2 has it, got "(": missing closing ): `(`'],
     ],
     [
       'recipients that a run could choose',

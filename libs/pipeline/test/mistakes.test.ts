@@ -119,6 +119,12 @@ const mistakes: Readonly<Record<string, [text: string, ...faults: string[]]>> = 
     withSteps(noop, 'schedule: "0 6 30 2 *"\n'),
     '3:11  schedule: expected a time that comes, got "0 6 30 2 *", which never does; look at its day and month',
   ],
+  'a pattern that looks ahead, and one that is none': [
+    withSteps(noop, 'parameters:\n  a: { type: string, pattern: "(?=x)x" }\n  b: { type: string, pattern: "[a-z" }\n'),
+    '4:31  parameters.a.pattern: expected a regular expression as RE2 has it, got "(?=x)x": ' +
+      'invalid or unsupported Perl syntax: `(?=`',
+    '5:31  parameters.b.pattern: expected a regular expression as RE2 has it, got "[a-z": missing closing ]: `[a-z`',
+  ],
   'no address': [
     mail('to_emails: [not-an-address]'),
     '5:75  steps[1].to_emails[0]: expected one plain address such as name@example.com, got "not-an-address"',
