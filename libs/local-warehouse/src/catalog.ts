@@ -5,7 +5,7 @@
  */
 import type { DuckDBConnection } from '@duckdb/node-api'
 import type { Column, TimePartitioning } from '@convergence/contracts'
-import { quoted, typeOf } from './values.ts'
+import { literal, quoted, typeOf } from './values.ts'
 
 /** What BigQuery remembers of a thing beside what it is. Things that were made by older versions have no times. */
 export interface Remembered {
@@ -54,6 +54,12 @@ interface Names {
 }
 
 const reservedSchema = '_convergence'
+/**
+ * What a column is made of in which no row has had a value. DuckDB writes each NULL of a table, which for the hundred
+ * columns that an export lacks takes longer than its rows; one that is computed takes nothing. It is a NULL that no
+ * DEFAULT of a user's looks like.
+ */
+const noValue = `"nullif"('convergence: no value', 'convergence: no value')`
 
 const namesOf = (project_id: string): Names => {
   const schema = (dataset: string): string => `${quoted(project_id)}.${quoted(dataset)}`
@@ -101,9 +107,34 @@ const storedChanges = ({ schema, path, reserved }: Names) => {
     await remove(connection, kind, dataset, name)
     await connection.run(`INSERT INTO ${things} VALUES ($1, $2, $3, $4)`, [kind, dataset, name, JSON.stringify(spec)])
   }
-  const definition = (column: Column): string =>
-    `${quoted(column.name)} ${typeOf(column)}${column.mode === 'REQUIRED' ? ' NOT NULL' : ''}`
+  const definition = (column: Column, unfilled: ReadonlySet<string>): string => {
+    const type = typeOf(column)
+    const none = unfilled.has(column.name.toLowerCase()) ? ` GENERATED ALWAYS AS (CAST(${noValue} AS ${type}))` : ''
+    return `${quoted(column.name)} ${type}${column.mode === 'REQUIRED' ? ' NOT NULL' : ''}${none}`
+  }
+  /** Names, in small letters, of the columns in which no row has had a value. */
+  const unfilled = async (connection: DuckDBConnection, dataset: string, table: string): Promise<Set<string>> => {
+    const found = await connection.runAndReadAll(
+      `SELECT lower(name) FROM pragma_table_info(${literal(path(dataset, table))}) ` +
+        `WHERE contains(dflt_value, ${literal(noValue)})`,
+    )
+    return new Set(found.getRows().map(([name]) => String(name)))
+  }
   return {
+    unfilled,
+    /** Makes columns that can be written of those that have had no value. */
+    fill: async (
+      connection: DuckDBConnection,
+      dataset: string,
+      table: string,
+      columns: readonly Column[],
+    ): Promise<void> => {
+      const empty = columns.length === 0 ? new Set<string>() : await unfilled(connection, dataset, table)
+      for (const column of columns.filter(({ name }) => empty.has(name.toLowerCase()))) {
+        await connection.run(`ALTER TABLE ${path(dataset, table)} DROP COLUMN ${quoted(column.name)}`)
+        await connection.run(`ALTER TABLE ${path(dataset, table)} ADD COLUMN ${quoted(column.name)} ${typeOf(column)}`)
+      }
+    },
     createDataset: async (connection: DuckDBConnection, dataset: string, spec: StoredDataset): Promise<void> => {
       await connection.run(`CREATE SCHEMA IF NOT EXISTS ${schema(dataset)}`)
       await put(connection, 'dataset', dataset, '', spec)
@@ -113,8 +144,11 @@ const storedChanges = ({ schema, path, reserved }: Names) => {
       dataset: string,
       table: string,
       spec: StoredTable,
+      /** Names, in small letters, of NULLABLE columns that get no value now: they take no room until one comes. */
+      without: ReadonlySet<string> = new Set(),
     ): Promise<void> => {
-      await connection.run(`CREATE TABLE ${path(dataset, table)} (${spec.columns.map(definition).join(', ')})`)
+      const columns = spec.columns.map((column) => definition(column, without))
+      await connection.run(`CREATE TABLE ${path(dataset, table)} (${columns.join(', ')})`)
       await put(connection, 'table', dataset, table, spec)
     },
     /** `spec` is the table as it is afterwards. */

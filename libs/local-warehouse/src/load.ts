@@ -18,6 +18,8 @@ import { planParquet } from './load/parquet.ts'
 interface Plan {
   /** Gives exactly the columns, in their order. */
   sql: string
+  /** Names of columns that are NULL in each row, as the files lack what they are read from. */
+  empty?: readonly string[]
   /** What to tell of a fault that running the SQL threw. */
   explain(error: unknown): Promise<AppError>
   /** Another plan of the same, where that fault is none of the files'. Its own files go with `release`. */

@@ -119,6 +119,7 @@ export const insertRows = async (
   assertRows(name, table.columns, rows, fits)
   await context.locked(`${dataset}.${name}`, () =>
     changed(context, async (connection) => {
+      await context.catalog.fill(connection, dataset, name, table.columns)
       await connection.run(
         `INSERT INTO ${context.catalog.path(dataset, name)} ` +
           `(${table.columns.map((column) => quoted(column.name)).join(', ')}) ${rowsFromJson(table.columns)}`,

@@ -15,6 +15,8 @@ export interface Selected extends Bound {
   sql: string
   columns: readonly Column[]
   bytes: number
+  /** Names of columns that are NULL in each row. */
+  empty?: readonly string[]
   /** Reads what DuckDB does not check; throws what is wrong. */
   verify?(): Promise<void>
   explain(error: unknown): Promise<AppError>

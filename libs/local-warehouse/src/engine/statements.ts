@@ -123,6 +123,18 @@ const changeRows = async (
   if (translated.statement_type === 'DELETE' || translated.statement_type === 'TRUNCATE_TABLE') counts.deleted = changed
   return { changed, counts }
 }
+/** Columns without a value cannot be written: those that a statement names, though it may only read them, become so. */
+const fillNamed = async (
+  { catalog }: Pick<Context, 'catalog'>,
+  connection: DuckDBConnection,
+  { statement_type, statements }: Translated,
+  { dataset, table }: Pick<TableRef, 'dataset' | 'table'>,
+): Promise<void> => {
+  if (statement_type === 'DELETE' || statement_type === 'TRUNCATE_TABLE') return
+  const text = statements.join('\n').toLowerCase()
+  const named = catalog.table(dataset, table)?.columns.filter(({ name }) => text.includes(name.toLowerCase()))
+  await catalog.fill(connection, dataset, table, named ?? [])
+}
 const dml = async (
   context: Context,
   job: KeptJob,
@@ -137,6 +149,7 @@ const dml = async (
     context.transaction(async (connection) => {
       assertGoingOn(run)
       try {
+        await fillNamed(context, connection, translated, target)
         const { changed, counts } = await changeRows(connection, translated, parameters)
         const done = finished(context, job, {
           rows_written: changed,

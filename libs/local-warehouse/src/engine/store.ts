@@ -85,7 +85,8 @@ const attach = async ({ file, scratch, spill, project_id, memory_limit }: StoreO
     `SET memory_limit=${literal(memory_limit)}`,
     `SET temp_directory=${literal(spill)}`,
     'SET preserve_insertion_order=false',
-    `ATTACH ${literal(file)} AS ${quoted(project_id)}`,
+    // DuckDB writes what each of its versions since 1.0 can read, and so packs text in the ways of that one.
+    `ATTACH ${literal(file)} AS ${quoted(project_id)} (STORAGE_VERSION 'v1.5.0')`,
     // Tenants write SQL: without these a statement could read the host.
     'SET autoinstall_known_extensions=false',
     'SET autoload_known_extensions=false',

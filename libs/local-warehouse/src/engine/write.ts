@@ -12,6 +12,7 @@ import { constant } from '../load/convert.ts'
 import { eachOf, literal, packed, quoted, typeOf } from '../values.ts'
 import type { WorkDestination } from '../work.ts'
 import { sameName, withoutRequired } from './columns.ts'
+import { journalDataset } from './journal-rows.ts'
 import type { Selected } from './select.ts'
 import type { Store } from './store.ts'
 
@@ -56,13 +57,35 @@ const target = (
   }
 }
 
+/** Names, in small letters, of the columns that are NULL in each new row and that nothing asks to be otherwise. */
+const emptyIn = (
+  { columns }: StoredTable,
+  given: readonly Column[],
+  empty: readonly string[],
+  bound: readonly string[],
+): Set<string> => {
+  const names = (of: readonly string[]) => new Set(of.map((each) => each.toLowerCase()))
+  const [without, asked] = [names(empty), names(bound)]
+  const filled = names(given.map(({ name }) => name).filter((each) => !without.has(each.toLowerCase())))
+  const mayBe = columns.filter(({ mode = 'NULLABLE' }) => mode === 'NULLABLE').map(({ name }) => name.toLowerCase())
+  return new Set(mayBe.filter((each) => !filled.has(each) && !asked.has(each)))
+}
+/** Of a new table: only loads know what is NULL throughout, and what the journal fills has all its columns. */
+const mayStayUnfilled = (
+  { dataset }: WorkDestination,
+  { columns }: StoredTable,
+  empty: readonly string[],
+  without: Set<string>,
+): Set<string> =>
+  empty.length === 0 || dataset === journalDataset || without.size === columns.length ? new Set() : without
+
 /** The table made, made anew or widened. `known`: what it was, when it stays. */
 const prepare = async (
   { catalog, project_id, now }: Store,
   connection: DuckDBConnection,
   destination: WorkDestination,
-  given: readonly Column[],
-): Promise<{ table: StoredTable; known: StoredTable | undefined }> => {
+  { columns: given, empty = [] }: Selected,
+): Promise<{ table: StoredTable; known: StoredTable | undefined; unfilled: ReadonlySet<string> }> => {
   const { dataset, table: name, write_mode, period, expires_hours } = destination
   const found = catalog.table(dataset, name)
   if (found === undefined && destination.create_never === true)
@@ -80,7 +103,12 @@ const prepare = async (
         }
       : made
   if (replaced) await catalog.dropTable(connection, dataset, name)
-  if (known === undefined) await catalog.createTable(connection, dataset, name, table)
+  const without = emptyIn(table, given, empty, Object.keys(period ?? {}))
+  const unfilled =
+    known !== undefined
+      ? await catalog.unfilled(connection, dataset, name)
+      : mayStayUnfilled(destination, table, empty, without)
+  if (known === undefined) await catalog.createTable(connection, dataset, name, table, unfilled)
   else if (added.length > 0) await catalog.addColumns(connection, dataset, name, table, added)
   if (known !== undefined && write_mode === 'write_empty') {
     const [row] = (
@@ -93,7 +121,9 @@ const prepare = async (
           'use another write_mode, or another table',
       )
   }
-  return { table, known }
+  const filled = table.columns.filter((column) => !without.has(column.name.toLowerCase()))
+  if (known !== undefined && unfilled.size > 0) await catalog.fill(connection, dataset, name, filled)
+  return { table, known, unfilled: new Set([...unfilled].filter((each) => without.has(each))) }
 }
 /** One column's value in each row that is replaced and in each that comes. */
 interface Bound extends Ends {
@@ -186,7 +216,7 @@ export const write = async (
 ): Promise<{ rows: number; table: StoredTable }> => {
   const { dataset, table: name, write_mode } = destination
   const path = store.catalog.path(dataset, name)
-  const { table, known } = await prepare(store, connection, destination, selected.columns)
+  const { table, known, unfilled } = await prepare(store, connection, destination, selected)
   const bounds = boundsOf(destination, table)
   if (known !== undefined && write_mode === 'truncate')
     await connection.run(
@@ -199,13 +229,14 @@ export const write = async (
             .map((each) => `(${each})`)
             .join(' OR ')}`,
     )
-  const values = table.columns.map((column) => valueOf(`${dataset}.${name}`, column, selected.columns, bounds))
+  const written = table.columns.filter((column) => !unfilled.has(column.name.toLowerCase()))
+  const values = written.map((column) => valueOf(`${dataset}.${name}`, column, selected.columns, bounds))
   const verified = selected.verify?.()
   // Its fault is thrown where it is awaited; until then nobody holds it.
   verified?.catch(() => undefined)
   try {
     const result = await connection.run(
-      `INSERT INTO ${path} (${table.columns.map((column) => quoted(column.name)).join(', ')}) ` +
+      `INSERT INTO ${path} (${written.map((column) => quoted(column.name)).join(', ')}) ` +
         `SELECT ${values.join(', ')} FROM (${selected.sql}) AS s`,
       selected.values,
       selected.types,

@@ -115,6 +115,11 @@ export const constant = (value: unknown, column: Column): string => {
   if (decimal !== undefined) return bignumericLiteral(bignumericUnits(decimal))
   return `CAST(${literal(textOf(value))} AS ${type})`
 }
+/** Names of the columns that are NULL in each row, of files that have or have not what they are read from. */
+export const emptyOf = (columns: readonly LoadColumn[], has: (source: string) => boolean): string[] =>
+  columns
+    .filter((column) => ('value' in column ? column.value === null : 'source' in column && !has(column.source)))
+    .map(({ name }) => name)
 /** How the message begins that names the column by its number, and then the value. */
 export const wrongValue = 'wrong value '
 export const fromText = (text: string, column: FileColumn, k: number): string => {

@@ -16,6 +16,7 @@ import { literal, quoted } from '../values.ts'
 import {
   attempt,
   constant,
+  emptyOf,
   expectedWord,
   fromText,
   isTaken,
@@ -30,6 +31,7 @@ import type { File } from '@convergence/warehouse/files'
 
 interface CsvPlan {
   sql: string
+  empty: readonly string[]
   explain(error: unknown): Promise<AppError>
   /** Another plan of the same, where this one failed with such a fault and the files themselves are right. */
   again?(fault: unknown): Promise<(CsvPlan & { release(): Promise<void> }) | undefined>
@@ -203,6 +205,7 @@ export const planCsv = async (
   const rewritable = new WeakSet<AppError>()
   return {
     sql: groups.map((group) => selectOf(group, columns, rewritten)).join(' UNION ALL '),
+    empty: emptyOf(columns, (source) => groups.some(({ header }) => header.includes(source))),
     explain: async (error) => {
       const own = await explainValue(files, columns, error)
       if (own !== undefined) return own
