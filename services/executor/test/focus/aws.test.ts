@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { errorOf } from '../fakes.ts'
 import { group, hour, hours, openFocus, type FocusWorld, type Row } from './world.ts'
 
 const plan = 'arn:aws:savingsplans::123456789012:savingsplan/sp-0f1e2d3c'
@@ -96,5 +97,12 @@ describe('FOCUS from Cost and Usage Reports', function () {
         ...{ resource: null, service: 'Compute' },
       },
     ])
+  })
+
+  it('a line whose cost has no currency keeps the month as it was', async () => {
+    const before = await world.groups()
+    await world.fill('aws_cost_cur', [line('Usage', '1', { line_item_currency_code: null })])
+    expect((await errorOf(world.normalise('aws', month))).faults.join('\n')).to.contain('BillingCurrency')
+    expect(await world.groups()).to.deep.equal(before)
   })
 })

@@ -104,6 +104,7 @@ describe('FOCUS from FOCUS exports', function () {
     const line = (source_name: string, account: string, cost: string): Row => ({
       ...{ billing_period: `${month}-01`, source_name, bill_payer_account_id: '123456789012' },
       ...{ line_item_usage_account_id: account, line_item_line_item_type: 'Usage', line_item_currency_code: 'USD' },
+      ...{ line_item_usage_start_date: '2026-02-03T00:00:00Z', line_item_usage_end_date: '2026-02-03T01:00:00Z' },
       line_item_unblended_cost: cost,
     })
     const second = [line('second', '1', '1'), line('second', '2', '3')]

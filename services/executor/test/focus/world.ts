@@ -9,6 +9,7 @@ import { loadPipelines } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
 import { bqEtl } from '../../src/processors/gcp/bq_etl.ts'
 import { bqView } from '../../src/processors/gcp/bq_view.ts'
+import { bootstrap } from '../../src/processors/setup/initial.ts'
 import { openStore } from '../../src/store.ts'
 import { contextOf, shared_sources } from '../fakes.ts'
 import { setup, type World } from '../loaders/world.ts'
@@ -27,7 +28,7 @@ export type Row = Record<string, unknown>
 export interface FocusWorld extends World {
   /** Replaces all rows of a provider's table. */
   fill(table: string, rows: readonly Row[]): Promise<void>
-  /** Runs focus/cost/{provider} for a month, or months; each step in turn, those of its views where they are asked for. */
+  /** Runs focus/cost/{provider} for a month, or months; its rows alone, or with what its views need and them. */
   normalise(provider: string, month: string, options?: { views?: boolean }): Promise<void>
   rows(query: string): Promise<Row[]>
   /** Rows and sums by what they are. */
@@ -52,6 +53,7 @@ const pipelines = loadPipelines({ project_id: 'local-convergence', shared_source
 export const openFocus = async (): Promise<FocusWorld> => {
   const world = await setup()
   const { warehouse, folder } = world
+  await bootstrap(warehouse, {})
   let count = 0
   const next = (): string => {
     count += 1
@@ -94,8 +96,8 @@ export const openFocus = async (): Promise<FocusWorld> => {
         parameters: { month },
         tenant: { admin_email: 'admin@acme.example', company_name: 'Acme' },
       })
-      for (const step of run.steps)
-        if (!step.ps_type.endsWith('_view') || views) await processors[step.ps_type]?.run(contextOf(run, step))
+      const wanted = run.steps.filter(({ for_each }) => views || for_each === 'native' || for_each === 'focus')
+      for (const step of wanted) await processors[step.ps_type]?.run(contextOf(run, step))
     },
     groups: () =>
       warehouse.query({
