@@ -147,7 +147,7 @@ const verdictOf = async (
   if (failed.length > 0)
     throw new AppError(
       'CHECK_FAILED',
-      `${where}: ${failed.length} of ${results.length} checks failed; ` +
+      `${where}: ${failed.length} of ${results.length} checks failed; the table ` +
         `${destination.dataset}.${destination.table} is as it was`,
       { faults: failed.map(inWords) },
     )
