@@ -14,6 +14,12 @@ interface RunOptions extends Options {
   dryRun?: true
   idempotencyKey?: string
 }
+interface Following {
+  pipeline: string
+  parameters?: Record<string, unknown>
+  pipeline_logging_id?: string
+  status?: string
+}
 const startRun = async (pipeline: string, options: RunOptions): Promise<void> => {
   assertPipeline(pipeline)
   const connection = connect(options, process.env)
@@ -28,6 +34,9 @@ const startRun = async (pipeline: string, options: RunOptions): Promise<void> =>
     printList(options.output, ['step_id', 'reads', 'writes', 'bytes_processed', 'problems'], {
       items: body['steps'],
     })
+    if (options.output !== 'table') return
+    for (const { pipeline: next, parameters: said } of (body['followed_by'] ?? []) as Following[])
+      console.log(`followed by ${next} ${JSON.stringify(said)}`)
     return
   }
   const { body } = await connection.call('POST', path, parameters)
@@ -71,13 +80,17 @@ const listRuns = async (options: ListOptions): Promise<void> => {
 
 const showRun = async (id: string, options: Options): Promise<void> => {
   const { body } = await connect(options, process.env).call('GET', `/api/v1/pipelines/runs/${id}`)
-  const { steps, warnings, ...run } = body
+  const { steps, warnings, follows, followed_by, ...run } = body
   printOne(options.output, options.output === 'table' ? run : body)
   if (options.output !== 'table') return
   console.log()
   printList('table', ['step_id', 'status', 'attempt', 'rows_written', 'duration_ms', 'error_message'], { items: steps })
   for (const { step_id, message } of (warnings ?? []) as { step_id: string; message: string }[])
     console.log(`warning: ${step_id}: ${message}`)
+  const { pipeline_logging_id: before, pipeline: of } = (follows ?? {}) as Partial<Following>
+  if (before !== undefined) console.log(`follows ${before} of ${String(of)}`)
+  for (const { pipeline_logging_id: next, pipeline, status } of (followed_by ?? []) as Following[])
+    console.log(`followed by ${String(next)} of ${pipeline}: ${String(status)}`)
 }
 
 const changeRun = (action: 'cancel' | 'resume') => async (id: string, options: Options) => {

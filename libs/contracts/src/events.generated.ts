@@ -41,7 +41,7 @@ export interface Run {
   /**
    * How the run was asked for
    */
-  trigger_type: 'api' | 'schedule' | 'publisher' | 'system' | 'resume' | 'backfill' | 'refresh'
+  trigger_type: 'api' | 'schedule' | 'publisher' | 'system' | 'resume' | 'backfill' | 'refresh' | 'after'
   /**
    * Key id, schedule name or publisher that asked
    */
@@ -259,7 +259,7 @@ export interface RunRequested {
   /**
    * How the run was asked for
    */
-  trigger_type?: 'api' | 'schedule' | 'publisher' | 'system' | 'resume' | 'backfill' | 'refresh'
+  trigger_type?: 'api' | 'schedule' | 'publisher' | 'system' | 'resume' | 'backfill' | 'refresh' | 'after'
   /**
    * Who asked
    */

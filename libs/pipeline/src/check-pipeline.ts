@@ -83,6 +83,7 @@ export const checkPipeline = (
       ...(yaml.sources === undefined ? {} : { sources: yaml.sources }),
       steps: plans,
       ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
+      ...(yaml.after === undefined ? {} : { after: yaml.after }),
     },
   }
 }

@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
 import { AppError, isName, type Run } from '@convergence/contracts'
+import { checkAfter, followersOf } from './after.ts'
 import { checkPipeline } from './check-pipeline.ts'
 import { planCompiler, planDays } from './compile.ts'
 import { configsFolder, filesBelow, templatesFolder } from './folders.ts'
@@ -15,7 +16,7 @@ import { defaultSharedSources, sharedSourcesOf } from './reach.ts'
 import { loadSchemas, loadTemplates, type Schemas, type Template } from './templates.ts'
 import type { CompileInput, ConfigFault, Pipeline, Pipelines } from './types.ts'
 import { didYouMean, show } from './wording.ts'
-import { readYaml } from './yaml.ts'
+import { readYaml, type Source } from './yaml.ts'
 
 export interface LoadOptions {
   project_id: string
@@ -61,8 +62,14 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
   const { schemas, templates, faults: ofTemplates } = kindsOfSteps(options.templates_folder ?? templatesFolder())
   faults.push(...ofTemplates)
   const plans = new Map<string, PipelinePlan>()
+  const read = new Map<string, { plan: PipelinePlan; source: Source }>()
   const ids = new Map<string, Omit<ConfigFault, 'message'>[]>()
-  const files = options.files ?? filesBelow(configs, (name) => name.endsWith('.yml') || name.endsWith('.yaml'))
+  const isPipeline = (name: string): boolean => name.endsWith('.yml') || name.endsWith('.yaml')
+  const files = options.files ?? filesBelow(configs, isPipeline)
+  const nameOf = (path: string): string | undefined => {
+    const inside = relative(configs, path).split(sep).join('/')
+    return inside.startsWith('../') ? undefined : inside.replace(/\.ya?ml$/, '')
+  }
   for (const path of files) {
     const file = relative(process.cwd(), path)
     let text: string
@@ -78,8 +85,7 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
       faults.push(...source)
       continue
     }
-    const inside = relative(configs, path).split(sep).join('/')
-    const name = inside.startsWith('../') ? undefined : inside.replace(/\.ya?ml$/, '')
+    const name = nameOf(path)
     if (name !== undefined && !isName('pipeline', name))
       faults.push({
         file,
@@ -87,7 +93,7 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
         column: 1,
         message:
           'expected a file <provider>/<domain>/<template>.yml of a-z, 0-9 and _, which is the URL of its runs,' +
-          ` got ${inside}`,
+          ` got ${relative(configs, path)}`,
       })
     const { faults: found, plan } = checkPipeline(source, {
       path: name,
@@ -103,7 +109,15 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
       ids.set(pipeline_id, [...(ids.get(pipeline_id) ?? []), { file, ...source.place(['pipeline_id']) }])
     if (plan === undefined) continue
     plans.set(name ?? file, plan)
+    read.set(name ?? file, { plan, source })
   }
+  if ([...plans.values()].some(({ after }) => after !== undefined))
+    faults.push(
+      ...checkAfter(
+        read,
+        filesBelow(configs, isPipeline).flatMap((path) => nameOf(path) ?? []),
+      ),
+    )
   // Neither of two is the one in the wrong.
   for (const [pipeline_id, places] of ids)
     for (const place of places) {
@@ -161,11 +175,12 @@ const pipelinesOf = (
   project_id: string,
   shared_sources: readonly string[],
 ): Omit<Pipelines, 'kinds'> => {
+  const byPath = new Map([...plans].map((plan) => [plan.path, plan]))
   const known = new Map<
     string,
     { pipeline: Pipeline; compile: (input: CompileInput) => Run; dated: ReturnType<typeof planDays> }
   >(
-    [...plans].map((plan) => [
+    [...byPath.values()].map((plan) => [
       plan.path,
       {
         pipeline: {
@@ -174,6 +189,7 @@ const pipelinesOf = (
           description: plan.description,
           parameters: plan.parameters,
           ...(plan.schedule === undefined ? {} : { schedule: plan.schedule }),
+          ...(plan.after === undefined ? {} : { after: plan.after.map(({ pipeline }) => pipeline) }),
           uses_sources: plan.steps.some(({ for_each }) => for_each?.sources !== undefined),
           steps: plan.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
         },
@@ -185,6 +201,7 @@ const pipelinesOf = (
   const list = [...known.values()].map(({ pipeline }) => pipeline).sort((a, b) => (a.path < b.path ? -1 : 1))
   return {
     list: () => list,
+    followersOf: (run) => followersOf(byPath, run),
     get: (path) => known.get(path)?.pipeline,
     datedParameters: (path, parameters, at, timezone) => known.get(path)?.dated(parameters, at, timezone) ?? parameters,
     compile: (input) => {

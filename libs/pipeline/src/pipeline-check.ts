@@ -28,6 +28,7 @@ export interface Yaml {
     }
   >
   variables?: Record<string, string | number | boolean>
+  after?: { pipeline: string; parameters?: Record<string, string | number | boolean> }[]
   steps: Step[]
 }
 export const isGroup = (value: unknown): value is Record<string, unknown> =>

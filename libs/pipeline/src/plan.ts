@@ -22,6 +22,12 @@ export interface StepPlan extends Omit<CompiledStep, 'config' | 'host' | 'for_ea
   columns?: readonly Column[]
   for_each?: ForEach
 }
+/** A pipeline that is followed, and what a run that follows one of it says. */
+export interface After {
+  pipeline: string
+  /** Default: the parameters of the same name. */
+  parameters?: Readonly<Record<string, string | number | boolean>>
+}
 export interface PipelinePlan {
   path: string
   pipeline_id: string
@@ -32,4 +38,5 @@ export interface PipelinePlan {
   /** What the file names as its sources; what the operator shares where it names none. */
   sources?: readonly string[]
   steps: readonly StepPlan[]
+  after?: readonly After[]
 }

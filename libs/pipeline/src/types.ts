@@ -1,5 +1,6 @@
 /** What a pipeline is to those who list, check and run it. */
 import type { Run, ServiceName, Source } from '@convergence/contracts'
+import type { Following } from './after.ts'
 
 export interface ParameterSpec {
   name: string
@@ -36,6 +37,8 @@ export interface Pipeline {
   schedule?: string | undefined
   /** Whether a run is made of the tenant's sources: `compile` needs them. */
   uses_sources?: boolean
+  /** Pipelines whose runs it follows. */
+  after?: readonly string[]
   /** Kinds of steps in order, for the catalogue. */
   steps: readonly { step_id: string; name: string; ps_type: string }[]
 }
@@ -90,4 +93,6 @@ export interface Pipelines {
    * moment (ms) in a time zone. Those of a pipeline that is not known stay as they are.
    */
   datedParameters(path: string, parameters: Run['parameters'], at: number, timezone: string): Run['parameters']
+  /** What follows a run that has completed; nothing follows those of the platform itself. */
+  followersOf(run: Pick<Run, 'pipeline' | 'parameters' | 'tenant_id' | 'run_id'>): Following[]
 }

@@ -87,7 +87,7 @@ steps:
       'a root field that nobody knows',
       withSteps(noop, 'colour: red\n'),
       [
-        '3:1  unknown field "colour"; expected description, parameters, pipeline_id, schedule, sources, ' +
+        '3:1  unknown field "colour"; expected after, description, parameters, pipeline_id, schedule, sources, ' +
           'steps or variables',
       ],
     ],

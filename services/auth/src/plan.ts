@@ -33,6 +33,8 @@ export const planOf = async (parts: RouteContext, run: Run) => {
     ok: steps.every(({ problems }) => problems.length === 0),
     bytes_processed: steps.reduce((sum, { bytes_processed }) => sum + (bytes_processed ?? 0), 0),
     steps,
+    /** What is run when this run has completed. */
+    followed_by: parts.deps.pipelines.followersOf(run).map(({ pipeline, parameters }) => ({ pipeline, parameters })),
   }
 }
 /** Where files are read from. */

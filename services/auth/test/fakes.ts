@@ -279,6 +279,7 @@ export const fakePipelines = (): Pipelines => {
   )
   return {
     kinds: [],
+    followersOf: () => [],
     datedParameters: (_path, parameters) => parameters,
     list: () => [...all.values()],
     get: (path) => all.get(path) ?? loading.get(path),

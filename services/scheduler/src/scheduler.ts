@@ -15,6 +15,7 @@ import { onRunRequested } from './consumers/run-requested.ts'
 import { onSchedulerTick } from './consumers/scheduler-tick.ts'
 import { onStepCompleted } from './consumers/step-completed.ts'
 import { onTenantChanged } from './consumers/tenant-changed.ts'
+import { openFollowers } from './followers.ts'
 import { openPublisherKeys, type PlatformKeys } from './keys.ts'
 import type { State, Rules } from './ledger/state.ts'
 import { openTable } from './ledger/table.ts'
@@ -118,6 +119,7 @@ export const scheduler = async ({
     create: (...given) => currentBackfills.create(...given),
     change: (...given) => currentBackfills.change(...given),
   }
+  const followersOf = openFollowers({ ledger, pipelines, kid })
   const publisherKey = openPublisherKeys({ warehouse, platform_keys, now, log })
   const steps =
     given ??
@@ -133,7 +135,7 @@ export const scheduler = async ({
 
   const requested = onRunRequested({ ledger, backfills, pipelines, tenantFacts, publisherKey, now })
   bus.consume('scheduler', 'run-requested', requested, { concurrency: decisionsAtATime })
-  bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, backfills, steps }), {
+  bus.consume('scheduler', 'step-completed', onStepCompleted({ ledger, backfills, followersOf, steps }), {
     concurrency: decisionsAtATime,
   })
   bus.consume('scheduler', 'run-admitted', onRunAdmitted({ steps }))

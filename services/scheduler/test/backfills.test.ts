@@ -11,6 +11,7 @@ import { at, ended, makeRun, tableOf, tenant } from './world.ts'
 const path = 'custom/examples/daily_row'
 const pipelines: Pipelines = {
   kinds: [],
+  followersOf: () => [],
   datedParameters: (_path, parameters) => parameters,
   list: () => [],
   get: (name) =>

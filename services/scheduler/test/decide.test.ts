@@ -166,9 +166,9 @@ describe('decide', () => {
     expect(state.accounts.get('acme')?.days.size).to.equal(0)
   })
 
-  it('counts no run by which the platform makes up for late data; it waits for its turn and for a subscription', () => {
+  it('counts no run for late data or that follows another; it waits for its turn and for a subscription', () => {
     const { send, state } = setup(tenant('acme', { daily: 1, concurrent: 2 }))
-    const late = (key: string) => request(key, { trigger_type: 'refresh' })
+    const late = (key: string) => request(key, { trigger_type: key === 'c' ? 'after' : 'refresh' })
     const first = runOf(send(late('a')))
     expect(summaryOf(send(request('b')))).to.deep.equal(['run-admitted'])
     expect(send(late('c'))).to.deep.equal([])

@@ -58,7 +58,8 @@ describe('the model', function () {
     [20, ['decide on stale memory']],
     [20, ['409 taken for mine']],
     [20, ['ended runs not recalled']],
-    [60, ['ended runs not remembered']],
+    [200, ['ended runs not remembered']],
+    [60, ['what follows is named by the delivery']],
     [20, ['next attempt before the first is known to have failed']],
   ]
   it('catches: read before record, which the sweeper masks, by failing far more seeds than without a sweeper', async () => {

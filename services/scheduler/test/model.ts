@@ -10,11 +10,12 @@
  * taken once, and a job takes effect at once or never.
  */
 import type { Outgoing } from '@convergence/bus'
-import { AppError, canonicalJson, requestDigest } from '@convergence/contracts'
+import { AppError, canonicalJson, requestDigest, runId } from '@convergence/contracts'
 import type { Run, StepCompleted } from '@convergence/contracts'
-import { afterStep, nextSteps, readySteps } from '@convergence/pipeline'
+import { afterStep, nextSteps, readySteps, type Following } from '@convergence/pipeline'
 import type { Job, Jobs, Row } from '@convergence/warehouse'
 import { commitRows, walkChain } from '@convergence/warehouse'
+import { openFollowers } from '../src/followers.ts'
 import type { Message } from '../src/ledger/decide.ts'
 import { fold, stateHash } from '../src/ledger/fold.ts'
 import type { LedgerRow } from '../src/ledger/state.ts'
@@ -39,6 +40,7 @@ export type Mutant =
   | 'ended runs not recalled'
   | 'ended runs not remembered'
   | 'next attempt before the first is known to have failed'
+  | 'what follows is named by the delivery'
 
 export interface Report {
   seed: number
@@ -307,8 +309,33 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
           : run
       return ledger.submit({ kind: 'request', run: { ...taken, requested_at: at }, digest: requestDigest(run), at })
     }
-    if (topic === 'step-completed') return ledger.submit({ kind: 'ended', event: event as StepCompleted, at })
+    if (topic === 'step-completed') {
+      const told = await ledger.submit({ kind: 'ended', event: event as StepCompleted, at })
+      const follow = openFollowers({ ledger, pipelines: { followersOf } })
+      return [...told, ...follow(told, at).map(asRun)]
+    }
     return ledger.submit({ ...(event as Message), at })
+  }
+  /** Two of the runs are followed by one each. */
+  const followersOf = ({ run_id, tenant_id }: Pick<Run, 'run_id' | 'tenant_id'>): Following[] => {
+    if (!requests.slice(0, 2).some(({ run }) => run.run_id === original(run_id))) return []
+    const copy = is('what follows is named by the delivery') ? `:${(copies += 1)}` : ''
+    const idempotency_key = `after:${original(run_id)}${copy}`
+    const parameters = { of: original(run_id) }
+    return [{ run_id: runId(tenant_id, idempotency_key), idempotency_key, pipeline: 'focus/cost/aws', parameters }]
+  }
+  /** A request as it travels here; known from the first on. */
+  const asRun = ({ event, idempotency_key = '' }: Outgoing): Outgoing => {
+    const { tenant_id, pipeline, parameters, parent_run_id } = event as Run
+    const more = parent_run_id === undefined ? {} : { parent_run_id: original(parent_run_id) }
+    const run = makeRun(idempotency_key, {
+      ...{ tenant_id, pipeline, parameters, ...more },
+      ...{ trigger_type: 'after', steps_count: 1 },
+    })
+    for (const step of run.steps) step.timeout_minutes = 1
+    if (!requests.some((known) => known.run.run_id === run.run_id))
+      requests.push({ tenant_id: tenant_id as TenantId, run })
+    return { topic: 'run-requested', event: { run, tenant_id } as never }
   }
   const onExecutor = async (owner: Incarnation, { event, topic }: Envelope): Promise<Outgoing[]> => {
     const { run, next } = event as { run: Run; next?: { step_id: string }[] }
@@ -547,7 +574,7 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
   const terminal = new Map<string, string>()
   let checked = 0
   const books = openBooks(broken, terminal, (run_id) =>
-    requests.some(({ run }) => run.run_id === run_id && run.trigger_type === 'refresh'),
+    requests.some(({ run }) => run.run_id === run_id && run.trigger_type !== 'api'),
   )
   let steps = 0
   const chaosSteps = 260
@@ -628,6 +655,12 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       if (topic !== 'run-completed' && topic !== 'run-failed') continue
       const statuses = announced.get(event.run.run_id) ?? new Set()
       announced.set(event.run.run_id, statuses.add(event.status))
+    }
+    for (const { run } of requests.slice(0, 2)) {
+      const following = requests.filter((each) => each.run.parent_run_id === run.run_id)
+      const wanted = terminal.get(run.run_id) === 'COMPLETED' ? 1 : 0
+      if (following.length !== wanted)
+        broken(`run ${run.run_id} ended ${terminal.get(run.run_id)} and is followed by ${following.length}`)
     }
     const reasons = new Map(log.map(({ run_id, reason }) => [run_id, reason]))
     for (const { run } of requests) {

@@ -29,6 +29,7 @@ const fires = (cron: string, timezone: string, from: string, hours: number): str
 
 const pipelines = (schedule?: string): Pipelines => ({
   kinds: [],
+  followersOf: () => [],
   // As the pipeline's own: the day is counted where the schedule is.
   datedParameters: (_path, parameters, at, timezone) =>
     parameters['date'] === 'yesterday'

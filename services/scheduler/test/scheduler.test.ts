@@ -81,6 +81,7 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
   } as unknown as Warehouse
   const pipelines: Pipelines = {
     kinds: [],
+    followersOf: () => [],
     datedParameters: (_path, parameters) => parameters,
     list: () => [],
     get: () => undefined,

@@ -225,6 +225,7 @@ describe('the tenant service', () => {
       warehouse: warehouse as unknown as Warehouse,
       pipelines: {
         kinds: [],
+        followersOf: () => [],
         datedParameters: (_path, parameters) => parameters,
         list: () => [],
         get: () => undefined,

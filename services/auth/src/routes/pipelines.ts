@@ -25,13 +25,17 @@ const fieldOf = (parameter: ParameterSpec): Field => ({
   ...(parameter.default === undefined ? {} : { default: parameter.default }),
 })
 
-const entry = (pipeline: Pipeline) => ({
+const entry = ({ deps }: Pick<RouteContext, 'deps'>, pipeline: Pipeline) => ({
   pipeline: pipeline.path,
   pipeline_id: pipeline.pipeline_id,
   description: pipeline.description,
   schedule: pipeline.schedule ?? null,
   steps: pipeline.steps.map(({ step_id, name, ps_type }) => ({ step_id, name, ps_type })),
   parameters: parameterSchema(pipeline.parameters),
+  after: pipeline.after ?? [],
+  followed_by: deps.pipelines
+    .list()
+    .flatMap(({ path, after }) => (after?.includes(pipeline.path) === true ? [path] : [])),
 })
 
 /** Under setup/, and yet a tenant's to run: they work on what is its own, as its own run, within its plan. */
@@ -62,7 +66,7 @@ export const pipelines = (parts: RouteContext): Route[] => {
           items: parts.deps.pipelines
             .list()
             .filter(({ path }) => isOffered(path))
-            .map(entry),
+            .map((pipeline) => entry(parts, pipeline)),
           next_cursor: null,
         },
       }),
@@ -71,7 +75,7 @@ export const pipelines = (parts: RouteContext): Route[] => {
       ...common,
       path: '/api/v1/pipelines/:provider/:domain/:template',
       summary: 'A pipeline and the schema of its parameters',
-      handle: ({ params }) => ({ status: 200, body: entry(offered(parts, pipelinePath(params))) }),
+      handle: ({ params }) => ({ status: 200, body: entry(parts, offered(parts, pipelinePath(params))) }),
     },
   ]
 }

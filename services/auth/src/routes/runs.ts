@@ -229,6 +229,23 @@ const resumeRoute = (parts: RouteContext): Route => {
   }
 }
 
+/** The run that it follows, where it does. */
+const followsOf = ({ trigger_type, parent_run_id, trigger_by }: RunRecord) =>
+  trigger_type === 'after' && parent_run_id !== null
+    ? { pipeline_logging_id: parent_run_id, pipeline: trigger_by }
+    : null
+/** The runs that follow it, as far as there are any yet: their ids are made of its own. */
+const followedBy = async ({ deps, runs: known }: RouteContext, run: RunRecord) => {
+  if (run.status !== 'COMPLETED') return []
+  const following = deps.pipelines.followersOf({ ...run, run_id: run.pipeline_logging_id })
+  const found = await Promise.all(following.map(({ run_id }) => known.find(run_id, run.tenant_id)))
+  return found.flatMap((each) =>
+    each === undefined
+      ? []
+      : [{ pipeline_logging_id: each.pipeline_logging_id, pipeline: each.pipeline, status: each.status }],
+  )
+}
+
 const reading = { scope: 'pipelines:read', tenant: 'run', rate: 'read' } as const
 
 export const runs = (parts: RouteContext): Route[] => [
@@ -241,7 +258,13 @@ export const runs = (parts: RouteContext): Route[] => [
     summary: 'A run and its steps',
     ...reading,
     answers: [200],
-    handle: (call) => ({ status: 200, body: runAnswer(theRun(call)) }),
+    handle: async (call) => {
+      const run = theRun(call)
+      return {
+        status: 200,
+        body: { ...runAnswer(run), follows: followsOf(run), followed_by: await followedBy(parts, run) },
+      }
+    },
   },
   {
     method: 'GET',

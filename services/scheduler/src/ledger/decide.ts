@@ -116,6 +116,12 @@ const answer = (draft: Draft, message: Message): Outgoing[] | AppError => {
 
 // ---- a request
 
+/**
+ * What the platform finds to be late is loaded again within the tenant's subscription, and what follows a run runs
+ * within it; neither is one of the tenant's number of runs.
+ */
+const uncounted: ReadonlySet<Run['trigger_type']> = new Set(['refresh', 'after'])
+
 const onRequest = (
   draft: Draft,
   { run, digest, at, refused }: Message & { kind: 'request' },
@@ -136,8 +142,7 @@ const onRequest = (
     return new AppError('TENANT_UNKNOWN', `tenant ${run.tenant_id}: no such tenant in the ledger; onboard it first`)
   const day = at.slice(0, 10)
   const ofTenant = owner !== state.system
-  // What the platform finds to be late is loaded again within the tenant's subscription, and is none of its runs.
-  const counted = ofTenant && run.trigger_type !== 'refresh'
+  const counted = ofTenant && !uncounted.has(run.trigger_type)
   if (ofTenant) {
     const fault = subscriptionFault(owner, day) ?? (counted ? overQuota(owner, day) : undefined)
     if (fault !== undefined) return reject(draft, run, digest, at, fault)

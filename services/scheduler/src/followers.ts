@@ -1,0 +1,61 @@
+/**
+ * Runs that follow a run, by the `after` of their pipelines. Known from the run that has completed and the files alone,
+ * and named after it: the message that ended it comes again until what follows is published, and asks for the same.
+ */
+import type { Outgoing } from '@convergence/bus'
+import { canonicalJson, subscriptionFault, type Run } from '@convergence/contracts'
+import type { Following, Pipelines } from '@convergence/pipeline'
+import type { State } from './ledger/state.ts'
+
+interface Deps {
+  ledger: { readonly state: State }
+  pipelines: Pick<Pipelines, 'followersOf'>
+  /** Names the key that signs what is asked for. */
+  kid?: string | undefined
+}
+/** `told`: events of ends that are in the ledger; `at`: of the message that brought them. Pure but for the ledger. */
+export type ReadFollowers = (told: readonly Outgoing[], at: string) => Outgoing[]
+
+export const openFollowers =
+  ({ ledger, pipelines, kid }: Deps): ReadFollowers =>
+  (told, at) =>
+    told.flatMap((each) => {
+      if (each.topic !== 'run-completed') return []
+      const { run } = each.event
+      const following = pipelines.followersOf(run)
+      const owner = following.length === 0 ? undefined : ledger.state.accounts.get(run.tenant_id)
+      if (owner === undefined || subscriptionFault(owner, at.slice(0, 10)) !== undefined) return []
+      return following
+        .filter((next) => !isAwaited(ledger.state, run, next))
+        .map((next): Outgoing => ({
+          topic: 'run-requested',
+          event: {
+            run_id: next.run_id,
+            tenant_id: run.tenant_id,
+            pipeline: next.pipeline,
+            parameters: next.parameters,
+            parent_run_id: run.run_id,
+            trigger_type: 'after',
+            trigger_by: run.pipeline,
+            priority: run.priority,
+            ...(run.user_id === undefined ? {} : { user_id: run.user_id }),
+          },
+          idempotency_key: next.idempotency_key,
+          ...(kid === undefined ? {} : { attributes: { kid } }),
+        }))
+    })
+
+/**
+ * Whether the same is queued already, for another run: it has not begun, so it sees what this run has left. What the
+ * ledger says is as new as the end of this run, and whoever lets the other start does so after it.
+ */
+const isAwaited = ({ accounts }: State, { tenant_id }: Run, next: Following): boolean =>
+  accounts
+    .get(tenant_id)
+    ?.queue.some(
+      ({ run_id, run, pipeline }) =>
+        run_id !== next.run_id &&
+        pipeline === next.pipeline &&
+        run?.trigger_type === 'after' &&
+        canonicalJson(run.parameters) === canonicalJson(next.parameters),
+    ) === true
