@@ -69,7 +69,7 @@ steps:
       '- a',
       [
         '1:1  expected a group of fields, got ["a"]; its fields are pipeline_id, description, schedule, sources, ' +
-          'parameters, variables, steps',
+          'parameters, variables, after, steps',
       ],
     ],
     ['no steps in it', 'pipeline_id: example\ndescription: x\nsteps: []', ['3:8  steps: expected at least 1, got 0']],

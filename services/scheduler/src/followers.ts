@@ -9,7 +9,7 @@ import type { State } from './ledger/state.ts'
 
 interface Deps {
   ledger: { readonly state: State }
-  pipelines: Pick<Pipelines, 'followersOf'>
+  pipelines: Pick<Pipelines, 'followersOf' | 'datedParameters'>
   /** Names the key that signs what is asked for. */
   kid?: string | undefined
 }
@@ -26,7 +26,10 @@ export const openFollowers =
       const owner = following.length === 0 ? undefined : ledger.state.accounts.get(run.tenant_id)
       if (owner === undefined || subscriptionFault(owner, at.slice(0, 10)) !== undefined) return []
       return following
-        .filter((next) => !isAwaited(ledger.state, run, next))
+        .filter((next) => {
+          const parameters = pipelines.datedParameters(next.pipeline, next.parameters, Date.parse(at), 'UTC')
+          return !isAwaited(ledger.state, run, { ...next, parameters })
+        })
         .map((next): Outgoing => ({
           topic: 'run-requested',
           event: {

@@ -19,14 +19,20 @@ const followersOf = ({
 }
 const open = (limits = { daily: 1, concurrent: 1 }) => {
   const world = setup(tenant('acme', limits))
-  const follow = openFollowers({ ledger: world, pipelines: { followersOf }, kid: 'scheduler' })
+  const follow = openFollowers({
+    ledger: world,
+    pipelines: { followersOf, datedParameters: (_path, given) => ({ ...given, date: 'd' }) },
+    kid: 'scheduler',
+  })
   return { ...world, follow }
 }
 /** The request as a message of its own, as the consumer makes it. */
 let minute = 9
 const asRequest = ({ event, idempotency_key = '' }: Outgoing) => {
   minute += 1
-  const { run_id, ...asked } = event as unknown as Run
+  const { run_id, parameters, ...rest } = event as unknown as Run
+  // As compiled, with its days written out.
+  const asked = { ...rest, parameters: { ...parameters, date: 'd' } }
   return request(idempotency_key, { ...asked, run_id, steps_count: 1 }, at(minute))
 }
 
