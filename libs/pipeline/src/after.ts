@@ -1,18 +1,10 @@
 /** `after`: a pipeline that follows the runs of another. What follows a run is known from the run and the files alone. */
 import { isSystemPipeline, runId, systemTenant, type Run } from '@convergence/contracts'
 import type { After, PipelinePlan, Scalar } from './plan.ts'
-import type { ConfigFault, ParameterSpec } from './types.ts'
+import type { ConfigFault, Following, ParameterSpec } from './types.ts'
 import { fillText, periodsOf, variable } from './values.ts'
 import { didYouMean, orList, showPath, type Path } from './wording.ts'
 import type { Source } from './yaml.ts'
-
-/** A run that follows another, and what it is asked with; it has one name, made of that of the other. */
-export interface Following {
-  run_id: string
-  idempotency_key: string
-  pipeline: string
-  parameters: Run['parameters']
-}
 
 /** The runs that follow one of the pipeline, the same each time. */
 export const followersOf = (

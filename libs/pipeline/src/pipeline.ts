@@ -2,7 +2,6 @@
  * Pipelines from YAML: loaded and checked once at start, pure afterwards. Knows the templates (ps_templates), fills
  * variables, binds SQL parameters, and says what follows a step.
  */
-export type { Following } from './after.ts'
 export { configsFolder, filesBelow, templatesFolder } from './folders.ts'
 export { checkFiles, loadPipelines, showFaults, type LoadOptions } from './load.ts'
 export { afterStep, firstSteps, nextSteps, readySteps, stepOf } from './next.ts'
@@ -18,4 +17,13 @@ export {
   type Readable,
 } from './reach.ts'
 export { segmentsOf } from './sql-template.ts'
-export type { CompileInput, ConfigFault, ParameterSpec, Pipeline, Pipelines, StepKind, TenantNames } from './types.ts'
+export type {
+  CompileInput,
+  ConfigFault,
+  Following,
+  ParameterSpec,
+  Pipeline,
+  Pipelines,
+  StepKind,
+  TenantNames,
+} from './types.ts'

@@ -1,6 +1,5 @@
 /** What a pipeline is to those who list, check and run it. */
 import type { Run, ServiceName, Source } from '@convergence/contracts'
-import type { Following } from './after.ts'
 
 export interface ParameterSpec {
   name: string
@@ -69,6 +68,14 @@ export interface CompileInput {
   user_id?: string
   parent_run_id?: string
   skip?: readonly string[]
+}
+
+/** A run that follows another, and what it is asked with; it has one name, made of that of the other. */
+export interface Following {
+  run_id: string
+  idempotency_key: string
+  pipeline: string
+  parameters: Run['parameters']
 }
 
 /** A kind of step, and the service whose processor runs it. */
