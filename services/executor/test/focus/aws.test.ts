@@ -105,4 +105,73 @@ describe('FOCUS from Cost and Usage Reports', function () {
     expect((await errorOf(world.normalise('aws', month))).faults.join('\n')).to.contain('BillingCurrency')
     expect(await world.groups()).to.deep.equal(before)
   })
+
+  it('a reservation used in part: its fee is a purchase, and beside it what was not used', async () => {
+    const reservation_reservation_arn = 'arn:aws:ec2:us-east-1:987654321098:reserved-instances/r-1'
+    await world.fill('aws_cost_cur', [
+      line('DiscountedUsage', '0', {
+        ...{ reservation_reservation_arn, reservation_effective_cost: '6', line_item_usage_amount: '10' },
+        ...{ pricing_public_on_demand_cost: '9', pricing_public_on_demand_rate: '0.9', pricing_unit: 'Hrs' },
+      }),
+      line('RIFee', '7.2', {
+        ...{ reservation_reservation_arn, reservation_unused_recurring_fee: '1.2', reservation_unused_quantity: '2' },
+        ...{ line_item_usage_end_date: '2026-02-28T23:59:59Z' },
+      }),
+    ])
+    await world.normalise('aws', month)
+    expect(await world.groups()).to.deep.equal([
+      group('Purchase', null, 1, '7.2', '0', '7.2'),
+      group('Usage', 'Unused', 1, '0', '1.2', null),
+      group('Usage', 'Used', 1, '0', '6', '9'),
+    ])
+    expect(
+      await world.rows(
+        `SELECT CAST(ChargePeriodEnd AS STRING) AS end_, ChargeFrequency AS frequency, CommitmentDiscountType AS type
+         FROM focus_cost_and_usage WHERE ChargeCategory = 'Purchase'`,
+      ),
+    ).to.deep.equal([{ end_: '2026-03-01 00:00:00+00', frequency: 'Recurring', type: 'Reserved Instance' }])
+  })
+
+  it('tax, credits, refunds, discounts and late use are what they are, and negations that do not fit leave a rest', async () => {
+    const savings = { savings_plan_savings_plan_arn: plan }
+    await world.fill('aws_cost_cur', [
+      line('Tax', '1.9'),
+      line('Credit', '-5'),
+      line('Refund', '-0.5', { line_item_usage_start_date: '2026-01-20T00:00:00Z' }),
+      line('EdpDiscount', '-1'),
+      line('Usage', '2', { line_item_usage_start_date: '2026-01-31T23:00:00Z', pricing_public_on_demand_cost: '3' }),
+      line('SavingsPlanCoveredUsage', '10', { ...savings, savings_plan_savings_plan_effective_cost: '7' }),
+      line('SavingsPlanNegation', '-9.99999999', savings),
+      // Lines of a split repeat the cost of the whole.
+      line('Usage', '0', { split_line_item_parent_resource_id: 'i-1', split_line_item_split_cost: '2' }),
+    ])
+    await world.normalise('aws', month)
+    expect(
+      await world.rows(
+        `SELECT ChargeCategory AS category, ChargeClass AS class, CAST(BilledCost AS STRING) AS billed,
+           CAST(EffectiveCost AS STRING) AS effective, CAST(ListCost AS STRING) AS list
+         FROM focus_cost_and_usage ORDER BY category, BilledCost`,
+      ),
+    ).to.deep.equal([
+      { category: 'Adjustment', class: null, billed: '-1', effective: '-1', list: '0' },
+      { category: 'Adjustment', class: 'Correction', billed: '-0.5', effective: '-0.5', list: '-0.5' },
+      { category: 'Adjustment', class: null, billed: '0.00000001', effective: '0.00000001', list: '0.00000001' },
+      { category: 'Credit', class: null, billed: '-5', effective: '-5', list: '0' },
+      { category: 'Tax', class: null, billed: '1.9', effective: '1.9', list: '1.9' },
+      { category: 'Usage', class: null, billed: '0', effective: '7', list: '10' },
+      { category: 'Usage', class: 'Correction', billed: '2', effective: '2', list: '3' },
+    ])
+  })
+
+  it("tags are one object: the user's without a prefix, AWS's with theirs, whatever stands in the values", async () => {
+    const resource_tags = { 'user:env': 'a,"user:b', user_team: 'core', 'aws:createdBy': 'x', aws_stack: 'y' }
+    await world.fill('aws_cost_cur', [line('Usage', '1', { resource_tags })])
+    await world.normalise('aws', month)
+    expect((await world.rows('SELECT Tags FROM focus_cost_and_usage'))[0]?.['Tags']).to.deep.equal({
+      env: 'a,"user:b',
+      team: 'core',
+      'aws:createdBy': 'x',
+      'aws:stack': 'y',
+    })
+  })
 })
