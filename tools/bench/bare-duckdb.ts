@@ -1,6 +1,7 @@
 /**
- * What the machine can do at most: bare DuckDB, with the embedded warehouse's settings, reads a file into a new table:
- * CSV with every column as text, Parquet with the types of the file. Prints the seconds.
+ * What DuckDB does as it comes, with a bound of memory and rows in any order: it reads a file into a new table of a new
+ * database, CSV with every column as text, Parquet with the types of the file. Prints the seconds, by the clock and of
+ * processor.
  */
 import { rmSync } from 'node:fs'
 import { DuckDBInstance } from '@duckdb/node-api'
@@ -12,10 +13,12 @@ const instance = await DuckDBInstance.create(database)
 const connection = await instance.connect()
 await connection.run(`SET memory_limit='1GB'`)
 await connection.run('SET preserve_insertion_order=false')
-const started = performance.now()
+const [started, before] = [performance.now(), process.cpuUsage()]
 await connection.run(`CREATE TABLE t AS SELECT * FROM ${rows}`)
 await connection.run('CHECKPOINT')
-console.log(((performance.now() - started) / 1000).toFixed(3))
+const seconds = (performance.now() - started) / 1000
+const { user, system } = process.cpuUsage(before)
+console.log(JSON.stringify({ seconds, cpu_seconds: (user + system) / 1e6 }))
 connection.closeSync()
 instance.closeSync()
 rmSync(database, { force: true })

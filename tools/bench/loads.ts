@@ -46,6 +46,10 @@ const script = (name: string, ...words: string[]): string =>
     stdio: ['ignore', 'pipe', 'inherit'],
   })
 
+interface Taken {
+  seconds: number
+  cpu_seconds: number
+}
 /** One turn: the platform with a new data folder, then bare DuckDB with a new database. */
 const turn = (home: string, name: string, rows: number) => {
   const [data, bare] = [mkdtempSync(join(home, 'data-')), join(home, 'bare.duckdb')]
@@ -59,16 +63,18 @@ const turn = (home: string, name: string, rows: number) => {
       join(folder, 'daily-Manifest.json'),
       JSON.stringify({ assemblyId: 'a', contentType, reportKeys: [key] }),
     )
-    const { seconds, before_mb, peak_mb } = JSON.parse(script('platform-load.ts', data, 'bench-cur')) as {
-      seconds: number
+    const own = JSON.parse(script('platform-load.ts', data, 'bench-cur')) as Taken & {
       before_mb: number
       peak_mb: number
     }
+    const alone = JSON.parse(script('bare-duckdb.ts', join(home, name), bare)) as Taken
     return {
-      own: rows / seconds,
-      bare: rows / Number(script('bare-duckdb.ts', join(home, name), bare)),
-      before_mb,
-      peak_mb,
+      own: rows / own.seconds,
+      bare: rows / alone.seconds,
+      own_cpu: own.cpu_seconds,
+      bare_cpu: alone.cpu_seconds,
+      before_mb: own.before_mb,
+      peak_mb: own.peak_mb,
     }
   } finally {
     rmSync(data, { recursive: true, force: true })
@@ -107,6 +113,24 @@ export const measureLoads = async (rows: number, rounds: number): Promise<LoadFi
         'x',
         goal,
         turns.map(({ own, bare }) => own / bare),
+      )
+      figure(
+        'CPU of the whole run, all threads',
+        'CPU s',
+        '-',
+        turns.map(({ own_cpu }) => own_cpu),
+      )
+      figure(
+        'CPU of bare DuckDB',
+        'CPU s',
+        '-',
+        turns.map(({ bare_cpu }) => bare_cpu),
+      )
+      figure(
+        'bare DuckDB over whole run, by CPU',
+        'x',
+        '-',
+        turns.map(({ own_cpu, bare_cpu }) => bare_cpu / own_cpu),
       )
       figure(
         'peak memory of the process',

@@ -1,6 +1,6 @@
 /**
  * One load of a report by the platform, in a process of its own: `node platform-load.ts DATA_FOLDER BUCKET`. Prints the
- * seconds of the run from the request to its end, and the most memory that the process has had until then, before the
+ * seconds of the run from the request to its end, by the clock and of processor, and the most memory that the process has had until then, before the
  * load and in all, in MB.
  */
 import { readFileSync } from 'node:fs'
@@ -35,7 +35,7 @@ await client.call('PUT', '/api/v1/tenants/bench/sources/payer', {
   body: { provider: 'aws', kind: 'cur', bucket, prefix: 'cur', report_name: 'daily' },
 })
 const before_mb = peakMb()
-const started = performance.now()
+const [started, before] = [performance.now(), process.cpuUsage()]
 const { body } = await client.call('POST', '/api/v1/pipelines/run/bench/aws/cost/cur', {
   key,
   body: { month: '2025-11' },
@@ -50,5 +50,6 @@ for (;;) {
   await new Promise((resolve) => setTimeout(resolve, 20))
 }
 const seconds = (performance.now() - started) / 1000
-console.log(JSON.stringify({ seconds, before_mb, peak_mb: peakMb() }))
+const { user, system } = process.cpuUsage(before)
+console.log(JSON.stringify({ seconds, cpu_seconds: (user + system) / 1e6, before_mb, peak_mb: peakMb() }))
 await platform.close()
