@@ -277,6 +277,26 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
       await warehouse.runJob(chain(), query(warehouse, day('2025-11-20', '2'), { write_mode: 'truncate' }))
       expect(await costs(warehouse)).to.deep.equal(['2025-11-20 2'])
     }))
+  it('replaces a table, or a period of it, by what a query reads of itself', () =>
+    setup(async ({ warehouse }) => {
+      await warehouse.runJob(chain(), query(warehouse, day('2025-11-18', '1')))
+      await warehouse.runJob(chain(), query(warehouse, day('2025-11-19', '2')))
+      const own = 'SELECT day, cost + @more AS cost FROM acme.costs WHERE cost > 0'
+      const more = { parameters: [{ name: 'more', type: 'INT64', value: 1 }] } as const
+      const again = (write: Parameters<typeof query>[2], text = own) => ({ ...query(warehouse, text, write), ...more })
+      expect((await warehouse.runJob(chain(), again({ write_mode: 'truncate' }))).rows_written).to.equal(2)
+      expect(await costs(warehouse)).to.deep.equal(['2025-11-18 2', '2025-11-19 3'])
+      await warehouse.runJob(
+        chain(),
+        again({ write_mode: 'truncate', period: { day: '2025-11-19' } }, `${own} AND day = '2025-11-19'`),
+      )
+      expect(await costs(warehouse)).to.deep.equal(['2025-11-18 2', '2025-11-19 4'])
+      await expectCode(
+        warehouse.runJob(chain(), again({ write_mode: 'truncate' }, "SELECT day, ERROR('no') AS cost FROM acme.costs")),
+        'QUERY_INVALID',
+      )
+      expect(await costs(warehouse)).to.deep.equal(['2025-11-18 2', '2025-11-19 4'])
+    }))
   it('makes the table that is missing and adds the columns that are', () =>
     setup(async ({ warehouse }) => {
       await warehouse.runJob(

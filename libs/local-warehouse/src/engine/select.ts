@@ -15,6 +15,8 @@ export interface Selected extends Bound {
   sql: string
   columns: readonly Column[]
   bytes: number
+  /** Tables that the rows come from, views followed. */
+  reads?: readonly TableRef[]
   /** Names of columns that are NULL in each row. */
   empty?: readonly string[]
   /** Reads what DuckDB does not check; throws what is wrong. */
@@ -52,6 +54,7 @@ const selectCopied = async (context: Context, sources: readonly TableRef[]): Pro
     types: {},
     columns,
     bytes: 0,
+    reads: sources,
     explain: context.translations.wordStatement,
   }
 }
@@ -89,6 +92,7 @@ export const select = async (context: Context, work: JobSpec | Work, information
     ...bound(spec, translated),
     columns,
     bytes,
+    reads: translated.referenced_tables,
     explain: wordStatement,
     outcome: { statement_type: 'SELECT', referenced_tables: translated.referenced_tables },
   }

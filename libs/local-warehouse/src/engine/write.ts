@@ -214,6 +214,31 @@ export const write = async (
   destination: WorkDestination,
   selected: Selected,
 ): Promise<{ rows: number; table: StoredTable }> => {
+  const readsItself = selected.reads?.some(
+    ({ dataset, table }) => dataset === destination.dataset && table === destination.table,
+  )
+  if (destination.write_mode !== 'truncate' || readsItself !== true)
+    return replace(store, connection, destination, selected)
+  // What is replaced is read before it is gone. A table of the transaction: it ends with it in any case.
+  await connection
+    .run(`CREATE TEMP TABLE ${heldRows} AS ${selected.sql}`, selected.values, selected.types)
+    .catch(async (error: unknown) => {
+      if (isConflict(error) || isInterrupt(error)) throw error
+      throw await selected.explain(error)
+    })
+  const held = { ...selected, sql: `SELECT * FROM ${heldRows}`, values: {}, types: {} }
+  const written = await replace(store, connection, destination, held)
+  await connection.run(`DROP TABLE ${heldRows}`)
+  return written
+}
+const heldRows = 'temp.main._rows_of_itself'
+
+const replace = async (
+  store: Store,
+  connection: DuckDBConnection,
+  destination: WorkDestination,
+  selected: Selected,
+): Promise<{ rows: number; table: StoredTable }> => {
   const { dataset, table: name, write_mode } = destination
   const path = store.catalog.path(dataset, name)
   const { table, known, unfilled } = await prepare(store, connection, destination, selected)
