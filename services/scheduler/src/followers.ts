@@ -3,7 +3,7 @@
  * and named after it: the message that ended it comes again until what follows is published, and asks for the same.
  */
 import type { Outgoing } from '@convergence/bus'
-import { canonicalJson, subscriptionFault, type Run } from '@convergence/contracts'
+import { canonicalJson, subscriptionFault, type Run, type StepCompleted } from '@convergence/contracts'
 import type { Following, Pipelines } from '@convergence/pipeline'
 import type { State } from './ledger/state.ts'
 
@@ -13,15 +13,28 @@ interface Deps {
   /** Names the key that signs what is asked for. */
   kid?: string | undefined
 }
-/** `told`: events of ends that are in the ledger; `at`: of the message that brought them. Pure but for the ledger. */
-export type ReadFollowers = (told: readonly Outgoing[], at: string) => Outgoing[]
+/**
+ * `told`: events of ends that are in the ledger; `last`: the end of a run's last step that brought them; `at`: of its
+ * message. Pure but for the ledger.
+ */
+export type ReadFollowers = (told: readonly Outgoing[], last: StepCompleted, at: string) => Outgoing[]
+
+/** Whether items of a for_each did what they should, though others failed: what one source cannot, another may. */
+const isPartlyDone = ({ run, step_id, conclusion }: StepCompleted): boolean => {
+  const for_each = run.steps.find((step) => step.step_id === step_id)?.for_each
+  if (for_each === undefined || conclusion === 'CANCELLED') return false
+  const items = run.steps.filter((step) => step.for_each === for_each && run.skip?.includes(step.step_id) !== true)
+  return items.length > (run.failed?.length ?? 0) + (conclusion === 'SUCCEEDED' || conclusion === 'SKIPPED' ? 0 : 1)
+}
 
 export const openFollowers =
   ({ ledger, pipelines, kid }: Deps): ReadFollowers =>
-  (told, at) =>
+  (told, last, at) =>
     told.flatMap((each) => {
-      if (each.topic !== 'run-completed') return []
-      const { run } = each.event
+      if (each.topic !== 'run-completed' && each.topic !== 'run-failed') return []
+      const { run, status } = each.event
+      if (run.run_id !== last.run.run_id || (status !== 'COMPLETED' && !(status === 'FAILED' && isPartlyDone(last))))
+        return []
       const following = pipelines.followersOf(run)
       const owner = following.length === 0 ? undefined : ledger.state.accounts.get(run.tenant_id)
       if (owner === undefined || subscriptionFault(owner, at.slice(0, 10)) !== undefined) return []

@@ -1,8 +1,9 @@
 import { expect } from 'chai'
 import type { Outgoing } from '@convergence/bus'
-import { runId, type Run } from '@convergence/contracts'
+import { runId, type Run, type StepCompleted } from '@convergence/contracts'
 import type { Following } from '@convergence/pipeline'
 import { openFollowers } from '../src/followers.ts'
+import type { Message } from '../src/ledger/decide.ts'
 import { at, ended, request, runOf, setup, tenant } from './world.ts'
 
 /** Runs of `custom/bench/three_steps` are followed by `focus/cost/aws`, with the same parameters. */
@@ -24,7 +25,16 @@ const open = (limits = { daily: 1, concurrent: 1 }) => {
     pipelines: { followersOf, datedParameters: (_path, given) => ({ ...given, date: 'd' }) },
     kid: 'scheduler',
   })
-  return { ...world, follow }
+  let last: StepCompleted | undefined
+  return {
+    ...world,
+    send: (message: Message) => {
+      if (message.kind === 'ended') last = message.event
+      return world.send(message)
+    },
+    /** What follows what the last end of a step has brought. */
+    follow: (told: readonly Outgoing[], time: string) => (last === undefined ? [] : follow(told, last, time)),
+  }
 }
 /** The request as a message of its own, as the consumer makes it. */
 let minute = 9
@@ -67,6 +77,36 @@ describe('runs that follow a run', () => {
     expect(state.runs.size).to.equal(2)
     // The plan allows one run a day, which was the first.
     expect([...(state.accounts.get('acme')?.days ?? [])]).to.deep.equal([['2026-03-10', 1]])
+  })
+
+  it('are asked for though an item of a for_each failed, where another did what it should, and not where all failed', () => {
+    const fault = { code: 'OBJECT_NOT_FOUND', message: 'no' } as const
+    const step = (step_id: string, for_each?: string) => ({
+      step_id,
+      name: step_id,
+      ps_type: 'custom.noop',
+      host: 'executor' as const,
+      timeout_minutes: 1,
+      retry_policy: { max_retries: 0, retry_delay_seconds: 0 },
+      config: {},
+      ...(for_each === undefined ? {} : { for_each }),
+    })
+    const followed = (end: Partial<StepCompleted>, failed: string[], skip: string[] = []) => {
+      const { send, follow } = open()
+      const run = runOf(send(request('a')))
+      const steps = [step('before'), step('load-a', 'load'), step('load-b', 'load'), step('later-a', 'later')]
+      const whole = { ...run, steps, skip, failed: failed.map((step_id) => ({ step_id, error: fault })) }
+      const told = send(ended(whole, { conclusion: 'FAILED', error: fault, step_id: 'load-b', ...end }))
+      expect(told[0]?.topic).to.equal('run-failed')
+      return follow(told, at(1)).length
+    }
+    expect(followed({ conclusion: 'FAILED' }, [])).to.equal(1)
+    expect(followed({ conclusion: 'FAILED' }, ['load-a'])).to.equal(0)
+    // Of what was resumed only the rest counts.
+    expect(followed({ conclusion: 'FAILED' }, [], ['load-a'])).to.equal(0)
+    expect(followed({ step_id: 'before' }, [])).to.equal(0)
+    expect(followed({ step_id: 'later-a' }, [])).to.equal(0)
+    expect(followed({ conclusion: 'CANCELLED', error: { code: 'CANCELLED', message: 'no' } }, [])).to.equal(0)
   })
 
   it('are none of a run that failed, was refused, or is of a tenant without a subscription', () => {

@@ -312,7 +312,7 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     if (topic === 'step-completed') {
       const told = await ledger.submit({ kind: 'ended', event: event as StepCompleted, at })
       const follow = openFollowers({ ledger, pipelines: { followersOf, datedParameters: (_path, given) => given } })
-      return [...told, ...follow(told, at).map(asRun)]
+      return [...told, ...follow(told, event as StepCompleted, at).map(asRun)]
     }
     return ledger.submit({ ...(event as Message), at })
   }

@@ -22,5 +22,5 @@ export const onStepCompleted =
     if (event.next?.length !== 0) return steps.host(event.run, event.next, delivery)
     const at = new Date(delivery.published_at).toISOString()
     const told = await ledger.submit({ kind: 'ended', event, at })
-    return [...told, ...followersOf(told, at), ...(await backfills.after(told, at))]
+    return [...told, ...followersOf(told, event, at), ...(await backfills.after(told, at))]
   }
