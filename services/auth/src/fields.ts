@@ -23,6 +23,8 @@ export interface Field {
   required?: readonly string[]
   /** Of an object with free names: what each value is. */
   additionalProperties?: false | Field | { type: readonly string[] }
+  /** Of the query: it may be sent several times, and comes as its values, a line each. */
+  repeats?: true
   /** JSON Schema that OpenAPI shows instead, of what this form cannot say: the route checks it. */
   shown?: Readonly<Record<string, unknown>>
 }

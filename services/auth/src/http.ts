@@ -344,6 +344,7 @@ const readCall = async (
     idempotency_key: idempotency_key === '' ? undefined : idempotency_key,
     confirm: ctx.get('X-Confirm') === '' ? undefined : ctx.get('X-Confirm'),
     last_event_id: last,
+    accept: ctx.get('Accept'),
     request_id: String(ctx.state['request_id']),
     stillAllowed: async () =>
       principal.kind !== 'tenant' || principal === devPrincipal || (await deps.keys.check(key, 10_000)) !== undefined,
@@ -362,9 +363,11 @@ const readQuery = (route: Route, ctx: Context, read: readonly string[]): Record<
       const shown = JSON.stringify(name.slice(0, 64))
       throw new AppError('BODY_INVALID', `query: ${shown} is not known here; known: ${known}`)
     }
-    if (name in query) throw new AppError('BODY_INVALID', `query.${name} was sent more than once`)
+    const before = query[name]
+    if (before !== undefined && field.repeats !== true)
+      throw new AppError('BODY_INVALID', `query.${name} was sent more than once`)
     validate(field, value, `query.${name}`)
-    query[name] = value
+    query[name] = before === undefined ? value : `${before}\n${value}`
   }
   return query
 }

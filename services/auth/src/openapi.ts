@@ -59,7 +59,7 @@ const operation = (route: Route, path: string, isAlias: boolean): Record<string,
       name,
       in: 'query',
       required: false,
-      schema: schemaOf(field),
+      schema: field.repeats === true ? { type: 'array', items: schemaOf(field) } : schemaOf(field),
     })),
     ...(route.method === 'POST' && route.scope !== 'public'
       ? [{ name: 'Idempotency-Key', in: 'header', required: false, schema: { type: 'string', maxLength: 200 } }]
@@ -99,7 +99,7 @@ const meaning = (status: number): string =>
 /** JSON Schema 2020-12, as OpenAPI 3.1 has it. */
 const schemaOf = (field: Field): Record<string, unknown> => {
   if (field.shown !== undefined) return { description: field.description, ...field.shown }
-  const { nullable, properties, items, additionalProperties, ...rest } = field
+  const { nullable, properties, items, additionalProperties, repeats: _, ...rest } = field
   return {
     ...rest,
     ...(nullable === true ? { type: [field.type, 'null'] } : {}),

@@ -25,6 +25,8 @@ export interface Call {
   readonly confirm: string | undefined
   /** Last-Event-ID as it came, '' without one. */
   readonly last_event_id: string
+  /** The header as it came, '' without one. */
+  readonly accept: string
   readonly request_id: string
   /** Whether the caller's key still works; at most 10 s old. */
   stillAllowed(): Promise<boolean>
@@ -66,7 +68,7 @@ export interface Route {
   /** What parameters of the path may look like where it is not what `parameterForms` says. */
   forms?: Readonly<Record<string, string>>
   body?: Field
-  /** Fields of the query, each at most once. */
+  /** Fields of the query, each at most once, but for those that repeat. */
   query?: Readonly<Record<string, Field>>
   /** Statuses that it answers with when all is well. */
   answers: readonly number[]

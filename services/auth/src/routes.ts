@@ -6,6 +6,7 @@ import { admin } from './routes/admin.ts'
 import { apiKeys } from './routes/api-keys.ts'
 import { backfills } from './routes/backfills.ts'
 import { console } from './routes/console.ts'
+import { costs } from './routes/costs.ts'
 import { credentials } from './routes/credentials.ts'
 import { docs } from './routes/docs.ts'
 import { health } from './routes/health.ts'
@@ -33,6 +34,7 @@ export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Rout
     schedules,
     backfills,
     sources,
+    costs,
     runs,
     pipelines,
     scheduler,

@@ -236,7 +236,7 @@ const followsOf = ({ trigger_type, parent_run_id, trigger_by }: RunRecord) =>
     : null
 /** The runs that follow it, as far as there are any yet: their ids are made of its own. */
 const followedBy = async ({ deps, runs: known }: RouteContext, run: RunRecord) => {
-  if (run.status !== 'COMPLETED') return []
+  if (run.status !== 'COMPLETED' && run.status !== 'FAILED') return []
   const following = deps.pipelines.followersOf({ ...run, run_id: run.pipeline_logging_id })
   const found = await Promise.all(following.map(({ run_id }) => known.find(run_id, run.tenant_id)))
   return found.flatMap((each) =>

@@ -1,0 +1,242 @@
+/**
+ * What a tenant's clouds cost, from `focus_cost_and_usage` of its dataset: questions as GoogleSQL, answers as exact
+ * decimals. Values of a request are bound; names of columns come from the table here, tags from a checked form.
+ */
+import { AppError } from '@convergence/contracts'
+import type { Row, Statement } from '@convergence/warehouse'
+
+/** Columns of FOCUS by the names that people use. */
+const dimensions = {
+  provider: 'x_SourceProvider',
+  service: 'ServiceName',
+  category: 'ServiceCategory',
+  account: 'IFNULL(SubAccountId, BillingAccountId)',
+  region: 'RegionId',
+  resource: 'ResourceId',
+} as const
+export const dimensionNames = Object.keys(dimensions)
+const metrics = {
+  billed: 'BilledCost',
+  effective: 'EffectiveCost',
+  list: 'ListCost',
+  contracted: 'ContractedCost',
+} as const
+export type Metric = keyof typeof metrics
+export const metricNames = Object.keys(metrics)
+export type Granularity = 'none' | 'day' | 'month'
+const mostGroups = 3
+const mostDays = 1_100
+/** What a tag's key may look like: what is quoted in a path of JSON as it stands. */
+const tagKey = /^tag:([A-Za-z0-9_.:/@ +=-]{1,128})$/
+
+export interface Question {
+  tenant_id: string
+  /** Days of UTC, `to` exclusive. */
+  from: string
+  to: string
+  granularity: Granularity
+  group_by: readonly string[]
+  metric: Metric
+  /** Values by dimension: any of one, all of several. */
+  filters: ReadonlyMap<string, readonly string[]>
+}
+
+const columnOf = (dimension: string): string | undefined => {
+  if (Object.hasOwn(dimensions, dimension)) return dimensions[dimension as keyof typeof dimensions]
+  const tag = tagKey.exec(dimension)?.[1]
+  return tag === undefined ? undefined : `JSON_VALUE(Tags, '$."${tag}"')`
+}
+const expected = `one of ${dimensionNames.join(', ')} or tag:KEY`
+
+/** Throws BODY_INVALID with all faults. */
+export const questionOf = (tenant_id: string, query: Readonly<Record<string, string>>): Question => {
+  const { from = '', to = '', granularity = 'none', metric = 'effective' } = query
+  const faults: string[] = []
+  if (from === '') faults.push('query.from: is missing: the first day, YYYY-MM-DD')
+  if (to === '') faults.push('query.to: is missing: the day behind the last one, YYYY-MM-DD')
+  const days = (Date.parse(to) - Date.parse(from)) / 86_400_000
+  if (days <= 0) faults.push(`query.to: expected a day after ${from}, got ${to}`)
+  if (days > mostDays) faults.push(`query.to: expected at most ${mostDays} days after ${from}, got ${days}`)
+  const group_by = (query['group_by'] ?? '').split(',').filter((name) => name !== '')
+  if (group_by.length > mostGroups)
+    faults.push(`query.group_by: expected at most ${mostGroups} dimensions, got ${group_by.length}`)
+  group_by.forEach((name, k) => {
+    if (columnOf(name) === undefined) faults.push(`query.group_by: expected ${expected}, got ${JSON.stringify(name)}`)
+    else if (group_by.indexOf(name) !== k) faults.push(`query.group_by: ${name} stands twice`)
+  })
+  const filters = new Map<string, string[]>()
+  for (const filter of (query['filter'] ?? '').split('\n').filter((each) => each !== '')) {
+    const at = filter.startsWith('tag:') ? filter.indexOf(':', 4) : filter.indexOf(':')
+    const [name, value] = [filter.slice(0, Math.max(at, 0)), filter.slice(at + 1)]
+    if (at < 0 || columnOf(name) === undefined)
+      faults.push(`query.filter: expected DIMENSION:VALUE with ${expected}, got ${JSON.stringify(filter.slice(0, 60))}`)
+    else filters.set(name, [...(filters.get(name) ?? []), value])
+  }
+  if (faults.length > 0)
+    throw new AppError('BODY_INVALID', `query: ${faults.length === 1 ? '1 fault' : `${faults.length} faults`}`, {
+      faults,
+    })
+  return {
+    tenant_id,
+    from,
+    to,
+    granularity: granularity as Granularity,
+    group_by,
+    metric: metric as Metric,
+    filters,
+  }
+}
+
+/** The statement of a question, without its end: what is selected, and from where. */
+const asked = (
+  { tenant_id, from, to, granularity, group_by, metric, filters }: Question,
+  { grouped }: { grouped: boolean },
+): Statement => {
+  const day = 'DATE(ChargePeriodStart)'
+  const period = { none: 'CAST(NULL AS DATE)', day, month: `DATE_TRUNC(${day}, MONTH)` }[granularity]
+  const groups = grouped
+    ? [`${period} AS period`, ...group_by.map((name, k) => `${String(columnOf(name))} AS g${k}`)]
+    : []
+  const parameters: { name: string; type: string; value: unknown }[] = [
+    { name: 'from', type: 'DATE', value: from },
+    { name: 'to', type: 'DATE', value: to },
+    { name: 'first', type: 'DATE', value: monthBefore(from) },
+  ]
+  const conditions = [...filters].map(([name, values], k) => {
+    parameters.push({ name: `f${k}`, type: 'ARRAY<STRING>', value: values })
+    // What has no value is asked for by an empty one.
+    return `IFNULL(${String(columnOf(name))}, '') IN UNNEST(@f${k})`
+  })
+  const keys = ['currency', ...(grouped ? ['period', ...group_by.map((_, k) => `g${k}`)] : [])]
+  return {
+    // A charge is billed in its own month or later; by the provider's clock that may be the month before UTC's.
+    query:
+      `SELECT ${[...groups, 'BillingCurrency AS currency', `SUM(${metrics[metric]}) AS amount`].join(', ')} ` +
+      `FROM \`${tenant_id}.focus_cost_and_usage\` ` +
+      `WHERE x_BillingPeriod >= @first AND ${day} >= @from AND ${day} < @to ` +
+      `${conditions.map((each) => `AND ${each} `).join('')}GROUP BY ${keys.join(', ')}`,
+    parameters,
+    default_dataset: tenant_id,
+  }
+}
+const monthBefore = (day: string): string => {
+  const [year, month] = day.split('-').map(Number) as [number, number, number]
+  return new Date(Date.UTC(year, month - 2, 1)).toISOString().slice(0, 10)
+}
+
+export interface Page {
+  items: {
+    period: string | null
+    group: Readonly<Record<string, string | null>>
+    amount: string | null
+    currency: string | null
+  }[]
+  totals: { amount: string | null; currency: string | null }[]
+  more: boolean
+}
+const textOf = (value: unknown): string | null => (typeof value === 'string' ? value : null)
+
+/** The items from `offset` on, and the totals of all of them. Nothing where nothing was normalised yet. */
+export const answerOf = async (
+  ask: (statement: Statement) => Promise<Row[]>,
+  question: Question,
+  { offset, limit }: { offset: number; limit: number },
+): Promise<Page> => {
+  const { group_by, granularity } = question
+  const grouped = asked(question, { grouped: true })
+  const order = ['period', 'amount DESC', ...group_by.map((_, k) => `g${k}`), 'currency'].join(', ')
+  try {
+    const [rows, totals] = await Promise.all([
+      ask({ ...grouped, query: `${grouped.query} ORDER BY ${order} LIMIT ${limit + 1} OFFSET ${offset}` }),
+      ask(asked(question, { grouped: false })),
+    ])
+    const items = rows.slice(0, limit).map((row) => ({
+      period: granularity === 'month' ? (textOf(row['period'])?.slice(0, 7) ?? null) : textOf(row['period']),
+      group: Object.fromEntries(group_by.map((name, k) => [name, textOf(row[`g${k}`])])),
+      amount: textOf(row['amount']),
+      currency: textOf(row['currency']),
+    }))
+    const all = totals.map((row) => ({ amount: textOf(row['amount']), currency: textOf(row['currency']) }))
+    all.sort((a, b) => ((a.currency ?? '') < (b.currency ?? '') ? -1 : 1))
+    return { items, totals: all, more: rows.length > limit }
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return { items: [], totals: [], more: false }
+    throw error
+  }
+}
+
+export interface Freshness {
+  source: string
+  period: string
+  loaded_at: string | null
+  run_id: string | null
+  /** Whether FOCUS has what the provider's table has; null where that is not known. */
+  reconciled: boolean | null
+}
+/** What of the days asked for was loaded when. A month stands for its days. */
+export const freshnessOf = async (
+  ask: (statement: Statement) => Promise<Row[]>,
+  { tenant_id, from, to }: Pick<Question, 'tenant_id' | 'from' | 'to'>,
+): Promise<Freshness[]> => {
+  const known = async (statement: Statement): Promise<Row[]> => {
+    try {
+      return await ask(statement)
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return []
+      throw error
+    }
+  }
+  const last = new Date(Date.parse(to) - 86_400_000).toISOString().slice(0, 10)
+  const parameters = [
+    { name: 'first', type: 'STRING', value: from.slice(0, 7) },
+    { name: 'last', type: 'STRING', value: last.slice(0, 7) },
+  ]
+  const [loaded, compared] = await Promise.all([
+    known({
+      query:
+        'SELECT source, SUBSTR(period, 1, 7) AS month, MAX(loaded_at) AS newest, ' +
+        'ARRAY_AGG(run_id IGNORE NULLS ORDER BY loaded_at DESC LIMIT 1) AS runs FROM `load_state` ' +
+        'WHERE SUBSTR(period, 1, 7) BETWEEN @first AND @last GROUP BY source, month ORDER BY source, month',
+      parameters,
+      default_dataset: tenant_id,
+    }),
+    known({
+      query:
+        "SELECT source, FORMAT_DATE('%Y-%m', period) AS month, LOGICAL_AND(difference = 0) AS same " +
+        "FROM `focus_reconciliation` WHERE FORMAT_DATE('%Y-%m', period) BETWEEN @first AND @last GROUP BY source, month",
+      parameters,
+      default_dataset: tenant_id,
+    }),
+  ])
+  const same = new Map(compared.map((row) => [`${String(row['source'])} ${String(row['month'])}`, row['same']]))
+  return loaded.map((row) => {
+    const [source, period] = [String(row['source']), String(row['month'])]
+    const runs = row['runs']
+    const reconciled = same.get(`${source} ${period}`)
+    return {
+      source,
+      period,
+      loaded_at: textOf(row['newest']),
+      run_id: Array.isArray(runs) && typeof runs[0] === 'string' ? runs[0] : null,
+      reconciled: typeof reconciled === 'boolean' ? reconciled : null,
+    }
+  })
+}
+
+const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
+/** The items as CSV; a spreadsheet takes no value for a formula. */
+export const csvOf = (group_by: readonly string[], items: Page['items']): string =>
+  [
+    ['period', ...group_by, 'amount', 'currency'].map(cell),
+    ...items.map(({ period, group, amount, currency }) => [
+      period ?? '',
+      ...group_by.map((name) => {
+        const value = group[name] ?? ''
+        return cell(/^[=+@\t\r-]/.test(value) ? `'${value}` : value)
+      }),
+      amount ?? '',
+      currency ?? '',
+    ]),
+  ]
+    .map((line) => `${line.join(',')}\r\n`)
+    .join('')
