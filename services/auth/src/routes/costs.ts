@@ -42,7 +42,7 @@ export const costs = ({ deps }: RouteContext): Route[] => {
         group_by: text(`At most three, separated by commas: ${dimension}`, { maxLength: 400 }),
         metric: metricField,
         filter: filterField,
-        currency: text('Answer in this currency alone', { pattern: '^[A-Za-z][A-Za-z0-9 ._-]{0,49}$', maxLength: 50 }),
+        currency: text('Answer in this currency alone', { pattern: '^[^\\p{Cc}]+$', maxLength: 50 }),
         limit: limitField,
         cursor: cursorField,
       },
