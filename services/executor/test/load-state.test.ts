@@ -92,7 +92,12 @@ describe('what is written down of a load', function () {
       deliver(world, 'one', ['1'])
       const gate = () => {
         let open: () => void = () => undefined
-        return { passed: new Promise<void>((resolve) => (open = resolve)), open: () => open() }
+        return {
+          passed: new Promise<void>((resolve) => (open = resolve)),
+          open: () => {
+            open()
+          },
+        }
       }
       const [older, newer, reached, done] = [gate(), gate(), gate(), gate()]
       const late: Warehouse = {
