@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { main as auth } from '@convergence/auth/main'
 import { openBus, openSigner, type Bus } from '@convergence/bus'
 import type { ServiceName } from '@convergence/contracts'
+import { outline } from '@convergence/googlesql'
 import { main as executor } from '@convergence/executor/main'
 import type { Broker } from '@convergence/local-pubsub'
 import { main as notifier } from '@convergence/notifier/main'
@@ -181,6 +182,7 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     const pipelines = loadPipelines({
       project_id,
       shared_sources,
+      outline,
       ...(configs_folder === undefined ? {} : { configs_folder }),
     })
     const cloud = open(await openCloud(options, project_id, clock))

@@ -5,6 +5,7 @@
 import { statSync } from 'node:fs'
 import { relative, resolve, sep } from 'node:path'
 import { AppError } from '@convergence/contracts'
+import { outline } from '@convergence/googlesql'
 import {
   checkFiles,
   configsFolder,
@@ -84,7 +85,7 @@ await runCommand(
     const configs = filesBelow(configsFolder(), isYaml)
     const files = given.length > 0 ? [...new Set([...configs, ...named])] : [...configs, ...examples]
     const project_id = process.env['GCP_PROJECT_ID'] || 'local-convergence'
-    const checked = checkFiles({ files, project_id, shared_sources: sharedSources(project_id) })
+    const checked = checkFiles({ files, project_id, shared_sources: sharedSources(project_id), outline })
     const others = new Set(
       given.length > 0
         ? configs.filter((path) => !named.includes(path)).map((path) => relative(process.cwd(), path))

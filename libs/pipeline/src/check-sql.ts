@@ -3,7 +3,6 @@
  * where the tables are known, names that are no columns. Places stay those of the file.
  */
 import type { Column } from '@convergence/contracts'
-import { outline } from '@convergence/googlesql'
 import {
   isGroup,
   ownVariable,
@@ -66,7 +65,8 @@ export const checkSql = (
     template,
   }: { group: Path; query: ParsedQuery; known: ReadonlyMap<string, Known>; template: Template },
 ): void => {
-  const { tables, project_id } = check
+  const { tables, project_id, outline } = check
+  if (outline === undefined) return
   const ofCheck = group[0] === 'checks'
   const place: Path = [...at, ...group, 'query']
   const where = showPath(place)

@@ -11,6 +11,7 @@ import { checkPipeline } from './check-pipeline.ts'
 import { planCompiler, planDays } from './compile.ts'
 import { configsFolder, filesBelow, templatesFolder } from './folders.ts'
 import type { QueryFile } from './pipeline-check.ts'
+import type { JudgeSql } from './pipeline-check.ts'
 import type { PipelinePlan } from './plan.ts'
 import { defaultSharedSources, sharedSourcesOf } from './reach.ts'
 import { loadSchemas, loadTemplates, type Schemas, type Template } from './templates.ts'
@@ -26,6 +27,8 @@ export interface LoadOptions {
   configs_folder?: string
   /** Default: the package @convergence/ps_templates. */
   templates_folder?: string
+  /** Judges the SQL; without it the warehouse does, at a dry run or a run. */
+  outline?: JudgeSql
 }
 export interface Checked {
   faults: ConfigFault[]
@@ -101,6 +104,7 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
       schemas,
       project_id,
       shared_sources,
+      outline: options.outline,
       readQuery: (query) => readQueryFile(join(dirname(path), query)),
     })
     faults.push(...found)

@@ -1,5 +1,6 @@
 /** What the checks of one pipeline share: the file, what it declares, and the faults found so far. */
 import type { Column } from '@convergence/contracts'
+import type { outline } from '@convergence/googlesql'
 import type { PipelinePlan } from './plan.ts'
 import { foreignForm, placeholders, type parseSqlTemplate } from './sql-template.ts'
 import type { Schemas, Template } from './templates.ts'
@@ -54,8 +55,16 @@ export interface StepQuery {
   parsed: ParsedQuery
 }
 
+/**
+ * What can be said of a statement without a warehouse: `outline` of @convergence/googlesql. Given, not loaded: services
+ * on Google Cloud hold nothing of the local warehouse, and there BigQuery itself judges.
+ */
+export type JudgeSql = typeof outline
+
 /** What a pipeline is checked against. */
 export interface CheckOptions {
+  /** Without it no SQL is judged. */
+  outline?: JudgeSql | undefined
   /** provider/domain/template; files outside of configs/ have none: whose pipeline they will be is not known. */
   path: string | undefined
   templates: ReadonlyMap<string, Template>

@@ -1,4 +1,5 @@
 /** What is in the repository works: every pipeline, every template with its example, its columns and its README. */
+import { outline } from '@convergence/googlesql'
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { expect } from 'chai'
@@ -11,7 +12,7 @@ const examples = filesBelow(templatesFolder(), (name) => name === 'example.yml')
 const templateConfigs = filesBelow(templatesFolder(), (name) => name === 'config.yml')
 let made: ReturnType<typeof checkFiles> | undefined
 /** One reading of everything. */
-const all = () => (made ??= checkFiles({ files: [...configs, ...examples] }))
+const all = () => (made ??= checkFiles({ files: [...configs, ...examples], outline }))
 const faultsOf = (file: string) =>
   showFaults(all().faults.filter((fault) => fault.file === relative(process.cwd(), file)))
 const read = (file: string) => readFileSync(file, 'utf8')

@@ -1,4 +1,5 @@
 /** Pipelines from text: written to a folder of their own, checked with the real templates, and gone again. */
+import { outline } from '@convergence/googlesql'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -34,7 +35,7 @@ const show = ({ line, column, message }: ConfigFault) => `${line}:${column}  ${m
 /** The faults of one pipeline (or of several, by path) as `line:column  message`. */
 export const faultsIn = (files: string | Readonly<Record<string, string>>, shared?: string): string[] =>
   inFolder(typeof files === 'string' ? { [onlyFile]: files } : files, (configs_folder) =>
-    checkFiles({ configs_folder, project_id, ...sharing(shared) }).faults.map(show),
+    checkFiles({ configs_folder, project_id, outline, ...sharing(shared) }).faults.map(show),
   )
 /** Each of the pipelines gets a name of its own. */
 export const faultsByFile = (given: Readonly<Record<string, string>>): Map<string, string[]> => {
@@ -46,7 +47,7 @@ export const faultsByFile = (given: Readonly<Record<string, string>>): Map<strin
   )
   return inFolder(files, (configs_folder) => {
     const found = new Map<string, string[]>()
-    for (const fault of checkFiles({ configs_folder }).faults) {
+    for (const fault of checkFiles({ configs_folder, outline }).faults) {
       const name = Object.keys(files).find((file) => fault.file.endsWith(file)) ?? fault.file
       found.set(name, [...(found.get(name) ?? []), show(fault)])
     }
@@ -55,7 +56,7 @@ export const faultsByFile = (given: Readonly<Record<string, string>>): Map<strin
 }
 export const pipelinesFrom = (files: string | Readonly<Record<string, string>>, shared?: string): Pipelines => {
   const given = typeof files === 'string' ? { [onlyFile]: files } : files
-  return inFolder(given, (configs_folder) => loadPipelines({ configs_folder, project_id, ...sharing(shared) }))
+  return inFolder(given, (configs_folder) => loadPipelines({ configs_folder, project_id, outline, ...sharing(shared) }))
 }
 /** A pipeline with these steps, each a line or block of the list. */
 export const withSteps = (steps: string, head = ''): string =>
