@@ -20,6 +20,7 @@ const copyOf = (folder: string): void => {
     'tools/command.ts',
     'tools/compile-cache.mjs',
     '.mocharc.json',
+    'docs',
   ])
     cpSync(join(root, each), join(folder, each), { recursive: true, filter: (path) => !path.endsWith('node_modules') })
   cpSync(join(root, 'package.json'), join(folder, 'package.json'))
