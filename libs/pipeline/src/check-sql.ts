@@ -31,16 +31,18 @@ const withParameters = (
   segments: readonly Segment[],
   known: ReadonlyMap<string, Known>,
 ): { sql: string; parameters: { name: string; type: string }[] } => {
-  const parameters = new Map<string, string>([['p', 'STRING']])
+  // Names that no variable has: of a text with something beside the variable, and of a source's field.
+  const [textName, fieldName] = ['_', '_source_']
+  const parameters = new Map([[textName, 'STRING']])
   const sql = segments.map(({ kind, text, open, close }) => {
     if (kind !== 'string') return text
     const content = text.slice(open.length, text.length - close.length)
     const [first] = [...content.matchAll(placeholders)]
     if (first === undefined) return text
-    const name = String(first[1])
-    const whole = first[0] === content
-    if (whole) parameters.set(name.replace('.', '_'), sqlTypes[known.get(name)?.type ?? ''] ?? 'STRING')
-    const shown = `@${whole ? name.replace('.', '_') : 'p'}`
+    const variable = String(first[1])
+    const name = first[0] === content ? variable.replace('source.', fieldName) : textName
+    if (name !== textName) parameters.set(name, sqlTypes[known.get(variable)?.type ?? ''] ?? 'STRING')
+    const shown = `@${name}`
     // Line breaks stay, so that lines are counted as in the file.
     return shown + text.slice(shown.length).replace(/[^\n]/g, ' ')
   })
@@ -51,8 +53,8 @@ const withParameters = (
 export const newRows = 'new_rows'
 
 /**
- * Reports what is wrong with a query of a step: its own, or one of its checks, which come after it. Of a table that the step writes whole, later steps then know the
- * columns.
+ * Reports what is wrong with a query of a step: its own, or one of its checks, which come after it. Of a table that the
+ * step writes whole, later steps then know the columns.
  */
 export const checkSql = (
   check: PipelineCheck,

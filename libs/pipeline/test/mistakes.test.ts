@@ -48,6 +48,17 @@ const inOrder: Readonly<Record<string, string>> = {
     source: { query: "SELECT n, m FROM \`{tenant_id}.t\`" }
     destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: u }`,
   }),
+  'a parameter p beside a text that holds another': load("SELECT '{p}' + 1 AS n, STARTS_WITH('a{t}', 'a') AS t", {
+    parameters: 'parameters: { p: { type: int, default: 7 }, t: { type: string, default: a } }\n',
+  }),
+  'a check of rows that nothing tells, behind a step whose rows are known': load('SELECT 1 AS n', {
+    more: `
+  - step_id: next
+    ps_type: gcp.bq_etl
+    source: { query: "SELECT * FROM \`{tenant_id}.of_old\`" }
+    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: u }
+    checks: [{ check: sql, query: "SELECT m FROM new_rows WHERE m > 1" }]`,
+  }),
   'a semicolon at the end': load('SELECT 1 AS n;'),
   'an address that is a variable': mail('to_emails: ["{admin_email}"]'),
   'an amount of money in a text': mail('to_emails: [a@b.example], subject_template: "5 $, {status}"'),
