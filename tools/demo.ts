@@ -79,13 +79,21 @@ const wanted = (tenant: TenantId, how: WantedRun['how']): WantedRun[] => [
 ]
 
 const costTables = [
-  { provider: 'gcp', table: 'gcp_cost_billing', label: 'service_description', cost: 'cost', net: 'net_cost' },
+  {
+    provider: 'gcp',
+    table: 'gcp_cost_billing',
+    label: 'service_description',
+    cost: 'cost',
+    net: 'net_cost',
+    currency: 'currency',
+  },
   {
     provider: 'aws',
     table: 'aws_cost_cur',
     label: 'line_item_product_code',
     cost: 'line_item_unblended_cost',
     net: 'line_item_unblended_cost',
+    currency: 'line_item_currency_code',
   },
   {
     provider: 'azure',
@@ -93,6 +101,7 @@ const costTables = [
     label: 'meter_category',
     cost: 'cost_in_billing_currency',
     net: 'cost_in_billing_currency',
+    currency: 'billing_currency_code',
   },
 ] as const
 
@@ -100,17 +109,19 @@ const costTables = [
 const showTable = async (
   warehouse: Warehouse,
   tenant: TenantId,
-  { provider, table, label, cost }: (typeof costTables)[number],
+  { table, label, cost, currency }: (typeof costTables)[number],
 ) => {
   const name = `\`${warehouse.project_id}.${tenant}.${table}\``
-  const [sum] = await warehouse.query({ query: `SELECT COUNT(*) AS n, SUM(${cost}) AS total FROM ${name}` })
+  const [sum] = await warehouse.query({
+    query: `SELECT COUNT(*) AS n, SUM(${cost}) AS total, STRING_AGG(DISTINCT ${currency}) AS currency FROM ${name}`,
+  })
   const rows = await warehouse.query({
     query:
       `SELECT IFNULL(${label}, '(none)') AS label, SUM(${cost}) AS cost ` +
       `FROM ${name} GROUP BY 1 ORDER BY cost DESC LIMIT 5`,
   })
   console.log(
-    `  ${bold(`${tenant}.${table}`)}  ${String(sum?.['n'])} rows, ${money(Number(sum?.['total']))} in ${provider}`,
+    `  ${bold(`${tenant}.${table}`)}  ${String(sum?.['n'])} rows, ${money(Number(sum?.['total']))} ${String(sum?.['currency'])}`,
   )
   const largest = Math.max(...rows.map((row) => Number(row['cost'])), 0.01)
   const bar = (value: number) => {
@@ -354,24 +365,40 @@ const followers = async ({ client, keys }: Demo): Promise<StartedRun[]> => {
   return found
 }
 
-/** One table for three clouds: cost by category of service. Returns how many of its sums are not those of the exports. */
-const showFocus = async ({ platform: { warehouse } }: Demo): Promise<number> => {
-  heading('8. One FOCUS table per tenant: effective cost by category of service')
+interface CostsAnswer {
+  items: { group: { category: string | null; provider: string }; amount: string; currency: string }[]
+  totals: { amount: string; currency: string }[]
+  freshness: { source: string; reconciled: boolean | null }[]
+}
+/** What a tenant asks over REST, from its one table for three clouds. Returns how much is not as the exports say. */
+const showFocus = async ({ platform: { warehouse }, client, keys }: Demo): Promise<number> => {
+  heading('8. What was it? Each tenant asks for its effective cost by category of service')
   let wrong = 0
+  const fail = (text: string) => {
+    wrong += 1
+    console.log(red(`    ${text}`))
+  }
   for (const tenant of tenants) {
-    const name = (table: string) => `\`${warehouse.project_id}.${tenant}.${table}\``
-    const rows = await warehouse.query({
-      query:
-        `SELECT ServiceCategory AS category, ${costTables.map(({ provider }) => `SUM(IF(x_SourceProvider = '${provider}', EffectiveCost, 0)) AS ${provider}`).join(', ')}, ` +
-        `SUM(EffectiveCost) AS cost FROM ${name('focus_cost_and_usage')} GROUP BY 1 ORDER BY cost DESC`,
-    })
+    const path = `/api/v1/tenants/${tenant}/costs?from=${month}-01&to=2025-12-01&group_by=category,provider&limit=500`
+    const { items, totals, freshness } = (await client.call('GET', path, { key: keys[tenant] }))
+      .body as unknown as CostsAnswer
     const cells = (texts: readonly string[]) => texts.map((text) => text.padStart(14)).join('')
-    console.log(`  ${bold(tenant.padEnd(30))}${dim(cells([...costTables.map(({ provider }) => provider), 'all']))}`)
-    for (const row of rows) {
-      const amounts = [...costTables.map(({ provider }) => row[provider]), row['cost']]
-      console.log(`    ${String(row['category']).padEnd(28)}${cells(amounts.map((amount) => money(Number(amount))))}`)
+    const providers = costTables.map(({ provider }) => provider)
+    for (const { amount, currency } of totals) {
+      console.log(`  ${bold(tenant.padEnd(30))}${dim(cells([...providers, 'all']))}`)
+      const mine = items.filter((item) => item.currency === currency)
+      for (const category of new Set(mine.map(({ group }) => group.category))) {
+        const of = mine.filter(({ group }) => group.category === category)
+        const amounts = providers.map((provider) =>
+          Number(of.find(({ group }) => group.provider === provider)?.amount ?? 0),
+        )
+        const all = amounts.reduce((sum, each) => sum + each, 0)
+        console.log(`    ${String(category).padEnd(28)}${cells([...amounts, all].map(money))}`)
+      }
+      console.log(`    ${`in all, ${currency}`.padEnd(28)}${amount.padStart(56)}`)
     }
     for (const { provider, table, net } of costTables) {
+      const name = (of: string) => `\`${warehouse.project_id}.${tenant}.${of}\``
       const [sums] = await warehouse.query({
         query:
           `SELECT (SELECT CAST(SUM(${net}) AS STRING) FROM ${name(table)}) AS told, ` +
@@ -379,11 +406,11 @@ const showFocus = async ({ platform: { warehouse } }: Demo): Promise<number> => 
       })
       const { told, focus } = sums ?? {}
       if (told === focus) console.log(dim(`    ${provider}: billed cost equals that of ${table}: ${String(told)}`))
-      else {
-        wrong += 1
-        console.log(red(`    ${provider}: ${table} has ${String(told)}, FOCUS ${String(focus)}`))
-      }
+      else fail(`${provider}: ${table} has ${String(told)}, FOCUS ${String(focus)}`)
     }
+    const open = freshness.filter(({ reconciled }) => reconciled !== true).map(({ source }) => source)
+    if (open.length === 0 && freshness.length === costTables.length) console.log(dim('    every source is reconciled'))
+    else fail(`not reconciled: ${open.join(', ') || `${freshness.length} sources of ${costTables.length}`}`)
   }
   return wrong
 }
