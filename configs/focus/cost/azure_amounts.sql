@@ -1,48 +1,46 @@
 -- What Azure's exports tell of a month, before anything is made of it.
+WITH told AS (
+  SELECT
+    'azure_cost_exports' AS provider_table,
+    source_name AS source,
+    COALESCE(NULLIF(billing_profile_id, ''), NULLIF(billing_account_id, ''), 'Not stated') AS billing_account_id,
+    NULLIF(invoice_id, '') AS invoice_id,
+    billing_currency_code AS currency,
+    cost_in_billing_currency AS line_amount
+  FROM `azure_cost_exports`
+  WHERE billing_period = CAST('{month}-01' AS DATE)
+  UNION ALL
+  SELECT
+    'azure_cost_amortized' AS provider_table,
+    source_name AS source,
+    COALESCE(NULLIF(billing_profile_id, ''), NULLIF(billing_account_id, ''), 'Not stated') AS billing_account_id,
+    NULLIF(invoice_id, '') AS invoice_id,
+    billing_currency_code AS currency,
+    cost_in_billing_currency AS line_amount
+  FROM `azure_cost_amortized`
+  WHERE billing_period = CAST('{month}-01' AS DATE)
+  UNION ALL
+  SELECT
+    'azure_cost_focus' AS provider_table,
+    source_name AS source,
+    BillingAccountId AS billing_account_id,
+    InvoiceId AS invoice_id,
+    BillingCurrency AS currency,
+    BilledCost AS line_amount
+  FROM `azure_cost_focus`
+  WHERE billing_period = CAST('{month}-01' AS DATE)
+)
 SELECT
   CAST('{month}-01' AS DATE) AS period,
   'azure' AS provider,
-  'azure_cost_exports' AS provider_table,
-  source_name AS source,
-  COALESCE(NULLIF(billing_profile_id, ''), NULLIF(billing_account_id, ''), 'Not stated') AS billing_account_id,
-  NULLIF(invoice_id, '') AS invoice_id,
-  billing_currency_code AS currency,
+  provider_table,
+  source,
+  billing_account_id,
+  invoice_id,
+  currency,
   COUNT(*) AS row_count,
-  SUM(IFNULL(cost_in_billing_currency, 0)) AS amount,
+  SUM(IFNULL(line_amount, 0)) AS amount,
   '{run_id}' AS run_id,
   CURRENT_TIMESTAMP() AS taken_at
-FROM `azure_cost_exports`
-WHERE billing_period = CAST('{month}-01' AS DATE)
-GROUP BY 4, 5, 6, 7
-UNION ALL
-SELECT
-  CAST('{month}-01' AS DATE) AS period,
-  'azure' AS provider,
-  'azure_cost_amortized' AS provider_table,
-  source_name AS source,
-  COALESCE(NULLIF(billing_profile_id, ''), NULLIF(billing_account_id, ''), 'Not stated') AS billing_account_id,
-  NULLIF(invoice_id, '') AS invoice_id,
-  billing_currency_code AS currency,
-  COUNT(*) AS row_count,
-  SUM(IFNULL(cost_in_billing_currency, 0)) AS amount,
-  '{run_id}' AS run_id,
-  CURRENT_TIMESTAMP() AS taken_at
-FROM `azure_cost_amortized`
-WHERE billing_period = CAST('{month}-01' AS DATE)
-GROUP BY 4, 5, 6, 7
-UNION ALL
-SELECT
-  CAST('{month}-01' AS DATE) AS period,
-  'azure' AS provider,
-  'azure_cost_focus' AS provider_table,
-  source_name AS source,
-  BillingAccountId AS billing_account_id,
-  InvoiceId AS invoice_id,
-  BillingCurrency AS currency,
-  COUNT(*) AS row_count,
-  SUM(IFNULL(BilledCost, 0)) AS amount,
-  '{run_id}' AS run_id,
-  CURRENT_TIMESTAMP() AS taken_at
-FROM `azure_cost_focus`
-WHERE billing_period = CAST('{month}-01' AS DATE)
-GROUP BY 4, 5, 6, 7
+FROM told
+GROUP BY provider_table, source, billing_account_id, invoice_id, currency
