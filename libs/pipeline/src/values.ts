@@ -59,7 +59,7 @@ export const inWords = (spec: ParameterSpec, value: unknown, day: string): strin
   if (spec.many === undefined) return wordOf(value)
   const ends = periodsIn(value).map((period) => period.split('..').map((end) => end.trim()))
   if (!ends.flat().some((end) => wordOf(end) !== undefined)) return undefined
-  return ends.map((pair) => pair.map((end) => wordOf(end) ?? end).join('..')).join(',')
+  return [...new Set(ends.map((pair) => pair.map((end) => wordOf(end) ?? end).join('..')))].join(',')
 }
 
 /** A day or month, or a range of days, by its ends, both included. */

@@ -1,4 +1,5 @@
 import { expect } from 'chai'
+import { loadPipelines } from '@convergence/pipeline'
 import { faultsByFile, pipelinesFrom } from './world.ts'
 
 const noop = 'steps:\n  - { step_id: s, ps_type: custom.noop }\n'
@@ -42,6 +43,18 @@ describe('a pipeline that follows another', () => {
       expect(following(pipelines, { pipeline: 'gcp/cost/billing', parameters: { date } })).to.deep.equal([
         ['focus/cost/gcp', { month }],
       ])
+  })
+
+  it("of Google's days follows also into the invoice that is open, which late rows are of, each month once", () => {
+    const pipelines = loadPipelines({ project_id: 'local-convergence' })
+    for (const pipeline of ['gcp/cost/billing', 'gcp/cost/standard', 'gcp/cost/focus']) {
+      const [next] = pipelines.followersOf({ ...run, pipeline, parameters: { date: '2025-10-31,2025-11-02' } })
+      expect(next?.pipeline).to.equal('focus/cost/gcp')
+      const at = (day: string) =>
+        pipelines.datedParameters('focus/cost/gcp', next?.parameters ?? {}, Date.parse(day), 'UTC')
+      expect(at('2026-01-05')).to.deep.include({ month: '2025-10,2025-11,2026-01' })
+      expect(at('2025-11-03')).to.deep.include({ month: '2025-10,2025-11' })
+    }
   })
 
   it('says what its file says, and leaves out what the other run does not say', () => {
