@@ -74,6 +74,23 @@ describe('FOCUS from FOCUS exports', function () {
     ])
   })
 
+  it('tells rows whose list cost is not the list price times the quantity, and how many', async () => {
+    const block = { ListUnitPrice: '0.2', PricingQuantity: '10000', ListCost: '0.2' }
+    for (const provider of ['azure', 'any'] as const) {
+      await world.fill(`${provider}_cost_focus`, [row(block), row({ ...block, PricingQuantity: '1' }), row()])
+      const warnings = await world.normalise(provider, month)
+      expect(warnings).to.have.length(1)
+      expect(warnings[0]).to.match(/list_cost_is_price_times_quantity.* came 1\b/)
+      await world.fill(`${provider}_cost_focus`, [row({ ...block, PricingQuantity: '1.004' }), row()])
+      expect(await world.normalise(provider, month)).to.deep.equal([])
+    }
+    await world.fill('any_cost_focus', [])
+    expect(await world.normalise('any', month)).to.deep.equal([
+      'no rows for x_BillingPeriod = 2026-02-01, x_SourceProvider = any, x_SourceType = focus; the 2 rows that were there are gone',
+    ])
+    expect(await world.normalise('any', month)).to.deep.equal([])
+  })
+
   it('a bill that the cost export tells of is not told again, whichever came first', async () => {
     const account = '/providers/Microsoft.Billing/billingAccounts/87654321'
     await world.fill('azure_cost_focus', [row(), row({ BillingAccountId: account, BilledCost: '7' })])

@@ -28,8 +28,11 @@ export type Row = Record<string, unknown>
 export interface FocusWorld extends World {
   /** Replaces all rows of a provider's table. */
   fill(table: string, rows: readonly Row[]): Promise<void>
-  /** Runs focus/cost/{provider} for a month, or months; its rows alone, or with what its views need and them. */
-  normalise(provider: string, month: string, options?: { views?: boolean }): Promise<void>
+  /**
+   * Runs focus/cost/{provider} for a month, or months; its rows alone, or with what its views need and them. Gives the
+   * warnings of its steps.
+   */
+  normalise(provider: string, month: string, options?: { views?: boolean }): Promise<string[]>
   rows(query: string): Promise<Row[]>
   /** Rows and sums by what they are. */
   groups(): Promise<Row[]>
@@ -97,7 +100,13 @@ export const openFocus = async (): Promise<FocusWorld> => {
         tenant: { admin_email: 'admin@acme.example', company_name: 'Acme' },
       })
       const wanted = run.steps.filter(({ for_each }) => views || for_each === 'native' || for_each === 'focus')
-      for (const step of wanted) await processors[step.ps_type]?.run(contextOf(run, step))
+      const warnings: string[] = []
+      for (const step of wanted) {
+        const done = await processors[step.ps_type]?.run(contextOf(run, step))
+        const told = done?.outputs?.['warnings']
+        if (Array.isArray(told)) warnings.push(...told.map(String))
+      }
+      return warnings
     },
     groups: () =>
       warehouse.query({

@@ -92,7 +92,10 @@ export const bqEtl = ({
     await reads(statement)
     // A period of one source: rows of older versions, which name none, are replaced by its first load.
     const sourced = target.period?.['source_name'] !== undefined
-    const replaced: Replaced = sourced ? await replacedBy(warehouse, target, {}) : { destination: target, rows: 0 }
+    // What need not be there may well have no rows; that there are none any more is told.
+    const optional = source.own_tables !== undefined
+    const replaced: Replaced =
+      sourced || optional ? await replacedBy(warehouse, target, {}) : { destination: target, rows: 0 }
     const written = await writeChecked({ warehouse, store, shared_sources }, context, checks, {
       kind: 'query',
       ...statement,
@@ -106,7 +109,7 @@ export const bqEtl = ({
         observed_at,
         await loadedDays(warehouse, target, destination.columns ?? []),
       )
-    const warnings = [...warningsOf(target, replaced, rows_written), ...written.warnings]
+    const warnings = [...warningsOf(target, replaced, { rows_written, optional }), ...written.warnings]
     return {
       rows_written,
       bytes_processed,
@@ -165,7 +168,7 @@ const daysBetween = (from: string, to: string): string[] => {
 const warningsOf = (
   { dataset, table, period = {} }: Destination,
   { rows, narrow = [] }: Replaced,
-  rows_written: number,
+  { rows_written, optional }: { rows_written: number; optional: boolean },
 ): string[] => {
   const keys = Object.entries(period).map(([column, value]) => {
     const words = typeof value === 'object' ? endsInWords({ value: value.from, to: value.to }) : value
@@ -173,7 +176,9 @@ const warningsOf = (
   })
   const before = rows > 0 ? `; the ${rows} rows that were there are gone` : ''
   return [
-    ...(rows_written > 0 || keys.length === 0 ? [] : [`no rows for ${keys.join(', ')}${before}`]),
+    ...(rows_written > 0 || keys.length === 0 || (optional && rows === 0)
+      ? []
+      : [`no rows for ${keys.join(', ')}${before}`]),
     ...(narrow.length === 0
       ? []
       : [
