@@ -102,6 +102,7 @@ export const isSystemPipeline = (pipeline: string): boolean => pipeline.startsWi
 /** Pipelines that services ask for by name. */
 export const systemPipelines = {
   onboarding: 'setup/tenants/onboarding',
+  tenant_change: 'setup/tenants/change',
   schedule: 'setup/tenants/schedule',
   backfill: 'setup/tenants/backfill',
   source: 'setup/tenants/source',

@@ -114,7 +114,7 @@ export const openDoor = (deps: DoorDeps): Koa => {
       if (ctx.response.get('Access-Control-Allow-Origin') === '')
         throw new AppError('FORBIDDEN', 'this origin is not allowed; name it in the configuration')
       ctx.set({
-        'Access-Control-Allow-Methods': 'GET, POST, PUT, DELETE',
+        'Access-Control-Allow-Methods': 'GET, POST, PUT, PATCH, DELETE',
         'Access-Control-Allow-Headers':
           'Content-Type, Idempotency-Key, Last-Event-ID, X-API-Key, X-Request-ID, X-User-ID',
         'Access-Control-Max-Age': '600',

@@ -9,7 +9,7 @@ import type { Principal } from './principal.ts'
 import type { RunRecord } from './record.ts'
 import { scopes, type Scope } from './scopes.ts'
 
-export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 export interface Call {
   readonly principal: Principal
@@ -79,7 +79,7 @@ export interface Route {
 export const notFound = (): AppError =>
   new AppError('NOT_FOUND', 'not found; check the path and that this key belongs to the tenant')
 
-const methods: readonly string[] = ['GET', 'POST', 'PUT', 'DELETE']
+const methods: readonly string[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 const routeScopes: readonly string[] = [...scopes, 'admin', 'admin or local', 'public']
 const rates: readonly string[] = ['run', 'read', 'admin', 'public']
 
@@ -91,7 +91,7 @@ export const assertDeclared = (routes: readonly Route[]): void => {
     const refuse = (why: string): never => {
       throw new AppError('SETTING_INVALID', `route ${name}: ${why}`)
     }
-    if (!methods.includes(route.method)) refuse('expected GET, POST, PUT or DELETE')
+    if (!methods.includes(route.method)) refuse('expected GET, POST, PUT, PATCH or DELETE')
     if (!routeScopes.includes(route.scope)) refuse(`expected a scope (${routeScopes.join(', ')}), got ${route.scope}`)
     if (!['tenant_id', 'run', 'own', 'none'].includes(route.tenant))
       refuse(`expected where its tenant is (tenant_id, run, own or none), got ${route.tenant}`)
@@ -101,7 +101,7 @@ export const assertDeclared = (routes: readonly Route[]): void => {
     if (!keyed && route.tenant !== 'none') refuse('only a route for tenants has a tenant')
     if (route.tenant === 'tenant_id' && !route.path.includes(':tenant_id')) refuse('its path has no :tenant_id')
     if (route.tenant === 'run' && !route.path.includes(':run_id')) refuse('its path has no :run_id')
-    if (route.tenant !== 'tenant_id' && route.path.includes(':tenant_id'))
+    if (keyed && route.tenant !== 'tenant_id' && route.path.includes(':tenant_id'))
       refuse('a tenant in the path must be compared with the key')
     for (const parameter of parametersOf(route.path))
       if (!Object.hasOwn(parameterForms, parameter)) refuse(`the parameter :${parameter} has no form`)

@@ -4,6 +4,7 @@ import { AppError, assertEvent, plans, tables } from '@convergence/contracts'
 import type { CompiledStep, Run, TenantChanged } from '@convergence/contracts'
 import { openLog } from '@convergence/service'
 import type { Row, Statement, Warehouse } from '@convergence/warehouse'
+import { change as changeTenant } from '../src/processors/setup/tenants/change.ts'
 import { profile } from '../src/processors/setup/tenants/profile.ts'
 import { subscription } from '../src/processors/setup/tenants/subscription.ts'
 import { openStore } from '../src/store.ts'
@@ -88,6 +89,10 @@ const setup = async (warehouse = fakeWarehouse()) => {
     store,
     profile: (config: object = {}, by = runOf('r_1')) =>
       run(profile({ store, shared_sources }), { ...body, ...config }, by),
+    change: async (wanted: unknown, by = runOf('r_9'), tenant_id = 'acme') => {
+      const config = { tenant_id, change: typeof wanted === 'string' ? wanted : JSON.stringify(wanted) }
+      return changed((await run(changeTenant({ store, shared_sources }), config, by)).events)
+    },
     plan: async (plan: string, by = runOf('r_1'), tenant_id = 'acme') =>
       changed((await run(subscription({ store, shared_sources }), { tenant_id, subscription_plan: plan }, by)).events),
   }
@@ -207,6 +212,90 @@ describe("a tenant's subscription", () => {
 
   it('needs a profile', async () => {
     expect(await codeOf((await setup()).plan('STARTER'))).to.equal('TENANT_UNKNOWN')
+  })
+})
+
+describe('a change of a tenant', () => {
+  const ready = async () => {
+    const world = await setup()
+    await world.profile()
+    await world.plan('STARTER')
+    return world
+  }
+
+  it('changes what it names and leaves the rest: plan with its limits, dates, address, single limits, status', async () => {
+    const { change, warehouse } = await ready()
+    expect(await change({ trial_end_date: '2026-02-01', limits: { daily: 9 } }, runOf('r_2'))).to.deep.equal({
+      tenant_id: 'acme',
+      version: 2,
+      company_name: body.company_name,
+      admin_email: body.admin_email,
+      status: 'ACTIVE',
+      plan: 'STARTER',
+      limits: { ...plans.STARTER, daily: 9 },
+      trial_end_date: '2026-02-01',
+    })
+    const mail = { admin_email: 'cost@acme.example', limits: { concurrent: 3 } }
+    expect(await change(mail, runOf('r_3'))).to.deep.include({
+      version: 3,
+      admin_email: 'cost@acme.example',
+      limits: { ...plans.STARTER, daily: 9, concurrent: 3 },
+    })
+    const larger = { subscription_plan: 'SCALE', trial_end_date: null, subscription_end_date: '2027-12-31' }
+    const grown = await change(larger, runOf('r_4'))
+    expect(grown).to.deep.include({ plan: 'SCALE', limits: plans.SCALE, subscription_end_date: '2027-12-31' })
+    expect(grown).to.not.have.property('trial_end_date')
+    expect((await change({ status: 'SUSPENDED' }, runOf('r_5'))).status).to.equal('SUSPENDED')
+    expect(warehouse.rows['tenant_profiles_rows']?.at(-1)).to.include({
+      status: 'SUSPENDED',
+      subscription_plan: 'SCALE',
+      admin_email: 'cost@acme.example',
+      body_digest: 'd1',
+    })
+  })
+
+  it('is made once by each run, also when a later change has come between, and is told again', async () => {
+    const { change } = await ready()
+    await change({ subscription_plan: 'STARTER' }, runOf('r_2'))
+    await change({ subscription_plan: 'SCALE' }, runOf('r_3'))
+    expect(await change({ subscription_plan: 'STARTER' }, runOf('r_2'))).to.include({ version: 3, plan: 'SCALE' })
+  })
+
+  it('is whole after a death between its two rows', async () => {
+    const { change, warehouse, store } = await ready()
+    const { append } = warehouse
+    warehouse.append = async (table, rows) => {
+      if (table === 'tenant_subscriptions_rows') throw new Error('died')
+      await append(table, rows)
+    }
+    const wanted = { status: 'SUSPENDED', admin_email: 'cost@acme.example' }
+    expect(await codeOf(change(wanted, runOf('r_2')))).to.equal('Error: died')
+    warehouse.append = append
+    await store.reload()
+    expect(await change(wanted, runOf('r_2'))).to.include({ status: 'SUSPENDED', admin_email: 'cost@acme.example' })
+    expect(warehouse.rows['tenant_profiles_rows']).to.have.length(2)
+  })
+
+  it('takes no field that it does not know, no value that cannot be, no tenant that is none', async () => {
+    const { change } = await ready()
+    for (const wrong of [
+      '{}',
+      '[]',
+      'no json',
+      { plan: 'SCALE' },
+      { subscription_plan: 'FREE' },
+      { status: 'EXPIRED' },
+      { trial_end_date: '2026-02-30' },
+      { subscription_end_date: '' },
+      { admin_email: 'nobody' },
+      { limits: {} },
+      { limits: { daily: 0 } },
+      { limits: { weekly: 1 } },
+      { limits: { daily: 1.5 } },
+    ])
+      expect(await codeOf(change(wrong)), JSON.stringify(wrong)).to.equal('PARAMETER_INVALID')
+    expect(await codeOf(change({ status: 'ACTIVE' }, runOf('r_2'), 'globex'))).to.equal('TENANT_UNKNOWN')
+    expect(await codeOf(change({ status: 'ACTIVE' }, runOf('r_2', { tenant_id: 'globex' })))).to.equal('FORBIDDEN')
   })
 })
 

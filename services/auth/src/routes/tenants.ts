@@ -1,9 +1,10 @@
-import { longestEmail, namePatterns, plans } from '@convergence/contracts'
-import { object, text } from '../fields.ts'
+import { AppError, longestEmail, namePatterns, plans, systemPipelines } from '@convergence/contracts'
+import { object, text, type Field } from '../fields.ts'
+import { randomDigits } from '../issue-key.ts'
 import { openOnboarding, type OnboardBody } from '../onboarding.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import type { RouteContext } from '../context.ts'
-import { notFound, type Route } from '../route.ts'
+import { notFound, type Answer, type Call, type Route } from '../route.ts'
 import type { Tenant } from '../store/tenants.ts'
 
 const onboardBody = object(
@@ -19,6 +20,22 @@ const onboardBody = object(
   ['tenant_id', 'company_name', 'admin_email', 'subscription_plan'],
 )
 
+const limitNumber = (description: string): Field => ({ type: 'integer', minimum: 1, maximum: 1e9, description })
+const changeBody = object({
+  subscription_plan: text('Plan; it brings its own limits', { enum: Object.keys(plans) }),
+  status: text('SUSPENDED: nothing starts any more, what runs goes on; ACTIVE again: everything as before', {
+    enum: ['ACTIVE', 'SUSPENDED'],
+  }),
+  trial_end_date: text('Last day of the trial; null: it has none', { format: 'date', nullable: true }),
+  subscription_end_date: text('Last day paid for; null: without end', { format: 'date', nullable: true }),
+  admin_email: text('Where mails go', { format: 'email', maxLength: longestEmail }),
+  limits: object({
+    daily: limitNumber("Runs per UTC day, instead of the plan's"),
+    monthly: limitNumber("Runs per UTC month, instead of the plan's"),
+    concurrent: limitNumber("Runs at a time, instead of the plan's"),
+  }),
+})
+
 const tenantAnswer = (tenant: Tenant) => ({
   tenant_id: tenant.tenant_id,
   company_name: tenant.company_name,
@@ -29,6 +46,32 @@ const tenantAnswer = (tenant: Tenant) => ({
   trial_end_date: tenant.trial_end_date,
   subscription_end_date: tenant.subscription_end_date,
 })
+
+/** In force for the next run that asks to start. The same Idempotency-Key again is the same change. */
+const change = async ({ deps, runs, store, tenants: cache }: RouteContext, call: Call): Promise<Answer> => {
+  const tenant_id = call.params['tenant_id'] ?? ''
+  const body = call.body as Record<string, unknown>
+  const { limits } = body
+  if (Object.keys(body).length === 0 || (typeof limits === 'object' && Object.keys(limits ?? {}).length === 0))
+    throw new AppError(
+      'BODY_INVALID',
+      `body${limits === undefined ? '' : '.limits'}: expected at least one field to change, got none`,
+    )
+  if ((await store.tenant(tenant_id)) === undefined) throw notFound()
+  const key = call.idempotency_key ?? randomDigits(22, deps.random_bytes)
+  const { run_id, ended } = await runs.system({
+    pipeline: systemPipelines.tenant_change,
+    idempotency_key: `change:${tenant_id}:${key}`,
+    trigger_by: call.principal.key_id,
+    user_id: call.user_id,
+    parameters: { for_tenant_id: tenant_id, change: JSON.stringify(body) },
+  })
+  if (ended === undefined) return { status: 202, body: { tenant_id, status: 'RUNNING', pipeline_logging_id: run_id } }
+  cache.forget(tenant_id)
+  const changed = await store.tenant(tenant_id)
+  if (changed === undefined) throw notFound()
+  return { status: 200, body: { ...tenantAnswer(changed), pipeline_logging_id: run_id } }
+}
 
 export const tenants = (parts: RouteContext): Route[] => {
   const { deps, store } = parts
@@ -68,6 +111,17 @@ export const tenants = (parts: RouteContext): Route[] => {
           },
         }
       },
+    },
+    {
+      method: 'PATCH',
+      path: '/api/v1/admin/tenants/:tenant_id',
+      summary: 'Change plan, status, end dates, address or limits of a tenant; in force for the next run',
+      scope: 'admin',
+      tenant: 'none',
+      rate: 'admin',
+      body: changeBody,
+      answers: [200, 202],
+      handle: (call) => change(parts, call),
     },
     {
       method: 'GET',
