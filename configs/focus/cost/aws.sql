@@ -167,6 +167,8 @@ priced AS (
     NULLIF(c.line_item_resource_id, '') AS resource,
     SAFE_CAST(c.pricing_public_on_demand_rate AS BIGNUMERIC) AS list_price,
     c.bill_billing_entity = 'AWS Marketplace' AS is_marketplace,
+    NULLIF(c.bill_invoice_id, '') AS invoice,
+    COALESCE(NULLIF(c.bill_invoicing_entity, ''), 'Amazon Web Services, Inc.') AS issuer,
     IF(c.is_unused OR c.is_covered, 0, c.cost) AS billed,
     CASE
       WHEN c.is_unused THEN c.unused
@@ -251,7 +253,24 @@ SELECT
     WHEN pricing_unit = 'Quantity' THEN 'Units'
     ELSE NULLIF(pricing_unit, '')
   END AS ConsumedUnit,
-  CAST(NULL AS JSON) AS ContractApplied,
+  -- Plans are used up by money, reservations by hours.
+  IF(
+    is_covered AND commitment IS NOT NULL,
+    PARSE_JSON(CONCAT(
+      '{"Elements":[{"ContractId":', TO_JSON_STRING(commitment),
+      ',"ContractCommitmentId":', TO_JSON_STRING(commitment),
+      IF(
+        is_plan OR line_item_usage_amount IS NULL,
+        CONCAT(',"ContractCommitmentAppliedCost":', CAST(CAST(effective AS FLOAT64) AS STRING)),
+        CONCAT(
+          ',"ContractCommitmentAppliedQuantity":', CAST(CAST(line_item_usage_amount AS FLOAT64) AS STRING),
+          ',"ContractCommitmentAppliedUnit":"Hours"'
+        )
+      ),
+      '}]}'
+    )),
+    NULL
+  ) AS ContractApplied,
   CASE
     WHEN is_unused OR charge_category = 'Credit' THEN 0
     -- A reservation covers all of the cost: no negotiated price is told, so it is the list price.
@@ -265,9 +284,13 @@ SELECT
   END AS ContractedUnitPrice,
   effective AS EffectiveCost,
   'AWS' AS HostProviderName,
-  CAST(NULL AS STRING) AS InvoiceDetailId,
-  NULLIF(bill_invoice_id, '') AS InvoiceId,
-  COALESCE(NULLIF(bill_invoicing_entity, ''), 'Amazon Web Services, Inc.') AS InvoiceIssuerName,
+  -- A line of the invoice is all of one category. Without an invoice there is no line yet.
+  TO_HEX(MD5(CONCAT(
+    '{month}|aws_cost_cur|', IFNULL(source_name, ''), '|', IFNULL(bill_payer_account_id, ''), '|', invoice, '|', issuer,
+    '|', line_item_currency_code, '|', charge_category
+  ))) AS InvoiceDetailId,
+  invoice AS InvoiceId,
+  issuer AS InvoiceIssuerName,
   CASE
     WHEN is_unused THEN NULL
     WHEN charge_category = 'Credit' OR ENDS_WITH(kind, 'Discount') THEN 0

@@ -154,6 +154,8 @@ priced AS (
     IF(u.is_bought_commitment AND u.is_amortized, 0, u.cost) AS effective,
     NULLIF(COALESCE(NULLIF(u.benefit_id, ''), u.reservation_id), '') AS commitment,
     IFNULL(u.publisher_type, '') = 'Marketplace' AS is_marketplace,
+    NULLIF(u.invoice_id, '') AS invoice,
+    COALESCE(NULLIF(u.partner_name, ''), NULLIF(u.reseller_name, ''), 'Microsoft') AS issuer,
     NULLIF(u.resource_id, '') AS resource,
     NULLIF(COALESCE(NULLIF(u.resource_location, ''), u.location), '') AS region,
     COALESCE(
@@ -238,7 +240,25 @@ SELECT
   CAST(NULL AS JSON) AS CommitmentProgramEligibilityDetails,
   IF(is_use, blocks * block, NULL) AS ConsumedQuantity,
   IF(is_use AND blocks IS NOT NULL, IFNULL(unit, 'Units'), NULL) AS ConsumedUnit,
-  CAST(NULL AS JSON) AS ContractApplied,
+  -- Plans are used up by money, reservations by quantity. The contract of a reservation or plan is its order.
+  IF(
+    is_covered AND commitment IS NOT NULL,
+    PARSE_JSON(CONCAT(
+      '{"Elements":[{"ContractId":',
+      TO_JSON_STRING(COALESCE(REGEXP_EXTRACT(commitment, r'(?i)^(.*Orders/[^/]+)/'), commitment)),
+      ',"ContractCommitmentId":', TO_JSON_STRING(commitment),
+      IF(
+        is_plan OR blocks IS NULL,
+        CONCAT(',"ContractCommitmentAppliedCost":', CAST(CAST(effective AS FLOAT64) AS STRING)),
+        CONCAT(
+          ',"ContractCommitmentAppliedQuantity":', CAST(CAST(blocks * block AS FLOAT64) AS STRING),
+          ',"ContractCommitmentAppliedUnit":', TO_JSON_STRING(IFNULL(unit, 'Units'))
+        )
+      ),
+      '}]}'
+    )),
+    NULL
+  ) AS ContractApplied,
   CASE
     WHEN is_unused OR charge_category = 'Credit' THEN 0
     WHEN NOT is_use THEN cost
@@ -253,9 +273,13 @@ SELECT
   END AS ContractedUnitPrice,
   effective AS EffectiveCost,
   'Microsoft' AS HostProviderName,
-  CAST(NULL AS STRING) AS InvoiceDetailId,
-  NULLIF(invoice_id, '') AS InvoiceId,
-  COALESCE(NULLIF(partner_name, ''), NULLIF(reseller_name, ''), 'Microsoft') AS InvoiceIssuerName,
+  -- A line of the invoice is all of one category. Without an invoice there is no line yet.
+  TO_HEX(MD5(CONCAT(
+    '{month}|', source_table, '|', IFNULL(source_name, ''), '|', account, '|', invoice, '|', issuer, '|',
+    billing_currency_code, '|', charge_category
+  ))) AS InvoiceDetailId,
+  invoice AS InvoiceId,
+  issuer AS InvoiceIssuerName,
   CASE
     WHEN is_unused THEN NULL
     WHEN charge_category = 'Credit' THEN 0

@@ -35,6 +35,7 @@ told AS (
   SELECT
     e.*,
     i.issuer,
+    COALESCE(e.InvoiceIssuerName, i.issuer, e.ProviderName, e.ServiceProviderName, 'Not stated') AS billed_by,
     INITCAP(e.ChargeCategory) AS category,
     e.is_azure AND INITCAP(e.ChargeCategory) = 'Purchase' AND e.CommitmentDiscountId IS NOT NULL AND e.EffectiveCost <> 0
       AS is_counted_twice,
@@ -87,15 +88,39 @@ SELECT
   CommitmentProgramEligibilityDetails,
   IF(is_azure_unused AND ConsumedQuantity = 0, NULL, ConsumedQuantity) AS ConsumedQuantity,
   IF(is_azure_unused AND IFNULL(ConsumedQuantity, 0) = 0, NULL, ConsumedUnit) AS ConsumedUnit,
-  ContractApplied,
+  IF(
+    ContractApplied IS NULL AND CommitmentDiscountStatus = 'Used' AND CommitmentDiscountId IS NOT NULL,
+    PARSE_JSON(CONCAT(
+      '{"Elements":[{"ContractId":', TO_JSON_STRING(CommitmentDiscountId),
+      ',"ContractCommitmentId":', TO_JSON_STRING(CommitmentDiscountId),
+      IF(
+        CommitmentDiscountCategory = 'Usage' AND CommitmentDiscountQuantity IS NOT NULL
+          AND CommitmentDiscountUnit IS NOT NULL,
+        CONCAT(
+          ',"ContractCommitmentAppliedQuantity":', CAST(CAST(CommitmentDiscountQuantity AS FLOAT64) AS STRING),
+          ',"ContractCommitmentAppliedUnit":', TO_JSON_STRING(CommitmentDiscountUnit)
+        ),
+        CONCAT(',"ContractCommitmentAppliedCost":', CAST(CAST(EffectiveCost AS FLOAT64) AS STRING))
+      ),
+      '}]}'
+    )),
+    ContractApplied
+  ) AS ContractApplied,
   IF(has_no_contracted, NULL, ContractedCost) AS ContractedCost,
   IF((is_azure_unused OR has_no_contracted) AND ContractedUnitPrice = 0, NULL, ContractedUnitPrice)
     AS ContractedUnitPrice,
   IF(is_counted_twice, 0, EffectiveCost) AS EffectiveCost,
   COALESCE(HostProviderName, ProviderName) AS HostProviderName,
-  InvoiceDetailId,
+  COALESCE(
+    InvoiceDetailId,
+    TO_HEX(MD5(CONCAT(
+      '{month}|{focus_table}|', IFNULL(source_name, ''), '|', IFNULL(BillingAccountId, ''), '|', InvoiceId, '|',
+      billed_by, '|', IFNULL(CAST(BillingPeriodStart AS STRING), ''), '|', IFNULL(CAST(BillingPeriodEnd AS STRING), ''),
+      '|', BillingCurrency, '|', category
+    )))
+  ) AS InvoiceDetailId,
   InvoiceId,
-  COALESCE(InvoiceIssuerName, issuer, ProviderName, ServiceProviderName, 'Not stated') AS InvoiceIssuerName,
+  billed_by AS InvoiceIssuerName,
   IF(has_no_list OR (is_azure_unused AND ListCost = 0), NULL, ListCost) AS ListCost,
   IF((is_azure_unused OR has_no_list) AND ListUnitPrice = 0, NULL, ListUnitPrice) AS ListUnitPrice,
   CASE
@@ -154,6 +179,10 @@ SELECT
         'PricingCategory: of the commitment (A4)', NULL
       ),
       IF(ServiceName IS NULL, 'ServiceName: publisher or meter (A5)', NULL),
+      IF(
+        ContractApplied IS NULL AND CommitmentDiscountStatus = 'Used' AND CommitmentDiscountId IS NOT NULL,
+        'ContractApplied: of the commitment discount', NULL
+      ),
       IF(InvoiceIssuerName IS NULL AND issuer IS NOT NULL, 'InvoiceIssuerName: of the invoice (A11)', NULL),
       IF(InvoiceIssuerName IS NULL AND issuer IS NULL, 'InvoiceIssuerName: the provider', NULL),
       IF(PricingCurrency IS NULL, 'PricingCurrency: that of the bill', NULL),

@@ -300,7 +300,24 @@ SELECT
   CAST(NULL AS JSON) AS CommitmentProgramEligibilityDetails,
   IF(is_use, usage_amount, NULL) AS ConsumedQuantity,
   IF(is_use AND usage_amount IS NOT NULL, COALESCE(u.ours, NULLIF(usage_unit, ''), 'Units'), NULL) AS ConsumedUnit,
-  CAST(NULL AS JSON) AS ContractApplied,
+  -- Priced by a commitment, use takes its money; else its quantity.
+  IF(
+    is_covered AND commitment IS NOT NULL,
+    PARSE_JSON(CONCAT(
+      '{"Elements":[{"ContractId":', TO_JSON_STRING(commitment),
+      ',"ContractCommitmentId":', TO_JSON_STRING(commitment),
+      IF(
+        is_amortized AND covered_quantity IS NOT NULL,
+        CONCAT(
+          ',"ContractCommitmentAppliedQuantity":', CAST(CAST(covered_quantity AS FLOAT64) AS STRING),
+          ',"ContractCommitmentAppliedUnit":', TO_JSON_STRING(COALESCE(p.ours, NULLIF(pricing_unit, ''), 'Units'))
+        ),
+        CONCAT(',"ContractCommitmentAppliedCost":', CAST(CAST(part_effective AS FLOAT64) AS STRING))
+      ),
+      '}]}'
+    )),
+    NULL
+  ) AS ContractApplied,
   CASE
     WHEN is_unused OR part = 'credit' THEN 0
     WHEN is_covered AND is_priced_by_commitment THEN COALESCE(cost_at_effective_price_default, cost, 0)
@@ -309,7 +326,11 @@ SELECT
   IF(is_use, COALESCE(price_effective_price_default, price_effective_price), NULL) AS ContractedUnitPrice,
   part_effective AS EffectiveCost,
   'Google Cloud' AS HostProviderName,
-  CAST(NULL AS STRING) AS InvoiceDetailId,
+  -- A line of the invoice is all of one category.
+  TO_HEX(MD5(CONCAT(
+    '{month}|', source_table, '|', IFNULL(source_name, ''), '|', account, '|Google Cloud|', currency, '|',
+    charge_category
+  ))) AS InvoiceDetailId,
   CONCAT(account, '-', REPLACE('{month}', '-', '')) AS InvoiceId,
   'Google Cloud' AS InvoiceIssuerName,
   CASE

@@ -22,7 +22,11 @@ owners AS (
   GROUP BY BillingAccountId, sub_account
 ),
 told AS (
-  SELECT e.*, NULLIF(COALESCE(e.x_Project.Id, NULLIF(e.SubAccountId, e.BillingAccountId)), '') AS project
+  SELECT
+    e.*,
+    NULLIF(COALESCE(e.x_Project.Id, NULLIF(e.SubAccountId, e.BillingAccountId)), '') AS project,
+    COALESCE(e.InvoiceId, CONCAT(e.BillingAccountId, '-', REPLACE('{month}', '-', ''))) AS invoice,
+    COALESCE(e.InvoiceIssuerName, 'Google Cloud') AS billed_by
   FROM exported AS e
   JOIN owners AS o
     ON e.BillingAccountId IS NOT DISTINCT FROM o.account AND e.sub_account = o.sub_account
@@ -64,14 +68,37 @@ SELECT
   CommitmentProgramEligibilityDetails,
   ConsumedQuantity,
   ConsumedUnit,
-  ContractApplied,
+  IF(
+    ContractApplied IS NULL AND CommitmentDiscountStatus = 'Used' AND CommitmentDiscountId IS NOT NULL,
+    PARSE_JSON(CONCAT(
+      '{"Elements":[{"ContractId":', TO_JSON_STRING(CommitmentDiscountId),
+      ',"ContractCommitmentId":', TO_JSON_STRING(CommitmentDiscountId),
+      IF(
+        CommitmentDiscountCategory = 'Usage' AND CommitmentDiscountQuantity IS NOT NULL
+          AND CommitmentDiscountUnit IS NOT NULL,
+        CONCAT(
+          ',"ContractCommitmentAppliedQuantity":', CAST(CAST(CommitmentDiscountQuantity AS FLOAT64) AS STRING),
+          ',"ContractCommitmentAppliedUnit":', TO_JSON_STRING(CommitmentDiscountUnit)
+        ),
+        CONCAT(',"ContractCommitmentAppliedCost":', CAST(CAST(EffectiveCost AS FLOAT64) AS STRING))
+      ),
+      '}]}'
+    )),
+    ContractApplied
+  ) AS ContractApplied,
   COALESCE(ContractedCost, BilledCost) AS ContractedCost,
   ContractedUnitPrice,
   EffectiveCost,
   COALESCE(HostProviderName, 'Google Cloud') AS HostProviderName,
-  InvoiceDetailId,
-  COALESCE(InvoiceId, CONCAT(BillingAccountId, '-', REPLACE('{month}', '-', ''))) AS InvoiceId,
-  COALESCE(InvoiceIssuerName, 'Google Cloud') AS InvoiceIssuerName,
+  COALESCE(
+    InvoiceDetailId,
+    TO_HEX(MD5(CONCAT(
+      '{month}|gcp_cost_focus|', IFNULL(source_name, ''), '|', BillingAccountId, '|', invoice, '|', billed_by, '|',
+      BillingCurrency, '|', category
+    )))
+  ) AS InvoiceDetailId,
+  invoice AS InvoiceId,
+  billed_by AS InvoiceIssuerName,
   COALESCE(ListCost, ContractedCost, BilledCost) AS ListCost,
   ListUnitPrice,
   INITCAP(PricingCategory) AS PricingCategory,
