@@ -104,7 +104,23 @@ SELECT
       ),
       '}]}'
     )),
-    ContractApplied
+    -- Up to 1.3 it was a list, of keys that were spelled in another way.
+    IF(
+      STARTS_WITH(TO_JSON_STRING(ContractApplied), '[')
+        OR STRPOS(TO_JSON_STRING(ContractApplied), '"ContractCommitmentID":') > 0,
+      PARSE_JSON(REPLACE(
+        REPLACE(
+          IF(
+            STARTS_WITH(TO_JSON_STRING(ContractApplied), '['),
+            CONCAT('{"Elements":', TO_JSON_STRING(ContractApplied), '}'),
+            TO_JSON_STRING(ContractApplied)
+          ),
+          '"ContractID":', '"ContractId":'
+        ),
+        '"ContractCommitmentID":', '"ContractCommitmentId":'
+      )),
+      ContractApplied
+    )
   ) AS ContractApplied,
   IF(has_no_contracted, NULL, ContractedCost) AS ContractedCost,
   IF((is_azure_unused OR has_no_contracted) AND ContractedUnitPrice = 0, NULL, ContractedUnitPrice)

@@ -19,6 +19,15 @@ describe('FOCUS of whole exports', function () {
          FROM focus_cost_and_usage WHERE x_SourceProvider = '${provider}'`,
       )
     )[0]
+  /** What the lines of the invoices come to. */
+  const invoiced = async (provider: string, month: string) => {
+    await world.normalise(provider, month, { datasets: true })
+    const lines = await world.rows(
+      `SELECT CAST(SUM(BilledCost) AS STRING) AS billed, SUM(x_RowCount) AS n FROM focus_invoice_detail
+       WHERE x_SourceProvider = '${provider}' AND x_BillingPeriod = '${month}-01'`,
+    )
+    return lines[0]
+  }
   const ofAws = async (text: string): Promise<string> => {
     const month = rawColumn(text, 'bill/BillingPeriodStartDate')[0]?.slice(0, 7) ?? ''
     const [year = '', number = ''] = month.split('-')
@@ -53,18 +62,19 @@ describe('FOCUS of whole exports', function () {
     if (text === undefined) return
     // The month of the miniature is another.
     const sum = await ofAws(text)
-    await world.rows('SELECT 1')
     const found = await world.rows(
       `SELECT COUNT(*) AS n, CAST(SUM(BilledCost) AS STRING) AS billed, CAST(SUM(EffectiveCost) AS STRING) AS effective,
          COUNTIF(ServiceCategory = 'Other') AS other
        FROM focus_cost_and_usage WHERE x_SourceProvider = 'aws' AND x_BillingPeriod = '2023-11-01'`,
     )
     expect(found).to.deep.equal([{ n: 1281, billed: sum, effective: sum, other: 0 }])
+    expect(await invoiced('aws', '2023-11')).to.deep.equal({ billed: sum, n: 1281 })
   })
   it('Azure: so of a public export, whose services are known', async () => {
     const text = realExport('azure/sample-anonymous-ea-export-dataset.csv')
     if (text === undefined) return
     const sum = await ofAzure(text)
     expect(await total('azure')).to.deep.equal({ n: 27, billed: sum, effective: sum, other: 0 })
+    expect(await invoiced('azure', '2023-09')).to.deep.equal({ billed: sum, n: 27 })
   })
 })

@@ -29,10 +29,10 @@ export interface FocusWorld extends World {
   /** Replaces all rows of a provider's table. */
   fill(table: string, rows: readonly Row[]): Promise<void>
   /**
-   * Runs focus/cost/{provider} for a month, or months; its rows alone, or with what its views need and them. Gives the
-   * warnings of its steps.
+   * Runs focus/cost/{provider} for a month, or months; its rows alone, or with the other datasets, or with all, views
+   * too. Gives the warnings of its steps.
    */
-  normalise(provider: string, month: string, options?: { views?: boolean }): Promise<string[]>
+  normalise(provider: string, month: string, options?: { datasets?: boolean; views?: boolean }): Promise<string[]>
   rows(query: string): Promise<Row[]>
   /** Rows and sums by what they are. */
   groups(): Promise<Row[]>
@@ -51,6 +51,8 @@ export const hours = (from: number, to: number): number[] => Array.from({ length
 /** An hour of February 2026. */
 export const hour = (k: number): string => new Date(Date.UTC(2026, 1, 1, k)).toISOString().replace('.000Z', 'Z')
 
+const rowSteps = ['native', 'focus']
+const datasetSteps = ['invoice_detail', 'commitment_terms', 'contract_commitment']
 const pipelines = loadPipelines({ project_id: 'local-convergence', shared_sources })
 
 export const openFocus = async (): Promise<FocusWorld> => {
@@ -89,7 +91,7 @@ export const openFocus = async (): Promise<FocusWorld> => {
         },
       )
     },
-    normalise: async (provider, month, { views = false } = {}) => {
+    normalise: async (provider, month, { datasets = false, views = false } = {}) => {
       const run = pipelines.compile({
         run_id: next(),
         tenant_id: 'acme',
@@ -99,7 +101,8 @@ export const openFocus = async (): Promise<FocusWorld> => {
         parameters: { month },
         tenant: { admin_email: 'admin@acme.example', company_name: 'Acme' },
       })
-      const wanted = run.steps.filter(({ for_each }) => views || for_each === 'native' || for_each === 'focus')
+      const names = [...rowSteps, ...(datasets ? datasetSteps : [])]
+      const wanted = run.steps.filter(({ for_each }) => views || names.includes(for_each ?? ''))
       const warnings: string[] = []
       for (const step of wanted) {
         const done = await processors[step.ps_type]?.run(contextOf(run, step))
