@@ -5,7 +5,7 @@ import tseslint from 'typescript-eslint'
 
 /** Which folder may import which SDK: everybody else goes through the door. */
 const doors = {
-  '@duckdb/node-api': 'libs/local-warehouse/ (and the bench, which measures it)',
+  '@duckdb/node-api': 'libs/local-warehouse/ (and the bench, which measures it, and tools/focus/, which judges files)',
   'node:sqlite': 'libs/local-wire/ (and what stands in the files of libs/local-pubsub/ and libs/local-warehouse/)',
   '@google-cloud/pubsub': 'libs/bus/ (and what stands for an upstream system, or counts from outside)',
   '@google-cloud/bigquery': 'libs/warehouse/',
@@ -28,6 +28,7 @@ const allowedIn = {
   'libs/local-wire': ['node:sqlite'],
   'libs/local-warehouse': ['@duckdb/node-api', 'node:sqlite'],
   'tools/bench': ['@duckdb/node-api'],
+  'tools/focus': ['@duckdb/node-api'],
   'tools/cost': ['@google-cloud/pubsub'],
   'tools/k8s': ['yaml'],
   'libs/bus': ['@google-cloud/pubsub'],

@@ -19,6 +19,8 @@ export interface Connection {
   isAdmin: boolean
   /** Throws Refused for an answer that is an error, Unreachable where nobody answers. */
   call(method: string, path: string, body?: unknown): Promise<Answered>
+  /** An answer that is a file, as it comes; throws as `call` does. */
+  download(path: string): Promise<{ headers: Headers; body: ReadableStream<Uint8Array> }>
 }
 
 /** The server said no. */
@@ -75,23 +77,31 @@ const parsedAnswer = (url: string, status: number, text: string): Record<string,
 export const connect = (options: ConnectionOptions, env: NodeJS.ProcessEnv): Connection => {
   const url = (options.url ?? env['CONVERGENCE_URL'] ?? defaultUrl).replace(/\/$/, '')
   const headers = keyHeaders(options, url, env)
+  const ask = (path: string, request: RequestInit): Promise<Response> =>
+    fetch(`${url}${path}`, request).catch((error: unknown) => {
+      const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
+      throw new Unreachable(`${url} does not answer${cause}; is the platform running there?`)
+    })
   return {
     url,
     headers,
     isAdmin: 'X-Admin-Key' in headers,
     call: async (method, path, body) => {
-      const answer = await fetch(`${url}${path}`, {
+      const answer = await ask(path, {
         method,
         headers: { ...headers, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      }).catch((error: unknown) => {
-        const cause = error instanceof Error && error.cause instanceof Error ? `: ${error.cause.message}` : ''
-        throw new Unreachable(`${url} does not answer${cause}; is the platform running there?`)
       })
       const text = await answer.text()
       const parsed = parsedAnswer(url, answer.status, text)
       if (!answer.ok) throw new Refused(answer.status, parsed)
       return { status: answer.status, body: parsed }
+    },
+    download: async (path) => {
+      const answer = await ask(path, { headers })
+      if (!answer.ok) throw new Refused(answer.status, parsedAnswer(url, answer.status, await answer.text()))
+      if (answer.body === null) throw new Unreachable(`${url} answered without a file: is the platform there?`)
+      return { headers: answer.headers, body: answer.body }
     },
   }
 }

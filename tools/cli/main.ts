@@ -6,6 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { Failed, Refused, Unreachable, WrongUse } from './connection.ts'
 import { backfillCommands } from './backfills.ts'
+import { focusCommands } from './focus.ts'
 import { runCommands } from './runs.ts'
 import { sourceCommands } from './sources.ts'
 import { formats } from './output.ts'
@@ -34,7 +35,8 @@ export const program = (): Command => {
     .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError()
-  for (const group of [runCommands, backfillCommands, sourceCommands, tenantCommands]) group(root, common)
+  for (const group of [runCommands, backfillCommands, sourceCommands, tenantCommands, focusCommands])
+    group(root, common)
   return root
 }
 

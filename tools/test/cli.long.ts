@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { focusDatasetsOf } from '@convergence/contracts/focus'
 import { openLog } from '@convergence/service'
 import { expect } from 'chai'
 import { openClient } from '../client.ts'
@@ -83,6 +84,26 @@ describe('the command line', function () {
       const csv = await cli(tenant, 'runs', 'list', '-o', 'csv', '--status', 'failed')
       expect(csv.out.trim().split('\n')).to.have.length(2)
 
+      const out = join(data_folder, 'exported')
+      const days = ['--from', '2025-11-01', '--to', '2025-12-01', '--out', out]
+      const hasFollowed = async (): Promise<boolean> => {
+        const { out: told } = await cli(tenant, 'runs', 'list', '-o', 'json')
+        const all = (JSON.parse(told) as { items: { status: string; pipeline: string }[] }).items
+        return all.some(({ pipeline, status }) => pipeline === 'focus/cost/aws' && status === 'COMPLETED')
+      }
+      while (!(await hasFollowed()));
+      const exported = await cli(tenant, 'focus', 'export', ...days, '--version', '1.2')
+      expect([exported.error, exported.status]).to.deep.equal(['', 0])
+      expect(exported.out).to.match(/^cost_and_usage {2}\S+cost_and_usage\.csv {2}\d+ bytes\n$/)
+      expect(readFileSync(join(out, 'cost_and_usage.csv'), 'utf8').split('\r\n')).to.have.length.above(50)
+      const parquet = await cli(tenant, 'focus', 'export', ...days, '--format', 'parquet', '-o', 'json')
+      const told = (JSON.parse(parquet.out) as { items: { dataset: string; file: string | null }[] }).items
+      expect(told.map(({ dataset }) => dataset)).to.deep.equal(focusDatasetsOf('1.4'))
+      const files = told.flatMap(({ dataset, file }) => (file === null ? [] : [`${dataset}.parquet`]))
+      expect(files).to.include.members(['cost_and_usage.parquet', 'billing_period.parquet'])
+      expect(readdirSync(out).toSorted()).to.deep.equal([...files, 'cost_and_usage.csv'].toSorted())
+      expect((await cli(tenant, 'focus', 'export', ...days, '--from', '2025-12-02')).status).to.equal(3)
+
       const range = ['custom/examples/daily_row', '--from', '2026-01-01', '--to', '2026-01-03']
       const preview = await cli(tenant, 'backfill', ...range, '--dry-run')
       expect(preview.out)
@@ -129,6 +150,9 @@ describe('the command line', function () {
       ['no-such-command'],
       ['backfill', 'custom/examples/daily_row', '--from', '2026-01-01'],
       ['backfill', 'custom/examples/daily_row', '--from', '2026-01-01', '--to', '2026-01-02', '--max-active', '0'],
+      ['focus', 'export', '--from', '2026-01-01', '--to', '2026-02-01'],
+      ['focus', 'export', '--from', '2026-01-01', '--to', '2026-02-01', '--out', import.meta.filename],
+      ['focus', 'export', '--from', '2026-01-01', '--to', '2026-02-01', '--out', '.', '--version', '2.0'],
       ['sources', 'put'],
       ['sources', 'put', 'payer', '--file', '/nonexistent/source.json'],
       ['sources', 'put', 'payer', '--file', import.meta.filename],

@@ -123,6 +123,7 @@ export const openEngine = async (options: EngineOptions): Promise<Engine> => {
     append: (table, given) => rows.append(context, table, given),
     insertRows: (dataset, name, given) => rows.insertRows(context, dataset, name, given),
     query: (statement, given) => rows.query(context, statement, given),
+    pages: (statement, given) => rows.pages(context, statement, given),
     dryRun: (statement) => rows.dryRun(context, statement),
     plan: (statement) => rows.plan(context, statement),
     read: (dataset, name, page) => rows.read(context, dataset, name, page),

@@ -314,3 +314,6 @@ export const openRecordCount = (): { see(chunk: Uint8Array): void; records(): nu
     records: () => records + (state === none || state === ended ? 0 : 1),
   }
 }
+
+/** A field as CSV has it, quoted where it must be. */
+export const csvField = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)

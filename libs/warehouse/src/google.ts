@@ -10,7 +10,7 @@ import { BigQuery } from '@google-cloud/bigquery'
 import { PassThroughClient } from 'google-auth-library'
 import { statusOf } from './google/faults.ts'
 import { cancel, jobOf, readJob, waitFor } from './google/jobs.ts'
-import { dryRun, runQuery } from './google/reading.ts'
+import { dryRun, pagesOf, runQuery } from './google/reading.ts'
 import { openRows, type Rows, type StorageOptions } from './google/rows.ts'
 import { assertOpen, call, raw, tenants, unless, type Session } from './google/session.ts'
 import {
@@ -146,6 +146,10 @@ export const openBigQuery = (options: BigQueryOptions): BigQueryPort => {
     query: (statement, options = {}) => {
       assertOpen(session)
       return runQuery(session, statement, options)
+    },
+    pages: (statement, options = {}) => {
+      assertOpen(session)
+      return pagesOf(session, statement, options)
     },
     dryRun: (statement) => dryRun(session, statement),
     ensureDataset: (dataset, options) => ensureDataset(session, dataset, options),

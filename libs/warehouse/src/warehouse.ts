@@ -157,6 +157,11 @@ export interface Warehouse {
   cancelChain(chain: ChainName): Promise<void>
   /** Reads. Sees everything that was acknowledged before. Throws QUERY_INVALID, QUERY_UNSUPPORTED, TABLE_NOT_FOUND. */
   query(statement: Statement, options?: { signal?: AbortSignal; max_rows?: number }): Promise<Row[]>
+  /**
+   * Reads as `query` does what may be more than memory holds: the rows of one moment in parts of at most `page_rows`
+   * (default 10,000). Something stays open meanwhile: read to the end, or leave the loop.
+   */
+  pages(statement: Statement, options?: { signal?: AbortSignal; page_rows?: number }): AsyncIterable<Row[]>
   /** What a statement would read; runs nothing. */
   dryRun(statement: Statement): Promise<DryRun>
   /**
@@ -219,6 +224,7 @@ export const openWarehouse = ({
   runJob: (chain, spec) => walkChain<JobSpec | RowsSpec>(engine, chain, spec, { random, sleep }),
   cancelChain: (chain) => cancelChain(engine, chain),
   query: (statement, options) => engine.query(statement, options),
+  pages: (statement, options) => engine.pages(statement, options),
   dryRun: (statement) => engine.dryRun(statement),
   ensureDataset: (dataset, options) => engine.ensureDataset(dataset, options),
   ensureTable: (table) => engine.ensureTable(table),

@@ -368,6 +368,35 @@ export const warehouseConformance = ({ open }: WarehouseConformance): void => {
         'TABLE_NOT_FOUND',
       )
     }))
+  it('reads a large result in parts, of the moment at which it began, and may be left early', () =>
+    setup(async ({ warehouse }) => {
+      const statement = { query: 'SELECT k FROM UNNEST(GENERATE_ARRAY(1, 5000)) AS k' }
+      const seen: unknown[] = []
+      for await (const rows of warehouse.pages(statement, { page_rows: 900 })) {
+        expect(rows.length).to.be.within(1, 900)
+        for (const { k } of rows) seen.push(k)
+      }
+      expect(seen.map(Number).toSorted((a, b) => a - b)).to.deep.equal(Array.from({ length: 5000 }, (_, k) => k + 1))
+      await warehouse.runJob(chain(), query(warehouse, day('2025-11-19', '1')))
+      for (let k = 0; k < 6; k += 1)
+        for await (const rows of warehouse.pages({ query: 'SELECT cost FROM costs', default_dataset: 'acme' })) {
+          expect(rows).to.deep.equal([{ cost: '1' }])
+          break
+        }
+      const none: unknown[] = []
+      for await (const rows of warehouse.pages({
+        query: 'SELECT cost FROM costs WHERE FALSE',
+        default_dataset: 'acme',
+      }))
+        none.push(rows)
+      expect(none).to.deep.equal([])
+      const refused = async (text: string) => {
+        for await (const rows of warehouse.pages({ query: text, default_dataset: 'acme' })) none.push(rows)
+      }
+      await expectCode(refused('SELECT * FROM nothing'), 'TABLE_NOT_FOUND')
+      await expectCode(refused('DELETE FROM costs WHERE TRUE'), 'QUERY_INVALID')
+      await expectCode(refused("SELECT ERROR('told') FROM costs"), 'QUERY_INVALID')
+    }))
   it('gives each commit of a log to one writer', () =>
     setup(async ({ warehouse }) => {
       const at = { epoch: 'e1', shard: 0, seq: 1 }

@@ -3,7 +3,9 @@
  * decimals. Values of a request are bound; names of columns come from the table here, tags from a checked form.
  */
 import { AppError } from '@convergence/contracts'
+import { csvField } from '@convergence/tabular/csv'
 import type { Row, Statement } from '@convergence/warehouse'
+import { isFormat } from './fields.ts'
 
 /** Columns of FOCUS by the names that people use. */
 const dimensions = {
@@ -48,15 +50,26 @@ const columnOf = (dimension: string): string | undefined => {
 }
 const expected = `one of ${dimensionNames.join(', ')} or tag:KEY`
 
-/** Throws BODY_INVALID with all faults. */
-export const questionOf = (tenant_id: string, query: Readonly<Record<string, string>>): Question => {
-  const { from = '', to = '', granularity = 'none', metric = 'effective' } = query
+/** What is wrong with a range of days. */
+export const dayFaults = (from: string, to: string): string[] => {
   const faults: string[] = []
-  if (from === '') faults.push('query.from: is missing: the first day, YYYY-MM-DD')
-  if (to === '') faults.push('query.to: is missing: the day behind the last one, YYYY-MM-DD')
+  const given = { from, to }
+  const meant = { from: 'the first day', to: 'the day behind the last one' }
+  for (const name of ['from', 'to'] as const)
+    if (given[name] === '') faults.push(`query.${name}: is missing: ${meant[name]}, YYYY-MM-DD`)
+    else if (!isFormat('date', given[name]))
+      faults.push(`query.${name}: expected ${meant[name]}, YYYY-MM-DD, got ${JSON.stringify(given[name])}`)
+  if (faults.length > 0) return faults
   const days = (Date.parse(to) - Date.parse(from)) / 86_400_000
   if (days <= 0) faults.push(`query.to: expected a day after ${from}, got ${to}`)
   if (days > mostDays) faults.push(`query.to: expected at most ${mostDays} days after ${from}, got ${days}`)
+  return faults
+}
+
+/** Throws BODY_INVALID with all faults. */
+export const questionOf = (tenant_id: string, query: Readonly<Record<string, string>>): Question => {
+  const { from = '', to = '', granularity = 'none', metric = 'effective' } = query
+  const faults = dayFaults(from, to)
   const group_by = (query['group_by'] ?? '').split(',').filter((name) => name !== '')
   if (group_by.length > mostGroups)
     faults.push(`query.group_by: expected at most ${mostGroups} dimensions, got ${group_by.length}`)
@@ -119,7 +132,7 @@ const asked = (
     default_dataset: tenant_id,
   }
 }
-const monthBefore = (day: string): string => {
+export const monthBefore = (day: string): string => {
   const [year, month] = day.split('-').map(Number) as [number, number, number]
   return new Date(Date.UTC(year, month - 2, 1)).toISOString().slice(0, 10)
 }
@@ -223,16 +236,15 @@ export const freshnessOf = async (
   })
 }
 
-const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text)
 /** The items as CSV; a spreadsheet takes no value for a formula. */
 export const csvOf = (group_by: readonly string[], items: Page['items']): string =>
   [
-    ['period', ...group_by, 'amount', 'currency'].map(cell),
+    ['period', ...group_by, 'amount', 'currency'].map(csvField),
     ...items.map(({ period, group, amount, currency }) => [
       period ?? '',
       ...group_by.map((name) => {
         const value = group[name] ?? ''
-        return cell(/^[=+@\t\r-]/.test(value) ? `'${value}` : value)
+        return csvField(/^[=+@\t\r-]/.test(value) ? `'${value}` : value)
       }),
       amount ?? '',
       currency ?? '',

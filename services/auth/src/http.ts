@@ -5,7 +5,7 @@
  * tenant, scope, rate, body.
  */
 import type { IncomingMessage } from 'node:http'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { metrics } from '@opentelemetry/api'
 import Koa, { type Context } from 'koa'
 import { Router } from '@koa/router'
@@ -420,6 +420,8 @@ const writeAnswer = async (deps: DoorDeps, ctx: Context, answer: Answer): Promis
   if (answer.headers !== undefined) ctx.set({ ...answer.headers })
   if (answer.stream !== undefined) {
     startStream(deps, ctx, answer.stream)
+  } else if (answer.parts !== undefined) {
+    startParts(deps, ctx, answer.parts)
   } else if (answer.text !== undefined) {
     ctx.type = answer.text.type
     if (answer.text.policy !== undefined) ctx.set('Content-Security-Policy', answer.text.policy)
@@ -431,6 +433,30 @@ const writeAnswer = async (deps: DoorDeps, ctx: Context, answer: Answer): Promis
     ctx.body = null
     ctx.status = answer.status
   }
+}
+
+/** Longest that a caller may take nothing of what is being sent, ms. */
+const takeMs = 120_000
+/** What breaks on the way breaks the connection, so that nobody takes half of it for the whole. */
+const startParts = (deps: DoorDeps, ctx: Context, { type, parts }: NonNullable<Answer['parts']>): void => {
+  const body = Readable.from(parts, { objectMode: true, highWaterMark: 1 })
+  const end = () => {
+    body.destroy()
+  }
+  ctx.type = type
+  ctx.body = body
+  ctx.res.setTimeout(takeMs, () => {
+    ctx.res.destroy()
+  })
+  ctx.res.once('close', end)
+  deps.closing.addEventListener('abort', end, { once: true })
+  body.once('error', (error: unknown) => {
+    deps.log.warn({ request_id: String(ctx.state['request_id']), code: codeOf(error) }, 'an answer ended early')
+  })
+  body.once('close', () => {
+    deps.closing.removeEventListener('abort', end)
+    if (!body.readableEnded) ctx.res.destroy()
+  })
 }
 
 const startStream = (deps: DoorDeps, ctx: Context, run: NonNullable<Answer['stream']>): void => {

@@ -42,6 +42,8 @@ export interface Answer {
   body?: unknown
   /** Instead of a JSON body. */
   text?: { type: string; content: string; policy?: string }
+  /** Instead of a body: parts as they are made. What fails on the way breaks the connection off. */
+  parts?: { type: string; parts: AsyncIterable<string | Uint8Array> }
   /** Instead of a body: an event stream; ends when it resolves. */
   stream?: (sink: Sink) => Promise<void>
   headers?: Readonly<Record<string, string>>
@@ -123,6 +125,7 @@ export const parameterForms: Readonly<Record<string, RegExp>> = {
   tenant_id: new RegExp(namePatterns.tenant_id),
   provider: new RegExp(namePatterns.segment),
   domain: new RegExp(namePatterns.segment),
+  dataset: new RegExp(namePatterns.segment),
   template: new RegExp(namePatterns.segment),
   name: new RegExp(namePatterns.schedule),
   run_id: new RegExp(namePatterns.run_id),

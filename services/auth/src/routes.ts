@@ -9,6 +9,7 @@ import { console } from './routes/console.ts'
 import { costs } from './routes/costs.ts'
 import { credentials } from './routes/credentials.ts'
 import { docs } from './routes/docs.ts'
+import { focus } from './routes/focus.ts'
 import { health } from './routes/health.ts'
 import { pipelines } from './routes/pipelines.ts'
 import { publisherKeys } from './routes/publisher-keys.ts'
@@ -35,6 +36,7 @@ export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Rout
     backfills,
     sources,
     costs,
+    focus,
     runs,
     pipelines,
     scheduler,

@@ -77,6 +77,7 @@ const concrete = (route: Route, tenant: string, run_id: string) =>
           ':provider': 'gcp',
           ':domain': 'cost',
           ':template': 'billing',
+          ':dataset': 'cost_and_usage',
           ':name': 'nightly',
           ':key_id': 'key_none',
           ':kid': 'nobody',

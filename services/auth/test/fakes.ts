@@ -97,6 +97,9 @@ export const fakeWarehouse = (): FakeWarehouse => {
       return 'mine'
     },
     runJob: refuse,
+    pages: () => {
+      throw new Error('not in this fake')
+    },
     cancelChain: refuse,
     ensureDataset: refuse,
     ensureTable: refuse,

@@ -168,6 +168,10 @@ export const fakeWarehouse = ({
       statements.push(statement)
       return answer(statement)
     },
+    pages: async function* (statement) {
+      statements.push(statement)
+      yield answer(statement)
+    },
     dryRun: async (): Promise<DryRun> => ({
       statement_type,
       referenced_tables: reads,

@@ -1,4 +1,5 @@
 /** Rows out and in, without a job: queries, pages of a table, small inserts. */
+import type { DuckDBConnection } from '@duckdb/node-api'
 import { assertRows } from '@convergence/tabular/values'
 import type { Row, Statement } from '@convergence/warehouse'
 import { fits, quoted, rowReader, rowsFromJson, wireReader } from '../values.ts'
@@ -10,19 +11,26 @@ import { assertJournalRows, journalDataset, textOfRows } from './journal-rows.ts
 import { assertSelect, bound, bytesOf } from './translations.ts'
 
 type QueryOptions = NonNullable<Parameters<Engine['query']>[1]>
+type PagesOptions = NonNullable<Parameters<Engine['pages']>[1]>
 type DryRun = Awaited<ReturnType<Engine['dryRun']>>
+
+/** A SELECT ready to run, with what was acknowledged of its tables applied. */
+const prepared = async (context: Context, statement: Statement) => {
+  assertOpen(context)
+  const { translated } = await context.translations.translate(statement)
+  assertSelect(translated)
+  const parameters = bound(statement, translated)
+  await context.applier.applyFor(translated.referenced_tables)
+  return { sql: translated.sql, ...parameters }
+}
 
 export const query = async (
   context: Context,
   statement: Statement,
   { signal, max_rows }: QueryOptions = {},
 ): Promise<Row[]> => {
-  assertOpen(context)
   signal?.throwIfAborted()
-  const { translated } = await context.translations.translate(statement)
-  assertSelect(translated)
-  const { values, types } = bound(statement, translated)
-  await context.applier.applyFor(translated.referenced_tables)
+  const { sql, values, types } = await prepared(context, statement)
   return context.reading(() =>
     context.connected(async (connection) => {
       signal?.throwIfAborted()
@@ -31,7 +39,7 @@ export const query = async (
       }
       signal?.addEventListener('abort', onAbort, { once: true })
       try {
-        const reader = await connection.runAndReadAll(translated.sql, values, types)
+        const reader = await connection.runAndReadAll(sql, values, types)
         const rows = rowReader(reader.columnNames(), reader.columnTypes())(reader.getColumns())
         return max_rows === undefined ? rows : rows.slice(0, max_rows)
       } catch (error) {
@@ -42,6 +50,62 @@ export const query = async (
       }
     }),
   )
+}
+
+/** Lends a connection for as long as a loop takes: it is given back by `free`. */
+const lend = async ({ streaming, connected }: Context) => {
+  let free: () => void = () => undefined
+  const freed = new Promise<void>((resolve) => {
+    free = resolve
+  })
+  const connection = await new Promise<DuckDBConnection>((resolve, reject) => {
+    streaming(() =>
+      connected(async (lent) => {
+        resolve(lent)
+        await freed
+      }),
+    ).catch(reject)
+  })
+  return { connection, free }
+}
+
+/** Rows as DuckDB makes them: it waits while nobody takes them, and holds the tables as they were at the start. */
+export const pages = async function* (
+  context: Context,
+  statement: Statement,
+  { signal, page_rows = 10_000 }: PagesOptions = {},
+): AsyncGenerator<Row[]> {
+  signal?.throwIfAborted()
+  const { sql, values, types } = await prepared(context, statement)
+  const { connection, free } = await lend(context)
+  const onAbort = () => {
+    connection.interrupt()
+  }
+  signal?.addEventListener('abort', onAbort, { once: true })
+  let isRead = false
+  try {
+    const result = await connection.stream(sql, values, types)
+    const read = rowReader(result.columnNames(), result.columnTypes())
+    let page: Row[] = []
+    for (;;) {
+      const chunk = await result.fetchChunk()
+      if (chunk === null || chunk.rowCount === 0) break
+      for (const row of read(chunk.getColumns())) page.push(row)
+      for (; page.length >= page_rows; page = page.slice(page_rows)) yield page.slice(0, page_rows)
+      signal?.throwIfAborted()
+      assertOpen(context)
+    }
+    isRead = true
+    if (page.length > 0) yield page
+  } catch (error) {
+    if (signal?.aborted === true) throw signal.reason
+    throw await context.translations.wordStatement(error)
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+    // The next statement of a connection ends what the one before has open.
+    if (!isRead) await connection.run('SELECT 1').catch(() => undefined)
+    free()
+  }
 }
 
 export const dryRun = async (context: Context, statement: Statement): Promise<DryRun> => {

@@ -22,6 +22,7 @@ import { upgradeDecimals } from './upgrade.ts'
 Object.assign(accessors, { textDecoder: new TextDecoder('utf-8', { ignoreBOM: true }) })
 
 const readersAtOnce = 3
+const streamsAtOnce = 4
 const jobsAtOnce = 2
 const mostTries = 6
 
@@ -45,6 +46,8 @@ export interface Store {
   locked<T>(key: string, work: () => Promise<T>): Promise<T>
   /** A few reads at a time. */
   reading<T>(work: () => Promise<T>): Promise<T>
+  /** A few long reads at a time, which wait for whoever takes their rows: the others must not wait for those. */
+  streaming<T>(work: () => Promise<T>): Promise<T>
   /** A few jobs at a time. */
   working<T>(work: () => Promise<T>): Promise<T>
   close(): Promise<void>
@@ -194,6 +197,7 @@ export const openStore = async (options: StoreOptions): Promise<Store> => {
     transaction,
     locked: (key, work) => locks.run(key, work),
     reading: gate(readersAtOnce),
+    streaming: gate(streamsAtOnce),
     working: gate(jobsAtOnce),
     close: async () => {
       for (const connection of idle) connection.closeSync()

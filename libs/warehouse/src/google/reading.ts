@@ -8,22 +8,14 @@ import { oneSelect, pathOf } from './sql.ts'
 import { recentTable } from './tables.ts'
 import { columnOf, rowsOf, type Field } from './values.ts'
 
-const pagesOf = 10_000
+const rowsOfPage = 10_000
 
 /** A dry run lists at most so many tables: beyond them it proves nothing. */
 const mostReferencedTables = 50
 
-export const runQuery = async (
-  session: Session,
-  statement: Statement,
-  { signal, max_rows }: { signal?: AbortSignal; max_rows?: number },
-): Promise<Row[]> => {
-  signal?.throwIfAborted()
+const ask = (session: Session, statement: Statement, maxResults: number): Promise<RestResult> => {
   oneSelect(statement.query)
-  const formatOptions = { useInt64Timestamp: true }
-  const maxResults = Math.min(pagesOf, max_rows ?? pagesOf)
-  let id: string | undefined
-  const asked = call<RestResult>(
+  return call<RestResult>(
     session,
     {
       method: 'POST',
@@ -33,7 +25,7 @@ export const runQuery = async (
         location: session.location,
         maxResults,
         timeoutMs: longPollMs,
-        formatOptions,
+        formatOptions: { useInt64Timestamp: true },
         requestId: randomUUID(),
         maximumBytesBilled: String(session.maximum_bytes_billed),
         labels: labelsOf(session.own_labels),
@@ -41,9 +33,42 @@ export const runQuery = async (
     },
     'query',
   )
+}
+/** What comes after an answer: the first rows of a job that was still running, or the next ones. */
+const askOn = (
+  session: Session,
+  { jobComplete, pageToken }: RestResult,
+  id: string | undefined,
+  maxResults: number,
+): Promise<RestResult> => {
+  if (id === undefined) throw new AppError('UNAVAILABLE', 'query: BigQuery answered without rows and without a job')
+  return call<RestResult>(
+    session,
+    {
+      uri: `/queries/${id}`,
+      qs: {
+        location: session.location,
+        maxResults,
+        timeoutMs: longPollMs,
+        'formatOptions.useInt64Timestamp': true,
+        ...(jobComplete !== false && pageToken !== undefined ? { pageToken } : {}),
+      },
+    },
+    `read results of job ${id}`,
+  )
+}
+
+export const runQuery = async (
+  session: Session,
+  statement: Statement,
+  { signal, max_rows }: { signal?: AbortSignal; max_rows?: number },
+): Promise<Row[]> => {
+  signal?.throwIfAborted()
+  const maxResults = Math.min(rowsOfPage, max_rows ?? rowsOfPage)
+  const asked = ask(session, statement, maxResults)
   const work = (async () => {
     let answer = await asked
-    id = answer.jobReference?.jobId
+    const id = answer.jobReference?.jobId
     let fields: readonly Field[] | undefined
     const rows: Row[] = []
     for (;;) {
@@ -54,21 +79,7 @@ export const runQuery = async (
           return max_rows === undefined ? rows : rows.slice(0, max_rows)
       }
       signal?.throwIfAborted()
-      if (id === undefined) throw new AppError('UNAVAILABLE', 'query: BigQuery answered without rows and without a job')
-      answer = await call<RestResult>(
-        session,
-        {
-          uri: `/queries/${id}`,
-          qs: {
-            location: session.location,
-            maxResults,
-            timeoutMs: longPollMs,
-            'formatOptions.useInt64Timestamp': true,
-            ...(answer.jobComplete !== false && answer.pageToken !== undefined ? { pageToken: answer.pageToken } : {}),
-          },
-        },
-        `read results of job ${id}`,
-      )
+      answer = await askOn(session, answer, id, maxResults)
     }
   })()
   try {
@@ -85,6 +96,32 @@ export const runQuery = async (
       throw signal.reason
     }
     throw error
+  }
+}
+
+/** The rows of one job, page by page: BigQuery keeps its result for a day. A job that is left early is cancelled. */
+export const pagesOf = async function* (
+  session: Session,
+  statement: Statement,
+  { signal, page_rows = rowsOfPage }: { signal?: AbortSignal; page_rows?: number },
+): AsyncGenerator<Row[]> {
+  signal?.throwIfAborted()
+  let answer = await ask(session, statement, page_rows)
+  const id = answer.jobReference?.jobId
+  let fields: readonly Field[] | undefined
+  try {
+    for (;;) {
+      if (answer.jobComplete !== false) {
+        fields ??= answer.schema?.fields ?? []
+        const rows = rowsOf(fields, answer.rows ?? [])
+        if (rows.length > 0) yield rows
+        if (answer.pageToken === undefined) return
+      }
+      signal?.throwIfAborted()
+      answer = await askOn(session, answer, id, page_rows)
+    }
+  } finally {
+    if (id !== undefined && answer.jobComplete === false) await cancel(session, id).catch(() => undefined)
   }
 }
 
