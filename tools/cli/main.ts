@@ -3,14 +3,24 @@
  * `npx convergence`: the command line for authors, tenants and operators. It speaks to the REST API and to nothing
  * else. Exit status: 0 done, 1 the run or check failed, 2 wrong use, 3 refused by the server, 4 server not reached.
  */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { Failed, Refused, Unreachable, WrongUse } from './connection.ts'
 import { backfillCommands } from './backfills.ts'
+import { costCommands } from './costs.ts'
 import { focusCommands } from './focus.ts'
+import { keyCommands } from './keys.ts'
+import { recordCommands } from './records.ts'
 import { runCommands } from './runs.ts'
+import { scheduleCommands } from './schedules.ts'
 import { sourceCommands } from './sources.ts'
 import { formats } from './output.ts'
 import { tenantCommands } from './tenants.ts'
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8')) as {
+  version: string
+}
 
 const statusOf = (error: unknown): number => {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
@@ -30,13 +40,24 @@ const common = (command: Command): Command =>
 
 export const program = (): Command => {
   const root = new Command('convergence')
-    .description('Runs, sources and tenants of the Convergence platform')
+    .description('Runs, sources, costs and tenants of the Convergence platform')
+    .version(version, '-V, --version', 'print the version')
     // What follows the name of a command belongs to that command, also where the one above has an option of the name.
     .enablePositionalOptions()
     .exitOverride()
     .showHelpAfterError()
-  for (const group of [runCommands, backfillCommands, sourceCommands, tenantCommands, focusCommands])
-    group(root, common)
+  const groups = [
+    runCommands,
+    backfillCommands,
+    scheduleCommands,
+    sourceCommands,
+    costCommands,
+    focusCommands,
+    recordCommands,
+    tenantCommands,
+    keyCommands,
+  ]
+  for (const group of groups) group(root, common)
   return root
 }
 

@@ -129,6 +129,57 @@ describe('the command line', function () {
         .and.match(/^system +r_\w+ +setup\/tenants\/onboarding/m)
       expect((await cli(admin, 'backfill', 'list')).status).to.equal(2)
 
+      // What follows the load is waited for by its rows.
+      const month = ['--from', '2025-11-01', '--to', '2025-12-01']
+      let costs = await cli(tenant, 'costs', ...month, '--by', 'service')
+      for (let tries = 0; tries < 60 && !costs.out.includes('#'); tries += 1)
+        costs = await cli(tenant, 'costs', ...month, '--by', 'service')
+      expect(costs.out)
+        .to.match(/^SERVICE +AMOUNT +CURRENCY/)
+        .and.match(/ USD +#+$/m)
+        .and.match(/^total {2}[\d.]+ USD$/m)
+      const costCsv = await cli(tenant, 'costs', ...month, '--granularity', 'month', '-o', 'csv')
+      expect(costCsv.out).to.match(/^period,amount,currency\n2025-11,[\d.]+,USD\n/)
+
+      const nightly = ['schedules', 'put', 'nightly', 'custom/examples/daily_row', '--cron', '30 6 * * *']
+      expect((await cli(tenant, ...nightly, '--timezone', 'Europe/Berlin', '-p', 'date=yesterday')).status).to.equal(0)
+      const schedules = await cli(tenant, 'schedules', 'list')
+      expect(schedules.out).to.match(/^nightly +custom\/examples\/daily_row +30 6 \* \* \* +Europe\/Berlin +true +20/m)
+      expect((await cli(tenant, 'schedules', 'pause', 'nightly')).out).to.match(/^is_active +false/m)
+      expect((await cli(tenant, 'schedules', 'show', 'nightly', '-o', 'json')).out).to.include('"date": "yesterday"')
+      expect((await cli(tenant, 'schedules', 'resume', 'nightly')).out).to.match(/^is_active +true/m)
+      expect((await cli(tenant, 'schedules', 'delete', 'nightly')).status).to.equal(0)
+
+      const quality = await cli(tenant, 'quality', '--filter', 'status=PASSED', '--limit', '2')
+      expect(quality.out)
+        .to.match(/^RECORDED_AT +STATUS +CHECK_NAME/)
+        .and.match(/^more: --cursor \S+$/m)
+      const notified = await cli(tenant, 'notifications', '-o', 'json')
+      expect(JSON.parse(notified.out)).to.have.property('items')
+      expect((await cli(tenant, 'dead-letters', 'list')).status).to.equal(3)
+      expect((await cli(admin, 'dead-letters', 'list')).out).to.equal('none\n')
+      expect((await cli(admin, 'dead-letters', 'show', `d_${'0'.repeat(26)}`)).status).to.equal(3)
+      expect((await cli(admin, 'queue')).out).to.equal('none\n')
+      expect((await cli(admin, 'audit', '--tenant', 'acme_corp', '--filter', 'actor=admin')).status).to.equal(0)
+
+      const created = await cli(admin, 'keys', 'create', '-t', 'acme_corp', '--scope', 'costs:read', '-o', 'json')
+      const { key_id, api_key } = JSON.parse(created.out) as { key_id: string; api_key: string }
+      const reader = { CONVERGENCE_URL: platform.url, CONVERGENCE_API_KEY: api_key }
+      expect((await cli(reader, 'costs', ...month)).status).to.equal(0)
+      expect((await cli(reader, 'runs', 'list')).status).to.equal(3)
+      expect((await cli(admin, 'keys', 'revoke', key_id)).status).to.equal(0)
+      expect((await cli(admin, 'keys', 'list', '-t', 'acme_corp')).out).to.match(new RegExp(`^${key_id} .*false`, 'm'))
+      expect((await cli(reader, 'costs', ...month)).status).to.equal(3)
+
+      const onboard = ['tenants', 'onboard', '-t', 'globex', '--company', 'Globex', '--email', 'it@globex.example']
+      expect((await cli(admin, ...onboard, '--plan', 'STARTER')).out).to.match(/^api_key +globex_api_/m)
+      const changed = await cli(admin, 'tenants', 'change', '-t', 'globex', '--plan', 'SCALE', '--daily', '7')
+      expect(changed.out)
+        .to.include('"daily":7')
+        .and.match(/^subscription_plan +SCALE$/m)
+      expect((await cli(admin, 'tenants', 'suspend', '-t', 'globex')).out).to.match(/^status +SUSPENDED$/m)
+      expect((await cli(admin, 'tenants', 'reactivate', '-t', 'globex')).out).to.match(/^status +ACTIVE$/m)
+
       const refused = await cli(tenant, 'run', 'azure/cost/exports', '-p', 'month=2025-11')
       expect(refused.status).to.equal(3)
       expect(refused.error).to.include('SOURCE_UNKNOWN').and.not.include('at ')
@@ -154,6 +205,13 @@ describe('the command line', function () {
       ['focus', 'export', '--from', '2026-01-01', '--to', '2026-02-01', '--out', import.meta.filename],
       ['focus', 'export', '--from', '2026-01-01', '--to', '2026-02-01', '--out', '.', '--version', '2.0'],
       ['sources', 'put'],
+      ['costs', '--from', '2026-01-01'],
+      ['schedules', 'put', 'nightly', 'custom/examples/daily_row'],
+      ['schedules', 'put', 'nightly', 'custom/examples/daily_row', '--cron', '0 6 * * *', '--priority', '10'],
+      ['tenants', 'change', '-t', 'acme_corp'],
+      ['tenants', 'suspend'],
+      ['keys', 'create'],
+      ['dead-letters', 'replay'],
       ['sources', 'put', 'payer', '--file', '/nonexistent/source.json'],
       ['sources', 'put', 'payer', '--file', import.meta.filename],
     ])
@@ -162,5 +220,8 @@ describe('the command line', function () {
     expect(keyless.status).to.equal(2)
     expect(keyless.error).to.include('no key').and.include('CONVERGENCE_DATA_DIR')
     expect((await cli({}, '--help')).status).to.equal(0)
+    expect((await cli({}, '--version')).out).to.match(/^\d+\.\d+\.\d+\n$/)
+    for (const group of ['schedules', 'dead-letters', 'keys', 'tenants', 'costs', 'audit'])
+      expect((await cli({}, group, '--help')).status, group).to.equal(0)
   })
 })

@@ -19,6 +19,8 @@ export const namePatterns = {
   run_id: '^r_[a-z2-7]{26}$',
   /** Of the run that made it: see backfillId. */
   backfill_id: '^b_[a-z2-7]{26}$',
+  /** See the table dead_letters. */
+  dead_letter_id: '^d_[a-f0-9]{26}$',
   schedule: '^[a-z][a-z0-9_-]{0,63}$',
   /** A source of a tenant. */
   source: '^[a-z][a-z0-9_-]{0,49}$',
@@ -113,6 +115,7 @@ export const systemPipelines = {
   sources_refresh: 'setup/sources/refresh',
   trigger: 'setup/scheduler/trigger',
   process_queue: 'setup/scheduler/process_queue',
+  dead_letter: 'setup/scheduler/dead_letter',
   reset_daily_quotas: 'setup/scheduler/reset_daily_quotas',
 } as const
 

@@ -66,6 +66,7 @@ const notNames = [
   '^([1-9]|[1-9][0-9]|[1-4][0-9][0-9]|500)$',
   String.raw`^\S+( \S+){4}$`,
   String.raw`^(put|delete|\{[a-z_]+\})$`,
+  String.raw`^(replay|discard|\{[a-z_]+\})$`,
   '^[^/]+$',
   String.raw`^([A-Za-z0-9_]|\{[a-z][a-z0-9_]*\}){1,128}$`,
   String.raw`^[A-Za-z0-9_{}-]{1,128}(\.[A-Za-z0-9_{}]{1,128})?$`,

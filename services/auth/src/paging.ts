@@ -1,6 +1,6 @@
 /** Lists answer {items, next_cursor}; a cursor is opaque to its user and checked when it comes back. */
 import { AppError } from '@convergence/contracts'
-import type { Field } from './fields.ts'
+import { isFormat, type Field } from './fields.ts'
 
 export const cursorField: Field = {
   type: 'string',
@@ -34,4 +34,22 @@ export const readCursor = (cursor: string | undefined, count: number): string[] 
   )
     throw new AppError('BODY_INVALID', 'query.cursor: expected the next_cursor of an earlier answer')
   return place as string[]
+}
+
+/** Of the query: where a list begins or ends. */
+export const momentField = (description: string): Field => ({
+  type: 'string',
+  description,
+  pattern: '^\\d{4}-\\d\\d-\\d\\d(T\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,6})?(Z|[+-]\\d\\d:\\d\\d))?$',
+  maxLength: 40,
+})
+/** A date is its first moment, `days` later; a time is itself. Throws BODY_INVALID for a day that does not exist. */
+export const startOf = (given: string, days: number): string => {
+  const isDate = given.length === 10
+  if (!isFormat(isDate ? 'date' : 'date-time', given))
+    throw new AppError(
+      'BODY_INVALID',
+      `query: ${given} is no date or time; expected such as 2026-01-31 or 2026-01-31T06:00:00Z`,
+    )
+  return new Date(isDate ? Date.parse(`${given}T00:00:00Z`) + days * 86_400_000 : Date.parse(given)).toISOString()
 }

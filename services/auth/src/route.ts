@@ -130,6 +130,7 @@ export const parameterForms: Readonly<Record<string, RegExp>> = {
   name: new RegExp(namePatterns.schedule),
   run_id: new RegExp(namePatterns.run_id),
   backfill_id: new RegExp(namePatterns.backfill_id),
+  dead_letter_id: new RegExp(namePatterns.dead_letter_id),
   key_id: new RegExp(namePatterns.key_id),
   kid: new RegExp(namePatterns.kid),
 }

@@ -13,6 +13,7 @@ import { focus } from './routes/focus.ts'
 import { health } from './routes/health.ts'
 import { pipelines } from './routes/pipelines.ts'
 import { publisherKeys } from './routes/publisher-keys.ts'
+import { records } from './routes/records.ts'
 import { runs } from './routes/runs.ts'
 import { scheduler } from './routes/scheduler.ts'
 import { schedules } from './routes/schedules.ts'
@@ -37,6 +38,7 @@ export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Rout
     sources,
     costs,
     focus,
+    records,
     runs,
     pipelines,
     scheduler,

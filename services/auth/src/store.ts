@@ -5,6 +5,7 @@ import { readSources } from '@convergence/service/sources'
 import type { Warehouse } from '@convergence/warehouse'
 import { backfillStore, type BackfillStore } from './store/backfills.ts'
 import { keyStore, type KeyStore } from './store/keys.ts'
+import { recordStore, type RecordStore } from './store/records.ts'
 import { runStore, type RunStore } from './store/runs.ts'
 import { settingStore, type SettingStore } from './store/settings.ts'
 import { openTables } from './store/tables.ts'
@@ -21,7 +22,7 @@ export interface AuditEntry {
   event_id: string
 }
 
-export interface Store extends KeyStore, TenantStore, RunStore, SettingStore, BackfillStore {
+export interface Store extends KeyStore, TenantStore, RunStore, SettingStore, BackfillStore, RecordStore {
   audit(entry: AuditEntry): Promise<void>
   /** Sources of the tenant that are in use, by name. */
   sources(tenant_id: string): Promise<Source[]>
@@ -35,6 +36,7 @@ export const openStore = ({ warehouse, log }: { warehouse: Warehouse; log: Pick<
     ...runStore(tables),
     ...settingStore(tables),
     ...backfillStore(tables),
+    ...recordStore(tables),
     sources: (tenant_id) => readSources(tables.warehouse, tenant_id),
     audit: (entry) => tables.warehouse.append('auth_audit', [{ ...entry }]),
   }

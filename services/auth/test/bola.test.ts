@@ -81,6 +81,7 @@ const concrete = (route: Route, tenant: string, run_id: string) =>
           ':name': 'nightly',
           ':key_id': 'key_none',
           ':kid': 'nobody',
+          ':dead_letter_id': `d_${'0'.repeat(26)}`,
           ':backfill_id': `b_${'a'.repeat(26)}`,
         })[part] ?? part,
     )

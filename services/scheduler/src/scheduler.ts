@@ -125,7 +125,7 @@ export const scheduler = async ({
     given ??
     openSteps({
       service: 'scheduler',
-      processors: processors({ ledger, schedules, backfills, warehouse, pipelines, kid }),
+      processors: processors({ ledger, schedules, backfills, warehouse, pipelines, publisherKey, kid }),
       now,
       random,
       log,

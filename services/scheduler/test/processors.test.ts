@@ -34,7 +34,7 @@ const setup = () => {
       return { ...schedule, config_id: `${schedule.tenant_id}:${schedule.name}`, version: 1 } as Schedule
     },
   }
-  const warehouse = { query: async () => [] }
+  const warehouse = { query: async () => [], append: async () => undefined }
   const changed = {
     backfill: { backfill_id: 'b_x', status: 'RUNNING', periods: ['2026-01-02'], skipped: 1, max_active: 1 } as never,
     events: due,
@@ -60,6 +60,7 @@ const setup = () => {
       backfills,
       warehouse,
       pipelines: { get: () => undefined, compile: () => expect.fail() },
+      publisherKey: async () => undefined,
     })[ps_type]!
     return processor.run({
       run: host,

@@ -1,9 +1,9 @@
 import { AppError, namePatterns, runId, type Run } from '@convergence/contracts'
 import type { RouteContext } from '../context.ts'
-import { isFormat, parametersField, text, type Field } from '../fields.ts'
+import { parametersField, text } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import type { WantedRun } from '../runs.ts'
-import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
+import { cursorField, limitField, limitOf, momentField, readCursor, startOf, writeCursor } from '../paging.ts'
 import { planOf } from '../plan.ts'
 import {
   hasEnded,
@@ -18,13 +18,6 @@ import { resumedBefore, skipOf } from '../resume.ts'
 import { notFound, type Call, type Route } from '../route.ts'
 import { streamEvents } from '../run-events.ts'
 import { offered, pipelinePath } from './pipelines.ts'
-
-const timeField = (description: string): Field => ({
-  type: 'string',
-  description,
-  pattern: '^\\d{4}-\\d\\d-\\d\\d(T\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,6})?(Z|[+-]\\d\\d:\\d\\d))?$',
-  maxLength: 40,
-})
 
 const accepted = (run: RunRecord, message: string) => ({
   status: 202,
@@ -87,8 +80,8 @@ const startRoute = (parts: RouteContext): Route => {
 const listed = {
   status: text('Only runs in this status', { enum: statuses }),
   pipeline_id: text('Only runs of this pipeline', { pattern: namePatterns.pipeline_id }),
-  from: timeField('Asked for at this time or later; a date or a time'),
-  to: timeField('Asked for before this time; a date counts whole'),
+  from: momentField('Asked for at this time or later; a date or a time'),
+  to: momentField('Asked for before this time; a date counts whole'),
   cursor: cursorField,
   limit: limitField,
 }
@@ -277,14 +270,3 @@ export const runs = (parts: RouteContext): Route[] => [
   cancelRoute(parts),
   resumeRoute(parts),
 ]
-
-/** A date is its first moment, `days` later; a time is itself. Throws BODY_INVALID for a day that does not exist. */
-const startOf = (given: string, days: number): string => {
-  const isDate = given.length === 10
-  if (!isFormat(isDate ? 'date' : 'date-time', given))
-    throw new AppError(
-      'BODY_INVALID',
-      `query: ${given} is no date or time; expected such as 2026-01-31 or 2026-01-31T06:00:00Z`,
-    )
-  return new Date(isDate ? Date.parse(`${given}T00:00:00Z`) + days * 86_400_000 : Date.parse(given)).toISOString()
-}
