@@ -85,7 +85,19 @@ export interface Run {
     [k: string]: string | number | boolean | null
   }
   /**
-   * Items of a step's for_each that have failed so far, while the others go on
+   * What conditions and texts of later steps may name of the steps that have ended, by the step_id of the pipeline
+   */
+  results?: {
+    [k: string]: Result
+  }
+  /**
+   * Steps of the pipeline whose results its conditions and texts name
+   *
+   * Items: Unique in its pipeline
+   */
+  uses?: string[]
+  /**
+   * Steps that have failed so far, while others go on
    */
   failed?: {
     /**
@@ -106,6 +118,15 @@ export interface Run {
   sources: string[]
   steps: CompiledStep[]
   notifications: CompiledStep[]
+}
+export interface Result {
+  /**
+   * How the step ended; NOT_RUN: a step that it needs had failed
+   */
+  status: 'SUCCEEDED' | 'FAILED' | 'SKIPPED' | 'CANCELLED' | 'TIMED_OUT' | 'NOT_RUN'
+  outputs: {
+    [k: string]: string | number | boolean | null
+  }
 }
 /**
  * What went wrong, for people and for programs
@@ -159,13 +180,43 @@ export interface CompiledStep {
     retry_delay_seconds: number
   }
   /**
-   * Steps that must have succeeded; where no step of the run has it, order decides
+   * Steps, or the step whose items, must have ended; where no step of the run has it, order decides
    *
    * Items: Unique in its pipeline
    */
   depends_on?: string[]
   /**
-   * Only notification steps: which ends of the run they follow
+   * Items before this one, which must have ended in whatever way
+   *
+   * Items: Unique in its pipeline
+   */
+  begins_after?: string[]
+  /**
+   * CEL: the step is SKIPPED where it is false
+   */
+  when?: string
+  /**
+   * Texts of config that name results of steps: filled when the step starts
+   */
+  late?: {
+    /**
+     * Where the text stands in config
+     */
+    at: (string | number)[]
+    /**
+     * The text in pieces; one piece alone keeps its type
+     */
+    parts: {
+      text?: string
+      step_id?: string
+      /**
+       * Name of an output; the status without it
+       */
+      output?: string
+    }[]
+  }[]
+  /**
+   * Of a step: whether it runs after a failure; of a notification: which ends of the run it follows
    */
   trigger?: 'on_failure' | 'on_warning' | 'on_success' | 'always'
   /**
@@ -188,6 +239,10 @@ export interface NextStep {
    * The service that runs the step
    */
   host: 'auth' | 'tenant' | 'scheduler' | 'executor' | 'notifier'
+  /**
+   * Why it is SKIPPED instead of run
+   */
+  skip?: string
 }
 /**
  * The run ended well. Decided once, by the ledger.
@@ -282,6 +337,12 @@ export interface RunRequested {
    * Items: Unique in its pipeline
    */
   skip?: string[]
+  /**
+   * Resume: what the conditions and texts of later steps may name of those of skip, by step_id
+   */
+  results?: {
+    [k: string]: Result
+  }
   /**
    * Of a cron run: the time that it stands for
    */

@@ -3,6 +3,7 @@ import { checkCron } from '@convergence/calendar/cron'
 import { AppError, isSystemPipeline, type Column } from '@convergence/contracts'
 import { checkGraph, checkStep } from './check-steps.ts'
 import { checkSql, knownTables, newRows } from './check-sql.ts'
+import { checkCondition, lateTexts, resultNames, stepsNamed } from './check-results.ts'
 import { faultsOf } from './check.ts'
 import { checkForEach, forEachOf, itemNames, sourceParameter } from './for-each.ts'
 import {
@@ -84,9 +85,15 @@ export const checkPipeline = (
       steps: plans,
       ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
       ...(yaml.after === undefined ? {} : { after: yaml.after }),
+      uses: usedBy(check.steps),
     },
   }
 }
+
+/** Steps whose results the conditions and texts of others name. */
+const usedBy = (steps: PipelineCheck['steps']): string[] => [
+  ...new Set(steps.flatMap((step) => (step === undefined ? [] : stepsNamed(step)))),
+]
 
 const checkSchedule = (check: PipelineCheck): void => {
   const { schedule } = check.yaml
@@ -190,7 +197,8 @@ const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<str
       )
   }
   const template = templateOf(check, step, at)
-  const known = new Map([...check.known, ...itemNames(check, for_each)])
+  const results = resultNames(check, step, k)
+  const known = new Map([...check.known, ...itemNames(check, for_each), ...results])
   if (template?.notification === true)
     for (const { name, type } of check.parameters) known.set(name, { requested: true, type })
   const validate = template?.validate ?? schemas.commonStep
@@ -198,21 +206,11 @@ const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<str
   if (template !== undefined) {
     checkStep(check, step, at, template)
     checkForEach(check, step, at, template)
+    if (!template.notification) checkCondition(check, step, k)
   }
 
   const config = Object.fromEntries(Object.entries(step).filter(([key]) => !commonFields.includes(key)))
-  const { source: from, checks } = config
-  checkTexts(
-    check,
-    {
-      ...config,
-      ...(from === undefined ? {} : { source: withoutQuery(from) }),
-      ...(Array.isArray(checks) ? { checks: checks.map(withoutQuery) } : {}),
-    },
-    at,
-    known,
-    template?.notification === true ? endingNames : [],
-  )
+  checkTexts(check, withoutQueries(config), at, known, template?.notification === true ? endingNames : [])
   const queries = check.queries[k] ?? []
   // Whatever the step before brought.
   check.tables.delete(newRows)
@@ -223,9 +221,17 @@ const checkOneStep = (check: PipelineCheck, step: Step, k: number, seen: Map<str
   }
   return template === undefined || typeof step_id !== 'string'
     ? []
-    : [planOf(step, step_id, config, { check, template, queries, for_each })]
+    : [planOf(step, step_id, config, { check, template, queries, for_each, results })]
 }
 
+const withoutQueries = (config: Readonly<Record<string, unknown>>): Record<string, unknown> => {
+  const { source, checks } = config
+  return {
+    ...config,
+    ...(source === undefined ? {} : { source: withoutQuery(source) }),
+    ...(Array.isArray(checks) ? { checks: checks.map(withoutQuery) } : {}),
+  }
+}
 /** A query is checked by rules of its own. */
 const withoutQuery = (group: unknown): unknown => {
   if (!isGroup(group) || typeof group['query'] !== 'string') return group
@@ -309,6 +315,12 @@ const withColumns = (
   }
 }
 
+/** Of a step that is no notification, on_success is what it has without. */
+const triggerOf = ({ trigger }: Step, { notification }: Template): Pick<StepPlan, 'trigger'> => {
+  if (notification) return { trigger: (trigger ?? 'on_failure') as NonNullable<StepPlan['trigger']> }
+  return trigger === 'always' || trigger === 'on_failure' ? { trigger } : {}
+}
+
 const planOf = (
   step: Step,
   step_id: string,
@@ -318,7 +330,14 @@ const planOf = (
     template,
     queries,
     for_each,
-  }: { check: PipelineCheck; template: Template; queries: readonly StepQuery[]; for_each: ForEach | undefined },
+    results,
+  }: {
+    check: PipelineCheck
+    template: Template
+    queries: readonly StepQuery[]
+    for_each: ForEach | undefined
+    results: ReturnType<typeof resultNames>
+  },
 ): StepPlan => {
   const retry = isGroup(step['retry_policy']) ? step['retry_policy'] : {}
   const destination = isGroup(step['destination']) ? step['destination'] : {}
@@ -337,12 +356,13 @@ const planOf = (
       retry_delay_seconds: numberOr(retry['retry_delay_seconds'], template.retry_delay_seconds),
     },
     ...(Array.isArray(step['depends_on']) ? { depends_on: step['depends_on'] as string[] } : {}),
-    ...(template.notification
-      ? { trigger: (step['trigger'] ?? 'on_failure') as NonNullable<StepPlan['trigger']> }
-      : {}),
+    ...triggerOf(step, template),
+    ...(typeof step['when'] === 'string' ? { when: step['when'] } : {}),
     notification: template.notification,
     config: withColumns(check, config, template),
     sql: queries.map(({ at, parsed }) => ({ at, template: parsed.template })),
+    late: template.notification ? [] : lateTexts(withoutQueries(config)),
+    results: new Map(results.map(([name, { type }]) => [name, type === 'int' || type === 'boolean' ? type : 'string'])),
     ...(columns === undefined ? {} : { columns }),
     ...(for_each === undefined ? {} : { for_each }),
   }

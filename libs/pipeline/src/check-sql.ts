@@ -13,7 +13,7 @@ import {
   type PipelineCheck,
   type Step,
 } from './pipeline-check.ts'
-import { placeholders, type Segment } from './sql-template.ts'
+import { parameterName, placeholders, type Segment } from './sql-template.ts'
 import type { Template } from './templates.ts'
 import { didYouMean, showPath, type Path } from './wording.ts'
 
@@ -31,8 +31,8 @@ const withParameters = (
   segments: readonly Segment[],
   known: ReadonlyMap<string, Known>,
 ): { sql: string; parameters: { name: string; type: string }[] } => {
-  // Names that no variable has: of a text with something beside the variable, and of a source's field.
-  const [textName, fieldName] = ['_', '_source_']
+  // A name that no variable has: of a text with something beside the variable.
+  const textName = '_'
   const parameters = new Map([[textName, 'STRING']])
   const sql = segments.map(({ kind, text, open, close }) => {
     if (kind !== 'string') return text
@@ -40,7 +40,7 @@ const withParameters = (
     const [first] = [...content.matchAll(placeholders)]
     if (first === undefined) return text
     const variable = String(first[1])
-    const name = first[0] === content ? variable.replace('source.', fieldName) : textName
+    const name = first[0] === content ? parameterName(variable) : textName
     if (name !== textName) parameters.set(name, sqlTypes[known.get(variable)?.type ?? ''] ?? 'STRING')
     const shown = `@${name}`
     // Line breaks stay, so that lines are counted as in the file.

@@ -2,6 +2,7 @@
 import { isGroup, isRequested, report, type PipelineCheck, type Step } from './pipeline-check.ts'
 import { isSystemPipeline } from '@convergence/contracts'
 import { checkQuality } from './check-quality.ts'
+import { checkTrigger } from './check-results.ts'
 import type { Schema } from './check.ts'
 import type { StepPlan } from './plan.ts'
 import { schemaOf, type Template } from './templates.ts'
@@ -19,21 +20,7 @@ export const checkStep = (check: PipelineCheck, step: Step, at: Path, template: 
       `${where}.ps_type: "${template.ps_type}" is a step of the platform's own pipelines;` +
         ' expected one that stands outside of setup/ too',
     )
-  if (!template.notification && Object.hasOwn(step, 'trigger'))
-    report(
-      check,
-      [...at, 'trigger'],
-      `${where}.trigger: belongs to notifications (notify_systems.*), got it in a step of ${template.ps_type};` +
-        ' order the steps, or use depends_on',
-      true,
-    )
-  if (template.notification && Object.hasOwn(step, 'depends_on'))
-    report(
-      check,
-      [...at, 'depends_on'],
-      `${where}.depends_on: a notification follows the end of the run; expected trigger`,
-      true,
-    )
+  checkTrigger(check, step, at, template.notification)
   checkFixed(check, template.step.properties, step, at)
   for (const group of ['source', 'destination'])
     checkFixed(check, template.step.properties?.[group]?.properties, step[group], [...at, group])

@@ -7,7 +7,8 @@ import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
 import type { PipelinePlan, Scalar, StepPlan } from './plan.ts'
 import { endOf, itemsOf, type Item } from './for-each.ts'
 import { ownDataset, pathFault, sourceFault } from './reach.ts'
-import { fillSql, identifierFault, type BoundParameter } from './sql-template.ts'
+import { resultsOf } from './results.ts'
+import { fillSql, identifierFault, parameterName, type BoundParameter } from './sql-template.ts'
 import type { CompileInput, ParameterSpec } from './types.ts'
 import { fill, fillText, frozen, hasVariable, inWords, isBuiltIn, sqlTypeOf, sqlTypes, valueFault } from './values.ts'
 import { didYouMean, orList, showPath } from './wording.ts'
@@ -24,7 +25,7 @@ interface Compiler {
 type Values = ReadonlyMap<string, Scalar>
 
 const travels = (
-  { step_id, name, ps_type, host, timeout_minutes, retry_policy, depends_on, trigger }: StepPlan,
+  { step_id, name, ps_type, host, timeout_minutes, retry_policy, depends_on, trigger, when }: StepPlan,
   config: Record<string, unknown>,
   item?: Item,
 ): CompiledStep => ({
@@ -38,7 +39,21 @@ const travels = (
   config,
   ...(depends_on === undefined ? {} : { depends_on }),
   ...(trigger === undefined ? {} : { trigger }),
+  ...(when === undefined ? {} : { when }),
 })
+
+/** The steps as a graph where the order alone does not say what follows: each needs the one before it. */
+const asGraph = (steps: readonly StepPlan[], uses: readonly string[]): readonly StepPlan[] => {
+  const isGraph = steps.some(({ depends_on }) => depends_on !== undefined)
+  const isGuided = steps.some(
+    ({ when, trigger, for_each }) => when !== undefined || trigger !== undefined || (for_each?.concurrency ?? 1) > 1,
+  )
+  if (isGraph || (!isGuided && uses.length === 0)) return steps
+  return steps.map((step, k) => ({
+    ...step,
+    depends_on: steps.slice(Math.max(0, k - 1), k).map(({ step_id }) => step_id),
+  }))
+}
 
 // ---- values
 
@@ -129,6 +144,9 @@ const sqlOf = (
   { at, template }: StepPlan['sql'][number],
 ): { query: string; parameters: BoundParameter[] } => {
   const bound = (name: string): BoundParameter => {
+    const result = step.results.get(name)
+    // Its value is filled in when the step starts.
+    if (result !== undefined) return { name, type: sqlTypes[result], value: `{${name}}` }
     const value = values.get(name) ?? null
     const spec = specs.get(name) ?? specs.get(endOf(step.for_each, name) ?? '')
     return { name, type: spec === undefined ? sqlTypeOf(value) : sqlTypes[spec.type], value }
@@ -175,9 +193,20 @@ const compileStep = (
   const named = destination?.['dataset_type'] as Scalar | undefined
   const own = ownDataset({ tenant_id, pipeline: plan.path }, named === undefined ? undefined : String(named))
   const input: StepInput = { step, values, own, sources }
+  const late = step.late.map(({ at, text }) => ({ at: [...at], parts: partsOf(text, values) }))
   for (const sql of step.sql) {
     const [field = '', k] = sql.at
     const filled = sqlOf(compiler, input, sql)
+    const names = new Map([...step.results.keys()].map((name) => [parameterName(name), name]))
+    filled.parameters.forEach((parameter, j) => {
+      const name = names.get(parameter.name.replace(/^_text_/, ''))
+      if (name === undefined) return
+      const at = [...sql.at, 'parameters', j, 'value']
+      const parts = partsOf(`{${name}}`, values)
+      // A text may be made of several pieces; a piece alone keeps its type.
+      late.push({ at, parts: parameter.type === 'STRING' ? [{ text: '' }, ...parts] : parts })
+      filled.parameters[j] = { ...parameter, value: null }
+    })
     if (field === 'source') config['source'] = { bq_project_id: project_id, ...(config['source'] as object), ...filled }
     else (config[field] as object[]).splice(Number(k), 1, { ...(config[field] as object[])[Number(k)], ...filled })
   }
@@ -190,29 +219,55 @@ const compileStep = (
       ...(step.columns === undefined ? {} : { columns: step.columns }),
     }
   }
-  return travels(step, config, item)
+  return { ...travels(step, config, item), ...(late.length === 0 ? {} : { late }) }
 }
+
+/** A text in pieces: what the run fills now, and what earlier steps will have found out. */
+const partsOf = (text: string, values: Values): NonNullable<CompiledStep['late']>[number]['parts'] => {
+  const parts: NonNullable<CompiledStep['late']>[number]['parts'] = []
+  let last = 0
+  const now = (piece: string): void => {
+    if (piece !== '') parts.push({ text: String(fillText(piece, values) ?? '') })
+  }
+  for (const match of text.matchAll(resultInText)) {
+    now(text.slice(last, match.index))
+    const [whole, step_id = '', output] = match
+    parts.push({ step_id, ...(output === undefined ? {} : { output }) })
+    last = match.index + whole.length
+  }
+  now(text.slice(last))
+  return parts
+}
+const resultInText = /\{steps\.([A-Za-z][A-Za-z0-9_-]*)\.(?:outputs\.([A-Za-z_][A-Za-z0-9_]*)|status)\}/g
 
 /** A step, or each of its items. */
 const compileEach = (
   compiler: Compiler,
   step: StepPlan,
   input: CompileInput,
-  { values, sources }: { values: Values; sources: readonly string[] },
+  { values, sources, isGraph }: { values: Values; sources: readonly string[]; isGraph: boolean },
 ): { steps: CompiledStep[]; tables: string[] } => {
   const { tenant_id } = input
   if (step.for_each === undefined)
     return { steps: [compileStep(compiler, step, { values, tenant_id, sources })], tables: [] }
   const items = itemsOf(step.for_each, input, values)
+  const { concurrency = 1 } = step.for_each
+  const steps = items.map((item) =>
+    compileStep(compiler, step, {
+      values: new Map([...values, ...item.values]),
+      tenant_id,
+      sources: item.table === undefined ? sources : [...sources, item.table],
+      item,
+    }),
+  )
   return {
-    steps: items.map((item) =>
-      compileStep(compiler, step, {
-        values: new Map([...values, ...item.values]),
-        tenant_id,
-        sources: item.table === undefined ? sources : [...sources, item.table],
-        item,
-      }),
-    ),
+    // In a graph an item waits for the end, whatever it is, of the one that it takes the place of.
+    steps: !isGraph
+      ? steps
+      : steps.map((each, k) => {
+          const before = steps[k - concurrency]
+          return before === undefined ? each : { ...each, begins_after: [before.step_id] }
+        }),
     tables: items.flatMap(({ table }) => table ?? []),
   }
 }
@@ -269,18 +324,24 @@ export const planCompiler = (
   // Parameters are in: a variable of that name is its default.
   const constants = Object.entries(plan.variables).filter(([name]) => !specs.has(name))
   const compiler: Compiler = { plan, project_id, shared_sources, specs, constants }
-  const prepared = plan.steps.map((step) => ({
+  const [endingSteps, chainSteps] = [true, false].map((notification) =>
+    plan.steps.filter((step) => step.notification === notification),
+  )
+  const prepare = (step: StepPlan) => ({
     step,
     ready:
       step.for_each === undefined &&
       step.sql.length === 0 &&
+      step.late.length === 0 &&
       step.config['destination'] === undefined &&
       !hasVariable(step.config)
         ? frozen(travels(step, { ...step.config }))
         : undefined,
-  }))
-  const chain = prepared.filter(({ step }) => !step.notification)
-  const endings = prepared.filter(({ step }) => step.notification)
+  })
+  const chain = asGraph(chainSteps ?? [], plan.uses).map(prepare)
+  const endings = (endingSteps ?? []).map(prepare)
+  const isGraph = chain.some(({ step }) => step.depends_on !== undefined)
+  const hasConditions = chain.some(({ step }) => step.when !== undefined)
 
   return (input) => {
     const { run_id, tenant_id, trigger_type, trigger_by, user_id, requested_at, parameters, parent_run_id, skip } =
@@ -288,9 +349,11 @@ export const planCompiler = (
     const values = valuesOf(compiler, input)
     const sources = sourcesOf(compiler, tenant_id, values)
     const compiled = chain.map(({ step, ready }) =>
-      ready === undefined ? compileEach(compiler, step, input, { values, sources }) : { steps: [ready], tables: [] },
+      ready === undefined
+        ? compileEach(compiler, step, input, { values, sources, isGraph })
+        : { steps: [ready], tables: [] },
     )
-    return {
+    const run: Run = {
       run_id,
       tenant_id,
       pipeline: plan.path,
@@ -303,10 +366,14 @@ export const planCompiler = (
       requested_at,
       ...(parent_run_id === undefined ? {} : { parent_run_id }),
       ...(skip === undefined || skip.length === 0 ? {} : { skip: [...skip] }),
-      ...(endings.length === 0 ? {} : { variables: Object.fromEntries(values) }),
+      ...(endings.length === 0 && !hasConditions ? {} : { variables: Object.fromEntries(values) }),
+      ...(plan.uses.length === 0 ? {} : { uses: [...plan.uses] }),
       sources: [...new Set([...sources, ...compiled.flatMap(({ tables }) => tables)])],
       steps: compiled.flatMap(({ steps }) => steps),
       notifications: endings.map(({ step }) => compileEnding(compiler, step, values)),
     }
+    if (input.results === undefined) return run
+    const results = resultsOf({ ...run, results: input.results }, new Map(), () => false)
+    return results === undefined ? run : { ...run, results }
   }
 }

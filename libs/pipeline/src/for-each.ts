@@ -26,9 +26,10 @@ export const sourceParameter: ParameterSpec = {
 export const forEachOf = (step: Step | undefined): ForEach | undefined => {
   const given = step?.['for_each']
   if (!isGroup(given)) return undefined
-  const { values, sources, parameter } = given
-  if (Array.isArray(values)) return { values: values as (string | number | boolean)[] }
-  const repeated = typeof parameter === 'string' ? { parameter } : {}
+  const { values, sources, parameter, concurrency } = given
+  const atATime = typeof concurrency === 'number' && concurrency > 1 ? { concurrency } : {}
+  if (Array.isArray(values)) return { values: values as (string | number | boolean)[], ...atATime }
+  const repeated = { ...(typeof parameter === 'string' ? { parameter } : {}), ...atATime }
   if (sources === undefined && typeof parameter === 'string') return repeated
   if (!isGroup(sources) || typeof sources['provider'] !== 'string' || !Array.isArray(sources['kinds'])) return undefined
   return { sources: { provider: sources['provider'], kinds: sources['kinds'].map(String) }, ...repeated }
@@ -77,8 +78,12 @@ export const checkForEach = (check: PipelineCheck, step: Step, at: Path, templat
   const { step_id } = step
   if (template.notification)
     report(check, place, `${where}: a notification follows the end of the run, which is one; leave for_each out`, true)
-  if (check.steps.some((each) => each !== undefined && Object.hasOwn(each, 'depends_on')))
-    report(check, place, `${where}: not together with depends_on; order the steps instead`, true)
+  const given = isGroup(step['for_each']) ? step['for_each'] : {}
+  const also = ['sources', 'parameter'].filter((field) => Object.hasOwn(given, field))
+  if (Object.hasOwn(given, 'values') && also.length > 0)
+    report(check, place, `${where}: values stand alone; leave ${orList(also)} out`)
+  if (!Object.hasOwn(given, 'values') && also.length === 0)
+    report(check, place, `${where}: expected values, sources or parameter, got ${orList(Object.keys(given)) || 'none'}`)
   const forEach = forEachOf(step)
   const longest = forEach?.parameter === undefined ? longestStepId : longestStepId - longestPeriod
   if (typeof step_id === 'string' && step_id.length > longest)

@@ -6,7 +6,7 @@ import { foreignForm, placeholders, type parseSqlTemplate } from './sql-template
 import type { Schemas, Template } from './templates.ts'
 import type { ConfigFault, ParameterSpec } from './types.ts'
 import { variable } from './values.ts'
-import { didYouMean, showPath, type Path } from './wording.ts'
+import { didYouMean, orList, showPath, type Path } from './wording.ts'
 import type { Source } from './yaml.ts'
 
 export type Step = Record<string, unknown>
@@ -125,12 +125,48 @@ export const reportIn = (
   faults.push({ file: own.file, line: lines.length, column: String(lines.at(-1)).length + 1, message })
 }
 
-export const undefinedVariable = (
-  { defined, specs }: PipelineCheck,
-  name: string,
-  usable: Iterable<string>,
-): string => {
+// ---- results of steps
+
+export const idOf = (step: Step | undefined): string | undefined =>
+  typeof step?.['step_id'] === 'string' ? step['step_id'] : undefined
+
+/** The parts of a name of a result. */
+const resultName = /^steps\.([A-Za-z][A-Za-z0-9_-]*)\.(?:outputs\.([A-Za-z_][A-Za-z0-9_]*)|status)$/
+
+/** Why a step cannot be named here. */
+export const whyNot = ({ steps, templates }: PipelineCheck, id: string, usable: readonly string[]): string => {
+  const step = steps.find((each) => idOf(each) === id)
+  if (step === undefined)
+    return `unknown step "${id}"${didYouMean(id, usable) || (usable.length === 0 ? '; no step stands before this one' : `; expected ${orList(usable)}`)}`
+  if (templates.get(String(step['ps_type']))?.notification === true)
+    return `"${id}" is a notification, which follows the end of the run`
+  return `step "${id}" has not ended where it is named; only steps behind it, or that need it by depends_on, may name it`
+}
+
+/** A name of a result that is none; undefined for other names. */
+const resultFault = (check: PipelineCheck, name: string, usable: Iterable<string>): string | undefined => {
+  const [, id, output] = resultName.exec(name) ?? []
+  if (id === undefined)
+    return name.startsWith('steps.')
+      ? `expected {steps.ID.outputs.NAME} or {steps.ID.status}, got {${name}}`
+      : undefined
+  const names = [...usable].flatMap((each): (readonly [string, string | undefined])[] => {
+    const [, step_id, known] = resultName.exec(each) ?? []
+    return step_id === undefined ? [] : [[step_id, known]]
+  })
+  const ids = [...new Set(names.map(([step_id]) => step_id))]
+  if (!ids.includes(id) || output === undefined) return whyNot(check, id, ids)
+  const outputs = names.flatMap(([step_id, known]) => (step_id === id && known !== undefined ? [known] : []))
+  return `step "${id}" has no output "${output}"${didYouMean(output, outputs)}; it has ${orList(outputs.sort())}`
+}
+
+// ---- texts
+
+export const undefinedVariable = (check: PipelineCheck, name: string, usable: Iterable<string>): string => {
+  const { defined, specs } = check
   const names = [...usable].sort()
+  const ofResult = resultFault(check, name, names)
+  if (ofResult !== undefined) return ofResult
   const many = specs.get(name)?.many
   if (many === 'ranges' && names.includes(`${name}_from`))
     return `variable "${name}" is a range of days here; use {${name}_from} and {${name}_to}, both included`
@@ -169,4 +205,6 @@ export const checkTexts = (
 
 /** Whether a run can change the text. */
 export const isRequested = ({ known }: PipelineCheck, text: string): boolean =>
-  [...text.matchAll(variable)].some(([, name]) => known.get(String(name))?.requested === true)
+  [...text.matchAll(variable)].some(
+    ([, name]) => String(name).startsWith('steps.') || known.get(String(name))?.requested === true,
+  )

@@ -5,6 +5,8 @@
 export { configsFolder, filesBelow, templatesFolder } from './folders.ts'
 export { checkFiles, loadPipelines, showFaults, type LoadOptions } from './load.ts'
 export { afterStep, firstSteps, nextSteps, readySteps, stepOf } from './next.ts'
+export { resultOf, type Recorded, type StepRecord } from './results.ts'
+export { aboutToStart } from './when.ts'
 export {
   assertSharedSources,
   assertWritable,

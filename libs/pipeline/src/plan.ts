@@ -11,8 +11,10 @@ export interface ForEach {
   values?: readonly (string | number | boolean)[]
   /** Name of a parameter of several values, each of which is an item, for each source where there are both. */
   parameter?: string
+  /** Items at a time; default 1. */
+  concurrency?: number
 }
-export interface StepPlan extends Omit<CompiledStep, 'config' | 'host' | 'for_each'> {
+export interface StepPlan extends Omit<CompiledStep, 'config' | 'host' | 'for_each' | 'late' | 'begins_after'> {
   host: ServiceName
   /** Follows the end of the run instead of standing among its steps. */
   notification: boolean
@@ -21,6 +23,10 @@ export interface StepPlan extends Omit<CompiledStep, 'config' | 'host' | 'for_ea
   sql: readonly { at: Path; template: Template }[]
   columns?: readonly Column[]
   for_each?: ForEach
+  /** Texts of config, its queries apart, that name results of earlier steps. */
+  late: readonly { at: readonly (string | number)[]; text: string }[]
+  /** The kind of each result that its queries name. */
+  results: ReadonlyMap<string, 'string' | 'int' | 'boolean'>
 }
 /** A pipeline that is followed, and what a run that follows one of it says. */
 export interface After {
@@ -39,4 +45,6 @@ export interface PipelinePlan {
   sources?: readonly string[]
   steps: readonly StepPlan[]
   after?: readonly After[]
+  /** Steps whose results others name. */
+  uses: readonly string[]
 }

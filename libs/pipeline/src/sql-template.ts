@@ -44,7 +44,8 @@ export const segmentsOf = (sql: string): Segment[] => {
 }
 
 /** A name in braces, also one that can be no variable: that is a fault, not text to keep. */
-export const placeholders = /\{\s*((?:source\.)?[A-Za-z_][A-Za-z0-9_]*)\s*\}/g
+export const placeholders =
+  /\{\s*((?:source\.|steps\.[A-Za-z][A-Za-z0-9_-]*\.(?:outputs\.)?)?[A-Za-z_][A-Za-z0-9_]*)\s*\}/g
 
 /** How other tools write a variable: {{ name }} or ${name}. Undefined where nobody's habit stands. */
 export const foreignForm = (text: string, index: number, name: string): string | undefined => {
@@ -264,6 +265,13 @@ export const identifierFault = (path: string): string | undefined => {
   return undefined
 }
 
+/** Variables begin with a letter, so neither a source's field nor a step's output can have the name of another. */
+export const parameterName = (variable: string): string =>
+  variable
+    .replace(/^(?=source\.|steps\.)/, '_')
+    .replaceAll('.', '_')
+    .replaceAll('-', '_x2d_')
+
 /**
  * The query with bound parameters. `value` gives each name's value with its SQL type; `table` checks a filled path and
  * gives it back.
@@ -277,8 +285,7 @@ export const fillSql = (
   const bind = (variable: string, asText: boolean): string => {
     const bound = value(variable)
     const isText = asText && bound.type !== 'STRING'
-    // Variables begin with a letter, so neither the text of one nor a source's field can have the name of another.
-    const name = variable.replace('source.', '_source_')
+    const name = parameterName(variable)
     const key = isText ? `_text_${name}` : name
     parameters.set(
       key,

@@ -20,6 +20,8 @@ export interface Template {
   max_retries: number
   retry_delay_seconds: number
   validate: ValidateFunction
+  /** What its steps find out, beside what all do. */
+  outputs: Readonly<Record<string, 'string' | 'int' | 'boolean'>>
   step: Schema
   folder: string
   schemas: ReadonlyMap<string, readonly Column[]>
@@ -32,6 +34,7 @@ export const commonFields = [
   'ps_type',
   'timeout_minutes',
   'trigger',
+  'when',
   'depends_on',
   'for_each',
   'retry_policy',
@@ -76,6 +79,7 @@ interface TemplateYaml {
   notification?: boolean
   system?: boolean
   defaults?: { timeout_minutes?: number; max_retries?: number; retry_delay_seconds?: number }
+  outputs?: Record<string, { type: 'string' | 'int' | 'boolean' }>
   step: Schema
 }
 
@@ -103,6 +107,7 @@ export const loadTemplates = (
       notification = false,
       system = false,
       defaults = {},
+      outputs = {},
       step,
     } = source.value as TemplateYaml
     const expected = relative(folder, dirname(path)).split(sep).join('.')
@@ -122,6 +127,7 @@ export const loadTemplates = (
         host,
         notification,
         system,
+        outputs: Object.fromEntries(Object.entries(outputs).map(([name, { type }]) => [name, type])),
         step,
         folder: dirname(path),
         schemas: loadColumns(join(dirname(path), 'schemas'), faults),

@@ -1,5 +1,5 @@
 /** What a pipeline is to those who list, check and run it. */
-import type { Run, ServiceName, Source } from '@convergence/contracts'
+import type { CompiledStep, Run, ServiceName, Source } from '@convergence/contracts'
 
 export interface ParameterSpec {
   name: string
@@ -39,7 +39,9 @@ export interface Pipeline {
   /** Pipelines whose runs it follows. */
   after?: readonly string[]
   /** Kinds of steps in order, for the catalogue. */
-  steps: readonly { step_id: string; name: string; ps_type: string }[]
+  steps: readonly { step_id: string; name: string; ps_type: string; trigger?: NonNullable<CompiledStep['trigger']> }[]
+  /** Steps whose results others name. */
+  uses?: readonly string[]
 }
 
 /** What a tenant's profile says, for `{admin_email}` and `{company_name}`. */
@@ -68,6 +70,8 @@ export interface CompileInput {
   user_id?: string
   parent_run_id?: string
   skip?: readonly string[]
+  /** Of those of `skip` whose results conditions and texts name. */
+  results?: NonNullable<Run['results']>
 }
 
 /** A run that follows another, and what it is asked with; it has one name, made of that of the other. */

@@ -17,8 +17,8 @@ export const tenantNames = ['admin_email', 'company_name'] as const
 const builtIn: ReadonlySet<string> = new Set([...fixedNames, ...tenantNames])
 /** Whether a value of the name comes from neither file nor run. */
 export const isBuiltIn = (name: string): boolean => builtIn.has(name)
-/** Also a field of the source that a step is repeated for. */
-const variablePart = `(?:source\\.)?${namePart('segment')}`
+/** Also a field of the source that a step is repeated for, and what an earlier step found out. */
+const variablePart = `(?:source\\.|steps\\.[A-Za-z][A-Za-z0-9_-]*\\.(?:outputs\\.)?)?${namePart('segment')}`
 /** A variable in a text of the configuration. */
 export const variable = new RegExp(`\\{(${variablePart})\\}`, 'g')
 const wholeVariable = new RegExp(`^\\{(${variablePart})\\}$`)

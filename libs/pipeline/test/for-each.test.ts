@@ -179,12 +179,40 @@ describe('for_each', () => {
         .steps.map(({ step_id, name }) => `${step_id} ${name}`),
     ).to.deep.equal(['say-1 say: eu', 'say-2 say: us'])
   })
+  it('lets several items run at a time, and be needed by their common name', () => {
+    const steps = `
+  - { step_id: say, ps_type: custom.noop, for_each: { values: [1, 2, 3], concurrency: 2 } }
+  - { step_id: then, ps_type: custom.noop }`
+    const run = pipelinesFrom(withSteps(steps)).compile(ask())
+    expect(run.steps.map(({ step_id, depends_on, begins_after }) => [step_id, depends_on, begins_after])).to.deep.equal(
+      [
+        ['say-1', [], undefined],
+        ['say-2', [], undefined],
+        ['say-3', [], ['say-1']],
+        ['then', ['say'], undefined],
+      ],
+    )
+    const graph = steps.replace(', concurrency: 2', '').replace('noop }', 'noop, depends_on: [say] }')
+    expect(
+      pipelinesFrom(withSteps(graph))
+        .compile(ask())
+        .steps.map(({ depends_on, begins_after }) => [depends_on, begins_after]),
+    ).to.deep.equal([
+      [undefined, undefined],
+      [undefined, ['say-1']],
+      [undefined, ['say-2']],
+      [['say'], undefined],
+    ])
+  })
   it('is checked: kinds, names in texts, and what it cannot stand beside', () => {
     const faults = (from: string, to: string) => faultsIn(withSteps(load.replace(from, to))).join('\n')
     expect(faults('cur2]', 'kur]')).to.include('unknown "kur", did you mean "cur"?')
     expect(faults('{source.bucket}', '{source.buckets}')).to.include('did you mean "source.bucket"?')
-    expect(faults('ps_type: custom.noop', 'ps_type: custom.noop\n    depends_on: [load]')).to.include(
-      'not together with depends_on',
+    expect(faults('kinds: [cur, cur2] }', 'kinds: [cur, cur2] }, values: [a]')).to.include(
+      'steps[0].for_each: values stand alone; leave sources out',
+    )
+    expect(faults('sources: { provider: aws, kinds: [cur, cur2] }', 'concurrency: 3')).to.include(
+      'steps[0].for_each: expected values, sources or parameter, got concurrency',
     )
     expect(faults('step_id: then', 'step_id: load-check')).to.include(
       'its items are called load-ITEM, and there is a step "load-check"',

@@ -178,7 +178,7 @@ steps:
       withSteps('  - { step_id: a, ps_type: custom.noop, query: x }'),
       [
         '4:41  steps[0]: unknown field "query"; expected depends_on, description, for_each, name, ps_type, retry_policy, ' +
-          'step_id, timeout_minutes or trigger',
+          'step_id, timeout_minutes, trigger or when',
       ],
     ],
     [
@@ -529,12 +529,9 @@ steps:
       ['3:1  steps: expected a step that does something, got notifications only'],
     ],
     [
-      'a trigger on a step that is no notification',
+      'a trigger of a step that has none before it',
       withSteps('  - { step_id: a, ps_type: custom.noop, trigger: always }'),
-      [
-        '4:41  steps[0].trigger: belongs to notifications (notify_systems.*), got it in a step of custom.noop; ' +
-          'order the steps, or use depends_on',
-      ],
+      ['4:50  steps[0].trigger: always is about the steps before this one, and there is none; put it behind them'],
     ],
     [
       'a need that nobody meets',

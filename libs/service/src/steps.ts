@@ -6,8 +6,8 @@
 import { metrics, type Histogram } from '@opentelemetry/api'
 import type { Outgoing, Delivery } from '@convergence/bus'
 import { AppError, faultOf, isRetryable } from '@convergence/contracts'
-import type { CompiledStep, NextStep, Run, ServiceName, StepCompleted } from '@convergence/contracts'
-import { afterStep, nextSteps, stepOf } from '@convergence/pipeline'
+import type { CompiledStep, Fault, NextStep, Run, ServiceName, StepCompleted } from '@convergence/contracts'
+import { aboutToStart, afterStep, nextSteps, stepOf } from '@convergence/pipeline'
 import { retryPauseMs } from '@convergence/warehouse'
 import type { Chain } from '@convergence/warehouse'
 import type { Log } from './service.ts'
@@ -129,9 +129,9 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
       // The run has its end already, so nobody waits for what its message would bring.
       if (cancelled.has(run.run_id)) return []
       // Filters are a saving, not a promise: what is not ours is left to its host.
-      const ours = new Set((next ?? []).filter(({ host }) => host === service).map(({ step_id }) => step_id))
+      const ours = new Map((next ?? []).filter(({ host }) => host === service).map((each) => [each.step_id, each]))
       if (ours.size === 0) return []
-      const answers = await Promise.allSettled([...ours].map((step_id) => runStep(runner, run, step_id, delivery)))
+      const answers = await Promise.allSettled([...ours.values()].map((each) => runStep(runner, run, each, delivery)))
       return answers.flatMap((answer) => {
         if (answer.status === 'rejected') throw answer.reason
         return answer.value
@@ -146,13 +146,20 @@ export const openSteps = ({ service, processors, now, random, sleep = pause, log
   }
 }
 
-/** Runs one step to its end, and says what happened and what follows. */
-const runStep = async (runner: StepRunner, run: Run, step_id: string, delivery: Delivery): Promise<Outgoing[]> => {
+/** Runs one step to its end, or skips it, and says what happened and what follows. */
+const runStep = async (
+  runner: StepRunner,
+  run: Run,
+  { step_id, skip }: NextStep,
+  delivery: Delivery,
+): Promise<Outgoing[]> => {
   const { service, now, duration } = runner
   const step = stepOf(run, step_id)
   if (step.host !== service) return []
   const began = now()
-  const { result, attempt, conclusion, error } = await settle(runner, run, step, delivery)
+  const about = aboutToStart(run, step, skip)
+  const { result, attempt, conclusion, error } =
+    'step' in about ? await settle(runner, run, about.step, delivery) : endingWithoutWork(about)
   const ended = now()
   const duration_ms = Math.max(0, ended.getTime() - began.getTime())
   duration.record(duration_ms / 1000, { ps_type: step.ps_type, status: conclusion })
@@ -177,6 +184,11 @@ const runStep = async (runner: StepRunner, run: Run, step_id: string, delivery: 
 // ---- the attempts of one step
 
 type Ending = Pick<StepCompleted, 'attempt' | 'conclusion' | 'error'> & { result: StepResult }
+
+const endingWithoutWork = (about: { skipped: string } | { fault: Fault }): Ending =>
+  'fault' in about
+    ? { attempt: 0, conclusion: 'FAILED', error: about.fault, result: {} }
+    : { attempt: 0, conclusion: 'SKIPPED', result: { outputs: { skipped_because: about.skipped } } }
 
 /** A step under way. */
 interface Execution {

@@ -24,6 +24,8 @@ export interface WantedRun {
   user_id?: string
   parent_run_id?: string
   skip?: readonly string[]
+  /** What conditions and texts name of those of `skip`. */
+  results?: NonNullable<Run['results']>
   /** Throws when the run would be refused anyway; not asked about a repeat. */
   advise?: () => Promise<void>
 }
@@ -198,6 +200,7 @@ const makeDurable = async (
           ...(wanted.user_id === undefined ? {} : { user_id: wanted.user_id }),
           ...(wanted.parent_run_id === undefined ? {} : { parent_run_id: wanted.parent_run_id }),
           ...(wanted.skip === undefined ? {} : { skip: [...wanted.skip] }),
+          ...(wanted.results === undefined ? {} : { results: wanted.results }),
         },
       },
     ])

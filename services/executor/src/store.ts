@@ -4,6 +4,7 @@
  */
 import { centralDataset, recordOf } from '@convergence/contracts'
 import type { Run, RunAdmitted, RunCompleted, RunFailed, StepCompleted } from '@convergence/contracts'
+import type { Recorded, StepRecord } from '@convergence/pipeline'
 import type { Row, Warehouse } from '@convergence/warehouse'
 
 /** How a check of a step's result came out. */
@@ -23,10 +24,10 @@ export interface Store {
   /** The first record of each check of a step. Sees what was acknowledged before. */
   recordedChecks(run: Run, step_id: string): Promise<CheckResult[]>
   /**
-   * How each recorded step of the run ended at its latest attempt, by step_id, whoever recorded it. Sees what was
-   * acknowledged before.
+   * How each recorded step of the run ended, by step_id, whoever recorded it: its first record, which no later one
+   * changes. Sees what was acknowledged before.
    */
-  recordedSteps(run: Run): Promise<Map<string, StepCompleted['conclusion']>>
+  recordedSteps(run: Run): Promise<Recorded>
 }
 
 /** UTC day of the request: the partition of everything about the run. */
@@ -100,13 +101,30 @@ const checkRow = (run: Run, step_id: string, result: CheckResult, recorded_at: s
 
 // Our own table, not the view: nothing may lie between the record and this read.
 const stepsQuery =
-  'SELECT step_id, status FROM tenant_step_logs_rows WHERE tenant_id = @tenant_id ' +
-  'AND pipeline_logging_id = @run_id ORDER BY attempt, recorded_at'
+  'SELECT step_id, status, rows_written, bytes_processed, outputs, error_code, error_message ' +
+  'FROM tenant_step_logs_rows WHERE tenant_id = @tenant_id AND pipeline_logging_id = @run_id ' +
+  'ORDER BY recorded_at DESC, event_id DESC'
 
 const checksQuery =
   'SELECT check_name, column_name, status, expected, actual FROM tenant_dq_results_rows ' +
   'WHERE tenant_id = @tenant_id AND run_date = @run_date AND pipeline_logging_id = @run_id AND step_id = @step_id ' +
   'QUALIFY ROW_NUMBER() OVER (PARTITION BY check_name ORDER BY recorded_at, event_id) = 1 ORDER BY check_name'
+
+const numberIn = (name: 'rows_written' | 'bytes_processed', value: unknown): Partial<StepRecord> =>
+  value === null || value === undefined ? {} : { [name]: Number(value) }
+const recordOfStep = (row: Row): StepRecord => {
+  const { status, rows_written, bytes_processed, error_code, error_message } = row
+  const outputs: unknown = typeof row['outputs'] === 'string' ? JSON.parse(row['outputs']) : row['outputs']
+  return {
+    conclusion: String(status) as StepRecord['conclusion'],
+    ...numberIn('rows_written', rows_written),
+    ...numberIn('bytes_processed', bytes_processed),
+    ...(typeof outputs === 'object' && outputs !== null ? { outputs: outputs as Record<string, unknown> } : {}),
+    ...(typeof error_code === 'string'
+      ? { error: { code: error_code, message: typeof error_message === 'string' ? error_message : '' } }
+      : {}),
+  }
+}
 
 export const openStore = ({
   warehouse,
@@ -161,7 +179,7 @@ export const openStore = ({
         ],
         default_dataset: centralDataset,
       })
-      return new Map(rows.map((row) => [String(row['step_id']), String(row['status']) as StepCompleted['conclusion']]))
+      return new Map(rows.map((row) => [String(row['step_id']), recordOfStep(row)]))
     },
   }
 }

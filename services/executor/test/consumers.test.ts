@@ -190,14 +190,15 @@ describe('the executor', () => {
       expect([store.noted, hosted]).to.deep.equal([[], ['b', 'c']])
     })
 
-    it('ends the run with the branch that failed, and starts nothing after it', async () => {
+    it('goes on beside a branch that failed, and ends the run with what has failed when nothing is left', async () => {
       const { completed } = setup()
       const fault = { code: 'EXPORT_INVALID', message: 'line 3' }
       const run = { ...diamond, steps: [...diamond.steps, makeStep('e', { depends_on: ['c'] })] }
       await completed(ended(run, 'a'), delivery)
-      const [event] = bodies(await completed(ended(run, 'b', { conclusion: 'FAILED', error: fault }), delivery))
-      expect([event?.step_id, event?.conclusion, event?.error, event?.next]).to.deep.equal(['b', 'FAILED', fault, []])
-      expect(await completed(ended(run, 'c'), delivery)).to.deep.equal([])
+      expect(await completed(ended(run, 'b', { conclusion: 'FAILED', error: fault }), delivery)).to.deep.equal([])
+      expect(bodies(await completed(ended(run, 'c'), delivery)).map(({ next }) => next)).to.deep.equal([here('e')])
+      const [event] = bodies(await completed(ended(run, 'e'), delivery))
+      expect([event?.next, event?.run.failed]).to.deep.equal([[], [{ step_id: 'b', error: fault }]])
     })
   })
 })

@@ -8,7 +8,7 @@ import { bqEtl } from '../src/processors/gcp/bq_etl.ts'
 import { dataset } from '../src/processors/setup/dataset.ts'
 import { bootstrap } from '../src/processors/setup/initial.ts'
 import { openStore, type Store } from '../src/store.ts'
-import { contextOf, ended, errorOf, makeRun, makeStep, shared_sources } from './fakes.ts'
+import { conclusions, contextOf, ended, errorOf, makeRun, makeStep, shared_sources } from './fakes.ts'
 
 const withWarehouse = async (
   body: (context: { warehouse: Warehouse; store: Store; count: (table: string) => Promise<number> }) => Promise<void>,
@@ -64,7 +64,7 @@ describe('the executor on the embedded warehouse', () => {
       await store.recordStep(ended(run, 's0', { outputs: { table: 'acme.t' } }))
       await store.recordStep(ended(run, 's0', { outputs: { table: 'acme.t' } }))
       await store.recordStep(ended(run, 's1', { conclusion: 'FAILED', error: { code: 'INTERNAL', message: 'no' } }))
-      expect(Object.fromEntries(await store.recordedSteps(run))).to.deep.equal({ s0: 'SUCCEEDED', s1: 'FAILED' })
+      expect(conclusions(await store.recordedSteps(run))).to.deep.equal({ s0: 'SUCCEEDED', s1: 'FAILED' })
       const rows = await warehouse.query({
         query: 'SELECT status, step_id, step_status, duration_ms FROM tenant_comprehensive_view ORDER BY step_id',
         default_dataset: 'acme',

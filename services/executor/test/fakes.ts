@@ -2,6 +2,7 @@
 import type { Delivery } from '@convergence/bus'
 import { AppError } from '@convergence/contracts'
 import type { CompiledStep, Run, StepCompleted } from '@convergence/contracts'
+import type { Recorded } from '@convergence/pipeline'
 import type { StepContext } from '@convergence/service/steps'
 import type { ChainResult, DryRun, JobSpec, Row, Statement, TableRef, Warehouse } from '@convergence/warehouse'
 import type { CheckResult, Store } from '../src/store.ts'
@@ -31,6 +32,9 @@ export const makeRun = (more: Partial<Run> = {}): Run => ({
   notifications: [],
   ...more,
 })
+/** How the recorded steps ended. */
+export const conclusions = (recorded: Recorded) =>
+  Object.fromEntries([...recorded].map(([step_id, { conclusion }]) => [step_id, conclusion]))
 export const shared_sources = ['local-convergence.billing_export']
 export const ended = (run: Run, step_id: string, more: Partial<StepCompleted> = {}): StepCompleted => ({
   run,
@@ -86,7 +90,7 @@ export const fakeStore = (): Store & { noted: string[]; checks: CheckResult[] } 
   const noted: string[] = []
   const checks: CheckResult[] = []
   const checksOf = new Map<string, CheckResult[]>()
-  const steps = new Map<string, StepCompleted['conclusion']>()
+  const steps = new Map<string, StepCompleted>()
   return {
     noted,
     checks,
@@ -96,9 +100,10 @@ export const fakeStore = (): Store & { noted: string[]; checks: CheckResult[] } 
     recordEnd: async ({ status }) => {
       noted.push(`end ${status}`)
     },
-    recordStep: async ({ step_id, conclusion }) => {
+    recordStep: async (event) => {
+      const { step_id, conclusion } = event
       noted.push(`step ${step_id} ${conclusion}`)
-      steps.set(step_id, conclusion)
+      if (!steps.has(step_id)) steps.set(step_id, event)
     },
     recordChecks: async ({ run_id }, step_id, results) => {
       checks.push(...results)

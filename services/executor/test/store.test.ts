@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { tables } from '@convergence/contracts'
 import { openStore } from '../src/store.ts'
-import { ended, fakeWarehouse, makeRun } from './fakes.ts'
+import { conclusions, ended, fakeWarehouse, makeRun } from './fakes.ts'
 
 const setup = (answer?: Parameters<typeof fakeWarehouse>[0]) => {
   const warehouse = fakeWarehouse(answer)
@@ -57,15 +57,21 @@ describe('the record of runs and steps', () => {
     })
   })
 
-  it('gives back how each step ended, by the latest attempt of each step', async () => {
+  it('gives back how each step ended and what it found out, by the first record of each, which no later one changes', async () => {
     const { store, warehouse } = setup({
       answer: () => [
-        { step_id: 's0', status: 'FAILED' },
-        { step_id: 's1', status: 'SKIPPED' },
-        { step_id: 's0', status: 'SUCCEEDED' },
+        { step_id: 's0', status: 'TIMED_OUT' },
+        { step_id: 's1', status: 'SKIPPED', rows_written: null, outputs: null, error_code: null },
+        { step_id: 's0', status: 'SUCCEEDED', rows_written: '3', outputs: '{"table":"acme.t"}', error_code: null },
       ],
     })
-    expect(Object.fromEntries(await store.recordedSteps(makeRun()))).to.deep.equal({ s0: 'SUCCEEDED', s1: 'SKIPPED' })
+    expect((await store.recordedSteps(makeRun())).get('s0')).to.deep.equal({
+      conclusion: 'SUCCEEDED',
+      rows_written: 3,
+      outputs: { table: 'acme.t' },
+    })
+    expect(warehouse.statements[0]?.query).to.include('ORDER BY recorded_at DESC')
+    expect(conclusions(await store.recordedSteps(makeRun()))).to.deep.equal({ s0: 'SUCCEEDED', s1: 'SKIPPED' })
     expect(warehouse.statements[0]?.parameters?.map(({ value }) => value)).to.deep.equal([
       'acme',
       `r_${'a'.repeat(26)}`,

@@ -24,6 +24,15 @@ export const isWanted = ({ status, run }: Ended, trigger: CompiledStep['trigger'
 /** By the table of errors; an error of a newer service may have a code that this one does not know. */
 const whatToDo = (code: string): string => (isErrorCode(code) ? errorTable[code].what_to_do : '')
 
+/** How the steps ended whose results are named, and what they found out. */
+const resultsOf = ({ results = {} }: Ended['run']): Record<string, string | number | boolean | null> =>
+  Object.fromEntries(
+    Object.entries(results).flatMap(([step_id, { status, outputs }]) => [
+      [`steps.${step_id}.status`, status],
+      ...Object.entries(outputs).map(([name, value]) => [`steps.${step_id}.outputs.${name}`, value] as const),
+    ]),
+  )
+
 /** What a text may name: the run's variables, and over them how it ended. */
 export const variablesOf = (event: Ended): Record<string, string> => {
   const { run, status, started_at, ended_at, duration_ms } = event
@@ -31,6 +40,7 @@ export const variablesOf = (event: Ended): Record<string, string> => {
   const own: Record<string, string | number | boolean | null | undefined> = {
     ...run.parameters,
     ...run.variables,
+    ...resultsOf(run),
     run_id: run.run_id,
     pipeline_logging_id: run.run_id,
     tenant_id: run.tenant_id,
@@ -61,7 +71,7 @@ export const fill = (
   variables: Readonly<Record<string, string>>,
   escape: (value: string) => string = (value) => value,
 ): string =>
-  template.replace(/\{([a-z][a-z0-9_]*)\}/gi, (whole, name: string) =>
+  template.replace(/\{((?:steps\.[a-z][a-z0-9_-]*\.(?:outputs\.)?)?[a-z][a-z0-9_]*)\}/gi, (whole, name: string) =>
     Object.hasOwn(variables, name) ? escape(variables[name] ?? '') : whole,
   )
 

@@ -24,7 +24,12 @@ const isPartlyDone = ({ run, step_id, conclusion }: StepCompleted): boolean => {
   const for_each = run.steps.find((step) => step.step_id === step_id)?.for_each
   if (for_each === undefined || conclusion === 'CANCELLED') return false
   const items = run.steps.filter((step) => step.for_each === for_each && run.skip?.includes(step.step_id) !== true)
-  return items.length > (run.failed?.length ?? 0) + (conclusion === 'SUCCEEDED' || conclusion === 'SKIPPED' ? 0 : 1)
+  const failed = new Set(run.failed?.map((each) => each.step_id))
+  if (conclusion !== 'SUCCEEDED' && conclusion !== 'SKIPPED') failed.add(step_id)
+  return (
+    items.some((item) => !failed.has(item.step_id)) &&
+    [...failed].every((id) => items.some((item) => item.step_id === id))
+  )
 }
 
 export const openFollowers =

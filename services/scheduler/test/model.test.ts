@@ -61,6 +61,9 @@ describe('the model', function () {
     [200, ['ended runs not remembered']],
     [60, ['what follows is named by the delivery']],
     [20, ['next attempt before the first is known to have failed']],
+    [20, ['conditions asked of what one process remembers']],
+    [20, ['a failed branch ends the run at once']],
+    [20, ['what cleans up hides the failure']],
   ]
   it('catches: read before record, which the sweeper masks, by failing far more seeds than without a sweeper', async () => {
     const failing = async (wrong: Mutant[]) => {

@@ -11,8 +11,8 @@
  */
 import type { Outgoing } from '@convergence/bus'
 import { AppError, canonicalJson, requestDigest, runId } from '@convergence/contracts'
-import type { Run, StepCompleted } from '@convergence/contracts'
-import { afterStep, nextSteps, readySteps, type Following } from '@convergence/pipeline'
+import type { NextStep, Run, StepCompleted } from '@convergence/contracts'
+import { aboutToStart, afterStep, nextSteps, readySteps, type Following, type Recorded } from '@convergence/pipeline'
 import type { Job, Jobs, Row } from '@convergence/warehouse'
 import { commitRows, walkChain } from '@convergence/warehouse'
 import { openFollowers } from '../src/followers.ts'
@@ -41,6 +41,9 @@ export type Mutant =
   | 'ended runs not remembered'
   | 'next attempt before the first is known to have failed'
   | 'what follows is named by the delivery'
+  | 'conditions asked of what one process remembers'
+  | 'a failed branch ends the run at once'
+  | 'what cleans up hides the failure'
 
 export interface Report {
   seed: number
@@ -338,10 +341,10 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     return { topic: 'run-requested', event: { run, tenant_id } as never }
   }
   const onExecutor = async (owner: Incarnation, { event, topic }: Envelope): Promise<Outgoing[]> => {
-    const { run, next } = event as { run: Run; next?: { step_id: string }[] }
+    const { run, next } = event as { run: Run; next?: NextStep[] }
     const answers: Outgoing[] = []
     if (next === undefined) return join(owner, event as StepCompleted)
-    for (const { step_id } of next) {
+    for (const { step_id, skip } of next) {
       const chain = {
         run_id: is('effect without attempt chain') ? `${run.run_id}~${(copies += 1)}` : run.run_id,
         step_id,
@@ -351,13 +354,21 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       }
       let conclusion: StepCompleted['conclusion'] = 'SUCCEEDED'
       let fault: StepCompleted['error']
-      try {
-        await walkChain(
+      const about = aboutToStart(
+        asSeen(owner, run),
+        run.steps.find((step) => step.step_id === step_id)!,
+        skip,
+      )
+      const work = () =>
+        walkChain(
           jobsOf(owner),
           chain,
           { run_id: original(run.run_id), step_id },
           { random: roll, sleep: () => call(owner, 'sleep', () => undefined, { faulty: false }) },
         )
+      try {
+        if ('step' in about) await work()
+        else conclusion = 'skipped' in about ? 'SKIPPED' : 'FAILED'
       } catch (error) {
         if (!(error instanceof AppError) || error.code !== 'QUERY_INVALID') throw error
         conclusion = 'FAILED'
@@ -383,18 +394,32 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
     return answers
   }
   /** A run with depends_on: record first, read second, then say what follows. */
-  const records = new Map<string, Map<string, StepCompleted['conclusion']>>()
+  const records = new Map<string, Map<string, StepCompleted>>()
+  /** The mutant: what a process has met of a run, and not what the message says. */
+  const met = new Map<Incarnation, Map<string, NonNullable<Run['results']>>>()
+  const asSeen = (owner: Incarnation, run: Run): Run => {
+    if (!is('conditions asked of what one process remembers')) return run
+    return { ...run, results: { left: { status: 'NOT_RUN', outputs: {} }, ...met.get(owner)?.get(run.run_id) } }
+  }
   const join = async (owner: Incarnation, event: StepCompleted): Promise<Outgoing[]> => {
     const { run, step_id, conclusion } = event
     const record = () =>
       call(owner, `record ${step_id}`, () => {
-        records.set(run.run_id, new Map(records.get(run.run_id)).set(step_id, conclusion))
+        const before = records.get(run.run_id)
+        if (before?.has(step_id) !== true) records.set(run.run_id, new Map(before).set(step_id, event))
       })
+    const of = met.get(owner) ?? new Map<string, NonNullable<Run['results']>>()
+    met.set(owner, of.set(run.run_id, { ...of.get(run.run_id), [step_id]: { status: conclusion, outputs: {} } }))
     if (!is('read before record')) await record()
-    const recorded = await call(owner, 'read the record', () => new Map(records.get(run.run_id)))
+    const recorded: Recorded = await call(owner, 'read the record', () => new Map(records.get(run.run_id)))
     if (is('read before record')) await record()
-    const { next, ended } = readySteps(run, recorded.set(step_id, conclusion), step_id)
-    return next.length === 0 && !ended ? [] : [{ topic: 'step-completed', event: { ...event, next } }]
+    const known = recorded.has(step_id) ? recorded : new Map([...recorded, [step_id, event]])
+    const { next, ended, run: seen } = readySteps(run, known, step_id)
+    if (is('a failed branch ends the run at once') && conclusion === 'FAILED')
+      return [{ topic: 'step-completed', event: { ...event, next: [] } }]
+    const { failed, ...unmarked } = seen
+    const shown = is('what cleans up hides the failure') || failed === undefined ? unmarked : { ...unmarked, failed }
+    return next.length === 0 && !ended ? [] : [{ topic: 'step-completed', event: { ...event, run: shown, next } }]
   }
 
   // Every other seed saves its state all the time: then nearly each start begins with a snapshot, and most messages
@@ -516,6 +541,35 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
         step_id,
         timeout_minutes: 1,
         ...(depends_on === undefined ? {} : { depends_on: [...depends_on] }),
+      }))
+    }
+    if (k === 0) {
+      // A branch that fails, one beside it, and what each leads to: skipped, not begun, cleaning up after it all.
+      const [one] = run.steps
+      const step = (step_id: string, depends_on: string[], more: Partial<Run['steps'][number]> = {}) => ({
+        ...one!,
+        ...{ step_id, timeout_minutes: 1, depends_on, ...more },
+      })
+      run.uses = ['left']
+      run.steps = [
+        step('left', []),
+        step('bad', []),
+        step('asked', ['left'], { when: "steps.left.status == 'SUCCEEDED'" }),
+        step('unasked', ['left'], { when: "steps.left.status != 'SUCCEEDED'" }),
+        step('behind', ['bad', 'asked']),
+        step('tidy', ['behind', 'unasked'], { trigger: 'always' }),
+        step('rescue', ['bad'], { trigger: 'on_failure' }),
+        step('needless', ['asked'], { trigger: 'on_failure' }),
+      ]
+    }
+    if (k === 2) {
+      // Items of which two run at a time.
+      const [one] = run.steps
+      run.steps = ['each-1', 'each-2', 'each-3', 'behind'].map((step_id, j) => ({
+        ...one!,
+        ...{ step_id, timeout_minutes: 1, depends_on: step_id === 'behind' ? ['each'] : [] },
+        ...(step_id === 'behind' ? {} : { for_each: 'each' }),
+        ...(j === 2 ? { begins_after: ['each-1'] } : {}),
       }))
     }
     if (k === 3) {
@@ -670,8 +724,13 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
           `run ${run.run_id} ended ${outcome} and was announced as ` +
             [...(announced.get(run.run_id) ?? ['nothing'])].join(' and '),
         )
+      const isGuided = run.uses !== undefined
+      if (isGuided && outcome === 'COMPLETED') broken(`run ${run.run_id} completed though a step of it failed`)
       for (const { step_id } of run.steps) {
         const times = effects.get(`${run.run_id}/${step_id}`) ?? 0
+        const wanted = ['left', 'asked', 'tidy', 'rescue'].includes(step_id) ? 1 : 0
+        if (isGuided && reasons.get(run.run_id) === 'QUERY_INVALID' && times !== wanted)
+          broken(`step ${step_id} of run ${run.run_id}, of which another failed, took effect ${times} times`)
         if (times > 1 || (outcome === 'COMPLETED' && times !== 1))
           broken(`step ${step_id} of ${outcome} run ${run.run_id} took effect ${times} times`)
         const goesOn =

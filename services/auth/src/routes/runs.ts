@@ -193,7 +193,7 @@ const resumeRoute = (parts: RouteContext): Route => {
         hasEnded(before.status)
       )
         return accepted(before, resumedBefore(parent, before))
-      const skip = await skipOf(parts, parent)
+      const { skip, results } = await skipOf(parts, parent)
       const wanted: WantedRun = {
         tenant_id: parent.tenant_id,
         tenant: await tenants.get(parent.tenant_id),
@@ -205,6 +205,7 @@ const resumeRoute = (parts: RouteContext): Route => {
         trigger_by: call.principal.key_id,
         parent_run_id: parent.pipeline_logging_id,
         skip,
+        ...(results === undefined ? {} : { results }),
         advise: () => tenants.advise(parent.tenant_id),
         ...(call.user_id === undefined ? {} : { user_id: call.user_id }),
       }

@@ -27,9 +27,6 @@ export const onStepCompleted =
  */
 const resolve = async (event: StepCompleted, store: Store): Promise<Outgoing[]> => {
   const recorded = await store.recordedSteps(event.run)
-  const { next, ended } = readySteps(event.run, recorded, event.step_id)
-  if (ended) return [{ topic: 'step-completed', event: { ...event, next: [] } }]
-  // A branch that failed has ended the run; what the others say afterwards starts nothing.
-  const hasFailed = [...recorded.values()].some((conclusion) => conclusion !== 'SUCCEEDED' && conclusion !== 'SKIPPED')
-  return next.length === 0 || hasFailed ? [] : [{ topic: 'step-completed', event: { ...event, next } }]
+  const { run, next, ended } = readySteps(event.run, recorded, event.step_id)
+  return next.length === 0 && !ended ? [] : [{ topic: 'step-completed', event: { ...event, run, next } }]
 }

@@ -169,6 +169,7 @@ export const compileRequest = (
     ...(event.user_id === undefined ? {} : { user_id: event.user_id }),
     ...(event.parent_run_id === undefined ? {} : { parent_run_id: event.parent_run_id }),
     ...(event.skip === undefined ? {} : { skip: event.skip }),
+    ...(event.results === undefined ? {} : { results: event.results }),
   }
   try {
     return {

@@ -260,8 +260,12 @@ const onEnded = (draft: Draft, { event, at }: Message & { kind: 'ended' }): Outg
     // The run had ended otherwise: the record stays, and nobody hears of it twice.
     return same ? knownAnswer(entry, event.run, event.outputs) : []
   }
-  const { warnings } = event.run
-  const run = { ...(entry.run ?? event.run), ...(warnings === undefined ? {} : { warnings }) }
+  const { warnings, results } = event.run
+  const run = {
+    ...(entry.run ?? event.run),
+    ...(warnings === undefined ? {} : { warnings }),
+    ...(results === undefined ? {} : { results }),
+  }
   return release(draft, entry, at, { ...end, run })
 }
 
@@ -275,7 +279,9 @@ const endBy = (event: StepCompleted): End => {
   const { conclusion, error, outputs, step_id } = event
   const [first, ...others] = event.run.failed ?? []
   if (first !== undefined && conclusion !== 'CANCELLED') {
-    const more = [...others.map((item) => item.step_id), ...(error === undefined ? [] : [step_id])]
+    const also = others.map((other) => other.step_id)
+    const isTold = error === undefined || step_id === first.step_id || also.includes(step_id)
+    const more = isTold ? also : [...also, step_id]
     const { code, message } = first.error
     const fault = more.length === 0 ? first.error : { code, message: `${message}\nAlso failed: ${more.join(', ')}` }
     return { outcome: 'FAILED', step_id: first.step_id, fault }
