@@ -3,22 +3,48 @@ WITH told AS (
   SELECT
     'aws_cost_cur' AS provider_table,
     source_name AS source,
+    DATE(line_item_usage_start_date) AS usage_day,
+    line_item_usage_account_id AS sub_account_id,
+    COALESCE(
+      NULLIF(product_product_name, ''), JSON_VALUE(product, '$.product_name'), NULLIF(product_servicename, ''),
+      NULLIF(line_item_product_code, ''), 'Not stated'
+    ) AS service,
     bill_payer_account_id AS billing_account_id,
     NULLIF(bill_invoice_id, '') AS invoice_id,
     line_item_currency_code AS currency,
-    line_item_unblended_cost AS line_amount
+    line_item_unblended_cost AS line_amount,
+    CAST(NULL AS BIGNUMERIC) AS export_amount
   FROM `aws_cost_cur`
   WHERE billing_period = CAST('{month}-01' AS DATE)
   UNION ALL
   SELECT
     'aws_cost_focus' AS provider_table,
     source_name AS source,
+    DATE(ChargePeriodStart) AS usage_day,
+    SubAccountId AS sub_account_id,
+    IFNULL(ServiceName, 'Not stated') AS service,
     BillingAccountId AS billing_account_id,
     InvoiceId AS invoice_id,
     BillingCurrency AS currency,
-    BilledCost AS line_amount
+    BilledCost AS line_amount,
+    CAST(NULL AS BIGNUMERIC) AS export_amount
   FROM `aws_cost_focus`
   WHERE billing_period = CAST('{month}-01' AS DATE)
+  UNION ALL
+  -- What was counted apart from the load.
+  SELECT
+    provider_table,
+    source,
+    CAST(NULL AS DATE) AS usage_day,
+    CAST(NULL AS STRING) AS sub_account_id,
+    CAST(NULL AS STRING) AS service,
+    billing_account_id,
+    invoice_id,
+    currency,
+    CAST(NULL AS BIGNUMERIC) AS line_amount,
+    amount AS export_amount
+  FROM `export_amounts`
+  WHERE period = CAST('{month}-01' AS DATE) AND STARTS_WITH(provider_table, 'aws_')
 )
 SELECT
   CAST('{month}-01' AS DATE) AS period,
@@ -28,9 +54,14 @@ SELECT
   billing_account_id,
   invoice_id,
   currency,
-  COUNT(*) AS row_count,
+  usage_day,
+  sub_account_id,
+  service,
+  COUNTIF(export_amount IS NULL) AS row_count,
   SUM(IFNULL(line_amount, 0)) AS amount,
+  SUM(export_amount) AS export_amount,
   '{run_id}' AS run_id,
   CURRENT_TIMESTAMP() AS taken_at
 FROM told
-GROUP BY provider_table, source, billing_account_id, invoice_id, currency
+GROUP BY
+  provider_table, source, billing_account_id, invoice_id, currency, usage_day, sub_account_id, service

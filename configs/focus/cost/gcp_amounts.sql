@@ -3,32 +3,63 @@ WITH told AS (
   SELECT
     'gcp_cost_billing' AS provider_table,
     source_name AS source,
+    DATE(usage_start_time) AS usage_day,
+    NULLIF(project_id, '') AS sub_account_id,
+    COALESCE(NULLIF(service_description, ''), NULLIF(service_id, ''), 'Not stated') AS service,
     IFNULL(billing_account_id, 'Not stated') AS billing_account_id,
     CONCAT(IFNULL(billing_account_id, 'Not stated'), '-', REPLACE('{month}', '-', '')) AS invoice_id,
     currency,
-    net_cost AS line_amount
+    net_cost AS line_amount,
+    CAST(NULL AS BIGNUMERIC) AS export_amount
   FROM `gcp_cost_billing`
   WHERE IFNULL(NULLIF(invoice_month, ''), FORMAT_DATE('%Y%m', usage_date)) = REPLACE('{month}', '-', '')
   UNION ALL
   SELECT
     'gcp_cost_standard' AS provider_table,
     source_name AS source,
+    DATE(usage_start_time) AS usage_day,
+    NULLIF(project_id, '') AS sub_account_id,
+    COALESCE(NULLIF(service_description, ''), NULLIF(service_id, ''), 'Not stated') AS service,
     IFNULL(billing_account_id, 'Not stated') AS billing_account_id,
     CONCAT(IFNULL(billing_account_id, 'Not stated'), '-', REPLACE('{month}', '-', '')) AS invoice_id,
     currency,
-    net_cost AS line_amount
+    net_cost AS line_amount,
+    CAST(NULL AS BIGNUMERIC) AS export_amount
   FROM `gcp_cost_standard`
   WHERE IFNULL(NULLIF(invoice_month, ''), FORMAT_DATE('%Y%m', usage_date)) = REPLACE('{month}', '-', '')
   UNION ALL
   SELECT
     'gcp_cost_focus' AS provider_table,
     source_name AS source,
+    DATE(ChargePeriodStart) AS usage_day,
+    SubAccountId AS sub_account_id,
+    IFNULL(ServiceName, 'Not stated') AS service,
     BillingAccountId AS billing_account_id,
     COALESCE(InvoiceId, CONCAT(BillingAccountId, '-', REPLACE('{month}', '-', ''))) AS invoice_id,
     BillingCurrency AS currency,
-    BilledCost AS line_amount
+    BilledCost AS line_amount,
+    CAST(NULL AS BIGNUMERIC) AS export_amount
   FROM `gcp_cost_focus`
   WHERE DATE_TRUNC(DATE(BillingPeriodStart), MONTH) = CAST('{month}-01' AS DATE)
+  UNION ALL
+  -- What was counted apart from the load.
+  SELECT
+    provider_table,
+    source,
+    CAST(NULL AS DATE) AS usage_day,
+    CAST(NULL AS STRING) AS sub_account_id,
+    CAST(NULL AS STRING) AS service,
+    IF(provider_table = 'gcp_cost_focus', billing_account_id, IFNULL(billing_account_id, 'Not stated')) AS billing_account_id,
+    IF(
+      provider_table = 'gcp_cost_focus',
+      COALESCE(invoice_id, CONCAT(billing_account_id, '-', REPLACE('{month}', '-', ''))),
+      CONCAT(IFNULL(billing_account_id, 'Not stated'), '-', REPLACE('{month}', '-', ''))
+    ) AS invoice_id,
+    currency,
+    CAST(NULL AS BIGNUMERIC) AS line_amount,
+    amount AS export_amount
+  FROM `export_amounts`
+  WHERE period = CAST('{month}-01' AS DATE) AND STARTS_WITH(provider_table, 'gcp_')
 )
 SELECT
   CAST('{month}-01' AS DATE) AS period,
@@ -38,9 +69,14 @@ SELECT
   billing_account_id,
   invoice_id,
   currency,
-  COUNT(*) AS row_count,
+  usage_day,
+  sub_account_id,
+  service,
+  COUNTIF(export_amount IS NULL) AS row_count,
   SUM(IFNULL(line_amount, 0)) AS amount,
+  SUM(export_amount) AS export_amount,
   '{run_id}' AS run_id,
   CURRENT_TIMESTAMP() AS taken_at
 FROM told
-GROUP BY provider_table, source, billing_account_id, invoice_id, currency
+GROUP BY
+  provider_table, source, billing_account_id, invoice_id, currency, usage_day, sub_account_id, service

@@ -205,22 +205,37 @@ const invalid = ({ check }: Check, what: string): AppError =>
 const shortly = (values: readonly string[]): string =>
   values.length > 10 ? `${values.slice(0, 10).join(', ')} and ${values.length - 10} others` : values.join(', ')
 
-/** Rows of the author's query, in which `new_rows` are the rows that the step brings. */
+const mostMessages = 5
+/**
+ * Rows of the author's query, in which `new_rows` are the rows that the step brings: how many, and what a column
+ * `message` of theirs says.
+ */
 const violationsOf =
   (check: Check, k: number): Found['find'] =>
   async (warehouse, { where, rows, default_dataset, signal, assertReads }) => {
     const { query, parameters = [] } = check
     if (query === undefined) throw invalid(check, 'expected query')
-    const from = `WITH new_rows AS (SELECT * FROM ${pathOf(rows)}) SELECT`
+    const new_rows = `WITH new_rows AS (SELECT * FROM ${pathOf(rows)})`
+    const text = query.trim().replace(/;$/, '')
     const statement = {
-      query: `${from} CAST(COUNT(*) AS STRING) AS found FROM (\n${query.trim().replace(/;$/, '')}\n)`,
+      query: `${new_rows} SELECT CAST(COUNT(*) AS STRING) AS found FROM (\n${text}\n)`,
       parameters,
       default_dataset,
     }
     try {
       await assertReads(statement)
       const [row] = await warehouse.query(statement, { signal })
-      return row?.['found'] as string | undefined
+      const found = row?.['found'] as string | undefined
+      if (found === undefined || found === '0') return found
+      const { columns } = await warehouse.dryRun({ ...statement, query: `${new_rows} SELECT * FROM (\n${text}\n)` })
+      if (!columns.some(({ name }) => name === 'message')) return found
+      const told = await warehouse.query(
+        { ...statement, query: `${new_rows} SELECT message FROM (\n${text}\n) ORDER BY message LIMIT ${mostMessages}` },
+        { signal },
+      )
+      const messages = told.map(({ message }) => String(message))
+      const more = Number(found) > messages.length ? ' and more' : ''
+      return `${found}: ${messages.join(' | ')}${more}`
     } catch (error) {
       if (!(error instanceof AppError)) throw error
       const named = `${where}: checks[${k}]${check.name === undefined ? '' : ` ${check.name}`}: ${error.message}`

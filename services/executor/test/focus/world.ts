@@ -30,9 +30,13 @@ export interface FocusWorld extends World {
   fill(table: string, rows: readonly Row[]): Promise<void>
   /**
    * Runs focus/cost/{provider} for a month, or months; its rows alone, or with the other datasets, or with all, views
-   * too. Gives the warnings of its steps.
+   * too; or only one of its steps. Gives the warnings of its steps.
    */
-  normalise(provider: string, month: string, options?: { datasets?: boolean; views?: boolean }): Promise<string[]>
+  normalise(
+    provider: string,
+    month: string,
+    options?: { datasets?: boolean; views?: boolean; only?: string },
+  ): Promise<string[]>
   rows(query: string): Promise<Row[]>
   /** Rows and sums by what they are. */
   groups(): Promise<Row[]>
@@ -91,7 +95,7 @@ export const openFocus = async (): Promise<FocusWorld> => {
         },
       )
     },
-    normalise: async (provider, month, { datasets = false, views = false } = {}) => {
+    normalise: async (provider, month, { datasets = false, views = false, only } = {}) => {
       const run = pipelines.compile({
         run_id: next(),
         tenant_id: 'acme',
@@ -101,7 +105,7 @@ export const openFocus = async (): Promise<FocusWorld> => {
         parameters: { month },
         tenant: { admin_email: 'admin@acme.example', company_name: 'Acme' },
       })
-      const names = [...rowSteps, ...(datasets ? datasetSteps : [])]
+      const names = only === undefined ? [...rowSteps, ...(datasets ? datasetSteps : [])] : [only]
       const wanted = run.steps.filter(({ for_each }) => views || names.includes(for_each ?? ''))
       const warnings: string[] = []
       for (const step of wanted) {

@@ -32,6 +32,8 @@ export interface DestinationConfig {
 interface SourceConfig extends ExportQuery {
   bq_project_id: string
   parameters?: QueryParameter[]
+  /** That there are no rows any more is not told. */
+  may_be_empty?: boolean
 }
 interface Config {
   source: SourceConfig
@@ -94,6 +96,7 @@ export const bqEtl = ({
     const sourced = target.period?.['source_name'] !== undefined
     // What need not be there may well have no rows; that there are none any more is told.
     const optional = source.own_tables !== undefined
+    const silent = source.may_be_empty === true
     const replaced: Replaced =
       sourced || optional ? await replacedBy(warehouse, target, {}) : { destination: target, rows: 0 }
     const written = await writeChecked({ warehouse, store, shared_sources }, context, checks, {
@@ -109,7 +112,7 @@ export const bqEtl = ({
         observed_at,
         await loadedDays(warehouse, target, destination.columns ?? []),
       )
-    const warnings = [...warningsOf(target, replaced, { rows_written, optional }), ...written.warnings]
+    const warnings = [...warningsOf(target, replaced, { rows_written, optional, silent }), ...written.warnings]
     return {
       rows_written,
       bytes_processed,
@@ -168,7 +171,7 @@ const daysBetween = (from: string, to: string): string[] => {
 const warningsOf = (
   { dataset, table, period = {} }: Destination,
   { rows, narrow = [] }: Replaced,
-  { rows_written, optional }: { rows_written: number; optional: boolean },
+  { rows_written, optional, silent }: { rows_written: number; optional: boolean; silent: boolean },
 ): string[] => {
   const keys = Object.entries(period).map(([column, value]) => {
     const words = typeof value === 'object' ? endsInWords({ value: value.from, to: value.to }) : value
@@ -176,7 +179,7 @@ const warningsOf = (
   })
   const before = rows > 0 ? `; the ${rows} rows that were there are gone` : ''
   return [
-    ...(rows_written > 0 || keys.length === 0 || (optional && rows === 0)
+    ...(rows_written > 0 || keys.length === 0 || silent || (optional && rows === 0)
       ? []
       : [`no rows for ${keys.join(', ')}${before}`]),
     ...(narrow.length === 0
