@@ -144,11 +144,62 @@ describe('costs', function () {
       { amount: '17.10000000000000000000000000000000000001', currency: 'USD' },
     ])
     const { status, body } = await ask(`${both}&currency=EUR`)
-    expect([status, body['detail']]).to.deep.equal([
+    expect([status, body['errors']]).to.deep.equal([
       400,
-      'query.currency: there is no rate from USD to EUR; leave it out to have each currency by itself',
+      [
+        'query.currency: there is no rate from USD to EUR for 2025-11; PUT /api/v1/tenants/{tenant_id}/rates gives one, ' +
+          'or leave it out to have each currency by itself',
+      ],
     ])
     expect((await ask('?from=2024-01-01&to=2024-02-01&currency=EUR')).status).to.equal(200)
+  })
+  it('are answered in one currency by the rate of each billing period, the newest that was given; nothing is left out', async () => {
+    const put = (rates: readonly object[], options: { key?: string; expect?: number[] } = {}) =>
+      world.client.call('PUT', '/api/v1/tenants/acme/rates', { key, body: { rates }, expect: [200], ...options })
+    const rate = (period: string, from: string, to: string, value: string, more: object = {}) => ({
+      period,
+      from,
+      to,
+      rate: value,
+      ...more,
+    })
+    await put([rate('2025-11', 'USD', 'EUR', '9'), rate('2024-01', 'EUR', 'USD', '1.1')])
+    await put([rate('2025-11', 'USD', 'EUR', '0.5', { status: 'provisional' }), rate('2025-12', 'USD', 'EUR', '0.25')])
+    const both = '?from=2024-01-01&to=2026-01-01&currency=EUR'
+    const { body } = await ask(`${both}&group_by=provider`)
+    expect(body['items']).to.deep.equal([
+      { period: null, group: { provider: 'aws' }, amount: '6.05000000000000000000000000000000000001', currency: 'EUR' },
+      { period: null, group: { provider: 'gcp' }, amount: '4.25', currency: 'EUR' },
+      { period: null, group: { provider: 'azure' }, amount: '3', currency: 'EUR' },
+    ])
+    expect(body['totals']).to.deep.equal([{ amount: '13.30000000000000000000000000000000000001', currency: 'EUR' }])
+    expect(body['rates']).to.deep.equal([
+      { period: '2025-11', from: 'USD', to: 'EUR', rate: '0.5', status: 'provisional' },
+      { period: '2025-12', from: 'USD', to: 'EUR', rate: '0.25', status: 'final' },
+    ])
+    // The way back is another rate.
+    const back = await ask('?from=2024-01-01&to=2026-01-01&currency=GBP')
+    expect([back.status, (back.body['errors'] as string[]).length]).to.deep.equal([400, 3])
+    const listed = await world.client.call('GET', '/api/v1/tenants/acme/rates?first=2024-01&last=2024-12', { key })
+    expect(listed.body).to.deep.equal({
+      items: [rate('2024-01', 'EUR', 'USD', '1.1', { status: 'final' })],
+      next_cursor: null,
+    })
+    await put([rate('2025-11', 'USD', 'EUR', '1')], { key: other, expect: [404] })
+    const wrong = await put(
+      [rate('2025-13', 'USD', 'EUR', '1'), rate('2025-11', 'usd', 'EUR', '-1'), { period: '2025-11' }],
+      { expect: [400] },
+    )
+    expect(wrong.body['errors']).to.have.length(6)
+    const twice = await put(
+      [rate('2025-11', 'USD', 'USD', '1'), rate('2025-10', 'USD', 'EUR', '0'), rate('2025-10', 'USD', 'EUR', '1')],
+      { expect: [400] },
+    )
+    expect(twice.body['errors']).to.deep.equal([
+      'body.rates.0: expected two currencies, got USD twice',
+      'body.rates.1.rate: expected more than 0, got 0',
+      'body.rates.2: 2025-10 USD EUR stands in body.rates.1 too; expected each once',
+    ])
   })
   it('are refused with all that is wrong at once, and are nobody else’s', async () => {
     const { status, body } = await ask('?to=2025-11-01&group_by=team,service,service,x&filter=team:core')

@@ -1,6 +1,6 @@
-/** `costs`: what was spent, with bars. */
+/** `costs`, with bars, and `rates`: what was spent, and in which currency. */
 import { type Command } from 'commander'
-import { connect, tenantOf, type ConnectionOptions } from './connection.ts'
+import { connect, tenantOf, WrongUse, type ConnectionOptions } from './connection.ts'
 import { printList, type Format } from './output.ts'
 import { collect } from './parameters.ts'
 
@@ -11,6 +11,7 @@ interface Options extends ConnectionOptions {
   by?: string
   granularity?: string
   metric?: string
+  currency?: string
   filter: readonly string[]
   limit?: string
   cursor?: string
@@ -47,8 +48,15 @@ export const barsOf = (items: readonly Amount[]): string[] => {
 const costs = async (options: Options): Promise<void> => {
   const connection = connect(options, process.env)
   const query = new URLSearchParams({ from: options.from, to: options.to })
-  const { granularity, metric, limit, cursor } = options
-  for (const [name, value] of Object.entries({ granularity, metric, limit, cursor, group_by: options.by }))
+  const { granularity, metric, currency: one, limit, cursor } = options
+  for (const [name, value] of Object.entries({
+    granularity,
+    metric,
+    currency: one,
+    limit,
+    cursor,
+    group_by: options.by,
+  }))
     if (value !== undefined) query.append(name, value)
   for (const filter of options.filter) query.append('filter', filter)
   const path = `/api/v1/tenants/${tenantOf(options, connection)}/costs?${query.toString()}`
@@ -75,7 +83,39 @@ const costs = async (options: Options): Promise<void> => {
   if (typeof body['next_cursor'] === 'string') console.log(`more: --cursor ${body['next_cursor']}`)
 }
 
+interface RateOptions extends ConnectionOptions {
+  output: Format
+}
+const ratesPath = (options: ConnectionOptions, connection: ReturnType<typeof connect>): string =>
+  `/api/v1/tenants/${tenantOf(options, connection)}/rates`
+const listRates = async (options: RateOptions): Promise<void> => {
+  const connection = connect(options, process.env)
+  const { body } = await connection.call('GET', ratesPath(options, connection))
+  printList(options.output, ['period', 'from', 'to', 'rate', 'status'], body)
+}
+const putRates = async (given: string[], options: RateOptions & { provisional?: true }): Promise<void> => {
+  const rates = given.map((text) => {
+    const [, period, from, to, rate] = /^([0-9]{4}-[0-9]{2}):([A-Z]{3}):([A-Z]{3})=([0-9.]+)$/.exec(text) ?? []
+    if (rate === undefined)
+      throw new WrongUse(`expected a rate such as 2025-11:EUR:USD=1.16, got ${JSON.stringify(text)}`)
+    return { period, from, to, rate, status: options.provisional === true ? 'provisional' : 'final' }
+  })
+  const connection = connect(options, process.env)
+  const { body } = await connection.call('PUT', ratesPath(options, connection), { rates })
+  printList(options.output, ['period', 'from', 'to', 'rate', 'status'], { ...body, items: body['rates'] })
+}
+
+const rateCommands = (root: Command, common: Common): void => {
+  const group = root.command('rates').description('rates between currencies, by month: list, put')
+  common(group.command('list')).description('the rates that hold').action(listRates)
+  common(group.command('put').argument('<rate...>', 'such as 2025-11:EUR:USD=1.16: so many USD for one EUR'))
+    .description('give rates; of one month and pair the newest holds')
+    .option('--provisional', 'they may still change')
+    .action(putRates)
+}
+
 export const costCommands = (root: Command, common: Common): void => {
+  rateCommands(root, common)
   common(root.command('costs'))
     .description('what was spent, exact, by currency')
     .requiredOption('--from <day>', 'first day, of UTC')
@@ -83,6 +123,7 @@ export const costCommands = (root: Command, common: Common): void => {
     .option('--by <dimensions>', 'up to three, separated by commas: provider, service, account, ..., tag:KEY')
     .option('--granularity <unit>', 'none (default), day or month')
     .option('--metric <metric>', 'effective (default), billed, list or contracted')
+    .option('--currency <code>', 'in this currency alone, by the rates of each billing period')
     .option('--filter <dimension:value>', 'only these; may be repeated', collect, [])
     .option('--limit <items>', 'items of a page, 1 to 500')
     .option('--cursor <cursor>', 'the page behind another')

@@ -141,6 +141,12 @@ describe('the command line', function () {
       const costCsv = await cli(tenant, 'costs', ...month, '--granularity', 'month', '-o', 'csv')
       expect(costCsv.out).to.match(/^period,amount,currency\n2025-11,[\d.]+,USD\n/)
 
+      expect((await cli(tenant, 'costs', ...month, '--currency', 'EUR')).status).to.equal(3)
+      expect((await cli(tenant, 'rates', 'put', '2025-11:USD:EUR=0.5')).out).to.match(
+        /^2025-11 +USD +EUR +0.5 +final$/m,
+      )
+      expect((await cli(tenant, 'costs', ...month, '--currency', 'EUR')).out).to.match(/^total {2}[\d.]+ EUR$/m)
+
       const nightly = ['schedules', 'put', 'nightly', 'custom/examples/daily_row', '--cron', '30 6 * * *']
       expect((await cli(tenant, ...nightly, '--timezone', 'Europe/Berlin', '-p', 'date=yesterday')).status).to.equal(0)
       const schedules = await cli(tenant, 'schedules', 'list')
@@ -206,6 +212,7 @@ describe('the command line', function () {
       ['focus', 'export', '--from', '2026-01-01', '--to', '2026-02-01', '--out', '.', '--version', '2.0'],
       ['sources', 'put'],
       ['costs', '--from', '2026-01-01'],
+      ['rates', 'put', 'EUR=1'],
       ['schedules', 'put', 'nightly', 'custom/examples/daily_row'],
       ['schedules', 'put', 'nightly', 'custom/examples/daily_row', '--cron', '0 6 * * *', '--priority', '10'],
       ['tenants', 'change', '-t', 'acme_corp'],

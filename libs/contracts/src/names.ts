@@ -105,6 +105,7 @@ export const isSystemPipeline = (pipeline: string): boolean => pipeline.startsWi
 export const systemPipelines = {
   onboarding: 'setup/tenants/onboarding',
   tenant_change: 'setup/tenants/change',
+  currency_rates: 'setup/tenants/currency_rates',
   schedule: 'setup/tenants/schedule',
   backfill: 'setup/tenants/backfill',
   source: 'setup/tenants/source',

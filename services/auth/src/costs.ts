@@ -5,6 +5,7 @@
 import { AppError } from '@convergence/contracts'
 import { csvField } from '@convergence/tabular/csv'
 import type { Row, Statement } from '@convergence/warehouse'
+import type { CurrencyRate } from './currency-rates.ts'
 import { isFormat } from './fields.ts'
 
 /** Columns of FOCUS by the names that people use. */
@@ -100,16 +101,8 @@ export const questionOf = (tenant_id: string, query: Readonly<Record<string, str
   }
 }
 
-/** The statement of a question, without its end: what is selected, and from where. */
-const asked = (
-  { tenant_id, from, to, granularity, group_by, metric, filters }: Question,
-  { grouped }: { grouped: boolean },
-): Statement => {
-  const day = 'DATE(ChargePeriodStart)'
-  const period = { none: 'CAST(NULL AS DATE)', day, month: `DATE_TRUNC(${day}, MONTH)` }[granularity]
-  const groups = grouped
-    ? [`${period} AS period`, ...group_by.map((name, k) => `${String(columnOf(name))} AS g${k}`)]
-    : []
+/** What all statements of a question have in common: from where, and which rows. */
+const chosen = ({ tenant_id, from, to, filters }: Question) => {
   const parameters: { name: string; type: string; value: unknown }[] = [
     { name: 'from', type: 'DATE', value: from },
     { name: 'to', type: 'DATE', value: to },
@@ -120,16 +113,83 @@ const asked = (
     // What has no value is asked for by an empty one.
     return `IFNULL(${String(columnOf(name))}, '') IN UNNEST(@f${k})`
   })
-  const keys = ['currency', ...(grouped ? ['period', ...group_by.map((_, k) => `g${k}`)] : [])]
   return {
     // A charge is billed in its own month or later; by the provider's clock that may be the month before UTC's.
-    query:
-      `SELECT ${[...groups, 'BillingCurrency AS currency', `SUM(${metrics[metric]}) AS amount`].join(', ')} ` +
+    rows:
       `FROM \`${tenant_id}.focus_cost_and_usage\` ` +
-      `WHERE x_BillingPeriod >= @first AND ${day} >= @from AND ${day} < @to ` +
-      `${conditions.map((each) => `AND ${each} `).join('')}GROUP BY ${keys.join(', ')}`,
+      `WHERE x_BillingPeriod >= @first AND ${chargeDay} >= @from AND ${chargeDay} < @to ` +
+      conditions.map((each) => `AND ${each} `).join(''),
     parameters,
     default_dataset: tenant_id,
+  }
+}
+const chargeDay = 'DATE(ChargePeriodStart)'
+
+/**
+ * The statement of a question, without its end: what is selected, and from where. In one currency, each month's amount
+ * of a currency is multiplied once.
+ */
+const asked = (
+  question: Question,
+  { grouped, converted }: { grouped: boolean; converted: Converted | undefined },
+): Statement => {
+  const { granularity, group_by, metric } = question
+  const period = { none: 'CAST(NULL AS DATE)', day: chargeDay, month: `DATE_TRUNC(${chargeDay}, MONTH)` }[granularity]
+  const groups = grouped
+    ? [`${period} AS period`, ...group_by.map((name, k) => `${String(columnOf(name))} AS g${k}`)]
+    : []
+  const keys = grouped ? ['period', ...group_by.map((_, k) => `g${k}`)] : []
+  const { rows, ...common } = chosen(question)
+  const amount = `SUM(${metrics[metric]})`
+  if (converted === undefined)
+    return {
+      ...common,
+      query:
+        `SELECT ${[...groups, 'BillingCurrency AS currency', `${amount} AS amount`].join(', ')} ` +
+        `${rows}GROUP BY ${['currency', ...keys].join(', ')}`,
+    }
+  const { currency, rates } = converted
+  const cases = rates.map((_, k) => `WHEN BillingCurrency = @from${k} AND x_BillingPeriod = @month${k} THEN @rate${k} `)
+  const factor = `CASE ${cases.join('')}WHEN BillingCurrency = @currency THEN 1 END`
+  return {
+    ...common,
+    parameters: [
+      ...common.parameters,
+      { name: 'currency', type: 'STRING', value: currency },
+      ...rates.flatMap(({ from, period: month, rate }, k) => [
+        { name: `from${k}`, type: 'STRING', value: from },
+        { name: `month${k}`, type: 'DATE', value: `${month}-01` },
+        { name: `rate${k}`, type: 'BIGNUMERIC', value: rate },
+      ]),
+    ],
+    query:
+      `SELECT ${[...keys, '@currency AS currency', 'SUM(amount) AS amount'].join(', ')} FROM (` +
+      `SELECT ${[...groups, `${amount} * ${factor} AS amount`].join(', ')} ` +
+      `${rows}GROUP BY ${[...keys, 'BillingCurrency', 'x_BillingPeriod'].join(', ')}) ` +
+      `GROUP BY ${['currency', ...keys].join(', ')}`,
+  }
+}
+
+/** The one currency of an answer, and the rates to it. */
+export interface Converted {
+  currency: string
+  rates: readonly CurrencyRate[]
+}
+/** Which currencies a question meets in which billing periods, YYYY-MM. */
+export const currenciesOf = async (
+  ask: (statement: Statement) => Promise<Row[]>,
+  question: Question,
+): Promise<{ period: string; currency: string | null }[]> => {
+  const { rows, ...common } = chosen(question)
+  try {
+    const found = await ask({
+      ...common,
+      query: `SELECT x_BillingPeriod AS period, BillingCurrency AS currency ${rows}GROUP BY period, currency ORDER BY period, currency`,
+    })
+    return found.map((row) => ({ period: String(row['period']).slice(0, 7), currency: textOf(row['currency']) }))
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return []
+    throw error
   }
 }
 export const monthBefore = (day: string): string => {
@@ -153,15 +213,15 @@ const textOf = (value: unknown): string | null => (typeof value === 'string' ? v
 export const answerOf = async (
   ask: (statement: Statement) => Promise<Row[]>,
   question: Question,
-  { offset, limit }: { offset: number; limit: number },
+  { offset, limit, converted }: { offset: number; limit: number; converted?: Converted | undefined },
 ): Promise<Page> => {
   const { group_by, granularity } = question
-  const grouped = asked(question, { grouped: true })
+  const grouped = asked(question, { grouped: true, converted })
   const order = ['period', 'amount DESC', ...group_by.map((_, k) => `g${k}`), 'currency'].join(', ')
   try {
     const [rows, totals] = await Promise.all([
       ask({ ...grouped, query: `${grouped.query} ORDER BY ${order} LIMIT ${limit + 1} OFFSET ${offset}` }),
-      ask(asked(question, { grouped: false })),
+      ask(asked(question, { grouped: false, converted })),
     ])
     const items = rows.slice(0, limit).map((row) => ({
       period: granularity === 'month' ? (textOf(row['period'])?.slice(0, 7) ?? null) : textOf(row['period']),

@@ -13,6 +13,7 @@ import { focus } from './routes/focus.ts'
 import { health } from './routes/health.ts'
 import { pipelines } from './routes/pipelines.ts'
 import { publisherKeys } from './routes/publisher-keys.ts'
+import { rates } from './routes/rates.ts'
 import { records } from './routes/records.ts'
 import { runs } from './routes/runs.ts'
 import { scheduler } from './routes/scheduler.ts'
@@ -38,6 +39,7 @@ export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Rout
     sources,
     costs,
     focus,
+    rates,
     records,
     runs,
     pipelines,

@@ -188,6 +188,7 @@ export const fakeWarehouse = (): FakeWarehouse => {
             .slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1]))
         case 'publisher_keys':
           return filtered(latest(rows('publisher_keys_rows'), 'kid'), 'kid')
+        case 'focus_currency_rates':
         case 'dead_letters':
         case 'auth_audit':
         case 'notifications':

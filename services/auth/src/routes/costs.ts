@@ -1,7 +1,18 @@
 import { AppError } from '@convergence/contracts'
-import type { Statement } from '@convergence/warehouse'
+import type { Row, Statement } from '@convergence/warehouse'
 import type { RouteContext } from '../context.ts'
-import { answerOf, csvOf, dimensionNames, freshnessOf, metricNames, questionOf, type Question } from '../costs.ts'
+import { neededRates, ratesOf } from '../currency-rates.ts'
+import {
+  answerOf,
+  csvOf,
+  currenciesOf,
+  dimensionNames,
+  freshnessOf,
+  metricNames,
+  questionOf,
+  type Converted,
+  type Question,
+} from '../costs.ts'
 import { text, type Field } from '../fields.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import type { Route } from '../route.ts'
@@ -42,7 +53,10 @@ export const costs = ({ deps }: RouteContext): Route[] => {
         group_by: text(`At most three, separated by commas: ${dimension}`, { maxLength: 400 }),
         metric: metricField,
         filter: filterField,
-        currency: text('Answer in this currency alone', { pattern: '^[^\\p{Cc}]+$', maxLength: 50 }),
+        currency: text('Answer in this currency alone, by the rates of each billing period (PUT .../rates)', {
+          pattern: '^[^\\p{Cc}]+$',
+          maxLength: 50,
+        }),
         limit: limitField,
         cursor: cursorField,
       },
@@ -52,11 +66,11 @@ export const costs = ({ deps }: RouteContext): Route[] => {
         const asCsv = /\btext\/csv\b/i.test(accept)
         const limit = asCsv && query['limit'] === undefined ? mostCsvRows : limitOf(query)
         const offset = offsetOf(query)
+        const converted = await convertedTo(read, question, query['currency'])
         const [page, freshness] = await Promise.all([
-          answerOf(read, question, { offset, limit }),
+          answerOf(read, question, { offset, limit, converted }),
           freshnessOf(read, question),
         ])
-        assertCurrency(query['currency'], page.totals)
         const next_cursor = page.more ? writeCursor([String(offset + limit)]) : null
         if (asCsv)
           return {
@@ -64,7 +78,9 @@ export const costs = ({ deps }: RouteContext): Route[] => {
             text: { type: 'text/csv; charset=utf-8', content: csvOf(question.group_by, page.items) },
             ...(next_cursor === null ? {} : { headers: { 'X-Next-Cursor': next_cursor } }),
           }
-        return { status: 200, body: { items: page.items, totals: page.totals, freshness, next_cursor } }
+        const { items, totals } = page
+        const rates = converted === undefined ? {} : { rates: converted.rates }
+        return { status: 200, body: { items, totals, ...rates, freshness, next_cursor } }
       },
     },
     {
@@ -106,15 +122,25 @@ export const costs = ({ deps }: RouteContext): Route[] => {
   ]
 }
 
-/** Without rates nothing is converted, and what is left out would be missed. */
-const assertCurrency = (wanted: string | undefined, totals: readonly { currency: string | null }[]): void => {
-  const others = totals.filter(({ currency }) => currency !== wanted)
-  if (wanted === undefined || others.length === 0) return
-  throw new AppError(
-    'BODY_INVALID',
-    `query.currency: there is no rate from ${others.map(({ currency }) => currency ?? 'none').join(', ')} to ${wanted}; ` +
-      'leave it out to have each currency by itself',
-  )
+/**
+ * The rates that the answer needs, each of its billing period; nothing is left out. Throws BODY_INVALID where one is
+ * missing.
+ */
+const convertedTo = async (
+  read: (statement: Statement) => Promise<Row[]>,
+  question: Question,
+  currency: string | undefined,
+): Promise<Converted | undefined> => {
+  if (currency === undefined) return undefined
+  const met = await currenciesOf(read, question)
+  if (met.every((each) => each.currency === currency)) return undefined
+  const months = met.map(({ period }) => period)
+  const known = await ratesOf(read, question.tenant_id, {
+    first: months.reduce((a, b) => (a < b ? a : b)),
+    last: months.reduce((a, b) => (a > b ? a : b)),
+    to: currency,
+  })
+  return { currency, rates: neededRates(met, currency, known) }
 }
 
 /** The twelve months before today, and today. */
