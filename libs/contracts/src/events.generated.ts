@@ -57,6 +57,10 @@ export interface Run {
     [k: string]: string | number | boolean | null
   }
   /**
+   * The run is ended when it runs longer
+   */
+  timeout_minutes?: number
+  /**
    * 0 first, 9 last
    */
   priority: number
@@ -178,6 +182,14 @@ export interface CompiledStep {
      */
     max_retries: number
     retry_delay_seconds: number
+    backoff?: 'exponential' | 'constant'
+    jitter?: 'none' | 'half' | 'full'
+    max_delay_seconds?: number
+    max_total_minutes?: number
+    /**
+     * Items: A code of schemas/errors.json
+     */
+    retry_on?: string[]
   }
   /**
    * Steps, or the step whose items, must have ended; where no step of the run has it, order decides

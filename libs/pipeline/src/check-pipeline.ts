@@ -86,6 +86,7 @@ export const checkPipeline = (
       ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
       ...(yaml.after === undefined ? {} : { after: yaml.after }),
       uses: usedBy(check.steps),
+      ...(yaml.timeout_minutes === undefined ? {} : { timeout_minutes: yaml.timeout_minutes }),
     },
   }
 }
@@ -278,6 +279,7 @@ const checkQuery = (check: PipelineCheck, { faults, uses }: ParsedQuery, at: Pat
   }
 }
 
+const shapeFields = ['backoff', 'jitter', 'max_delay_seconds', 'max_total_minutes', 'retry_on']
 const numberOr = (value: unknown, otherwise: number): number => (typeof value === 'number' ? value : otherwise)
 
 const bare = ({ description: _, ...column }: Column): Column =>
@@ -354,6 +356,7 @@ const planOf = (
     retry_policy: {
       max_retries: numberOr(retry['max_retries'], template.max_retries),
       retry_delay_seconds: numberOr(retry['retry_delay_seconds'], template.retry_delay_seconds),
+      ...Object.fromEntries(Object.entries(retry).filter(([field]) => shapeFields.includes(field))),
     },
     ...(Array.isArray(step['depends_on']) ? { depends_on: step['depends_on'] as string[] } : {}),
     ...triggerOf(step, template),

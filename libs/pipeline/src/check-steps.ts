@@ -1,6 +1,6 @@
 /** Rules between the fields of one step, and between steps. */
 import { isGroup, isRequested, report, type PipelineCheck, type Step } from './pipeline-check.ts'
-import { isSystemPipeline } from '@convergence/contracts'
+import { errorTable, isErrorCode, isSystemPipeline } from '@convergence/contracts'
 import { checkQuality } from './check-quality.ts'
 import { checkTrigger } from './check-results.ts'
 import type { Schema } from './check.ts'
@@ -21,6 +21,7 @@ export const checkStep = (check: PipelineCheck, step: Step, at: Path, template: 
         ' expected one that stands outside of setup/ too',
     )
   checkTrigger(check, step, at, template.notification)
+  checkRetries(check, step, [...at, 'retry_policy', 'retry_on'])
   checkFixed(check, template.step.properties, step, at)
   for (const group of ['source', 'destination'])
     checkFixed(check, template.step.properties?.[group]?.properties, step[group], [...at, group])
@@ -33,6 +34,17 @@ export const checkStep = (check: PipelineCheck, step: Step, at: Path, template: 
     report(check, [...at, 'source'], `${where}.source: "query" is missing: GoogleSQL, one SELECT; or query_file`, true)
   checkExportSchema(check, step['source'], [...at, 'source'], template)
   checkOwnTables(check, step['source'], [...at, 'source'])
+}
+
+/** Only what may pass is tried again. */
+const checkRetries = (check: PipelineCheck, { retry_policy }: Step, at: Path): void => {
+  const codes = isGroup(retry_policy) && Array.isArray(retry_policy['retry_on']) ? retry_policy['retry_on'] : []
+  const passing = Object.entries(errorTable).flatMap(([code, { retryable }]) => (retryable ? [code] : []))
+  codes.forEach((code: unknown, k) => {
+    if (typeof code !== 'string' || passing.includes(code)) return
+    const why = isErrorCode(code) ? `${code} does not pass by itself` : `unknown ${show(code)}`
+    report(check, [...at, k], `${showPath(at)}: ${why}; expected ${orList(passing.sort())}`)
+  })
 }
 
 /** A run must not choose the values of fields that are marked `x-fixed`. */

@@ -362,6 +362,7 @@ export const planCompiler = (
       ...(trigger_by === undefined ? {} : { trigger_by }),
       ...(user_id === undefined ? {} : { user_id }),
       parameters: writtenOut(plan.parameters, parameters, dayOf(input)),
+      ...(plan.timeout_minutes === undefined ? {} : { timeout_minutes: plan.timeout_minutes }),
       priority: input.priority ?? 5,
       requested_at,
       ...(parent_run_id === undefined ? {} : { parent_run_id }),

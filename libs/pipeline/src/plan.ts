@@ -47,4 +47,5 @@ export interface PipelinePlan {
   after?: readonly After[]
   /** Steps whose results others name. */
   uses: readonly string[]
+  timeout_minutes?: number
 }

@@ -72,7 +72,7 @@ const oddStatuses = (nodes: readonly ASTNode[]): WhenFault[] =>
     if (left.op !== '.' || left.args[1] !== 'status' || stepUse(left.args[0]) === undefined) return []
     if (right.op !== 'value' || typeof right.args !== 'string') return []
     if ((statuses as readonly string[]).includes(right.args)) return []
-    const message = `unknown status "${right.args}"${didYouMean(right.args, statuses)}; expected ${orList(statuses)}`
+    const message = `unknown status "${right.args}"; expected ${orList(statuses)}`
     return [{ offset: right.range.start, message }]
   })
 

@@ -55,6 +55,7 @@ describe('compiling a run', () => {
       'setup/tenants/source_removal': { for_tenant_id: 'globex', source_name: 'payer' },
       'setup/tenants/schedule': { for_tenant_id: 'globex', schedule_name: 'nightly', action: 'delete' },
       'setup/tenants/backfill': { for_tenant_id: 'globex', action: 'pause' },
+      'setup/scheduler/dead_letter': { dead_letter_id: `d_${'a'.repeat(26)}`, action: 'replay' },
     }
     const ofEveryKind = sourceKinds.flatMap(({ provider, kind }) => {
       const like = acmeSources.find((source) => source.provider === provider)

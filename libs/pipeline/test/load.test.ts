@@ -69,7 +69,7 @@ steps:
       '- a',
       [
         '1:1  expected a group of fields, got ["a"]; its fields are pipeline_id, description, schedule, sources, ' +
-          'parameters, variables, after, steps',
+          'parameters, variables, after, timeout_minutes, steps',
       ],
     ],
     ['no steps in it', 'pipeline_id: example\ndescription: x\nsteps: []', ['3:8  steps: expected at least 1, got 0']],
@@ -88,7 +88,7 @@ steps:
       withSteps(noop, 'colour: red\n'),
       [
         '3:1  unknown field "colour"; expected after, description, parameters, pipeline_id, schedule, sources, ' +
-          'steps or variables',
+          'steps, timeout_minutes or variables',
       ],
     ],
     [

@@ -150,7 +150,8 @@ const mistakes: Readonly<Record<string, [text: string, ...faults: string[]]>> = 
   ],
   'a number where a policy belongs': [
     withSteps('  - { step_id: a, ps_type: custom.noop, retry_policy: 5 }'),
-    '4:55  steps[0].retry_policy: expected a group of fields, got 5; its fields are max_retries, retry_delay_seconds',
+    '4:55  steps[0].retry_policy: expected a group of fields, got 5; its fields are max_retries, retry_delay_seconds, ' +
+      'backoff, jitter, max_delay_seconds, max_total_minutes, retry_on',
   ],
   'a variable without quotes': [
     withSteps(`  - step_id: load

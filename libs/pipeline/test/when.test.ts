@@ -205,3 +205,31 @@ describe('outputs of a step', () => {
     expect([over.ended, over.run.results?.['load']?.outputs['rows_written']]).to.deep.equal([true, 4])
   })
 })
+
+describe('the time and the attempts of a pipeline', () => {
+  const policy = (fields: string) => `
+  - { step_id: a, ps_type: custom.noop, retry_policy: { ${fields} } }`
+  it('travel with the run', () => {
+    const fields = 'max_retries: 2, backoff: constant, jitter: none, max_delay_seconds: 9, retry_on: [JOB_FAILED]'
+    const run = pipelinesFrom(withSteps(policy(fields), 'timeout_minutes: 90\n')).compile(ask())
+    expect(run.timeout_minutes).to.equal(90)
+    expect(run.steps[0]?.retry_policy).to.deep.equal({
+      max_retries: 2,
+      retry_delay_seconds: stepOf(run, 'a').retry_policy.retry_delay_seconds,
+      backoff: 'constant',
+      jitter: 'none',
+      max_delay_seconds: 9,
+      retry_on: ['JOB_FAILED'],
+    })
+  })
+  it('are checked: codes that pass, names of other tools, numbers', () => {
+    const faults = (fields: string) => faultsIn(withSteps(policy(fields))).join()
+    expect(faults('retry_on: [JOB_FALED]')).to.include(
+      'steps[0].retry_policy.retry_on: unknown "JOB_FALED"; expected DELIVERY_FAILED, DISK_FULL',
+    )
+    expect(faults('retry_on: [QUERY_INVALID]')).to.include('QUERY_INVALID does not pass by itself')
+    expect(faults('maxInterval: 5')).to.include('the name is "max_delay_seconds"')
+    expect(faults('backoff: linear')).to.include('expected exponential or constant')
+    expect(faultsIn(withSteps(policy('max_retries: 1'), 'timeout_minutes: 0\n')).join()).to.include('more than 0')
+  })
+})

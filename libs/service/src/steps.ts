@@ -261,25 +261,69 @@ const beginExecution = (runner: StepRunner, run: Run, step: CompiledStep, interr
 const attemptUntilSettled = async (runner: StepRunner, processor: Processor, execution: Execution): Promise<Ending> => {
   const { now, random, sleep } = runner
   const { run, step, interrupt, signal } = execution
-  const { max_retries, retry_delay_seconds } = step.retry_policy
+  const { max_retries, retry_delay_seconds, ...shape } = step.retry_policy
   const { run_id, tenant_id } = run
-  const chain: Chain = { run_id, step_id: step.step_id, max_retries, retry_delay_seconds, tenant_id, signal }
+  const { mayRetry, onRetry, attempts } = retriesOf(step, now)
+  const chain: Chain = {
+    run_id,
+    step_id: step.step_id,
+    max_retries,
+    retry_delay_seconds,
+    tenant_id,
+    signal,
+    ...(Object.keys(shape).length === 0 ? {} : { shape }),
+    mayRetry,
+    onRetry,
+  }
+  const told = (ending: Ending): Ending =>
+    attempts.length === 0
+      ? ending
+      : { ...ending, result: { ...ending.result, outputs: { ...ending.result.outputs, attempts: [...attempts] } } }
   for (let k = 0; ; k++) {
     try {
       const result = await leaveInTime(runner, processor.run({ run, step, chain, signal, now }), execution)
-      return { attempt: result.attempt ?? k, conclusion: 'SUCCEEDED', result }
+      return told({ attempt: result.attempt ?? k, conclusion: 'SUCCEEDED', result })
     } catch (error) {
-      const ending = endingOf(runner, execution, k, error)
-      if (ending !== undefined) return ending
+      const ending = endingOf(runner, execution, { k, error, mayRetry })
+      if (ending !== undefined) return told(ending)
+      onRetry(error)
     }
-    await sleep(retryPauseMs(k, retry_delay_seconds, random), signal).catch(() => undefined)
+    await sleep(retryPauseMs(k, retry_delay_seconds, random, shape), signal).catch(() => undefined)
     if (interrupt.aborted) throw interrupted(execution)
-    if (signal.aborted) return stopped(execution, k)
+    if (signal.aborted) return told(stopped(execution, k))
   }
 }
 
+/** Failed attempts that are remembered: of a step's ten, each may have two jobs of as many. */
+const mostAttempts = 40
+/** What of a step's policy its host decides: until when it is tried, after which codes, and what failed on the way. */
+const retriesOf = ({ retry_policy: { retry_on, max_total_minutes } }: CompiledStep, now: () => Date) => {
+  const until = max_total_minutes === undefined ? Infinity : now().getTime() + max_total_minutes * 60_000
+  const attempts: { attempt: number; ended_at: string; error_code: string; error_message: string }[] = []
+  return {
+    attempts,
+    mayRetry: (error: unknown): boolean =>
+      now().getTime() < until && (retry_on === undefined || retry_on.includes(faultOf(error).code)),
+    onRetry: (error: unknown): void => {
+      const { code, message } = faultOf(error)
+      if (attempts.length < mostAttempts)
+        attempts.push({
+          attempt: attempts.length,
+          ended_at: now().toISOString(),
+          error_code: code,
+          error_message: message.slice(0, longestAttempt).toWellFormed(),
+        })
+    },
+  }
+}
+const longestAttempt = 500
+
 /** How the step ends with this error; undefined when it is tried again. Throws when its message is to come again. */
-const endingOf = ({ log }: StepRunner, execution: Execution, attempt: number, error: unknown): Ending | undefined => {
+const endingOf = (
+  { log }: StepRunner,
+  execution: Execution,
+  { k: attempt, error, mayRetry }: { k: number; error: unknown; mayRetry(error: unknown): boolean },
+): Ending | undefined => {
   const { run, step, interrupt, signal } = execution
   const { max_retries } = step.retry_policy
   const fields = { run_id: run.run_id, tenant_id: run.tenant_id, step_id: step.step_id }
@@ -295,7 +339,8 @@ const endingOf = ({ log }: StepRunner, execution: Execution, attempt: number, er
   if (!(error instanceof AppError))
     log?.error({ ...fields, ps_type: step.ps_type, attempt, err: error }, 'a step failed in a way that nobody foresaw')
   // JOB_FAILED is the end of a chain, which has used up its own retries.
-  if (attempt >= max_retries || !isRetryable(error) || (error instanceof AppError && error.code === 'JOB_FAILED'))
+  const isOver = attempt >= max_retries || !isRetryable(error) || !mayRetry(error)
+  if (isOver || (error instanceof AppError && error.code === 'JOB_FAILED'))
     return { attempt, conclusion: 'FAILED', error: faultOf(error), result: {} }
   return undefined
 }

@@ -467,6 +467,66 @@ describe('running a step', () => {
     })
   })
 
+  it('waits between attempts as the policy says, and tells each that failed before the last', async () => {
+    let tries = 0
+    const { one, sleeps } = setup({
+      work: async ({ chain }) => {
+        chain.onRetry?.(new AppError('JOB_FAILED', `job ${tries}`))
+        if (tries++ < 2) throw new AppError('SOURCE_UNAVAILABLE', 'not now')
+        return { outputs: { table: 'acme.t' } }
+      },
+    })
+    const policy = { max_retries: 5, retry_delay_seconds: 4, backoff: 'constant', jitter: 'none' } as const
+    const { outputs } = await one(runOf(step('s0', { retry_policy: policy })))
+    expect(sleeps.filter((ms) => ms < 600_000)).to.deep.equal([4_000, 4_000])
+    expect(outputs?.['table']).to.equal('acme.t')
+    expect((outputs?.['attempts'] as { error_message: string }[]).map((each) => each.error_message)).to.deep.equal([
+      'job 0',
+      'not now',
+      'job 1',
+      'not now',
+      'job 2',
+    ])
+  })
+
+  it('tries again only after the codes that the policy names, and not when its time is over', async () => {
+    const failing = (code: 'SOURCE_UNAVAILABLE' | 'JOB_FAILED') => ({
+      work: async () => {
+        throw new AppError(code, 'no')
+      },
+    })
+    const policy = { max_retries: 3, retry_delay_seconds: 1, retry_on: ['JOB_FAILED'] }
+    const event = await setup(failing('SOURCE_UNAVAILABLE')).one(runOf(step('s0', { retry_policy: policy })))
+    expect([event.attempt, event.conclusion]).to.deep.equal([0, 'FAILED'])
+    const named = { ...policy, retry_on: ['SOURCE_UNAVAILABLE'] }
+    const again = await setup(failing('SOURCE_UNAVAILABLE')).one(runOf(step('s0', { retry_policy: named })))
+    expect(again.attempt).to.equal(3)
+    // The clock of these tests stands still.
+    const over = { ...named, max_total_minutes: Number.MIN_VALUE }
+    const late = await setup(failing('SOURCE_UNAVAILABLE')).one(runOf(step('s0', { retry_policy: over })))
+    expect(late.attempt).to.equal(0)
+  })
+
+  it('skips a step whose condition is false, and one that is needless, without asking its processor', async () => {
+    let tries = 0
+    const { steps, delivery } = setup({
+      work: async () => {
+        tries++
+        return {}
+      },
+    })
+    const run = runOf(step('s0', { when: "run.tenant_id == 'globex'" }), step('s1'))
+    const [skipped] = await steps.host(run, [{ step_id: 's0', host: 'executor' }], delivery)
+    expect(skipped?.event).to.deep.include({
+      conclusion: 'SKIPPED',
+      outputs: { skipped_because: "when: run.tenant_id == 'globex' is false" },
+      next: [{ step_id: 's1', host: 'executor' }],
+    })
+    const [needless] = await steps.host(run, [{ step_id: 's1', host: 'executor', skip: 'nothing failed' }], delivery)
+    expect(needless?.event).to.deep.include({ conclusion: 'SKIPPED', outputs: { skipped_because: 'nothing failed' } })
+    expect(tries).to.equal(0)
+  })
+
   it("names the step's effect", async () => {
     let seen: StepContext['chain'] | undefined
     const { one } = setup({

@@ -7,7 +7,7 @@
  */
 import { AppError, digestOf, isErrorCode, isRetryable } from '@convergence/contracts'
 import { backoffMs } from '@convergence/contracts/retry'
-import type { Chain, ChainName, ChainResult, Job, Jobs, Row } from './jobs.ts'
+import type { Chain, ChainName, ChainResult, Job, Jobs, RetryShape, Row } from './jobs.ts'
 
 export interface Pace {
   /** 0 <= x < 1. */
@@ -16,14 +16,24 @@ export interface Pace {
   sleep: (ms: number, signal?: AbortSignal) => Promise<unknown>
 }
 
+/** The part of a pause that is left to chance. */
+const chance: Readonly<Record<NonNullable<RetryShape['jitter']>, number>> = { none: 0, half: 0.5, full: 1 }
+
 /**
- * Pause before attempt k+1 of a step, in milliseconds: random between half and the whole of retry_delay_seconds * 2^k,
- * which grows up to 60 s, or to retry_delay_seconds where that is longer. With the default of 5 s the upper ends are 5,
- * 10, 20, 40, 60, 60 s.
+ * Pause before attempt k+1 of a step, in milliseconds. Unless its shape says otherwise: random between half and the
+ * whole of retry_delay_seconds * 2^k, which grows up to 60 s, or to retry_delay_seconds where that is longer. With the
+ * default of 5 s the upper ends are 5, 10, 20, 40, 60, 60 s.
  */
-export const retryPauseMs = (k: number, retry_delay_seconds: number, random: () => number): number => {
+export const retryPauseMs = (
+  k: number,
+  retry_delay_seconds: number,
+  random: () => number,
+  { backoff = 'exponential', jitter = 'half', max_delay_seconds }: RetryShape = {},
+): number => {
   const first_ms = retry_delay_seconds * 1_000
-  return ((1 + random()) / 2) * backoffMs(k + 1, { first_ms, most_ms: Math.max(60_000, first_ms) })
+  const most_ms = max_delay_seconds === undefined ? Math.max(60_000, first_ms) : max_delay_seconds * 1_000
+  const whole = backoffMs(backoff === 'constant' ? 1 : k + 1, { first_ms, most_ms })
+  return (1 - chance[jitter] * (1 - random())) * whole
 }
 
 /** What tells whose rows won an id: 60 characters, since a BigQuery label holds 63. */
@@ -139,9 +149,12 @@ export const walkChain = async <Spec>(jobs: Jobs<Spec>, chain: Chain, spec: Spec
     if (job.error === undefined)
       return { rows_written: job.rows_written, bytes_processed: job.bytes_processed, attempt: k, adopted: !own }
     if (signal?.aborted) throw signal.reason
-    if (!job.error.retryable || k >= chain.max_retries) throw failureOf(job)
+    const failure = failureOf(job)
+    const goesOn = job.error.retryable && k < chain.max_retries && (chain.mayRetry?.(failure) ?? true)
+    if (!goesOn) throw failure
+    chain.onRetry?.(failure)
     // Only whoever saw the attempt fail waits; who comes later has waited already.
-    if (own) await pace.sleep(retryPauseMs(k, chain.retry_delay_seconds, pace.random), signal)
+    if (own) await pace.sleep(retryPauseMs(k, chain.retry_delay_seconds, pace.random, chain.shape), signal)
   }
 }
 

@@ -1,5 +1,5 @@
 /** Jobs and chains of them, as the door and whoever is behind it speak of them. */
-import type { ErrorCode } from '@convergence/contracts'
+import type { AppError, ErrorCode } from '@convergence/contracts'
 
 /**
  * A row as JSON has it: NUMERIC as decimal text, TIMESTAMP as RFC 3339, DATE as YYYY-MM-DD, BYTES as base64 text, JSON
@@ -51,6 +51,20 @@ export interface Chain {
   retry_delay_seconds: number
   tenant_id: string
   signal?: AbortSignal
+  shape?: RetryShape
+  /** Whether the step is tried again after this failure, which may pass, of an attempt that was not the last. */
+  mayRetry?(failure: AppError): boolean
+  /** Hears of each failed attempt that another one follows, also of those that another process walked past. */
+  onRetry?(failure: AppError): void
+}
+/** How the pauses between attempts grow. */
+export interface RetryShape {
+  /** Default: doubling. */
+  backoff?: 'exponential' | 'constant'
+  /** How much of a pause is left to chance; default half of it. */
+  jitter?: 'none' | 'half' | 'full'
+  /** No pause is longer; default 60 s, or the first one where it is longer. */
+  max_delay_seconds?: number
 }
 /** What the job ids of a chain are made of. */
 export type ChainName = Pick<Chain, 'run_id' | 'step_id' | 'part'>

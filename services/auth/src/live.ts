@@ -4,7 +4,7 @@
  * first.
  */
 import type { Bus, Handler } from '@convergence/bus'
-import type { Run, RunFailed, RunCompleted, StepCompleted, TenantChanged } from '@convergence/contracts'
+import type { NextStep, Run, RunFailed, RunCompleted, StepCompleted, TenantChanged } from '@convergence/contracts'
 import { hasEnded, pendingOf, stepOf, type RunRecord } from './record.ts'
 
 export interface LiveRun {
@@ -109,15 +109,17 @@ export const openLive = ({
 // ---- what is heard
 
 const consume = (feed: Feed, bus: Bus, replica: string): void => {
-  const onRunAdmitted: Handler<'run-admitted'> = async ({ run }) => {
+  const onRunAdmitted: Handler<'run-admitted'> = async ({ run, next }) => {
     const entry = entryOf(feed, run, true)
     if (!hasEnded(entry.record.status)) admit(feed, entry, run)
+    begin(entry, run, next, run.admitted_at ?? run.requested_at)
     changed(feed, entry)
     return undefined
   }
   const onStepCompleted: Handler<'step-completed'> = async (event) => {
     const entry = entryOf(feed, event.run, false)
     addStep(entry.record, event)
+    begin(entry, event.run, event.next ?? [], event.ended_at)
     if (!hasEnded(entry.record.status)) admit(feed, entry, event.run)
     const { waiting } = entry
     if (waiting !== undefined && missing(waiting.end, entry.record) === 0) finish(feed, entry, waiting.end)
@@ -279,6 +281,20 @@ const awaitEnd = (feed: Feed, run_id: string, ms: number): Promise<RunRecord | u
 }
 
 // ---- steps
+
+/** What is to start now, beside what waits still. Of a run that was not heard from its start, nobody knows here. */
+const begin = ({ record, complete }: Entry, run: Run, next: readonly NextStep[], at: string): void => {
+  if (!complete) return
+  const ended = new Set([...record.steps.map(({ step_id }) => step_id), ...(run.skip ?? [])])
+  const started = new Map(record.open?.map(({ step_id, start_time }) => [step_id, start_time]))
+  for (const { step_id } of next) if (typeof started.get(step_id) !== 'string') started.set(step_id, at)
+  record.open = run.steps
+    .filter(({ step_id }) => !ended.has(step_id))
+    .map(({ step_id, name, ps_type }) => {
+      const start_time = started.get(step_id) ?? null
+      return { step_id, name, ps_type, status: start_time === null ? 'WAITING' : 'RUNNING', start_time }
+    })
+}
 
 /** Steps that must have ended before this end, and have not been heard of. */
 const missing = (end: RunCompleted | RunFailed, record: RunRecord): number => {

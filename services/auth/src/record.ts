@@ -30,8 +30,20 @@ export interface StepRecord {
   error_message: string | null
   /** What it found odd though it succeeded. */
   warnings: readonly string[]
+  /** Those that failed and were followed by another one. */
+  attempts: readonly Readonly<Record<string, unknown>>[]
   /** What it found out, such as the delivery that it loaded and the columns that went to other_columns; {} for none. */
   outputs: Readonly<Record<string, unknown>>
+}
+
+/** A step that has not ended. */
+export interface OpenStep {
+  step_id: string
+  name: string
+  ps_type: string
+  status: 'RUNNING' | 'WAITING'
+  /** When it was told to start; null while it waits. */
+  start_time: string | null
 }
 
 export interface RunRecord {
@@ -55,6 +67,8 @@ export interface RunRecord {
   resets_at: string | null
   /** Those that have ended, in order of the pipeline. */
   steps: StepRecord[]
+  /** The others, in order of the pipeline, while the run goes on and as far as it was heard from its start. */
+  open?: readonly OpenStep[]
   /** What the last step found out; shown only as the answer of the platform's own runs. */
   outputs: Readonly<Record<string, unknown>>
 }
@@ -78,10 +92,14 @@ export const stepOf = (run: Run, event: StepCompleted): StepRecord => {
   }
 }
 /** Of the outputs of a step. In one order of keys, whether they were heard or read from a table, which keeps none. */
-export const findings = (outputs: Readonly<Record<string, unknown>> = {}): Pick<StepRecord, 'warnings' | 'outputs'> => {
+export const findings = (
+  given: Readonly<Record<string, unknown>> = {},
+): Pick<StepRecord, 'warnings' | 'attempts' | 'outputs'> => {
+  const { attempts, ...outputs } = given
   const { warnings } = outputs
   return {
     warnings: Array.isArray(warnings) ? warnings.map(String) : [],
+    attempts: Array.isArray(attempts) ? (attempts as StepRecord['attempts']) : [],
     outputs: JSON.parse(canonicalJson(outputs)) as Record<string, unknown>,
   }
 }
@@ -116,7 +134,22 @@ export const summaryAnswer = (run: RunRecord) => ({
 export const runAnswer = (run: RunRecord) => ({
   ...summaryAnswer(run),
   warnings: run.steps.flatMap(({ step_id, warnings }) => warnings.map((message) => ({ step_id, message }))),
-  steps: run.steps,
+  steps: [...run.steps, ...(hasEnded(run.status) ? [] : (run.open ?? []).map(openAnswer))],
+})
+const openAnswer = ({ step_id, name, ps_type, status, start_time }: OpenStep) => ({
+  step_id,
+  name,
+  ps_type,
+  status,
+  attempt: 0,
+  start_time,
+  end_time: null,
+  duration_ms: null,
+  rows_written: null,
+  bytes_processed: null,
+  error_code: null,
+  error_message: null,
+  ...findings(),
 })
 
 /** One line of a run's event stream. `key` tells a repeat of the same event. */

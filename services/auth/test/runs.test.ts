@@ -41,7 +41,23 @@ describe('asking for a run', () => {
       await world.bus.play('step-completed', stepEvent(run, 'a'))
       const running = (await world.call('GET', `/api/v1/pipelines/${id}/status`, { key })).body
       expect(running['status']).to.equal('RUNNING')
-      expect(running['steps']).to.have.length(1)
+      const shown = running['steps'] as unknown as { step_id: string; status: string; start_time: string | null }[]
+      expect(shown.map(({ step_id, status }) => `${step_id} ${status}`)).to.deep.equal([
+        'a SUCCEEDED',
+        'b WAITING',
+        'c WAITING',
+      ])
+      expect(shown.map(({ start_time }) => start_time === null)).to.deep.equal([false, true, true])
+      await world.bus.play('step-completed', {
+        ...stepEvent(run, 'a'),
+        next: [{ step_id: 'b', host: 'executor' }],
+      })
+      const { body } = await world.call('GET', `/api/v1/pipelines/${id}/status`, { key })
+      expect((body['steps'] as unknown as { status: string }[]).map(({ status }) => status)).to.deep.equal([
+        'SUCCEEDED',
+        'RUNNING',
+        'WAITING',
+      ])
       await world.bus.play('step-completed', stepEvent(run, 'b'))
       await world.bus.play('step-completed', stepEvent(run, 'c'))
       await world.bus.play('step-completed', stepEvent(run, 'c'))

@@ -140,6 +140,16 @@ describe('the executor', () => {
       ])
     })
 
+    it('stops one that has used up its time, and not one of which a step has', async () => {
+      const { failed, cancelled } = setup()
+      const run = makeRun()
+      const timedOut = { ...end(run), status: 'FAILED', error: { code: 'TIMED_OUT', message: 'over' } } as const
+      await failed({ ...timedOut, step_id: 's0' }, delivery)
+      expect(cancelled).to.deep.equal([])
+      await failed(timedOut, delivery)
+      expect(cancelled).to.deep.equal([run.run_id])
+    })
+
     it('asks for no job of a run that was never admitted', async () => {
       const { store, failed, cancelled, warehouse } = setup()
       const { admitted_at: _, ...queued } = makeRun()

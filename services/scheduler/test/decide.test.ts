@@ -376,6 +376,21 @@ describe('the sweeper', () => {
       .and.have.length(1)
   })
 
+  it('ends a run that has used up its time, counted from its start, and frees its slot', () => {
+    const { send, state } = setup(tenant('acme', { concurrent: 1 }))
+    send(request('a', { timeout_minutes: 5 }))
+    send(request('b', { timeout_minutes: 5 }))
+    expect(send(tick(4))).to.deep.equal([])
+    const over = send(tick(5))
+    expect(summaryOf(over)).to.deep.equal(['run-failed FAILED TIMED_OUT', 'run-admitted'])
+    expect(over[0]?.event).to.have.nested.property('error.message').that.includes('timeout_minutes = 5')
+    expect(over[0]?.event).to.not.have.property('step_id')
+    // The same tick comes again: its answer may have been lost.
+    expect(summaryOf(send(tick(5)))).to.include('run-failed FAILED TIMED_OUT')
+    expect(state.accounts.get('acme')?.running).to.equal(1)
+    expect(summaryOf(send(tick(10)))).to.deep.equal(['run-failed FAILED TIMED_OUT'])
+  })
+
   it('keeps the first of LOST and COMPLETED, in both orders, and frees the slot once', () => {
     for (const lostFirst of [true, false]) {
       const { send, state } = setup(tenant('acme'))

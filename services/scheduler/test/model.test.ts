@@ -36,6 +36,7 @@ describe('the model', function () {
       'COMPLETED',
       'FAILED LOST',
       'FAILED QUERY_INVALID',
+      'FAILED TIMED_OUT',
       'REJECTED QUOTA_EXCEEDED',
     ])
   })

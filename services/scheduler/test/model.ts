@@ -583,6 +583,7 @@ export const check = async (seed: number, mutants: readonly Mutant[] = []): Prom
       }))
     }
     if (k === 4) run.steps[0]!.step_id = 'bad'
+    if (k === 6) run.timeout_minutes = 20
     return { tenant_id, run }
   })
   const arrivals: (() => void)[] = [

@@ -5,7 +5,7 @@ import type { ChainName, Warehouse } from '@convergence/warehouse'
 import type { Store } from '../store.ts'
 
 /**
- * Failed, cancelled or refused, with the reason: the run's last row. Of a cancelled run what is at work is stopped: in
+ * Failed, cancelled or refused, with the reason: the run's last row. Of a cancelled run, and of one that has used up its time, what is at work is stopped: in
  * this process, and by
  * its job's id where another replica walks the chain, for only one replica gets this message. A repeat finds nothing to
  * stop.
@@ -22,10 +22,12 @@ export const onRunFailed =
   }): Handler<'run-failed'> =>
   async (event) => {
     const { run, status } = event
-    if (status === 'CANCELLED') steps.cancel(run.run_id)
+    // A step's own time-out has stopped it; that of the run is told without a step.
+    const isStopped = status === 'CANCELLED' || (event.error.code === 'TIMED_OUT' && event.step_id === undefined)
+    if (isStopped) steps.cancel(run.run_id)
     await Promise.all([
       store.recordEnd(event),
-      ...(status === 'CANCELLED' ? chainsOf(run) : []).map((chain) => warehouse.cancelChain(chain)),
+      ...(isStopped ? chainsOf(run) : []).map((chain) => warehouse.cancelChain(chain)),
     ])
     return undefined
   }

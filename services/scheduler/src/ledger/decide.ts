@@ -519,7 +519,11 @@ const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoi
   }
   for (const entry of inOrder(state.running.values())) {
     if (entry.run === undefined) continue
-    if (entry.resent_at !== undefined && Date.parse(entry.resent_at) === now) {
+    if (outOfTimeAt(entry, entry.run) <= now) {
+      outgoing.push(
+        ...release(draft, entry, at, { outcome: 'FAILED', fault: outOfTime(entry.run), run: entry.run, tell: true }),
+      )
+    } else if (entry.resent_at !== undefined && Date.parse(entry.resent_at) === now) {
       outgoing.push(...again(entry)) // this tick, delivered again
     } else if (dueAt(entry, entry.run, heard?.get(entry.run_id)) <= now) {
       if (entry.resent >= resends) {
@@ -545,6 +549,17 @@ const onTick = (draft: Draft, { at, heard }: Message & { kind: 'tick' }): Outgoi
     for (const body of snapshotOf(state)) draft.write('SNAPSHOT', systemTenant, at, { body })
   return outgoing
 }
+/** When a run has used up its own time, which begins with its admission. */
+const outOfTimeAt = ({ admitted_at }: RunEntry, { timeout_minutes }: Run): number =>
+  timeout_minutes === undefined || admitted_at === undefined
+    ? Infinity
+    : Date.parse(admitted_at) + timeout_minutes * 60_000
+const outOfTime = ({ timeout_minutes }: Run): Fault => ({
+  code: 'TIMED_OUT',
+  message:
+    `the run took longer than timeout_minutes = ${timeout_minutes ?? 0} of its pipeline; ` +
+    'raise it, or resume the run, which goes on behind the steps that succeeded',
+})
 const isPromoted = (entry: RunEntry): boolean =>
   entry.admitted_at !== undefined && Date.parse(entry.admitted_at) !== entry.requested_ms
 /** Ticks come each minute: the first two that are a minute late or later catch it, without a row. */
