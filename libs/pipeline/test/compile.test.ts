@@ -56,6 +56,8 @@ describe('compiling a run', () => {
       'setup/tenants/schedule': { for_tenant_id: 'globex', schedule_name: 'nightly', action: 'delete' },
       'setup/tenants/backfill': { for_tenant_id: 'globex', action: 'pause' },
       'setup/scheduler/dead_letter': { dead_letter_id: `d_${'a'.repeat(26)}`, action: 'replay' },
+      'setup/tenants/currency_rates': { for_tenant_id: 'globex', rates: '[]' },
+      'setup/tenants/change': { for_tenant_id: 'globex', change: '{}' },
     }
     const ofEveryKind = sourceKinds.flatMap(({ provider, kind }) => {
       const like = acmeSources.find((source) => source.provider === provider)
