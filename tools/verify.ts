@@ -45,6 +45,22 @@ const checkLinks = () => {
   }
 }
 
+/** docs/FEATURES.md: every test that is named as `FILE: title` is in that file under that title. */
+const checkFeatures = () => {
+  readFileSync(join(root, 'docs/FEATURES.md'), 'utf8')
+    .split('\n')
+    .forEach((line, index) => {
+      const place = `docs/FEATURES.md:${index + 1}`
+      for (const [, file = '', title = ''] of line.matchAll(/`([a-z0-9/_-]+\.[a-z]+\.ts): ([^`]+)`/g)) {
+        const path = join(root, file)
+        if (!existsSync(path)) fault(place, `names ${file}, which does not exist`)
+        else if (!/(?:describe|it)\(/.test(readFileSync(path, 'utf8')) || !readFileSync(path, 'utf8').includes(title))
+          fault(place, `names a test "${title}", which ${file} does not have`)
+      }
+      if (/\| works/.test(line) && !/`[^`]+\.ts: /.test(line)) fault(place, 'says works and names no test')
+    })
+}
+
 const checkLockFile = () => {
   const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
     packages: Record<
@@ -103,6 +119,7 @@ await runCommand({ name: 'npm run verify', help }, async () => {
   run('generated files', ['tools/generate.ts', '--check'])
   run('pipelines and templates', ['tools/validate.ts'])
   checkLinks()
+  checkFeatures()
   checkLockFile()
   const deployment = await deploymentFaults()
   faults.push(...deployment.faults)

@@ -13,6 +13,7 @@ import { openSecrets, type Secrets } from '@convergence/secrets'
 import { openLog } from '@convergence/service'
 import type { Row, Statement, Warehouse } from '@convergence/warehouse'
 import { auth, type Auth, type AuthDeps } from '../src/auth.ts'
+import { scopes } from '../src/scopes.ts'
 import { hashOf, issueKey } from '../src/issue-key.ts'
 
 export const delivery: Delivery = {
@@ -457,7 +458,7 @@ export const openWorld = async (options: Partial<AuthDeps> = {}): Promise<World>
         tenant_id,
         tenant_api_key_hash: hashOf(key),
         encrypted_api_key: null,
-        scopes: ['pipelines:run', 'pipelines:read', 'configs:write', 'sources:write', 'costs:read'],
+        scopes: [...scopes],
         description: null,
         is_active: true,
         expires_at: '2027-01-01T00:00:00Z',

@@ -166,6 +166,46 @@ describe('keys over REST', () => {
         (await world.call('POST', `/api/v1/admin/api-keys/${next}/rotate`, { admin: adminKey, body: {} })).status,
       ).to.equal(409)
     }))
+  it('are managed by the tenant itself, within its own rights and its own keys', () =>
+    inWorld({}, async (world) => {
+      world.addTenant('acme_corp')
+      world.addTenant('globex')
+      const path = '/api/v1/tenants/acme_corp/api-keys'
+      const key = world.addKey('acme_corp', { scopes: ['keys:manage', 'costs:read'] })
+      const made = await world.call('POST', path, { key, body: { scopes: ['costs:read'], description: 'frontend' } })
+      expect([made.status, made.body['scopes']]).to.deep.equal([201, ['costs:read']])
+      const like = await world.call('POST', path, { key, body: {} })
+      expect(like.body['scopes']).to.have.members(['keys:manage', 'costs:read'])
+      const more = await world.call('POST', path, { key, body: { scopes: ['costs:read', 'configs:write'] } })
+      expect([more.status, more.body['detail']]).to.deep.equal([
+        403,
+        'body.scopes: expected scopes of the key that asks, got configs:write as well; ask with a key that has them',
+      ])
+      const list = await world.call('GET', path, { key })
+      expect(list.text).to.contain('"created_by":"key:').and.not.contain('hash').and.not.contain('encrypted')
+      // Who only reads cost manages nothing, and nobody gets the rights of a stronger key by renewing it.
+      expect((await world.call('GET', path, { key: String(made.body['api_key']) })).status).to.equal(403)
+      const strong = await make(world)
+      const renewed = await world.call('POST', `${path}/${String(strong.body['key_id'])}/rotate`, { key, body: {} })
+      expect([renewed.status, renewed.body['code']]).to.deep.equal([403, 'FORBIDDEN'])
+      const rotated = await world.call('POST', `${path}/${String(made.body['key_id'])}/rotate`, { key, body: {} })
+      expect([rotated.status, rotated.body['scopes']]).to.deep.equal([201, ['costs:read']])
+      const foreign = await make(world, { tenant_id: 'globex' })
+      for (const [method, end] of [
+        ['DELETE', ''],
+        ['POST', '/rotate'],
+      ] as const) {
+        const of = await world.call(method, `${path}/${String(foreign.body['key_id'])}${end}`, {
+          key,
+          ...(method === 'POST' ? { body: {} } : {}),
+        })
+        expect([of.status, of.body['code']]).to.deep.equal([404, 'NOT_FOUND'])
+      }
+      const ended = await world.call('DELETE', `${path}/${String(rotated.body['key_id'])}`, { key })
+      expect([ended.status, ended.body['is_active']]).to.deep.equal([200, false])
+      const admin = await world.call('POST', path, { admin: adminKey, body: { scopes: ['pipelines:run'] } })
+      expect(admin.status).to.equal(201)
+    }))
   it('have successors that end when they would have, unless another end is said', () =>
     inWorld({}, async (world) => {
       world.addTenant('acme_corp')
