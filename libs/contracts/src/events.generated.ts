@@ -57,6 +57,10 @@ export interface Run {
     [k: string]: string | number | boolean | null
   }
   /**
+   * Of a schedule: the time that the run is for
+   */
+  scheduled_time?: string
+  /**
    * The run is ended when it runs longer
    */
   timeout_minutes?: number

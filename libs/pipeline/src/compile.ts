@@ -365,6 +365,7 @@ export const planCompiler = (
       ...(plan.timeout_minutes === undefined ? {} : { timeout_minutes: plan.timeout_minutes }),
       priority: input.priority ?? 5,
       requested_at,
+      ...(input.scheduled_time === undefined ? {} : { scheduled_time: input.scheduled_time }),
       ...(parent_run_id === undefined ? {} : { parent_run_id }),
       ...(skip === undefined || skip.length === 0 ? {} : { skip: [...skip] }),
       ...(endings.length === 0 && !hasConditions ? {} : { variables: Object.fromEntries(values) }),

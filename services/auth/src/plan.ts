@@ -45,7 +45,11 @@ const objectsOf = (source: Source | undefined): string[] => {
   return []
 }
 
-const planStep = async ({ deps }: RouteContext, run: Run, { step_id, name, ps_type, config }: CompiledStep) => {
+const planStep = async (
+  { deps }: RouteContext,
+  run: Run,
+  { step_id, name, ps_type, config, when, trigger }: CompiledStep,
+) => {
   const destination = config['destination'] as Destination | undefined
   const source = config['source'] as Source | undefined
   const writes =
@@ -66,6 +70,9 @@ const planStep = async ({ deps }: RouteContext, run: Run, { step_id, name, ps_ty
     step_id,
     name,
     ps_type,
+    /** What it depends on whether it runs. */
+    when: when ?? null,
+    trigger: trigger ?? 'on_success',
     reads: objectsOf(source),
     writes,
     statement: source?.query ?? null,

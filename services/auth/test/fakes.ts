@@ -210,12 +210,24 @@ export const fakeWarehouse = (): FakeWarehouse => {
   return warehouse
 }
 
-const pipelineOf = (path: string, parameters: Pipeline['parameters'], steps: string[]): Pipeline => ({
+const pipelineOf = (
+  path: string,
+  parameters: Pipeline['parameters'],
+  steps: string[],
+  more: Pick<Pipeline, 'uses'> = {},
+): Pipeline => ({
   path,
   pipeline_id: path.replaceAll('/', '_'),
   description: `The pipeline ${path}`,
   parameters,
-  steps: steps.map((step_id) => ({ step_id, name: step_id, ps_type: 'custom.noop' })),
+  // One that cleans up is called so.
+  steps: steps.map((step_id) => ({
+    step_id,
+    name: step_id,
+    ps_type: 'custom.noop',
+    ...(step_id === 'tidy' ? { trigger: 'always' as const } : {}),
+  })),
+  ...more,
 })
 const given = (name: string, required = false): Pipeline['parameters'][number] => ({
   name,
@@ -229,6 +241,7 @@ export const fakePipelines = (): Pipelines => {
     [
       pipelineOf('gcp/cost/billing', [given('date', true), given('note')], ['extract', 'check']),
       pipelineOf('custom/bench/three_steps', [], ['a', 'b', 'c']),
+      pipelineOf('custom/bench/conditions', [], ['a', 'b', 'tidy'], { uses: ['a'] }),
       pipelineOf(
         'setup/tenants/onboarding',
         ['new_tenant_id', 'company_name', 'admin_email', 'subscription_plan', 'body_digest'].map((name) =>

@@ -179,7 +179,11 @@ describe('asking for a run', () => {
       const list = (await world.call('GET', '/api/v1/pipelines', { key })).body as unknown as {
         items: { pipeline: string; parameters: unknown }[]
       }
-      expect(list.items.map(({ pipeline }) => pipeline)).to.deep.equal(['gcp/cost/billing', 'custom/bench/three_steps'])
+      expect(list.items.map(({ pipeline }) => pipeline)).to.deep.equal([
+        'gcp/cost/billing',
+        'custom/bench/three_steps',
+        'custom/bench/conditions',
+      ])
       const one = (await world.call('GET', '/api/v1/pipelines/gcp/cost/billing', { key })).body
       expect(one['parameters']).to.deep.include({ type: 'object', required: ['date'], additionalProperties: false })
     }))
@@ -579,6 +583,43 @@ describe('cancel and resume', () => {
     return { status, id: String(body['pipeline_logging_id']), shown: body['status'], message: String(body['message']) }
   }
   const skipped = (world: World) => (world.bus.published.at(-1)?.event as RunRequested).skip
+  it('say what the conditions of later steps name of those that are skipped, and do what cleans up again', () =>
+    withTenant(async (world, key) => {
+      const asked = await world.call('POST', '/api/v1/pipelines/run/acme_corp/custom/bench/conditions', {
+        key,
+        body: {},
+      })
+      const id = String(asked.body['pipeline_logging_id'])
+      const run = { ...world.runOf('acme_corp', id), pipeline: 'custom/bench/conditions' }
+      const error = { code: 'JOB_FAILED', message: 'no' }
+      const ended = (step_id: string, more: object) => ({
+        ...stepEvent(
+          { ...run, steps: ['a', 'b', 'tidy'].map((name) => ({ ...run.steps[0]!, step_id: name })) },
+          step_id,
+        ),
+        ...more,
+      })
+      await world.bus.play('run-admitted', { run, next: [] })
+      await world.bus.play('step-completed', ended('a', { rows_written: 7, outputs: { table: 'acme_corp.t' } }))
+      await world.bus.play('step-completed', ended('b', { conclusion: 'FAILED', error }))
+      await world.bus.play('step-completed', ended('tidy', {}))
+      const { duration_ms: _, ...end } = endEvent(run)
+      await world.bus.play('run-failed', { ...end, status: 'FAILED', error, step_id: 'b' })
+      expect((await resume(world, key, id)).status).to.equal(202)
+      const event = world.bus.published.at(-1)?.event as RunRequested
+      expect(event.skip).to.deep.equal(['a'])
+      expect(event.results).to.deep.equal({
+        a: {
+          status: 'SUCCEEDED',
+          outputs: {
+            table: 'acme_corp.t',
+            rows_written: 7,
+            bytes_processed: event.results?.['a']?.outputs['bytes_processed'],
+            warnings: 0,
+          },
+        },
+      })
+    }))
   it('skip what any run of the chain has done, heard of or read, also when one between did nothing', () =>
     withTenant(async (world, key) => {
       const first = await failed(world, key, 'a')

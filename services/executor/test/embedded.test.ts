@@ -50,6 +50,34 @@ const etl = (query: string, more: object = {}) =>
   })
 
 describe('the executor on the embedded warehouse', () => {
+  it('shows of runs that the clock asked for when they were due, and that one was refused', () =>
+    withWarehouse(async ({ warehouse }) => {
+      const body = { trigger_type: 'schedule', trigger_by: 'acme:nightly' }
+      const row = (idx: number, kind: string, run_id: string, more: object) => ({
+        ...{ epoch: 'e1', shard: 0, seq: 1, idx, kind, tenant_id: 'acme', run_id, pipeline: 'gcp/cost/billing' },
+        ...{ decided_at: '2026-01-02T06:00:24.103Z', ...more },
+      })
+      const due = { ...body, scheduled_time: '2026-01-02T06:00:00.000Z' }
+      await warehouse.commit('run_ledger', { epoch: 'e1', shard: 0, seq: 1 }, [
+        row(0, 'REJECT', 'r_refused', { reason: 'QUOTA_EXCEEDED', body: due }),
+        row(1, 'ADMIT', 'r_done', { body: due }),
+        row(2, 'RELEASE', 'r_done', { outcome: 'COMPLETED' }),
+        row(3, 'ADMIT', 'r_older', { body }),
+      ])
+      const rows = await warehouse.query({
+        query:
+          'SELECT scheduled_run_id, state, CAST(scheduled_time AS STRING) AS due FROM scheduled_pipeline_runs ORDER BY 1',
+        default_dataset: 'tenants',
+      })
+      expect(
+        rows.map(({ scheduled_run_id, state, due: at }) => [scheduled_run_id, state, String(at).slice(11, 19)]),
+      ).to.deep.equal([
+        ['r_done', 'COMPLETED', '06:00:00'],
+        ['r_older', 'PENDING', '06:00:24'],
+        ['r_refused', 'REJECTED', '06:00:00'],
+      ])
+    }))
+
   it('shows one row per run and the steps that were recorded', () =>
     withWarehouse(async ({ warehouse, store }) => {
       const run = makeRun()

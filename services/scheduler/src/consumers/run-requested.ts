@@ -170,15 +170,15 @@ export const compileRequest = (
     ...(event.parent_run_id === undefined ? {} : { parent_run_id: event.parent_run_id }),
     ...(event.skip === undefined ? {} : { skip: event.skip }),
     ...(event.results === undefined ? {} : { results: event.results }),
+    ...(trigger_type !== 'schedule' || event.scheduled_time === undefined
+      ? {}
+      : { scheduled_time: event.scheduled_time }),
   }
   try {
     return {
       run: pipelines.compile({
         ...facts,
         ...ofTenant,
-        ...(trigger_type !== 'schedule' || event.scheduled_time === undefined
-          ? {}
-          : { scheduled_time: event.scheduled_time }),
       }),
       digest,
     }

@@ -175,11 +175,12 @@ const reject = (
   at: string,
   fault: Fault & { resets_at?: string },
 ): Outgoing[] => {
-  const { trigger_type, trigger_by, requested_at } = run
+  const { trigger_type, trigger_by, requested_at, scheduled_time } = run
   const body = {
     trigger_type,
     ...(trigger_by === undefined ? {} : { trigger_by }),
     requested_at,
+    ...(scheduled_time === undefined ? {} : { scheduled_time }),
     ...(fault.resets_at === undefined ? {} : { resets_at: fault.resets_at }),
   }
   draft.write('REJECT', run.tenant_id, at, {
