@@ -181,10 +181,10 @@ const gcpRows = (random: Random, project: string, day: string, mayCorrect: boole
     price:
       kind === 'regular'
         ? {
-            list_price: 0.05,
+            list_price: 0.06,
             effective_price_default: 0.05,
-            list_price_consumption_model: 0.05,
-            effective_price: 0.045,
+            list_price_consumption_model: 0.06,
+            effective_price: 0.05,
             tier_start_amount: 0,
             unit: pricingUnit,
             pricing_unit_quantity: 1,
@@ -198,15 +198,21 @@ const gcpRows = (random: Random, project: string, day: string, mayCorrect: boole
     export_time: iso(random.int(40) === 0 ? addDays(day, 3) : exported, 4),
     currency: 'USD',
     currency_conversion_rate: 1,
-    usage: { amount: Math.round(amount * factor), unit, amount_in_pricing_units: amount, pricing_unit: pricingUnit },
     invoice: { month: day.slice(0, 7).replace('-', ''), publisher_type: 'GOOGLE' },
     cost_type: kind,
   }
   const priced = (units: number, adjustment_info: Record<string, string> | null) => ({
     ...row,
     adjustment_info,
+    // What is taken back is used less: of each row quantity times price is its cost.
+    usage: {
+      amount: Math.round((kind === 'regular' ? (units * 20) / 1_000_000 : amount) * factor),
+      unit,
+      amount_in_pricing_units: kind === 'regular' ? (units * 20) / 1_000_000 : amount,
+      pricing_unit: pricingUnit,
+    },
     cost: millionths(units),
-    cost_at_list: Math.round(units * 1.2) / 1_000_000,
+    cost_at_list: (units * 12) / 10_000_000,
     credits: credited
       ? [
           {
@@ -427,7 +433,7 @@ const azureRow = (random: Random, month: string, lastDay: number, subscription: 
     ProductName: `${category} - ${meter}`,
     MeterCategory: category,
     MeterSubCategory: sub,
-    MeterId: `${random.hex(8)}-${random.hex(4)}-${random.hex(4)}-${random.hex(4)}-${random.hex(12)}`,
+    MeterId: `0000000${azureMeters.findIndex(([, , each]) => each === meter)}-0000-4000-8000-000000000000`,
     MeterName: meter,
     MeterRegion: 'US',
     UnitOfMeasure: unit,
@@ -454,7 +460,7 @@ const azureRow = (random: Random, month: string, lastDay: number, subscription: 
     BillingProfileId: '12345678',
     BillingProfileName: 'Example Ltd.',
     IsAzureCreditEligible: 'TRUE',
-    PartNumber: 'ABC-1234',
+    PartNumber: `ABC-000${azureMeters.findIndex(([, , each]) => each === meter)}`,
     PayGPrice: String(price),
     ServiceFamily: 'Compute',
   }

@@ -250,6 +250,9 @@ SELECT
     WHEN NOT is_use OR line_item_usage_amount IS NULL THEN NULL
     WHEN pricing_unit = 'Hrs' THEN 'Hours'
     WHEN pricing_unit = 'GB-Mo' THEN 'GB-Months'
+    WHEN pricing_unit IN ('Lambda-GB-Second', 'Lambda-GB-Seconds') THEN 'GB-Seconds'
+    WHEN pricing_unit = 'Obj-Month' THEN 'Object-Months'
+    WHEN pricing_unit IN ('Request', 'API Request') THEN CONCAT(pricing_unit, 's')
     WHEN pricing_unit = 'Quantity' THEN 'Units'
     ELSE NULLIF(pricing_unit, '')
   END AS ConsumedUnit,
@@ -313,6 +316,9 @@ SELECT
     WHEN NOT (is_use OR is_purchase) OR line_item_usage_amount IS NULL THEN NULL
     WHEN pricing_unit = 'Hrs' THEN 'Hours'
     WHEN pricing_unit = 'GB-Mo' THEN 'GB-Months'
+    WHEN pricing_unit IN ('Lambda-GB-Second', 'Lambda-GB-Seconds') THEN 'GB-Seconds'
+    WHEN pricing_unit = 'Obj-Month' THEN 'Object-Months'
+    WHEN pricing_unit IN ('Request', 'API Request') THEN CONCAT(pricing_unit, 's')
     WHEN pricing_unit = 'Quantity' THEN 'Units'
     ELSE NULLIF(pricing_unit, '')
   END AS PricingUnit,
@@ -347,9 +353,13 @@ SELECT
   IF(line_item_usage_account_id IS NULL, NULL, NULLIF(line_item_usage_account_name, '')) AS SubAccountName,
   IF(line_item_usage_account_id IS NULL, NULL, 'Account') AS SubAccountType,
   -- Tags of the user without a prefix, those of AWS with theirs.
-  PARSE_JSON(
-    REGEXP_REPLACE(
-      REGEXP_REPLACE(TO_JSON_STRING(resource_tags), r'([{,])"user[:_]', '\\1"'), r'([{,])"aws_', '\\1"aws:'
+  IF(
+    resource_tags IS NULL,
+    NULL,
+    PARSE_JSON(
+      REGEXP_REPLACE(
+        REGEXP_REPLACE(TO_JSON_STRING(resource_tags), r'([{,])"user[:_]', '\\1"'), r'([{,])"aws_', '\\1"aws:'
+      )
     )
   ) AS Tags,
   CAST('{month}-01' AS DATE) AS x_BillingPeriod,

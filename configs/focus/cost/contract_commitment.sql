@@ -116,7 +116,12 @@ SELECT
   description AS ContractCommitmentDescription,
   IF(used_list > 0 AND used_cost BETWEEN 0 AND used_list, 1 - used_cost / used_list, NULL)
     AS ContractCommitmentDiscountPercentage,
-  IFNULL(duration, 'Not stated') AS ContractCommitmentDurationType,
+  -- It is a number and a unit, and never NULL: where no export tells the term, that of the period which is told.
+  COALESCE(
+    duration,
+    CONCAT(CAST(DIV(TIMESTAMP_DIFF(finishes, begins, HOUR) + 23, 24) AS STRING), ' Days'),
+    '1 Days'
+  ) AS ContractCommitmentDurationType,
   IF(is_discount, 'Hourly', 'Custom') AS ContractCommitmentFulfillmentInterval,
   id AS ContractCommitmentId,
   CURRENT_TIMESTAMP() AS ContractCommitmentLastUpdated,
@@ -164,7 +169,7 @@ SELECT
       IF(starts IS NULL, 'ContractCommitmentPeriodStart: first charge of the month', NULL),
       IF(ends IS NULL, 'ContractCommitmentPeriodEnd: last charge of the month', NULL),
       IF(ends IS NULL, 'ContractCommitmentLifecycleStatus: it has charges', NULL),
-      IF(duration IS NULL, 'ContractCommitmentDurationType: not stated', NULL),
+      IF(duration IS NULL, 'ContractCommitmentDurationType: of the period', NULL),
       IF(category IS NULL, 'ContractCommitmentCategory: not stated', NULL),
       IF(type IS NULL, 'ContractCommitmentType: not stated', NULL),
       IF(

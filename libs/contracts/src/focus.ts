@@ -15,6 +15,8 @@ export interface FocusColumn {
   since: FocusVersion
   /** The last version that has it. */
   until?: FocusVersion
+  /** Conditional, and never NULL where it is: a dataset that does not know it goes without. */
+  optional?: true
 }
 
 /** The table or view of a tenant's dataset that holds it. */
@@ -124,7 +126,7 @@ const columns: Readonly<Record<FocusDataset, readonly FocusColumn[]>> = {
     { name: 'ContractCommitmentOfferCategory', type: 'STRING', since: '1.4' },
     { name: 'ContractCommitmentPaymentInterval', type: 'STRING', since: '1.4' },
     { name: 'ContractCommitmentPaymentModel', type: 'STRING', since: '1.4' },
-    { name: 'ContractCommitmentPaymentUpfrontPercentage', type: 'BIGNUMERIC', since: '1.4' },
+    { name: 'ContractCommitmentPaymentUpfrontPercentage', type: 'BIGNUMERIC', since: '1.4', optional: true },
     { name: 'ContractCommitmentPeriodEnd', type: 'TIMESTAMP', since: '1.3' },
     { name: 'ContractCommitmentPeriodStart', type: 'TIMESTAMP', since: '1.3' },
     { name: 'ContractCommitmentQuantity', type: 'BIGNUMERIC', since: '1.3' },
@@ -134,8 +136,8 @@ const columns: Readonly<Record<FocusDataset, readonly FocusColumn[]>> = {
     { name: 'ContractPeriodEnd', type: 'TIMESTAMP', since: '1.3' },
     { name: 'ContractPeriodStart', type: 'TIMESTAMP', since: '1.3' },
     { name: 'InvoiceIssuerName', type: 'STRING', since: '1.4' },
-    { name: 'PricingCurrency', type: 'STRING', since: '1.4' },
-    { name: 'PricingCurrencyContractCommitmentCost', type: 'BIGNUMERIC', since: '1.4' },
+    { name: 'PricingCurrency', type: 'STRING', since: '1.4', optional: true },
+    { name: 'PricingCurrencyContractCommitmentCost', type: 'BIGNUMERIC', since: '1.4', optional: true },
     { name: 'ServiceProviderName', type: 'STRING', since: '1.4' },
   ],
   invoice_detail: [
@@ -154,12 +156,12 @@ const columns: Readonly<Record<FocusDataset, readonly FocusColumn[]>> = {
     { name: 'InvoiceIssueDate', type: 'TIMESTAMP', since: '1.4' },
     { name: 'InvoiceIssueStatus', type: 'STRING', since: '1.4' },
     { name: 'InvoiceIssuerName', type: 'STRING', since: '1.4' },
-    { name: 'PaymentCurrency', type: 'STRING', since: '1.4' },
-    { name: 'PaymentCurrencyBilledCost', type: 'BIGNUMERIC', since: '1.4' },
-    { name: 'PaymentCurrencyInvoiceDetailId', type: 'STRING', since: '1.4' },
+    { name: 'PaymentCurrency', type: 'STRING', since: '1.4', optional: true },
+    { name: 'PaymentCurrencyBilledCost', type: 'BIGNUMERIC', since: '1.4', optional: true },
+    { name: 'PaymentCurrencyInvoiceDetailId', type: 'STRING', since: '1.4', optional: true },
     { name: 'PaymentDueDate', type: 'TIMESTAMP', since: '1.4' },
     { name: 'PaymentTerms', type: 'STRING', since: '1.4' },
-    { name: 'PurchaseOrderNumber', type: 'STRING', since: '1.4' },
+    { name: 'PurchaseOrderNumber', type: 'STRING', since: '1.4', optional: true },
     { name: 'ReferenceInvoiceId', type: 'STRING', since: '1.4' },
   ],
 }

@@ -81,7 +81,7 @@ const typesOut: Readonly<Partial<Record<Column['type'], WrittenType>>> = {
 }
 const exported = ({ name, type, mode }: Pick<Column, 'name' | 'type' | 'mode'>, expression: string): Exported => {
   if (mode === 'REPEATED' || type === 'JSON' || type === 'STRUCT')
-    return { name, type: 'text', expression: `IF(${expression} IS NULL, NULL, TO_JSON_STRING(${expression}))` }
+    return { name, type: 'text', expression: `NULLIF(TO_JSON_STRING(${expression}), 'null')` }
   return { name, type: typesOut[type] ?? 'text', expression }
 }
 /** Columns that 1.4 has no more, of those that tables have: the first that is there and filled. */
@@ -93,7 +93,8 @@ const derived: Readonly<Record<string, readonly string[]>> = {
 /** Columns of the version by name, and with 1.4 those of ours. */
 const exportedColumns = (dataset: FocusDataset, version: FocusVersion, table: readonly Column[]): Exported[] => {
   const there = new Map(table.map((column) => [column.name, column]))
-  const standard = focusColumns(dataset, version).map(({ name, type }) => {
+  const named = focusColumns(dataset, version).filter(({ name, optional }) => optional !== true || there.has(name))
+  const standard = named.map(({ name, type }) => {
     const column = there.get(name)
     if (column !== undefined) return exported(column, name)
     const sources = (derived[name] ?? []).filter((source) => there.has(source))
