@@ -433,6 +433,7 @@ const azureRow = (random: Random, month: string, lastDay: number, subscription: 
     ProductName: `${category} - ${meter}`,
     MeterCategory: category,
     MeterSubCategory: sub,
+    ServiceInfo2: random.hex(32),
     MeterId: `0000000${azureMeters.findIndex(([, , each]) => each === meter)}-0000-4000-8000-000000000000`,
     MeterName: meter,
     MeterRegion: 'US',
