@@ -63,7 +63,7 @@ const openapiText = (): string =>
 const help = `
 Writes what is made from schemas/, services/*/env.schema.json and code: event and error types, the description of the
 REST API, the platform's resources on Google Cloud, renders of the manifests, .env.example, and the parts of pages
-between their marks (settings, error codes, GoogleSQL lists, cost).
+between their marks (settings, error codes, GoogleSQL lists, cost, saved queries).
 
   --check   writes nothing; names each file that is stale, exit code 1
 `

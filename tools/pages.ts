@@ -1,8 +1,9 @@
-/** Pages and parts of pages that are made from schemas/ and code: error codes, settings, GoogleSQL lists, cost. */
+/** Pages and parts of pages that are made from schemas/ and code: error codes, settings, GoogleSQL lists, cost, saved queries. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { problemType, serviceNames } from '@convergence/contracts'
 import { listsMarkdown } from '@convergence/googlesql/lists'
+import { savedQueries } from '@convergence/pipeline/saved-queries'
 import { readEnvSchema, variableOf, type EnvSchema } from '@convergence/service/env'
 import { readUsages, section as costSection } from './cost/main.ts'
 import { platformSchema } from './settings.ts'
@@ -114,6 +115,35 @@ a step by its \`retry_policy\`, a message by Pub/Sub; of an answer of the API, t
 ${sections.join('\n')}`
 }
 
+/** A row for each saved query. */
+const savedQueryPage = (): string => {
+  const queries = savedQueries()
+  const cases = queries.flatMap(({ use_cases }) => use_cases)
+  const countOf = (version: string) => cases.filter((each) => each.version === version).length
+  const rows = queries.map(({ name, question, reads, use_cases, adds_up, parameters }) => [
+    `[\`${name}\`](../configs/focus/queries/${name}.sql)`,
+    question,
+    // The days are of every query.
+    parameters
+      .slice(2)
+      .map((each) => `\`${each.name}\` ${each.type}${each.required ? '' : ` (${each.default || 'all'})`}`)
+      .join(', '),
+    reads.join(', '),
+    adds_up.join(', '),
+    use_cases.map(({ version, slug }) => `[${version}](https://focus.finops.org/use-case/${slug}/)`).join(', '),
+  ])
+  return `<!-- Made from configs/focus/queries by npm run generate; do not edit. -->
+# Saved queries
+
+${queries.length} questions about costs, over the tables of [FOCUS](FOCUS.md), in GoogleSQL that runs on BigQuery and on a laptop alike:
+${countOf('1.2')} use cases of FOCUS 1.2 and ${countOf('1.4')} of 1.4, and some of ours. How they are asked: [FOCUS.md](FOCUS.md#questions).
+
+Each takes \`from\` and \`to\`, days of UTC, without which it is of the last whole month; parameters with what they are by default
+in brackets may be left out. Amounts are of one currency each. *Adds up*: columns whose sums are those of all charges of the days.
+
+${table(['query', 'question', 'parameters', 'reads', 'adds up', 'use cases'], rows)}`
+}
+
 const parts: readonly Part[] = [
   ...serviceNames.map((service) => ({
     page: `services/${service}/README.md`,
@@ -150,6 +180,7 @@ const parts: readonly Part[] = [
 /** Pages as they should be, by path. Throws where a page has no place for its part. */
 export const pageTexts = (): Record<string, string> => ({
   'docs/ERRORS.md': errorPage(),
+  'docs/FOCUS-QUERIES.md': savedQueryPage(),
   ...Object.fromEntries(
     parts.map(({ page, begin, end, text }) => {
       const now = read(page)

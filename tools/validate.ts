@@ -1,6 +1,6 @@
 /**
- * `npm run validate [-- FILE...]`: checks pipelines and templates without a server; a line per fault, the last one
- * counts; exit 1 on any. GCP_PROJECT_ID and SHARED_SOURCES say what files may name, as they do to the services.
+ * `npm run validate [-- FILE...]`: checks pipelines, templates and saved queries without a server; a line per fault, the
+ * last one counts; exit 1 on any. GCP_PROJECT_ID and SHARED_SOURCES say what files may name, as they do to the services.
  */
 import { statSync } from 'node:fs'
 import { relative, resolve, sep } from 'node:path'
@@ -16,13 +16,14 @@ import {
   templatesFolder,
   type ConfigFault,
 } from '@convergence/pipeline'
+import { checkSavedQueries } from '@convergence/pipeline/saved-queries'
 import { runCommand, UsageError } from './command.ts'
 import { hostFaults } from './hosts.ts'
 
 const help = `
-Checks pipelines and templates without a server: a line for each fault, with its place and what was expected. Without
-FILE all of configs/ and ps_templates/; a folder stands for the pipelines below it. Files outside of configs/ are
-checked beside it, so that a pipeline_id that is taken is told. Exit code 1 on any fault.
+Checks pipelines, templates and saved queries without a server: a line for each fault, with its place and what was
+expected. Without FILE all of configs/ and ps_templates/; a folder stands for the pipelines below it. Files outside of
+configs/ are checked beside it, so that a pipeline_id that is taken is told. Exit code 1 on any fault.
 
   -o, --output FORMAT  text (default), json ({files, faults: [{file, line, column, message}]}) or sarif
 
@@ -91,8 +92,12 @@ await runCommand(
         ? configs.filter((path) => !named.includes(path)).map((path) => relative(process.cwd(), path))
         : [],
     )
-    const faults = checked.faults.filter(({ file }) => !others.has(file))
-    const read = given.length > 0 ? named.length : files.length + checked.templates.size
+    const saved =
+      given.length > 0
+        ? { queries: 0, faults: [] }
+        : checkSavedQueries({ templates: checked.templates.values(), outline })
+    const faults = [...checked.faults.filter(({ file }) => !others.has(file)), ...saved.faults]
+    const read = given.length > 0 ? named.length : files.length + checked.templates.size + saved.queries
     if (output !== 'text') {
       console.log(JSON.stringify(output === 'json' ? { files: read, faults } : sarif(faults), null, 2))
       if (faults.length > 0) process.exitCode = 1
@@ -109,8 +114,8 @@ await runCommand(
     } else if (given.length > 0) console.log(`${count(named.length, 'file')} in order`)
     else
       console.log(
-        `${count(configs.length, 'pipeline')}, ${count(checked.templates.size, 'template')} and ` +
-          `${count(examples.length, 'example')} are in order`,
+        `${count(configs.length, 'pipeline')}, ${count(checked.templates.size, 'template')}, ` +
+          `${count(examples.length, 'example')} and ${saved.queries} saved queries are in order`,
       )
   },
 )

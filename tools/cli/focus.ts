@@ -1,4 +1,4 @@
-/** `focus export`: a tenant's costs as files of FOCUS, one for each dataset. */
+/** `focus export`: a tenant's costs as files of FOCUS, one for each dataset; `focus queries` and `focus query`. */
 import { createWriteStream } from 'node:fs'
 import { mkdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,6 +23,8 @@ import {
   type ConnectionOptions,
 } from './connection.ts'
 import { printList, type Format } from './output.ts'
+import { collect } from './parameters.ts'
+import { pasted, type ListedQuery } from './saved-query.ts'
 
 type Common = (command: Command) => Command
 interface ExportOptions extends ConnectionOptions {
@@ -148,8 +150,52 @@ const lineOf = ({ dataset, file, bytes, text_amounts, note }: Written): string =
   return `${dataset}  ${file}  ${bytes} bytes${text}`
 }
 
+interface QueryOptions extends ConnectionOptions {
+  output: Format
+  from?: string
+  to?: string
+  param: readonly string[]
+  limit?: string
+  sql?: true
+}
+
+const listQueries = async (options: ConnectionOptions & { output: Format }): Promise<void> => {
+  const connection = connect(options, process.env)
+  const { body } = await connection.call('GET', `/api/v1/tenants/${tenantOf(options, connection)}/focus/queries`)
+  if (options.output === 'json') {
+    printList('json', [], body)
+    return
+  }
+  const items = (body['items'] as ListedQuery[]).map(({ name, question, parameters }) => ({
+    name,
+    question,
+    // The days are of every query.
+    parameters: parameters.slice(2).map((each) => (each.required ? each.name : `[${each.name}]`)),
+  }))
+  printList(options.output, ['name', 'question', 'parameters'], { items })
+}
+
+const askQuery = async (name: string, options: QueryOptions): Promise<void> => {
+  const connection = connect(options, process.env)
+  const tenant = tenantOf(options, connection)
+  const { from, to, limit, param, output } = options
+  const path = `/api/v1/tenants/${tenant}/focus/queries`
+  if (options.sql === true) {
+    const { body } = await connection.call('GET', path)
+    console.log(pasted(body['items'] as ListedQuery[], name, { tenant, from, to, param }))
+    return
+  }
+  const query = new URLSearchParams()
+  for (const [field, value] of Object.entries({ from, to, limit })) if (value !== undefined) query.append(field, value)
+  for (const each of param) query.append('param', each)
+  const { body } = await connection.call('GET', `${path}/${encodeURIComponent(name)}?${query.toString()}`)
+  const columns = (body['columns'] as { name: string }[]).map((column) => column.name)
+  printList(output, columns, body)
+  if (body['truncated'] === true) console.error('there are more rows: --limit, at most 10000')
+}
+
 export const focusCommands = (root: Command, common: Common): void => {
-  const focus = root.command('focus').description('costs in the words of FOCUS: export')
+  const focus = root.command('focus').description('costs in the words of FOCUS: export, queries, query')
   common(focus.command('export'))
     .description('write the datasets of FOCUS as files, one each; a file is there when all of it is')
     .option('--from <day>', 'first day of charges, of UTC, YYYY-MM-DD')
@@ -158,4 +204,14 @@ export const focusCommands = (root: Command, common: Common): void => {
     .addOption(new Option('--format <format>', 'of the files').choices(focusFormats).default('csv'))
     .option('--out <folder>', 'where they are written; made if it is missing')
     .action(exportFocus)
+  common(focus.command('queries')).description('the saved queries: what each asks, its parameters').action(listQueries)
+  common(focus.command('query'))
+    .description('the answer of a saved query, exact, by currency')
+    .argument('<name>', 'such as service_cost_by_month; the list is `focus queries`')
+    .option('--from <day>', 'first day, of UTC, YYYY-MM-DD; without --from and --to the last whole month')
+    .option('--to <day>', 'the day behind the last one')
+    .option('--param <name=value>', 'a parameter of the query; may be repeated', collect, [])
+    .option('--limit <rows>', 'rows of the answer, 1 to 10000; default 1000')
+    .option('--sql', 'ask nothing; print the SQL, with the line that runs it by bq')
+    .action(askQuery)
 }

@@ -27,7 +27,7 @@ describe('npm run validate', () => {
     const { status, lines, errors } = await validate()
     expect(errors).to.equal('')
     expect(lines).to.have.length(1)
-    expect(lines[0]).to.match(/^\d+ pipelines, (\d+) templates and \1 examples are in order$/)
+    expect(lines[0]).to.match(/^\d+ pipelines, (\d+) templates, \1 examples and \d+ saved queries are in order$/)
     expect(status).to.equal(0)
   })
   it('takes files, says a line per fault, counts, and exits with 1', () =>

@@ -40,6 +40,36 @@ describe('JSON as text', () => {
   ])
 })
 
+describe('a field of a JSON by an expression', () => {
+  runCases([
+    [
+      'is that of the object, whatever the key looks like',
+      `SELECT k, JSON_VALUE(PARSE_JSON('{"a":"1","x.y":"2","c/d~e":"3","*":"5","$.a":"6","":"7"}')[k])
+       FROM UNNEST(['a', 'x.y', 'c/d~e', '*', '$.a', '', 'b', '0']) AS k WITH OFFSET AS o ORDER BY o`,
+      [
+        ['a', '1'],
+        ['x.y', '2'],
+        ['c/d~e', '3'],
+        ['*', '5'],
+        ['$.a', '6'],
+        ['', '7'],
+        ['b', null],
+        ['0', null],
+      ],
+    ],
+    [
+      'is NULL of an array, of text, of NULL, and at NULL',
+      `SELECT JSON '[1]'[k], JSON '"a"'[k], CAST(NULL AS JSON)[k], JSON '{"0":1}'[NULLIF(k, '0')] FROM UNNEST(['0']) AS k`,
+      [[null, null, null, null]],
+    ],
+    [
+      'is not asked for by a number that is no literal',
+      "SELECT JSON '[1]'[n] FROM UNNEST([0]) AS n",
+      /^QUERY_UNSUPPORTED: A JSON subscript that is no literal and no STRING/,
+    ],
+  ])
+})
+
 describe('TO_JSON_STRING', () => {
   runCases([
     [

@@ -296,16 +296,16 @@ export const freshnessOf = async (
   })
 }
 
-/** The items as CSV; a spreadsheet takes no value for a formula. */
+/** A text as a field of CSV that a spreadsheet does not take for a formula. */
+export const csvText = (value: string): string => csvField(/^[=+@\t\r-]/.test(value) ? `'${value}` : value)
+
+/** The items as CSV. */
 export const csvOf = (group_by: readonly string[], items: Page['items']): string =>
   [
     ['period', ...group_by, 'amount', 'currency'].map(csvField),
     ...items.map(({ period, group, amount, currency }) => [
       period ?? '',
-      ...group_by.map((name) => {
-        const value = group[name] ?? ''
-        return csvField(/^[=+@\t\r-]/.test(value) ? `'${value}` : value)
-      }),
+      ...group_by.map((name) => csvText(group[name] ?? '')),
       amount ?? '',
       currency ?? '',
     ]),

@@ -17,6 +17,7 @@ import { rates } from './routes/rates.ts'
 import { records } from './routes/records.ts'
 import { runs } from './routes/runs.ts'
 import { scheduler } from './routes/scheduler.ts'
+import { savedQueryRoutes } from './routes/saved-queries.ts'
 import { schedules } from './routes/schedules.ts'
 import { sources } from './routes/sources.ts'
 import { tenants } from './routes/tenants.ts'
@@ -24,7 +25,7 @@ import { tenants } from './routes/tenants.ts'
 export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Route[] => {
   const routes: Route[] = []
   const parts: RouteContext = { ...context, routes: () => routes }
-  // Runs before pipelines: `runs` is no provider.
+  // Runs before pipelines: `runs` is no provider. Saved queries before focus: `queries` is no dataset.
   for (const group of [
     health,
     docs,
@@ -38,6 +39,7 @@ export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Rout
     backfills,
     sources,
     costs,
+    savedQueryRoutes,
     focus,
     rates,
     records,

@@ -179,7 +179,9 @@ export const subscript = (
       return { ...fieldOf(compiler, base, { text: at.lit.value, pos: ast.pos }), name: undefined }
     if (at.lit?.kind === 'INT64' && Number(at.lit.value) >= 0)
       return compiler.build(ast.pos, JSON_TYPE, `json_extract(${base.sql}, '$[${at.lit.value}]')`, base)
-    throw compiler.unsupported(ast.pos, 'A JSON subscript that is no literal')
+    if (at.type.k === 'STRING' && at.lit === undefined)
+      return compiler.build(ast.pos, JSON_TYPE, `${MACROS}.json_field(${base.sql}, ${at.sql})`, base, at)
+    throw compiler.unsupported(ast.pos, 'A JSON subscript that is no literal and no STRING')
   }
   if (base.type.k !== 'ARRAY') throw compiler.invalid(ast.pos, `A subscript is not defined for ${typeName(base.type)}`)
   const i = compiler.coerce(at, INT64, 'Array subscript')

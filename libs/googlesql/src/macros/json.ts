@@ -45,6 +45,12 @@ const textMacros: readonly Macro[] = [
   ],
 ]
 
+/** What an object has at a key; of all else nothing, also of an array at a number. */
+const fieldMacro: Macro = [
+  'json_field(_j, _k)',
+  `CASE WHEN json_type(_j) = 'OBJECT' THEN json_extract(_j, '/' || replace(replace(_k, '~', '~0'), '/', '~1')) END`,
+]
+
 /** BigQuery takes a number only when the FLOAT64, INT64 or UINT64 that it becomes has its digits again. */
 const numberMacros: readonly Macro[] = [
   ['json_digits(_t)', "rtrim(ltrim(regexp_replace(regexp_replace(_t, '[eE].*$', ''), '[-.]', '', 'g'), '0'), '0')"],
@@ -139,6 +145,7 @@ export const jsonMacros: readonly Macro[] = [
           THEN list_transform(CAST(json_extract(_j, _path) AS JSON[]), lambda part: json_extract_string(part, '$')) END`,
   ],
   ...textMacros,
+  fieldMacro,
   ...numberMacros,
   conversion(
     'int',

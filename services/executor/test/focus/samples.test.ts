@@ -1,7 +1,7 @@
 /** Public exports, through the loaders: totals before and after are equal to the last digit. */
 import { expect } from 'chai'
 import { exactSum, miniature, rawColumn, realExport } from '../loaders/world.ts'
-import { openFocus, type FocusWorld } from './world.ts'
+import { loadEnrollment, loadReport, openFocus, type FocusWorld } from './world.ts'
 
 describe('FOCUS of whole exports', function () {
   this.timeout(60_000)
@@ -29,23 +29,11 @@ describe('FOCUS of whole exports', function () {
     return lines[0]
   }
   const ofAws = async (text: string): Promise<string> => {
-    const month = rawColumn(text, 'bill/BillingPeriodStartDate')[0]?.slice(0, 7) ?? ''
-    const [year = '', number = ''] = month.split('-')
-    const next = new Date(Date.UTC(Number(year), Number(number))).toISOString().slice(0, 10).replaceAll('-', '')
-    const folder = `cur/daily/${year}${number}01-${next}`
-    world.put('s3', 'acme-cur', `${folder}/daily-1.csv`, text)
-    const billingPeriod = { start: `${year}${number}01T000000.000Z`, end: `${next}T000000.000Z` }
-    const manifest = { assemblyId: 'a', reportName: 'daily', compression: 'NONE', billingPeriod }
-    const reportKeys = [`${folder}/daily-1.csv`]
-    world.put('s3', 'acme-cur', `${folder}/daily-Manifest.json`, JSON.stringify({ ...manifest, reportKeys }))
-    await world.load('aws', { s3_bucket: 'acme-cur', s3_prefix: 'cur', report_name: 'daily', month })
-    await world.normalise('aws', month)
+    await loadReport(world, text)
     return exactSum(rawColumn(text, 'lineItem/UnblendedCost'))
   }
   const ofAzure = async (text: string): Promise<string> => {
-    world.put('azure', 'exports', 'cost/daily/20230901-20230930/daily.csv', text)
-    await world.load('azure', { container: 'exports', prefix: 'cost', export_name: 'daily', month: '2023-09' })
-    await world.normalise('azure', '2023-09')
+    await loadEnrollment(world, text)
     return exactSum(rawColumn(text, 'CostInBillingCurrency'))
   }
 

@@ -12,7 +12,7 @@ import { bqView } from '../../src/processors/gcp/bq_view.ts'
 import { bootstrap } from '../../src/processors/setup/initial.ts'
 import { openStore } from '../../src/store.ts'
 import { contextOf, shared_sources } from '../fakes.ts'
-import { setup, type World } from '../loaders/world.ts'
+import { rawColumn, setup, type World } from '../loaders/world.ts'
 
 const templates = join(import.meta.dirname, '../../../../ps_templates')
 /** The columns of a table, whichever template has them. */
@@ -125,4 +125,26 @@ export const openFocus = async (): Promise<FocusWorld> => {
       }),
     rows: (query) => warehouse.query({ query, default_dataset: 'acme' }),
   }
+}
+
+type Normalise = Parameters<FocusWorld['normalise']>[2]
+/** A whole Cost and Usage Report, through the loader, as FOCUS. */
+export const loadReport = async (world: FocusWorld, text: string, options?: Normalise): Promise<void> => {
+  const month = rawColumn(text, 'bill/BillingPeriodStartDate')[0]?.slice(0, 7) ?? ''
+  const [year = '', number = ''] = month.split('-')
+  const next = new Date(Date.UTC(Number(year), Number(number))).toISOString().slice(0, 10).replaceAll('-', '')
+  const folder = `cur/daily/${year}${number}01-${next}`
+  world.put('s3', 'acme-cur', `${folder}/daily-1.csv`, text)
+  const billingPeriod = { start: `${year}${number}01T000000.000Z`, end: `${next}T000000.000Z` }
+  const manifest = { assemblyId: 'a', reportName: 'daily', compression: 'NONE', billingPeriod }
+  const reportKeys = [`${folder}/daily-1.csv`]
+  world.put('s3', 'acme-cur', `${folder}/daily-Manifest.json`, JSON.stringify({ ...manifest, reportKeys }))
+  await world.load('aws', { s3_bucket: 'acme-cur', s3_prefix: 'cur', report_name: 'daily', month })
+  await world.normalise('aws', month, options)
+}
+/** A whole export of Azure, of September 2023. */
+export const loadEnrollment = async (world: FocusWorld, text: string, options?: Normalise): Promise<void> => {
+  world.put('azure', 'exports', 'cost/daily/20230901-20230930/daily.csv', text)
+  await world.load('azure', { container: 'exports', prefix: 'cost', export_name: 'daily', month: '2023-09' })
+  await world.normalise('azure', '2023-09', options)
 }
