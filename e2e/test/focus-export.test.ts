@@ -134,6 +134,15 @@ describe('exports of FOCUS', function () {
       rmSync(folder, { recursive: true, force: true })
     }
   })
+  it('have a commitment once, as the newest month tells it', async () => {
+    const told = (month: string, type: string): string =>
+      `STRUCT(DATE '${month}-01' AS x_BillingPeriod, 'aws' AS x_SourceProvider, 'sp-1' AS ContractCommitmentId, ` +
+      `'${type}' AS ContractCommitmentType, TIMESTAMP '2025-01-01' AS ContractCommitmentPeriodStart, ` +
+      `TIMESTAMP '2026-01-01' AS ContractCommitmentPeriodEnd)`
+    await lay('acme', [told('2025-11', 'newer'), told('2025-10', 'older')], 'k', 'focus_contract_commitment')
+    const [header = [], ...rows] = await csv(`contract_commitment?from=2025-10-01&to=2025-12-01`)
+    expect(rows.map((row) => row[header.indexOf('ContractCommitmentType')])).to.deep.equal(['newer'])
+  })
   it('are refused with all that is wrong at once, and are nobody else’s', async () => {
     const wrong = await ask('costs?from=2025-02-30&version=2.0&format=xlsx')
     expect([wrong.status, ((await wrong.json()) as { errors: string[] }).errors]).to.deep.equal([

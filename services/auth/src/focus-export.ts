@@ -113,7 +113,11 @@ const conditionOf = (dataset: FocusDataset, table: readonly Column[]): string =>
   }
   // A period counts when a day of it is asked for.
   const period = dataset === 'contract_commitment' ? 'ContractCommitmentPeriod' : 'BillingPeriod'
-  return `DATE(${period}Start) < @to AND IFNULL(DATE(TIMESTAMP_SUB(${period}End, INTERVAL 1 SECOND)) >= @from, TRUE)`
+  const within = `DATE(${period}Start) < @to AND IFNULL(DATE(TIMESTAMP_SUB(${period}End, INTERVAL 1 SECOND)) >= @from, TRUE)`
+  if (dataset !== 'contract_commitment' || !table.some(({ name }) => name === 'x_BillingPeriod')) return within
+  // Each month tells its commitments; what the newest says counts.
+  const newest = 'PARTITION BY x_SourceProvider, ContractCommitmentId ORDER BY x_BillingPeriod DESC'
+  return `${within} QUALIFY ROW_NUMBER() OVER (${newest}) = 1`
 }
 
 /** Digits before and behind the point that each amount needs, "3.10 0.2", on each row. */
