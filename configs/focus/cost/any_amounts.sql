@@ -17,7 +17,7 @@ WITH told AS (
   -- What was counted apart from the load.
   SELECT
     provider_table,
-    source,
+    source_name AS source,
     CAST(NULL AS DATE) AS usage_day,
     CAST(NULL AS STRING) AS sub_account_id,
     CAST(NULL AS STRING) AS service,

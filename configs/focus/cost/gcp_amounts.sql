@@ -45,7 +45,7 @@ WITH told AS (
   -- What was counted apart from the load.
   SELECT
     provider_table,
-    source,
+    source_name AS source,
     CAST(NULL AS DATE) AS usage_day,
     CAST(NULL AS STRING) AS sub_account_id,
     CAST(NULL AS STRING) AS service,
@@ -60,23 +60,38 @@ WITH told AS (
     amount AS export_amount
   FROM `export_amounts`
   WHERE period = CAST('{month}-01' AS DATE) AND STARTS_WITH(provider_table, 'gcp_')
+),
+-- Days of the detailed and standard exports that were loaded and not counted: then nothing is said of their source.
+uncounted AS (
+  SELECT DISTINCT d.provider_table, d.source
+  FROM (
+    SELECT DISTINCT provider_table, IFNULL(source, '') AS source, usage_day
+    FROM told
+    WHERE export_amount IS NULL AND provider_table <> 'gcp_cost_focus'
+  ) AS d
+  LEFT JOIN (
+    SELECT DISTINCT provider_table, IFNULL(source_name, '') AS source, loaded_period FROM `export_amounts`
+  ) AS e ON d.provider_table = e.provider_table AND d.source = e.source AND d.usage_day = e.loaded_period
+  WHERE e.loaded_period IS NULL
 )
 SELECT
   CAST('{month}-01' AS DATE) AS period,
   'gcp' AS provider,
-  provider_table,
-  source,
-  billing_account_id,
-  invoice_id,
-  currency,
-  usage_day,
-  sub_account_id,
-  service,
-  COUNTIF(export_amount IS NULL) AS row_count,
-  SUM(IFNULL(line_amount, 0)) AS amount,
-  SUM(export_amount) AS export_amount,
+  t.provider_table,
+  t.source,
+  t.billing_account_id,
+  t.invoice_id,
+  t.currency,
+  t.usage_day,
+  t.sub_account_id,
+  t.service,
+  COUNTIF(t.export_amount IS NULL) AS row_count,
+  SUM(IFNULL(t.line_amount, 0)) AS amount,
+  SUM(t.export_amount) AS export_amount,
   '{run_id}' AS run_id,
   CURRENT_TIMESTAMP() AS taken_at
-FROM told
+FROM told AS t
+LEFT JOIN uncounted AS u ON t.provider_table = u.provider_table AND IFNULL(t.source, '') = u.source
+WHERE t.export_amount IS NULL OR u.provider_table IS NULL
 GROUP BY
-  provider_table, source, billing_account_id, invoice_id, currency, usage_day, sub_account_id, service
+  t.provider_table, t.source, t.billing_account_id, t.invoice_id, t.currency, t.usage_day, t.sub_account_id, t.service

@@ -10,6 +10,7 @@ import { checkNoRows, writeChecked, type CheckedWriteDeps } from '../checked-wri
 import type { Check } from '../checks.ts'
 import type { LoadStates } from '../load-state.ts'
 import type { AccessOf } from './access.ts'
+import { countAmounts, isOfCost, type ExportAmount } from './amounts.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'
 import type { ColumnPlan } from './finder.ts'
 import { isOfPeriod, replacedBy, type Replaced } from './periods.ts'
@@ -50,6 +51,8 @@ export interface Loading {
   source_name: string
   /** The column of the days that a delivery covers. */
   day_column?: string | undefined
+  /** Whether a row counts, by the beginning of its billing period, where files have rows of other months. */
+  counts?: (billing_period_start: string) => boolean
   /** Which of the files the rows are of; default: all. */
   take?: (files: readonly Spooled[]) => Promise<Chosen>
   /** What there was of the month when it was looked, and when that was. */
@@ -157,6 +160,80 @@ const remember = async (
   await load_states.recordLoaded(context, source_name, seen.at, [{ period: seen.period, version, rows }])
 }
 
+/**
+ * Starts to count what the files come to, beside their load, which does not fail by it: where it cannot be counted nothing
+ * is said.
+ */
+const startCounting = (
+  { log }: Pick<LoaderDeps, 'log'>,
+  { step, signal }: Pick<StepContext, 'step' | 'signal'>,
+  table: string,
+  { counts }: Pick<Loading, 'counts'>,
+  of: { columns: ColumnPlan['columns']; files: readonly Spooled[] },
+) => {
+  const stop = new AbortController()
+  const counted = countAmounts(table, of.columns, of.files, {
+    ...(counts === undefined ? {} : { month: counts }),
+    signal: AbortSignal.any([signal, stop.signal]),
+  }).catch((error: unknown) => {
+    if (!stop.signal.aborted && !signal.aborted)
+      log?.warn({ step_id: step.step_id, error: String(error) }, 'what the export tells was not counted')
+    return undefined
+  })
+  return { counted, stop: () => stop.abort() }
+}
+/** Columns of the table that has what exports told: ps_templates/gcp/bq_etl/schemas/export_amounts.json. */
+export const amountColumns: Column[] = [
+  { name: 'period', type: 'DATE' },
+  { name: 'provider_table', type: 'STRING' },
+  { name: 'source_name', type: 'STRING' },
+  { name: 'loaded_period', type: 'DATE' },
+  { name: 'billing_account_id', type: 'STRING' },
+  { name: 'invoice_id', type: 'STRING' },
+  { name: 'currency', type: 'STRING' },
+  { name: 'row_count', type: 'INT64' },
+  { name: 'amount', type: 'BIGNUMERIC' },
+  { name: 'run_id', type: 'STRING' },
+  { name: 'counted_at', type: 'TIMESTAMP' },
+]
+/** Writes down what an export told of a month, in place of what it told before. */
+const recordAmounts = async (
+  warehouse: Pick<Warehouse, 'runJob'>,
+  { chain, run }: Pick<StepContext, 'chain' | 'run'>,
+  { project_id, dataset, table, period = {} }: Destination,
+  source_name: string,
+  amounts: readonly ExportAmount[],
+): Promise<void> => {
+  const month = period['billing_period']
+  if (!isOfCost(table) || typeof month !== 'string') return
+  const text = (field: keyof ExportAmount) => `JSON_VALUE(told, '$.${field}')`
+  await warehouse.runJob(
+    { ...chain, part: 'amounts' },
+    {
+      kind: 'query',
+      query:
+        `SELECT CAST(@month AS DATE) AS period, @table AS provider_table, @source_name AS source_name, ` +
+        `CAST(@month AS DATE) AS loaded_period, ${text('billing_account_id')} AS billing_account_id, ` +
+        `${text('invoice_id')} AS invoice_id, ${text('currency')} AS currency, ` +
+        `CAST(${text('row_count')} AS INT64) AS row_count, CAST(${text('amount')} AS BIGNUMERIC) AS amount, ` +
+        `@run_id AS run_id, CURRENT_TIMESTAMP() AS counted_at ` +
+        `FROM UNNEST(JSON_QUERY_ARRAY(PARSE_JSON(@amounts), '$')) AS told`,
+      parameters: [
+        { name: 'month', type: 'STRING', value: month },
+        { name: 'table', type: 'STRING', value: table },
+        { name: 'source_name', type: 'STRING', value: source_name },
+        { name: 'run_id', type: 'STRING', value: run.run_id },
+        { name: 'amounts', type: 'STRING', value: JSON.stringify(amounts) },
+      ],
+      destination: {
+        ...{ project_id, dataset, table: 'export_amounts', write_mode: 'truncate', columns: amountColumns },
+        time_partitioning: { type: 'MONTH', field: 'period' },
+        period: { loaded_period: month, provider_table: table, source_name },
+      },
+    },
+  )
+}
+
 /** What has no column of its own, and what is in no column. */
 const namesOf = ({ other_columns, not_taken }: ColumnPlan): Record<string, unknown> => ({
   other_columns: other_columns.length,
@@ -219,6 +296,7 @@ export const openLoader = ({ objects, warehouse, store, shared_sources, room, lo
         return { rows_written: 0, bytes_processed: 0, attempt: 0, adopted: false, odd_json: {}, outputs }
       }
       let taken: number | undefined
+      let amounts: readonly ExportAmount[] = []
       const work = async (spooled: readonly Spooled[]) => {
         await assertSameManifest(loading)
         assertCounted(delivery, spooled)
@@ -227,13 +305,18 @@ export const openLoader = ({ objects, warehouse, store, shared_sources, room, lo
         taken = files.length
         planned = await plan(table, files)
         if (isEmpty(files)) return empty()
+        const counting = startCounting({ log }, context, target.table, loading, { columns: planned.columns, files })
         const { warnings: warned, ...result } = await writeChecked(writes, context, checks, {
           kind: 'load',
           ...formatOfAll(files),
           files: files.map(({ path, name }) => ({ path, name })),
           columns: planned.columns,
           destination: replaced.destination,
+        }).catch((error: unknown) => {
+          counting.stop()
+          throw error
         })
+        amounts = (await counting.counted) ?? []
         warnings.push(...warned)
         const lenient = planned.columns.filter((column) => 'source' in column && column.or_text === true)
         const odd_json = await oddJson(
@@ -258,6 +341,7 @@ export const openLoader = ({ objects, warehouse, store, shared_sources, room, lo
               count_rows: counts !== undefined && [...counts.files, counts.all].some(({ rows }) => rows !== undefined),
               work,
             })
+      await recordAmounts(warehouse, context, target, source_name, amounts)
       await remember({ load_states, log, warehouse }, context, loading, {
         ...ended,
         destination: { ...replaced.destination, columns: table },

@@ -13,7 +13,7 @@ const line = (kind: string, cost: string, more: Row = {}): Row => ({
 })
 
 describe('datasets of FOCUS beside Cost and Usage', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
   let world: FocusWorld
   before(async () => {
     world = await openFocus()

@@ -1,5 +1,6 @@
 /** One changed digit anywhere between the export and the lines of its invoice is seen, and told with what makes it. */
 import { expect } from 'chai'
+import { exactSum, rawColumn, realExport } from '../loaders/world.ts'
 import { hour, openFocus, type FocusWorld, type Row } from './world.ts'
 
 const month = '2026-02'
@@ -12,12 +13,12 @@ const line = (cost: string, day: number, more: Row = {}): Row => ({
   ...more,
 })
 const exported = (amount: string): Row => ({
-  ...{ period: `${month}-01`, provider_table: 'aws_cost_cur', source: 'payer', loaded_period: `${month}-01` },
+  ...{ period: `${month}-01`, provider_table: 'aws_cost_cur', source_name: 'payer', loaded_period: `${month}-01` },
   ...{ billing_account_id: '123456789012', invoice_id: 'INV-1', currency: 'USD', row_count: 3, amount },
 })
 
 describe('differences between export, table, FOCUS and invoice', function () {
-  this.timeout(60_000)
+  this.timeout(180_000)
   let world: FocusWorld
   before(async () => {
     world = await openFocus()
@@ -142,6 +143,42 @@ describe('differences between export, table, FOCUS and invoice', function () {
       }),
     ])
     expect(await world.normalise('gcp', month, { views: true })).to.deep.equal([])
+  })
+
+  const four = (provider: string, period: string) =>
+    world.rows(
+      `SELECT CAST(SUM(export_amount) AS STRING) AS exported, CAST(SUM(provider_amount) AS STRING) AS told,
+         CAST(SUM(focus_amount) AS STRING) AS focus, CAST(SUM(invoice_detail_amount) AS STRING) AS invoiced
+       FROM focus_reconciliation WHERE provider = '${provider}' AND period = '${period}'`,
+    )
+
+  it('none are in public exports: what the files told, counted apart from their load, is what the invoices have', async () => {
+    const report = realExport('aws/sample-anonymous-aws-export-dataset.csv')
+    const usage = realExport('azure/sample-anonymous-ea-export-dataset.csv')
+    if (report === undefined || usage === undefined) return
+    const folder = 'cur/daily/20231101-20231201'
+    world.put('s3', 'acme-cur', `${folder}/daily-1.csv`, report)
+    const billingPeriod = { start: '20231101T000000.000Z', end: '20231201T000000.000Z' }
+    const manifest = { assemblyId: 'a', reportName: 'daily', compression: 'NONE', billingPeriod }
+    const reportKeys = [`${folder}/daily-1.csv`]
+    world.put('s3', 'acme-cur', `${folder}/daily-Manifest.json`, JSON.stringify({ ...manifest, reportKeys }))
+    await world.load('aws', { s3_bucket: 'acme-cur', s3_prefix: 'cur', report_name: 'daily', month: '2023-11' })
+    world.put('azure', 'exports', 'cost/daily/20230901-20230930/daily.csv', usage)
+    await world.load('azure', { container: 'exports', prefix: 'cost', export_name: 'daily', month: '2023-09' })
+    const sums = {
+      aws: exactSum(rawColumn(report, 'lineItem/UnblendedCost')),
+      azure: exactSum(rawColumn(usage, 'CostInBillingCurrency')),
+    }
+    for (const [provider, period] of [
+      ['aws', '2023-11'],
+      ['azure', '2023-09'],
+    ] as const) {
+      expect(await world.normalise(provider, period, { views: true })).to.deep.equal([])
+      const sum = sums[provider]
+      expect(await four(provider, `${period}-01`)).to.deep.equal([
+        { exported: sum, told: sum, focus: sum, invoiced: sum },
+      ])
+    }
   })
 
   it('an export that is only compared is no alert, for its rows are nowhere; one of no account that feeds is', async () => {

@@ -2,6 +2,7 @@
 import { AppError } from '@convergence/contracts'
 import type { Store } from '@convergence/objects'
 import type { Processor } from '@convergence/service/steps'
+import { utcDayOf } from '@convergence/tabular/values'
 import { assertSource, withAccess } from '../../exports/access.ts'
 import { filesOfMonth, monthsOfFile } from '../../exports/bare-files.ts'
 import { filesTaken } from '../../exports/contents.ts'
@@ -69,6 +70,7 @@ export const focusLoader = (deps: LoaderDeps): Processor => {
           elsewhere = taken.elsewhere
           return taken
         },
+        counts: (start) => utcDayOf(start)?.startsWith(month) === true,
         plan: (table, taken) =>
           focusColumns({ table, files: taken, month, split: true, provenance: { billing_period, source_name } }),
       })

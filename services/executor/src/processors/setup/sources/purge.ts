@@ -1,6 +1,6 @@
 import { AppError, centralDataset, sourceKinds, sourcePlace } from '@convergence/contracts'
 import { sourceOfRow } from '@convergence/service/sources'
-import type { Processor } from '@convergence/service/steps'
+import type { Processor, StepContext } from '@convergence/service/steps'
 import type { Warehouse } from '@convergence/warehouse'
 import type { ProcessorDeps } from '../../deps.ts'
 import { subjectOf } from './check.ts'
@@ -68,11 +68,35 @@ export const purge = ({
         },
       )
     }
+    await forgetAmounts(warehouse, tenant_id, { chain, signal }, source_name)
     await load_states.recordRemoved(run, tenant_id, source_name)
     const rows_removed = Object.values(removed).reduce((sum, rows) => sum + rows, 0)
     return { rows_written: 0, outputs: { tenant_id, source: source_name, rows_removed, removed } }
   },
 })
+
+/** What its exports told is not compared with rows that are gone. */
+const forgetAmounts = async (
+  warehouse: Pick<Warehouse, 'project_id' | 'query' | 'runJob'>,
+  tenant_id: string,
+  { chain, signal }: Pick<StepContext, 'chain' | 'signal'>,
+  source_name: string,
+): Promise<void> => {
+  const table = 'export_amounts'
+  const path = `\`${warehouse.project_id}.${tenant_id}.${table}\``
+  if ((await countOf(warehouse, path, [source_name], signal)) === undefined) return
+  await warehouse.runJob(
+    { ...chain, step_id: `${chain.step_id}-${table}` },
+    {
+      kind: 'query',
+      query: `SELECT * FROM ${path} WHERE FALSE`,
+      destination: {
+        ...{ project_id: warehouse.project_id, dataset: tenant_id, table, write_mode: 'truncate' },
+        period: { source_name },
+      },
+    },
+  )
+}
 
 /** Undefined where the table, or its column, was never made: nothing was loaded. */
 const countOf = async (
