@@ -213,7 +213,7 @@ export const countAmounts = async (
   table: string,
   columns: readonly LoadColumn[],
   files: readonly Spooled[],
-  { month, signal }: { month?: (text: string) => boolean; signal: AbortSignal },
+  { month, signal }: { month?: ((text: string) => boolean) | undefined; signal: AbortSignal },
 ): Promise<ExportAmount[] | undefined> => {
   const told = tables[table]
   const cost = told && source(columns, told.cost)

@@ -52,7 +52,7 @@ export interface Loading {
   /** The column of the days that a delivery covers. */
   day_column?: string | undefined
   /** Whether a row counts, by the beginning of its billing period, where files have rows of other months. */
-  counts?: (billing_period_start: string) => boolean
+  counts?: ((billing_period_start: string) => boolean) | undefined
   /** Which of the files the rows are of; default: all. */
   take?: (files: readonly Spooled[]) => Promise<Chosen>
   /** What there was of the month when it was looked, and when that was. */
@@ -161,26 +161,35 @@ const remember = async (
 }
 
 /**
- * Starts to count what the files come to, beside their load, which does not fail by it: where it cannot be counted nothing
+ * Loads, and counts beside it what the files come to. The load does not fail by the count: where it cannot be had nothing
  * is said.
  */
-const startCounting = (
+const counting = async <T>(
   { log }: Pick<LoaderDeps, 'log'>,
   { step, signal }: Pick<StepContext, 'step' | 'signal'>,
-  table: string,
-  { counts }: Pick<Loading, 'counts'>,
-  of: { columns: ColumnPlan['columns']; files: readonly Spooled[] },
-) => {
+  {
+    table,
+    columns,
+    files,
+    counts,
+  }: { table: string; columns: ColumnPlan['columns'] } & Pick<Loading, 'counts'> & {
+      files: readonly Spooled[]
+    },
+  load: () => Promise<T>,
+): Promise<{ loaded: T; amounts: readonly ExportAmount[] }> => {
   const stop = new AbortController()
-  const counted = countAmounts(table, of.columns, of.files, {
-    ...(counts === undefined ? {} : { month: counts }),
-    signal: AbortSignal.any([signal, stop.signal]),
-  }).catch((error: unknown) => {
-    if (!stop.signal.aborted && !signal.aborted)
+  const either = AbortSignal.any([signal, stop.signal])
+  const counted = countAmounts(table, columns, files, { month: counts, signal: either }).catch((error: unknown) => {
+    if (!either.aborted)
       log?.warn({ step_id: step.step_id, error: String(error) }, 'what the export tells was not counted')
     return undefined
   })
-  return { counted, stop: () => stop.abort() }
+  try {
+    const loaded = await load()
+    return { loaded, amounts: (await counted) ?? [] }
+  } finally {
+    stop.abort()
+  }
 }
 /** Columns of the table that has what exports told: ps_templates/gcp/bq_etl/schemas/export_amounts.json. */
 export const amountColumns: Column[] = [
@@ -242,6 +251,15 @@ const namesOf = ({ other_columns, not_taken }: ColumnPlan): Record<string, unkno
   ...namedIn('columns_not_taken', not_taken),
 })
 
+/** An empty delivery replaces no rows. */
+const assertNothingLost = (name: string, { rows }: Pick<Replaced, 'rows'>): void => {
+  if (rows > 0)
+    throw new AppError(
+      'EXPORT_INVALID',
+      `${name}: expected rows, got none; an empty delivery does not replace the ${rows} rows of the month`,
+    )
+}
+
 export const openLoader = ({ objects, warehouse, store, shared_sources, room, log, ...deps }: LoaderDeps) => {
   const { scratch_folder, limits, load_states } = deps
   const writes = { warehouse, store, shared_sources }
@@ -282,13 +300,10 @@ export const openLoader = ({ objects, warehouse, store, shared_sources, room, lo
       const warnings = [...(delivery.warnings ?? [])]
       let planned: ColumnPlan = { columns: [], other_columns: [], not_taken: [] }
       const empty = async () => {
-        if (replaced.rows > 0)
-          throw new AppError(
-            'EXPORT_INVALID',
-            `${(loading.take === undefined ? delivery.files[0]?.key : undefined) ?? delivery.source_file}: ` +
-              'expected rows, got none; ' +
-              `an empty delivery does not replace the ${replaced.rows} rows of the month`,
-          )
+        assertNothingLost(
+          (loading.take === undefined ? delivery.files[0]?.key : undefined) ?? delivery.source_file,
+          replaced,
+        )
         warnings.push(`${delivery.source_file}: the delivery has no rows`)
         const { warnings: warned, outputs } = await checkNoRows(writes, context, checks, { ...target, columns: table })
         warnings.push(...warned)
@@ -305,18 +320,15 @@ export const openLoader = ({ objects, warehouse, store, shared_sources, room, lo
         taken = files.length
         planned = await plan(table, files)
         if (isEmpty(files)) return empty()
-        const counting = startCounting({ log }, context, target.table, loading, { columns: planned.columns, files })
-        const { warnings: warned, ...result } = await writeChecked(writes, context, checks, {
-          kind: 'load',
-          ...formatOfAll(files),
-          files: files.map(({ path, name }) => ({ path, name })),
-          columns: planned.columns,
-          destination: replaced.destination,
-        }).catch((error: unknown) => {
-          counting.stop()
-          throw error
-        })
-        amounts = (await counting.counted) ?? []
+        const of = { table: target.table, columns: planned.columns, files, counts: loading.counts }
+        const { loaded, amounts: found_amounts } = await counting({ log }, context, of, () =>
+          writeChecked(writes, context, checks, {
+            ...{ kind: 'load', ...formatOfAll(files), columns: planned.columns, destination: replaced.destination },
+            files: files.map(({ path, name }) => ({ path, name })),
+          }),
+        )
+        amounts = found_amounts
+        const { warnings: warned, ...result } = loaded
         warnings.push(...warned)
         const lenient = planned.columns.filter((column) => 'source' in column && column.or_text === true)
         const odd_json = await oddJson(
