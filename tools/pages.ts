@@ -139,7 +139,7 @@ ${queries.length} questions about costs, over the tables of [FOCUS](FOCUS.md), i
 ${countOf('1.2')} use cases of FOCUS 1.2 and ${countOf('1.4')} of 1.4, and some of ours. How they are asked: [FOCUS.md](FOCUS.md#questions).
 
 Each takes \`from\` and \`to\`, days of UTC, without which it is of the last whole month; parameters with what they are by default
-in brackets may be left out. Amounts are of one currency each. *Adds up*: columns whose sums are those of all charges of the days.
+in brackets may be left out. Amounts are of one currency each. *Adds up*: columns whose sums are those of all charges of the days, or of their bills.
 
 ${table(['query', 'question', 'parameters', 'reads', 'adds up', 'use cases'], rows)}`
 }

@@ -11,8 +11,7 @@ SELECT
   BillingCurrency AS currency,
   SUM(EffectiveCost) AS effective_cost
 FROM `focus_cost_and_usage`
-WHERE x_BillingPeriod >= DATE_TRUNC(DATE_SUB(@from, INTERVAL 1 MONTH), MONTH)
-  AND DATE(ChargePeriodStart) >= @from AND DATE(ChargePeriodStart) < @to
+WHERE x_BillingPeriod >= DATE_TRUNC(@from, MONTH) AND x_BillingPeriod < @to
   AND (@account = '' OR SubAccountId = @account)
 GROUP BY 1, 2, 3, 4, 5
 ORDER BY billing_period, service_provider, region, zone, effective_cost DESC, currency
