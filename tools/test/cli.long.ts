@@ -104,6 +104,30 @@ describe('the command line', function () {
       expect(readdirSync(out).toSorted()).to.deep.equal([...files, 'cost_and_usage.csv'].toSorted())
       expect((await cli(tenant, 'focus', 'export', ...days, '--from', '2025-12-02')).status).to.equal(3)
 
+      expect((await cli(tenant, 'focus', 'queries')).out).to.match(
+        /\ntag_coverage +How much of the cost has a tag\? +\[provider\] tag\n/,
+      )
+      const asked = [
+        'focus',
+        'query',
+        'tag_coverage',
+        '--from',
+        '2025-11-01',
+        '--to',
+        '2025-12-01',
+        '--param',
+        'tag=team',
+      ]
+      const answered = await cli(tenant, ...asked)
+      expect([answered.error, answered.status]).to.deep.equal(['', 0])
+      expect(answered.out).to.match(/^PROVIDER +CURRENCY +EFFECTIVE_COST [^\n]*\naws +USD +[0-9.]+ /)
+      const pasted = await cli(tenant, ...asked, '--sql')
+      expect(pasted.out).to.match(
+        /^-- bq query --use_legacy_sql=false --dataset_id=\w+ --parameter=from:DATE:2025-11-01 /,
+      )
+      expect(pasted.out).to.contain('--parameter=tag:STRING:team <').and.contain('\nORDER BY provider, currency\n')
+      expect((await cli(tenant, 'focus', 'query', 'tag_coverage', '--param', 'tga=x')).status).to.equal(3)
+
       const range = ['custom/examples/daily_row', '--from', '2026-01-01', '--to', '2026-01-03']
       const preview = await cli(tenant, 'backfill', ...range, '--dry-run')
       expect(preview.out)
