@@ -119,9 +119,15 @@ const checkExportSchema = (
 /** Each is described by a schema of some template, and stands in the query. */
 const checkOwnTables = (
   check: PipelineCheck,
-  { own_tables, query }: Readonly<Record<string, unknown>>,
+  { own_tables, query, nothing_without }: Readonly<Record<string, unknown>>,
   at: Path,
 ): void => {
+  const known = isGroup(own_tables) ? Object.keys(own_tables) : []
+  if (typeof nothing_without === 'string' && !known.includes(nothing_without)) {
+    const place = [...at, 'nothing_without']
+    const expected = known.length === 0 ? 'one of own_tables, which there are none of' : orList(known)
+    report(check, place, `${showPath(place)}: expected ${expected}, got "${nothing_without}"`)
+  }
   /** Also by a variable that the file gives it as value. */
   const names = (text: string, table: string): boolean =>
     text.includes(`\`${table}\``) ||
@@ -130,8 +136,8 @@ const checkOwnTables = (
     const place = [...at, 'own_tables', table]
     const name = String(schema)
     if (schemaOf(check.templates, name) === undefined) {
-      const known = [...check.templates.values()].flatMap(({ schemas }) => [...schemas.keys()])
-      report(check, place, `${showPath(place)}: no schema "${name}"${didYouMean(name, known)}`)
+      const schemas = [...check.templates.values()].flatMap((template) => [...template.schemas.keys()])
+      report(check, place, `${showPath(place)}: no schema "${name}"${didYouMean(name, schemas)}`)
     } else if (typeof query === 'string' && !names(query, table))
       report(check, place, `${showPath(place)}: expected \`${table}\` in backticks in the query, got none`, true)
   }

@@ -160,12 +160,13 @@ steps:
     [
       'a table of its own that no schema describes, or that the query does not name',
       withSteps(
-        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { own_tables: { one: aws_cost_curr, aws_cost_cur: aws_cost_cur }, query: SELECT 1 }\n' +
+        '  - step_id: a\n    ps_type: gcp.bq_etl\n    source: { own_tables: { one: aws_cost_curr, aws_cost_cur: aws_cost_cur }, query: SELECT 1, nothing_without: two }\n' +
           '    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }',
       ),
       [
         '6:34  steps[0].source.own_tables.one: no schema "aws_cost_curr", did you mean "aws_cost_cur"?',
         '6:49  steps[0].source.own_tables.aws_cost_cur: expected `aws_cost_cur` in backticks in the query, got none',
+        '6:113  steps[0].source.nothing_without: expected one or aws_cost_cur, got "two"',
       ],
     ],
     [

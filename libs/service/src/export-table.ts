@@ -59,15 +59,23 @@ export interface ExportQuery {
   /** Tables of the dataset, by name, each with the columns that the query reads of it. */
   own_tables?: Record<string, Column[]>
 }
-/** The statement as it is run. Without export_columns and own_tables it is the query itself. */
+/**
+ * The statement as it is run. Without export_columns and own_tables it is the query itself. `missing`: those of
+ * own_tables that are not there.
+ */
 export const completeQuery = async (
   where: string,
   { query: given, export_columns, export_day, own_tables = {} }: ExportQuery,
   dryRun: (statement: Statement) => Promise<Pick<DryRun, 'columns'>>,
-): Promise<{ query: string; other_columns?: string[] }> => {
+): Promise<{ query: string; missing: string[]; other_columns?: string[] }> => {
   let query = given
-  for (const [table, columns] of Object.entries(own_tables)) query = await withOwnTable(query, table, columns, dryRun)
-  if (export_columns === undefined) return { query }
+  const missing: string[] = []
+  for (const [table, columns] of Object.entries(own_tables)) {
+    const there = await columnsThere(table, dryRun)
+    if (there === undefined) missing.push(table)
+    query = withOwnTable(query, table, columns, there)
+  }
+  if (export_columns === undefined) return { query, missing }
   const segments = segmentsOf(query)
   const named = segments.flatMap(({ kind, text }) => (kind === 'backtick' && text.includes('.') ? [text] : []))
   const [table, ...others] = new Set(named)
@@ -79,7 +87,21 @@ export const completeQuery = async (
   const complete = await completeExport(dryRun, table.slice(1, -1), export_columns, export_day)
   return {
     query: segments.map(({ text }) => (text === table ? `(${complete.query})` : text)).join(''),
+    missing,
     other_columns: complete.other_columns,
+  }
+}
+
+/** Undefined where the table is not there. */
+const columnsThere = async (
+  table: string,
+  dryRun: (statement: Statement) => Promise<Pick<DryRun, 'columns'>>,
+): Promise<readonly Column[] | undefined> => {
+  try {
+    return (await dryRun({ query: `SELECT * FROM ${quoted(table)}` })).columns
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return undefined
+    throw error
   }
 }
 
@@ -87,21 +109,12 @@ export const completeQuery = async (
  * The query with a SELECT of the schema's columns, in its order, in place of a table of the dataset: what is not there is
  * NULL, and a table that is not there has no rows.
  */
-const withOwnTable = async (
+const withOwnTable = (
   query: string,
   table: string,
   schema: readonly Column[],
-  dryRun: (statement: Statement) => Promise<Pick<DryRun, 'columns'>>,
-): Promise<string> => {
-  const found = async (): Promise<readonly Column[] | undefined> => {
-    try {
-      return (await dryRun({ query: `SELECT * FROM ${quoted(table)}` })).columns
-    } catch (error) {
-      if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return undefined
-      throw error
-    }
-  }
-  const there = await found()
+  there: readonly Column[] | undefined,
+): string => {
   const reading: Reading = { names: 0 }
   const columns = schema.map((wanted) => {
     const name = quoted(wanted.name)

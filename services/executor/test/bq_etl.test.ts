@@ -1,3 +1,4 @@
+import { AppError } from '@convergence/contracts'
 import { expect } from 'chai'
 import { compareDecimals } from '../src/checks.ts'
 import { bqEtl } from '../src/processors/gcp/bq_etl.ts'
@@ -91,6 +92,33 @@ describe('gcp.bq_etl', () => {
       expect(await codeOf(setup({ config: { source: { ...source, query: wrong, export_columns } } }).work())).to.equal(
         'CONFIG_INVALID',
       )
+  })
+
+  it('asks nothing without the table that its rows are of, unless there are rows to replace', async () => {
+    const needs = async ({ there, before }: { there: boolean; before: number }) => {
+      const { work, warehouse } = setup({
+        config: {
+          source: {
+            ...source,
+            query: 'SELECT id FROM `aws_cost_focus`',
+            own_tables: { aws_cost_focus: [{ name: 'id', type: 'STRING' }] },
+            nothing_without: 'aws_cost_focus',
+          },
+        },
+        answer: () => [{ source: null, n: before, last_day: null }],
+      })
+      const { dryRun } = warehouse
+      warehouse.dryRun = async (statement) => {
+        if (!there && statement.query === 'SELECT * FROM `aws_cost_focus`')
+          throw new AppError('TABLE_NOT_FOUND', 'not there')
+        return { ...(await dryRun(statement)), columns: [{ name: 'usage_date', type: 'DATE' }] }
+      }
+      const { rows_written } = await work()
+      return [rows_written, warehouse.jobs.length]
+    }
+    expect(await needs({ there: false, before: 0 })).to.deep.equal([0, 0])
+    expect(await needs({ there: false, before: 3 })).to.deep.equal([5, 1])
+    expect(await needs({ there: true, before: 0 })).to.deep.equal([5, 1])
   })
 
   it("writes into no dataset but the tenant's own", async () => {

@@ -34,6 +34,8 @@ interface SourceConfig extends ExportQuery {
   parameters?: QueryParameter[]
   /** That there are no rows any more is not told. */
   may_be_empty?: boolean
+  /** The one of own_tables without which there are no rows. */
+  nothing_without?: string
 }
 interface Config {
   source: SourceConfig
@@ -87,7 +89,7 @@ export const bqEtl = ({
       { warehouse, shared_sources },
       { where: `${where}: source.query`, run, dataset: target.dataset },
     )
-    const { query, other_columns } = await completeQuery(where, source, (each) =>
+    const { query, missing, other_columns } = await completeQuery(where, source, (each) =>
       reads({ default_dataset: own, ...each }),
     )
     const statement = { query, parameters: source.parameters ?? [], default_dataset: own }
@@ -99,6 +101,9 @@ export const bqEtl = ({
     const silent = source.may_be_empty === true
     const replaced: Replaced =
       sourced || optional ? await replacedBy(warehouse, target, {}) : { destination: target, rows: 0 }
+    // Neither rows to write nor rows to replace: nothing is asked. A repeat finds the same, or a table that has come.
+    if (source.nothing_without !== undefined && missing.includes(source.nothing_without) && replaced.rows === 0)
+      return { rows_written: 0, outputs: { table: `${target.dataset}.${target.table}`, rows_written: 0 } }
     const written = await writeChecked({ warehouse, store, shared_sources }, context, checks, {
       kind: 'query',
       ...statement,
