@@ -12,6 +12,7 @@ describe('hosts of steps', () => {
     const { templates } = checkFiles({ files: [] })
     const registries = { ...hosted(), tenant: ['setup.tenants.profile', 'setup.tenants.unknown'] }
     expect(hostFaults(templates.values(), registries)).to.deep.equal([
+      'setup.tenants.change: expected a processor in the registry of tenant, its host, got none',
       'setup.tenants.source: expected a processor in the registry of tenant, its host, got none',
       'setup.tenants.subscription: expected a processor in the registry of tenant, its host, got none',
       'setup.tenants.unknown: tenant has a processor, expected a template ps_templates/setup/tenants/unknown',
