@@ -205,19 +205,23 @@ async function* fieldsOf(file: Spooled, names: readonly string[], signal: AbortS
   yield values(fields.end())
 }
 
+/** The sums, or in words why there are none. */
+export type Counted = { amounts: ExportAmount[] } | { uncounted: string }
+
 /**
- * Sums of the files by account, invoice and currency. Undefined where a cost is no decimal, or there are more invoices
- * than can be told apart: then nothing is said. `month`: only rows whose period begins in it, where files have others.
+ * Sums of the files by account, invoice and currency; of a table that is none of cost there is nothing to add up.
+ * `month`: only rows whose period begins in it, where files have others.
  */
 export const countAmounts = async (
   table: string,
   columns: readonly LoadColumn[],
   files: readonly Spooled[],
   { month, signal }: { month?: ((text: string) => boolean) | undefined; signal: AbortSignal },
-): Promise<ExportAmount[] | undefined> => {
+): Promise<Counted> => {
   const told = tables[table]
-  const cost = told && source(columns, told.cost)
-  if (told === undefined || cost === undefined) return undefined
+  if (told === undefined) return { amounts: [] }
+  const cost = source(columns, told.cost)
+  if (cost === undefined) return { uncounted: `its files have no column for ${told.cost}` }
   const named = [told.invoice, told.currency, 'BillingPeriodStart', ...told.account].map((name) =>
     source(columns, name),
   )
@@ -235,18 +239,22 @@ export const countAmounts = async (
         const id = key.join('\u001f')
         let group = groups.get(id)
         if (group === undefined) {
-          if (groups.size >= mostGroups) return undefined
+          if (groups.size >= mostGroups) return { uncounted: `its rows are of more than ${mostGroups} invoices` }
           groups.set(id, (group = { key, rows: 0, sum: openSum() }))
         }
         group.rows += 1
         const amount = filled(text)
-        if (amount !== '' && !group.sum.add(amount)) return undefined
+        if (amount !== '' && !group.sum.add(amount))
+          return {
+            uncounted: `${file.name}: ${told.cost}: expected a decimal, got ${JSON.stringify(amount.slice(0, 40))}`,
+          }
       }
     }
   }
   const orNull = (text: string | undefined): string | null => (text === undefined || text === '' ? null : text)
-  return [...groups.values()].map(({ key: [account, invoice, currency], rows, sum }) => ({
+  const amounts = [...groups.values()].map(({ key: [account, invoice, currency], rows, sum }) => ({
     ...{ billing_account_id: orNull(account), invoice_id: orNull(invoice), currency: orNull(currency) },
     ...{ row_count: rows, amount: sum.text() },
   }))
+  return { amounts }
 }

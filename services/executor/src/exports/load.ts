@@ -10,7 +10,7 @@ import { checkNoRows, writeChecked, type CheckedWriteDeps } from '../checked-wri
 import type { Check } from '../checks.ts'
 import type { LoadStates } from '../load-state.ts'
 import type { AccessOf } from './access.ts'
-import { countAmounts, isOfCost, type ExportAmount } from './amounts.ts'
+import { countAmounts, isOfCost, type Counted, type ExportAmount } from './amounts.ts'
 import { assertCounted, type Delivery } from './deliveries.ts'
 import type { ColumnPlan } from './finder.ts'
 import { isOfPeriod, replacedBy, type Replaced } from './periods.ts'
@@ -160,10 +160,7 @@ const remember = async (
   await load_states.recordLoaded(context, source_name, seen.at, [{ period: seen.period, version, rows }])
 }
 
-/**
- * Loads, and counts beside it what the files come to. The load does not fail by the count: where it cannot be had nothing
- * is said.
- */
+/** Loads, and counts beside it what the files come to. The load does not fail by the count: that there is none is told. */
 const counting = async <T>(
   { log }: Pick<LoaderDeps, 'log'>,
   { step, signal }: Pick<StepContext, 'step' | 'signal'>,
@@ -176,17 +173,17 @@ const counting = async <T>(
       files: readonly Spooled[]
     },
   load: () => Promise<T>,
-): Promise<{ loaded: T; amounts: readonly ExportAmount[] }> => {
+): Promise<{ loaded: T; counted: Counted }> => {
   const stop = new AbortController()
   const either = AbortSignal.any([signal, stop.signal])
   const counted = countAmounts(table, columns, files, { month: counts, signal: either }).catch((error: unknown) => {
     if (!either.aborted)
       log?.warn({ step_id: step.step_id, error: String(error) }, 'what the export tells was not counted')
-    return undefined
+    return { uncounted: 'its files could not be read a second time' }
   })
   try {
     const loaded = await load()
-    return { loaded, amounts: (await counted) ?? [] }
+    return { loaded, counted: await counted }
   } finally {
     stop.abort()
   }
@@ -321,13 +318,18 @@ export const openLoader = ({ objects, warehouse, store, shared_sources, room, lo
         planned = await plan(table, files)
         if (isEmpty(files)) return empty()
         const of = { table: target.table, columns: planned.columns, files, counts: loading.counts }
-        const { loaded, amounts: found_amounts } = await counting({ log }, context, of, () =>
+        const { loaded, counted } = await counting({ log }, context, of, () =>
           writeChecked(writes, context, checks, {
             ...{ kind: 'load', ...formatOfAll(files), columns: planned.columns, destination: replaced.destination },
             files: files.map(({ path, name }) => ({ path, name })),
           }),
         )
-        amounts = found_amounts
+        if ('amounts' in counted) amounts = counted.amounts
+        else
+          warnings.push(
+            `${delivery.source_file}: what it comes to was not counted apart from the load, so it is not compared: ` +
+              counted.uncounted,
+          )
         const { warnings: warned, ...result } = loaded
         warnings.push(...warned)
         const lenient = planned.columns.filter((column) => 'source' in column && column.or_text === true)

@@ -1,9 +1,12 @@
 /** What an export tells, counted apart from its load. */
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { expect } from 'chai'
-import { openFields, openSum } from '../../src/exports/amounts.ts'
+import { countAmounts, openFields, openSum } from '../../src/exports/amounts.ts'
 import { amountColumns } from '../../src/exports/load.ts'
+import type { Spooled } from '../../src/exports/spool.ts'
 
 describe('amounts of an export', () => {
   const sumOf = (...texts: string[]): string => {
@@ -56,6 +59,59 @@ describe('amounts of an export', () => {
       expect(rows, `cut at ${cut}`).to.deep.equal(expected)
       expect(header, `cut at ${cut}`).to.deep.equal(['id', 'co"st', 'note'])
     }
+  })
+
+  describe('of files', () => {
+    let folder: string
+    before(() => {
+      folder = mkdtempSync(join(tmpdir(), 'convergence-amounts-'))
+    })
+    after(() => {
+      rmSync(folder, { recursive: true, force: true })
+    })
+    const header = ['payer', 'invoice', 'currency', 'cost']
+    const columns = [
+      'bill_payer_account_id',
+      'bill_invoice_id',
+      'line_item_currency_code',
+      'line_item_unblended_cost',
+    ].map((name, k) => ({ name, type: 'STRING' as const, source: header[k] ?? '' }))
+    const count = (...files: readonly string[][]) =>
+      countAmounts(
+        'aws_cost_cur',
+        columns,
+        files.map((lines, k) => {
+          const name = `part-${k}.csv${k % 2 === 0 ? '' : '.gz'}`
+          const text = [header.join(','), ...lines, ''].join('\n')
+          const path = join(folder, name)
+          writeFileSync(path, k % 2 === 0 ? text : gzipSync(text))
+          return { path, name, header, format: 'csv' } as unknown as Spooled
+        }),
+        { signal: new AbortController().signal },
+      )
+
+    it('are those of all files, packed or not, by account, invoice and currency; one digit more is another sum', async () => {
+      const of = (invoice_id: string | null, row_count: number, amount: string) => ({
+        ...{ billing_account_id: '1', invoice_id, currency: 'USD', row_count, amount },
+      })
+      const two = ['1,i,USD,0.1', '1,,USD,5']
+      expect(await count(two, ['"1",i,USD,"0.20000000000000000001"', '1,i,USD,'])).to.deep.equal({
+        amounts: [of('i', 3, '0.30000000000000000001'), of(null, 1, '5')],
+      })
+      expect(await count(two, ['"1",i,USD,"0.20000000000000000002"', '1,i,USD,'])).to.deep.equal({
+        amounts: [of('i', 3, '0.30000000000000000002'), of(null, 1, '5')],
+      })
+      expect(await count([])).to.deep.equal({ amounts: [] })
+    })
+
+    it('say why there are none', async () => {
+      expect(await count(['1,i,USD,1'], ['1,i,USD,1.2.3'])).to.deep.equal({
+        uncounted: 'part-1.csv.gz: line_item_unblended_cost: expected a decimal, got "1.2.3"',
+      })
+      expect(await count(Array.from({ length: 10_001 }, (_, k) => `1,${k},USD,1`))).to.deep.equal({
+        uncounted: 'its rows are of more than 10000 invoices',
+      })
+    })
   })
 
   it('go to a table with the columns that pipelines read it by', () => {
