@@ -1,13 +1,11 @@
-import { AppError, plans, systemPipelines } from '@convergence/contracts'
+import { AppError, plans } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
-import type { Subscription } from '../../../store.ts'
 import { planOf, tenantOf } from '../../config.ts'
 import type { ProcessorDeps } from '../../deps.ts'
 
 /**
- * Plan and limits of a tenant, and tenant-changed for those who keep them in memory. Onboarding gives a plan to a
- * tenant that has none and leaves another alone: repeated later, it must not take back a change of plan. Each run
- * changes a plan once.
+ * The first plan of a tenant, with its limits, and tenant-changed for those who keep them in memory. A tenant that has
+ * a plan keeps it: onboarding repeated later must not take back a change (`setup.tenants.change`).
  */
 export const subscription = ({
   store,
@@ -18,31 +16,16 @@ export const subscription = ({
     const { config, step_id } = step
     const tenant_id = tenantOf(run, step_id, config['tenant_id'], shared_sources)
     const plan = planOf(step_id, config['subscription_plan'])
-    const event_id = `${run.run_id}-${step_id}`
     return store.exclusive(tenant_id, async () => {
       const profile = await store.profile(tenant_id)
       if (profile === undefined)
         throw new AppError('TENANT_UNKNOWN', `tenant ${tenant_id} has no profile; onboard it first`)
       const known = await store.subscription(tenant_id)
-      const stays =
-        known !== undefined &&
-        (known.plan === plan ||
-          run.pipeline === systemPipelines.onboarding ||
-          (await store.hasSubscriptionEvent(tenant_id, event_id)))
-      const current: Subscription = stays
-        ? known
-        : {
-            ...known,
-            tenant_id,
-            version: (known?.version ?? 0) + 1,
-            status: known?.status ?? 'ACTIVE',
-            plan,
-            limits: plans[plan],
-          }
-      if (!stays) await store.putSubscription(current, event_id)
+      const current = known ?? { tenant_id, version: 1, status: 'ACTIVE' as const, plan, limits: plans[plan] }
+      if (known === undefined) await store.putSubscription(current, `${run.run_id}-${step_id}`)
       // Published again even when nothing changed: whoever asks again may do so because it was not heard.
       return {
-        rows_written: stays ? 0 : 1,
+        rows_written: known === undefined ? 1 : 0,
         outputs: { tenant_id, subscription_plan: current.plan, version: current.version, limits: current.limits },
         events: [
           {
