@@ -14,7 +14,8 @@ WITH told AS (
 ),
 commitments AS (
   SELECT
-    COALESCE(NULLIF(benefit_id, ''), reservation_id) AS commitment_id,
+    -- One id may stand in capitals here and in small letters there.
+    MAX(COALESCE(NULLIF(benefit_id, ''), reservation_id)) AS commitment_id,
     -- 'P1Y', '1Year', '3 Years', '12', '36 Months'.
     MAX(CASE
       WHEN REGEXP_CONTAINS(term, r'(?i)[0-9] *Y') THEN 12 * CAST(REGEXP_EXTRACT(term, r'[0-9]+') AS INT64)
@@ -26,7 +27,7 @@ commitments AS (
     MAX(IF(charge_type = 'Purchase' AND frequency = 'OneTime', service_period_end_date, NULL)) AS last_day
   FROM told
   WHERE IFNULL(benefit_id, '') <> '' OR IFNULL(reservation_id, '') <> ''
-  GROUP BY 1
+  GROUP BY LOWER(COALESCE(NULLIF(benefit_id, ''), reservation_id))
 )
 SELECT
   CAST('{month}-01' AS DATE) AS period,

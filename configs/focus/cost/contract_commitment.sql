@@ -2,7 +2,9 @@
 -- are paid by, were bought as, or were left unused of, with what the provider's own export tells of their terms.
 WITH charges AS (
   SELECT
-    CommitmentDiscountId AS id,
+    CommitmentDiscountId AS given,
+    -- Azure writes one id in capitals here and small letters there.
+    LOWER(CommitmentDiscountId) AS folded,
     BillingCurrency, PricingCurrency, CommitmentDiscountCategory, CommitmentDiscountType, CommitmentDiscountName,
     CommitmentDiscountUnit, ChargePeriodStart, ChargePeriodEnd, InvoiceIssuerName, ServiceProviderName, x_SourceName,
     x_SourceTable,
@@ -19,7 +21,8 @@ WITH charges AS (
 ),
 discounts AS (
   SELECT
-    id,
+    folded,
+    MAX(given) AS id,
     MIN(BillingCurrency) AS currency,
     MIN(PricingCurrency) AS pricing_currency,
     MIN(CommitmentDiscountCategory) AS category,
@@ -41,12 +44,13 @@ discounts AS (
     SUM(IF(is_used, EffectiveCost, 0)) AS used_cost,
     SUM(IF(is_used, ListCost, 0)) AS used_list
   FROM charges
-  GROUP BY id
+  GROUP BY folded
 ),
 -- Commitments that rows of FOCUS files say were applied, and no commitment discount is.
 others AS (
   SELECT
-    JSON_VALUE(e, '$.ContractCommitmentId') AS id,
+    LOWER(JSON_VALUE(e, '$.ContractCommitmentId')) AS folded,
+    MAX(JSON_VALUE(e, '$.ContractCommitmentId')) AS id,
     MIN(JSON_VALUE(e, '$.ContractId')) AS contract,
     MIN(c.BillingCurrency) AS currency,
     MIN(c.PricingCurrency) AS pricing_currency,
@@ -82,15 +86,16 @@ told AS (
     d.term_unit, d.used_cost, d.used_list, TRUE AS is_discount
   FROM discounts AS d
   LEFT JOIN `focus_commitment_terms` AS t
-    ON t.period = CAST('{month}-01' AS DATE) AND t.provider = '{provider}' AND t.commitment_id = d.id
+    ON t.period = CAST('{month}-01' AS DATE) AND t.provider = '{provider}'
+      AND LOWER(t.commitment_id) = d.folded
   UNION ALL
   SELECT
     o.id, IFNULL(o.contract, o.id), o.currency, o.pricing_currency, IF(o.is_spend, 'Spend', 'Usage'), NULL, NULL,
     o.issuer, o.seller, o.source_name, o.source_table, NULL, NULL, o.first_start, o.last_end, NULL, NULL, NULL, NULL, NULL, NULL,
     FALSE, FALSE, 0, NULL, NULL, 0, 0, FALSE
   FROM others AS o
-  LEFT JOIN discounts AS d ON o.id = d.id
-  WHERE d.id IS NULL AND o.id IS NOT NULL
+  LEFT JOIN discounts AS d ON o.folded = d.folded
+  WHERE d.folded IS NULL AND o.folded IS NOT NULL
 ),
 measured AS (
   SELECT
