@@ -188,6 +188,18 @@ const counting = async <T>(
     stop.abort()
   }
 }
+/** What was counted; or a warning that nothing was. */
+const toldOf = (
+  { source_file }: Pick<Delivery, 'source_file'>,
+  counted: Counted,
+  warnings: string[],
+): readonly ExportAmount[] => {
+  if ('amounts' in counted) return counted.amounts
+  warnings.push(
+    `${source_file}: what it comes to was not counted apart from the load, so it is not compared: ${counted.uncounted}`,
+  )
+  return []
+}
 /** Columns of the table that has what exports told: ps_templates/gcp/bq_etl/schemas/export_amounts.json. */
 export const amountColumns: Column[] = [
   { name: 'period', type: 'DATE' },
@@ -324,12 +336,7 @@ export const openLoader = ({ objects, warehouse, store, shared_sources, room, lo
             files: files.map(({ path, name }) => ({ path, name })),
           }),
         )
-        if ('amounts' in counted) amounts = counted.amounts
-        else
-          warnings.push(
-            `${delivery.source_file}: what it comes to was not counted apart from the load, so it is not compared: ` +
-              counted.uncounted,
-          )
+        amounts = toldOf(delivery, counted, warnings)
         const { warnings: warned, ...result } = loaded
         warnings.push(...warned)
         const lenient = planned.columns.filter((column) => 'source' in column && column.or_text === true)
