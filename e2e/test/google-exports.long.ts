@@ -86,6 +86,14 @@ describe("Google's exports", function () {
     return ended
   }
   const one = async (query: string) => (await world.warehouse.query({ query }))[0]
+  /** What was counted apart from the loads into a table. */
+  const counted = async (tenant_id: string, table: string) =>
+    (
+      await one(
+        `SELECT CAST(SUM(amount) AS STRING) AS cost FROM \`${world.warehouse.project_id}.${tenant_id}.export_amounts\`
+         WHERE provider_table = '${table}'`,
+      )
+    )?.['cost']
   const sum = async (table: string, column = 'net_cost') =>
     one(`SELECT COUNT(*) AS n, CAST(SUM(${column}) AS STRING) AS cost FROM \`${world.warehouse.project_id}.${table}\``)
 
@@ -128,6 +136,8 @@ describe("Google's exports", function () {
     expect(await sum('globex.gcp_cost_billing')).to.deep.equal({ n: 1, cost: '100' })
     expect(await sum('initech.gcp_cost_billing')).to.deep.equal({ n: 2, cost: '7.76' })
     await load('acme_corp', 'gcp/cost/billing')
+    expect(await counted('acme_corp', 'gcp_cost_billing')).to.equal('13')
+    expect(await counted('initech', 'gcp_cost_billing')).to.equal('7.76')
     expect(await sum('acme_corp.gcp_cost_billing')).to.deep.equal({ n: 4, cost: '13' })
     // What is told beforehand is of the statement that is run, with the columns that the table lacks.
     const tell = async (path: string, body: object) =>
@@ -196,8 +206,11 @@ describe("Google's exports", function () {
     expect(ended.steps.map(({ step_id }) => step_id)).to.deep.equal([
       'load_day-google-2025-11-04_2025-11-05',
       'load_day-google-2025-11-08',
+      'export_amounts-google-2025-11-04_2025-11-05',
+      'export_amounts-google-2025-11-08',
     ])
     expect(await sum('late_corp.gcp_cost_billing')).to.deep.equal({ n: 6, cost: '36' })
+    expect(await counted('late_corp', 'gcp_cost_billing')).to.equal('36')
 
     await put(world, 'late', columns, [on('2025-11-09', 99, '2025-11-20')])
     const { runs, warnings = [] } = await refresh()
@@ -336,6 +349,7 @@ describe("Google's exports", function () {
     )
     await load('acme_corp', 'gcp/cost/standard')
     expect(await sum('acme_corp.gcp_cost_standard')).to.deep.equal({ n: 1002, cost: '0.2700004' })
+    expect(await counted('acme_corp', 'gcp_cost_standard')).to.equal('0.2700004')
   })
 
   it("FOCUS: Google's export and Google's view of the detailed one, by project", async () => {
@@ -383,6 +397,8 @@ describe("Google's exports", function () {
     for (const tenant_id of ['acme_corp', 'initech']) await load(tenant_id, 'gcp/cost/focus')
     expect(await sum('acme_corp.gcp_cost_focus', 'BilledCost')).to.deep.equal({ n: 2, cost: '0.625' })
     expect(await sum('initech.gcp_cost_focus', 'BilledCost')).to.deep.equal({ n: 2, cost: '10.77' })
+    expect(await counted('acme_corp', 'gcp_cost_focus')).to.equal('0.625')
+    expect(await counted('initech', 'gcp_cost_focus')).to.equal('10.77')
     expect(
       await world.warehouse.query({
         query: 'SELECT Tags, x_Labels FROM acme_corp.gcp_cost_focus ORDER BY source_name',

@@ -9,6 +9,7 @@ WITH told AS (
     IFNULL(billing_account_id, 'Not stated') AS billing_account_id,
     CONCAT(IFNULL(billing_account_id, 'Not stated'), '-', REPLACE('{month}', '-', '')) AS invoice_id,
     currency,
+    export_time AS written_at,
     net_cost AS line_amount,
     CAST(NULL AS BIGNUMERIC) AS export_amount
   FROM `gcp_cost_billing`
@@ -23,6 +24,7 @@ WITH told AS (
     IFNULL(billing_account_id, 'Not stated') AS billing_account_id,
     CONCAT(IFNULL(billing_account_id, 'Not stated'), '-', REPLACE('{month}', '-', '')) AS invoice_id,
     currency,
+    export_time AS written_at,
     net_cost AS line_amount,
     CAST(NULL AS BIGNUMERIC) AS export_amount
   FROM `gcp_cost_standard`
@@ -37,6 +39,7 @@ WITH told AS (
     BillingAccountId AS billing_account_id,
     COALESCE(InvoiceId, CONCAT(BillingAccountId, '-', REPLACE('{month}', '-', ''))) AS invoice_id,
     BillingCurrency AS currency,
+    x_ExportTime AS written_at,
     BilledCost AS line_amount,
     CAST(NULL AS BIGNUMERIC) AS export_amount
   FROM `gcp_cost_focus`
@@ -56,23 +59,31 @@ WITH told AS (
       CONCAT(IFNULL(billing_account_id, 'Not stated'), '-', REPLACE('{month}', '-', ''))
     ) AS invoice_id,
     currency,
+    CAST(NULL AS TIMESTAMP) AS written_at,
     CAST(NULL AS BIGNUMERIC) AS line_amount,
     amount AS export_amount
   FROM `export_amounts`
   WHERE period = CAST('{month}-01' AS DATE) AND STARTS_WITH(provider_table, 'gcp_')
 ),
--- Days of the detailed and standard exports that were loaded and not counted: then nothing is said of their source.
+-- Days that were loaded and not counted since: then nothing is said of their source.
 uncounted AS (
   SELECT DISTINCT d.provider_table, d.source
   FROM (
-    SELECT DISTINCT provider_table, IFNULL(source, '') AS source, usage_day
+    SELECT provider_table, IFNULL(source, '') AS source, usage_day, MAX(written_at) AS written_at
     FROM told
-    WHERE export_amount IS NULL AND provider_table <> 'gcp_cost_focus'
+    WHERE export_amount IS NULL
+    GROUP BY 1, 2, 3
   ) AS d
   LEFT JOIN (
-    SELECT DISTINCT provider_table, IFNULL(source_name, '') AS source, loaded_period FROM `export_amounts`
+    SELECT
+      provider_table,
+      IFNULL(source_name, '') AS source,
+      loaded_period,
+      MAX(IFNULL(newest_export_time, counted_at)) AS written_at
+    FROM `export_amounts`
+    GROUP BY 1, 2, 3
   ) AS e ON d.provider_table = e.provider_table AND d.source = e.source AND d.usage_day = e.loaded_period
-  WHERE e.loaded_period IS NULL
+  WHERE e.loaded_period IS NULL OR d.written_at > e.written_at
 )
 SELECT
   CAST('{month}-01' AS DATE) AS period,

@@ -211,6 +211,7 @@ export const amountColumns: Column[] = [
   { name: 'currency', type: 'STRING' },
   { name: 'row_count', type: 'INT64' },
   { name: 'amount', type: 'BIGNUMERIC' },
+  { name: 'newest_export_time', type: 'TIMESTAMP' },
   { name: 'run_id', type: 'STRING' },
   { name: 'counted_at', type: 'TIMESTAMP' },
 ]
@@ -234,7 +235,7 @@ const recordAmounts = async (
         `CAST(@month AS DATE) AS loaded_period, ${text('billing_account_id')} AS billing_account_id, ` +
         `${text('invoice_id')} AS invoice_id, ${text('currency')} AS currency, ` +
         `CAST(${text('row_count')} AS INT64) AS row_count, CAST(${text('amount')} AS BIGNUMERIC) AS amount, ` +
-        `@run_id AS run_id, CURRENT_TIMESTAMP() AS counted_at ` +
+        `CAST(NULL AS TIMESTAMP) AS newest_export_time, @run_id AS run_id, CURRENT_TIMESTAMP() AS counted_at ` +
         `FROM UNNEST(JSON_QUERY_ARRAY(PARSE_JSON(@amounts), '$')) AS told`,
       parameters: [
         { name: 'month', type: 'STRING', value: month },

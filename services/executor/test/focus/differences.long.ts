@@ -181,6 +181,54 @@ describe('differences between export, table, FOCUS and invoice', function () {
     }
   })
 
+  it("in Google's export: counted by day, and nothing is said of days that were loaded and not counted since", async () => {
+    const google = (day: string, net_cost: string, export_time: string): Row => ({
+      ...{ usage_date: day, usage_start_time: `${day}T00:00:00Z`, usage_end_time: `${day}T01:00:00Z`, export_time },
+      ...{
+        invoice_month: '202603',
+        source_name: 'google',
+        billing_account_id: '012345-6789AB-CDEF01',
+        currency: 'USD',
+      },
+      ...{ cost_type: 'regular', service_description: 'Core', cost: net_cost, net_cost, credits: [] },
+    })
+    const told = (day: string, amount: string, newest_export_time: string): Row => ({
+      ...{
+        period: '2026-03-01',
+        provider_table: 'gcp_cost_billing',
+        source_name: 'google',
+        loaded_period: day,
+        amount,
+      },
+      ...{ billing_account_id: '012345-6789AB-CDEF01', currency: 'USD', row_count: 1, newest_export_time },
+    })
+    const [noon, later] = ['2026-03-03T12:00:00Z', '2026-03-03T15:00:00Z']
+    const days = [google('2026-03-01', '1.5', noon), google('2026-03-02', '2', noon)]
+    const both = [told('2026-03-01', '1.5', noon), told('2026-03-02', '2', noon)]
+    await world.fill('gcp_cost_billing', days)
+    await world.fill('export_amounts', both)
+    expect(await world.normalise('gcp', '2026-03', { views: true })).to.deep.equal([])
+    const same = { told: '3.5', focus: '3.5', invoiced: '3.5' }
+    expect(await four('gcp', '2026-03-01')).to.deep.equal([{ exported: '3.5', ...same }])
+    await world.fill('export_amounts', [told('2026-03-01', '1.51', noon), told('2026-03-02', '2', noon)])
+    expect((await world.normalise('gcp', '2026-03', { views: true }))[0]).to.contain(
+      'the export tells 3.51, gcp_cost_billing has 3.5',
+    )
+    // A day that the load lost whole.
+    await world.fill('gcp_cost_billing', days.slice(1))
+    await world.fill('export_amounts', both)
+    expect((await world.normalise('gcp', '2026-03', { views: true }))[0]).to.contain(
+      'the export tells 3.5, gcp_cost_billing has 2',
+    )
+    // Loaded again, and not counted again.
+    for (const counts of [both.slice(1), both]) {
+      await world.fill('gcp_cost_billing', [google('2026-03-01', '1.5', later), google('2026-03-02', '2', noon)])
+      await world.fill('export_amounts', counts)
+      expect(await world.normalise('gcp', '2026-03', { views: true })).to.deep.equal([])
+      expect(await four('gcp', '2026-03-01')).to.deep.equal([{ exported: null, ...same }])
+    }
+  })
+
   it('an export that is only compared is no alert, for its rows are nowhere; one of no account that feeds is', async () => {
     await world.fill('export_amounts', [])
     await world.fill('aws_cost_cur', rows)
