@@ -22,7 +22,7 @@ const list = async (options: Options): Promise<void> => {
 }
 
 interface PutOptions extends Options {
-  cron: string
+  cron?: string
   timezone?: string
   param: readonly string[]
   priority?: string
@@ -74,7 +74,10 @@ export const scheduleCommands = (root: Command, common: Common): void => {
   common(group.command('show').argument('<name>')).description('a schedule, with its next ten firings').action(show)
   common(group.command('put').argument('<name>').argument('<pipeline>'))
     .description('make or change a schedule')
-    .requiredOption('--cron <fields>', "five fields, such as '30 6 * * *'")
+    .option(
+      '--cron <fields>',
+      "five fields, such as '30 6 * * *'; default: the schedule that the pipeline's file suggests",
+    )
     .option('--timezone <name>', 'whose days and hours the fields are, such as Europe/Berlin; default UTC')
     .option('-p, --param <key=value>', 'parameter of each run; date=yesterday counts in the time zone', collect, [])
     .option('--priority <number>', '0 first to 9 last; default 5')

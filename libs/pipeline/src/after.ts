@@ -2,7 +2,7 @@
 import { isSystemPipeline, runId, systemTenant, type Run } from '@convergence/contracts'
 import type { After, PipelinePlan, Scalar } from './plan.ts'
 import type { ConfigFault, Following, ParameterSpec } from './types.ts'
-import { fillText, periodsOf, variable } from './values.ts'
+import { fillText, inFillingOrder, periodsOf, variable } from './values.ts'
 import { didYouMean, orList, showPath, type Path } from './wording.ts'
 import type { Source } from './yaml.ts'
 
@@ -63,13 +63,11 @@ const valuesOf = (
   { parameters: specs, pipeline_id }: PipelinePlan,
   { parameters, tenant_id, run_id }: Pick<Run, 'parameters' | 'tenant_id' | 'run_id'>,
 ): ReadonlyMap<string, Scalar> => {
-  const fixed = new Map<string, Scalar>(Object.entries({ tenant_id, run_id, pipeline_id }))
-  const values = new Map<string, Scalar>(
-    specs.map(({ name, default: given }) => {
-      const filled = typeof given === 'string' ? fillText(given, fixed) : (given ?? null)
-      return [name, parameters[name] ?? filled]
-    }),
-  )
+  const values = new Map<string, Scalar>(Object.entries({ tenant_id, run_id, pipeline_id }))
+  for (const { name, default: given } of inFillingOrder(specs)) {
+    const filled = typeof given === 'string' ? fillText(given, values) : (given ?? null)
+    values.set(name, parameters[name] ?? filled)
+  }
   const days = values.get(daysOf)
   if (!values.has(monthOf) || values.get(monthOf) === null)
     values.set(monthOf, typeof days === 'string' ? monthsOf(days) : null)

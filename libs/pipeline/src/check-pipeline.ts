@@ -54,12 +54,36 @@ const endingNames = [
   'requested_at',
 ]
 
+/** The file with what stands in `pipeline:` at the root, where it belongs: its other mistakes are told with that one. */
+const unnested = (source: Source): Source => {
+  const { value } = source
+  if (!isGroup(value) || !isGroup(value['pipeline'])) return source
+  const { pipeline, ...root } = value
+  const inside = (path: Path): Path => {
+    const [field = ''] = path
+    return Object.hasOwn(root, field) || !Object.hasOwn(pipeline, field) ? path : ['pipeline', ...path]
+  }
+  return {
+    ...source,
+    value: { ...pipeline, ...root },
+    place: (path, key) => source.place(inside(path), key),
+    placeIn: (path, offset) => source.placeIn(inside(path), offset),
+  }
+}
+
 export const checkPipeline = (
-  source: Source,
+  written: Source,
   options: CheckOptions,
 ): { faults: ConfigFault[]; plan: PipelinePlan | undefined } => {
   const { schemas } = options
-  const faults: ConfigFault[] = []
+  const source = unnested(written)
+  const faults: ConfigFault[] = [...written.faults]
+  if (source !== written)
+    faults.push({
+      file: written.file,
+      ...written.place(['pipeline'], true),
+      message: 'pipeline: unknown field; what stands in it belongs at the root of the file (pipeline_id, description)',
+    })
   if (!schemas.pipeline(source.value)) faults.push(...faultsOf(source, schemas.pipeline.errors ?? []))
   if (!isGroup(source.value) || !Array.isArray(source.value['steps'])) return { faults, plan: undefined }
   const yaml = source.value as unknown as Yaml
@@ -85,6 +109,7 @@ export const checkPipeline = (
       steps: plans,
       ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
       ...(yaml.after === undefined ? {} : { after: yaml.after }),
+      ...(yaml.aliases === undefined ? {} : { aliases: yaml.aliases }),
       uses: usedBy(check.steps),
       ...(yaml.timeout_minutes === undefined ? {} : { timeout_minutes: yaml.timeout_minutes }),
     },

@@ -14,10 +14,20 @@ import {
   type Yaml,
 } from './pipeline-check.ts'
 import { sourceParameter } from './for-each.ts'
-import { pathFault, sourceFault } from './reach.ts'
+import { pathFault, projectFault, sourceFault } from './reach.ts'
 import { identifierFault, placeholders } from './sql-template.ts'
 import type { ParameterSpec } from './types.ts'
-import { fillText, fixedNames, hasForm, inWords, isBuiltIn, tenantNames, valueFault, variable } from './values.ts'
+import {
+  fillText,
+  fixedNames,
+  hasForm,
+  inFillingOrder,
+  inWords,
+  isBuiltIn,
+  tenantNames,
+  valueFault,
+  variable,
+} from './values.ts'
 import { show, showPath, type Path } from './wording.ts'
 
 /** Names that have a value whatever the file says; no run can change one. */
@@ -101,48 +111,57 @@ export const checkParameters = (check: PipelineCheck): void => {
         `${group}.source: is built in where a step is repeated for sources: it names one of them; choose another name`,
         true,
       )
-  const fixed = fixedKnown()
-  for (const spec of parameters) {
-    const declared = yaml.parameters !== undefined && Object.hasOwn(yaml.parameters, spec.name)
-    const at: Path = declared ? ['parameters', spec.name] : ['variables', spec.name]
-    const where = showPath(at)
-    if (spec.type === 'enum' && (spec.values ?? []).length === 0)
-      report(check, at, `${where}: "values" is missing: the texts that an enum may be`, true)
-    if (spec.type !== 'enum' && spec.values !== undefined)
-      report(check, [...at, 'values'], `${where}.values: belongs to type enum, got type ${spec.type}`, true)
-    if (spec.type !== 'string' && spec.pattern !== undefined)
-      report(check, [...at, 'pattern'], `${where}.pattern: belongs to type string, got type ${spec.type}`, true)
-    if (spec.type !== 'date' && spec.type !== 'month' && spec.many !== undefined)
-      report(check, [...at, 'many'], `${where}.many: belongs to type date or month, got type ${spec.type}`, true)
-    if (spec.type === 'month' && spec.many === 'ranges')
-      report(check, [...at, 'many'], `${where}.many: ranges are of type date; expected values, got ranges`)
-    if (spec.type !== 'string' && spec.max_length !== undefined)
-      report(check, [...at, 'max_length'], `${where}.max_length: belongs to type string, got type ${spec.type}`, true)
-    if (spec.required && spec.default !== undefined)
-      report(check, [...at, 'required'], `${where}.required: a parameter with a default is not required`, true)
-    if (spec.pattern !== undefined) {
-      try {
-        hasForm(spec.pattern, '')
-      } catch (error) {
-        const why = error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : ''
-        const message = `expected a regular expression as RE2 has it, got ${show(spec.pattern)}: ${why}`
-        report(check, [...at, 'pattern'], `${where}.pattern: ${message}`)
-        continue
-      }
-    }
-    if (spec.default === undefined) continue
-    const defaultAt = declared ? [...at, 'default'] : at
-    checkTexts(check, spec.default, defaultAt, fixed)
-    if (
-      typeof spec.default === 'string' &&
-      (spec.default.search(variable) >= 0 || inWords(spec, spec.default, '2024-01-01') !== undefined)
-    )
-      continue
-    // An empty text says that there is none.
-    if (spec.type === 'string' && spec.default === '') continue
-    const fault = valueFault(spec, spec.default)
-    if (fault !== undefined) report(check, defaultAt, `${showPath(defaultAt)}: ${fault}`)
+  const above = fixedKnown()
+  for (const spec of inFillingOrder(parameters)) {
+    checkParameter(check, spec, above)
+    if (spec.many !== undefined) continue
+    above.set(spec.name, { requested: true, type: spec.type })
+    if (spec.name === 'date' && !check.specs.has('month')) above.set('month', { requested: true, type: 'string' })
   }
+}
+
+/** `above`: what has a value by the time that the parameter's default is filled in. */
+const checkParameter = (check: PipelineCheck, spec: ParameterSpec, above: ReadonlyMap<string, Known>): void => {
+  const { yaml } = check
+  const declared = yaml.parameters !== undefined && Object.hasOwn(yaml.parameters, spec.name)
+  const at: Path = declared ? ['parameters', spec.name] : ['variables', spec.name]
+  const where = showPath(at)
+  if (spec.type === 'enum' && (spec.values ?? []).length === 0)
+    report(check, at, `${where}: "values" is missing: the texts that an enum may be`, true)
+  if (spec.type !== 'enum' && spec.values !== undefined)
+    report(check, [...at, 'values'], `${where}.values: belongs to type enum, got type ${spec.type}`, true)
+  if (spec.type !== 'string' && spec.pattern !== undefined)
+    report(check, [...at, 'pattern'], `${where}.pattern: belongs to type string, got type ${spec.type}`, true)
+  if (spec.type !== 'date' && spec.type !== 'month' && spec.many !== undefined)
+    report(check, [...at, 'many'], `${where}.many: belongs to type date or month, got type ${spec.type}`, true)
+  if (spec.type === 'month' && spec.many === 'ranges')
+    report(check, [...at, 'many'], `${where}.many: ranges are of type date; expected values, got ranges`)
+  if (spec.type !== 'string' && spec.max_length !== undefined)
+    report(check, [...at, 'max_length'], `${where}.max_length: belongs to type string, got type ${spec.type}`, true)
+  if (spec.required && spec.default !== undefined)
+    report(check, [...at, 'required'], `${where}.required: a parameter with a default is not required`, true)
+  if (spec.pattern !== undefined) {
+    try {
+      hasForm(spec.pattern, '')
+    } catch (error) {
+      const why = error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : ''
+      const message = `expected a regular expression as RE2 has it, got ${show(spec.pattern)}: ${why}`
+      report(check, [...at, 'pattern'], `${where}.pattern: ${message}`)
+      return
+    }
+  }
+  if (spec.default === undefined) return
+  const defaultAt = declared ? [...at, 'default'] : at
+  checkTexts(check, spec.default, defaultAt, above)
+  if (
+    typeof spec.default === 'string' &&
+    (spec.default.search(variable) >= 0 || inWords(spec, spec.default, '2024-01-01') !== undefined)
+  )
+    return
+  // An empty text says that there is none.
+  if (spec.type === 'string' && spec.default === '') return
+  const fault = valueFault(spec, spec.default)
+  if (fault !== undefined) report(check, defaultAt, `${showPath(defaultAt)}: ${fault}`)
 }
 
 /** In order: a variable may use what stands before it. Adds each to what is known. */
@@ -201,6 +220,7 @@ export const checkReach = (check: PipelineCheck): void => {
     const fault = faultOf(filled)
     if (fault !== undefined) report(check, at, `${showPath(at)}: ${fault}`)
   }
+  checkProjects(check, constants)
   queries.forEach((ofStep, k) => {
     for (const { at: group, parsed } of ofStep) {
       const at: Path = ['steps', k, ...group, 'query']
@@ -212,6 +232,21 @@ export const checkReach = (check: PipelineCheck): void => {
         const fault = faultOf(String(fillText(path, constants)))
         if (fault !== undefined) reportIn(check, at, start, `${showPath(at)}: ${fault}`)
       }
+    }
+  })
+}
+
+/** Where a step names another project, and no run can change that. */
+const checkProjects = (check: PipelineCheck, constants: ReadonlyMap<string, Scalar>): void => {
+  const { steps, project_id } = check
+  steps.forEach((step, k) => {
+    for (const group of ['source', 'destination'] as const) {
+      const { bq_project_id } = isGroup(step?.[group]) ? step[group] : {}
+      if (typeof bq_project_id !== 'string') continue
+      const filled = String(fillText(bq_project_id, constants))
+      const fault = filled.search(variable) >= 0 ? undefined : projectFault(group, filled, project_id)
+      const at: Path = ['steps', k, group, 'bq_project_id']
+      if (fault !== undefined) report(check, at, `${showPath(at)}: ${fault}`)
     }
   })
 }

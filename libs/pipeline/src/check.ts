@@ -109,12 +109,6 @@ const wordUnknown = (error: ErrorObject, where: string): Worded => {
   const prefix = where === '' ? '' : `${where}: `
   const properties = propertiesOf(error)
   const field = unknownField(error)
-  if (field === 'pipeline' && where === '')
-    return {
-      message: 'pipeline: unknown field; what stands in it belongs at the root of the file (pipeline_id, description)',
-      field,
-      key: true,
-    }
   const right = mistakenFor(field, properties)
   if (right !== undefined) {
     const [name, { enum: values }] = right
@@ -154,12 +148,13 @@ const exampleText = (example: unknown): string => (typeof example === 'string' ?
 const wordMissing = (error: ErrorObject, where: string, errors: readonly ErrorObject[]): Worded | undefined => {
   const properties = propertiesOf(error)
   const field = (error.params as { missingProperty: string }).missingProperty
-  // Whoever wrote the field under a wrong name hears of the name alone; `pipeline:` holds what the root lacks.
-  const isMisnamed = errors.some((other) => {
-    if (other.keyword !== 'additionalProperties' || other.instancePath !== error.instancePath) return false
-    const name = unknownField(other)
-    return meant(name, properties) === field || (where === '' && name === 'pipeline')
-  })
+  // Whoever wrote the field under a wrong name hears of the name alone.
+  const isMisnamed = errors.some(
+    (other) =>
+      other.keyword === 'additionalProperties' &&
+      other.instancePath === error.instancePath &&
+      meant(unknownField(other), properties) === field,
+  )
   if (isMisnamed) return undefined
   const written = isGroup(error.data)
     ? Object.keys(error.data).find((key) => snakeCase(key) === field && properties[key] === undefined)

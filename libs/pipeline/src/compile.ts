@@ -6,11 +6,22 @@ import { localDay } from '@convergence/calendar/days'
 import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
 import type { PipelinePlan, Scalar, StepPlan } from './plan.ts'
 import { endOf, itemsOf, type Item } from './for-each.ts'
-import { ownDataset, pathFault, sourceFault } from './reach.ts'
+import { ownDataset, pathFault, projectFault, sourceFault } from './reach.ts'
 import { resultsOf } from './results.ts'
 import { fillSql, identifierFault, parameterName, type BoundParameter } from './sql-template.ts'
 import type { CompileInput, ParameterSpec } from './types.ts'
-import { fill, fillText, frozen, hasVariable, inWords, isBuiltIn, sqlTypeOf, sqlTypes, valueFault } from './values.ts'
+import {
+  fill,
+  fillText,
+  frozen,
+  hasVariable,
+  inFillingOrder,
+  inWords,
+  isBuiltIn,
+  sqlTypeOf,
+  sqlTypes,
+  valueFault,
+} from './values.ts'
 import { didYouMean, orList, showPath } from './wording.ts'
 
 /** What is the same for all runs of a pipeline. */
@@ -71,19 +82,16 @@ const parameterFaults = ({ specs }: Compiler, parameters: CompileInput['paramete
     return fault === undefined ? [] : [`${name}: ${fault}`]
   })
 
-/** A default may use the built-in variables. */
-const defaultOf = (spec: ParameterSpec, given: string | number | boolean, values: Values, day: string): Scalar => {
-  if (typeof given !== 'string') return given
-  const counted = inWords(spec, given, day)
-  return counted ?? (spec.type === 'date' ? given : fillText(given, values))
-}
+/** A default may use the built-in variables, and the parameters above it. */
+const defaultOf = (spec: ParameterSpec, given: string | number | boolean, values: Values, day: string): Scalar =>
+  typeof given === 'string' ? (inWords(spec, given, day) ?? fillText(given, values)) : given
 /** The day, in UTC, from which words in parameters count. */
 const dayOf = ({ requested_at, scheduled_time = requested_at }: CompileInput): string =>
   localDay(Date.parse(scheduled_time), 'UTC')
 
 /** Values by name, or every fault of the parameters. */
 const valuesOf = (compiler: Compiler, input: CompileInput): Map<string, Scalar> => {
-  const { plan, project_id, constants } = compiler
+  const { plan, project_id, constants, specs } = compiler
   const { run_id, tenant_id, tenant, parameters } = input
   const day = dayOf(input)
   const faults = parameterFaults(compiler, parameters, day)
@@ -95,12 +103,19 @@ const valuesOf = (compiler: Compiler, input: CompileInput): Map<string, Scalar> 
     ['admin_email', tenant?.admin_email ?? null],
     ['company_name', tenant?.company_name ?? null],
   ])
-  for (const spec of plan.parameters) {
+  for (const spec of inFillingOrder(plan.parameters)) {
     const given = Object.hasOwn(parameters, spec.name) ? parameters[spec.name] : undefined
     if (given !== undefined && given !== null) values.set(spec.name, inWords(spec, given, day) ?? given)
-    else if (spec.default !== undefined) values.set(spec.name, defaultOf(spec, spec.default, values, day))
-    else if (spec.required)
+    else if (spec.default !== undefined) {
+      const value = defaultOf(spec, spec.default, values, day)
+      // What it is made of may be a value of this run.
+      const fault = value === null || !hasVariable(spec.default) ? undefined : valueFault(spec, value)
+      if (fault !== undefined) faults.push(`${spec.name}: ${fault}, which its default ${spec.default} is in this run`)
+      values.set(spec.name, value)
+    } else if (spec.required)
       faults.push(`${spec.name}: is missing${spec.description === '' ? '' : `: ${spec.description}`}`)
+    const value = values.get('date')
+    if (spec.name === 'date' && !specs.has('month') && typeof value === 'string') values.set('month', value.slice(0, 7))
   }
   if (faults.length > 0)
     throw new AppError(
@@ -177,6 +192,19 @@ const assertDestination = (
     )
 }
 
+const assertProjects = (
+  { plan: { path }, project_id }: Compiler,
+  { step_id }: StepPlan,
+  config: Readonly<Record<string, unknown>>,
+): void => {
+  for (const group of ['source', 'destination'] as const) {
+    const { bq_project_id = project_id } = (config[group] ?? {}) as { bq_project_id?: unknown }
+    const fault = projectFault(group, String(bq_project_id), project_id)
+    if (fault !== undefined)
+      throw new AppError('PARAMETER_INVALID', `${path}: ${step_id}: ${group}.bq_project_id: ${fault}`)
+  }
+}
+
 const compileStep = (
   compiler: Compiler,
   step: StepPlan,
@@ -193,6 +221,7 @@ const compileStep = (
   const named = destination?.['dataset_type'] as Scalar | undefined
   const own = ownDataset({ tenant_id, pipeline: plan.path }, named === undefined ? undefined : String(named))
   const input: StepInput = { step, values, own, sources }
+  assertProjects(compiler, step, config)
   const late = step.late.map(({ at, text }) => ({ at: [...at], parts: partsOf(text, values) }))
   for (const sql of step.sql) {
     const [field = '', k] = sql.at

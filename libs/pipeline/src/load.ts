@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { dirname, join, relative, sep } from 'node:path'
-import { AppError, isName, type Run } from '@convergence/contracts'
+import { AppError, isName, isSystemPipeline, type Run } from '@convergence/contracts'
 import { checkAfter, followersOf } from './after.ts'
 import { checkPipeline } from './check-pipeline.ts'
 import { planCompiler, planDays } from './compile.ts'
@@ -115,13 +115,9 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
     plans.set(name ?? file, plan)
     read.set(name ?? file, { plan, source })
   }
-  if ([...plans.values()].some(({ after }) => after !== undefined))
-    faults.push(
-      ...checkAfter(
-        read,
-        filesBelow(configs, isPipeline).flatMap((path) => nameOf(path) ?? []),
-      ),
-    )
+  const names = filesBelow(configs, isPipeline).flatMap((path) => nameOf(path) ?? [])
+  if ([...plans.values()].some(({ after }) => after !== undefined)) faults.push(...checkAfter(read, names))
+  faults.push(...checkAliases(read, names))
   // Neither of two is the one in the wrong.
   for (const [pipeline_id, places] of ids)
     for (const place of places) {
@@ -138,6 +134,27 @@ export const checkFiles = (options: Partial<LoadOptions> & { files?: readonly st
   }
   return { faults: faults.sort(order), checked: files.length, plans, templates }
 }
+/** Other paths of pipelines that are somebody's already. `names`: the paths of all files. */
+const checkAliases = (
+  read: ReadonlyMap<string, { plan: PipelinePlan; source: Source }>,
+  names: readonly string[],
+): ConfigFault[] => {
+  const taken = new Map(names.map((name) => [name, name]))
+  return [...read].flatMap(([path, { plan, source }]) =>
+    (plan.aliases ?? []).flatMap((alias, k): ConfigFault[] => {
+      const say = (message: string): ConfigFault[] => [
+        { file: source.file, ...source.place(['aliases', k]), message: `aliases[${k}]: ${message}` },
+      ]
+      const owner = taken.get(alias)
+      if (owner !== undefined) return say(`"${alias}" is the path of ${owner === alias ? 'a pipeline' : owner} already`)
+      taken.set(alias, path)
+      return isSystemPipeline(alias) === isSystemPipeline(path)
+        ? []
+        : say(`expected a path ${isSystemPipeline(path) ? 'in' : 'outside of'} setup/, as its own is, got "${alias}"`)
+    }),
+  )
+}
+
 /** Undefined where it cannot be read. */
 const readQueryFile = (path: string): QueryFile | undefined => {
   try {
@@ -209,6 +226,10 @@ const pipelinesOf = (
     ]),
   )
   const list = [...known.values()].map(({ pipeline }) => pipeline).sort((a, b) => (a.path < b.path ? -1 : 1))
+  for (const { path, aliases = [] } of byPath.values()) {
+    const own = known.get(path)
+    for (const alias of aliases) if (own !== undefined) known.set(alias, own)
+  }
   return {
     list: () => list,
     followersOf: (run) => followersOf(byPath, run),

@@ -14,6 +14,7 @@ export interface Yaml {
   pipeline_id: string
   description: string
   schedule?: string
+  aliases?: string[]
   timeout_minutes?: number
   sources?: string[]
   parameters?: Record<

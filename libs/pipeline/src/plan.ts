@@ -36,6 +36,8 @@ export interface After {
 }
 export interface PipelinePlan {
   path: string
+  /** Other paths by which it may be asked for. */
+  aliases?: readonly string[]
   pipeline_id: string
   description: string
   schedule?: string

@@ -110,6 +110,19 @@ export const pathFault = (path: string, own: string, project_id: string, sources
     : `would read ${path}; expected a table of ${orList(allowed)}`
 }
 
+/**
+ * What is wrong with `bq_project_id`: every job is the platform's project's, and so is every table that is written. A
+ * table of another project is read by its whole name.
+ */
+export const projectFault = (group: 'source' | 'destination', got: string, project_id: string): string | undefined => {
+  if (got === project_id) return undefined
+  const instead =
+    group === 'source'
+      ? ', and the other project in the table of the query: `project.dataset.table`, under sources'
+      : ''
+  return `expected {project_id}${instead}, got ${JSON.stringify(got)}`
+}
+
 // ---- runs
 
 /** Runs of the platform itself work in the dataset that they name, such as the validation at onboarding. */

@@ -96,8 +96,8 @@ export const loadTemplates = (
       faults.push(...source)
       continue
     }
-    if (!validate(source.value)) {
-      faults.push(...faultsOf(source, validate.errors ?? []))
+    if (!validate(source.value) || source.faults.length > 0) {
+      faults.push(...source.faults, ...faultsOf(source, validate.errors ?? []))
       continue
     }
     const {

@@ -112,6 +112,12 @@ const manyFault = ({ type, many }: ParameterSpec, value: unknown): string | unde
   return crossing === undefined ? undefined : `expected each day once, got ${crossing.from} twice in ${show(value)}`
 }
 
+/** A default may use the parameters above its own, and the day that no file declares. */
+export const inFillingOrder = (specs: readonly ParameterSpec[]): ParameterSpec[] => [
+  ...specs.filter((spec) => spec.built_in === true),
+  ...specs.filter((spec) => spec.built_in !== true),
+]
+
 /** What is wrong with a value, or nothing. */
 export const valueFault = (spec: ParameterSpec, value: unknown): string | undefined => {
   if (spec.many !== undefined) return manyFault(spec, value)

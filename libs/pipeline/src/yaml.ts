@@ -12,7 +12,10 @@ export interface Place {
 }
 export interface Source {
   file: string
+  /** Of a field that stands twice, the last. */
   value: unknown
+  /** Fields that stand twice: the rest can be checked all the same. */
+  faults: readonly ConfigFault[]
   /**
    * Where the value at the path stands, or, with `key`, the name of its field. What is not there is where its nearest
    * parent is.
@@ -92,8 +95,10 @@ export const readYaml = (file: string, text: string): Source | ConfigFault[] => 
   if (second !== undefined)
     return [{ file, ...at(second.range[0]), message: `expected one YAML document, got ${list.length}` }]
   const structure = structureFaults(document.contents)
-  if (structure.length > 0)
-    return structure.slice(0, maxFaults).map(({ offset, message }) => ({ file, ...at(offset), message: message(at) }))
+  const faults = structure
+    .slice(0, maxFaults)
+    .map(({ offset, message }) => ({ file, ...at(offset), message: message(at) }))
+  if (structure.some(({ twice }) => twice !== true)) return faults
   let value: unknown
   try {
     value = document.toJS({ maxAliasCount: maxAliases })
@@ -106,7 +111,7 @@ export const readYaml = (file: string, text: string): Source | ConfigFault[] => 
     let key: Node | undefined
     for (const part of path) {
       if (isMap(node)) {
-        const pair = node.items.find((item) => isScalar(item.key) && String(item.key.value) === String(part))
+        const pair = node.items.findLast((item) => isScalar(item.key) && String(item.key.value) === String(part))
         if (pair === undefined) break
         key = pair.key as Node
         node = (pair.value ?? pair.key) as Node
@@ -145,7 +150,7 @@ export const readYaml = (file: string, text: string): Source | ConfigFault[] => 
     for (; nth > 0 && found >= 0; nth -= 1) found = raw.indexOf(piece, found + piece.length)
     return at(start + Math.max(found, 0))
   }
-  return { file, value, place, placeIn }
+  return { file, value, faults, place, placeIn }
 }
 
 /** What the parser's own words leave open. */
@@ -159,9 +164,15 @@ const told = <T extends { code: string }>(problems: readonly T[]): readonly T[] 
   return tab < 0 ? problems : problems.slice(0, tab + 1)
 }
 
+interface StructureFault {
+  offset: number
+  message: (at: (offset: number) => Place) => string
+  /** A field that stands twice. */
+  twice?: true
+}
 /** Keys that stand twice and nesting that is too deep, without recursion. */
-const structureFaults = (root: Node): { offset: number; message: (at: (offset: number) => Place) => string }[] => {
-  const faults: { offset: number; message: (at: (offset: number) => Place) => string }[] = []
+const structureFaults = (root: Node): StructureFault[] => {
+  const faults: StructureFault[] = []
   const anchors = new Set<string>()
   const aliases: { name: string; offset: number }[] = []
   const open: { node: unknown; depth: number }[] = [{ node: root, depth: 1 }]
@@ -190,7 +201,11 @@ const structureFaults = (root: Node): { offset: number; message: (at: (offset: n
       const first = seen.get(name)
       if (first === undefined) seen.set(name, offset)
       else
-        faults.push({ offset, message: (at) => `field "${name}" stands twice; the first is in line ${at(first).line}` })
+        faults.push({
+          offset,
+          message: (at) => `field "${name}" stands twice; the first is in line ${at(first).line}`,
+          twice: true,
+        })
     }
   }
   for (const { name, offset } of aliases)

@@ -6,7 +6,8 @@ import { readYaml } from '../src/yaml.ts'
 /** What keeps a text from being read, as `line:column  message`. */
 const problems = (text: string): string[] => {
   const read = readYaml('x.yml', text)
-  return Array.isArray(read) ? read.map(({ line, column, message }) => `${line}:${column}  ${message}`) : []
+  const faults = Array.isArray(read) ? read : read.faults
+  return faults.map(({ line, column, message }) => `${line}:${column}  ${message}`)
 }
 const valueOf = (text: string): unknown => {
   const read = readYaml('x.yml', text)

@@ -416,6 +416,50 @@ describe('parameters of a run', () => {
       failure(() => pipelines.compile(ask({ parameters: { from_date: 'x', source_table: 'a b', other: '`' } }))).faults,
     ).to.have.length(3)
   })
+  it('may be made of those above them and of the day, in a file that declares none and in one that does', () => {
+    const nested = load("SELECT '{nested}'", 'variables: { greeting: hi, nested: "<{greeting}> on {date}" }\n')
+    const declared = load(
+      "SELECT '{nested}'",
+      'parameters: { greeting: { type: string, default: hi }, nested: { type: string, default: "<{greeting}> on {date}" } }\n',
+    )
+    for (const text of [nested, declared]) {
+      const filled = (parameters: Record<string, string>) =>
+        queryOf(pipelinesFrom(text).compile(ask({ parameters }))).parameters.map(({ value }) => value)
+      expect(filled({ date: '2026-03-01' })).to.deep.equal(['<hi> on 2026-03-01'])
+      expect(filled({ date: '2026-03-01', greeting: '{tenant_id}' })).to.deep.equal(['<{tenant_id}> on 2026-03-01'])
+      expect(filled({ date: '2026-03-01', nested: 'own' })).to.deep.equal(['own'])
+    }
+    expect(
+      failure(() => pipelinesFrom(nested.replace('greeting: hi, ', '').replace('}"', '}", greeting: hi'))).faults,
+    ).to.have.length(1)
+  })
+  it('are refused where a default that is made of others is no value of its kind in this run', () => {
+    const pipelines = pipelinesFrom(
+      load(
+        "SELECT '{size}'",
+        'parameters: { unit: { type: string, default: m }, size: { type: string, pattern: "1[a-z]", default: "1{unit}" } }\n',
+      ),
+    )
+    expect(queryOf(pipelines.compile(ask({ parameters: { unit: 'k' } }))).parameters[0]?.value).to.equal('1k')
+    expect(failure(() => pipelines.compile(ask({ parameters: { unit: 'KB' } }))).faults).to.deep.equal([
+      'size: expected a text of the form 1[a-z], got "1KB", which its default 1{unit} is in this run',
+    ])
+  })
+  it("name no project but the platform's for a job, whatever a run says", () => {
+    const pipelines = pipelinesFrom(
+      withSteps(
+        `  - step_id: a
+    ps_type: gcp.bq_etl
+    source: { bq_project_id: "{where}", query: "SELECT 1 AS n" }
+    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }`,
+        'parameters: { where: { type: string, default: "{project_id}" } }\n',
+      ),
+    )
+    expect(pipelines.compile(ask({ parameters: {} })).steps).to.have.length(1)
+    expect(failure(() => pipelines.compile(ask({ parameters: { where: 'other' } }))).message).to.contain(
+      'a: source.bq_project_id: expected {project_id}',
+    )
+  })
   it('leave the variables of a file alone that declares what a run may say', () => {
     const pipelines = pipelinesFrom(withSteps(noop, 'parameters: {}\nvariables: { note: x }\n'))
     expect(failure(() => pipelines.compile(ask({ parameters: { note: 'y' } }))).faults).to.deep.equal([
@@ -425,7 +469,7 @@ describe('parameters of a run', () => {
   it('are never filled in twice: a value with braces stays what it is', () => {
     const pipelines = pipelinesFrom(
       withSteps(
-        '  - { step_id: a, ps_type: azure.blob_data_loader, source: { container: c, month: "{label}" }, destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t } }',
+        '  - { step_id: a, ps_type: azure.blob_data_loader, source: { container: c, month: "{label}" }, destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t } }',
         'parameters: { label: { type: string } }\n',
       ),
     )

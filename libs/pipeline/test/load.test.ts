@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect } from 'chai'
 import { checkFiles, loadPipelines, showFaults } from '@convergence/pipeline'
-import { ask, failure, faultsByFile, faultsIn, pipelinesFrom, withSteps } from './world.ts'
+import { acmeSources, ask, failure, faultsByFile, faultsIn, pipelinesFrom, withSteps } from './world.ts'
 
 const noop = '  - { step_id: a, ps_type: custom.noop }'
 const etl = (destination: string, query = 'SELECT 1 AS one', more = '') =>
@@ -43,6 +43,9 @@ steps:
 `),
     ).to.deep.equal([
       '1:1  pipeline: unknown field; what stands in it belongs at the root of the file (pipeline_id, description)',
+      '1:1  "description" is missing: what the pipeline does, such as One day of Google Cloud cost',
+      '2:3  unknown field "id", the name is "pipeline_id"',
+      '3:3  unknown field "name", the name is "pipeline_id"',
       '9:5  steps[0]: unknown field "id", the name is "step_id"',
       '11:14  steps[0].ps_type: unknown "gcp.bq_elt", did you mean "gcp.bq_etl"?',
       '19:29  steps[0].source.query: variable "dat" is not defined, did you mean "date"? Defined: ' +
@@ -51,6 +54,49 @@ steps:
       '24:7  steps[0].destination: unknown field "write_disposition", the name is "write_mode" (append, ' +
         'truncate or write_empty)',
     ])
+  })
+
+  it('hears of every fault of what stands in pipeline:, and beside a field that stands twice', () => {
+    expect(
+      faultsIn(`pipeline:
+  id: example
+  description: x
+  steps:
+    - step_id: a
+      ps_type: custom.nop
+      step_id: b
+    - { step_id: c, ps_type: custom.noop, colour: red }
+schedule: "61 * * * *"
+`),
+    ).to.deep.equal([
+      '1:1  pipeline: unknown field; what stands in it belongs at the root of the file (pipeline_id, description)',
+      '2:3  unknown field "id", the name is "pipeline_id"',
+      '6:16  steps[0].ps_type: unknown "custom.nop", did you mean "custom.noop"?',
+      '7:7  field "step_id" stands twice; the first is in line 5',
+      '8:43  steps[1]: unknown field "colour"; expected depends_on, description, for_each, name, ps_type, retry_policy, ' +
+        'step_id, timeout_minutes, trigger or when',
+      '9:11  schedule: expected five fields such as 0 6 * * *, got "61 * * * *": Invalid value for minute: 61',
+    ])
+  })
+  it('hears of a project that no job of the platform runs in, wherever it comes from', () => {
+    const text = (variables: string, project: string) =>
+      withSteps(
+        `  - step_id: a
+    ps_type: gcp.bq_etl
+    source: { bq_project_id: "${project}", query: "SELECT 1 AS n" }
+    destination: { bq_project_id: "${project}", dataset_type: "{tenant_id}", table: t }`,
+        variables,
+      )
+    const expected = [
+      'steps[0].source.bq_project_id: expected {project_id}, and the other project in the table of the query: ' +
+        '`project.dataset.table`, under sources, got "other-project-123"',
+      'steps[0].destination.bq_project_id: expected {project_id}, got "other-project-123"',
+    ]
+    const words = (faults: readonly string[]) => faults.map((fault) => fault.replace(/^\S+ +/, ''))
+    expect(words(faultsIn(text('', 'other-project-123')))).to.deep.equal(expected)
+    const fixed = 'parameters: {}\nvariables: { p: other-project-123 }\n'
+    expect(words(faultsIn(text(fixed, '{p}')))).to.deep.equal(expected)
+    expect(faultsIn(text('', 'local-convergence'))).to.deep.equal([])
   })
 
   const mistakes: readonly (readonly [what: string, text: string, expected: readonly string[]])[] = [
@@ -68,7 +114,7 @@ steps:
       'a list',
       '- a',
       [
-        '1:1  expected a group of fields, got ["a"]; its fields are pipeline_id, description, schedule, sources, ' +
+        '1:1  expected a group of fields, got ["a"]; its fields are pipeline_id, description, schedule, aliases, sources, ' +
           'parameters, variables, after, timeout_minutes, steps',
       ],
     ],
@@ -87,7 +133,7 @@ steps:
       'a root field that nobody knows',
       withSteps(noop, 'colour: red\n'),
       [
-        '3:1  unknown field "colour"; expected after, description, parameters, pipeline_id, schedule, sources, ' +
+        '3:1  unknown field "colour"; expected after, aliases, description, parameters, pipeline_id, schedule, sources, ' +
           'steps, timeout_minutes or variables',
       ],
     ],
@@ -483,7 +529,7 @@ steps:
         `  - step_id: load
     ps_type: gcp.bq_etl
     source: { query: "SELECT 1 FROM \`{a}\`" }
-    destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t }`,
+    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }`,
         'parameters: { a: { type: string } }\n',
       ),
       [
@@ -497,7 +543,7 @@ steps:
         `  - step_id: load
     ps_type: aws.s3_data_loader
     source: { s3_bucket: "{bucket}" }
-    destination: { bq_project_id: p, dataset_type: "{tenant_id}", table: t }`,
+    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }`,
         'variables: { bucket: "{tenant_id}-cur" }\n',
       ),
       [
@@ -577,7 +623,7 @@ steps:
       faultsIn(
         withSteps(
           `  - step_id: load\n    ps_type: gcp.bq_etl\n    source:\n      query: ${query}\n    destination: ` +
-            '{ bq_project_id: p, dataset_type: "{tenant_id}", table: t }',
+            '{ bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }',
         ),
       ).map((fault) => fault.split(' ')[0])
     expect(at('|\n\n        SELECT 1,\n          {date}, {month}')).to.deep.equal(['10:11', '10:19'])
@@ -694,6 +740,30 @@ describe('the catalogue', () => {
       { name: 'source', type: 'string', required: false },
     ])
     expect(list.find(({ path }) => path === 'custom/bench/forty_steps')?.steps).to.have.length(40)
+  })
+  it('finds a pipeline by its other paths, and tells its runs by its own', () => {
+    const pipelines = setup()
+    const alias = pipelines.compile(ask({ pipeline: 'gcp/cost/cost_billing', tenant_sources: acmeSources }))
+    expect([alias.pipeline, alias.pipeline_id]).to.deep.equal(['gcp/cost/billing', 'gcp_cost_billing'])
+    expect(pipelines.list().filter(({ pipeline_id }) => pipeline_id === 'gcp_cost_billing')).to.have.length(1)
+  })
+  it('gives a path to one pipeline, and none of setup/ away', () => {
+    const file = (id: string, aliases: string) =>
+      withSteps(noop, `aliases: [${aliases}]\n`).replace('pipeline_id: example', `pipeline_id: of_${id}`)
+    expect(
+      [
+        ...faultsByFile({
+          'a/b/c.yml': file('c', 'a/b/d, a/b/x, setup/a/b'),
+          'a/b/d.yml': file('d', 'a/b/y, a/b/x'),
+          'a/b/e.yml': file('e', 'A/b/c'),
+        }).values(),
+      ].flat(),
+    ).to.deep.equal([
+      '3:11  aliases[0]: "a/b/d" is the path of a pipeline already',
+      '3:25  aliases[2]: expected a path outside of setup/, as its own is, got "setup/a/b"',
+      '3:18  aliases[1]: "a/b/x" is the path of a/b/c already',
+      '3:11  aliases[0]: expected the path of a pipeline, provider/domain/template, got "A/b/c"',
+    ])
   })
   it('names the pipeline that was meant', () => {
     expect(

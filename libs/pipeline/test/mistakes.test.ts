@@ -169,7 +169,7 @@ const mistakes: Readonly<Record<string, [text: string, ...faults: string[]]>> = 
   'a kind of step by its long name': [
     withSteps(
       '  - { step_id: a, ps_type: gcp.bigquery_etl, source: { query: SELECT 1 AS n }, destination: ' +
-        '{ bq_project_id: p, dataset_type: "{tenant_id}", table: t } }',
+        '{ bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t } }',
     ),
     '4:28  steps[0].ps_type: unknown "gcp.bigquery_etl", did you mean "gcp.bq_etl"?',
   ],

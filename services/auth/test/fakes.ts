@@ -298,7 +298,7 @@ export const fakePipelines = (): Pipelines => {
   const loading = new Map(
     sourceKinds
       .filter(({ kind }) => kind !== 'pricesheet' && kind !== 'reservations')
-      .map(({ pipeline }) => [pipeline, pipelineOf(pipeline, [], ['load'])]),
+      .map(({ pipeline }) => [pipeline, { ...pipelineOf(pipeline, [], ['load']), schedule: '0 6 * * *' }]),
   )
   return {
     kinds: [],

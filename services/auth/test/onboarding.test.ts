@@ -285,6 +285,17 @@ describe("the platform's own runs", () => {
           overlap: 'allow',
         },
       })
+      // Without a cron of its own a schedule is as the pipeline's file says, and there must be one.
+      expect((await world.call('PUT', path, { key, body: { pipeline: 'aws/cost/cur' } })).status).to.equal(200)
+      expect(world.bus.published.at(-1)?.event).to.deep.nested.include({
+        'parameters.pipeline': 'aws/cost/cur',
+        'parameters.cron': '0 6 * * *',
+      })
+      const without = await world.call('PUT', path, { key, body: { pipeline: 'custom/bench/three_steps' } })
+      expect([without.status, without.body['errors']]).to.deep.equal([
+        400,
+        ['body.cron: is missing, and the file of custom/bench/three_steps has no schedule; expected five fields'],
+      ])
       expect((await world.call('GET', '/api/v1/tenants/acme_corp/schedules', { key })).body['items']).to.have.length(1)
       expect((await world.call('DELETE', path, { key })).body['deleted']).to.equal(true)
       expect(

@@ -13,7 +13,10 @@ const scheduleBody: Field = object(
     pipeline: text('Path of the pipeline, such as gcp/cost/billing', {
       pattern: namePatterns.pipeline,
     }),
-    cron: text('Five fields', { pattern: '^[-0-9A-Za-z*/,#? ]{9,100}$', maxLength: 100 }),
+    cron: text("Five fields; default: the schedule that the pipeline's file suggests", {
+      pattern: '^[-0-9A-Za-z*/,#? ]{9,100}$',
+      maxLength: 100,
+    }),
     timezone: text('IANA name', { pattern: '^[A-Za-z0-9_+/-]{1,64}$', default: 'UTC' }),
     parameters: parametersField('Parameters of each run'),
     priority: { type: 'integer', description: '0 first, 9 last', minimum: 0, maximum: 9, default: 5 },
@@ -21,11 +24,11 @@ const scheduleBody: Field = object(
     missed: text('What becomes of times that were missed', { enum: ['skip', 'latest', 'all'], default: 'latest' }),
     overlap: text('Whether it fires while its last run goes on', { enum: ['allow', 'skip'], default: 'allow' }),
   },
-  ['pipeline', 'cron'],
+  ['pipeline'],
 )
 interface ScheduleBody {
   pipeline: string
-  cron: string
+  cron?: string
   timezone?: string
   parameters?: Run['parameters']
   priority?: number
@@ -65,7 +68,7 @@ export const schedules = (parts: RouteContext): Route[] => {
   const change = async (
     { params, principal, user_id, idempotency_key }: Call,
     action: 'put' | 'delete',
-    body: ScheduleBody,
+    body: ScheduleBody & { cron: string },
   ) => {
     const tenant_id = params['tenant_id'] ?? ''
     // The run is the platform's own, so it costs the tenant no quota.
@@ -135,7 +138,12 @@ export const schedules = (parts: RouteContext): Route[] => {
       handle: async (call) => {
         const body = call.body as ScheduleBody
         const wanted = offered(parts, body.pipeline)
-        const { run_id, ended } = await change(call, 'put', { ...body, pipeline: wanted.path })
+        const cron = body.cron ?? wanted.schedule
+        if (cron === undefined)
+          throw new AppError('BODY_INVALID', 'body: 1 fault', {
+            faults: [`body.cron: is missing, and the file of ${wanted.path} has no schedule; expected five fields`],
+          })
+        const { run_id, ended } = await change(call, 'put', { ...body, pipeline: wanted.path, cron })
         const { tenant_id } = call.principal
         if (ended === undefined)
           return {
