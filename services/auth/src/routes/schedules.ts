@@ -1,6 +1,6 @@
 import { nextTime } from '@convergence/calendar/cron'
 import { AppError, namePatterns, systemPipelines, type Run } from '@convergence/contracts'
-import type { Pipelines } from '@convergence/pipeline'
+import type { Pipeline, Pipelines } from '@convergence/pipeline'
 import { object, parametersField, text, type Field } from '../fields.ts'
 import { randomDigits } from '../issue-key.ts'
 import type { RouteContext } from '../context.ts'
@@ -51,6 +51,13 @@ const firingsOf = (pipelines: Pipelines, row: ScheduleRow, from: number) => {
     at = next
   }
   return firings
+}
+
+const suggestedBy = ({ path, schedule }: Pipeline): string => {
+  if (schedule !== undefined) return schedule
+  throw new AppError('BODY_INVALID', 'body: 1 fault', {
+    faults: [`body.cron: is missing, and the file of ${path} has no schedule; expected five fields`],
+  })
 }
 
 /** Schedules belong to the scheduler: changes are runs, reads go to its view. */
@@ -138,11 +145,7 @@ export const schedules = (parts: RouteContext): Route[] => {
       handle: async (call) => {
         const body = call.body as ScheduleBody
         const wanted = offered(parts, body.pipeline)
-        const cron = body.cron ?? wanted.schedule
-        if (cron === undefined)
-          throw new AppError('BODY_INVALID', 'body: 1 fault', {
-            faults: [`body.cron: is missing, and the file of ${wanted.path} has no schedule; expected five fields`],
-          })
+        const cron = body.cron ?? suggestedBy(wanted)
         const { run_id, ended } = await change(call, 'put', { ...body, pipeline: wanted.path, cron })
         const { tenant_id } = call.principal
         if (ended === undefined)
