@@ -19,7 +19,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { ensureTopology, openBus, type Bus } from '@convergence/bus'
-import { AppError } from '@convergence/contracts'
+import { AppError, serviceNames, topology } from '@convergence/contracts'
 import { openKeyring, type Keyring } from '@convergence/local-kms'
 import { openBroker, type Broker } from '@convergence/local-pubsub'
 import { openEngine } from '@convergence/local-warehouse'
@@ -86,30 +86,34 @@ const writeSecretFile = (path: string, text: string): void => {
 }
 
 export interface SigningKeys {
-  [kid: string]: { private_key: string; public_key: string }
+  [kid: string]: { private_key: string; public_key: string; made_at?: string }
 }
-/** Key pairs of our own publishers, made at the first start. */
-const signingKeys = (path: string): SigningKeys => {
-  if (!existsSync(path)) {
-    const made: SigningKeys = {}
-    for (const kid of ['auth', 'scheduler']) {
-      const { privateKey, publicKey } = generateKeyPairSync('ed25519')
-      made[kid] = {
-        private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-        public_key: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
-      }
-    }
-    writeSecretFile(path, JSON.stringify(made))
+/** Services that publish. */
+const signing = serviceNames.filter((name) =>
+  Object.values(topology).some(({ publishers }) => publishers.includes(name)),
+)
+const newPair = (made_at: string): SigningKeys[string] => {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519')
+  return {
+    private_key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    public_key: publicKey.export({ type: 'spki', format: 'der' }).toString('base64'),
+    made_at,
   }
+}
+/** Key pairs of our own publishers, made at the first start; in a folder of version 0.1 not all have one yet. */
+const signingKeys = (path: string, made_at: string): SigningKeys => {
   try {
-    const keys = JSON.parse(readOwn(path)) as SigningKeys
-    for (const kid of ['auth', 'scheduler']) createPrivateKey(keys[kid]?.private_key ?? '')
+    const there = existsSync(path) ? (JSON.parse(readOwn(path)) as SigningKeys) : {}
+    const missing = signing.filter((kid) => !Object.hasOwn(there, kid))
+    const keys = { ...there, ...Object.fromEntries(missing.map((kid) => [kid, newPair(made_at)])) }
+    for (const kid of signing) createPrivateKey(keys[kid]?.private_key ?? '')
+    if (missing.length > 0) writeSecretFile(path, JSON.stringify(keys))
     return keys
   } catch (error) {
     if (error instanceof AppError) throw error
     throw new AppError(
       'SETTING_INVALID',
-      `${path}: expected the key pairs of auth and scheduler, ` +
+      `${path}: expected the key pairs of ${signing.join(', ')}, ` +
         `got something else; take the file away and new ones are made`,
       { cause: error },
     )
@@ -163,7 +167,7 @@ export const openLocalCloud = async ({
         )
       admin_key_hashes = [hashKey(admin_key)]
     }
-    const keys = signingKeys(join(data_folder, 'signing-keys.json'))
+    const keys = signingKeys(join(data_folder, 'signing-keys.json'), new Date(clock()).toISOString())
     const broker = open(await openBroker({ file: join(data_folder, 'pubsub.db'), now: clock, project_id }))
     await ensureTopology(
       broker,

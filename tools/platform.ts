@@ -7,7 +7,7 @@
 import { createPrivateKey } from 'node:crypto'
 import { join } from 'node:path'
 import { main as auth } from '@convergence/auth/main'
-import { openBus, openSigner, type Bus } from '@convergence/bus'
+import { openBus, openSigner, type Bus, type Signer } from '@convergence/bus'
 import type { ServiceName } from '@convergence/contracts'
 import { outline } from '@convergence/googlesql'
 import { main as executor } from '@convergence/executor/main'
@@ -23,7 +23,7 @@ import {
 import { main as scheduler } from '@convergence/scheduler/main'
 import { openSecrets } from '@convergence/secrets'
 import { bootstrap, closeAll, type Log } from '@convergence/service'
-import { adminKeyHashes, publicKeyOf } from '@convergence/service/keys'
+import { adminKeyHashes, platformKeys, wallKeys, type KeySource } from '@convergence/service/keys'
 import type { RunningService, ServiceContext, ServiceMain } from '@convergence/service/run'
 import { main as tenant } from '@convergence/tenant/main'
 import { openWarehouse, type Warehouse } from '@convergence/warehouse'
@@ -76,6 +76,10 @@ export interface Platform {
   close(): Promise<void>
 }
 
+/** Which life of the central tables it is. */
+interface Life {
+  epoch: string
+}
 interface Closable {
   close(): Promise<void>
 }
@@ -100,18 +104,27 @@ const openCloud = async (options: PlatformOptions, project_id: string, clock: ()
   })
 }
 
+/** Keys are those of the data folder. */
+const keySourceOf = (data_folder: string): KeySource => ({
+  settings: {},
+  embedded: true,
+  localFile: (name) => join(data_folder, name),
+})
+
 const openPlatformBus = (
-  { duplicate, crash, close_timeout_ms = 20_000 }: PlatformOptions,
+  { data_folder, duplicate, crash, close_timeout_ms = 20_000 }: PlatformOptions,
   { broker, keys }: LocalCloud,
   log: Log,
   now: () => Date,
+  life: Life,
 ): Bus => {
-  const signer = (kid: string) => openSigner(createPrivateKey(keys[kid]?.private_key ?? ''), kid)
+  const signers = Object.entries(keys).map(([kid, pair]) => [kid, openSigner(createPrivateKey(pair.private_key), kid)])
   return openBus({
     port: broker,
     log,
     now,
-    signers: { auth: signer('auth'), scheduler: signer('scheduler') },
+    signers: Object.fromEntries(signers) as Record<string, Signer>,
+    wall: { ...wallKeys(keySourceOf(data_folder)), epoch: () => life.epoch },
     closeTimeoutMs: close_timeout_ms,
     ...(duplicate === undefined ? {} : { duplicate }),
     ...(crash === undefined ? {} : { crash }),
@@ -123,11 +136,11 @@ const openServices = async (
   options: PlatformOptions,
   cloud: LocalCloud,
   shared: Shared,
+  life: Life,
   opened: (service: Closable) => void,
 ): Promise<Map<ServiceName, RunningService>> => {
   const { data_folder, log, settings = {}, local_mode = true, host = '127.0.0.1', port, metrics } = options
   const services = new Map<ServiceName, RunningService>()
-  let { epoch } = shared
   const context: Omit<ServiceContext, 'log'> = {
     ...shared,
     settings: {
@@ -144,18 +157,15 @@ const openServices = async (
     replica: settings['REPLICA'] ?? 'r0',
     localFile: (name) => join(data_folder, name),
     ...(metrics === undefined ? {} : { metrics }),
-    platformKeys: () =>
-      Object.fromEntries(
-        Object.entries(cloud.keys).map(([kid, { public_key }]) => [kid, [publicKeyOf(kid, public_key)]]),
-      ),
+    platformKeys: () => platformKeys(keySourceOf(data_folder)),
     adminKeyHashes: () => [...cloud.admin_key_hashes],
     secrets: async ({ opens = [] }) => openSecrets(cloud.keyring, { may_open: opens }),
     bootstrap: async (request) => {
       const made = await bootstrap(shared.warehouse, request)
       // The central tables were dropped and made again: what is in memory is of others.
-      if (made.epoch !== epoch) {
-        epoch = made.epoch
-        for (const service of services.values()) await service.recreated?.(epoch)
+      if (made.epoch !== life.epoch) {
+        life.epoch = made.epoch
+        for (const service of services.values()) await service.recreated?.(made.epoch)
       }
       return made
     },
@@ -187,14 +197,17 @@ export const startPlatform = async (options: PlatformOptions): Promise<Platform>
     })
     const cloud = open(await openCloud(options, project_id, clock))
     const warehouse = openWarehouse({ engine: cloud.engine, random: Math.random })
-    const bus = open(openPlatformBus(options, cloud, log, now))
+    const life: Life = { epoch: '' }
+    const bus = open(openPlatformBus(options, cloud, log, now, life))
     await assertSharedSources(warehouse, shared_sources)
     const { dataset_created, tables_created, epoch } = await bootstrap(warehouse, {})
+    life.epoch = epoch
     log.info({ dataset_created, tables_created: tables_created.length }, 'central tables are there')
     const services = await openServices(
       options,
       cloud,
       { bus, warehouse, pipelines, shared_sources, now, random: Math.random, epoch },
+      life,
       open,
     )
     const fronts = options.wire === undefined ? undefined : open(await cloud.openFronts(options.wire))

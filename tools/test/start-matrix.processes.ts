@@ -28,6 +28,7 @@ registerHooks({ resolve: (specifier, context, next) => { const found = next(spec
   const { privateKey, publicKey } = generateKeyPairSync('ed25519')
   const signing_key = privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64')
   const public_key = publicKey.export({ type: 'spki', format: 'der' }).toString('base64')
+  const platform_keys = `auth=${public_key},scheduler=${public_key}`
   const credentials = join(folder, 'credentials.json')
   // Workload identity whose token file is not there: signing in fails in this process, without a network.
   writeFileSync(
@@ -50,7 +51,7 @@ registerHooks({ resolve: (specifier, context, next) => { const found = next(spec
       BIGQUERY_LOCATION: 'EU',
       KMS_KEY_RING: 'projects/acme-prod/locations/europe/keyRings/convergence',
       SIGNING_KEY: signing_key,
-      PLATFORM_KEYS: `auth=${public_key},scheduler=${public_key}`,
+      PLATFORM_KEYS: platform_keys,
       ADMIN_KEY_HASHES: 'a'.repeat(64),
       SMTP_URL: 'smtp://user:password@mail.acme.example:587',
       MANAGEMENT_PORT: '0',
@@ -67,6 +68,7 @@ registerHooks({ resolve: (specifier, context, next) => { const found = next(spec
       MANAGEMENT_PORT: '0',
       API_PORT: '0',
       SIGNING_KEY: signing_key,
+      PLATFORM_KEYS: platform_keys,
     } as Record<string, string>,
     /** `until`: SIGTERM when it has said this. */
     run: (
@@ -150,11 +152,11 @@ describe('start-up matrix', function () {
     return text
   }
   const own: Record<ServiceName, string[]> = {
-    auth: ['KMS_KEY_RING', 'SIGNING_KEY', 'ADMIN_KEY_HASHES'],
-    tenant: [],
+    auth: ['KMS_KEY_RING', 'SIGNING_KEY', 'ADMIN_KEY_HASHES', 'PLATFORM_KEYS'],
+    tenant: ['SIGNING_KEY', 'PLATFORM_KEYS'],
     scheduler: ['SIGNING_KEY', 'PLATFORM_KEYS'],
-    executor: ['KMS_KEY_RING'],
-    notifier: ['KMS_KEY_RING', 'SMTP_URL'],
+    executor: ['KMS_KEY_RING', 'SIGNING_KEY', 'PLATFORM_KEYS'],
+    notifier: ['KMS_KEY_RING', 'SMTP_URL', 'PLATFORM_KEYS'],
   }
   const malformed: Record<ServiceName, Record<string, string>> = {
     auth: { SIGNING_KEY: `${secret}!`, ADMIN_KEY_HASHES: secret, API_PORT: '8o00', ENVIRONMENT: 'prod' },

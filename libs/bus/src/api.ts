@@ -2,6 +2,7 @@
 import type { EventBodies, ServiceName, Topic } from '@convergence/contracts'
 import type { BusPort } from './port.ts'
 import type { Signer } from './sign.ts'
+import type { WallOptions } from './wall.ts'
 
 /** An event to be published. `attributes` are added to those that the bus derives from the event. */
 export type Outgoing = {
@@ -69,6 +70,11 @@ export interface Bus {
    */
   publish(events: readonly Outgoing[]): Promise<void>
   /**
+   * The event of a message that was kept, as a handler would get it. Throws EVENT_INVALID for what is none,
+   * BAD_SIGNATURE for what no publisher of its topic has said.
+   */
+  read<T extends Topic>(topic: T, message: Pick<DeadDelivery, 'attributes' | 'data' | 'published_at'>): EventBodies[T]
+  /**
    * Starts consuming. When the subscription is missing or has no dead-letter policy the log says so (SETTING_INVALID)
    * and healthy() is false.
    */
@@ -87,10 +93,12 @@ export interface BusOptions {
   port: BusPort
   log: { warn(fields: object, message: string): void; error(fields: object, message: string): void }
   /**
-   * Signs run-requested. The name is the publishing service; an event's `attributes.kid` picks one, else the first
-   * signs.
+   * Sign what is published. The name is the publishing service; of run-requested an event's `attributes.kid` picks one,
+   * else the first signs.
    */
   signers?: Readonly<Record<string, Signer>>
+  /** What is asked of messages between our services; without it nothing is, which is for tests. */
+  wall?: WallOptions
   now?: () => Date
   /** How long `close` waits for running handlers, in milliseconds; default 20,000. Signals abort a tenth before. */
   closeTimeoutMs?: number

@@ -9,12 +9,14 @@ import { AppError } from '@convergence/contracts'
 import { metrics } from '@opentelemetry/api'
 import type { Bus, BusOptions } from './api.ts'
 import { consume, consumeDead, publish } from './consuming.ts'
+import { read } from './events.ts'
 import type { BusState } from './state.ts'
 
 export type { Bus, BusOptions, ConsumeOptions, DeadDelivery, Delivery, Handler, Outgoing } from './api.ts'
 export type { BusPort, PortMessage, PortOutgoing, SubscriptionConfig } from './port.ts'
 export { allSubscriptions, ensureTopology } from './topology.ts'
 export { openSigner, signedText, verifySignature, type Signer } from './sign.ts'
+export type { WallOptions } from './wall.ts'
 
 /** Upper bounds of histograms, in seconds: for what takes milliseconds, and for what may take an hour. */
 const quickSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30]
@@ -48,6 +50,7 @@ export const openBus = (options: BusOptions): Bus => {
       description: 'Time from getting a message to settling it',
       advice: { explicitBucketBoundaries: slowSeconds },
     }),
+    verified: new Map(),
     failure: undefined,
     interrupted: undefined,
     closing: undefined,
@@ -55,6 +58,7 @@ export const openBus = (options: BusOptions): Bus => {
 
   return {
     publish: (events) => publish(bus, events),
+    read: (topic, message) => read(bus, topic, message),
     consume: (service, topic, handler, settings) => {
       consume(bus, service, topic, handler, settings)
     },

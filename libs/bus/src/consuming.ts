@@ -12,7 +12,7 @@ import {
 } from '@convergence/contracts'
 import type { Bus, ConsumeOptions, DeadDelivery, Delivery, Handler, Outgoing } from './api.ts'
 import { asUnavailable, describeError, errorTypeOf, infrastructureErrorCodes } from './errors.ts'
-import { encode, parse } from './events.ts'
+import { encode, read } from './events.ts'
 import type { PortMessage } from './port.ts'
 import type { BusState, Work } from './state.ts'
 import { allSubscriptions } from './topology.ts'
@@ -31,12 +31,12 @@ const longestTimerMs = 2 ** 31 - 1
 /** Bytes of an attribute's value, at most. */
 const longestAttribute = 1024
 
-export const publish = async (bus: BusState, events: readonly Outgoing[]): Promise<void> => {
+export const publish = async (bus: BusState, events: readonly Outgoing[], by?: ServiceName): Promise<void> => {
   if (events.length === 0) return
   const began = performance.now()
   const [first] = events
   try {
-    await bus.port.publish(events.map((input) => encode(bus, input)))
+    await bus.port.publish(events.map((input) => encode(bus, input, by)))
   } catch (error) {
     bus.publishing.record((performance.now() - began) / 1000, {
       'messaging.destination.name': first?.topic,
@@ -89,7 +89,7 @@ const handle = async <T extends Topic>(
   message: PortMessage,
   work: Work,
   max_extension_ms: number,
-  dead_letters: boolean,
+  { service, dead_letters }: { service: ServiceName; dead_letters: boolean },
 ): Promise<void> => {
   // A feed's own name has its replica in it: all replicas are one label.
   const labels = {
@@ -112,13 +112,13 @@ const handle = async <T extends Topic>(
     attempt: message.attempt,
   }
   try {
-    const event = parse(topic, message.data)
+    const event = read(bus, topic, message)
     const delivery = deliveryOf(bus, message, work, max_extension_ms)
     for (let times = bus.options.duplicate === true ? 2 : 1; times > 0; times -= 1) {
       const following = (await handler(event, delivery)) ?? []
       if (work.nacked) return
       bus.crash('before-publish', subscription)
-      await publish(bus, following).catch(asUnavailable)
+      await publish(bus, following, service).catch(asUnavailable)
       bus.crash('after-publish', subscription)
     }
     await Promise.all(work.before_ack)
@@ -166,7 +166,7 @@ const handleDead = async (
       delivery_attempts: Number(count ?? attempt),
     })
     if (work.nacked) return
-    await publish(bus, following ?? [])
+    await publish(bus, following ?? [], 'scheduler')
   } catch (error) {
     if (work.nacked) return
     bus.log.error(
@@ -269,7 +269,10 @@ export const consume = <T extends Topic>(
       bus.readers.push(
         bus.port.subscribe(subscription, { max_outstanding: concurrency, max_extension_ms }, (message) => {
           track(bus, subscription, message, (work) =>
-            handle(bus, subscription, topic, handler, message, work, max_extension_ms, replica === undefined),
+            handle(bus, subscription, topic, handler, message, work, max_extension_ms, {
+              service,
+              dead_letters: replica === undefined,
+            }),
           )
         }),
       )

@@ -5,20 +5,33 @@ import {
   brokenText,
   eventAttributes,
   type EventBodies,
+  type ServiceName,
   type Topic,
 } from '@convergence/contracts'
 import type { Outgoing } from './api.ts'
-import type { PortOutgoing } from './port.ts'
+import type { PortMessage, PortOutgoing } from './port.ts'
 import { signedText } from './sign.ts'
 import type { BusState } from './state.ts'
+import { assertAdmitted, assertSigned, confirmed, isInternal, signatureOf } from './wall.ts'
 
-export const encode = (bus: BusState, { topic, event, attributes: added, idempotency_key }: Outgoing): PortOutgoing => {
+/** `by` publishes it: the service whose handler returned it, where a handler did. */
+export const encode = (bus: BusState, outgoing: Outgoing, by?: ServiceName): PortOutgoing => {
+  const { topic, attributes: added, idempotency_key } = outgoing
+  const { wall } = bus.options
+  const event =
+    outgoing.topic === 'run-admitted' && wall !== undefined && added?.['sig'] === undefined
+      ? { ...outgoing.event, run: confirmed(bus, wall, outgoing.event.run) }
+      : outgoing.event
   assertEvent(topic, event)
   const text = JSON.stringify(event)
   assertWhole(topic, text, event)
   const data = Buffer.from(text)
   const attributes = { ...eventAttributes(topic, event), ...added }
-  if (topic !== 'run-requested') return { topic, data, attributes }
+  if (outgoing.topic !== 'run-requested') {
+    // What is said again for another one has its signature.
+    const isSigned = wall === undefined || !isInternal(topic) || added?.['sig'] !== undefined
+    return { topic, data, attributes: { ...attributes, ...(isSigned ? {} : signatureOf(bus, topic, data, by)) } }
+  }
   const signers = bus.options.signers ?? {}
   const signer =
     added?.['kid'] === undefined
@@ -32,7 +45,7 @@ export const encode = (bus: BusState, { topic, event, attributes: added, idempot
   if (idempotency_key === undefined)
     throw new AppError('EVENT_INVALID', 'run-requested: idempotency_key is missing; it makes a repeat the same run')
   const ts = bus.now().toISOString()
-  const signed = { kid: signer.kid, tenant_id: event.tenant_id, idempotency_key, ts }
+  const signed = { kid: signer.kid, tenant_id: outgoing.event.tenant_id, idempotency_key, ts }
   return { topic, data, attributes: { ...attributes, ...signed, sig: signer.sign(signedText({ ...signed, data })) } }
 }
 
@@ -42,7 +55,19 @@ export const encode = (bus: BusState, { topic, event, attributes: added, idempot
  */
 const parsed = new WeakMap<Uint8Array, { topic: Topic; event: unknown }>()
 
-export const parse = <T extends Topic>(topic: T, data: Uint8Array): EventBodies[T] => {
+/** The event of a message that is signed as its topic asks. */
+export const read = <T extends Topic>(
+  bus: BusState,
+  topic: T,
+  message: Pick<PortMessage, 'attributes' | 'data' | 'published_at'>,
+): EventBodies[T] => {
+  const author = assertSigned(bus, topic, message)
+  const event = parse(topic, message.data)
+  assertAdmitted(bus, topic, event, author)
+  return event
+}
+
+const parse = <T extends Topic>(topic: T, data: Uint8Array): EventBodies[T] => {
   const known = parsed.get(data)
   if (known?.topic === topic) return known.event as EventBodies[T]
   let value: unknown

@@ -31,6 +31,8 @@ export interface BusState {
   readonly publishing: Histogram
   readonly consumed: Counter
   readonly processing: Histogram
+  /** Signatures of events and runs that this process made or has verified, each with what it signs. */
+  readonly verified: Map<string, string>
   failure: unknown
   interrupted: AppError | undefined
   closing: Promise<void> | undefined

@@ -76,6 +76,7 @@ export interface Run {
    * Publish time of the message that let the ledger admit it
    */
   admitted_at?: string
+  admission?: Admission
   /**
    * r_ and 26 characters of lower-case base32: sha256 of tenant and idempotency key
    */
@@ -126,6 +127,19 @@ export interface Run {
   sources: string[]
   steps: CompiledStep[]
   notifications: CompiledStep[]
+}
+/**
+ * The scheduler's word that the ledger admitted the run as it is: no host works on another
+ */
+export interface Admission {
+  /**
+   * Life of the ledger
+   */
+  epoch: string
+  /**
+   * Ed25519, base64: over run, epoch and the digest of all of the run but failed, warnings, results and this
+   */
+  sig: string
 }
 export interface Result {
   /**

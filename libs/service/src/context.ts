@@ -66,7 +66,7 @@ export interface ServiceMain {
   folder: string
   /** The process's own: in local mode it says to Google's clients not to look for a metadata server. */
   env: Record<string, string | undefined>
-  /** Signs run-requested. */
+  /** Publishes, and signs what it publishes. */
   signs?: boolean
   /** terminationGracePeriodSeconds of its Deployment; the process ends itself 3 s before. */
   grace_seconds: number

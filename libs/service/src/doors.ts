@@ -4,7 +4,7 @@
  */
 import type { KeyObject } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Bus } from '@convergence/bus'
+import type { Bus, WallOptions } from '@convergence/bus'
 import { AppError, centralDataset, isRetryable } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Purpose, Secrets } from '@convergence/secrets'
@@ -24,8 +24,10 @@ export interface DoorOptions {
   log: Log
   /** Aborted when the process is stopping: what waits for an answer gives up. */
   signal: AbortSignal
-  /** Of what publishes run-requested. */
+  /** Of what publishes. */
   signing_key: KeyObject | undefined
+  /** Whose word is taken for what. */
+  wall: Pick<WallOptions, 'keys' | 'unsigned_before'>
   /** How long handlers may go on after the stop. */
   close_timeout_ms: number
   /** Called with what has to be closed, in the order of opening. */
@@ -36,11 +38,16 @@ export interface Doors {
   /** Datasets that the operator shares with every tenant, as project.dataset. */
   shared_sources: readonly string[]
   warehouse: Warehouse
-  /** Life of the central tables. */
-  epoch: string
+  /** Life of the central tables; a new one is written here. */
+  life: Life
   /** Opened here, closed by the caller: handlers end before what they use is closed. */
   bus: Bus
   secrets(needed: { seals?: readonly Purpose[]; opens?: readonly Purpose[] }): Promise<Secrets>
+}
+
+/** Which life of the central tables it is. */
+export interface Life {
+  epoch: string
 }
 
 /** Tries again each second while the failure is one that heals, for at most a minute. */
@@ -84,16 +91,10 @@ const openWarehouseDoor = async (options: DoorOptions): Promise<{ warehouse: War
   return { warehouse, epoch: central.labels['epoch'] ?? 'e0' }
 }
 
-const openBusDoor = async ({
-  main,
-  settings,
-  project_id,
-  embedded,
-  log,
-  signing_key,
-  close_timeout_ms,
-  opened,
-}: DoorOptions): Promise<Bus> => {
+const openBusDoor = async (
+  { main, settings, project_id, embedded, log, signing_key, wall, close_timeout_ms, opened }: DoorOptions,
+  life: Life,
+): Promise<Bus> => {
   const [{ openBus, openSigner }, { openGoogleBus }] = await Promise.all([
     import('@convergence/bus'),
     import('@convergence/bus/google'),
@@ -106,7 +107,14 @@ const openBusDoor = async ({
   })
   opened(() => port.close())
   const signers = signing_key === undefined ? {} : { [main.name]: openSigner(signing_key, main.name) }
-  return openBus({ port, log, signers, closeTimeoutMs: close_timeout_ms, ...main.bus })
+  return openBus({
+    port,
+    log,
+    signers,
+    wall: { ...wall, epoch: () => life.epoch },
+    closeTimeoutMs: close_timeout_ms,
+    ...main.bus,
+  })
 }
 
 export const openDoors = async (options: DoorOptions): Promise<Doors> => {
@@ -116,12 +124,13 @@ export const openDoors = async (options: DoorOptions): Promise<Doors> => {
   const pipelines = loadPipelines({ project_id, shared_sources })
   const { warehouse, epoch } = await openWarehouseDoor(options)
   await patiently(options, 'BigQuery', () => assertSharedSources(warehouse, shared_sources))
-  const bus = await openBusDoor(options)
+  const life = { epoch }
+  const bus = await openBusDoor(options, life)
   return {
     pipelines,
     shared_sources,
     warehouse,
-    epoch,
+    life,
     bus,
     secrets: async ({ seals = [], opens = [] }) => {
       const [{ openSecrets }, { openKms }] = await Promise.all([

@@ -7,6 +7,7 @@ import { AppError, centralDataset } from '@convergence/contracts'
 import type { Warehouse } from '@convergence/warehouse'
 import { bootstrap, inspectCentral } from './central.ts'
 import type { RunningService, ServiceContext } from './context.ts'
+import type { Life } from './doors.ts'
 import type { Log } from './service.ts'
 
 /** How often a new life is looked for. */
@@ -22,21 +23,20 @@ export const openEpochs = ({
   warehouse,
   log,
   embedded,
-  epoch: first,
+  life,
 }: {
   warehouse: Warehouse
   log: Log
   embedded: boolean
-  epoch: string
+  life: Life
 }): Epochs => {
-  let epoch = first
   return {
     bootstrap: async (request) => {
       if (embedded) {
         const made = await bootstrap(warehouse, request)
         // The others look each second; a request after this answer meets processes that have looked.
-        if (made.epoch !== epoch) await pause(2 * epochMs)
-        epoch = made.epoch
+        if (made.epoch !== life.epoch) await pause(2 * epochMs)
+        life.epoch = made.epoch
         return made
       }
       if (request.force_recreate_dataset === true || request.force_recreate_tables === true)
@@ -50,12 +50,12 @@ export const openEpochs = ({
       let looking = false
       const look = async () => {
         const next = (await warehouse.getDataset(centralDataset))?.labels['epoch']
-        if (next === undefined || next === epoch) return
+        if (next === undefined || next === life.epoch) return
         // Throws while they are still being made: the next look tries again.
         await inspectCentral(warehouse)
         await recreated(next)
-        epoch = next
-        log.info({ epoch }, 'the central tables were made again; what was in memory is forgotten')
+        life.epoch = next
+        log.info({ epoch: next }, 'the central tables were made again; what was in memory is forgotten')
       }
       const timer = setInterval(() => {
         if (looking) return

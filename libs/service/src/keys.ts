@@ -1,6 +1,7 @@
 /** Keys of a service: from its settings, or in local mode from the files that the local cloud made. */
 import { createHash, createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import type { WallOptions } from '@convergence/bus'
 import { AppError, type ServiceName } from '@convergence/contracts'
 import { isHashes } from './env.ts'
 
@@ -11,10 +12,11 @@ export interface KeySource {
   localFile(name: string): string
 }
 
-/** Private key in PEM, public key as SPKI DER in base64. */
+/** Private key in PEM, public key as SPKI DER in base64, and when they were made: version 0.1 does not say. */
 interface Pair {
   private_key: string
   public_key: string
+  made_at?: string
 }
 
 const localPairs = ({ localFile }: KeySource, setting: string): Record<string, Pair> => {
@@ -31,7 +33,7 @@ const localPairs = ({ localFile }: KeySource, setting: string): Record<string, P
   }
 }
 
-/** Signs run-requested. Throws SETTING_INVALID, never with the key. */
+/** Signs what the service publishes. Throws SETTING_INVALID, never with the key. */
 export const signingKey = (source: KeySource, name: ServiceName): KeyObject => {
   const { SIGNING_KEY: text } = source.settings
   if (text === undefined && source.embedded)
@@ -73,6 +75,17 @@ export const platformKeys = (source: KeySource): Record<string, KeyObject[]> => 
   for (const [kid, key] of pairs) (known[kid] ??= []).push(publicKeyOf(kid, key))
   return known
 }
+
+/** What every service asks of messages between them. */
+export const wallKeys = (source: KeySource): Pick<WallOptions, 'keys' | 'unsigned_before'> => ({
+  keys: platformKeys(source),
+  unsigned_before:
+    source.settings['UNSIGNED_BEFORE'] ??
+    // Of a service that had none before messages were signed.
+    (source.embedded && source.settings['PLATFORM_KEYS'] === undefined
+      ? localPairs(source, 'PLATFORM_KEYS')['executor']?.made_at
+      : undefined),
+})
 
 /** SHA-256 of each admin key, hex: ADMIN_KEY_HASHES, else of ADMIN_API_KEY, else of the key in the data folder. */
 export const adminKeyHashes = (source: KeySource, local_mode: boolean): string[] => {

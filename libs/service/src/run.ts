@@ -11,7 +11,7 @@ import { openDoors } from './doors.ts'
 import { isLocalMode, readEnvironment } from './env.ts'
 import { openEpochs } from './epochs.ts'
 import { openHealth, type HealthParts } from './health.ts'
-import { adminKeyHashes, platformKeys, signingKey } from './keys.ts'
+import { adminKeyHashes, platformKeys, signingKey, wallKeys } from './keys.ts'
 import { openManagement } from './management.ts'
 import { startTelemetry } from './telemetry.ts'
 import { logLevel, openLog, scrub, type Log } from './service.ts'
@@ -111,12 +111,13 @@ const start = async (main: ServiceMain, onStopping: (stopping: AbortController) 
     log,
     signal,
     signing_key,
+    wall: wallKeys(keySource),
     close_timeout_ms: Math.max(5, main.grace_seconds - preStopSeconds - 10) * 1000,
     opened: (close) => opened.push(close),
   })
-  const { bus, warehouse, pipelines, shared_sources, epoch, secrets } = doors
+  const { bus, warehouse, pipelines, shared_sources, life, secrets } = doors
   Object.assign(parts, { bus, warehouse })
-  const epochs = openEpochs({ warehouse, log, embedded, epoch })
+  const epochs = openEpochs({ warehouse, log, embedded, life })
   const service = await main.open({
     bus,
     warehouse,
@@ -130,7 +131,7 @@ const start = async (main: ServiceMain, onStopping: (stopping: AbortController) 
     local_mode,
     host,
     replica: settings['REPLICA'] ?? `${hostname()}-${process.pid}`.replace(/[^A-Za-z0-9._-]/g, '-').slice(-100),
-    epoch,
+    epoch: life.epoch,
     localFile,
     metrics: telemetry.text,
     platformKeys: () => platformKeys(keySource),
@@ -144,8 +145,8 @@ const start = async (main: ServiceMain, onStopping: (stopping: AbortController) 
     () => bus.close(),
     async () => service.stop?.(),
   )
-  if (embedded && service.recreated !== undefined) {
-    const watch = epochs.watch(service.recreated.bind(service))
+  if (embedded) {
+    const watch = epochs.watch(async (epoch) => service.recreated?.(epoch))
     opened.push(async () => {
       watch.close()
     })

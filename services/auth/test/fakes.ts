@@ -51,6 +51,9 @@ export const fakeBus = (): FakeBus => {
       handlers.set(topic, [...(handlers.get(topic) ?? []), handler as unknown as Handler<Topic>])
     },
     consumeDead: () => undefined,
+    read: () => {
+      throw new AppError('INTERNAL', 'nobody here reads what was kept')
+    },
     healthy: () => !bus.failing,
     receiving: () => true,
     close: async () => undefined,

@@ -7,6 +7,7 @@ export const main: ServiceMain = {
   name: 'executor',
   folder: import.meta.dirname,
   env: process.env,
+  signs: true,
   grace_seconds: 120,
   open: async ({ settings, embedded, secrets, localFile, ...shared }) => {
     const { executor } = await import('./executor.ts')

@@ -5,7 +5,7 @@
  */
 import { createPublicKey } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
-import { AppError, centralDataset } from '@convergence/contracts'
+import { AppError, centralDataset, topology } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
 import type { PublisherKey } from './consumers/run-requested.ts'
@@ -27,8 +27,10 @@ export const openPublisherKeys = ({
   now(): Date
   log: Pick<Log, 'error'>
 }): ((kid: string) => Promise<PublisherKey | undefined>) => {
+  // Our other services sign what they say of runs, and may ask for none.
+  const own = Object.entries(platform_keys).filter(([kid]) => topology['run-requested'].publishers.includes(kid))
   const platform = new Map(
-    Object.entries(platform_keys).map(([kid, key]): [string, PublisherKey] => [
+    own.map(([kid, key]): [string, PublisherKey] => [
       kid,
       {
         public_keys: [key].flat().map((one) => (typeof one === 'string' ? publicKey(one) : one)),
@@ -76,8 +78,8 @@ export const openPublisherKeys = ({
   }
 
   return async (kid) => {
-    const own = platform.get(kid)
-    if (own !== undefined) return own
+    const ours = platform.get(kid)
+    if (ours !== undefined) return ours
     const age = now().getTime() - readAt
     // It may have been registered since: its request is not lost for a second.
     if (!known.has(kid) && age < unknownMs)

@@ -125,7 +125,7 @@ export const scheduler = async ({
     given ??
     openSteps({
       service: 'scheduler',
-      processors: processors({ ledger, schedules, backfills, warehouse, pipelines, publisherKey, kid }),
+      processors: processors({ bus, ledger, schedules, backfills, warehouse, pipelines, publisherKey, kid }),
       now,
       random,
       log,
@@ -141,7 +141,7 @@ export const scheduler = async ({
   bus.consume('scheduler', 'run-admitted', onRunAdmitted({ steps }))
   bus.consume('scheduler', 'tenant-changed', onTenantChanged({ ledger }))
   bus.consume('scheduler', 'scheduler-tick', onSchedulerTick({ ledger, schedules, backfills, warehouse, log }))
-  bus.consumeDead(onDeadLetter({ ledger, pipelines, tenantFacts, publisherKey, warehouse, log }))
+  bus.consumeDead(onDeadLetter({ bus, ledger, pipelines, tenantFacts, publisherKey, warehouse, log }))
   return {
     get state() {
       return ledger.state

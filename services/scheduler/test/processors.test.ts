@@ -55,6 +55,7 @@ const setup = () => {
     const host = makeRun('job', { tenant_id, pipeline: 'setup/scheduler/x', requested_at: at(9) })
     const step: CompiledStep = { ...host.steps[0]!, ps_type, config: config as CompiledStep['config'] }
     const processor = processors({
+      bus: { read: () => expect.fail() },
       ledger,
       schedules,
       backfills,

@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { generateKeyPairSync, sign } from 'node:crypto'
-import type { Bus, DeadDelivery, Handler, Outgoing } from '@convergence/bus'
-import { signedText } from '@convergence/bus'
+import type { Bus, BusPort, DeadDelivery, Handler, Outgoing } from '@convergence/bus'
+import { openBus, openSigner, signedText } from '@convergence/bus'
 import { AppError, eventAttributes, runId } from '@convergence/contracts'
 import type { RunRequested, Topic } from '@convergence/contracts'
 import type { CompileInput, Pipelines } from '@convergence/pipeline'
@@ -17,13 +17,42 @@ const spki = (key: ReturnType<typeof pair>) => key.publicKey.export({ type: 'spk
 const platform = pair()
 const globex = pair()
 const stranger = pair()
+const ours = pair()
+
+/** Messages as the services put them on the bus, and as it reads them. */
+const openReader = () => {
+  const sent: { data: Uint8Array; attributes: Readonly<Record<string, string>> }[] = []
+  const port = {
+    publish: async (messages: typeof sent) => {
+      sent.push(...messages)
+      return []
+    },
+  } as unknown as BusPort
+  const log = { warn: () => undefined, error: () => undefined }
+  const names = ['scheduler', 'executor']
+  const bus = openBus({
+    port,
+    log,
+    signers: Object.fromEntries(names.map((name) => [name, openSigner(ours.privateKey, name)])),
+    wall: { keys: Object.fromEntries(names.map((name) => [name, [ours.publicKey]])), epoch: () => 'e1' },
+  })
+  return {
+    read: bus.read,
+    put: async (event: Outgoing) => {
+      await bus.publish([event])
+      return sent.at(-1)!
+    },
+  }
+}
 
 /** The whole service over a bus that only remembers its handlers. */
 const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => {
   const handlers = new Map<string, Handler<Topic>>()
   let dead: Parameters<Bus['consumeDead']>[0] | undefined
+  const { read, put } = openReader()
   const bus: Bus = {
     publish: async () => undefined,
+    read,
     healthy: () => true,
     receiving: () => true,
     close: async () => undefined,
@@ -142,6 +171,8 @@ const setup = async (platform_keys: PlatformKeys = { auth: spki(platform) }) => 
     later: (ms: number) => {
       now += ms
     },
+    put,
+    read,
     letDie: async (message: Partial<DeadDelivery>) =>
       (await dead!({
         message_id: 'm',
@@ -443,34 +474,62 @@ describe('a dead letter', () => {
     })
   })
 
-  const admittedRun = async (world: Awaited<ReturnType<typeof setup>>) =>
-    runOf(await world.deliver('run-requested', acme, signed(acme))).run_id
-  for (const [subscription, attributes] of [
-    ['executor.run-admitted', { for_executor: '1' }],
-    ['tenant.step-completed', { for_tenant: '1' }],
-    ['scheduler.step-completed', { last: '1' }],
-    ['executor.step-completed', {}],
+  type World = Awaited<ReturnType<typeof setup>>
+  /** The message of `topic` about a run that was admitted, with `hosts` of what follows; without them nobody knows yet. */
+  const messageOf = async (world: World, topic: 'run-admitted' | 'step-completed' | 'run-failed', hosts?: string[]) => {
+    const run = runOf(await world.deliver('run-requested', acme, signed(acme)))
+    const next = (hosts ?? []).map((host) => ({ step_id: 'b', host: host as 'tenant' }))
+    const admitted = await world.put({ topic: 'run-admitted', event: { run, next } })
+    if (topic === 'run-admitted') return admitted
+    const confirmed = world.read('run-admitted', { ...admitted, published_at: at(0) }).run
+    if (topic === 'run-failed') {
+      const error = { code: 'INTERNAL', message: 'x' }
+      return world.put({ topic, event: { run: confirmed, status: 'FAILED', ended_at: at(1), error } as never })
+    }
+    const { next: _, ...step } = (ended(confirmed) as Message & { kind: 'ended' }).event
+    return world.put({ topic, event: { ...step, ...(hosts === undefined ? {} : { next }) } })
+  }
+  for (const [subscription, hosts] of [
+    ['executor.run-admitted', ['executor']],
+    ['tenant.step-completed', ['tenant']],
+    ['scheduler.step-completed', []],
+    ['executor.step-completed', undefined],
   ] as const) {
-    it(`of ${subscription} with ${JSON.stringify(attributes)} fails its run and frees the slot`, async () => {
+    it(`of ${subscription} with next ${JSON.stringify(hosts)} fails its run and frees the slot`, async () => {
       const world = await setup()
-      const run_id = await admittedRun(world)
-      expect(summaryOf(await world.letDie({ subscription, attributes: { ...attributes, run_id } }))).to.deep.equal([
-        'run-failed FAILED POISON',
-      ])
+      const dead = await messageOf(world, subscription.split('.')[1] as 'run-admitted', hosts && [...hosts])
+      expect(summaryOf(await world.letDie({ subscription, ...dead }))).to.deep.equal(['run-failed FAILED POISON'])
       expect(world.service.state.running.size).to.equal(0)
     })
-  }
-  for (const [subscription, attributes] of [
-    ['notifier.run-failed', {}],
-    ['executor.run-failed', {}],
-    ['executor.step-completed', { last: '1' }],
-    ['executor.step-completed', { for_tenant: '1' }],
-    ['auth.step-completed.r0', { for_auth: '1' }],
-  ] as const) {
-    it(`of ${subscription} with ${JSON.stringify(attributes)} fails no run`, async () => {
+    it(`of ${subscription} with next ${JSON.stringify(hosts)} fails no run when none of ours has said it`, async () => {
       const world = await setup()
-      const run_id = await admittedRun(world)
-      expect(await world.letDie({ subscription, attributes: { ...attributes, run_id } })).to.deep.equal([])
+      const { data, attributes } = await messageOf(
+        world,
+        subscription.split('.')[1] as 'run-admitted',
+        hosts && [...hosts],
+      )
+      const { sig: _, ...unsigned } = attributes
+      const another = Buffer.from(Buffer.from(data).toString().replace('"priority":5', '"priority":4'))
+      for (const forged of [
+        { data, attributes: unsigned },
+        { data: another, attributes },
+        { data: Buffer.from('{'), attributes },
+      ])
+        expect(await world.letDie({ subscription, ...forged })).to.deep.equal([])
+      expect(world.service.state.running.size).to.equal(1)
+    })
+  }
+  for (const [subscription, hosts] of [
+    ['notifier.run-failed', undefined],
+    ['executor.run-failed', undefined],
+    ['executor.step-completed', []],
+    ['executor.step-completed', ['tenant']],
+    ['auth.step-completed.r0', ['auth']],
+  ] as const) {
+    it(`of ${subscription} with next ${JSON.stringify(hosts)} fails no run`, async () => {
+      const world = await setup()
+      const dead = await messageOf(world, subscription.split('.')[1] as 'run-failed', hosts && [...hosts])
+      expect(await world.letDie({ subscription, ...dead })).to.deep.equal([])
       expect(world.service.state.running.size).to.equal(1)
     })
   }

@@ -5,6 +5,7 @@ export const main: ServiceMain = {
   name: 'tenant',
   folder: import.meta.dirname,
   env: process.env,
+  signs: true,
   grace_seconds: 60,
   open: async (given) => (await import('./tenant.ts')).tenant(given),
 }

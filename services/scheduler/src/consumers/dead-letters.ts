@@ -4,7 +4,7 @@
  */
 import { metrics } from '@opentelemetry/api'
 import type { Bus, DeadDelivery } from '@convergence/bus'
-import { AppError, assertEvent, digestOf, isErrorCode } from '@convergence/contracts'
+import { AppError, digestOf, eventAttributes, isErrorCode, type Topic } from '@convergence/contracts'
 import type { Log } from '@convergence/service'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
@@ -15,6 +15,7 @@ import type { PublisherKey } from './run-requested.ts'
 import { compileRequest, verifyRequest } from './run-requested.ts'
 
 interface Deps {
+  bus: Pick<Bus, 'read'>
   ledger: Ledger
   pipelines: Pipelines
   tenantFacts: ReadTenantFacts
@@ -67,7 +68,7 @@ export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => {
 
 /** What a dead message means for its run; undefined when nothing. */
 const poisonOf = async (deps: Deps, dead: DeadDelivery, detail: string): Promise<Message | undefined> => {
-  const { subscription, attributes } = dead
+  const { subscription } = dead
   const at = new Date(dead.published_at).toISOString()
   if (subscription === 'scheduler.run-requested') {
     const request = await verified(deps, dead)
@@ -75,19 +76,34 @@ const poisonOf = async (deps: Deps, dead: DeadDelivery, detail: string): Promise
       ? undefined
       : { kind: 'poison', run_id: request.run.run_id, subscription, detail, at, request }
   }
-  const run_id = attributes['run_id']
-  return run_id !== undefined && isHosting(subscription, attributes)
+  const [service = '', topic, replica] = subscription.split('.')
+  if (replica !== undefined || (topic !== 'run-admitted' && topic !== 'step-completed')) return undefined
+  const said = attributesSaid(deps, topic, dead)
+  const run_id = said?.['run_id']
+  return said !== undefined && run_id !== undefined && isHosting(service, topic, said)
     ? { kind: 'poison', run_id, subscription, detail, at }
     : undefined
+}
+
+/** What the event itself says of its run: undefined for what none of our services has said. */
+const attributesSaid = (
+  { bus }: Deps,
+  topic: Topic,
+  dead: DeadDelivery,
+): Readonly<Record<string, string>> | undefined => {
+  try {
+    return eventAttributes(topic, bus.read(topic, dead))
+  } catch (error) {
+    if (error instanceof AppError) return undefined
+    throw error
+  }
 }
 
 /**
  * Whether the service was to run a step, or to decide an end, because of the message: one that only recorded or showed
  * it fails no run. In a run with depends_on the executor resolves what follows, so there the message names neither.
  */
-const isHosting = (subscription: string, attributes: Readonly<Record<string, string>>): boolean => {
-  const [service = '', topic, replica] = subscription.split('.')
-  if (replica !== undefined || (topic !== 'run-admitted' && topic !== 'step-completed')) return false
+const isHosting = (service: string, topic: Topic, attributes: Readonly<Record<string, string>>): boolean => {
   if (attributes[`for_${service}`] !== undefined) return true
   if (attributes['last'] !== undefined) return service === 'scheduler' && topic === 'step-completed'
   return service === 'executor' && !Object.keys(attributes).some((name) => name.startsWith('for_'))
@@ -97,8 +113,7 @@ const isHosting = (subscription: string, attributes: Readonly<Record<string, str
 const verified = async (deps: Deps, dead: DeadDelivery): Promise<ReturnType<typeof compileRequest> | undefined> => {
   if (dead.attributes['reason'] === 'BAD_SIGNATURE') return undefined
   try {
-    const event: unknown = JSON.parse(Buffer.from(dead.data).toString('utf8'))
-    assertEvent('run-requested', event)
+    const event = deps.bus.read('run-requested', dead)
     if (event.action === 'cancel') return undefined
     // A dead letter is published anew, long after it was signed: its age was checked when it was first consumed.
     const request = await verifyRequest(deps, event, {
@@ -109,10 +124,7 @@ const verified = async (deps: Deps, dead: DeadDelivery): Promise<ReturnType<type
     const facts = await deps.tenantFacts(event.tenant_id, event.pipeline)
     return compileRequest(deps.pipelines, event, { ...request, facts }, new Date(dead.published_at).toISOString())
   } catch (error) {
-    if (
-      error instanceof SyntaxError ||
-      (error instanceof AppError && (error.code === 'BAD_SIGNATURE' || error.code === 'EVENT_INVALID'))
-    )
+    if (error instanceof AppError && (error.code === 'BAD_SIGNATURE' || error.code === 'EVENT_INVALID'))
       return undefined
     throw error
   }

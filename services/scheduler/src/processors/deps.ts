@@ -1,4 +1,5 @@
 /** What the processors of this service are given. */
+import type { Bus } from '@convergence/bus'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
 import type { PublisherKey } from '../consumers/run-requested.ts'
@@ -7,6 +8,7 @@ import type { Ledger } from '../ledger.ts'
 import type { Schedules } from '../schedule.ts'
 
 export interface ProcessorDeps {
+  bus: Pick<Bus, 'read'>
   ledger: Ledger
   schedules: Schedules
   backfills: Backfills

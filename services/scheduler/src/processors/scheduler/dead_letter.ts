@@ -1,5 +1,5 @@
-import type { Outgoing } from '@convergence/bus'
-import { AppError, assertEvent, centralDataset, digestOf, runId, topics } from '@convergence/contracts'
+import type { Bus, Outgoing } from '@convergence/bus'
+import { AppError, centralDataset, digestOf, runId, topics } from '@convergence/contracts'
 import type { RunRequested, Topic } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
 import type { Row } from '@convergence/warehouse'
@@ -58,10 +58,14 @@ const replayed = async (deps: ProcessorDeps, row: Row, dead_letter_id: string): 
   const topic = topics.find((name) => name === row['topic'])
   if (topic === undefined)
     throw new AppError('EVENT_INVALID', `dead letter ${dead_letter_id}: its topic is unknown; discard it`)
-  const event = eventOf(topic, data, dead_letter_id)
-  if (topic !== 'run-requested') return { topic, event } as Outgoing
-  const request = event as RunRequested
   const attributes = attributesOf(row['attributes'])
+  const event = eventOf(deps, topic, { attributes, data, published_at: String(row['recorded_at']) }, dead_letter_id)
+  if (topic !== 'run-requested') {
+    // Said again as it was: by the service that signed it.
+    const { kid, sig } = attributes
+    return { topic, event, ...(kid === undefined || sig === undefined ? {} : { attributes: { kid, sig } }) } as Outgoing
+  }
+  const request = event as RunRequested
   const { kid, platform } = await verifyRequest(deps, request, {
     attributes,
     data,
@@ -78,17 +82,22 @@ const replayed = async (deps: ProcessorDeps, row: Row, dead_letter_id: string): 
   }
 }
 
-const eventOf = (topic: Topic, data: Buffer, dead_letter_id: string): unknown => {
+const eventOf = (
+  { bus }: ProcessorDeps,
+  topic: Topic,
+  message: Parameters<Bus['read']>[1],
+  dead_letter_id: string,
+): unknown => {
   try {
-    const event: unknown = JSON.parse(data.toString('utf8'))
-    assertEvent(topic, event)
-    return event
+    return bus.read(topic, message)
   } catch (error) {
-    throw new AppError(
-      'EVENT_INVALID',
-      `dead letter ${dead_letter_id} cannot be published again, its body is no event of ${topic}: ` +
-        `${error instanceof AppError ? error.message : 'it is not JSON'}; discard it`,
-    )
+    if (error instanceof AppError && error.code === 'EVENT_INVALID')
+      throw new AppError(
+        'EVENT_INVALID',
+        `dead letter ${dead_letter_id} cannot be published again, its body is no event of ${topic}: ` +
+          `${error.message}; discard it`,
+      )
+    throw error
   }
 }
 

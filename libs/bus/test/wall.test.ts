@@ -1,0 +1,216 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { AppError, topology, type Run, type ServiceName, type StepCompleted } from '@convergence/contracts'
+import { expect } from 'chai'
+import { openBus, openSigner, type BusPort, type Outgoing } from '../src/bus.ts'
+
+const log = { warn: () => undefined, error: () => undefined }
+const pairs = Object.fromEntries(
+  ['auth', 'tenant', 'scheduler', 'executor', 'stranger'].map((name) => [name, generateKeyPairSync('ed25519')]),
+)
+const publicKeys: Record<string, KeyObject[]> = Object.fromEntries(
+  Object.entries(pairs).map(([name, { publicKey }]) => [name, [publicKey]]),
+)
+const { stranger: _stranger, ...ourKeys } = publicKeys
+const published_at = '2026-03-10T08:00:00Z'
+
+interface Message {
+  data: Uint8Array
+  attributes: Readonly<Record<string, string>>
+  published_at: string
+}
+/** The bus of a service: `signs` as those, with the keys of `keys`, or of nobody. */
+const busOf = (
+  signs: Record<string, string>,
+  options: { keys?: Record<string, KeyObject[]>; unsigned_before?: string; epoch?: string; wall?: boolean } = {},
+) => {
+  const sent: Message[] = []
+  const port = {
+    publish: async (messages: Message[]) => {
+      sent.push(...messages.map((message) => ({ ...message, published_at })))
+      return []
+    },
+  } as unknown as BusPort
+  const { keys = ourKeys, unsigned_before, epoch = 'e1', wall = true } = options
+  const bus = openBus({
+    port,
+    log,
+    signers: Object.fromEntries(
+      Object.entries(signs).map(([name, key]) => [name, openSigner(pairs[key]!.privateKey, name)]),
+    ),
+    ...(wall ? { wall: { keys, unsigned_before, epoch: () => epoch } } : {}),
+  })
+  return {
+    read: bus.read,
+    say: async (event: Outgoing): Promise<Message> => {
+      await bus.publish([event])
+      return sent.at(-1)!
+    },
+  }
+}
+
+const step = (step_id: string, host: ServiceName) => ({
+  step_id,
+  name: step_id,
+  ps_type: 'gcp.bq_etl',
+  host,
+  timeout_minutes: 1,
+  retry_policy: { max_retries: 0, retry_delay_seconds: 0 },
+  config: { query: 'SELECT 1' },
+})
+const run: Run = {
+  run_id: `r_${'a'.repeat(26)}`,
+  tenant_id: 'acme_corp',
+  pipeline: 'gcp/cost/billing',
+  pipeline_id: 'p',
+  trigger_type: 'api',
+  parameters: {},
+  priority: 5,
+  requested_at: published_at,
+  admitted_at: published_at,
+  sources: [],
+  steps: [step('a', 'executor'), step('b', 'tenant')],
+  notifications: [],
+}
+const completed = (of: Run, step_id = 'a'): StepCompleted => ({
+  run: of,
+  step_id,
+  attempt: 0,
+  conclusion: 'SUCCEEDED',
+  started_at: published_at,
+  ended_at: published_at,
+  duration_ms: 1,
+  next: [],
+})
+const events: Outgoing[] = [
+  { topic: 'run-admitted', event: { run, next: [{ step_id: 'a', host: 'executor' }] } },
+  { topic: 'step-completed', event: completed(run) },
+  {
+    topic: 'run-completed',
+    event: { run, status: 'COMPLETED', started_at: published_at, ended_at: published_at, duration_ms: 1 },
+  },
+  {
+    topic: 'run-failed',
+    event: { run, status: 'FAILED', ended_at: published_at, error: { code: 'INTERNAL', message: 'x' } },
+  },
+  {
+    topic: 'tenant-changed',
+    event: {
+      tenant_id: 'globex',
+      version: 9,
+      status: 'SUSPENDED',
+      plan: 'STARTER',
+      limits: { daily: 0, monthly: 0, concurrent: 0 },
+    },
+  },
+]
+
+describe('a message between our services', () => {
+  const reader = busOf({})
+  const codeOf = (topic: Outgoing['topic'], message: Message, by = reader): string => {
+    try {
+      by.read(topic, message)
+      return 'taken'
+    } catch (error) {
+      return error instanceof AppError ? error.code : String(error)
+    }
+  }
+  const admitted = async (): Promise<Run> => {
+    const scheduler = busOf({ scheduler: 'scheduler' })
+    const message = await scheduler.say({ topic: 'run-admitted', event: { run, next: [] } })
+    return reader.read('run-admitted', message).run
+  }
+
+  for (const each of events) {
+    const { topic } = each
+    it(`of ${topic} is taken from who publishes it, and from nobody else`, async () => {
+      const [by] = topology[topic].publishers.slice(-1)
+      const ours = busOf({ [by!]: by! })
+      const event = { topic, event: topic === 'step-completed' ? completed(await admitted()) : each.event } as Outgoing
+      const message = await ours.say(event)
+      expect(codeOf(topic, message)).to.equal('taken')
+      const { sig: _, ...unsigned } = message.attributes
+      const { data } = message
+      const changed = Buffer.from(Buffer.from(data).toString().replace('2026-03-10T08', '2026-03-10T09'))
+      const other = Buffer.from(Buffer.from(data).toString().replace('SUSPENDED', 'ACTIVE'))
+      const nobody = await busOf({}, { wall: false }).say(event)
+      const refused: Record<string, Message> = {
+        unsigned: { ...message, attributes: unsigned },
+        'never signed': nobody,
+        'another body': { ...message, data: topic === 'tenant-changed' ? other : changed },
+        'in the name of another': { ...message, attributes: { ...message.attributes, kid: 'auth' } },
+        'of nobody known': { ...message, attributes: { ...message.attributes, kid: 'stranger' } },
+        'by __proto__': { ...message, attributes: { ...message.attributes, kid: '__proto__' } },
+        'another signature': { ...message, attributes: { ...message.attributes, sig: 'AAAA' } },
+      }
+      const stranger = busOf({ [by!]: 'stranger' })
+      refused['with a key of its own'] = await stranger.say(event)
+      const codes = Object.entries(refused).map(([how, one]) => `${how}: ${codeOf(topic, one)}`)
+      expect(codes).to.deep.equal(Object.keys(refused).map((how) => `${how}: BAD_SIGNATURE`))
+    })
+  }
+
+  it('is no message of another topic', async () => {
+    const { topic, event } = events[2]!
+    const message = await busOf({ scheduler: 'scheduler' }).say({ topic, event } as Outgoing)
+    expect(codeOf('run-failed', message)).to.equal('BAD_SIGNATURE')
+    expect(codeOf('run-admitted', message)).to.equal('BAD_SIGNATURE')
+  })
+
+  it('goes on with a run only as the ledger admitted it, and says only what its service does', async () => {
+    const executor = busOf({ executor: 'executor' })
+    const tenant = busOf({ tenant: 'tenant' })
+    const known = await admitted()
+    const said = async (by: typeof executor, of: Run, step_id = 'a') =>
+      codeOf('step-completed', await by.say({ topic: 'step-completed', event: completed(of, step_id) }))
+    expect(await said(executor, known)).to.equal('taken')
+    expect(await said(tenant, known, 'b')).to.equal('taken')
+    // What steps add on the way.
+    const warnings = [{ step_id: 'a', message: 'odd' }]
+    expect(await said(executor, { ...known, warnings, results: {}, failed: [] })).to.equal('taken')
+    const { admission: _, ...unconfirmed } = known
+    const [first, second] = known.steps as [Run['steps'][0], Run['steps'][0]]
+    expect([
+      await said(tenant, known, 'a'),
+      await said(tenant, known, 'zzz'),
+      await said(executor, unconfirmed),
+      await said(executor, { ...known, tenant_id: 'globex' }),
+      await said(executor, { ...known, sources: ['p.globex'] }),
+      await said(executor, { ...known, run_id: `r_${'b'.repeat(26)}` }),
+      await said(executor, { ...known, steps: [{ ...first, config: { query: 'SELECT 2' } }, second] }),
+    ]).to.deep.equal(Array.from({ length: 7 }, () => 'BAD_SIGNATURE'))
+  })
+
+  it('about a run of another life of the central tables comes again', async () => {
+    const message = await busOf({ scheduler: 'scheduler' }).say({ topic: 'run-admitted', event: { run, next: [] } })
+    expect(codeOf('run-admitted', message, busOf({}, { epoch: 'e2' }))).to.equal('UNAVAILABLE')
+  })
+
+  it('is taken by either of two keys while they are changed', async () => {
+    const keys = { ...ourKeys, scheduler: [...ourKeys['scheduler']!, ...publicKeys['stranger']!] }
+    const message = await busOf({ scheduler: 'stranger' }).say(events[2]!)
+    expect([codeOf('run-completed', message, busOf({}, { keys })), codeOf('run-completed', message)]).to.deep.equal([
+      'taken',
+      'BAD_SIGNATURE',
+    ])
+  })
+
+  it('of before there were keys is taken as it is, by the time of the broker', async () => {
+    const old = await busOf({}, { wall: false }).say(events[0]!)
+    const upgraded = busOf({ executor: 'executor' }, { unsigned_before: '2026-03-10T08:00:01Z' })
+    expect(codeOf('run-admitted', old, upgraded)).to.equal('taken')
+    expect(codeOf('run-admitted', { ...old, published_at: '2026-03-10T08:00:01Z' }, upgraded)).to.equal('BAD_SIGNATURE')
+    // What follows is signed; its run was never confirmed.
+    const next = await upgraded.say({ topic: 'step-completed', event: completed(run) })
+    expect([codeOf('step-completed', next, upgraded), codeOf('step-completed', next)]).to.deep.equal([
+      'taken',
+      'BAD_SIGNATURE',
+    ])
+  })
+
+  it('is not published where nobody can sign it', async () => {
+    const error: unknown = await busOf({ notifier: 'stranger' })
+      .say(events[4]!)
+      .catch((thrown: unknown) => thrown)
+    expect(error).to.be.instanceOf(AppError).with.property('code', 'SETTING_INVALID')
+  })
+})
