@@ -57,7 +57,7 @@ const settingsOf = (file: string | undefined, fields: readonly string[]): Record
     const [name, value] = [field.slice(0, at), field.slice(at + 1)]
     settings[name] = value
     if (name === 'projects' && value !== 'all') settings[name] = value.split(',')
-    if (name === 'unassigned') settings[name] = value === 'true'
+    if (name === 'unassigned' || name === 'primary') settings[name] = value === 'true'
   }
   return settings
 }

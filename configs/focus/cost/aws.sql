@@ -64,12 +64,28 @@ services AS (
     ('AmazonCognito', 'Identity', 'Identity and Access Management')
   ])
 ),
+-- Accounts that a source which says primary tells of, be it of these reports or of the FOCUS exports.
+primaries AS (
+  SELECT account, MAX(type) AS type
+  FROM (
+    SELECT LOWER(bill_payer_account_id) AS account, 'native' AS type
+    FROM `aws_cost_cur`
+    WHERE billing_period = CAST('{month}-01' AS DATE) AND source_name IN UNNEST(SPLIT('{primary_sources}'))
+    UNION ALL
+    SELECT LOWER(REGEXP_EXTRACT(BillingAccountId, r'[^/]+$')), 'focus'
+    FROM `aws_cost_focus`
+    WHERE billing_period = CAST('{month}-01' AS DATE) AND source_name IN UNNEST(SPLIT('{primary_sources}'))
+  )
+  GROUP BY account
+),
 -- One bill once: where two reports of the month tell of one account, the first by name counts.
 owners AS (
-  SELECT bill_payer_account_id, line_item_usage_account_id, MIN(IFNULL(source_name, '')) AS source_name
-  FROM `aws_cost_cur`
-  WHERE billing_period = CAST('{month}-01' AS DATE)
-  GROUP BY bill_payer_account_id, line_item_usage_account_id
+  SELECT r.bill_payer_account_id, r.line_item_usage_account_id, MIN(IFNULL(r.source_name, '')) AS source_name
+  FROM `aws_cost_cur` AS r
+  LEFT JOIN primaries AS p ON LOWER(r.bill_payer_account_id) = p.account
+  WHERE r.billing_period = CAST('{month}-01' AS DATE)
+    AND (p.account IS NULL OR (p.type = 'native' AND r.source_name IN UNNEST(SPLIT('{primary_sources}'))))
+  GROUP BY r.bill_payer_account_id, r.line_item_usage_account_id
 ),
 lines AS (
   SELECT

@@ -82,11 +82,39 @@ accounted AS (
     IFNULL(e.cost_in_billing_currency, 0) AS cost
   FROM exports AS e
 ),
+-- Accounts that a source which says primary tells of: by kind of these exports, and of the FOCUS exports.
+primaries AS (
+  SELECT LOWER(REGEXP_EXTRACT(account, r'[^/]+$')) AS account, source_table
+  FROM accounted
+  WHERE source_name IN UNNEST(SPLIT('{primary_sources}'))
+  UNION DISTINCT
+  SELECT LOWER(REGEXP_EXTRACT(BillingAccountId, r'[^/]+$')), 'azure_cost_focus'
+  FROM `azure_cost_focus`
+  WHERE billing_period = CAST('{month}-01' AS DATE) AND source_name IN UNNEST(SPLIT('{primary_sources}'))
+),
+fed AS (
+  SELECT
+    account,
+    LOGICAL_OR(source_table = 'azure_cost_exports') AS has_actual,
+    LOGICAL_OR(source_table = 'azure_cost_amortized') AS has_amortized,
+    LOGICAL_AND(source_table = 'azure_cost_focus') AS is_elsewhere
+  FROM primaries
+  GROUP BY account
+),
 -- One bill once: where two exports of a kind tell of one subscription's month, the first by name counts.
 owners AS (
-  SELECT source_table, account, subscription, MIN(IFNULL(source_name, '')) AS owner
-  FROM accounted
-  GROUP BY source_table, account, subscription
+  SELECT r.source_table, r.account, r.subscription, MIN(IFNULL(r.source_name, '')) AS owner
+  FROM accounted AS r
+  LEFT JOIN fed AS f ON LOWER(REGEXP_EXTRACT(r.account, r'[^/]+$')) = f.account
+  WHERE f.account IS NULL
+    OR (
+      NOT f.is_elsewhere
+      AND (
+        NOT IF(r.source_table = 'azure_cost_amortized', f.has_amortized, f.has_actual)
+        OR r.source_name IN UNNEST(SPLIT('{primary_sources}'))
+      )
+    )
+  GROUP BY r.source_table, r.account, r.subscription
 ),
 -- Accounts whose commitments are spread over what they cover.
 amortized AS (

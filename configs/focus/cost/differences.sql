@@ -108,6 +108,56 @@ ranked AS (
     ) AS place
   FROM parts AS p
 ),
+-- Who tells of which account, below the billing account, and whether the source says primary.
+telling AS (
+  SELECT
+    LOWER(REGEXP_EXTRACT(IFNULL(billing_account_id, ''), r'[^/]*$')) AS account_key,
+    LOWER(REGEXP_EXTRACT(IFNULL(sub_account_id, ''), r'[^/]*$')) AS sub_account_key,
+    provider_table,
+    IFNULL(source, '') AS source,
+    currency,
+    IFNULL(source, '') IN UNNEST(SPLIT('{primary_sources}')) AND IFNULL(source, '') <> '' AS is_primary,
+    SUM(amount) AS amount
+  FROM `focus_provider_amounts`
+  WHERE period = CAST('{month}-01' AS DATE) AND provider = '{provider}' AND provider_table <> 'azure_cost_amortized'
+    AND row_count > 0
+  GROUP BY 1, 2, 3, 4, 5, 6
+),
+chosen AS (
+  SELECT DISTINCT account_key, sub_account_key, provider_table, source FROM telling WHERE is_primary
+),
+-- Sources that tell of one account while none of them says primary.
+rivals AS (
+  SELECT r.account_key, STRING_AGG(r.source, ', ' ORDER BY r.source) AS sources
+  FROM (SELECT DISTINCT account_key, source FROM telling WHERE source <> '') AS r
+  LEFT JOIN (SELECT DISTINCT account_key FROM chosen) AS c ON r.account_key = c.account_key
+  WHERE c.account_key IS NULL
+  GROUP BY r.account_key
+  HAVING COUNT(*) > 1
+),
+-- Several that say primary of the same.
+twice AS (
+  SELECT account_key, sources, COUNT(*) AS sub_accounts
+  FROM (
+    SELECT account_key, sub_account_key, STRING_AGG(source, ', ' ORDER BY source) AS sources
+    FROM (SELECT DISTINCT account_key, sub_account_key, source FROM chosen)
+    GROUP BY account_key, sub_account_key
+    HAVING COUNT(*) > 1
+  )
+  GROUP BY account_key, sources
+),
+-- What a source tells of a bill that one of its kind which says primary tells of, and that one leaves out.
+left_out AS (
+  SELECT t.provider_table, t.source, t.account_key, t.currency, COUNT(*) AS sub_accounts, SUM(t.amount) AS amount
+  FROM telling AS t
+  JOIN (SELECT DISTINCT account_key, provider_table FROM chosen) AS a
+    ON t.account_key = a.account_key AND t.provider_table = a.provider_table
+  LEFT JOIN (SELECT DISTINCT account_key, sub_account_key, provider_table FROM chosen) AS c
+    ON t.account_key = c.account_key AND t.sub_account_key = c.sub_account_key AND t.provider_table = c.provider_table
+  WHERE c.account_key IS NULL
+  GROUP BY t.provider_table, t.source, t.account_key, t.currency
+  HAVING SUM(t.amount) <> 0
+),
 -- The most that differ, in one line for people.
 worst AS (
   SELECT
@@ -147,13 +197,41 @@ SELECT
       d.provider_table = 'azure_cost_amortized', '', CONCAT(', focus_invoice_detail ', CAST(d.line AS STRING))
     ),
     ' ', d.currency, ', a difference of ', CAST(d.difference AS STRING),
-    IFNULL(CONCAT('; most of it: ', w.rows_told), '')
+    IFNULL(CONCAT('; most of it: ', w.rows_told), ''),
+    IF(
+      d.told = d.has OR r.sources IS NULL,
+      '',
+      CONCAT('; of this account tell the sources ', r.sources, ': primary of one of them says which counts')
+    )
   ) AS message,
   '{run_id}' AS run_id
 FROM differing AS d
 LEFT JOIN worst AS w
   ON d.provider_table = w.provider_table AND d.source = w.source AND d.account = w.account AND d.invoice = w.invoice
   AND d.currency = w.currency
+LEFT JOIN rivals AS r ON r.account_key = LOWER(REGEXP_EXTRACT(d.account, r'[^/]*$'))
+UNION ALL
+SELECT
+  CAST('{month}-01' AS DATE), '{provider}', NULL, t.sources, t.account_key, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+  NULL, NULL,
+  CONCAT(
+    'sources ', t.sources, ', {month}: expected primary of one source for an account, got it of several for account ',
+    t.account_key, IF(t.sub_accounts = 1, '', CONCAT(' and ', CAST(t.sub_accounts AS STRING), ' accounts below it')),
+    ': the native export counts before the FOCUS export, then the first by name'
+  ),
+  '{run_id}'
+FROM twice AS t
+UNION ALL
+SELECT
+  CAST('{month}-01' AS DATE), '{provider}', l.provider_table, l.source, l.account_key, NULL, l.currency, NULL, NULL, NULL,
+  NULL, l.amount, CAST(0 AS BIGNUMERIC), NULL, l.amount,
+  CONCAT(
+    'source ', l.source, ', {month}, account ', l.account_key, ': ', CAST(l.amount AS STRING), ' ', l.currency, ' of ',
+    CAST(l.sub_accounts AS STRING), ' accounts below it does not count, for no source that says primary tells of them; ',
+    'let this source say it too'
+  ),
+  '{run_id}'
+FROM left_out AS l
 UNION ALL
 SELECT
   CAST('{month}-01' AS DATE), '{provider}', r.provider_table, r.source, r.account, r.invoice, r.currency, r.usage_day,

@@ -18,10 +18,18 @@ native AS (
   FROM `focus_cost_and_usage`
   WHERE x_BillingPeriod = CAST('{month}-01' AS DATE) AND x_SourceProvider = '{provider}' AND x_SourceType = 'native'
 ),
-owners AS (
-  SELECT account, biller, sub_account, MIN(IFNULL(source_name, '')) AS owner
+-- Accounts that a source which says primary tells of.
+primaries AS (
+  SELECT DISTINCT IFNULL(account, '') AS account, biller
   FROM exported
-  GROUP BY account, biller, sub_account
+  WHERE source_name IN UNNEST(SPLIT('{primary_sources}'))
+),
+owners AS (
+  SELECT r.account, r.biller, r.sub_account, MIN(IFNULL(r.source_name, '')) AS owner
+  FROM exported AS r
+  LEFT JOIN primaries AS p ON IFNULL(r.account, '') = p.account AND r.biller = p.biller
+  WHERE p.account IS NULL OR r.source_name IN UNNEST(SPLIT('{primary_sources}'))
+  GROUP BY r.account, r.biller, r.sub_account
 ),
 -- The issuer of an invoice that some of its rows leave out.
 issuers AS (

@@ -72,11 +72,25 @@ billed_lines AS (
   FROM exports AS e
   WHERE IFNULL(NULLIF(e.invoice_month, ''), FORMAT_DATE('%Y%m', e.usage_date)) = REPLACE('{month}', '-', '')
 ),
+-- Accounts that a source which says primary tells of, be it of these exports or of the FOCUS export.
+primaries AS (
+  SELECT account, MAX(type) AS type
+  FROM (
+    SELECT account, 'native' AS type FROM billed_lines WHERE source_name IN UNNEST(SPLIT('{primary_sources}'))
+    UNION ALL
+    SELECT BillingAccountId, 'focus'
+    FROM `gcp_cost_focus`
+    WHERE DATE_TRUNC(DATE(BillingPeriodStart), MONTH) = CAST('{month}-01' AS DATE) AND source_name IN UNNEST(SPLIT('{primary_sources}'))
+  )
+  GROUP BY account
+),
 -- One bill once: the detailed export before the standard one, then the first by name.
 owners AS (
-  SELECT account, project, MIN(source_order) AS owner
-  FROM billed_lines
-  GROUP BY account, project
+  SELECT r.account, r.project, MIN(r.source_order) AS owner
+  FROM billed_lines AS r
+  LEFT JOIN primaries AS p ON r.account = p.account
+  WHERE p.account IS NULL OR (p.type = 'native' AND r.source_name IN UNNEST(SPLIT('{primary_sources}')))
+  GROUP BY r.account, r.project
 ),
 lines AS (
   SELECT

@@ -16,10 +16,18 @@ native AS (
   FROM `focus_cost_and_usage`
   WHERE x_BillingPeriod = CAST('{month}-01' AS DATE) AND x_SourceProvider = 'gcp' AND x_SourceType = 'native'
 ),
-owners AS (
-  SELECT BillingAccountId AS account, sub_account, MIN(IFNULL(source_name, '')) AS owner
+-- Accounts that a source which says primary tells of.
+primaries AS (
+  SELECT DISTINCT BillingAccountId AS account
   FROM exported
-  GROUP BY BillingAccountId, sub_account
+  WHERE source_name IN UNNEST(SPLIT('{primary_sources}'))
+),
+owners AS (
+  SELECT r.BillingAccountId AS account, r.sub_account, MIN(IFNULL(r.source_name, '')) AS owner
+  FROM exported AS r
+  LEFT JOIN primaries AS p ON r.BillingAccountId = p.account
+  WHERE p.account IS NULL OR r.source_name IN UNNEST(SPLIT('{primary_sources}'))
+  GROUP BY r.BillingAccountId, r.sub_account
 ),
 told AS (
   SELECT

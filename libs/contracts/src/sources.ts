@@ -9,6 +9,8 @@ export type SourceProvider = 'gcp' | 'aws' | 'azure' | 'any'
 interface Named {
   /** A stored credential of the tenant; without one the platform's own identity reads, or the bucket folder. */
   credential?: string
+  /** Of an account that several sources tell of, those that say so feed FOCUS, and no other. */
+  primary?: true
 }
 export interface GcpSource extends Named {
   provider: 'gcp'
@@ -93,6 +95,7 @@ const azureContainer = /^(?!.*--)[a-z0-9$][a-z0-9-]{1,61}[a-z0-9]$/
 const fileName = /^[^\p{Cc}\\/]{1,256}$/u
 
 const credential = text(new RegExp(`^${namePart('credential_ref')}$`), 'the name of a stored credential')
+const onlyTrue: FieldRule = { fits: (value) => value === true, expected: 'true, or nothing' }
 const prefix = text(folder, 'a folder such as exports/cost, without . and .. parts', required)
 const kindRule = (provider: SourceProvider): FieldRule => {
   const kinds = sourceKinds.filter((each) => each.provider === provider).map(({ kind }) => kind)
@@ -118,8 +121,9 @@ const fieldRules: Readonly<Record<SourceProvider, Readonly<Record<string, FieldR
           value.every((id) => typeof id === 'string' && projectId.test(id))),
       expected: '"all", or a list of project ids such as ["acme-prod-4711"], each once',
     },
-    unassigned: { fits: (value) => value === true, expected: 'true, or nothing' },
+    unassigned: onlyTrue,
     credential,
+    primary: onlyTrue,
   },
   aws: {
     kind: kindRule('aws'),
@@ -128,6 +132,7 @@ const fieldRules: Readonly<Record<SourceProvider, Readonly<Record<string, FieldR
     report_name: text(fileName, 'the name of the report or export', required),
     region: text(/^[a-z]{2}(?:-[a-z]+)+-\d$/, 'a region such as eu-central-1'),
     credential,
+    primary: onlyTrue,
   },
   azure: {
     kind: kindRule('azure'),
@@ -137,6 +142,7 @@ const fieldRules: Readonly<Record<SourceProvider, Readonly<Record<string, FieldR
     export_name: text(fileName, 'the name of the export', required),
     day_format: text(/^(?:month|day)_first$/, 'month_first or day_first'),
     credential,
+    primary: onlyTrue,
   },
   any: {
     kind: kindRule('any'),
@@ -148,8 +154,11 @@ const fieldRules: Readonly<Record<SourceProvider, Readonly<Record<string, FieldR
     bucket: text(/^(?!.*\.\.)[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]$/, 'the name of a bucket or container', required),
     prefix,
     credential,
+    primary: onlyTrue,
   },
 }
+/** Kinds that no bill is made of. */
+const pricesOnly = ['pricing', 'pricesheet', 'reservations']
 const providers = Object.keys(fieldRules) as SourceProvider[]
 
 const show = (value: unknown): string => {
@@ -166,7 +175,9 @@ export const sourceFaults = (value: unknown): string[] => {
   if (provider === undefined) return [`provider: expected ${providers.join(', ')}, got ${show(given['provider'])}`]
   const rules = fieldRules[provider]
   const unknown = Object.keys(given).filter((field) => field !== 'provider' && !Object.hasOwn(rules, field))
+  const isPrice = given['primary'] === true && pricesOnly.some((kind) => kind === given['kind'])
   return [
+    ...(isPrice ? [`primary: expected a kind that tells of cost, got ${show(given['kind'])}; leave it out`] : []),
     ...unknown.map((field) => `${field}: no field of provider ${provider}; expected ${Object.keys(rules).join(', ')}`),
     ...Object.entries(rules).flatMap(([field, rule]) => {
       const got = given[field]

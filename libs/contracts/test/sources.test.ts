@@ -32,7 +32,7 @@ describe('sources', () => {
       gcp({ projects: 'all', unassigned: true, billing_account_id: '01AB23-45CD67-89EF01', credential: 'google' }),
       gcp({ projects: ['acme-prod-4711', 'acme-dev-12'] }),
       aws({ region: 'eu-central-1', credential: 'aws_role' }),
-      aws({ prefix: '' }),
+      aws({ prefix: '', primary: true }),
       azure({ account: 'acmecost' }),
       { provider: 'any', kind: 'focus', store: 'gcs', bucket: 'acme_focus', prefix: 'llm' },
     ])
@@ -51,6 +51,12 @@ describe('sources', () => {
       .to.include('month: no field of provider aws')
       .and.include('bucket: expected a bucket name as AWS allows it: 3 to 63 of a-z, 0-9, . and -, got "acme_corp-cur"')
       .and.include('report_name: is missing; expected the name of the report or export')
+  })
+  it('lets a source of cost alone say primary', () => {
+    expect(sourceFaults(gcp({ kind: 'pricing', primary: true }))).to.deep.equal([
+      'primary: expected a kind that tells of cost, got "pricing"; leave it out',
+    ])
+    expect(sourceFaults(azure({ primary: false }))).to.deep.equal(['primary: expected true, or nothing, got false'])
   })
   it('refuses what is no object, and an unknown provider by its name', () => {
     for (const bad of [null, undefined, 'aws', [], 7]) expect(sourceFaults(bad)).to.have.lengthOf(1)

@@ -24,6 +24,7 @@ import {
   inFillingOrder,
   inWords,
   isBuiltIn,
+  primarySources,
   tenantNames,
   valueFault,
   variable,
@@ -32,7 +33,7 @@ import { show, showPath, type Path } from './wording.ts'
 
 /** Names that have a value whatever the file says; no run can change one. */
 export const fixedKnown = (): Map<string, Known> =>
-  new Map([...fixedNames, ...tenantNames].map((name) => [name, { requested: false }]))
+  new Map([...fixedNames, ...tenantNames, primarySources].map((name) => [name, { requested: false }]))
 
 /** The kind of a variable that a run may override, by its name and use. */
 const typeOfVariable = (name: string, inBackticks: ReadonlySet<string>): 'table_ref' | 'date' | 'string' => {
@@ -92,7 +93,7 @@ export const checkBuiltIn = (check: PipelineCheck): void => {
           ' leave it out, or set it under "variables" for all runs',
         true,
       )
-  for (const name of fixedNames) {
+  for (const name of [...fixedNames, primarySources]) {
     if (Object.hasOwn(check.variables, name))
       report(check, ['variables', name], `variables.${name}: is built in and cannot be set`, true)
     if (check.specs.has(name))
@@ -206,7 +207,9 @@ const fixedValues = (
 export const checkReach = (check: PipelineCheck): void => {
   const { yaml, parameters, queries, known, project_id, shared_sources } = check
   // A run that could choose what the pipeline may read could read anything, and so could a name that the tenant chose.
-  const chosen = tenantNames.filter((name) => !Object.hasOwn(check.variables, name)) as readonly string[]
+  const chosen: readonly string[] = [...tenantNames, primarySources].filter(
+    (name) => !Object.hasOwn(check.variables, name),
+  )
   const fixedOnly = new Map([...known].filter(([name, { requested }]) => !requested && !chosen.includes(name)))
   const constants = fixedValues(check, fixedOnly)
   const sources = Array.isArray(yaml.sources) ? checkSources(check, fixedOnly, constants) : shared_sources

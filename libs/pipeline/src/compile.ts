@@ -5,7 +5,7 @@
 import { localDay } from '@convergence/calendar/days'
 import { AppError, type CompiledStep, type Run } from '@convergence/contracts'
 import type { PipelinePlan, Scalar, StepPlan } from './plan.ts'
-import { endOf, itemsOf, type Item } from './for-each.ts'
+import { endOf, itemsOf, namesPrimarySources, type Item } from './for-each.ts'
 import { ownDataset, pathFault, projectFault, sourceFault } from './reach.ts'
 import { resultsOf } from './results.ts'
 import { fillSql, identifierFault, parameterName, type BoundParameter } from './sql-template.ts'
@@ -18,6 +18,7 @@ import {
   inFillingOrder,
   inWords,
   isBuiltIn,
+  primarySources,
   sqlTypeOf,
   sqlTypes,
   valueFault,
@@ -32,6 +33,8 @@ interface Compiler {
   readonly specs: ReadonlyMap<string, ParameterSpec>
   /** Variables that are no parameters, in the order of the file. */
   readonly constants: readonly (readonly [string, string | number | boolean])[]
+  /** Whether a text or a query names the sources that say `primary`. */
+  readonly names_primary: boolean
 }
 type Values = ReadonlyMap<string, Scalar>
 
@@ -89,6 +92,9 @@ const defaultOf = (spec: ParameterSpec, given: string | number | boolean, values
 const dayOf = ({ requested_at, scheduled_time = requested_at }: CompileInput): string =>
   localDay(Date.parse(scheduled_time), 'UTC')
 
+const primaryOf = (sources: NonNullable<CompileInput['tenant_sources']>): string =>
+  sources.flatMap(({ name, primary }) => (primary === true ? [name] : [])).join(',')
+
 /** Values by name, or every fault of the parameters. */
 const valuesOf = (compiler: Compiler, input: CompileInput): Map<string, Scalar> => {
   const { plan, project_id, constants, specs } = compiler
@@ -103,6 +109,7 @@ const valuesOf = (compiler: Compiler, input: CompileInput): Map<string, Scalar> 
     ['admin_email', tenant?.admin_email ?? null],
     ['company_name', tenant?.company_name ?? null],
   ])
+  if (compiler.names_primary) values.set(primarySources, primaryOf(input.tenant_sources ?? []))
   for (const spec of inFillingOrder(plan.parameters)) {
     const given = Object.hasOwn(parameters, spec.name) ? parameters[spec.name] : undefined
     if (given !== undefined && given !== null) values.set(spec.name, inWords(spec, given, day) ?? given)
@@ -352,7 +359,8 @@ export const planCompiler = (
   const specs = new Map(plan.parameters.map((spec) => [spec.name, spec]))
   // Parameters are in: a variable of that name is its default.
   const constants = Object.entries(plan.variables).filter(([name]) => !specs.has(name))
-  const compiler: Compiler = { plan, project_id, shared_sources, specs, constants }
+  const names_primary = namesPrimarySources(plan)
+  const compiler: Compiler = { plan, project_id, shared_sources, specs, constants, names_primary }
   const [endingSteps, chainSteps] = [true, false].map((notification) =>
     plan.steps.filter((step) => step.notification === notification),
   )

@@ -1,10 +1,10 @@
 /** `for_each`: a step that a run does once for each item. The items are known when the run is compiled. */
 import { AppError, namePart, sourceFields, sourceKinds, sourceValues } from '@convergence/contracts'
 import { isGroup, report, typeOfValues, type Known, type PipelineCheck, type Step } from './pipeline-check.ts'
-import type { ForEach, Scalar } from './plan.ts'
+import type { ForEach, PipelinePlan, Scalar } from './plan.ts'
 import type { Template } from './templates.ts'
 import type { CompileInput, ParameterSpec } from './types.ts'
-import { periodsOf } from './values.ts'
+import { periodsOf, primarySources } from './values.ts'
 import { didYouMean, orList, showPath, type Path } from './wording.ts'
 
 /** A compiled step is called {step_id}-{item}; both fit into the id of a step. */
@@ -34,6 +34,15 @@ export const forEachOf = (step: Step | undefined): ForEach | undefined => {
   if (!isGroup(sources) || typeof sources['provider'] !== 'string' || !Array.isArray(sources['kinds'])) return undefined
   return { sources: { provider: sources['provider'], kinds: sources['kinds'].map(String) }, ...repeated }
 }
+
+/** Whether a text or a query of the pipeline names the tenant's sources that say `primary`. */
+export const namesPrimarySources = ({ steps }: Pick<PipelinePlan, 'steps'>): boolean => {
+  const named = new RegExp(`[{"]${primarySources}["}]`)
+  return steps.some(({ sql, config }) => named.test(JSON.stringify([config, sql.map(({ template }) => template)])))
+}
+/** Whether a run is made of the tenant's sources, which are then to be read. */
+export const usesSources = (plan: Pick<PipelinePlan, 'steps'>): boolean =>
+  plan.steps.some(({ for_each }) => for_each?.sources !== undefined) || namesPrimarySources(plan)
 
 /** The ends of a range, as texts name them. */
 const endsOf = (parameter: string) => ({ from: `${parameter}_from`, to: `${parameter}_to` })

@@ -10,6 +10,7 @@ import { checkAfter, followersOf } from './after.ts'
 import { checkPipeline } from './check-pipeline.ts'
 import { planCompiler, planDays } from './compile.ts'
 import { configsFolder, filesBelow, templatesFolder } from './folders.ts'
+import { usesSources } from './for-each.ts'
 import type { QueryFile } from './pipeline-check.ts'
 import type { JudgeSql } from './pipeline-check.ts'
 import type { PipelinePlan } from './plan.ts'
@@ -211,7 +212,7 @@ const pipelinesOf = (
           parameters: plan.parameters,
           ...(plan.schedule === undefined ? {} : { schedule: plan.schedule }),
           ...(plan.after === undefined ? {} : { after: plan.after.map(({ pipeline }) => pipeline) }),
-          uses_sources: plan.steps.some(({ for_each }) => for_each?.sources !== undefined),
+          uses_sources: usesSources(plan),
           steps: plan.steps.map(({ step_id, name, ps_type, trigger }) => ({
             step_id,
             name,

@@ -14,7 +14,12 @@ export const fixedNames = ['tenant_id', 'pipeline_id', 'project_id', 'run_id'] a
  * own pipelines parameters.
  */
 export const tenantNames = ['admin_email', 'company_name'] as const
-const builtIn: ReadonlySet<string> = new Set([...fixedNames, ...tenantNames])
+/**
+ * Of the tenant's sources: the names of those that say `primary`, separated by commas. No run and no file says it, and a
+ * pipeline that names it is made of the tenant's sources.
+ */
+export const primarySources = 'primary_sources'
+const builtIn: ReadonlySet<string> = new Set([...fixedNames, ...tenantNames, primarySources])
 /** Whether a value of the name comes from neither file nor run. */
 export const isBuiltIn = (name: string): boolean => builtIn.has(name)
 /** Also a field of the source that a step is repeated for, and what an earlier step found out. */

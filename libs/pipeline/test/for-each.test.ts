@@ -58,6 +58,27 @@ describe('for_each', () => {
     expect(pipelines.get('gcp/cost/billing')?.parameters.map(({ name }) => name)).to.include('source')
     expect(pipelines.get('gcp/cost/billing')?.uses_sources).to.equal(true)
   })
+  it('names the sources that say primary, which no run says; a pipeline that does is made of the sources', () => {
+    const named = `
+  - step_id: load
+    ps_type: gcp.bq_etl
+    source: { query: "SELECT 1 AS one FROM UNNEST(SPLIT('{primary_sources}')) AS name" }
+    destination: { bq_project_id: "{project_id}", dataset_type: "{tenant_id}", table: t }`
+    const pipelines = pipelinesFrom(withSteps(named))
+    expect(pipelines.get('gcp/cost/billing')?.uses_sources).to.equal(true)
+    const [first, ...rest] = payers
+    for (const [tenant_sources, value] of [
+      [[{ ...first, primary: true } as Source, ...rest, { ...account, primary: true } as Source], 'payer_b,billing'],
+      [payers, ''],
+      [undefined, ''],
+    ] as const)
+      expect(queryOf(pipelines.compile(ask({ tenant_sources }))).parameters).to.deep.equal([
+        { name: 'primary_sources', type: 'STRING', value },
+      ])
+    const given = failure(() => pipelines.compile(ask({ parameters: { primary_sources: 'x' } })))
+    expect(given.faults).to.deep.equal(['primary_sources: is built in and cannot be given'])
+    expect(pipelinesFrom(withSteps(load)).compile(ask({ tenant_sources: payers })).variables).to.equal(undefined)
+  })
   it('takes no more sources into a run than a message holds', () => {
     const many = Array.from({ length: 201 }, (_, k): Source => ({ ...payers[0], name: `p${k}` }) as Source)
     const pipelines = pipelinesFrom(withSteps(load))

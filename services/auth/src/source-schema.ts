@@ -9,6 +9,10 @@ const prefix = string('Folder of the export, such as exports/cost; a slash at ei
 const credential = string('A stored credential of the tenant; without one the platform reads by its own right', {
   pattern: namePatterns.credential_ref,
 })
+const primary: Schema = {
+  const: true,
+  description: 'Of an account that several sources tell of, those that say so feed FOCUS, and no other',
+}
 
 const sourceOf = (provider: SourceProvider, fields: Readonly<Record<string, Schema>>, required: string[]): Schema => ({
   type: 'object',
@@ -19,6 +23,7 @@ const sourceOf = (provider: SourceProvider, fields: Readonly<Record<string, Sche
     kind: { enum: sourceKinds.filter((each) => each.provider === provider).map(({ kind }) => kind) },
     ...fields,
     credential,
+    primary,
   },
   additionalProperties: false,
 })

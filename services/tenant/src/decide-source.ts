@@ -37,6 +37,19 @@ const isSame = (a: SourceSettings, b: SourceSettings): boolean => textOf(a) === 
 const textOf = (settings: SourceSettings): string =>
   JSON.stringify(Object.entries(settings).sort(([a], [b]) => (a < b ? -1 : 1)))
 
+/**
+ * Whether both say primary of the same account and projects, as far as settings say whose rows there are: what files
+ * tell of is known when they are loaded, and then warned of.
+ */
+const areBothPrimary = (a: SourceSettings, b: SourceSettings): boolean =>
+  a.provider === 'gcp' &&
+  b.provider === 'gcp' &&
+  a.primary === true &&
+  b.primary === true &&
+  a.billing_account_id !== undefined &&
+  a.billing_account_id === b.billing_account_id &&
+  sourcesOverlap({ ...a, table: b.table }, b)
+
 /** Throws CONFLICT, which names a source of the same tenant and none of another one, and NOT_FOUND. */
 export const decideSource = (
   rows: readonly SourceRow[],
@@ -65,6 +78,15 @@ export const decideSource = (
       'CONFLICT',
       `source ${name}: expected what no other source of the tenant brings, got rows that ${twice.name} brings too, ` +
         'which would count twice; change or remove one of them',
+    )
+  const rival = rows.find(
+    (row) => row !== known && row.is_active && row.tenant_id === tenant_id && areBothPrimary(row.settings, settings),
+  )
+  if (rival !== undefined)
+    throw new AppError(
+      'CONFLICT',
+      `source ${name}: expected primary of one source for an account, got it of ${rival.name} too, ` +
+        'which tells of the same billing account and projects; take it from one of them',
     )
   const left = near.find((row) => !row.is_active && !row.is_purged && sameRows(row))
   if (left !== undefined)

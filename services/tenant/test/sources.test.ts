@@ -106,6 +106,29 @@ describe('a change of a source', () => {
     expect(put(rows, 'acme', 'second', { ...cur, kind: 'focus' }).kind).to.equal('changes')
   })
 
+  it('is refused as a second primary of a billing account and projects that a table names, and of no other', () => {
+    const google = (kind: 'detailed' | 'focus', more: object = {}): SourceSettings => ({
+      ...{ provider: 'gcp', kind, table: `acme-billing-1.billing.${kind}`, primary: true },
+      ...{ billing_account_id: '01AB23-45CD67-89EF01', ...more },
+    })
+    const rows = [row('acme', 'first', google('detailed', { projects: ['acme-prod-4711'] }))]
+    expect(messageOf(() => put(rows, 'acme', 'second', google('focus')))).to.match(/primary of one source.*first/)
+    for (const more of [
+      { primary: undefined },
+      { billing_account_id: '01AB23-45CD67-89EF02' },
+      { projects: ['b-1234'] },
+    ])
+      expect(put(rows, 'acme', 'second', google('focus', more)).kind).to.equal('changes')
+    expect(put(rows, 'globex', 'second', google('focus')).kind).to.equal('changes')
+    const removed = rows.map((each) => ({ ...each, is_active: false }))
+    expect(put(removed, 'acme', 'second', google('focus')).kind).to.equal('changes')
+    // Whose rows files have is known when they are loaded.
+    const file = { ...cur, kind: 'focus', primary: true } as SourceSettings
+    expect(
+      put([row('acme', 'first', { ...cur, primary: true } as SourceSettings)], 'acme', 'second', file).kind,
+    ).to.equal('changes')
+  })
+
   it('is refused for the place of a source that was removed and whose rows are left, until they are purged', () => {
     const left = row('acme', 'old', cur, { is_active: false, version: 3 })
     expect(messageOf(() => put([left], 'acme', 'new', cur)))

@@ -30,12 +30,12 @@ export interface FocusWorld extends World {
   fill(table: string, rows: readonly Row[]): Promise<void>
   /**
    * Runs focus/cost/{provider} for a month, or months; its rows alone, or with the other datasets, or with all, views
-   * too; or only one of its steps. Gives the warnings of its steps.
+   * too; or only one of its steps. `primary`: sources that say so. Gives the warnings of its steps.
    */
   normalise(
     provider: string,
     month: string,
-    options?: { datasets?: boolean; views?: boolean; only?: string },
+    options?: { datasets?: boolean; views?: boolean; only?: string; primary?: readonly string[] },
   ): Promise<string[]>
   rows(query: string): Promise<Row[]>
   /** Rows and sums by what they are. */
@@ -95,7 +95,7 @@ export const openFocus = async (): Promise<FocusWorld> => {
         },
       )
     },
-    normalise: async (provider, month, { datasets = false, views = false, only } = {}) => {
+    normalise: async (provider, month, { datasets = false, views = false, only, primary = [] } = {}) => {
       const run = pipelines.compile({
         run_id: next(),
         tenant_id: 'acme',
@@ -104,6 +104,9 @@ export const openFocus = async (): Promise<FocusWorld> => {
         requested_at: '2026-01-01T23:59:59Z',
         parameters: { month },
         tenant: { admin_email: 'admin@acme.example', company_name: 'Acme' },
+        tenant_sources: primary.map((name) => ({
+          ...{ name, provider: 'any', kind: 'focus', store: 's3', bucket: 'acme-focus', prefix: name, primary: true },
+        })),
       })
       const names = only === undefined ? [...rowSteps, ...(datasets ? datasetSteps : [])] : [only]
       const wanted = run.steps.filter(({ for_each }) => views || names.includes(for_each ?? ''))
