@@ -1,0 +1,83 @@
+/** A change of a month that was closed is seen: told, and kept with what was and what is. */
+import { expect } from 'chai'
+import { openFocus, type FocusWorld, type Row } from './world.ts'
+
+const line = (month: string, invoice: string | null, cost: string): Row => ({
+  ...{ billing_period: `${month}-01`, source_name: 'payer', bill_payer_account_id: '123456789012' },
+  ...{ bill_invoice_id: invoice, line_item_usage_account_id: '1', line_item_line_item_type: 'Usage' },
+  ...{ line_item_currency_code: 'USD', product_product_name: 'Compute', line_item_unblended_cost: cost },
+  ...{ line_item_usage_start_date: `${month}-03T00:00:00Z`, line_item_usage_end_date: `${month}-03T01:00:00Z` },
+})
+
+describe('corrections of closed months', function () {
+  this.timeout(180_000)
+  let world: FocusWorld
+  before(async () => {
+    world = await openFocus()
+  })
+  after(() => world.end())
+  const kept = (provider: string) =>
+    world.rows(
+      `SELECT invoice_id AS invoice, sources, CAST(amount_before AS STRING) AS before,
+         CAST(amount_after AS STRING) AS after, CAST(difference AS STRING) AS difference
+       FROM focus_corrections WHERE provider = '${provider}' ORDER BY seen_at, invoice_id`,
+    )
+
+  it('each changed invoice once, also where the run ends before the new lines are made', async () => {
+    const month = '2026-02'
+    const second = line(month, 'INV-2', '5')
+    await world.fill('aws_cost_cur', [line(month, 'INV-1', '1.5'), second])
+    expect(await world.normalise('aws', month, { views: true })).to.deep.equal([])
+    expect(await world.normalise('aws', month, { views: true })).to.deep.equal([])
+    await world.fill('aws_cost_cur', [line(month, 'INV-1', '1.25'), second, line(month, 'INV-3', '2')])
+    await world.normalise('aws', month, { only: 'native' })
+    const [warning = ''] = await world.normalise('aws', month, { only: 'corrections' })
+    expect(warning).to.contain('came 2: ')
+    expect(warning).to.match(
+      /account 123456789012, 2026-02, invoice INV-1: the month was closed, and 1\.5 USD of [0-9-]{10} became 1\.25, a correction of -0\.25, by source payer/,
+    )
+    const first = [
+      { invoice: 'INV-1', sources: 'payer', before: '1.5', after: '1.25', difference: '-0.25' },
+      { invoice: 'INV-3', sources: 'payer', before: '0', after: '2', difference: '2' },
+    ]
+    expect(await kept('aws')).to.deep.equal(first)
+    expect(await world.normalise('aws', month, { views: true })).to.deep.equal([])
+    expect(await kept('aws')).to.deep.equal(first)
+    // Back again is another one, and what is gone whole is one too.
+    await world.fill('aws_cost_cur', [line(month, 'INV-1', '1.5'), second])
+    expect((await world.normalise('aws', month, { views: true }))[0]).to.contain('came 2: ')
+    expect((await kept('aws')).slice(2)).to.deep.equal([
+      { invoice: 'INV-1', sources: 'payer', before: '1.25', after: '1.5', difference: '0.25' },
+      { invoice: 'INV-3', sources: 'payer', before: '2', after: '0', difference: '-2' },
+    ])
+    await world.fill('aws_cost_cur', [])
+  })
+
+  it('none of a month that goes on', async () => {
+    const month = '2099-02'
+    for (const cost of ['1', '2']) {
+      await world.fill('aws_cost_cur', [line(month, 'INV-9', cost)])
+      expect(await world.normalise('aws', month, { views: true })).to.deep.equal([])
+    }
+  })
+
+  it("of Google's a day that is loaded for the first time is none, and one that changes is", async () => {
+    const google = (day: number, cost: string): Row => ({
+      ...{ usage_date: `2026-03-0${day}`, usage_start_time: `2026-03-0${day}T00:00:00Z`, source_name: 'google' },
+      ...{ usage_end_time: `2026-03-0${day}T01:00:00Z`, invoice_month: '202603', currency: 'USD', credits: [] },
+      ...{ billing_account_id: '012345-6789AB-CDEF01', cost_type: 'regular', cost, net_cost: cost },
+    })
+    for (const rows of [[google(1, '1')], [google(1, '1'), google(2, '2')]]) {
+      await world.fill('gcp_cost_billing', rows)
+      expect(await world.normalise('gcp', '2026-03', { views: true })).to.deep.equal([])
+    }
+    await world.fill('gcp_cost_billing', [google(1, '1'), google(2, '2'), google(2, '0.5'), google(3, '9')])
+    expect((await world.normalise('gcp', '2026-03', { views: true })).join()).to.contain('a correction of 0.5, by')
+    expect(await kept('gcp')).to.deep.equal([
+      {
+        ...{ invoice: '012345-6789AB-CDEF01-202603', sources: 'google' },
+        ...{ before: '3', after: '3.5', difference: '0.5' },
+      },
+    ])
+  })
+})
