@@ -49,7 +49,7 @@ steps:
       '9:5  steps[0]: unknown field "id", the name is "step_id"',
       '11:14  steps[0].ps_type: unknown "gcp.bq_elt", did you mean "gcp.bq_etl"?',
       '19:29  steps[0].source.query: variable "dat" is not defined, did you mean "date"? Defined: ' +
-        'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+        'admin_email, company_name, date, month, pipeline_id, primary_sources, project_id, run_id, tenant_id',
       '22:5  steps[0].destination: "table" is missing: the name of the table to write, such as gcp_cost_daily',
       '24:7  steps[0].destination: unknown field "write_disposition", the name is "write_mode" (append, ' +
         'truncate or write_empty)',
@@ -328,7 +328,7 @@ schedule: "61 * * * *"
           "expected '{date}' for a value or `{date}` for a table",
         '16:9  steps[0].checks[7]: previous_period: expected destination.period, which says what comes before it, got none',
         '17:38  steps[0].checks[8].column: variable "at" is not defined. Defined: ' +
-          'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+          'admin_email, company_name, date, month, pipeline_id, primary_sources, project_id, run_id, tenant_id',
       ],
     ],
     [
@@ -364,7 +364,7 @@ schedule: "61 * * * *"
       [
         '7:36  steps[0].destination.bq_project_id: ' +
           'variable "projekt_id" is not defined, did you mean "project_id"? Defined: ' +
-          'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+          'admin_email, company_name, date, month, pipeline_id, primary_sources, project_id, run_id, tenant_id',
       ],
     ],
     [
@@ -372,7 +372,7 @@ schedule: "61 * * * *"
       etl('table: t', "SELECT '{Date}'"),
       [
         '6:31  steps[0].source.query: variable "Date" is not defined, did you mean "date"? Defined: ' +
-          'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+          'admin_email, company_name, date, month, pipeline_id, primary_sources, project_id, run_id, tenant_id',
       ],
     ],
     [
@@ -390,7 +390,7 @@ schedule: "61 * * * *"
       withSteps(noop, 'sources: ["{company_name}"]\n'),
       [
         '3:12  sources[0]: variable "company_name" cannot be used here. Usable: ' +
-          'pipeline_id, project_id, run_id, tenant_id',
+          'pipeline_id, primary_sources, project_id, run_id, tenant_id',
       ],
     ],
     [
@@ -421,7 +421,7 @@ schedule: "61 * * * *"
       withSteps(noop, 'variables:\n  a: "{b}"\n  b: x\nparameters: {}\n'),
       [
         '4:7  variables.a: variable "b" cannot be used here. Usable: ' +
-          'admin_email, company_name, date, month, pipeline_id, project_id, run_id, tenant_id',
+          'admin_email, company_name, date, month, pipeline_id, primary_sources, project_id, run_id, tenant_id',
       ],
     ],
     [
