@@ -390,7 +390,7 @@ schedule: "61 * * * *"
       withSteps(noop, 'sources: ["{company_name}"]\n'),
       [
         '3:12  sources[0]: variable "company_name" cannot be used here. Usable: ' +
-          'pipeline_id, primary_sources, project_id, run_id, tenant_id',
+          'pipeline_id, project_id, run_id, tenant_id',
       ],
     ],
     [

@@ -124,9 +124,7 @@ describe('a change of a source', () => {
     expect(put(removed, 'acme', 'second', google('focus')).kind).to.equal('changes')
     // Whose rows files have is known when they are loaded.
     const file = { ...cur, kind: 'focus', primary: true } as SourceSettings
-    expect(
-      put([row('acme', 'first', { ...cur, primary: true } as SourceSettings)], 'acme', 'second', file).kind,
-    ).to.equal('changes')
+    expect(put([row('acme', 'first', { ...cur, primary: true })], 'acme', 'second', file).kind).to.equal('changes')
   })
 
   it('is refused for the place of a source that was removed and whose rows are left, until they are purged', () => {
