@@ -82,7 +82,7 @@ export const scheduleCommands = (root: Command, common: Common): void => {
     .option('-p, --param <key=value>', 'parameter of each run; date=yesterday counts in the time zone', collect, [])
     .option('--priority <number>', '0 first to 9 last; default 5')
     .option('--missed <rule>', 'times that passed while nothing ran: skip, latest (default) or all')
-    .option('--overlap <rule>', 'while its last run goes on: allow (default) or skip')
+    .option('--overlap <rule>', 'while its last run goes on: allow (default), skip, queue or cancel_previous')
     .option('--paused', 'keep it without firing')
     .action(put)
   common(group.command('pause').argument('<name>'))

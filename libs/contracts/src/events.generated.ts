@@ -69,6 +69,14 @@ export interface Run {
    */
   priority: number
   /**
+   * Of the tenant's runs with one key one runs at a time; the others wait, in order of priority and time
+   */
+  concurrency_key?: string
+  /**
+   * Cancels the tenant's runs with its concurrency_key that wait or run; default false
+   */
+  cancel_in_progress?: boolean
+  /**
    * Publish time of the request: the server's clock
    */
   requested_at: string
@@ -357,6 +365,14 @@ export interface RunRequested {
    * 0 first, 9 last; default 5
    */
   priority?: number
+  /**
+   * Of the tenant's runs with one key one runs at a time; the others wait, in order of priority and time
+   */
+  concurrency_key?: string
+  /**
+   * Cancels the tenant's runs with its concurrency_key that wait or run; default false
+   */
+  cancel_in_progress?: boolean
   /**
    * r_ and 26 characters of lower-case base32: sha256 of tenant and idempotency key
    */

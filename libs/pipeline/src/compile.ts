@@ -381,8 +381,8 @@ export const planCompiler = (
   const hasConditions = chain.some(({ step }) => step.when !== undefined)
 
   return (input) => {
-    const { run_id, tenant_id, trigger_type, trigger_by, user_id, requested_at, parameters, parent_run_id, skip } =
-      input
+    const { run_id, tenant_id, trigger_type, trigger_by, user_id, requested_at, parameters } = input
+    const { parent_run_id, concurrency_key, cancel_in_progress, skip } = input
     const values = valuesOf(compiler, input)
     const sources = sourcesOf(compiler, tenant_id, values)
     const compiled = chain.map(({ step, ready }) =>
@@ -404,6 +404,8 @@ export const planCompiler = (
       requested_at,
       ...(input.scheduled_time === undefined ? {} : { scheduled_time: input.scheduled_time }),
       ...(parent_run_id === undefined ? {} : { parent_run_id }),
+      ...(concurrency_key === undefined ? {} : { concurrency_key }),
+      ...(cancel_in_progress === true ? { cancel_in_progress } : {}),
       ...(skip === undefined || skip.length === 0 ? {} : { skip: [...skip] }),
       ...(endings.length === 0 && !hasConditions ? {} : { variables: Object.fromEntries(values) }),
       ...(plan.uses.length === 0 ? {} : { uses: [...plan.uses] }),

@@ -69,6 +69,10 @@ export interface CompileInput {
   trigger_by?: string
   user_id?: string
   parent_run_id?: string
+  /** Of the tenant's runs with one key one runs at a time. */
+  concurrency_key?: string
+  /** Those that wait or run are cancelled. */
+  cancel_in_progress?: boolean
   skip?: readonly string[]
   /** Of those of `skip` whose results conditions and texts name. */
   results?: NonNullable<Run['results']>

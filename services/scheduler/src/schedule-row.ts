@@ -14,8 +14,11 @@ export interface Schedule extends Timed {
   parameters: Run['parameters']
   priority: number
   is_active: boolean
-  /** Whether it may start while its previous run has not ended. */
-  overlap: 'allow' | 'skip'
+  /**
+   * What it does while its previous run has not ended: start beside it, not at all, behind it, or behind it once that is
+   * cancelled.
+   */
+  overlap: 'allow' | 'skip' | 'queue' | 'cancel_previous'
   is_deleted: boolean
   version: number
   /** Pipelines of the platform whose YAML has a `schedule`: not in the table. */

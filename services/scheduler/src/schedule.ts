@@ -127,6 +127,9 @@ const scheduledRun = ({ tenant_id, config_id }: Schedule, time: string) => {
   return { idempotency_key, run_id: runId(tenant_id, idempotency_key) }
 }
 
+const isSerial = ({ overlap }: Schedule): boolean => overlap === 'queue' || overlap === 'cancel_previous'
+/** Whether of several times that are due only the latest is fired. */
+const isLatestOnly = ({ overlap }: Schedule): boolean => overlap === 'skip' || overlap === 'cancel_previous'
 /** Asks for a run of the schedule at `time`, unless that was done or the schedule does not overlap. */
 const fire = (
   { fired, lastRun, kid, pipelines }: Book,
@@ -154,6 +157,9 @@ const fire = (
       trigger_by: schedule.config_id,
       priority: schedule.priority,
       scheduled_time,
+      // The ledger lets one of them run at a time, and the others wait in its queue, whichever process dies.
+      ...(isSerial(schedule) ? { concurrency_key: schedule.config_id } : {}),
+      ...(schedule.overlap === 'cancel_previous' ? { cancel_in_progress: true } : {}),
     },
     idempotency_key,
     ...(kid === undefined ? {} : { attributes: { kid } }),
@@ -177,14 +183,14 @@ const recentOf = ({ idle }: Book, schedule: Schedule, until: number): number[] =
 
 /** Begins to look for what was missed before the window of this tick, where the schedule makes up for it. */
 const beginCatchUp = (book: Book, schedule: Schedule, until: number, isDueNow: boolean): void => {
-  const { config_id, missed, overlap } = schedule
+  const { config_id, missed } = schedule
   const known = book.catchingUp.get(config_id)
   if (known?.schedule === schedule) return
   book.catchingUp.delete(config_id)
   const since = Math.max(consideredUntil(schedule) ?? until, book.caughtUp.get(config_id) ?? -Infinity)
   if (missed === 'skip' || since >= until - windowMs) return
   // The latest is among those of the window already.
-  if (isDueNow && (missed === 'latest' || overlap === 'skip')) book.caughtUp.set(config_id, until - windowMs)
+  if (isDueNow && (missed === 'latest' || isLatestOnly(schedule))) book.caughtUp.set(config_id, until - windowMs)
   else book.catchingUp.set(config_id, { schedule, until, walk: missedTimes(schedule, since, until) })
 }
 
@@ -200,7 +206,7 @@ const catchUp = (book: Book, fireOne: (schedule: Schedule, time: number) => Outg
         looks += 1
         continue
       }
-      for (const time of schedule.overlap === 'skip' ? times.slice(-1) : times) asked.push(...fireOne(schedule, time))
+      for (const time of isLatestOnly(schedule) ? times.slice(-1) : times) asked.push(...fireOne(schedule, time))
       book.catchingUp.delete(config_id)
       book.caughtUp.set(config_id, until - windowMs)
       break
@@ -223,7 +229,7 @@ const due = (book: Book, at: string, isRunning: (run_id: string) => boolean): Ou
     const until = now - spreadMs(schedule.config_id, book.spread_seconds ?? 0)
     const times = recentOf(book, schedule, until)
     beginCatchUp(book, schedule, until, times.length > 0)
-    for (const time of schedule.overlap === 'skip' ? times.slice(-1) : times) asked.push(...fireOne(schedule, time))
+    for (const time of isLatestOnly(schedule) ? times.slice(-1) : times) asked.push(...fireOne(schedule, time))
   }
   return [...asked, ...catchUp(book, fireOne)]
 }

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { AppError } from '@convergence/contracts'
+import { AppError, type Run } from '@convergence/contracts'
 import { decide } from '../src/ledger/decide.ts'
 import { fold, stateHash } from '../src/ledger/fold.ts'
 import { emptyState } from '../src/ledger/state.ts'
@@ -289,6 +289,65 @@ describe('decide', () => {
       ),
     ).to.deep.equal([])
     expect(kinds().join(' ')).to.equal('ADMIT QUEUE QUEUE CANCEL RELEASE CANCEL RELEASE ADMIT')
+  })
+
+  it('runs one at a time of those with one concurrency_key, in order, and others beside them', () => {
+    const { send, state } = setup(tenant('acme', { concurrent: 3 }), tenant('globex'))
+    const serial = { concurrency_key: 'nightly' }
+    const first = send(request('a', serial))
+    expect(summaryOf(first)).to.deep.equal(['run-admitted'])
+    expect(send(request('c', serial, at(2)))).to.deep.equal([])
+    expect(send(request('b', serial, at(1)))).to.deep.equal([])
+    expect(summaryOf(send(request('d')))).to.deep.equal(['run-admitted'])
+    expect(summaryOf(send(request('a', { tenant_id: 'globex', ...serial })))).to.deep.equal(['run-admitted'])
+    const then = send(ended(runOf(first), {}, at(3)))
+    expect(summaryOf(then)).to.deep.equal(['run-completed COMPLETED', 'run-admitted'])
+    expect((then[1]?.event as { run: Run }).run.run_id).to.equal(makeRun('b').run_id)
+    expect([...state.occupied].sort()).to.deep.equal([
+      ['acme nightly', makeRun('b').run_id],
+      ['globex nightly', makeRun('a', { tenant_id: 'globex' }).run_id],
+    ])
+  })
+
+  it('lets a run wait behind one with its concurrency_key without keeping others from the room that there is', () => {
+    const { send } = setup(tenant('acme', { concurrent: 2 }))
+    const serial = { concurrency_key: 'nightly', priority: 0 }
+    const first = send(request('a', serial))
+    send(request('b', serial))
+    const other = send(request('c'))
+    send(request('d'))
+    expect(summaryOf(send(ended(runOf(other))))).to.deep.equal(['run-completed COMPLETED', 'run-admitted'])
+    expect(summaryOf(send(ended(runOf(first))))).to.deep.equal(['run-completed COMPLETED', 'run-admitted'])
+  })
+
+  it('cancels the runs with its concurrency_key for one that says so, and tells it again when it comes again', () => {
+    const { send, kinds } = setup(tenant('acme', { concurrent: 2 }))
+    const serial = { concurrency_key: 'nightly' }
+    send(request('a', serial))
+    send(request('b', serial))
+    const newer = request('c', { ...serial, cancel_in_progress: true }, at(5))
+    const told = send(newer)
+    expect(summaryOf(told)).to.deep.equal([
+      'run-failed CANCELLED CANCELLED',
+      'run-failed CANCELLED CANCELLED',
+      'run-admitted',
+    ])
+    expect(told[0]?.event).to.have.nested.property(
+      'error.message',
+      `the run was replaced by ${makeRun('c').run_id}, which has the same concurrency_key`,
+    )
+    const written = kinds().length
+    expect(send(newer)).to.deep.equal(told)
+    expect(kinds()).to.have.length(written)
+  })
+
+  it('cancels nothing for a run that is refused', () => {
+    const { send } = setup(tenant('acme', { daily: 1 }))
+    const serial = { concurrency_key: 'nightly' }
+    send(request('a', serial))
+    expect(summaryOf(send(request('b', { ...serial, cancel_in_progress: true })))).to.deep.equal([
+      'run-failed REJECTED QUOTA_EXCEEDED',
+    ])
   })
 
   it('does not let one tenant cancel a run of another', () => {

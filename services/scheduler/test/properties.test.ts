@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect } from 'chai'
-import { AppError } from '@convergence/contracts'
+import { AppError, type Run } from '@convergence/contracts'
 import type { Message } from '../src/ledger/decide.ts'
 import { decide } from '../src/ledger/decide.ts'
 import { fold, stateHash } from '../src/ledger/fold.ts'
@@ -16,8 +16,22 @@ const message: fc.Arbitrary<Message> = fc.oneof(
   {
     weight: 6,
     arbitrary: fc
-      .record({ tenant_id: tenants, key, minute, priority: fc.integer({ min: 0, max: 9 }) })
-      .map((one): Message => request(one.key, { tenant_id: one.tenant_id, priority: one.priority }, at(one.minute))),
+      .record({
+        tenant_id: tenants,
+        key,
+        minute,
+        priority: fc.integer({ min: 0, max: 9 }),
+        serial: fc.constantFrom<Partial<Run>>(
+          {},
+          {},
+          { concurrency_key: 'x' },
+          { concurrency_key: 'y' },
+          { concurrency_key: 'x', cancel_in_progress: true },
+        ),
+      })
+      .map(({ serial, ...one }): Message =>
+        request(one.key, { tenant_id: one.tenant_id, priority: one.priority, ...serial }, at(one.minute)),
+      ),
   },
   {
     weight: 5,
@@ -78,9 +92,10 @@ describe('whatever messages come', () => {
     fc.assert(
       fc.property(groups, (all) => {
         const running = new Map<string, string>()
+        const serial = new Map<string, string>()
         const over = new Set<string>()
         const counted = new Map<string, Set<string>>()
-        for (const { kind, run_id, tenant_id, period_day, period_month } of play(all).log) {
+        for (const { kind, run_id, tenant_id, period_day, period_month, body } of play(all).log) {
           if (run_id === null) continue
           const of = limits[tenant_id as keyof typeof limits]
           if (kind === 'ADMIT' || kind === 'QUEUE') {
@@ -96,6 +111,14 @@ describe('whatever messages come', () => {
           }
           if (kind === 'ADMIT') {
             running.set(run_id, tenant_id)
+            const { concurrency_key } = body as Run
+            if (concurrency_key !== undefined) {
+              const beside = [...serial].filter(
+                ([id, of]) => running.has(id) && of === `${tenant_id} ${concurrency_key}`,
+              )
+              expect(beside).to.deep.equal([])
+              serial.set(run_id, `${tenant_id} ${concurrency_key}`)
+            }
             expect([...running.values()].filter((other) => other === tenant_id).length).to.be.at.most(of.concurrent)
           }
           if (kind === 'RELEASE' || kind === 'REJECT') {
@@ -103,6 +126,22 @@ describe('whatever messages come', () => {
             over.add(run_id)
             running.delete(run_id)
           }
+        }
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('lets nothing wait that has room, and whose concurrency_key nobody runs with', () => {
+    fc.assert(
+      fc.property(groups, (all) => {
+        const { accounts, running } = play(all).state
+        for (const { queue, ...owner } of accounts.values()) {
+          if (owner.running >= owner.limits.concurrent) continue
+          const taken = [...running.values()].filter(({ tenant_id }) => tenant_id === owner.tenant_id)
+          for (const { run_id, concurrency_key } of queue)
+            if (concurrency_key === undefined || !taken.some((run) => run.concurrency_key === concurrency_key))
+              expect.fail(`${run_id} waits for nothing`)
         }
       }),
       { numRuns: 200 },

@@ -272,6 +272,20 @@ describe('schedules', () => {
     expect(schedules.due('2026-03-10T06:02:00.000Z', never)).to.have.length(1)
   })
 
+  it('run one at a time, or in place of the one before, by what the ledger is asked', async () => {
+    const { schedules } = await setup()
+    const serial = { concurrency_key: 'acme:daily' }
+    const minutes = { ...wanted, cron: '* * * * *', missed: 'skip' } as const
+    await schedules.put({ ...minutes, overlap: 'queue' }, by)
+    const asked = schedules.due('2026-03-10T06:03:00.000Z', () => true)
+    expect(asked).to.have.length(3)
+    for (const { event } of asked) expect(event).to.deep.include(serial).and.not.have.property('cancel_in_progress')
+    await schedules.put({ ...minutes, overlap: 'cancel_previous' }, { ...by, event_id: 'e2' })
+    const latest = schedules.due('2026-03-10T06:06:00.000Z', () => true)
+    expect(latest.map(({ event }) => event)).to.have.length(1)
+    expect(latest[0]?.event).to.deep.include({ ...serial, cancel_in_progress: true })
+  })
+
   it('show when they run next, survive a restart, and stop when removed', async () => {
     const { schedules, rows, open } = await setup()
     await schedules.put({ ...wanted, timezone: 'Europe/Berlin', parameters: { date: '2026-03-01' } }, by)

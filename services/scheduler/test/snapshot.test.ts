@@ -16,6 +16,7 @@ const one = fc.record({
   key: fc.integer({ min: 0, max: 15 }).map((k) => `k${k}`),
   minute: fc.integer({ min: 0, max: 15_000 }),
   priority: fc.integer({ min: 0, max: 9 }),
+  concurrency_key: fc.constantFrom('x', 'y', 'z'),
 })
 const message: fc.Arbitrary<Message> = fc.oneof(
   { weight: 4, arbitrary: one.map(({ key, minute, ...options }): Message => request(key, options, at(minute))) },

@@ -22,7 +22,10 @@ const scheduleBody: Field = object(
     priority: { type: 'integer', description: '0 first, 9 last', minimum: 0, maximum: 9, default: 5 },
     is_active: { type: 'boolean', description: 'Whether it fires', default: true },
     missed: text('What becomes of times that were missed', { enum: ['skip', 'latest', 'all'], default: 'latest' }),
-    overlap: text('Whether it fires while its last run goes on', { enum: ['allow', 'skip'], default: 'allow' }),
+    overlap: text(
+      'What happens while its last run goes on: a run beside it, none, one behind it, or one behind it once it is cancelled',
+      { enum: ['allow', 'skip', 'queue', 'cancel_previous'], default: 'allow' },
+    ),
   },
   ['pipeline'],
 )

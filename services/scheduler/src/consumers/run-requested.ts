@@ -168,6 +168,8 @@ export const compileRequest = (
     trigger_by: platform ? (event.trigger_by ?? kid) : kid,
     ...(event.user_id === undefined ? {} : { user_id: event.user_id }),
     ...(event.parent_run_id === undefined ? {} : { parent_run_id: event.parent_run_id }),
+    ...(event.concurrency_key === undefined ? {} : { concurrency_key: event.concurrency_key }),
+    ...(event.cancel_in_progress === true ? { cancel_in_progress: true } : {}),
     ...(event.skip === undefined ? {} : { skip: event.skip }),
     ...(event.results === undefined ? {} : { results: event.results }),
     ...(trigger_type !== 'schedule' || event.scheduled_time === undefined

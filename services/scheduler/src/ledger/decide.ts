@@ -14,7 +14,7 @@ import type { EndBody } from './fold.ts'
 import { apply } from './fold.ts'
 import { snapshotOf } from './snapshot.ts'
 import type { Account, LedgerRow, Outcome, RowKind, RunEntry, State } from './state.ts'
-import { accountOf, undo } from './state.ts'
+import { accountOf, occupantOf, undo } from './state.ts'
 
 /**
  * `at` is always the publish time of the message that caused it, RFC 3339: the broker's clock, the same at each
@@ -130,7 +130,7 @@ const onRequest = (
   const known = state.runs.get(run.run_id)
   if (known !== undefined) {
     return known.digest === digest
-      ? knownAnswer(known, run)
+      ? [...replacedAgain(state, run), ...knownAnswer(known, run)]
       : new AppError(
           'IDEMPOTENCY_MISMATCH',
           `run ${run.run_id}: its idempotency key was used with another pipeline, action or parameters; use a new key`,
@@ -147,16 +147,38 @@ const onRequest = (
     const fault = subscriptionFault(owner, day) ?? (counted ? overQuota(owner, day) : undefined)
     if (fault !== undefined) return reject(draft, run, digest, at, fault)
   }
+  const replaced = run.cancel_in_progress === true ? replace(draft, owner, run, at) : []
   const periods = counted ? { period_day: day, period_month: day.slice(0, 7) } : {}
   const facts = { run_id: run.run_id, pipeline: run.pipeline, digest, priority: run.priority, ...periods }
-  if (owner.running >= owner.limits.concurrent || (ofTenant && state.running_tenants >= state.rules.max_running)) {
+  if (!hasRoom(state, owner) || mustWait(state, owner, run)) {
     draft.write('QUEUE', run.tenant_id, at, { ...facts, body: run })
-    return []
+    return replaced
   }
   const admitted = { ...run, admitted_at: new Date(at).toISOString() }
   draft.write('ADMIT', run.tenant_id, at, { ...facts, body: admitted })
-  return started(draft, admitted, at)
+  return [...replaced, ...started(draft, admitted, at)]
 }
+
+const replacedBy = ({ run_id }: Run): string => `the run was replaced by ${run_id}, which has the same concurrency_key`
+/** Cancels the runs with its key: those that wait first, or the end of the one that runs would let one of them start. */
+const replace = (draft: Draft, owner: Account, run: Run, at: string): Outgoing[] => {
+  const { state } = draft
+  const { tenant_id, concurrency_key } = run
+  if (concurrency_key === undefined) return []
+  const waiting = owner.queue.filter((each) => each.tenant_id === tenant_id && each.concurrency_key === concurrency_key)
+  const running = state.running.get(occupantOf(state, { tenant_id, concurrency_key }) ?? '')
+  return [...waiting, ...(running === undefined ? [] : [running])].flatMap((entry) =>
+    entry.run === undefined ? [] : cancelled(draft, entry, entry.run, replacedBy(run), at),
+  )
+}
+/** The request came again: so do the ends of those that it cancelled. */
+const replacedAgain = (state: State, run: Run): Outgoing[] =>
+  run.cancel_in_progress !== true
+    ? []
+    : [...state.unannounced.keys()].flatMap((run_id) => {
+        const entry = state.runs.get(run_id)
+        return entry?.message === replacedBy(run) ? republished(state, entry) : []
+      })
 
 /** run-admitted; a run that has nothing to do is over at once. */
 const started = (draft: Draft, run: Run, at: string): Outgoing[] => {
@@ -356,17 +378,26 @@ const promoteFrom = (draft: Draft, only: Account | undefined, at: string): Outgo
   const outgoing: Outgoing[] = []
   for (;;) {
     const owner = only ?? neediest(state)
-    const entry = owner?.queue[0]
+    const entry = owner === undefined ? undefined : nextOf(state, owner)
     if (owner === undefined || entry === undefined || !hasRoom(state, owner)) return outgoing
     outgoing.push(...promote(draft, owner, entry, at))
   }
 }
+/** The first that waits for room alone. */
+const nextOf = (state: State, owner: Account): RunEntry | undefined =>
+  owner.queue.find((entry) => occupantOf(state, entry) === undefined)
+/** Whether another with its key runs, or came before it. */
+const mustWait = (state: State, owner: Account, { tenant_id, concurrency_key }: Run): boolean =>
+  concurrency_key !== undefined &&
+  (occupantOf(state, { tenant_id, concurrency_key }) !== undefined ||
+    owner.queue.some((entry) => entry.tenant_id === tenant_id && entry.concurrency_key === concurrency_key))
 const hasRoom = (state: State, owner: Account): boolean =>
   owner.running < owner.limits.concurrent && (owner === state.system || state.running_tenants < state.rules.max_running)
 const neediest = (state: State): Account | undefined => {
   let best: Account | undefined
   for (const owner of state.waiting)
-    if (hasRoom(state, owner) && (best === undefined || before(owner, best))) best = owner
+    if (hasRoom(state, owner) && (best === undefined || before(owner, best)) && nextOf(state, owner) !== undefined)
+      best = owner
   return best
 }
 const before = (a: Account, b: Account): boolean => {
@@ -440,12 +471,12 @@ const onCancel = (draft: Draft, { tenant_id, run_id, by, at }: Message & { kind:
     return new AppError('NOT_FOUND', `run ${run_id}: tenant ${tenant_id} has no such run to cancel`)
   const run = entry.run
   if (run === undefined) return entry.outcome === 'CANCELLED' ? republished(draft.state, entry) : []
-  const fault: Fault = {
-    code: 'CANCELLED',
-    message: by === undefined ? 'the run was cancelled' : `the run was cancelled by ${by}`,
-  }
-  draft.write('CANCEL', tenant_id, at, { run_id, pipeline: entry.pipeline, message: fault.message })
-  return release(draft, entry, at, { outcome: 'CANCELLED', fault, run, tell: true })
+  return cancelled(draft, entry, run, by === undefined ? 'the run was cancelled' : `the run was cancelled by ${by}`, at)
+}
+const cancelled = (draft: Draft, entry: RunEntry, run: Run, message: string, at: string): Outgoing[] => {
+  const { tenant_id, run_id, pipeline } = entry
+  draft.write('CANCEL', tenant_id, at, { run_id, pipeline, message })
+  return release(draft, entry, at, { outcome: 'CANCELLED', fault: { code: 'CANCELLED', message }, run, tell: true })
 }
 
 /** The message that ended a run came again: so does its answer. */

@@ -8,7 +8,7 @@ import { digestOf, lastDayOf, systemPipelines } from '@convergence/contracts'
 import type { Limits, Run, TenantChanged } from '@convergence/contracts'
 import { remember } from './archive.ts'
 import type { Account, LedgerRow, RunEntry, State } from './state.ts'
-import { accountOf, change, dequeue, drop, enqueue, openAccount, put } from './state.ts'
+import { accountOf, change, dequeue, drop, enqueue, occupy, openAccount, put, vacate } from './state.ts'
 
 /**
  * Bodies by kind: ADMIT and QUEUE carry the run, RELEASE and REJECT how it ended, TENANT the event, TIMER what was
@@ -114,6 +114,7 @@ const promote = (state: State, row: LedgerRow, entry: RunEntry): void => {
 const run = (state: State, row: LedgerRow, entry: RunEntry, owner: Account): void => {
   change(state, entry, { phase: 'RUNNING', admitted_at: row.decided_at, run: (row.body as Run | null) ?? undefined })
   put(state, state.running, entry.run_id, entry)
+  occupy(state, entry)
   change(state, state, {
     served: state.served + 1,
     running_tenants: state.running_tenants + (owner === state.system ? 0 : 1),
@@ -159,6 +160,7 @@ const applyRelease = (state: State, row: LedgerRow, known: RunEntry | undefined)
     dequeue(state, owner, known)
   } else {
     drop(state, state.running, known.run_id)
+    vacate(state, known)
     change(state, owner, { running: owner.running - 1 })
     if (owner !== state.system) change(state, state, { running_tenants: state.running_tenants - 1 })
   }
@@ -244,6 +246,7 @@ const enter = (
     phase,
     digest,
     priority: row.priority ?? 5,
+    concurrency_key: phase === 'REJECTED' ? undefined : (body as Run | null)?.concurrency_key,
     requested_ms: Date.parse(body?.requested_at ?? row.decided_at),
     period_day: row.period_day === null ? undefined : intern(row.period_day),
     period_month: row.period_month === null ? undefined : intern(row.period_month),
@@ -306,6 +309,7 @@ export const stateHash = (state: State): string =>
       .filter(({ phase, run_id }) => phase === 'QUEUED' || phase === 'RUNNING' || state.unannounced.has(run_id))
       .sort((a, b) => (a.run_id < b.run_id ? -1 : 1)),
     running: [...state.running.keys()].sort(),
+    occupied: [...state.occupied].sort(),
     unannounced: [...state.unannounced.keys()].sort(),
     waiting: [...state.waiting].map((owner) => owner.tenant_id).sort(),
     accounts: [...state.accounts.values(), state.system].map(accountHash).sort(),

@@ -9,7 +9,7 @@ import { digestOf } from '@convergence/contracts'
 import type { Limits } from '@convergence/contracts'
 import { afterSnapshot, apply } from './fold.ts'
 import type { Account, LedgerRow, Rules, State } from './state.ts'
-import { accountOf, emptyState, enqueue, openAccount } from './state.ts'
+import { accountOf, emptyState, enqueue, occupy, openAccount } from './state.ts'
 
 const accountsOfOnePart = 2_000
 const runsOfOnePart = 5_000
@@ -156,6 +156,7 @@ export const restore = (
     if (entry.phase === 'QUEUED') enqueue(state, owner, entry)
     if (entry.phase === 'RUNNING') {
       state.running.set(run_id, entry)
+      occupy(state, entry)
       owner.running += 1
       if (owner !== state.system) state.running_tenants += 1
     }

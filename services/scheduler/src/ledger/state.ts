@@ -44,6 +44,8 @@ export interface RunEntry {
   phase: 'QUEUED' | 'RUNNING' | 'ENDED' | 'REJECTED'
   digest: string
   priority: number
+  /** Of the tenant's runs with one key one runs at a time. */
+  concurrency_key: string | undefined
   /** Milliseconds; orders the queue. */
   requested_ms: number
   period_day: string | undefined
@@ -110,6 +112,8 @@ export interface State {
   runs: Map<string, RunEntry>
   archive: Archive
   running: Map<string, RunEntry>
+  /** The run that runs, by tenant and concurrency_key. */
+  occupied: Map<string, string>
   accounts: Map<string, Account>
   /** Runs of the platform itself, whichever tenant they are for: no quota, one generous limit. */
   system: Account
@@ -161,6 +165,7 @@ export const emptyState = (epoch: string, rules: Rules = defaultRules): State =>
   runs: new Map(),
   archive: new Map(),
   running: new Map(),
+  occupied: new Map(),
   accounts: new Map(),
   system: account(systemTenant, { daily: Infinity, monthly: Infinity, concurrent: rules.max_system_running }),
   waiting: new Set(),
@@ -179,6 +184,20 @@ export const openAccount = (state: State, tenant_id: string, limits: Limits): Ac
   const opened = account(tenant_id, limits)
   put(state, state.accounts, tenant_id, opened)
   return opened
+}
+
+/** Whose end a run with this key waits for; undefined where none runs. */
+export const occupantOf = (
+  state: State,
+  { tenant_id, concurrency_key }: Pick<RunEntry, 'tenant_id' | 'concurrency_key'>,
+): string | undefined =>
+  concurrency_key === undefined ? undefined : state.occupied.get(`${tenant_id} ${concurrency_key}`)
+export const occupy = (state: State, { tenant_id, concurrency_key, run_id }: RunEntry): void => {
+  if (concurrency_key !== undefined) put(state, state.occupied, `${tenant_id} ${concurrency_key}`, run_id)
+}
+export const vacate = (state: State, entry: RunEntry): void => {
+  if (occupantOf(state, entry) === entry.run_id)
+    drop(state, state.occupied, `${entry.tenant_id} ${entry.concurrency_key ?? ''}`)
 }
 
 // ---- changes that can be taken back

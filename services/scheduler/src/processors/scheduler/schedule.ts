@@ -1,5 +1,6 @@
 import { AppError, systemTenant } from '@convergence/contracts'
 import type { Processor } from '@convergence/service/steps'
+import type { Schedule } from '../../schedule.ts'
 import type { ProcessorDeps } from '../deps.ts'
 import { readParameters } from '../read-parameters.ts'
 
@@ -17,7 +18,7 @@ interface Config {
   priority?: number | string
   is_active?: boolean | string
   missed?: 'skip' | 'latest' | 'all'
-  overlap?: 'allow' | 'skip'
+  overlap?: Schedule['overlap']
 }
 
 /** Puts or removes a schedule of a tenant. */
