@@ -6,6 +6,7 @@ import { compile } from 'json-schema-to-typescript'
 import { stringify } from 'yaml'
 import { runCommand } from './command.ts'
 import { platformTexts } from './k8s/platform.ts'
+import { ruleTexts } from './focus/rules.ts'
 import { kustomize, writeGoldens } from './k8s/render.ts'
 import { envExample, pageTexts } from './pages.ts'
 
@@ -73,6 +74,8 @@ const generate = async (check: boolean): Promise<void> => {
     'libs/contracts/src/events.generated.ts': await eventTypes(),
     'libs/contracts/src/errors.generated.ts': errorTypes(),
     'schemas/openapi.yaml': openapiText(),
+    // Where the models of FOCUS are; elsewhere what is there stays.
+    ...ruleTexts(),
     ...Object.fromEntries(Object.entries(platformTexts()).map(([name, text]) => [`k8s/platform/base/${name}`, text])),
     '.env.example': envExample(),
     ...pageTexts(),

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { problemType, serviceNames } from '@convergence/contracts'
+import { focusRules, type ModelRules } from '@convergence/contracts/focus-rules'
 import { listsMarkdown } from '@convergence/googlesql/lists'
 import { savedQueries } from '@convergence/pipeline/saved-queries'
 import { readEnvSchema, variableOf, type EnvSchema } from '@convergence/service/env'
@@ -144,6 +145,47 @@ in brackets may be left out. Amounts are of one currency each. *Adds up*: column
 ${table(['query', 'question', 'parameters', 'reads', 'adds up', 'use cases'], rows)}`
 }
 
+/** Rules of FOCUS that are asked as the model has them not, or not at all. */
+const rulesPage = (): string => {
+  const { rules, not_asked }: ModelRules = focusRules('1.2', 'cost_and_usage') ?? {
+    version: '',
+    dataset: '',
+    rules: [],
+    not_asked: {},
+  }
+  const made = rules.filter(({ check }) => check[0] === 'all').length
+  const reasons = Map.groupBy(Object.entries(not_asked), ([, why]) => why)
+  // Without the column's name, which stands before them.
+  const idsOf = (entries: readonly (readonly [string, string])[]): string =>
+    [...Map.groupBy(entries, ([id]) => id.replace(/-[A-Z]-\d+-[A-Z]$/, ''))]
+      .map(([column, each]) => `${column} ${each.map(([id]) => id.slice(column.length + 1)).join(' ')}`)
+      .join('; ')
+  return `<!-- Made from schemas/focus by npm run generate; do not edit. -->
+# Rules of FOCUS 1.2
+
+The official model of FOCUS 1.2 (FinOps Foundation; its texts are CC BY 4.0) has ${rules.length + Object.keys(not_asked).length} rules. ${rules.length} of them are asked of a month's rows before they replace
+the old ones ([FOCUS.md](FOCUS.md#what-is-checked)), ${made} of these being made of others. What each asks is in \`schemas/focus\`: facts, one rule a line.
+
+## Asked otherwise
+
+Where the formal part of a rule says other than its sentence, the sentence is asked.
+
+${table(
+  ['rule', 'why'],
+  rules.flatMap(({ rule, corrected }) => (corrected === undefined ? [] : [[`\`${rule}\``, corrected]])),
+)}
+A condition that ChargeClass is not \`Correction\` holds where it is NULL, as the specification means it. Text is Unicode, as the specification's string handling has it.
+
+## Not asked
+
+${table(
+  ['why', 'rules', 'which'],
+  [...reasons]
+    .toSorted(([, a], [, b]) => a.length - b.length)
+    .map(([why, entries]) => [why, String(entries.length), idsOf(entries)]),
+)}`
+}
+
 const parts: readonly Part[] = [
   ...serviceNames.map((service) => ({
     page: `services/${service}/README.md`,
@@ -181,6 +223,7 @@ const parts: readonly Part[] = [
 export const pageTexts = (): Record<string, string> => ({
   'docs/ERRORS.md': errorPage(),
   'docs/FOCUS-QUERIES.md': savedQueryPage(),
+  'docs/FOCUS-RULES.md': rulesPage(),
   ...Object.fromEntries(
     parts.map(({ page, begin, end, text }) => {
       const now = read(page)

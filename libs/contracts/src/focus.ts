@@ -30,6 +30,14 @@ export const focusColumns = (dataset: FocusDataset, version: FocusVersion): read
 export const focusDatasetsOf = (version: FocusVersion): readonly FocusDataset[] =>
   focusDatasets.filter((dataset) => focusColumns(dataset, version).length > 0)
 
+/** Of a column that 1.4 has no more, those of the tables that it is made of: the first that is filled. */
+export const focusSources = (column: string): readonly string[] => sources[column] ?? []
+const sources: Readonly<Record<string, readonly string[]>> = {
+  // The cloud, also where somebody else makes the service, who is the publisher.
+  ProviderName: ['HostProviderName', 'ServiceProviderName'],
+  PublisherName: ['x_PublisherName', 'ServiceProviderName'],
+}
+
 const columns: Readonly<Record<FocusDataset, readonly FocusColumn[]>> = {
   cost_and_usage: [
     { name: 'AllocatedMethodDetails', type: 'JSON', since: '1.3' },

@@ -1,5 +1,6 @@
 /** Rules of data-quality checks that their schema cannot say: which fields a kind of check has. */
 import { isName } from '@convergence/contracts'
+import { focusRules } from '@convergence/contracts/focus-rules'
 import { isGroup, report, type PipelineCheck, type Step } from './pipeline-check.ts'
 import type { Template } from './templates.ts'
 import { variable } from './values.ts'
@@ -24,6 +25,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   freshness: { needs: ['column'], may: ['max_age_hours'] },
   sql: { needs: ['query'] },
   previous_period: { some: ['min', 'max'], may: ['by'] },
+  focus_rules: { needs: ['version'], may: ['dataset', 'columns', 'known'] },
 }
 const ofAll = ['check', 'name', 'on_violation']
 
@@ -44,6 +46,7 @@ export const checkQuality = (check: PipelineCheck, step: Step, at: Path, templat
     checkFields(check, one, place, kind)
     checkNumbers(check, one, place)
     for (const [field, name] of namesOf(one)) checkColumn(check, name, [...place, ...field], columns)
+    if (one['check'] === 'focus_rules') checkKnown(check, one, place)
     if (one['check'] === 'previous_period' && !isGroup(period))
       report(
         check,
@@ -78,6 +81,21 @@ const checkFields = (
         true,
       )
   }
+}
+
+const checkKnown = (check: PipelineCheck, one: Readonly<Record<string, unknown>>, place: Path): void => {
+  const { version, dataset = 'cost_and_usage', known } = one
+  const rules = focusRules(String(version), String(dataset))?.rules.map(({ rule }) => rule)
+  if (rules === undefined || !Array.isArray(known)) return
+  known.forEach((name: unknown, k) => {
+    if (typeof name !== 'string' || rules.includes(name)) return
+    const where = [...place, 'known', k]
+    report(
+      check,
+      where,
+      `${showPath(where)}: no rule ${show(name)} of FOCUS ${String(version)} is asked${didYouMean(name, rules)}`,
+    )
+  })
 }
 
 const decimal = /^-?\d{1,38}(\.\d{1,38})?$/

@@ -295,7 +295,7 @@ schedule: "61 * * * *"
       etl('table: t', 'SELECT 1 AS one', '\n    checks: [{ kind: not_null, column: one }]'),
       [
         '8:16  steps[0].checks[0]: unknown field "kind", the name is "check" (not_null, unique, range, ' +
-          'accepted_values, row_count, sum, freshness, sql or previous_period)',
+          'accepted_values, row_count, sum, freshness, sql, previous_period or focus_rules)',
       ],
     ],
     [

@@ -6,6 +6,7 @@
 import { AppError, type Column } from '@convergence/contracts'
 import {
   focusColumns,
+  focusSources,
   focusDatasets,
   focusDatasetsOf,
   focusFormats,
@@ -84,12 +85,6 @@ const exported = ({ name, type, mode }: Pick<Column, 'name' | 'type' | 'mode'>, 
     return { name, type: 'text', expression: `NULLIF(TO_JSON_STRING(${expression}), 'null')` }
   return { name, type: typesOut[type] ?? 'text', expression }
 }
-/** Columns that 1.4 has no more, of those that tables have: the first that is there and filled. */
-const derived: Readonly<Record<string, readonly string[]>> = {
-  // The cloud, also where somebody else makes the service, who is the publisher.
-  ProviderName: ['HostProviderName', 'ServiceProviderName'],
-  PublisherName: ['x_PublisherName', 'ServiceProviderName'],
-}
 /** Columns of the version by name, and with 1.4 those of ours. */
 const exportedColumns = (dataset: FocusDataset, version: FocusVersion, table: readonly Column[]): Exported[] => {
   const there = new Map(table.map((column) => [column.name, column]))
@@ -97,7 +92,7 @@ const exportedColumns = (dataset: FocusDataset, version: FocusVersion, table: re
   const standard = named.map(({ name, type }) => {
     const column = there.get(name)
     if (column !== undefined) return exported(column, name)
-    const sources = (derived[name] ?? []).filter((source) => there.has(source))
+    const sources = focusSources(name).filter((source) => there.has(source))
     return exported({ name, type }, sources.length === 0 ? `CAST(NULL AS ${type})` : `COALESCE(${sources.join(', ')})`)
   })
   const ours = version === '1.4' ? table.filter(({ name }) => name.startsWith('x_')) : []

@@ -12,7 +12,8 @@ import { ownDataset, readsOf } from '@convergence/pipeline'
 import { sourceTables } from '@convergence/service/sources'
 import type { StepContext } from '@convergence/service/steps'
 import type { ChainResult, Destination, DryRun, JobSpec, Statement, TableRef, Warehouse } from '@convergence/warehouse'
-import { inWords, runChecks, type Check } from './checks.ts'
+import { inWords, resultsOf, runChecks, warningsOf, type Check } from './checks.ts'
+import { isMade } from './focus-checks.ts'
 import type { CheckResult, Store } from './store.ts'
 
 export interface CheckedWriteDeps {
@@ -61,7 +62,7 @@ export const writeChecked = async (
       ...swapped,
       bytes_processed: staged.bytes_processed + swapped.bytes_processed,
       adopted: staged.adopted || swapped.adopted,
-      ...outcomeOf(results),
+      ...outcomeOf(checks, results),
     }
   } catch (error) {
     // It failed for good, and fails so again without the rows. Of anything else nobody knows yet whether they are needed.
@@ -81,16 +82,19 @@ export const checkNoRows = async (
   const held = heldFor(context, destination)
   await deps.warehouse.ensureTable({ dataset: held.dataset, table: held.table, columns: held.columns ?? [] })
   try {
-    return outcomeOf(await verdictOf(deps, context, checks, { held, destination, adopted: false }))
+    return outcomeOf(checks, await verdictOf(deps, context, checks, { held, destination, adopted: false }))
   } finally {
     await deps.warehouse.dropTable(held)
   }
 }
 
-const outcomeOf = (results: readonly CheckResult[]): Pick<Written, 'warnings' | 'outputs'> => {
+const outcomeOf = (
+  checks: readonly Check[],
+  results: readonly CheckResult[],
+): Pick<Written, 'warnings' | 'outputs'> => {
   const warned = results.filter(({ status }) => status === 'WARNED')
   return {
-    warnings: warned.map((result) => `check ${inWords(result)}`),
+    warnings: warningsOf(checks, results).map((words) => `check ${words}`),
     outputs: { checks: { passed: results.length - warned.length, warned: warned.length } },
   }
 }
@@ -121,7 +125,7 @@ const verdictOf = async (
   const where = `step ${step.step_id}`
   const broken = (results: readonly CheckResult[]) => results.filter(({ status }) => status === 'FAILED')
   let results = adopted ? await store.recordedChecks(run, step.step_id) : []
-  if (results.length < checks.length) {
+  if (results.length < resultsOf(checks)) {
     try {
       results = await runChecks(warehouse, checks, {
         where,
@@ -140,10 +144,11 @@ const verdictOf = async (
       if (broken(results).length > 0) results = await store.recordedChecks(run, step.step_id)
     } catch (error) {
       results = await store.recordedChecks(run, step.step_id)
-      if (results.length < checks.length) throw error
+      if (results.length < resultsOf(checks)) throw error
     }
   }
-  const failed = broken(results)
+  // A rule that is made of others fails with them.
+  const failed = broken(results).filter((result) => !isMade(result))
   if (failed.length > 0)
     throw new AppError(
       'CHECK_FAILED',

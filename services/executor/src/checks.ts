@@ -6,17 +6,31 @@ import { AppError, isName, type Column } from '@convergence/contracts'
 import type { Destination, QueryParameter, Statement, TableRef, Warehouse } from '@convergence/warehouse'
 import { endsOf } from '@convergence/warehouse/period'
 import { isOfPeriod } from './exports/periods.ts'
+import { isRule, openRules, rulesAsked, rulesWarning, type RulesCheck } from './focus-checks.ts'
 import type { CheckResult } from './store.ts'
 
 export interface Check {
   check:
-    'not_null' | 'unique' | 'range' | 'accepted_values' | 'row_count' | 'sum' | 'freshness' | 'sql' | 'previous_period'
+    | 'not_null'
+    | 'unique'
+    | 'range'
+    | 'accepted_values'
+    | 'row_count'
+    | 'sum'
+    | 'freshness'
+    | 'sql'
+    | 'previous_period'
+    | 'focus_rules'
   /** What the result is called; default: the kind and its columns. */
   name?: string
   /** Of every check but row_count, sql and previous_period. */
   column?: string
-  /** unique: instead of column. */
+  /** unique: instead of column. focus_rules: those whose MUST rules are for on_violation; others warn. */
   columns?: string[]
+  /** focus_rules: the version of FOCUS, its dataset, and rules that this provider's exports break: told to nobody. */
+  version?: string
+  dataset?: string
+  known?: string[]
   /** accepted_values: compared as text. */
   values?: (string | number | boolean)[]
   /** range, row_count, sum, previous_period: both ends count; decimal text keeps every digit. */
@@ -54,23 +68,32 @@ type Door = Pick<Warehouse, 'query' | 'dryRun'>
 export const runChecks = async (warehouse: Door, checks: readonly Check[], of: CheckedRows): Promise<CheckResult[]> => {
   const path = pathOf(of.rows)
   const { columns } = await warehouse.dryRun({ query: `SELECT * FROM ${path}` })
-  const plans = checks.map((check, k) => planOf(check, k, of.requested_at))
+  const rules = openRules(checks.map(rulesOf), columns, path)
+  const plans = checks.map((check, k) =>
+    check.check === 'focus_rules' ? undefined : planOf(check, k, of.requested_at),
+  )
   assertColumns(of, checks, columns)
-  const together = plans.flatMap((plan, k) => ('select' in plan ? [{ k, ...plan }] : []))
+  const selects = [
+    ...plans.flatMap((plan, k) =>
+      plan !== undefined && 'select' in plan ? [{ ...plan, select: `CAST(${plan.select} AS STRING) AS c${k}` }] : [],
+    ),
+    ...rules.selects,
+  ]
   const [row = {}] =
-    together.length === 0
+    selects.length === 0
       ? []
       : await warehouse.query(
           {
-            query: `SELECT ${together.map(({ k, select }) => `CAST(${select} AS STRING) AS c${k}`).join(', ')} FROM ${path}`,
-            parameters: together.flatMap(({ parameters = [] }) => parameters),
+            query: `SELECT ${selects.map(({ select }) => select).join(', ')} FROM ${path}`,
+            parameters: selects.flatMap(({ parameters = [] }) => parameters),
           },
           { signal: of.signal },
         )
-  return Promise.all(
-    checks.map(async (check, k): Promise<CheckResult> => {
+  const judged = await Promise.all(
+    checks.map(async (check, k): Promise<CheckResult[]> => {
       const plan = plans[k]
-      if (plan === undefined) throw new Error('a check without a plan')
+      if (plan === undefined)
+        return rules.judge(k, row, (query, parameters) => warehouse.query({ query, parameters }, { signal: of.signal }))
       const found =
         'select' in plan
           ? ((row[`c${k}`] as string | null | undefined) ?? undefined)
@@ -79,22 +102,44 @@ export const runChecks = async (warehouse: Door, checks: readonly Check[], of: C
       const name = nameOf(check)
       const same = checks.slice(0, k).filter((other) => nameOf(other) === name).length
       const of_columns = columnsOf(check).join(', ')
-      return {
-        check_name: same === 0 ? name : `${name}_${same + 1}`,
-        ...(of_columns === '' ? {} : { column_name: of_columns }),
-        status: plan.judge(found) ? 'PASSED' : violated,
-        expected: plan.expected,
-        actual: found ?? 'no value',
-      }
+      return [
+        {
+          check_name: same === 0 ? name : `${name}_${same + 1}`,
+          ...(of_columns === '' ? {} : { column_name: of_columns }),
+          status: plan.judge(found) ? 'PASSED' : violated,
+          expected: plan.expected,
+          actual: found ?? 'no value',
+        },
+      ]
     }),
   )
+  return judged.flat()
+}
+/** How many results there are of checks. */
+export const resultsOf = (checks: readonly Check[]): number =>
+  checks.reduce((sum, check) => sum + (rulesAsked(rulesOf(check)) ?? 1), 0)
+
+const rulesOf = (check: Check): RulesCheck | undefined => {
+  if (check.check !== 'focus_rules') return undefined
+  const { version = '', dataset = 'cost_and_usage', columns = [], known = [], on_violation = 'fail' } = check
+  return { version, dataset, columns, known, on_violation }
 }
 
 /** What a check expected and what came, for people. */
 export const inWords = ({ check_name, column_name, expected, actual }: CheckResult): string =>
   `${column_name === undefined ? check_name : `${check_name} (${column_name})`}: expected ${expected}, came ${actual}`
 
-const columnsOf = ({ column, columns }: Check): string[] => columns ?? (column === undefined ? [] : [column])
+/** What checks that warn say; of rules of FOCUS one sentence. */
+export const warningsOf = (checks: readonly Check[], results: readonly CheckResult[]): string[] => [
+  ...results.filter(({ status, check_name }) => status === 'WARNED' && !isRule(check_name)).map(inWords),
+  ...checks.flatMap((check) => {
+    const rules = rulesOf(check)
+    return rules === undefined ? [] : (rulesWarning(rules, results) ?? [])
+  }),
+]
+
+const columnsOf = ({ check, column, columns }: Check): string[] =>
+  (check === 'focus_rules' ? [] : columns) ?? (column === undefined ? [] : [column])
 const nameOf = (check: Check): string => check.name ?? [check.check, ...columnsOf(check)].join('_')
 const pathOf = ({ project_id, dataset, table }: TableRef): string => `\`${project_id}.${dataset}.${table}\``
 
@@ -190,6 +235,8 @@ const planOf = (check: Check, k: number, requested_at: string): Selected | Found
     }
     case 'sql':
       return { find: violationsOf(check, k), expected: '0 rows that its query gives', judge: isZero }
+    case 'focus_rules':
+      throw new Error('rules are many results')
     case 'previous_period': {
       const ends = boundsOf(check, ['min', 'max'])
       return {
