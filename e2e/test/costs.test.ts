@@ -208,10 +208,10 @@ describe('costs', function () {
       [
         'query.from: is missing: the first day, YYYY-MM-DD',
         'query.group_by: expected at most 3 dimensions, got 4',
-        'query.group_by: expected one of provider, service, category, account, region, resource or tag:KEY, got "team"',
+        'query.group_by: expected one of provider, service, category, account, region, resource, allocation or tag:KEY, got "team"',
         'query.group_by: service stands twice',
-        'query.group_by: expected one of provider, service, category, account, region, resource or tag:KEY, got "x"',
-        'query.filter: expected DIMENSION:VALUE with one of provider, service, category, account, region, resource or tag:KEY, got "team:core"',
+        'query.group_by: expected one of provider, service, category, account, region, resource, allocation or tag:KEY, got "x"',
+        'query.filter: expected DIMENSION:VALUE with one of provider, service, category, account, region, resource, allocation or tag:KEY, got "team:core"',
       ],
     ])
     expect((await ask(november, { key: other })).status).to.equal(404)

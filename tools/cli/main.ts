@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { Failed, Refused, Unreachable, WrongUse } from './connection.ts'
+import { allocationCommands } from './allocation.ts'
 import { backfillCommands } from './backfills.ts'
 import { costCommands } from './costs.ts'
 import { focusCommands } from './focus.ts'
@@ -52,6 +53,7 @@ export const program = (): Command => {
     scheduleCommands,
     sourceCommands,
     costCommands,
+    allocationCommands,
     focusCommands,
     recordCommands,
     tenantCommands,

@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { focusDatasetsOf } from '@convergence/contracts/focus'
@@ -171,6 +171,22 @@ describe('the command line', function () {
       )
       expect((await cli(tenant, 'costs', ...month, '--currency', 'EUR')).out).to.match(/^total {2}[\d.]+ EUR$/m)
 
+      const rules = join(data_folder, 'rules.yml')
+      writeFileSync(rules, 'rules:\n  - { name: by_team, to_value_of: tag:team }\n')
+      const wouldBe = await cli(tenant, 'allocation', 'preview', rules, '--month', '2025-11')
+      expect(wouldBe.out)
+        .to.match(/^core +by_team +direct/m)
+        .and.match(/^unallocated/m)
+      expect((await cli(tenant, 'allocation', 'put', rules)).out).to.match(/^1 rules stored, run r_/)
+      expect((await cli(tenant, 'allocation', 'show')).out).to.match(/^# version 1, .*\nrules:\n {2}- name: by_team\n/)
+      expect((await cli(tenant, 'allocation', 'versions')).out).to.match(/^1 +20/m)
+      const month11 = ['--param', 'month=2025-11', '--wait']
+      expect((await cli(tenant, 'run', 'focus/cost/allocation', ...month11)).status).to.equal(0)
+      expect((await cli(tenant, 'costs', ...month, '--by', 'allocation')).out).to.match(/^core +[\d.]+ +USD/m)
+      writeFileSync(rules, 'rules:\n  - { name: by_team, to_value_of: tag.team }\n')
+      const faulty = await cli(tenant, 'allocation', 'put', rules)
+      expect([faulty.status, faulty.error.includes('rules.yml:2:')]).to.deep.equal([2, true])
+
       const nightly = ['schedules', 'put', 'nightly', 'custom/examples/daily_row', '--cron', '30 6 * * *']
       expect((await cli(tenant, ...nightly, '--timezone', 'Europe/Berlin', '-p', 'date=yesterday')).status).to.equal(0)
       const schedules = await cli(tenant, 'schedules', 'list')
@@ -237,6 +253,7 @@ describe('the command line', function () {
       ['sources', 'put'],
       ['costs', '--from', '2026-01-01'],
       ['rates', 'put', 'EUR=1'],
+      ['allocation', 'put', '/nonexistent/rules.yml'],
       ['schedules', 'put', 'nightly', 'custom/examples/daily_row'],
       ['schedules', 'put', 'nightly', 'custom/examples/daily_row', '--cron', '0 6 * * *', '--priority', '10'],
       ['tenants', 'change', '-t', 'acme_corp'],

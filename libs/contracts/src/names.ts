@@ -106,6 +106,7 @@ export const systemPipelines = {
   onboarding: 'setup/tenants/onboarding',
   tenant_change: 'setup/tenants/change',
   currency_rates: 'setup/tenants/currency_rates',
+  allocation_rules: 'setup/tenants/allocation_rules',
   schedule: 'setup/tenants/schedule',
   backfill: 'setup/tenants/backfill',
   source: 'setup/tenants/source',

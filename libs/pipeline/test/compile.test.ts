@@ -57,6 +57,7 @@ describe('compiling a run', () => {
       'setup/tenants/backfill': { for_tenant_id: 'globex', action: 'pause' },
       'setup/scheduler/dead_letter': { dead_letter_id: `d_${'a'.repeat(26)}`, action: 'replay' },
       'setup/tenants/currency_rates': { for_tenant_id: 'globex', rates: '[]' },
+      'setup/tenants/allocation_rules': { for_tenant_id: 'globex', recorded_by: 'k', rules: '{"rules":[]}' },
       'setup/tenants/change': { for_tenant_id: 'globex', change: '{}' },
     }
     const ofEveryKind = sourceKinds.flatMap(({ provider, kind }) => {

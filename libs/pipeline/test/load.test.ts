@@ -172,7 +172,7 @@ schedule: "61 * * * *"
       withSteps('  - { step_id: a, ps_type: oracle.unload }'),
       [
         '4:28  steps[0].ps_type: unknown "oracle.unload"; ' +
-          'expected any.focus_loader, aws.s3_data_loader, azure.blob_data_loader, custom.noop, gcp.bq_etl, gcp.bq_view, ' +
+          'expected any.focus_loader, aws.s3_data_loader, azure.blob_data_loader, custom.noop, focus.allocation, gcp.bq_etl, gcp.bq_view, ' +
           'notify_systems.email_notification or notify_systems.slack_notification',
       ],
     ],

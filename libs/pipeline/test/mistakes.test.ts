@@ -176,7 +176,7 @@ const mistakes: Readonly<Record<string, [text: string, ...faults: string[]]>> = 
   'a kind of step that its provider does not have, of those that an author may use': [
     withSteps('  - { step_id: a, ps_type: setup.anything }'),
     '4:28  steps[0].ps_type: unknown "setup.anything"; expected any.focus_loader, aws.s3_data_loader, ' +
-      'azure.blob_data_loader, custom.noop, gcp.bq_etl, gcp.bq_view, notify_systems.email_notification or ' +
+      'azure.blob_data_loader, custom.noop, focus.allocation, gcp.bq_etl, gcp.bq_view, notify_systems.email_notification or ' +
       'notify_systems.slack_notification',
   ],
   'a name without a colon': [

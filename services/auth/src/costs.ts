@@ -3,21 +3,13 @@
  * decimals. Values of a request are bound; names of columns come from the table here, tags from a checked form.
  */
 import { AppError } from '@convergence/contracts'
+import { allocationTables, unallocated } from '@convergence/pipeline/allocation'
+import { allocationDimension, costColumn, costDimensions } from '@convergence/pipeline/cost-dimensions'
 import { csvField } from '@convergence/tabular/csv'
 import type { Row, Statement } from '@convergence/warehouse'
 import type { CurrencyRate } from './currency-rates.ts'
 import { isFormat } from './fields.ts'
 
-/** Columns of FOCUS by the names that people use. */
-const dimensions = {
-  provider: 'x_SourceProvider',
-  service: 'ServiceName',
-  category: 'ServiceCategory',
-  account: 'IFNULL(SubAccountId, BillingAccountId)',
-  region: 'RegionId',
-  resource: 'ResourceId',
-} as const
-export const dimensionNames = Object.keys(dimensions)
 const metrics = {
   billed: 'BilledCost',
   effective: 'EffectiveCost',
@@ -29,9 +21,6 @@ export const metricNames = Object.keys(metrics)
 export type Granularity = 'none' | 'day' | 'month'
 const mostGroups = 3
 const mostDays = 1_100
-/** What a tag's key may look like: what is quoted in a path of JSON as it stands. */
-const tagKey = /^tag:([A-Za-z0-9_.:/@ +=-]{1,128})$/
-
 export interface Question {
   tenant_id: string
   /** Days of UTC, `to` exclusive. */
@@ -44,12 +33,7 @@ export interface Question {
   filters: ReadonlyMap<string, readonly string[]>
 }
 
-const columnOf = (dimension: string): string | undefined => {
-  if (Object.hasOwn(dimensions, dimension)) return dimensions[dimension as keyof typeof dimensions]
-  const tag = tagKey.exec(dimension)?.[1]
-  return tag === undefined ? undefined : `JSON_VALUE(Tags, '$."${tag}"')`
-}
-const expected = `one of ${dimensionNames.join(', ')} or tag:KEY`
+const expected = `one of ${costDimensions.join(', ')} or tag:KEY`
 
 /** What is wrong with a range of days. */
 export const dayFaults = (from: string, to: string): string[] => {
@@ -75,14 +59,14 @@ export const questionOf = (tenant_id: string, query: Readonly<Record<string, str
   if (group_by.length > mostGroups)
     faults.push(`query.group_by: expected at most ${mostGroups} dimensions, got ${group_by.length}`)
   group_by.forEach((name, k) => {
-    if (columnOf(name) === undefined) faults.push(`query.group_by: expected ${expected}, got ${JSON.stringify(name)}`)
+    if (costColumn(name) === undefined) faults.push(`query.group_by: expected ${expected}, got ${JSON.stringify(name)}`)
     else if (group_by.indexOf(name) !== k) faults.push(`query.group_by: ${name} stands twice`)
   })
   const filters = new Map<string, string[]>()
   for (const filter of (query['filter'] ?? '').split('\n').filter((each) => each !== '')) {
     const at = filter.startsWith('tag:') ? filter.indexOf(':', 4) : filter.indexOf(':')
     const [name, value] = [filter.slice(0, Math.max(at, 0)), filter.slice(at + 1)]
-    if (at < 0 || columnOf(name) === undefined)
+    if (at < 0 || costColumn(name) === undefined)
       faults.push(`query.filter: expected DIMENSION:VALUE with ${expected}, got ${JSON.stringify(filter.slice(0, 60))}`)
     else filters.set(name, [...(filters.get(name) ?? []), value])
   }
@@ -101,8 +85,39 @@ export const questionOf = (tenant_id: string, query: Readonly<Record<string, str
   }
 }
 
+const isAboutAllocation = ({ group_by, filters }: Pick<Question, 'group_by' | 'filters'>): boolean =>
+  group_by.includes(allocationDimension) || filters.has(allocationDimension)
+/** The rows that a question is about. Of a month that nothing has allocated yet, nobody bears the charges. */
+const chargesOf = (question: Question): string => {
+  const { tenant_id } = question
+  const charges = `\`${tenant_id}.focus_cost_and_usage\``
+  if (!isAboutAllocation(question)) return charges
+  const allocated = `\`${tenant_id}.${allocationTables.rows}\``
+  const columns =
+    'x_BillingPeriod, x_SourceProvider, ServiceName, ServiceCategory, SubAccountId, BillingAccountId, RegionId, ' +
+    'ResourceId, Tags, ChargePeriodStart, BillingCurrency, BilledCost, EffectiveCost, ListCost, ContractedCost'
+  return (
+    `(SELECT ${columns}, x_AllocatedTo FROM ${allocated} UNION ALL ` +
+    `SELECT ${columns}, '${unallocated}' AS x_AllocatedTo FROM ${charges} WHERE x_BillingPeriod NOT IN ` +
+    `(SELECT x_BillingPeriod FROM ${allocated} WHERE x_BillingPeriod IS NOT NULL))`
+  )
+}
+
+/** Nothing was spent where no month was normalised yet; of who bears it there is then no answer at all. */
+const whereUnmade = <T>(question: Question, error: unknown, nothing: T): T => {
+  if (!(error instanceof AppError) || error.code !== 'TABLE_NOT_FOUND') throw error
+  if (!isAboutAllocation(question)) return nothing
+  throw new AppError(
+    'TABLE_NOT_FOUND',
+    `allocation: ${question.tenant_id} has no ${allocationTables.rows} yet; PUT .../allocation stores rules, ` +
+      'focus/cost/allocation says by them who bears the cost of a month',
+    { cause: error },
+  )
+}
+
 /** What all statements of a question have in common: from where, and which rows. */
-const chosen = ({ tenant_id, from, to, filters }: Question) => {
+const chosen = (question: Question) => {
+  const { tenant_id, from, to, filters } = question
   const parameters: { name: string; type: string; value: unknown }[] = [
     { name: 'from', type: 'DATE', value: from },
     { name: 'to', type: 'DATE', value: to },
@@ -111,12 +126,12 @@ const chosen = ({ tenant_id, from, to, filters }: Question) => {
   const conditions = [...filters].map(([name, values], k) => {
     parameters.push({ name: `f${k}`, type: 'ARRAY<STRING>', value: values })
     // What has no value is asked for by an empty one.
-    return `IFNULL(${String(columnOf(name))}, '') IN UNNEST(@f${k})`
+    return `IFNULL(${String(costColumn(name))}, '') IN UNNEST(@f${k})`
   })
   return {
     // A charge is billed in its own month or later; by the provider's clock that may be the month before UTC's.
     rows:
-      `FROM \`${tenant_id}.focus_cost_and_usage\` ` +
+      `FROM ${chargesOf(question)} ` +
       `WHERE x_BillingPeriod >= @first AND ${chargeDay} >= @from AND ${chargeDay} < @to ` +
       conditions.map((each) => `AND ${each} `).join(''),
     parameters,
@@ -136,7 +151,7 @@ const asked = (
   const { granularity, group_by, metric } = question
   const period = { none: 'CAST(NULL AS DATE)', day: chargeDay, month: `DATE_TRUNC(${chargeDay}, MONTH)` }[granularity]
   const groups = grouped
-    ? [`${period} AS period`, ...group_by.map((name, k) => `${String(columnOf(name))} AS g${k}`)]
+    ? [`${period} AS period`, ...group_by.map((name, k) => `${String(costColumn(name))} AS g${k}`)]
     : []
   const keys = grouped ? ['period', ...group_by.map((_, k) => `g${k}`)] : []
   const { rows, ...common } = chosen(question)
@@ -188,8 +203,7 @@ export const currenciesOf = async (
     })
     return found.map((row) => ({ period: String(row['period']).slice(0, 7), currency: textOf(row['currency']) }))
   } catch (error) {
-    if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return []
-    throw error
+    return whereUnmade(question, error, [])
   }
 }
 export const monthBefore = (day: string): string => {
@@ -233,8 +247,7 @@ export const answerOf = async (
     all.sort((a, b) => ((a.currency ?? '') < (b.currency ?? '') ? -1 : 1))
     return { items, totals: all, more: rows.length > limit }
   } catch (error) {
-    if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return { items: [], totals: [], more: false }
-    throw error
+    return whereUnmade(question, error, { items: [], totals: [], more: false })
   }
 }
 

@@ -3,6 +3,7 @@ import type { RouteContext } from './context.ts'
 import { openapi } from './openapi.ts'
 import type { Route } from './route.ts'
 import { admin } from './routes/admin.ts'
+import { allocation } from './routes/allocation.ts'
 import { apiKeys } from './routes/api-keys.ts'
 import { backfills } from './routes/backfills.ts'
 import { console } from './routes/console.ts'
@@ -42,6 +43,7 @@ export const openRoutes = (context: Omit<RouteContext, 'routes'>): readonly Rout
     savedQueryRoutes,
     focus,
     rates,
+    allocation,
     records,
     runs,
     pipelines,

@@ -192,6 +192,7 @@ export const fakeWarehouse = (): FakeWarehouse => {
             .slice(0, Number(/LIMIT (\d+)$/.exec(statement.query)?.[1]))
         case 'publisher_keys':
           return filtered(latest(rows('publisher_keys_rows'), 'kid'), 'kid')
+        case 'focus_allocation_rules':
         case 'focus_currency_rates':
         case 'dead_letters':
         case 'auth_audit':

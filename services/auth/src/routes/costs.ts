@@ -1,4 +1,5 @@
 import { AppError } from '@convergence/contracts'
+import { costDimensions } from '@convergence/pipeline/cost-dimensions'
 import type { Row, Statement } from '@convergence/warehouse'
 import type { RouteContext } from '../context.ts'
 import { neededRates, ratesOf } from '../currency-rates.ts'
@@ -6,7 +7,6 @@ import {
   answerOf,
   csvOf,
   currenciesOf,
-  dimensionNames,
   freshnessOf,
   metricNames,
   questionOf,
@@ -17,7 +17,7 @@ import { text, type Field } from '../fields.ts'
 import { cursorField, limitField, limitOf, readCursor, writeCursor } from '../paging.ts'
 import type { Route } from '../route.ts'
 
-const dimension = `${dimensionNames.join(', ')} or tag:KEY`
+const dimension = `${costDimensions.join(', ')} or tag:KEY`
 const dayField = (description: string): Field => text(description, { format: 'date', maxLength: 10 })
 const filterField: Field = text(
   `DIMENSION:VALUE; ${dimension}. May be sent several times: of one dimension any may hold, of several all must. ` +

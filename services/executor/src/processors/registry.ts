@@ -7,6 +7,7 @@ import { s3DataLoader } from './aws/s3_data_loader.ts'
 import { blobDataLoader } from './azure/blob_data_loader.ts'
 import { noop } from './custom/noop.ts'
 import type { ProcessorDeps } from './deps.ts'
+import { allocation } from './focus/allocation.ts'
 import { bqEtl } from './gcp/bq_etl.ts'
 import { bqView } from './gcp/bq_view.ts'
 import { dataset } from './setup/dataset.ts'
@@ -23,6 +24,7 @@ export const processors = (deps: ProcessorDeps): Readonly<Record<string, Process
     'aws.s3_data_loader': s3DataLoader(loads),
     'azure.blob_data_loader': blobDataLoader(loads),
     'custom.noop': noop,
+    'focus.allocation': allocation(deps),
     'gcp.bq_etl': bqEtl(deps),
     'gcp.bq_view': bqView(deps),
     'setup.dataset': dataset(deps),

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { Column } from '@convergence/contracts'
 import { loadPipelines } from '@convergence/pipeline'
 import type { Processor } from '@convergence/service/steps'
+import { allocation } from '../../src/processors/focus/allocation.ts'
 import { bqEtl } from '../../src/processors/gcp/bq_etl.ts'
 import { bqView } from '../../src/processors/gcp/bq_view.ts'
 import { bootstrap } from '../../src/processors/setup/initial.ts'
@@ -71,6 +72,7 @@ export const openFocus = async (): Promise<FocusWorld> => {
   }
   const store = openStore({ warehouse, now: () => new Date('2026-01-02T00:00:00Z') })
   const processors: Readonly<Record<string, Processor>> = {
+    'focus.allocation': allocation({ warehouse, store, shared_sources }),
     'gcp.bq_etl': bqEtl({ warehouse, store, shared_sources }),
     'gcp.bq_view': bqView({ warehouse }),
   }
