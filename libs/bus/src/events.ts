@@ -8,6 +8,7 @@ import {
   type ServiceName,
   type Topic,
 } from '@convergence/contracts'
+import { readJson } from '@convergence/contracts/json'
 import type { Outgoing } from './api.ts'
 import type { PortMessage, PortOutgoing } from './port.ts'
 import { signedText } from './sign.ts'
@@ -62,6 +63,7 @@ export const read = <T extends Topic>(
   message: Pick<PortMessage, 'attributes' | 'data' | 'published_at'>,
 ): EventBodies[T] => {
   const author = assertSigned(bus, topic, message)
+  assertKind(topic, message.attributes)
   const event = parse(topic, message.data)
   assertAdmitted(bus, topic, event, author)
   return event
@@ -70,17 +72,51 @@ export const read = <T extends Topic>(
 const parse = <T extends Topic>(topic: T, data: Uint8Array): EventBodies[T] => {
   const known = parsed.get(data)
   if (known?.topic === topic) return known.event as EventBodies[T]
-  let value: unknown
+  const value = isInternal(topic) ? readOwn(topic, data) : readForeign(topic, data)
+  assertEvent(topic, value)
+  parsed.set(data, { topic, event: deepFreeze(value) })
+  return value
+}
+
+const readOwn = (topic: Topic, data: Uint8Array): unknown => {
   const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8')
+  let value: unknown
   try {
     value = JSON.parse(text)
   } catch (error) {
     throw new AppError('EVENT_INVALID', `${topic}: the body is not JSON`, { cause: error })
   }
-  assertEvent(topic, value)
   assertWhole(topic, text, value)
-  parsed.set(data, { topic, event: deepFreeze(value) })
   return value
+}
+
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+/** What others may publish is read as strictly as a request over REST: no two readers find different things in it. */
+const readForeign = (topic: Topic, data: Uint8Array): unknown => {
+  let text: string
+  try {
+    text = decoder.decode(data)
+  } catch (error) {
+    throw new AppError('EVENT_INVALID', `${topic}: the body is not UTF-8`, { cause: error })
+  }
+  const read = readJson(text)
+  if ('fault' in read) throw new AppError('EVENT_INVALID', `${topic}: ${read.fault}`)
+  return read.value
+}
+
+/** What the attributes say the body is: a version that comes later is not read as this one. */
+const assertKind = (topic: Topic, attributes: Readonly<Record<string, string>>): void => {
+  for (const [name, expected] of [
+    ['version', '1'],
+    ['event', topic],
+  ] as const) {
+    const got = Object.hasOwn(attributes, name) ? attributes[name] : expected
+    if (got !== expected)
+      throw new AppError(
+        'EVENT_INVALID',
+        `${topic}: the attribute ${name} expected ${expected}, got ${JSON.stringify(got?.slice(0, 64))}`,
+      )
+  }
 }
 
 const assertWhole = (topic: Topic, text: string, value: unknown): void => {

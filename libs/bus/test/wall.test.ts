@@ -207,6 +207,30 @@ describe('a message between our services', () => {
     ])
   })
 
+  it('is read as what it says it is, and from outside as strictly as a request over REST', async () => {
+    const message = await busOf({ scheduler: 'scheduler' }).say(events[2]!)
+    const as = (attributes: Record<string, string>) =>
+      codeOf('run-completed', { ...message, attributes: { ...message.attributes, ...attributes } })
+    expect([as({}), as({ version: '2' }), as({ event: 'run-failed' })]).to.deep.equal([
+      'taken',
+      'EVENT_INVALID',
+      'EVENT_INVALID',
+    ])
+    const request = (data: string | Uint8Array) =>
+      codeOf('run-requested', { data: Buffer.from(data), attributes: {}, published_at })
+    const long = (n: number) => JSON.stringify({ tenant_id: 'globex', parameters: { note: 'x'.repeat(n) } })
+    expect([
+      request('{"tenant_id":"globex"}'),
+      request('{"tenant_id":"acme_corp","tenant_id":"globex"}'),
+      request('{"tenant_id":"globex","__proto__":{}}'),
+      request(Buffer.from([...Buffer.from('{"tenant_id":"globex","user_id":"'), 0xff, ...Buffer.from('"}')])),
+      request('\ufeff{"tenant_id":"globex"}'),
+      request('['.repeat(100_000)),
+      request(long(10_000)),
+      request(long(10_001)),
+    ]).to.deep.equal(['taken', ...Array.from({ length: 5 }, () => 'EVENT_INVALID'), 'taken', 'EVENT_INVALID'])
+  })
+
   it('is not published where nobody can sign it', async () => {
     const error: unknown = await busOf({ notifier: 'stranger' })
       .say(events[4]!)

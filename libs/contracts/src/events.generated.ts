@@ -344,7 +344,7 @@ export interface RunRequested {
    */
   pipeline?: string
   /**
-   * Run parameters: scalars only
+   * Run parameters: scalars only, 32,768 bytes of JSON in all
    */
   parameters?: {
     [k: string]: string | number | boolean | null

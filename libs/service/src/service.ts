@@ -18,7 +18,7 @@ export interface Log {
 }
 
 /** Values that look like a secret: our API and admin keys, AWS access keys, Slack webhooks, JWTs, PEM blocks. */
-export const secretPatterns: readonly RegExp[] = [
+const secretPatterns: readonly RegExp[] = [
   new RegExp(`\\b${apiKeyPart}\\b`, 'g'),
   /\bcdpadm_[0-9A-Za-z]{20,}\b/g,
   /\b(?:AKIA|ASIA)[0-9A-Z]{16}\b/g,
@@ -29,6 +29,9 @@ export const secretPatterns: readonly RegExp[] = [
 /** The text with everything that looks like a secret replaced. */
 export const scrub = (text: string): string =>
   secretPatterns.reduce((result, pattern) => result.replace(pattern, '[secret]'), text)
+
+/** Whether something in the text looks like a secret. */
+export const hasSecret = (text: string): boolean => scrub(text) !== text
 
 /** What LOG_LEVEL says, in pino's words; default info. */
 export const logLevel = (setting = 'INFO'): string => (setting === 'WARNING' ? 'warn' : setting.toLowerCase())

@@ -11,10 +11,10 @@ import Koa, { type Context } from 'koa'
 import { Router } from '@koa/router'
 import getRawBody from 'raw-body'
 import { AppError, errorTable, isName, problemType, type ErrorCode } from '@convergence/contracts'
-import type { Log } from '@convergence/service'
+import { readJson } from '@convergence/contracts/json'
+import { hasSecret, type Log } from '@convergence/service'
 import { validate, type Field } from './fields.ts'
 import { randomDigits, type RandomBytes } from './issue-key.ts'
-import { parseJson } from './json.ts'
 import type { Limits, RateClass, Taken } from './limits.ts'
 import { adminPrincipal, devPrincipal, isAdminKey, publicPrincipal, type Keys, type Principal } from './principal.ts'
 import type { RunRecord } from './record.ts'
@@ -332,6 +332,8 @@ const readCall = async (
   if (idempotency_key !== '' && !isName('idempotency_key', idempotency_key))
     throw new AppError('BODY_INVALID', 'Idempotency-Key: expected 1 to 200 printable ASCII characters without spaces')
   const body = await readBody(route.body, ctx)
+  if (route.takes_secrets !== true)
+    refuseSecrets({ 'Idempotency-Key': idempotency_key, ...(body === undefined ? {} : (body as object)) })
   const last = ctx.get('Last-Event-ID')
   const key = ctx.get('X-API-Key')
   return {
@@ -372,6 +374,18 @@ const readQuery = (route: Route, ctx: Context, read: readonly string[]): Record<
   return query
 }
 
+/** Whatever is asked for is kept, shown and passed on as it is: a secret has a place of its own. */
+const refuseSecrets = (given: Readonly<Record<string, unknown>>): void => {
+  for (const [name, value] of Object.entries(given)) {
+    if (hasSecret(JSON.stringify(value) ?? ''))
+      throw new AppError(
+        'BODY_INVALID',
+        `${name}: what was sent looks like a secret (a key, a token, a webhook); it was not kept. Secrets go into ` +
+          'PUT /api/v1/tenants/{tenant_id}/credentials/{name}',
+      )
+  }
+}
+
 const readBody = async (field: Field | undefined, ctx: Context): Promise<unknown> => {
   const length = Number(ctx.req.headers['content-length'] ?? 0)
   const given = length > 0 || ctx.req.headers['transfer-encoding'] !== undefined
@@ -390,7 +404,9 @@ const readBody = async (field: Field | undefined, ctx: Context): Promise<unknown
     if (text !== '' && text !== '{}') throw new AppError('BODY_INVALID', 'body: expected none')
     return undefined
   }
-  const body = text.trim() === '' ? {} : parseJson(text)
+  const read = text.trim() === '' ? { value: {} } : readJson(text)
+  if ('fault' in read) throw new AppError('BODY_INVALID', read.fault)
+  const body = read.value
   validate(field, body)
   return body
 }

@@ -70,6 +70,8 @@ export interface Route {
   /** What parameters of the path may look like where it is not what `parameterForms` says. */
   forms?: Readonly<Record<string, string>>
   body?: Field
+  /** The body holds a secret; in every other body one is refused. */
+  takes_secrets?: true
   /** Fields of the query, each at most once, but for those that repeat. */
   query?: Readonly<Record<string, Field>>
   /** Statuses that it answers with when all is well. */

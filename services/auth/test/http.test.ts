@@ -108,6 +108,23 @@ describe('bodies', () => {
         ).status,
       ).to.equal(202)
     }))
+  it('hold no secret, in whatever field, and an idempotency key is none; nothing of it is said again', () =>
+    inWorld({}, async (world) => {
+      const secret = `acme_corp_api_${'a'.repeat(42)}`
+      const body = { company_name: `see ${secret}`, tenant_id: 'acme_corp', subscription_plan: 'STARTER' }
+      const admin_email = 'a@acme.example'
+      const refused = [
+        await world.call('POST', '/api/v1/tenants/onboard', { body: { ...body, admin_email } }),
+        await world.call('POST', '/api/v1/tenants/onboard', {
+          body: { ...body, company_name: 'Acme', admin_email },
+          headers: { 'Idempotency-Key': secret },
+        }),
+      ]
+      for (const answer of refused) {
+        expect([answer.status, answer.body['code']]).to.deep.equal([400, 'BODY_INVALID'])
+        expect(JSON.stringify(answer.body)).to.contain('looks like a secret').and.not.to.contain(secret)
+      }
+    }))
   it('refuse every field that is not offered', () =>
     inWorld({}, async (world) => {
       const good = {

@@ -454,7 +454,67 @@ describe('a recreated ledger', () => {
   })
 })
 
+describe('what would be kept of a request', () => {
+  const codeOf = async (event: RunRequested, change: Record<string, string> = {}, padding = '') => {
+    const { deliver, asked } = await setup()
+    const kid = 'globex-1'
+    const whole = padding === '' ? event : { ...event, padding }
+    const attributes = signed(whole, { kid, key: globex, idempotency_key: 'k9', ...change })
+    const outcome = await deliver('run-requested', whole, attributes).then(
+      () => 'taken',
+      (error: unknown) => (error as AppError).code,
+    )
+    expect(asked.length > 0).to.equal(outcome === 'taken')
+    return outcome
+  }
+  const request = (parameters: Record<string, string>): RunRequested => ({ ...acme, tenant_id: 'globex', parameters })
+
+  it('is bound: parameters, the whole of it, the idempotency key', async () => {
+    expect(await codeOf(request({ note: 'x'.repeat(10_000) }))).to.equal('taken')
+    const four = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, 'x'.repeat(9_000)]))
+    expect(await codeOf(request(four))).to.equal('EVENT_INVALID')
+    expect(await codeOf(request({}), {}, 'x'.repeat(70_000))).to.equal('EVENT_INVALID')
+    expect(await codeOf(request({}), { idempotency_key: 'x'.repeat(201) })).to.equal('EVENT_INVALID')
+  })
+
+  it('is no secret', async () => {
+    const key = `globex_api_${'a'.repeat(42)}`
+    for (const secret of [key, `AKIA${'A'.repeat(16)}`, 'https://hooks.slack.com/services/T0/B0/abc'])
+      expect(await codeOf(request({ note: `see ${secret}` })), secret).to.equal('EVENT_INVALID')
+    expect(await codeOf(request({}), { idempotency_key: key })).to.equal('EVENT_INVALID')
+  })
+
+  it('is refused to a key that cancels a run of a pipeline it may not ask for', async () => {
+    const { deliver } = await setup()
+    const event = { ...request({}), pipeline: 'custom/examples/append_row' }
+    const { run_id } = runOf(await deliver('run-requested', event, signed(event, { kid: 'globex-1', key: globex })))
+    const cancel = { tenant_id: 'globex', action: 'cancel' as const, parent_run_id: run_id }
+    const by = (kid: string) =>
+      deliver('run-requested', cancel, signed(cancel, { kid, key: globex, idempotency_key: 'c' })).then(
+        summaryOf,
+        (error: unknown) => (error as AppError).code,
+      )
+    expect(await by('globex-narrow')).to.equal('BAD_SIGNATURE')
+    expect(await by('globex-1')).to.deep.equal(['run-failed CANCELLED CANCELLED'])
+  })
+})
+
 describe('a dead letter', () => {
+  it('that was refused is kept in part, with its digest, and without the secret that somebody sent', async () => {
+    const { letDie, table } = await setup()
+    const secret = `globex_api_${'a'.repeat(42)}`
+    const data = Buffer.from(`{"note":"${secret}"}${' '.repeat(50_000)}`)
+    const attributes = { reason: 'EVENT_INVALID', detail: 'x', idempotency_key: secret, long: 'x'.repeat(5_000) }
+    await letDie({ subscription: 'scheduler.run-requested', attributes, data })
+    const row = table('dead_letters_rows')[0]!
+    expect(JSON.stringify(row)).not.to.contain(secret)
+    const body = Buffer.from(String(row['body']), 'base64').toString()
+    expect(body).to.match(/^\{"note":"\[secret\]"\} +$/)
+    expect(body.length).to.be.lessThan(16_385)
+    expect(row['detail']).to.match(/^x; of its 50\d\d\d bytes, sha256 [0-9a-f]{64}, the first 16384 are kept$/)
+    expect(row['attributes']).to.have.property('long').with.length(1024)
+  })
+
   it('is stored as it came, with reason, source and body', async () => {
     const { letDie, table } = await setup()
     const data = Buffer.from([0xff, 0x00, 0x7b])

@@ -236,6 +236,7 @@ export const credentials = (context: RouteContext): Route[] => {
       ...common,
       rate: 'admin',
       body: credentialBody,
+      takes_secrets: true,
       handle: (call) => put(context, call),
     },
     {

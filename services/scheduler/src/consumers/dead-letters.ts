@@ -2,10 +2,11 @@
  * Messages that nobody could handle, of every subscription. Stores them raw and refuses none; frees the slot of a run
  * that cannot go on.
  */
+import { createHash } from 'node:crypto'
 import { metrics } from '@opentelemetry/api'
 import type { Bus, DeadDelivery } from '@convergence/bus'
 import { AppError, digestOf, eventAttributes, isErrorCode, type Topic } from '@convergence/contracts'
-import type { Log } from '@convergence/service'
+import { hasSecret, scrub, type Log } from '@convergence/service'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
 import type { Ledger } from '../ledger.ts'
@@ -24,8 +25,24 @@ interface Deps {
   log: Pick<Log, 'error'>
 }
 
-/** Bytes of a body that are kept. */
+/** Bytes of a body that are kept: all of what may be published again, the beginning of what was refused. */
 const keptBytes = 1_000_000
+const keptOfRefused = 16_384
+const refusals: ReadonlySet<string> = new Set(['BAD_SIGNATURE', 'EVENT_INVALID'])
+
+/** What is kept of a body, and a word about the rest. A secret that somebody sent is not kept. */
+const keptOf = (data: Uint8Array, reason: string): { body: string; cut: string } => {
+  const bytes = refusals.has(reason) ? keptOfRefused : keptBytes
+  const kept = Buffer.from(data.subarray(0, bytes))
+  const text = kept.toString('utf8')
+  const digest = createHash('sha256').update(data).digest('hex')
+  return {
+    body: (hasSecret(text) ? Buffer.from(scrub(text)) : kept).toString('base64'),
+    cut: data.length <= bytes ? '' : `; of its ${data.length} bytes, sha256 ${digest}, the first ${bytes} are kept`,
+  }
+}
+/** Characters of an attribute that are kept. */
+const keptOfAttribute = 1024
 
 export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => {
   const dead_letters = metrics
@@ -36,6 +53,7 @@ export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => {
     const [, topic = 'unknown'] = subscription.split('.')
     const reason = attributes['reason'] ?? 'POISON'
     const detail = (attributes['detail'] ?? `failed at each of ${dead.delivery_attempts} deliveries`).slice(0, 4000)
+    const { body, cut } = keptOf(data, reason)
     const dead_letter_id = `d_${digestOf([subscription, dead.message_id]).slice(0, 26)}`
     await deps.warehouse.append('dead_letters_rows', [
       {
@@ -45,9 +63,11 @@ export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => {
         tenant_id: attributes['tenant_id'] ?? null,
         run_id: attributes['run_id'] ?? null,
         reason,
-        detail,
-        attributes: { ...attributes },
-        body: Buffer.from(data.subarray(0, keptBytes)).toString('base64'),
+        detail: `${detail}${cut}`,
+        attributes: Object.fromEntries(
+          Object.entries(attributes).map(([name, value]) => [name, scrub(value.slice(0, keptOfAttribute))]),
+        ),
+        body,
         delivery_attempts: dead.delivery_attempts,
         state: 'NEW',
         version: 1,

@@ -6,9 +6,10 @@
 import type { KeyObject } from 'node:crypto'
 import type { Delivery, Handler } from '@convergence/bus'
 import { verifySignature } from '@convergence/bus'
-import { AppError, faultOf, isSystemPipeline, requestDigest, runId, systemTenant } from '@convergence/contracts'
+import { AppError, faultOf, isName, isSystemPipeline, requestDigest, runId, systemTenant } from '@convergence/contracts'
 import type { ErrorCode, Fault, Run, RunRequested } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
+import { hasSecret } from '@convergence/service'
 import type { Backfills } from '../backfills.ts'
 import type { Message } from '../ledger/decide.ts'
 import type { Ledger } from '../ledger.ts'
@@ -38,6 +39,9 @@ interface Deps {
 
 /** Greatest difference between a signature's time and the broker's clock. */
 const skewMs = 5 * 60_000
+/** Bytes of a request by a publisher from outside, and of the parameters of any. */
+const mostBytes = 65_536
+const mostParameterBytes = 32_768
 /** How long a request waits for its tenant or run to become known. */
 const unknownMs = 2 * 60_000
 /** And how often it is looked at, at least: by Pub/Sub's backoff, from 10 s doubled, that is ten minutes. */
@@ -58,6 +62,7 @@ export const onRunRequested =
           kind: 'cancel',
           tenant_id: event.tenant_id,
           run_id: request.target,
+          pipelines: request.pipelines,
           by: event.user_id ?? event.trigger_by,
           at,
         })
@@ -83,6 +88,8 @@ export interface Verified {
   run_id: string
   /** The run that a cancellation is about. */ target: string
   platform: boolean
+  /** What its key may be about; empty for all. */
+  pipelines: readonly string[]
 }
 
 /** Throws BAD_SIGNATURE, or EVENT_INVALID when the request contradicts itself: both are dead letters at once. */
@@ -125,12 +132,13 @@ export const verifyRequest = async (
   if (key.pipelines.length > 0 && event.action !== 'cancel' && !key.pipelines.includes(event.pipeline ?? ''))
     return refuse(`the key may not ask for pipeline ${event.pipeline ?? '(none)'}`)
 
+  assertKeepable(event, delivery.data, idempotency_key, platform)
   const run_id = runId(tenant_id, idempotency_key)
   const target = event.parent_run_id ?? event.run_id
   if (event.action === 'cancel') {
     if (target === undefined)
       throw new AppError('EVENT_INVALID', 'run-requested: a cancellation names the run in parent_run_id')
-    return { kid, run_id, target, platform }
+    return { kid, run_id, target, platform, pipelines: key.pipelines }
   }
   if (event.pipeline === undefined)
     throw new AppError('EVENT_INVALID', 'run-requested: pipeline is missing; expected a path such as gcp/cost/billing')
@@ -142,7 +150,22 @@ export const verifyRequest = async (
           'leave it out',
       )
   }
-  return { kid, run_id, target: run_id, platform }
+  return { kid, run_id, target: run_id, platform, pipelines: key.pipelines }
+}
+
+/** Throws EVENT_INVALID for what would be kept, shown and passed on, and is too large for that or a secret. */
+const assertKeepable = (event: RunRequested, data: Uint8Array, idempotency_key: string, platform: boolean): void => {
+  const refuse = (why: string): never => {
+    throw new AppError('EVENT_INVALID', `run-requested: ${why}`)
+  }
+  if (!platform && data.byteLength > mostBytes) refuse(`the body expected at most ${mostBytes} bytes, got more`)
+  const parameters = JSON.stringify(event.parameters ?? {})
+  if (Buffer.byteLength(parameters) > mostParameterBytes)
+    refuse(`parameters expected at most ${mostParameterBytes} bytes in all, got more`)
+  if (!platform && !isName('idempotency_key', idempotency_key))
+    refuse('the attribute idempotency_key expected 1 to 200 printable ASCII characters without spaces')
+  if (hasSecret(parameters) || hasSecret(idempotency_key))
+    refuse('something in it looks like a secret (a key, a token, a webhook); a credential of the tenant is its place')
 }
 
 /** What a verified request may ask for wrongly: its run is rejected. */

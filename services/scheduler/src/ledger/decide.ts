@@ -30,7 +30,15 @@ export type Message =
     }
   | { kind: 'ended'; event: StepCompleted; at: string }
   | { kind: 'tenant'; event: TenantChanged; at: string }
-  | { kind: 'cancel'; tenant_id: string; run_id: string; by?: string | undefined; at: string }
+  | {
+      kind: 'cancel'
+      tenant_id: string
+      run_id: string
+      /** Whose runs whoever asks may cancel; empty for all. */
+      pipelines?: readonly string[]
+      by?: string | undefined
+      at: string
+    }
   | {
       kind: 'tick'
       at: string
@@ -465,10 +473,15 @@ const onTenant = (draft: Draft, { event, at }: Message & { kind: 'tenant' }): Ou
  * run-failed{CANCELLED}, stops what is at work and starts nothing more; whatever a step still says, that it failed or
  * that it finished, changes nothing.
  */
-const onCancel = (draft: Draft, { tenant_id, run_id, by, at }: Message & { kind: 'cancel' }): Outgoing[] | AppError => {
+const onCancel = (
+  draft: Draft,
+  { tenant_id, run_id, pipelines = [], by, at }: Message & { kind: 'cancel' },
+): Outgoing[] | AppError => {
   const entry = draft.state.runs.get(run_id)
   if (entry === undefined || entry.tenant_id !== tenant_id)
     return new AppError('NOT_FOUND', `run ${run_id}: tenant ${tenant_id} has no such run to cancel`)
+  if (pipelines.length > 0 && !pipelines.includes(entry.pipeline))
+    return new AppError('BAD_SIGNATURE', `run ${run_id}: the key may not cancel runs of pipeline ${entry.pipeline}`)
   const run = entry.run
   if (run === undefined) return entry.outcome === 'CANCELLED' ? republished(draft.state, entry) : []
   return cancelled(draft, entry, run, by === undefined ? 'the run was cancelled' : `the run was cancelled by ${by}`, at)

@@ -2,52 +2,51 @@
  * JSON from outside: what JSON.parse lets pass silently is refused here first. One linear walk over the text, no
  * recursion.
  */
-import { AppError, brokenText } from '@convergence/contracts'
+import { brokenText } from './contracts.ts'
 
 const deepest = 20
 const forbidden = new Set(['__proto__', 'constructor', 'prototype'])
 
 /**
- * Throws BODY_INVALID for what is no JSON, for forbidden or repeated keys, for half characters, and for nesting deeper
- * than 20.
+ * The value of the text, or the fault of what is no JSON, of forbidden or repeated keys, of half characters, and of
+ * nesting deeper than 20.
  */
-export const parseJson = (text: string): unknown => {
-  if (text !== '{}') scan(text)
+export const readJson = (text: string): { value: unknown } | { fault: string } => {
+  const fault = text === '{}' ? undefined : scan(text)
+  if (fault !== undefined) return { fault }
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    throw new AppError(
-      'BODY_INVALID',
-      'body: expected JSON, got something that does not parse; check quotes and commas',
-    )
+    return { fault: 'body: expected JSON, got something that does not parse; check quotes and commas' }
   }
   const where = brokenText(text, value)
-  if (where !== undefined)
-    throw new AppError('BODY_INVALID', `${where}: expected whole characters, got half of one (a lone surrogate)`)
-  return value
+  return where === undefined
+    ? { value }
+    : { fault: `${where}: expected whole characters, got half of one (a lone surrogate)` }
 }
 
 /** Ends of strings are found exactly; everything else is left to JSON.parse. */
-const scan = (text: string): void => {
+const scan = (text: string): string | undefined => {
   /** Keys of each open object; undefined for an array. */
   const open: (Set<string> | undefined)[] = []
   for (let at = 0; at < text.length; at += 1) {
     const char = text.charCodeAt(at)
     if (char === 0x7b || char === 0x5b) {
       open.push(char === 0x7b ? new Set() : undefined)
-      if (open.length > deepest)
-        throw new AppError('BODY_INVALID', `body: nested deeper than ${deepest} levels; send a flatter object`)
+      if (open.length > deepest) return `body: nested deeper than ${deepest} levels; send a flatter object`
     } else if (char === 0x7d || char === 0x5d) {
       open.pop()
     } else if (char === 0x22) {
       const end = endOfString(text, at)
-      if (end < 0) return
+      if (end < 0) return undefined
       const keys = open.at(-1)
-      if (keys !== undefined && isKey(text, end)) addKey(keys, text.slice(at, end + 1))
+      const fault = keys !== undefined && isKey(text, end) ? addKey(keys, text.slice(at, end + 1)) : undefined
+      if (fault !== undefined) return fault
       at = end
     }
   }
+  return undefined
 }
 
 const endOfString = (text: string, start: number): number => {
@@ -65,15 +64,16 @@ const isKey = (text: string, end: number): boolean => {
   return text.charAt(at) === ':'
 }
 
-const addKey = (keys: Set<string>, quoted: string): void => {
+const addKey = (keys: Set<string>, quoted: string): string | undefined => {
   let key: string
   try {
     // Escapes are decoded, for "\u005f_proto__" is the same key.
     key = JSON.parse(quoted) as string
   } catch {
-    return
+    return undefined
   }
-  if (forbidden.has(key)) throw new AppError('BODY_INVALID', `body: the key ${key} is not allowed`)
-  if (keys.has(key)) throw new AppError('BODY_INVALID', `body: the key ${key.slice(0, 64)} was sent more than once`)
+  if (forbidden.has(key)) return `body: the key ${key} is not allowed`
+  if (keys.has(key)) return `body: the key ${key.slice(0, 64)} was sent more than once`
   keys.add(key)
+  return undefined
 }
