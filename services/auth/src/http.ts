@@ -377,7 +377,7 @@ const readQuery = (route: Route, ctx: Context, read: readonly string[]): Record<
 /** Whatever is asked for is kept, shown and passed on as it is: a secret has a place of its own. */
 const refuseSecrets = (given: Readonly<Record<string, unknown>>): void => {
   for (const [name, value] of Object.entries(given)) {
-    if (hasSecret(JSON.stringify(value) ?? ''))
+    if (hasSecret(JSON.stringify(value)))
       throw new AppError(
         'BODY_INVALID',
         `${name}: what was sent looks like a secret (a key, a token, a webhook); it was not kept. Secrets go into ` +
