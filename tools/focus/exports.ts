@@ -182,6 +182,8 @@ const load = async (url: string, client: Client, key: string, { tenant, loads, p
 }
 
 export interface ExportedTenant extends JudgedTenant {
+  /** Rules of FOCUS 1.2 that were asked before the rows were there, and whether they held. */
+  rules: ReadonlyMap<string, boolean>
   /** Of a version, with its files by dataset. */
   folder(version: string, format: 'csv' | 'parquet'): string
 }
@@ -190,6 +192,16 @@ export interface Judged {
   /** Why the public samples are not among them. */
   without?: string
   close(): Promise<void>
+}
+
+/** What the gate said of each rule: one that was broken once is broken, since rows only came. */
+const rulesOf = async ({ warehouse }: Platform, tenant: string): Promise<Map<string, boolean>> => {
+  const rows = await warehouse.query({
+    query: `SELECT check_name, LOGICAL_AND(status = 'PASSED') AS holds FROM tenants.tenant_dq_results
+      WHERE tenant_id = @tenant AND STARTS_WITH(check_name, 'FOCUS 1.2 ') GROUP BY check_name`,
+    parameters: [{ name: 'tenant', type: 'STRING', value: tenant }],
+  })
+  return new Map(rows.map((row) => [String(row['check_name']).replace('FOCUS 1.2 ', ''), row['holds'] === true]))
 }
 
 /** Exports below `folder`. Throws where a run or an export ends badly. */
@@ -230,8 +242,13 @@ export const openJudged = async (
         ])
         if (status !== 0) throw new Error(`${tenant}: the export of ${version} as ${format} ended with ${status}`)
       }
+    const rules = new Map<string, ReadonlyMap<string, boolean>>()
+    for (const { tenant } of all) rules.set(tenant, await rulesOf(platform, tenant))
     return {
-      tenants: all.map(({ tenant, from, to }) => ({ tenant, from, to, folder: folderOf(tenant) })),
+      tenants: all.map(({ tenant, from, to }) => ({
+        ...{ tenant, from, to, folder: folderOf(tenant) },
+        rules: rules.get(tenant) ?? new Map<string, boolean>(),
+      })),
       ...(ofPublic === undefined ? { without: 'the public samples of ../shared/samples are not here' } : {}),
       close: () => platform.close(),
     }

@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { focusRules } from '@convergence/contracts/focus-rules'
 import { runCommand } from '../command.ts'
 import { acceptedOf, type Accepted } from './accepted.ts'
 import { openJudged, type ExportedTenant } from './exports.ts'
@@ -24,7 +25,10 @@ interface Verdict {
 // ---- focus-validator: the model of 1.2
 
 /** Its table is read: it ends with 0 whatever fails. A rule made of others fails with them, and they are what counts. */
-const validated = async ({ program, packages }: Python, { tenant, folder }: ExportedTenant): Promise<Verdict> => {
+const validated = async (
+  { program, packages }: Python,
+  { tenant, folder, rules }: ExportedTenant,
+): Promise<Verdict[]> => {
   const judge = 'focus-validator'
   const file = join(folder('1.2', 'parquet'), 'cost_and_usage.parquet')
   const { out, error } = await run(
@@ -37,14 +41,28 @@ const validated = async ({ program, packages }: Python, { tenant, folder }: Expo
   )
   const [, total] = /^Total: (\d+) \| Pass: \d+ \| Fail: \d+ \| Skipped: \d+/m.exec(out) ?? []
   const broken = error.trim().split('\n').at(-1) ?? ''
-  if (total === undefined) return { judge, tenant, looked: 0, found: new Map(), broken: `no table: ${broken}` }
+  if (total === undefined) return [{ judge, tenant, looked: 0, found: new Map(), broken: `no table: ${broken}` }]
   const lines = [...out.matchAll(/^\S+ (\S+): FAIL +\(violations=(\d+), msg=(.*?)(?:, [\d.]+ms)?\)$/gm)]
   const leaves = lines.filter(([, , , message = '']) => !/: (?:AND|OR) failed - /.test(message))
+  const found = new Map(leaves.map(([, rule = '', rows = '', message = '']) => [rule, `${rows} rows: ${message}`]))
+  const passed = [...out.matchAll(/^\S+ (\S+): PASS\b/gm)].map(([, rule = '']) => rule)
+  return [{ judge, tenant, looked: Number(total), found }, agreed(tenant, rules, found, passed)]
+}
+/** Where the gate, which asks the same rules, says other than the judge. */
+const agreed = (
+  tenant: string,
+  rules: ReadonlyMap<string, boolean>,
+  failed: ReadonlyMap<string, string>,
+  passed: readonly string[],
+): Verdict => {
+  const parted = (focusRules('1.2', 'cost_and_usage')?.rules ?? []).filter(({ check }) => check[0] !== 'all')
+  const both = parted.map(({ rule }) => rule).filter((rule) => failed.has(rule) || passed.includes(rule))
+  const other = both.filter((rule) => rules.get(rule) !== !failed.has(rule))
+  const words = (rule: string) =>
+    failed.has(rule) ? 'holds, the judge says broken' : 'is broken, the judge says it holds'
   return {
-    judge,
-    tenant,
-    looked: Number(total),
-    found: new Map(leaves.map(([, rule = '', rows = '', message = '']) => [rule, `${rows} rows: ${message}`])),
+    ...{ judge: 'focus_rules', tenant, looked: both.length, found: new Map(other.map((rule) => [rule, words(rule)])) },
+    ...(rules.size === 0 ? { broken: 'no rule was asked' } : {}),
   }
 }
 
@@ -178,7 +196,7 @@ registry, nothing is judged.`,
       const verdicts: Verdict[] = []
       for (const tenant of tenants)
         verdicts.push(
-          ...(await Promise.all([validated, linted, bundled, queried].map((judge) => judge(python, tenant)))),
+          ...(await Promise.all([validated, linted, bundled, queried].map((judge) => judge(python, tenant)))).flat(),
         )
       if (!print(verdicts, acceptedOf())) process.exitCode = 1
     } finally {
