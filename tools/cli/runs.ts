@@ -1,6 +1,6 @@
 /** `run PIPELINE`, and `runs`: what is asked for, what became of it. */
 import { type Command } from 'commander'
-import { connect, Failed, ownPath, tenantOf, type ConnectionOptions } from './connection.ts'
+import { connect, Failed, ownPath, tenantOf, WrongUse, type ConnectionOptions } from './connection.ts'
 import { followRun } from './follow.ts'
 import { printList, printOne, type Format } from './output.ts'
 import { assertPipeline, collect, parametersOf } from './parameters.ts'
@@ -12,6 +12,7 @@ interface RunOptions extends Options {
   param: string[]
   wait?: true
   dryRun?: true
+  priority?: string
   idempotencyKey?: string
 }
 interface Following {
@@ -39,7 +40,10 @@ const startRun = async (pipeline: string, options: RunOptions): Promise<void> =>
       console.log(`followed by ${next} ${JSON.stringify(said)}`)
     return
   }
-  const { body } = await connection.call('POST', path, parameters)
+  if (options.priority !== undefined && !/^\d$/.test(options.priority))
+    throw new WrongUse(`--priority: expected 0 (first) to 9 (last), got ${JSON.stringify(options.priority)}`)
+  const query = options.priority === undefined ? '' : `?priority=${options.priority}`
+  const { body } = await connection.call('POST', path + query, parameters)
   const id = String(body['pipeline_logging_id'])
   if (options.wait !== true) {
     printOne(options.output, body)
@@ -118,6 +122,7 @@ export const runCommands = (root: Command, common: Common): void => {
     .description('run a pipeline')
     .option('-p, --param <key=value>', 'parameter of the run; may be repeated', collect, [])
     .option('-w, --wait', 'follow the run to its end; exit status 1 unless it completed')
+    .option('--priority <number>', 'its place among the runs that wait: 0 first to 9 last; default 5')
     .option('--dry-run', 'only tell what it would read and write')
     .action(startRun)
   const runs = root.command('runs').description('runs: list, show, events, cancel, resume')

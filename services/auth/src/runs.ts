@@ -22,6 +22,8 @@ export interface WantedRun {
   trigger_type: 'api' | 'system' | 'resume'
   trigger_by: string
   user_id?: string
+  /** 0 first, 9 last; default 5. */
+  priority?: number
   parent_run_id?: string
   skip?: readonly string[]
   /** What conditions and texts name of those of `skip`. */
@@ -146,6 +148,7 @@ const compile = async (
     trigger_type: wanted.trigger_type,
     trigger_by: wanted.trigger_by,
     requested_at,
+    ...(wanted.priority === undefined ? {} : { priority: wanted.priority }),
     ...(wanted.user_id === undefined ? {} : { user_id: wanted.user_id }),
     ...(wanted.parent_run_id === undefined ? {} : { parent_run_id: wanted.parent_run_id }),
   }
@@ -197,6 +200,7 @@ const makeDurable = async (
           trigger_by: wanted.trigger_by,
           ...(record.requested_at === null ? {} : { requested_at: record.requested_at }),
           ...(wanted.trigger_type === 'resume' ? { action: 'resume' as const } : {}),
+          ...(wanted.priority === undefined ? {} : { priority: wanted.priority }),
           ...(wanted.user_id === undefined ? {} : { user_id: wanted.user_id }),
           ...(wanted.parent_run_id === undefined ? {} : { parent_run_id: wanted.parent_run_id }),
           ...(wanted.skip === undefined ? {} : { skip: [...wanted.skip] }),

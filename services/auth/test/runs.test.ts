@@ -33,6 +33,17 @@ describe('asking for a run', () => {
       expect([read.status, read.body['status']]).to.deep.equal([200, 'PENDING'])
       expect(world.warehouse.queries).to.have.length(queriesBefore)
     }))
+  it('passes on the priority that is asked for, and refuses one that is none', () =>
+    withTenant(async (world, key) => {
+      expect((await world.call('POST', `${path}?priority=0`, { key, body: {} })).status).to.equal(202)
+      expect((await world.call('POST', path, { key, body: {} })).status).to.equal(202)
+      expect(world.bus.published.map(({ event }) => (event as { priority?: number }).priority)).to.deep.equal([
+        0,
+        undefined,
+      ])
+      for (const priority of ['10', '-1', 'high', '1.5', ''])
+        expect((await world.call('POST', `${path}?priority=${priority}`, { key, body: {} })).status).to.equal(400)
+    }))
   it('shows each step as it ends and the end itself, under both paths', () =>
     withTenant(async (world, key) => {
       const id = String((await world.call('POST', path, { key, body: {} })).body['pipeline_logging_id'])

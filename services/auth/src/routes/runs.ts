@@ -49,7 +49,12 @@ const startRoute = (parts: RouteContext): Route => {
     tenant: 'tenant_id',
     rate: 'run',
     body: parametersField('Parameters of the run, as the pipeline declares them'),
-    query: { dry_run: text('true: runs nothing', { enum: ['true', 'false'] }) },
+    query: {
+      dry_run: text('true: runs nothing', { enum: ['true', 'false'] }),
+      priority: text("Its place among the tenant's runs that wait: 0 first, 9 last; default 5", {
+        enum: [...'0123456789'],
+      }),
+    },
     answers: [202, 200],
     handle: async ({ principal, params, query, body, idempotency_key, user_id, request_id }) => {
       const pipeline = offered(parts, pipelinePath(params))
@@ -66,6 +71,7 @@ const startRoute = (parts: RouteContext): Route => {
         trigger_by: principal.key_id,
         advise: () => tenants.advise(principal.tenant_id),
         ...(user_id === undefined ? {} : { user_id }),
+        ...(query['priority'] === undefined ? {} : { priority: Number(query['priority']) }),
       }
       if (query['dry_run'] === 'true') {
         const planned = await parts.runs.compile(wanted, runId(principal.tenant_id, `dry-run:${request_id}`))
