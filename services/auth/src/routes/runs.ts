@@ -52,7 +52,7 @@ const startRoute = (parts: RouteContext): Route => {
     query: {
       dry_run: text('true: runs nothing', { enum: ['true', 'false'] }),
       priority: text("Its place among the tenant's runs that wait: 0 first, 9 last; default 5", {
-        enum: [...'0123456789'],
+        enum: Array.from({ length: 10 }, (_, priority) => String(priority)),
       }),
     },
     answers: [202, 200],
