@@ -163,6 +163,23 @@ describe('costs', function () {
       rate: value,
       ...more,
     })
+    // As a version made it that knew of no providers' rates.
+    await world.warehouse.runJob(
+      { run_id: `r_${'e'.repeat(26)}`, step_id: 'rates', max_retries: 0, retry_delay_seconds: 1, tenant_id: 'acme' },
+      {
+        kind: 'query',
+        query: `SELECT DATE '2022-01-01' AS period, 'USD' AS from_currency, 'GBP' AS to_currency, BIGNUMERIC '0.6' AS rate,
+                  'final' AS status, TIMESTAMP '2022-01-01 00:00:00' AS recorded_at, 'r' AS run_id`,
+        destination: {
+          project_id: world.warehouse.project_id,
+          ...{ dataset: 'acme', table: 'focus_currency_rates', write_mode: 'append' },
+        },
+      },
+    )
+    const old = await world.client.call('GET', '/api/v1/tenants/acme/rates', { key })
+    expect(old.body['items']).to.deep.equal([
+      rate('2022-01', 'USD', 'GBP', '0.6', { status: 'final', source: 'given' }),
+    ])
     await put([rate('2025-11', 'USD', 'EUR', '9'), rate('2024-01', 'EUR', 'USD', '1.1')])
     await put([rate('2025-11', 'USD', 'EUR', '0.5', { status: 'provisional' }), rate('2025-12', 'USD', 'EUR', '0.25')])
     const both = '?from=2024-01-01&to=2026-01-01&currency=EUR'
@@ -174,17 +191,38 @@ describe('costs', function () {
     ])
     expect(body['totals']).to.deep.equal([{ amount: '13.30000000000000000000000000000000000001', currency: 'EUR' }])
     expect(body['rates']).to.deep.equal([
-      { period: '2025-11', from: 'USD', to: 'EUR', rate: '0.5', status: 'provisional' },
-      { period: '2025-12', from: 'USD', to: 'EUR', rate: '0.25', status: 'final' },
+      { period: '2025-11', from: 'USD', to: 'EUR', rate: '0.5', status: 'provisional', source: 'given' },
+      { period: '2025-12', from: 'USD', to: 'EUR', rate: '0.25', status: 'final', source: 'given' },
     ])
     // The way back is another rate.
     const back = await ask('?from=2024-01-01&to=2026-01-01&currency=GBP')
     expect([back.status, (back.body['errors'] as string[]).length]).to.deep.equal([400, 3])
     const listed = await world.client.call('GET', '/api/v1/tenants/acme/rates?first=2024-01&last=2024-12', { key })
     expect(listed.body).to.deep.equal({
-      items: [rate('2024-01', 'EUR', 'USD', '1.1', { status: 'final' })],
+      items: [rate('2024-01', 'EUR', 'USD', '1.1', { status: 'final', source: 'given' })],
       next_cursor: null,
     })
+    // What an export tells holds only where nobody gave one, be it newer.
+    await world.warehouse.runJob(
+      { run_id: `r_${'d'.repeat(26)}`, step_id: 'rates', max_retries: 0, retry_delay_seconds: 1, tenant_id: 'acme' },
+      {
+        kind: 'query',
+        query: `SELECT period, 'USD' AS from_currency, 'GBP' AS to_currency, BIGNUMERIC '0.8' AS rate,
+                  'provisional' AS status, TIMESTAMP '2099-01-01 00:00:00' AS recorded_at, 'r' AS run_id,
+                  'provider' AS source, provider
+                FROM UNNEST([DATE '2023-01-01', DATE '2023-02-01']) AS period, UNNEST(['gcp', 'azure']) AS provider`,
+        destination: {
+          project_id: world.warehouse.project_id,
+          ...{ dataset: 'acme', table: 'focus_currency_rates', write_mode: 'append' },
+        },
+      },
+    )
+    await put([rate('2023-02', 'USD', 'GBP', '0.7')])
+    const beside = await world.client.call('GET', '/api/v1/tenants/acme/rates?first=2023-01&last=2023-12', { key })
+    expect(beside.body['items']).to.deep.equal([
+      rate('2023-01', 'USD', 'GBP', '0.8', { status: 'provisional', source: 'provider', provider: 'azure' }),
+      rate('2023-02', 'USD', 'GBP', '0.7', { status: 'final', source: 'given' }),
+    ])
     await put([rate('2025-11', 'USD', 'EUR', '1')], { key: other, expect: [404] })
     const wrong = await put(
       [rate('2025-13', 'USD', 'EUR', '1'), rate('2025-11', 'usd', 'EUR', '-1'), { period: '2025-11' }],

@@ -1,4 +1,5 @@
 /** `costs`, with bars, and `rates`: what was spent, and in which currency. */
+import { readFileSync } from 'node:fs'
 import { type Command } from 'commander'
 import { connect, tenantOf, WrongUse, type ConnectionOptions } from './connection.ts'
 import { printList, type Format } from './output.ts'
@@ -91,7 +92,7 @@ const ratesPath = (options: ConnectionOptions, connection: ReturnType<typeof con
 const listRates = async (options: RateOptions): Promise<void> => {
   const connection = connect(options, process.env)
   const { body } = await connection.call('GET', ratesPath(options, connection))
-  printList(options.output, ['period', 'from', 'to', 'rate', 'status'], body)
+  printList(options.output, ['period', 'from', 'to', 'rate', 'status', 'source', 'provider'], body)
 }
 const putRates = async (given: string[], options: RateOptions & { provisional?: true }): Promise<void> => {
   const rates = given.map((text) => {
@@ -100,18 +101,67 @@ const putRates = async (given: string[], options: RateOptions & { provisional?: 
       throw new WrongUse(`expected a rate such as 2025-11:EUR:USD=1.16, got ${JSON.stringify(text)}`)
     return { period, from, to, rate, status: options.provisional === true ? 'provisional' : 'final' }
   })
+  await sendRates(rates, options)
+}
+const atOnce = 400
+const sendRates = async (rates: readonly object[], options: RateOptions): Promise<void> => {
   const connection = connect(options, process.env)
-  const { body } = await connection.call('PUT', ratesPath(options, connection), { rates })
-  printList(options.output, ['period', 'from', 'to', 'rate', 'status'], { ...body, items: body['rates'] })
+  const items: unknown[] = []
+  for (let k = 0; k < rates.length; k += atOnce) {
+    const part = { rates: rates.slice(k, k + atOnce) }
+    const { body } = await connection.call('PUT', ratesPath(options, connection), part)
+    items.push(...(Array.isArray(body['rates']) ? (body['rates'] as unknown[]) : []))
+  }
+  printList(options.output, ['period', 'from', 'to', 'rate', 'status'], { items })
+}
+const textOf = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new WrongUse(`${file}: expected a file of rates: ${error instanceof Error ? error.message : String(error)}`)
+  }
+}
+/** Lines of CSV under a header; a field has neither commas nor quotes. All that is wrong is told at once. */
+const importRates = async (file: string, options: RateOptions): Promise<void> => {
+  const [header = '', ...lines] = textOf(file)
+    .replace(/^\uFEFF/, '')
+    .split(/\r?\n/)
+  const names = header.split(',').map((name) => name.trim())
+  const missing = ['period', 'from', 'to', 'rate'].filter((name) => !names.includes(name))
+  if (missing.length > 0)
+    throw new WrongUse(
+      `${file}:1: expected the columns period,from,to,rate and perhaps status, got ${header.slice(0, 80)}`,
+    )
+  const faults: string[] = []
+  const rates = lines.flatMap((line, k) => {
+    if (line.trim() === '') return []
+    const fields = line.split(',').map((field) => field.trim())
+    const {
+      period = '',
+      from = '',
+      to = '',
+      rate = '',
+      status = '',
+    } = Object.fromEntries(names.map((name, at) => [name, fields[at] ?? '']))
+    const isRate = /^[0-9]{4}-[0-9]{2} [A-Z]{3} [A-Z]{3} [0-9.]+$/.test(`${period} ${from} ${to} ${rate}`)
+    if (!isRate || !['', 'final', 'provisional'].includes(status))
+      faults.push(`${file}:${k + 2}: expected a line such as 2025-11,EUR,USD,1.16,final, got ${line.slice(0, 80)}`)
+    return [{ period, from, to, rate, ...(status === '' ? {} : { status }) }]
+  })
+  if (faults.length > 0) throw new WrongUse(faults.slice(0, 20).join('\n'))
+  await sendRates(rates, options)
 }
 
 const rateCommands = (root: Command, common: Common): void => {
-  const group = root.command('rates').description('rates between currencies, by month: list, put')
+  const group = root.command('rates').description('rates between currencies, by month: list, put, import')
   common(group.command('list')).description('the rates that hold').action(listRates)
   common(group.command('put').argument('<rate...>', 'such as 2025-11:EUR:USD=1.16: so many USD for one EUR'))
     .description('give rates; of one month and pair the newest holds')
     .option('--provisional', 'they may still change')
     .action(putRates)
+  common(group.command('import').argument('<file>', 'CSV with the columns period,from,to,rate and perhaps status'))
+    .description('give the rates of a file')
+    .action(importRates)
 }
 
 export const costCommands = (root: Command, common: Common): void => {

@@ -169,6 +169,11 @@ describe('the command line', function () {
       expect((await cli(tenant, 'rates', 'put', '2025-11:USD:EUR=0.5')).out).to.match(
         /^2025-11 +USD +EUR +0.5 +final$/m,
       )
+      const file = join(data_folder, 'rates.csv')
+      writeFileSync(file, 'period,from,to,rate,status\n2025-10,USD,EUR,0.25,provisional\n2025-11,USD,EUR,0.5,\n')
+      expect((await cli(tenant, 'rates', 'import', file)).out)
+        .to.match(/^2025-10 +USD +EUR +0.25 +provisional$/m)
+        .and.match(/^2025-11 +USD +EUR +0.5 +final$/m)
       expect((await cli(tenant, 'costs', ...month, '--currency', 'EUR')).out).to.match(/^total {2}[\d.]+ EUR$/m)
 
       const rules = join(data_folder, 'rules.yml')
@@ -254,6 +259,8 @@ describe('the command line', function () {
       ['costs', '--from', '2026-01-01'],
       ['rates', 'put', 'EUR=1'],
       ['allocation', 'put', '/nonexistent/rules.yml'],
+      ['rates', 'import', import.meta.filename],
+      ['rates', 'import', '/nonexistent/rates.csv'],
       ['schedules', 'put', 'nightly', 'custom/examples/daily_row'],
       ['schedules', 'put', 'nightly', 'custom/examples/daily_row', '--cron', '0 6 * * *', '--priority', '10'],
       ['tenants', 'change', '-t', 'acme_corp'],

@@ -1,6 +1,7 @@
 /**
  * Rates between currencies, by month, from `focus_currency_rates` of a tenant's dataset. Of one month and pair the
- * newest holds. Nothing is worked out from other rates: neither the way back nor a way over a third currency.
+ * newest that was given holds, else what a provider's export tells. Nothing is worked out here from other rates: neither
+ * the way back nor a way over a third currency.
  */
 import { AppError } from '@convergence/contracts'
 import type { Row, Statement } from '@convergence/warehouse'
@@ -14,8 +15,15 @@ export interface CurrencyRate {
   rate: string
   status: 'provisional' | 'final'
 }
+export interface KnownRate extends CurrencyRate {
+  /** Whether somebody gave it, or a provider's export tells it. */
+  source: 'given' | 'provider'
+  /** Whose export. */
+  provider?: string
+}
 type Ask = (statement: Statement) => Promise<Row[]>
 
+/** Rows that are looked at, the newest. */
 const mostRates = 10_000
 export const monthExpected = 'a month such as 2025-11'
 
@@ -26,7 +34,7 @@ export const rateFaults = (rates: readonly CurrencyRate[]): string[] => {
     const faults: string[] = []
     if (from === to) faults.push(`body.rates.${k}: expected two currencies, got ${from} twice`)
     if (/^[0.]*$/.test(rate)) faults.push(`body.rates.${k}.rate: expected more than 0, got ${rate}`)
-    const key = `${period} ${from} ${to}`
+    const key = keyOf({ period, from, to })
     const before = seen.get(key)
     if (before === undefined) seen.set(key, k)
     else faults.push(`body.rates.${k}: ${key} stands in body.rates.${before} too; expected each once`)
@@ -40,12 +48,28 @@ export interface RateFilter {
   last?: string
   to?: string
 }
-/** The rates that hold, by month and pair; none where none were given yet. */
-export const ratesOf = async (
-  ask: Ask,
-  tenant_id: string,
-  { first, last, to }: RateFilter,
-): Promise<CurrencyRate[]> => {
+/** Rows of a table from before providers' rates have neither source nor provider. */
+const knownOf = (row: Row): KnownRate => {
+  const provider = row['source'] === 'provider' ? String(row['provider']) : undefined
+  return {
+    period: String(row['month']),
+    from: String(row['from_currency']),
+    to: String(row['to_currency']),
+    rate: String(row['rate']),
+    status: row['status'] === 'provisional' ? 'provisional' : 'final',
+    source: provider === undefined ? 'given' : 'provider',
+    ...(provider === undefined ? {} : { provider }),
+  }
+}
+/** Of two of a month and pair, the first of which is newer. */
+const before = (newer: KnownRate, older: KnownRate): boolean => {
+  if (newer.source !== older.source) return newer.source === 'given'
+  return newer.source === 'given' || (newer.provider ?? '') <= (older.provider ?? '')
+}
+const keyOf = ({ period, from, to }: Pick<CurrencyRate, 'period' | 'from' | 'to'>): string => `${period} ${from} ${to}`
+
+/** The rates that hold, by month and pair; none where there are none yet. */
+export const ratesOf = async (ask: Ask, tenant_id: string, { first, last, to }: RateFilter): Promise<KnownRate[]> => {
   const wanted = [
     ...(first === undefined ? [] : [{ name: 'first', type: 'DATE', value: `${first}-01`, is: 'period >= @first' }]),
     ...(last === undefined ? [] : [{ name: 'last', type: 'DATE', value: `${last}-01`, is: 'period <= @last' }]),
@@ -54,21 +78,18 @@ export const ratesOf = async (
   try {
     const rows = await ask({
       query:
-        "SELECT FORMAT_DATE('%Y-%m', period) AS month, from_currency, to_currency, rate, status " +
+        "SELECT *, FORMAT_DATE('%Y-%m', period) AS month " +
         `FROM focus_currency_rates WHERE ${['TRUE', ...wanted.map(({ is }) => is)].join(' AND ')} ` +
-        'QUALIFY ROW_NUMBER() OVER (PARTITION BY period, from_currency, to_currency ' +
-        'ORDER BY recorded_at DESC, run_id DESC) = 1 ' +
-        `ORDER BY month, from_currency, to_currency LIMIT ${mostRates}`,
+        `ORDER BY recorded_at DESC, run_id DESC LIMIT ${mostRates}`,
       parameters: wanted.map(({ name, type, value }) => ({ name, type, value })),
       default_dataset: tenant_id,
     })
-    return rows.map((row) => ({
-      period: String(row['month']),
-      from: String(row['from_currency']),
-      to: String(row['to_currency']),
-      rate: String(row['rate']),
-      status: row['status'] === 'provisional' ? 'provisional' : 'final',
-    }))
+    const holding = new Map<string, KnownRate>()
+    for (const rate of rows.map(knownOf)) {
+      const newer = holding.get(keyOf(rate))
+      if (newer === undefined || !before(newer, rate)) holding.set(keyOf(rate), rate)
+    }
+    return [...holding.values()].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
   } catch (error) {
     if (error instanceof AppError && error.code === 'TABLE_NOT_FOUND') return []
     throw error
@@ -79,8 +100,8 @@ export const ratesOf = async (
 export const neededRates = (
   amounts: readonly { period: string; currency: string | null }[],
   to: string,
-  known: readonly CurrencyRate[],
-): CurrencyRate[] => {
+  known: readonly KnownRate[],
+): KnownRate[] => {
   const needed = amounts.filter(({ currency }) => currency !== to)
   const found = needed.map(({ period, currency }) =>
     known.find((rate) => rate.period === period && rate.from === currency && rate.to === to),

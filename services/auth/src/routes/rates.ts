@@ -38,7 +38,8 @@ export const rates = ({ deps, runs, tenants }: RouteContext): Route[] => {
     {
       method: 'PUT',
       path,
-      summary: 'Give rates between currencies, by month; of one month and pair the newest holds',
+      summary:
+        'Give rates between currencies, by month; of one month and pair the newest holds, before those of providers',
       scope: 'configs:write',
       tenant: 'tenant_id',
       rate: 'admin',
@@ -69,7 +70,7 @@ export const rates = ({ deps, runs, tenants }: RouteContext): Route[] => {
     {
       method: 'GET',
       path,
-      summary: 'The rates that hold, by month and pair of currencies',
+      summary: 'The rates that hold, by month and pair of currencies: given ones before those of providers',
       scope: 'costs:read',
       tenant: 'tenant_id',
       rate: 'read',
