@@ -121,10 +121,130 @@ residues AS (
   GROUP BY source_name, bill_payer_account_id, line_item_usage_account_id, line_item_currency_code
   HAVING SUM(cost) <> 0
 ),
-told AS (
-  SELECT * FROM lines WHERE kind <> 'SavingsPlanNegation'
+-- Lines of a split say how the cost of an instance is shared by what ran on it, by CPU and memory.
+split_lines AS (
+  SELECT
+    IFNULL(source_name, '') AS source,
+    bill_payer_account_id AS payer,
+    line_item_usage_account_id AS owner,
+    line_item_usage_start_date AS start_time,
+    REGEXP_EXTRACT(split_line_item_parent_resource_id, r'[^/]+$') AS parent,
+    line_item_resource_id AS part_id,
+    CASE
+      WHEN STRPOS(line_item_usage_type, 'vCPU') > 0 THEN 'vCPU-Hours'
+      WHEN STRPOS(line_item_usage_type, 'GB') > 0 THEN 'GB-Hours'
+      ELSE COALESCE(NULLIF(pricing_unit, ''), 'Units')
+    END AS unit,
+    SAFE_CAST(split_line_item_split_usage AS FLOAT64) AS quantity,
+    IFNULL(split_line_item_split_cost, 0) AS used,
+    SUM(IFNULL(split_line_item_split_cost, 0) + IFNULL(split_line_item_unused_cost, 0)) OVER (
+      PARTITION BY
+        IFNULL(source_name, ''), bill_payer_account_id, line_item_usage_account_id, line_item_usage_start_date,
+        REGEXP_EXTRACT(split_line_item_parent_resource_id, r'[^/]+$')
+    ) AS total,
+    IF(resource_tags IS NULL, NULL, TO_JSON_STRING(resource_tags)) AS tags
+  FROM `aws_cost_cur`
+  WHERE billing_period = CAST('{month}-01' AS DATE) AND IFNULL(split_line_item_parent_resource_id, '') <> ''
+),
+-- Each part, and what nothing of the instance used, which is nobody's.
+split_parts AS (
+  SELECT
+    source, payer, owner, start_time, parent, part_id, total,
+    SUM(used) AS weight,
+    MAX(tags) AS tags,
+    STRING_AGG(
+      CONCAT(
+        '{"AllocatedRatio":', TO_JSON_STRING(CAST(used / total AS FLOAT64)),
+        IFNULL(CONCAT(',"UsageUnit":', TO_JSON_STRING(unit), ',"UsageQuantity":', TO_JSON_STRING(quantity)), ''), '}'
+      ), ',' ORDER BY unit, quantity
+    ) AS elements
+  FROM split_lines
+  WHERE total > 0
+  GROUP BY source, payer, owner, start_time, parent, part_id, total
   UNION ALL
-  SELECT l.* EXCEPT (place, residue) REPLACE ('Residue' AS kind, l.residue AS cost)
+  SELECT
+    source, payer, owner, start_time, parent, NULL, total, total - SUM(used), NULL,
+    CONCAT('{"AllocatedRatio":', TO_JSON_STRING(CAST((total - SUM(used)) / total AS FLOAT64)), '}')
+  FROM split_lines
+  WHERE total > 0
+  GROUP BY source, payer, owner, start_time, parent, total
+  HAVING total > SUM(used)
+),
+split_sums AS (
+  SELECT
+    p.*,
+    SUM(weight) OVER (
+      PARTITION BY source, payer, owner, start_time, parent ORDER BY IF(part_id IS NULL, 1, 0), part_id
+      ROWS UNBOUNDED PRECEDING
+    ) AS sum_upto,
+    ROW_NUMBER() OVER (
+      PARTITION BY source, payer, owner, start_time, parent ORDER BY IF(part_id IS NULL, 1, 0) DESC, part_id DESC
+    ) = 1 AS is_last
+  FROM split_parts AS p
+),
+splits AS (
+  SELECT
+    source, payer, owner, start_time, parent, part_id, tags, elements, is_last,
+    sum_upto / total AS upto,
+    (sum_upto - weight) / total AS before
+  FROM split_sums
+),
+-- A line of an instance that is split is its parts, which add up to it: each is rounded, and the last takes what is left.
+parted AS (
+  SELECT
+    l.* REPLACE (
+      IF(p.upto IS NULL, l.cost, IF(p.is_last, l.cost, ROUND(l.cost * p.upto, 18)) - ROUND(l.cost * p.before, 18))
+        AS cost,
+      IF(
+        p.upto IS NULL,
+        l.line_item_usage_amount,
+        IF(p.is_last, l.line_item_usage_amount, ROUND(l.line_item_usage_amount * p.upto, 18))
+          - ROUND(l.line_item_usage_amount * p.before, 18)
+      ) AS line_item_usage_amount,
+      IF(
+        p.upto IS NULL,
+        l.pricing_public_on_demand_cost,
+        IF(p.is_last, l.pricing_public_on_demand_cost, ROUND(l.pricing_public_on_demand_cost * p.upto, 18))
+          - ROUND(l.pricing_public_on_demand_cost * p.before, 18)
+      ) AS pricing_public_on_demand_cost,
+      IF(
+        p.upto IS NULL,
+        l.savings_plan_savings_plan_effective_cost,
+        IF(
+          p.is_last,
+          l.savings_plan_savings_plan_effective_cost,
+          ROUND(l.savings_plan_savings_plan_effective_cost * p.upto, 18)
+        ) - ROUND(l.savings_plan_savings_plan_effective_cost * p.before, 18)
+      ) AS savings_plan_savings_plan_effective_cost,
+      IF(
+        p.upto IS NULL,
+        l.reservation_effective_cost,
+        IF(p.is_last, l.reservation_effective_cost, ROUND(l.reservation_effective_cost * p.upto, 18))
+          - ROUND(l.reservation_effective_cost * p.before, 18)
+      ) AS reservation_effective_cost
+    ),
+    p.part_id AS allocated_resource,
+    p.elements AS allocated_elements,
+    p.tags AS allocated_tags
+  FROM lines AS l
+  LEFT JOIN splits AS p
+    ON IFNULL(l.source_name, '') = p.source
+    AND l.bill_payer_account_id = p.payer
+    AND l.line_item_usage_account_id = p.owner
+    AND l.line_item_usage_start_date = p.start_time
+    AND REGEXP_EXTRACT(l.line_item_resource_id, r'[^/]+$') = p.parent
+    AND l.kind IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage')
+    AND REGEXP_CONTAINS(l.line_item_usage_type, r'(Box|Spot|Dedicated)Usage')
+  WHERE l.kind <> 'SavingsPlanNegation'
+),
+told AS (
+  SELECT * FROM parted
+  UNION ALL
+  SELECT
+    l.* EXCEPT (place, residue) REPLACE ('Residue' AS kind, l.residue AS cost),
+    CAST(NULL AS STRING) AS allocated_resource,
+    CAST(NULL AS STRING) AS allocated_elements,
+    CAST(NULL AS STRING) AS allocated_tags
   FROM (
     SELECT
       n.*,
@@ -196,11 +316,38 @@ priced AS (
   FROM charges AS c
 )
 SELECT
-  CAST(NULL AS JSON) AS AllocatedMethodDetails,
-  CAST(NULL AS STRING) AS AllocatedMethodId,
-  CAST(NULL AS STRING) AS AllocatedResourceId,
-  CAST(NULL AS STRING) AS AllocatedResourceName,
-  CAST(NULL AS JSON) AS AllocatedTags,
+  IF(allocated_elements IS NULL, NULL, PARSE_JSON(CONCAT('{"Elements":[', allocated_elements, ']}')))
+    AS AllocatedMethodDetails,
+  IF(allocated_elements IS NULL, NULL, 'AWS split cost allocation data') AS AllocatedMethodId,
+  allocated_resource AS AllocatedResourceId,
+  REGEXP_EXTRACT(allocated_resource, r'[^/:]+$') AS AllocatedResourceName,
+  -- Those of the instance, and those of what ran on it under other keys.
+  IF(
+    allocated_elements IS NULL OR (resource_tags IS NULL AND allocated_tags IS NULL),
+    NULL,
+    PARSE_JSON(
+      REGEXP_REPLACE(
+        REGEXP_REPLACE(
+          CONCAT('{', ARRAY_TO_STRING(ARRAY_CONCAT(
+            REGEXP_EXTRACT_ALL(
+              IFNULL(TO_JSON_STRING(resource_tags), ''), r'"(?:[^"\\]|\\.)*":(?:"(?:[^"\\]|\\.)*"|[a-z0-9.]+)'
+            ),
+            ARRAY(
+              SELECT pair
+              FROM UNNEST(
+                REGEXP_EXTRACT_ALL(IFNULL(allocated_tags, ''), r'"(?:[^"\\]|\\.)*":(?:"(?:[^"\\]|\\.)*"|[a-z0-9.]+)')
+              ) AS pair
+              WHERE STRPOS(
+                IFNULL(TO_JSON_STRING(resource_tags), ''), CONCAT(REGEXP_EXTRACT(pair, r'^"(?:[^"\\]|\\.)*"'), ':')
+              ) = 0
+            )
+          ), ','), '}'),
+          r'([{,])"user[:_]', '\\1"'
+        ),
+        r'([{,])"aws_', '\\1"aws:'
+      )
+    )
+  ) AS AllocatedTags,
   IF(is_unused, NULL, NULLIF(line_item_availability_zone, '')) AS AvailabilityZone,
   billed AS BilledCost,
   bill_payer_account_id AS BillingAccountId,
@@ -280,9 +427,9 @@ SELECT
       ',"ContractCommitmentId":', TO_JSON_STRING(commitment),
       IF(
         is_plan OR line_item_usage_amount IS NULL,
-        CONCAT(',"ContractCommitmentAppliedCost":', CAST(CAST(effective AS FLOAT64) AS STRING)),
+        CONCAT(',"ContractCommitmentAppliedCost":', TO_JSON_STRING(CAST(effective AS FLOAT64))),
         CONCAT(
-          ',"ContractCommitmentAppliedQuantity":', CAST(CAST(line_item_usage_amount AS FLOAT64) AS STRING),
+          ',"ContractCommitmentAppliedQuantity":', TO_JSON_STRING(CAST(line_item_usage_amount AS FLOAT64)),
           ',"ContractCommitmentAppliedUnit":"Hours"'
         )
       ),

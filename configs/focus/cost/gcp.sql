@@ -239,7 +239,15 @@ charges AS (
     END AS charge_category,
     COALESCE(NULLIF(p.resource_global_name, ''), NULLIF(p.resource_name, '')) AS resource,
     COALESCE(NULLIF(p.region, ''), IF(p.location IN ('global', ''), NULL, p.location)) AS place_of_use,
-    IFNULL(p.invoice_publisher_type, '') = 'PARTNER' AS is_marketplace
+    IFNULL(p.invoice_publisher_type, '') = 'PARTNER' AS is_marketplace,
+    -- With GKE's cost allocation a row is what a workload asked for of a node.
+    IF(
+      p.part = 'unused',
+      NULL,
+      (SELECT MAX(NULLIF(l.value, '')) FROM UNNEST(p.labels) AS l WHERE l.key = 'k8s-namespace')
+    ) AS k8s_namespace,
+    (SELECT MAX(NULLIF(l.value, '')) FROM UNNEST(p.labels) AS l WHERE l.key = 'goog-k8s-cluster-name') AS k8s_cluster,
+    (SELECT MAX(NULLIF(l.value, '')) FROM UNNEST(p.labels) AS l WHERE l.key = 'k8s-workload-name') AS k8s_workload
   FROM parts AS p
 ),
 units AS (
@@ -252,10 +260,28 @@ units AS (
 )
 SELECT
   CAST(NULL AS JSON) AS AllocatedMethodDetails,
-  CAST(NULL AS STRING) AS AllocatedMethodId,
-  CAST(NULL AS STRING) AS AllocatedResourceId,
-  CAST(NULL AS STRING) AS AllocatedResourceName,
-  CAST(NULL AS JSON) AS AllocatedTags,
+  IF(k8s_namespace IS NULL, NULL, 'GKE cost allocation') AS AllocatedMethodId,
+  -- What no workload asked for is nobody's.
+  IF(
+    k8s_namespace IS NULL
+      OR k8s_namespace IN ('kube:unallocated', 'kube:system-overhead', 'goog-k8s-unsupported-sku', 'goog-k8s-unknown'),
+    NULL,
+    ARRAY_TO_STRING([k8s_cluster, k8s_namespace, k8s_workload], '/')
+  ) AS AllocatedResourceId,
+  IF(
+    k8s_namespace IS NULL
+      OR k8s_namespace IN ('kube:unallocated', 'kube:system-overhead', 'goog-k8s-unsupported-sku', 'goog-k8s-unknown'),
+    NULL,
+    COALESCE(k8s_workload, k8s_namespace)
+  ) AS AllocatedResourceName,
+  IF(
+    k8s_namespace IS NULL,
+    NULL,
+    PARSE_JSON(CONCAT('{', ARRAY_TO_STRING(ARRAY(
+      SELECT CONCAT(TO_JSON_STRING(l.key), ':', IF(IFNULL(l.value, '') = '', 'true', TO_JSON_STRING(l.value)))
+      FROM UNNEST(labels) AS l
+    ), ','), '}'))
+  ) AS AllocatedTags,
   NULLIF(zone, '') AS AvailabilityZone,
   part_billed AS BilledCost,
   account AS BillingAccountId,
