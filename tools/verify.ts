@@ -45,19 +45,20 @@ const checkLinks = () => {
   }
 }
 
-/** docs/FEATURES.md: every test that is named as `FILE: title` is in that file under that title. */
-const checkFeatures = () => {
-  readFileSync(join(root, 'docs/FEATURES.md'), 'utf8')
+/** Every test that the page names as `FILE: title` is in that file under that title, and what holds names one. */
+const checkShown = (page: string) => {
+  readFileSync(join(root, page), 'utf8')
     .split('\n')
     .forEach((line, index) => {
-      const place = `docs/FEATURES.md:${index + 1}`
+      const place = `${page}:${index + 1}`
       for (const [, file = '', title = ''] of line.matchAll(/`([a-z0-9/_-]+\.[a-z]+\.ts): ([^`]+)`/g)) {
         const path = join(root, file)
         if (!existsSync(path)) fault(place, `names ${file}, which does not exist`)
         else if (!/(?:describe|it)\(/.test(readFileSync(path, 'utf8')) || !readFileSync(path, 'utf8').includes(title))
           fault(place, `names a test "${title}", which ${file} does not have`)
       }
-      if (/\| works/.test(line) && !/`[^`]+\.ts: /.test(line)) fault(place, 'says works and names no test')
+      const [, said] = /\| (works|holds)/.exec(line) ?? []
+      if (said !== undefined && !/`[^`]+\.ts: /.test(line)) fault(place, `says ${said} and names no test`)
     })
 }
 
@@ -119,7 +120,7 @@ await runCommand({ name: 'npm run verify', help }, async () => {
   run('generated files', ['tools/generate.ts', '--check'])
   run('pipelines and templates', ['tools/validate.ts'])
   checkLinks()
-  checkFeatures()
+  for (const page of ['docs/FEATURES.md', 'docs/SECURITY.md']) checkShown(page)
   checkLockFile()
   const deployment = await deploymentFaults()
   faults.push(...deployment.faults)

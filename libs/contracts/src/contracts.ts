@@ -295,7 +295,20 @@ export const views: Readonly<Record<string, string>> = Object.fromEntries(
 // ---- plans
 
 export type PlanName = TenantChanged['plan']
+/** Of what a tenant may have how many. */
+export interface Holdings {
+  schedules: number
+  credentials: number
+  /** API keys that work. */
+  keys: number
+}
+const planEntries = Object.entries(
+  parse(readFileSync(join(schemasFolder, 'plans.yaml'), 'utf8')) as Record<PlanName, Limits & { holds: Holdings }>,
+)
 /** Limits of each plan. */
-export const plans = parse(readFileSync(join(schemasFolder, 'plans.yaml'), 'utf8')) as Readonly<
-  Record<PlanName, Limits>
+export const plans = Object.fromEntries(
+  planEntries.map(([name, { holds: _holds, ...limits }]) => [name, limits]),
+) as Readonly<Record<PlanName, Limits>>
+export const holdings = Object.fromEntries(planEntries.map(([name, { holds }]) => [name, holds])) as Readonly<
+  Record<PlanName, Holdings>
 >

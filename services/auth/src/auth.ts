@@ -6,6 +6,7 @@ import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { metrics, type ObservableResult } from '@opentelemetry/api'
 import { AppError } from '@convergence/contracts'
+import { openRoom } from './holdings.ts'
 import { openDoor, type DoorDeps } from './http.ts'
 import { randomDigits } from './issue-key.ts'
 import { defaultLimits, openLimits } from './limits.ts'
@@ -17,6 +18,7 @@ import { openRoutes } from './routes.ts'
 import { openRuns } from './runs.ts'
 import { openSources } from './sources.ts'
 import { openStore, type Store } from './store.ts'
+import { openTurns } from './turns.ts'
 import { openTenants } from './tenants.ts'
 
 export type { AuthDeps, BootstrapRequest, BootstrapResult } from './context.ts'
@@ -70,12 +72,21 @@ export const auth = async (deps: AuthDeps): Promise<Auth> => {
     kid: deps.kid ?? 'auth',
     wait_ms: deps.wait_ms ?? 25_000,
   })
-  const routes = openRoutes({ deps, store, live, keys, tenants: tenantsCache, runs: requests })
+  const routes = openRoutes({
+    deps,
+    store,
+    live,
+    keys,
+    tenants: tenantsCache,
+    runs: requests,
+    room: openRoom({ store }),
+  })
 
   const app = openDoor({
     routes,
     keys,
     limits: openLimits({ limits: { ...defaultLimits, ...deps.limits }, now: deps.now }),
+    turns: openTurns(),
     log: deps.log,
     now: deps.now,
     admin_key_hashes: deps.admin_key_hashes,

@@ -4,6 +4,7 @@ import type { Pipelines } from '@convergence/pipeline'
 import type { Secrets } from '@convergence/secrets'
 import type { Log } from '@convergence/service'
 import type { Warehouse } from '@convergence/warehouse'
+import type { Room } from './holdings.ts'
 import type { RandomBytes } from './issue-key.ts'
 import type { Limit, RateClass } from './limits.ts'
 import type { Live } from './live.ts'
@@ -72,6 +73,7 @@ export interface RouteContext {
   keys: Keys
   tenants: TenantsCache
   runs: Runs
+  room: Room
   /** All routes, for the description. */
   routes(): readonly Route[]
 }

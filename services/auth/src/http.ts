@@ -20,11 +20,13 @@ import { adminPrincipal, devPrincipal, isAdminKey, publicPrincipal, type Keys, t
 import type { RunRecord } from './record.ts'
 import { assertDeclared, formOf, notFound, type Answer, type Call, type Route } from './route.ts'
 import { QuotaError } from './tenants.ts'
+import type { Turns } from './turns.ts'
 
 export interface DoorDeps {
   routes: readonly Route[]
   keys: Keys
   limits: Limits
+  turns: Turns
   log: Log
   now(): Date
   randomBytes?: RandomBytes
@@ -169,9 +171,14 @@ const serve = async (
     requireScope(route, caller)
     takeToken(deps, route, caller, ctx)
     const call = await readCall(deps, route, caller, params, run, ctx)
-    const answer = await route.handle(call)
-    await writeAnswer(deps, ctx, answer)
+    const { tenant_id } = caller
+    const isRead = caller.kind === 'tenant' && route.rate === 'read'
+    const answer = isRead ? await deps.turns.read(tenant_id, () => route.handle(call)) : await route.handle(call)
+    const { stream } = answer
+    const isWatched = caller.kind === 'tenant' && stream !== undefined
+    await writeAnswer(deps, ctx, isWatched ? { ...answer, stream: deps.turns.stream(tenant_id, stream) } : answer)
   } catch (error) {
+    if (isRateLimited(error) && !ctx.res.hasHeader('Retry-After')) ctx.set('Retry-After', '1')
     if (caller?.kind === 'admin' || (isAdminRoute(route) && ctx.get('X-Admin-Key') !== '' && !isRateLimited(error))) {
       await deps.audit({
         ...audited,

@@ -53,13 +53,21 @@ interface WantedKey {
 const make = async (parts: RouteContext, wanted: WantedKey & { tenant_id: string }, created_by: string) => {
   if (wanted.scopes?.length === 0)
     throw new AppError('BODY_INVALID', 'body.scopes: expected at least one; leave it out for all')
-  const { api_key, row } = await createKey(parts, {
-    tenant_id: wanted.tenant_id,
+  const { tenant_id } = wanted
+  const held = {
+    tenant_id,
+    kind: 'keys' as const,
+    there: async () =>
+      (await parts.store.keysOf(tenant_id)).filter(({ is_active }) => is_active).map(({ key_id }) => key_id),
+  }
+  const facts = {
+    tenant_id,
     created_by,
     ...(wanted.scopes === undefined ? {} : { scopes: [...new Set(wanted.scopes)] }),
     ...(wanted.expires_at === undefined || wanted.expires_at === null ? {} : { expires_at: wanted.expires_at }),
     ...(wanted.description === undefined ? {} : { description: wanted.description }),
-  })
+  }
+  const { api_key, row } = await parts.room.forOneMore(held, () => createKey(parts, facts))
   return { status: 201, body: madeAnswer(row, api_key) }
 }
 

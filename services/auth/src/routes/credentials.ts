@@ -141,7 +141,13 @@ const put = async (context: RouteContext, call: Call): Promise<Answer> => {
   const { deps, store } = context
   const { name, provider, fields } = wantedOf(call.params['name'] ?? '', call.body as Record<string, unknown>)
   const tenant_id = await tenantOf(context, call)
-  const row = await decideAnew(`credential ${name}`, async () => {
+  const held = {
+    tenant_id,
+    kind: 'credentials' as const,
+    name,
+    there: async () => (await store.credentials(tenant_id)).map((each) => each.credential_ref),
+  }
+  const decide = async () => {
     const before = await store.credential(tenant_id, name)
     const version = (before?.version ?? 0) + 1
     // Kept as long as there is the name: it stands in the trust policy of the tenant's role.
@@ -166,7 +172,8 @@ const put = async (context: RouteContext, call: Call): Promise<Answer> => {
       recorded_at: deps.now().toISOString(),
     }
     return (await store.writeCredential(next)) ? next : undefined
-  })
+  }
+  const row = await context.room.forOneMore(held, () => decideAnew(`credential ${name}`, decide))
   return { status: 200, body: credentialAnswer(row) }
 }
 

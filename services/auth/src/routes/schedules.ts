@@ -63,6 +63,13 @@ const suggestedBy = ({ path, schedule }: Pipeline): string => {
   })
 }
 
+const heldBy = ({ store }: RouteContext, { principal: { tenant_id }, params }: Call) => ({
+  tenant_id,
+  kind: 'schedules' as const,
+  name: params['name'],
+  there: async () => (await store.schedules(tenant_id)).map(({ name }) => name),
+})
+
 /** Schedules belong to the scheduler: changes are runs, reads go to its view. */
 export const schedules = (parts: RouteContext): Route[] => {
   const { deps, store, runs } = parts
@@ -149,8 +156,9 @@ export const schedules = (parts: RouteContext): Route[] => {
         const body = call.body as ScheduleBody
         const wanted = offered(parts, body.pipeline)
         const cron = body.cron ?? suggestedBy(wanted)
-        const { run_id, ended } = await change(call, 'put', { ...body, pipeline: wanted.path, cron })
         const { tenant_id } = call.principal
+        const put = () => change(call, 'put', { ...body, pipeline: wanted.path, cron })
+        const { run_id, ended } = await parts.room.forOneMore(heldBy(parts, call), put)
         if (ended === undefined)
           return {
             status: 202,

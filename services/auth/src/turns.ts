@@ -1,0 +1,74 @@
+/**
+ * What one tenant may have going on in this process at a time: what it asks for beyond waits for its own turn, so a
+ * tenant that asks for much is nobody's trouble but its own.
+ */
+import { AppError } from '@convergence/contracts'
+
+/** Requests that read, at a time. */
+const readsAtATime = 8
+/** And that wait for their turn. */
+const readsWaiting = 500
+/** Event streams. */
+const streamsAtATime = 100
+
+interface Tenant {
+  reading: number
+  waiting: (() => void)[]
+  streams: number
+}
+
+export interface Turns {
+  /** Does the work when it is the tenant's turn. Throws RATE_LIMITED when too many wait already. */
+  read<T>(tenant_id: string, work: () => T | Promise<T>): Promise<T>
+  /** Runs an event stream to its end; throws RATE_LIMITED, before it begins, when too many are open. */
+  stream<Given extends unknown[]>(
+    tenant_id: string,
+    run: (...given: Given) => Promise<void>,
+  ): (...given: Given) => Promise<void>
+}
+
+const tooMany = (what: string): AppError =>
+  new AppError('RATE_LIMITED', `too many requests: ${what} of the tenant at a time in each process; wait 1 second`)
+
+export const openTurns = (): Turns => {
+  const tenants = new Map<string, Tenant>()
+  const of = (tenant_id: string): Tenant => {
+    const tenant = tenants.get(tenant_id) ?? { reading: 0, waiting: [], streams: 0 }
+    tenants.set(tenant_id, tenant)
+    return tenant
+  }
+  const forget = (tenant_id: string, { reading, streams }: Tenant): void => {
+    if (reading === 0 && streams === 0) tenants.delete(tenant_id)
+  }
+  return {
+    read: async (tenant_id, work) => {
+      const tenant = of(tenant_id)
+      if (tenant.reading >= readsAtATime) {
+        if (tenant.waiting.length >= readsWaiting) throw tooMany(`${readsAtATime + readsWaiting} reads`)
+        // Whoever ends hands its turn on: it is not free in between.
+        await new Promise<void>((resolve) => tenant.waiting.push(resolve))
+      } else tenant.reading += 1
+      try {
+        return await work()
+      } finally {
+        const next = tenant.waiting.shift()
+        if (next === undefined) tenant.reading -= 1
+        else next()
+        forget(tenant_id, tenant)
+      }
+    },
+    stream: (tenant_id, run) => {
+      const tenant = of(tenant_id)
+      if (tenant.streams >= streamsAtATime) throw tooMany(`${streamsAtATime} event streams`)
+      tenant.streams += 1
+      return async (...given) => {
+        try {
+          await run(...given)
+        } finally {
+          tenant.streams -= 1
+          forget(tenant_id, tenant)
+        }
+      }
+    },
+  }
+}
