@@ -110,7 +110,7 @@ const together = (name: 'and' | 'or', items: readonly Node[]): Check => {
 }
 
 /** What the formal part of a rule says other than its sentence, which counts. */
-const corrected: Readonly<Record<string, { check?: Check; when?: Check; why: string }>> = {
+const corrected: Readonly<Record<string, { check?: Check; when?: Check; why: string; approximate?: true }>> = {
   'CommitmentDiscountStatus-C-003-C': {
     check: ['null', 'CommitmentDiscountStatus'],
     why: 'the model asks for a value where its sentence asks for none',
@@ -129,7 +129,10 @@ const corrected: Readonly<Record<string, { check?: Check; when?: Check; why: str
   },
   'EffectiveCost-C-005-C': {
     when: ['and', ['is', 'ChargeCategory', 'Purchase'], ['not_null', 'CommitmentDiscountId']],
-    why: 'only purchases that cover later charges, which are those of commitments; the model asks it of all purchases',
+    why:
+      'only purchases that cover later charges: as far as columns tell those of commitments, so it never does more ' +
+      'than warn; the model asks it of all purchases',
+    approximate: true,
   },
   'PricingCurrencyEffectiveCost-C-004-M': {
     check: ['format', 'PricingCurrencyEffectiveCost', 'numeric'],
@@ -215,9 +218,12 @@ const ruleOf = (model: Model, id: string, not_asked: ModelRules['not_asked']): R
   const rule = model[id]
   if (rule === undefined) throw new Error(id)
   const { Keyword: keyword, Requirement: requirement } = rule.ValidationCriteria
-  const { check = checkOf(requirement), why } = corrected[id] ?? {}
+  const { check = checkOf(requirement), why, approximate } = corrected[id] ?? {}
   const head = { rule: id, column: requirement.ColumnName ?? rule.Reference, keyword }
-  const ended = why === undefined ? {} : { corrected: why }
+  const ended = {
+    ...(why === undefined ? {} : { corrected: why }),
+    ...(approximate === undefined ? {} : { approximate }),
+  }
   if (check[0] === 'all') {
     const [, ...parts] = check
     return { ...head, check: ['all', ...parts.filter((part) => !(part in not_asked))], ...ended }
@@ -225,6 +231,70 @@ const ruleOf = (model: Model, id: string, not_asked: ModelRules['not_asked']): R
   const [when, ...others] = conditionsOf(model, id)
   if (when === undefined) return { ...head, check, ...ended }
   return { ...head, check, when: others.length === 0 ? when : ['and', when, ...others], ...ended }
+}
+
+// ---- the model of 1.4
+
+interface Column14 {
+  data_type: string
+  value_format: string
+  allows_nulls: boolean
+  feature_level: string
+  allowed_values: readonly string[] | null
+  numeric_range: readonly [number, number] | null
+}
+interface Model14 {
+  datasets: Readonly<Record<string, { short_id: string; columns: Readonly<Record<string, Column14>> }>>
+}
+const types: Readonly<Record<string, string>> = { String: 'text', Decimal: 'numeric', 'Date/Time': 'time' }
+
+/** What the model says of a column, one rule for each fact. */
+const factsOf = (name: string, column: Column14): (readonly [what: string, check: Check, keyword?: string])[] => {
+  const { data_type, value_format, allows_nulls, feature_level, allowed_values, numeric_range } = column
+  const type = types[data_type]
+  return [
+    ...(feature_level === 'Mandatory' ? [['present', ['present', name]] as const] : []),
+    ...(type === undefined ? [] : [['type', ['format', name, type]] as const]),
+    ...(allows_nulls ? [] : [['null', ['not_null', name], 'MUST NOT'] as const]),
+    ...(allowed_values === null ? [] : [['values', ['in', name, allowed_values]] as const]),
+    ...(value_format === 'Decimal (non-negative)' ? [['least', ['at_least', name, 0]] as const] : []),
+    ...(numeric_range === null
+      ? []
+      : [
+          ['least', ['at_least', name, numeric_range[0]]] as const,
+          ['most', ['at_most', name, numeric_range[1]]] as const,
+        ]),
+    ...(value_format === 'Unit' ? [['unit', ['format', name, 'unit'], 'SHOULD'] as const] : []),
+    ...(value_format === 'Currency' && name === 'BillingCurrency'
+      ? [['currency', ['format', name, 'national_currency']] as const]
+      : []),
+    ...(data_type === 'JSON' ? [['object', ['format', name, 'object']] as const] : []),
+  ]
+}
+/** Of Cost and Usage what the rules of 1.2 do not ask already. */
+export const rulesOf14 = (model: Model14, dataset: string, before: ModelRules): ModelRules => {
+  const found = Object.entries(model.datasets).find(([name]) => name.toLowerCase().replaceAll(' ', '_') === dataset)
+  if (found === undefined) throw new Error(`the model has no dataset ${dataset}`)
+  const [, { short_id, columns }] = found
+  const asked = new Map(
+    dataset === before.dataset
+      ? before.rules.filter(({ when }) => when === undefined).map(({ rule, check }) => [JSON.stringify(check), rule])
+      : [],
+  )
+  const facts = Object.entries(columns).flatMap(([column, facets]) =>
+    factsOf(column, facets).map(([what, check, keyword = 'MUST']): Rule => ({
+      rule: `${short_id}-${column}-${what}`,
+      column,
+      keyword,
+      check,
+    })),
+  )
+  const same = facts.flatMap(({ rule, check }) => {
+    const other = asked.get(JSON.stringify(check))
+    return other === undefined ? [] : [[rule, `asked by 1.2's ${other}`] as const]
+  })
+  const not_asked = Object.fromEntries(same)
+  return { version: '1.4', dataset, rules: facts.filter(({ rule }) => !(rule in not_asked)), not_asked }
 }
 
 // ---- files
@@ -255,5 +325,16 @@ const readJson = (name: string): unknown => {
 export const ruleTexts = (): Record<string, string> => {
   const model = readJson('model-1.2.json') as { ModelRules: Model } | undefined
   if (model === undefined) return {}
-  return { 'schemas/focus/rules_1_2_cost_and_usage.json': textOf(rulesOf12(model.ModelRules)) }
+  const before = rulesOf12(model.ModelRules)
+  const newer = readJson('1.4/focus_1_4_model.json') as Model14 | undefined
+  const ofNewer =
+    newer === undefined
+      ? []
+      : ['cost_and_usage', 'invoice_detail', 'contract_commitment'].map((dataset) => rulesOf14(newer, dataset, before))
+  return Object.fromEntries(
+    [before, ...ofNewer].map((rules) => [
+      `schemas/focus/rules_${rules.version.replace('.', '_')}_${rules.dataset}.json`,
+      textOf(rules),
+    ]),
+  )
 }

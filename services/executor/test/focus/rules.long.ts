@@ -178,6 +178,38 @@ describe('the rules of FOCUS 1.2', function () {
     expect([...new Set(isCounted)].filter((kind) => !kinds.has(kind))).to.deep.equal(['one_each'])
   })
 
+  it('of 1.4 are asked of each dataset: values, NULL, ranges, units, and what 1.2 does not ask of charges', async () => {
+    const brokenBy = async (name: string, select: string) => {
+      const facts = focusRules('1.4', name) as ModelRules
+      const { columns } = await warehouse.dryRun({ query: select })
+      const { plans, counts, currencies = ['EUR'] } = planRules(facts, columns, 'changed')
+      const [row] = await warehouse.query({
+        query: `WITH changed AS (${select}) SELECT TO_JSON_STRING([${counts.join(', ')}]) AS counts FROM changed`,
+        parameters: [{ name: 'currencies', type: 'ARRAY<STRING>', value: [...currencies] }],
+      })
+      const found = JSON.parse(String(row?.['counts'])) as number[]
+      return plans.flatMap((plan) => ('count' in plan && found[plan.count] !== 0 ? [plan.rule.rule] : []))
+    }
+    expect(await brokenBy('cost_and_usage', `SELECT ${rowWith()}`)).to.deep.equal([])
+    const charge = rowWith({ ServiceProviderName: 'NULL', ContractApplied: `JSON '[]'` })
+    expect(await brokenBy('cost_and_usage', `SELECT ${charge}`)).to.deep.equal([
+      'CAU-ContractApplied-object',
+      'CAU-ServiceProviderName-null',
+    ])
+    const line = `SELECT CAST(NULL AS BIGNUMERIC) AS BilledCost, 'EUX' AS BillingCurrency, 'Sent' AS InvoiceIssueStatus`
+    expect(await brokenBy('invoice_detail', line)).to.deep.equal([
+      'IND-BilledCost-null',
+      'IND-BillingCurrency-currency',
+      'IND-InvoiceIssueStatus-values',
+    ])
+    const term = `SELECT 1.5 AS ContractCommitmentDiscountPercentage, '$' AS ContractCommitmentUnit, 'Money' AS ContractCommitmentCategory`
+    expect(await brokenBy('contract_commitment', term)).to.deep.equal([
+      'CCT-ContractCommitmentCategory-values',
+      'CCT-ContractCommitmentDiscountPercentage-most',
+      'CCT-ContractCommitmentUnit-unit',
+    ])
+  })
+
   it('are said by the columns where they are about these', () => {
     const { plans } = planRules(rules, [{ name: 'BilledCost', type: 'STRING' }], 'none')
     const said = plans.flatMap((plan) => ('holds' in plan && !plan.holds ? [`${plan.rule.rule}: ${plan.why}`] : []))
