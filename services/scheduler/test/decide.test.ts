@@ -309,6 +309,23 @@ describe('decide', () => {
     ])
   })
 
+  it('lets those of a schedule that wait start in the order of their times, in whichever they come', () => {
+    const { send } = setup(tenant('acme'))
+    const serial = (minute: number) => ({
+      concurrency_key: 'nightly',
+      trigger_type: 'schedule' as const,
+      scheduled_time: at(minute, '2026-03-09'),
+    })
+    let told = send(request('first', serial(0)))
+    for (const minute of [3, 1, 2]) send(request(`m${minute}`, serial(minute)))
+    const order: string[] = []
+    for (let k = 0; k < 3; k++) {
+      told = send(ended(runOf(told), {}, at(k + 1))).slice(1)
+      order.push(runOf(told).scheduled_time ?? '')
+    }
+    expect(order).to.deep.equal([1, 2, 3].map((minute) => at(minute, '2026-03-09')))
+  })
+
   it('lets a run wait behind one with its concurrency_key without keeping others from the room that there is', () => {
     const { send } = setup(tenant('acme', { concurrent: 2 }))
     const serial = { concurrency_key: 'nightly', priority: 0 }

@@ -238,6 +238,8 @@ const enter = (
   // A rejected request may be of a tenant that is unknown; it needs no account.
   const owner = tenant_id === undefined ? ownerOf(state, row) : state.system
   const body = row.body as Run | EndBody | null
+  const asked = body?.requested_at ?? row.decided_at
+  const requested_ms = Date.parse(asked)
   const entry: RunEntry = {
     run_id,
     tenant_id: intern(row.tenant_id),
@@ -247,7 +249,8 @@ const enter = (
     digest,
     priority: row.priority ?? 5,
     concurrency_key: phase === 'REJECTED' ? undefined : (body as Run | null)?.concurrency_key,
-    requested_ms: Date.parse(body?.requested_at ?? row.decided_at),
+    requested_ms,
+    due_ms: phase === 'REJECTED' ? requested_ms : Date.parse((body as Run | null)?.scheduled_time ?? asked),
     period_day: row.period_day === null ? undefined : intern(row.period_day),
     period_month: row.period_month === null ? undefined : intern(row.period_month),
     run: phase === 'REJECTED' ? undefined : ((body as Run | null) ?? undefined),

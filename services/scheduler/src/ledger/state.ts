@@ -46,8 +46,10 @@ export interface RunEntry {
   priority: number
   /** Of the tenant's runs with one key one runs at a time. */
   concurrency_key: string | undefined
-  /** Milliseconds; orders the queue. */
+  /** Milliseconds. */
   requested_ms: number
+  /** The time that it stands for, of a schedule's, or at which it was asked for; orders the queue. */
+  due_ms: number
   period_day: string | undefined
   period_month: string | undefined
   /** Kept while the run waits or runs; afterwards whoever asks brings it along. */
@@ -226,7 +228,7 @@ export const change = <T extends object>(state: State, target: T, patch: Partial
 
 const order = (a: RunEntry, b: RunEntry): number => {
   if (a.run_id === b.run_id) return 0
-  return a.priority - b.priority || a.requested_ms - b.requested_ms || (a.run_id < b.run_id ? -1 : 1)
+  return a.priority - b.priority || a.due_ms - b.due_ms || (a.run_id < b.run_id ? -1 : 1)
 }
 const place = (queue: readonly RunEntry[], entry: RunEntry): number => {
   let low = 0
