@@ -27,8 +27,8 @@ describe('corrections of closed months', function () {
     const month = '2026-02'
     const second = line(month, 'INV-2', '5')
     await world.fill('aws_cost_cur', [line(month, 'INV-1', '1.5'), second])
-    expect(await world.normalise('aws', month, { views: true })).to.deep.equal([])
-    expect(await world.normalise('aws', month, { views: true })).to.deep.equal([])
+    expect(await world.normalise('aws', month, { corrections: true })).to.deep.equal([])
+    expect(await world.normalise('aws', month, { corrections: true })).to.deep.equal([])
     await world.fill('aws_cost_cur', [line(month, 'INV-1', '1.25'), second, line(month, 'INV-3', '2')])
     await world.normalise('aws', month, { only: 'native' })
     const [warning = ''] = await world.normalise('aws', month, { only: 'corrections' })
@@ -41,11 +41,11 @@ describe('corrections of closed months', function () {
       { invoice: 'INV-3', sources: 'payer', before: '0', after: '2', difference: '2' },
     ]
     expect(await kept('aws')).to.deep.equal(first)
-    expect(await world.normalise('aws', month, { views: true })).to.deep.equal([])
+    expect(await world.normalise('aws', month, { corrections: true })).to.deep.equal([])
     expect(await kept('aws')).to.deep.equal(first)
     // Back again is another one, and what is gone whole is one too.
     await world.fill('aws_cost_cur', [line(month, 'INV-1', '1.5'), second])
-    expect((await world.normalise('aws', month, { views: true }))[0]).to.contain('came 2: ')
+    expect((await world.normalise('aws', month, { corrections: true }))[0]).to.contain('came 2: ')
     expect((await kept('aws')).slice(2)).to.deep.equal([
       { invoice: 'INV-1', sources: 'payer', before: '1.25', after: '1.5', difference: '0.25' },
       { invoice: 'INV-3', sources: 'payer', before: '2', after: '0', difference: '-2' },
@@ -57,7 +57,7 @@ describe('corrections of closed months', function () {
     const month = '2099-02'
     for (const cost of ['1', '2']) {
       await world.fill('aws_cost_cur', [line(month, 'INV-9', cost)])
-      expect(await world.normalise('aws', month, { views: true })).to.deep.equal([])
+      expect(await world.normalise('aws', month, { corrections: true })).to.deep.equal([])
     }
   })
 
@@ -69,10 +69,12 @@ describe('corrections of closed months', function () {
     })
     for (const rows of [[google(1, '1')], [google(1, '1'), google(2, '2')]]) {
       await world.fill('gcp_cost_billing', rows)
-      expect(await world.normalise('gcp', '2026-03', { views: true })).to.deep.equal([])
+      expect(await world.normalise('gcp', '2026-03', { corrections: true })).to.deep.equal([])
     }
     await world.fill('gcp_cost_billing', [google(1, '1'), google(2, '2'), google(2, '0.5'), google(3, '9')])
-    expect((await world.normalise('gcp', '2026-03', { views: true })).join()).to.contain('a correction of 0.5, by')
+    expect((await world.normalise('gcp', '2026-03', { corrections: true })).join()).to.contain(
+      'a correction of 0.5, by',
+    )
     expect(await kept('gcp')).to.deep.equal([
       {
         ...{ invoice: '012345-6789AB-CDEF01-202603', sources: 'google' },

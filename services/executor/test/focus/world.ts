@@ -31,13 +31,20 @@ export interface FocusWorld extends World {
   fill(table: string, rows: readonly Row[]): Promise<void>
   /**
    * Runs focus/cost/{provider} for a month, or months; its rows alone, or with the other datasets, or with all, views
-   * too; or only one of its steps. `primary`: sources that say so. Gives the warnings of its steps,
+   * too; or only one of its steps. `primary`: sources that say so. `corrections`: views too, and what
+   * changed of a closed month is told. Gives the warnings of its steps,
    * but for those of the rules of FOCUS, which rows of a few columns break.
    */
   normalise(
     provider: string,
     month: string,
-    options?: { datasets?: boolean; views?: boolean; only?: string; primary?: readonly string[] },
+    options?: {
+      datasets?: boolean
+      views?: boolean
+      only?: string
+      primary?: readonly string[]
+      corrections?: boolean
+    },
   ): Promise<string[]>
   rows(query: string): Promise<Row[]>
   /** Rows and sums by what they are. */
@@ -98,7 +105,11 @@ export const openFocus = async (): Promise<FocusWorld> => {
         },
       )
     },
-    normalise: async (provider, month, { datasets = false, views = false, only, primary = [] } = {}) => {
+    normalise: async (
+      provider,
+      month,
+      { datasets = false, views = false, only, primary = [], corrections = false } = {},
+    ) => {
       const run = pipelines.compile({
         run_id: next(),
         tenant_id: 'acme',
@@ -112,7 +123,9 @@ export const openFocus = async (): Promise<FocusWorld> => {
         })),
       })
       const names = only === undefined ? [...rowSteps, ...(datasets ? datasetSteps : [])] : [only]
-      const wanted = run.steps.filter(({ for_each }) => views || names.includes(for_each ?? ''))
+      const isWanted = (step: string): boolean =>
+        names.includes(step) || corrections || (views && step !== 'corrections')
+      const wanted = run.steps.filter(({ for_each }) => isWanted(for_each ?? ''))
       const warnings: string[] = []
       for (const step of wanted) {
         const done = await processors[step.ps_type]?.run(contextOf(run, step))
