@@ -1,8 +1,8 @@
 /** What the bus offers its handlers and whoever publishes. */
+import type { KeyObject } from 'node:crypto'
 import type { EventBodies, ServiceName, Topic } from '@convergence/contracts'
 import type { BusPort } from './port.ts'
 import type { Signer } from './sign.ts'
-import type { WallOptions } from './wall.ts'
 
 /** An event to be published. `attributes` are added to those that the bus derives from the event. */
 export type Outgoing = {
@@ -87,6 +87,18 @@ export interface Bus {
   receiving(): boolean
   /** Stops pulling, waits for running handlers up to the close timeout, gives the rest back. May be called twice. */
   close(): Promise<void>
+}
+
+export interface WallOptions {
+  /** Public keys of our services; several of one while its key is changed. */
+  keys: Readonly<Record<string, readonly KeyObject[]>>
+  /**
+   * RFC 3339: what the broker took before may be unsigned, and what was admitted before may be unconfirmed. Since
+   * when there are keys; without it nothing may.
+   */
+  unsigned_before?: string | undefined
+  /** Life of the ledger. */
+  epoch(): string
 }
 
 export interface BusOptions {

@@ -5,21 +5,10 @@
  */
 import { createHash, verify, type KeyObject } from 'node:crypto'
 import { AppError, topology, type Run, type ServiceName, type StepCompleted, type Topic } from '@convergence/contracts'
+import type { WallOptions } from './api.ts'
 import type { PortMessage } from './port.ts'
 import type { Signer } from './sign.ts'
 import type { BusState } from './state.ts'
-
-export interface WallOptions {
-  /** Public keys of our services; several of one while its key is changed. */
-  keys: Readonly<Record<string, readonly KeyObject[]>>
-  /**
-   * RFC 3339: what the broker took before may be unsigned, and what was admitted before may be unconfirmed. Since
-   * when there are keys; without it nothing may.
-   */
-  unsigned_before?: string | undefined
-  /** Life of the ledger. */
-  epoch(): string
-}
 
 type Signed = Pick<PortMessage, 'attributes' | 'data' | 'published_at'>
 /** Who signed it; undefined for what is older than the keys. */
