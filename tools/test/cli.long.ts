@@ -261,7 +261,6 @@ describe('the command line', function () {
       ['allocation', 'put', '/nonexistent/rules.yml'],
       ['rates', 'import', import.meta.filename],
       ['rates', 'import', '/nonexistent/rates.csv'],
-      ['schedules', 'put', 'nightly', 'custom/examples/daily_row'],
       ['schedules', 'put', 'nightly', 'custom/examples/daily_row', '--cron', '0 6 * * *', '--priority', '10'],
       ['tenants', 'change', '-t', 'acme_corp'],
       ['tenants', 'suspend'],

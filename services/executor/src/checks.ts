@@ -7,6 +7,7 @@ import type { Destination, QueryParameter, Statement, TableRef, Warehouse } from
 import { endsOf } from '@convergence/warehouse/period'
 import { isOfPeriod } from './exports/periods.ts'
 import { isRule, openRules, rulesAsked, rulesWarning, type RulesCheck } from './focus-checks.ts'
+import { rowsWith } from './focus-rules.ts'
 import type { CheckResult } from './store.ts'
 
 export interface Check {
@@ -84,7 +85,7 @@ export const runChecks = async (warehouse: Door, checks: readonly Check[], of: C
       ? []
       : await warehouse.query(
           {
-            query: `SELECT ${selects.map(({ select }) => select).join(', ')} FROM ${path}`,
+            query: `SELECT ${selects.map(({ select }) => select).join(', ')} FROM ${rowsWith(rules.computed, path)}`,
             parameters: selects.flatMap(({ parameters = [] }) => parameters),
           },
           { signal: of.signal },

@@ -33,6 +33,8 @@ export const ruleName = (version: string, rule: string): string => `FOCUS ${vers
 export interface OpenRules {
   /** What is asked of the rows beside other aggregates. */
   selects: { select: string; parameters: QueryParameter[] }[]
+  /** Columns that these name beside those of the rows: by name, what each is. */
+  computed: ReadonlyMap<string, string>
   /** Results of the check at this place, whose counts are in the row. */
   judge(place: number, row: Row, query: Query): Promise<CheckResult[]>
 }
@@ -48,6 +50,7 @@ export const openRules = (
         ? []
         : [{ select: `TO_JSON_STRING([${plan.counts.join(', ')}]) AS rules${k}`, parameters: parametersOf(plan) }],
     ),
+    computed: new Map(plans.flatMap((plan) => [...(plan?.computed ?? [])])),
     judge: async (place, row, query) => {
       const [check, plan] = [checks[place], plans[place]]
       if (check === undefined || plan === undefined) throw new Error('rules without a plan')

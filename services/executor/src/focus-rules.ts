@@ -19,6 +19,8 @@ export interface RulesPlan {
   plans: readonly RulePlan[]
   /** Aggregates over the rows, each a count of what breaks rules. */
   counts: readonly string[]
+  /** Columns that the counts name beside those of the rows: by name, what each is. Casts cost most, and are made once. */
+  computed: ReadonlyMap<string, string>
   /** Codes of money, for the parameter that the counts name. */
   currencies?: readonly string[]
 }
@@ -69,7 +71,7 @@ const isAsked = (check: Check, sql: Sql): string => {
 const nameOf = (check: Check): string => (typeof check[1] === 'string' ? check[1] : '')
 
 /** What a row has that breaks the check; a NULL does not, where the check is not about NULL. */
-const broken = (check: Check, sql: Sql): string => {
+const broken = (check: Check, sql: Sql, float: Sql): string => {
   const column = sql(nameOf(check))
   switch (check[0]) {
     case 'null':
@@ -98,7 +100,7 @@ const broken = (check: Check, sql: Sql): string => {
     case 'at_most':
       return `${column} > ${check[2]}`
     case 'product': {
-      const [a, b, c] = [check[1], check[2], check[3]].map((name) => `CAST(${sql(name)} AS FLOAT64)`)
+      const [a, b, c] = [check[1], check[2], check[3]].map(float)
       return `ABS(${a} * ${b} - ${c}) > 1e-9 * GREATEST(ABS(${c}), 1)`
     }
     case 'format':
@@ -125,6 +127,12 @@ const misformed = (format: string, column: string): string => {
   }
 }
 
+/** What counts are made over, as SQL has it: the rows of the table, and beside their columns the computed ones. */
+export const rowsWith = (computed: RulesPlan['computed'], table: string): string =>
+  computed.size === 0
+    ? table
+    : `(SELECT *, ${[...computed].map(([name, what]) => `${what} AS ${name}`).join(', ')} FROM ${table})`
+
 /** `table` is where the rows are, as SQL has it, for what is not counted row by row. */
 export const planRules = ({ version, rules }: ModelRules, columns: readonly Column[], table: string): RulesPlan => {
   const there = new Map(columns.map((column) => [column.name, column]))
@@ -134,6 +142,12 @@ export const planRules = ({ version, rules }: ModelRules, columns: readonly Colu
     const sources = sourcesOf(name)
     if (sources.length === 0) return 'NULL'
     return sources.length === 1 ? String(sources[0]) : `COALESCE(${sources.join(', ')})`
+  }
+  const inline: Sql = (name) => `CAST(${sql(name)} AS FLOAT64)`
+  const computed = new Map<string, string>()
+  const once: Sql = (name) => {
+    computed.set(`float_${name}`, inline(name))
+    return `float_${name}`
   }
   const counts: string[] = []
   const placeOf = (count: string): number => {
@@ -159,9 +173,10 @@ export const planRules = ({ version, rules }: ModelRules, columns: readonly Colu
       const count = `(SELECT COUNT(*) FROM (SELECT ${key} FROM ${table} WHERE ${asked ?? `${key} IS NOT NULL`} GROUP BY ${key} HAVING COUNT(DISTINCT ${value}) <> 1))`
       return { rule, count: placeOf(count), breaks }
     }
-    const breaks = [...(asked === undefined ? [] : [asked]), broken(check, sql)].join(' AND ')
-    return { rule, count: placeOf(`COUNTIF(${breaks})`), breaks }
+    const breaksBy = (float: Sql): string =>
+      [...(asked === undefined ? [] : [asked]), broken(check, sql, float)].join(' AND ')
+    return { rule, count: placeOf(`COUNTIF(${breaksBy(once)})`), breaks: breaksBy(inline) }
   })
   const names = rules.some(({ check }) => check[0] === 'format' && check[2] === 'national_currency')
-  return { plans, counts, ...(names ? { currencies: Intl.supportedValuesOf('currency') } : {}) }
+  return { plans, counts, computed, ...(names ? { currencies: Intl.supportedValuesOf('currency') } : {}) }
 }

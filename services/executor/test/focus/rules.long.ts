@@ -7,7 +7,7 @@ import { focusColumns } from '@convergence/contracts/focus'
 import { focusRules, type ModelRules } from '@convergence/contracts/focus-rules'
 import { openEngine } from '@convergence/local-warehouse'
 import { openWarehouse, type Warehouse } from '@convergence/warehouse'
-import { planRules } from '../../src/focus-rules.ts'
+import { planRules, rowsWith } from '../../src/focus-rules.ts'
 import { bqEtl } from '../../src/processors/gcp/bq_etl.ts'
 import { dataset } from '../../src/processors/setup/dataset.ts'
 import { bootstrap } from '../../src/processors/setup/initial.ts'
@@ -147,9 +147,9 @@ describe('the rules of FOCUS 1.2', function () {
   it('are each broken by a row of its kind, and by no other', async () => {
     const rows = changed.map(([, changes], k) => `SELECT ${k} AS id, ${rowWith(changes)}`).join(' UNION ALL ')
     const { columns } = await warehouse.dryRun({ query: rows })
-    const { plans, counts, currencies = [] } = planRules(rules, columns, 'changed')
+    const { plans, counts, computed, currencies = [] } = planRules(rules, columns, 'changed')
     const found = await warehouse.query({
-      query: `WITH changed AS (${rows}) SELECT id, TO_JSON_STRING([${counts.join(', ')}]) AS counts FROM changed GROUP BY id`,
+      query: `WITH changed AS (${rows}) SELECT id, TO_JSON_STRING([${counts.join(', ')}]) AS counts FROM ${rowsWith(computed, 'changed')} GROUP BY id`,
       parameters: [{ name: 'currencies', type: 'ARRAY<STRING>', value: [...currencies] }],
     })
     const byId = new Map(found.map((row) => [Number(row['id']), JSON.parse(String(row['counts'])) as number[]]))
@@ -182,9 +182,9 @@ describe('the rules of FOCUS 1.2', function () {
     const brokenBy = async (name: string, select: string) => {
       const facts = focusRules('1.4', name) as ModelRules
       const { columns } = await warehouse.dryRun({ query: select })
-      const { plans, counts, currencies = ['EUR'] } = planRules(facts, columns, 'changed')
+      const { plans, counts, computed, currencies = ['EUR'] } = planRules(facts, columns, 'changed')
       const [row] = await warehouse.query({
-        query: `WITH changed AS (${select}) SELECT TO_JSON_STRING([${counts.join(', ')}]) AS counts FROM changed`,
+        query: `WITH changed AS (${select}) SELECT TO_JSON_STRING([${counts.join(', ')}]) AS counts FROM ${rowsWith(computed, 'changed')}`,
         parameters: [{ name: 'currencies', type: 'ARRAY<STRING>', value: [...currencies] }],
       })
       const found = JSON.parse(String(row?.['counts'])) as number[]
