@@ -7,7 +7,7 @@ SELECT
   BillingPeriodStart,
   CASE
     WHEN BillingPeriodEnd > CURRENT_TIMESTAMP() THEN 'Open'
-    WHEN MAX(x_SourceProvider) <> 'gcp' AND COUNTIF(InvoiceId IS NULL) = 0 THEN 'Closed'
+    WHEN MAX(x_SourceProvider) IN ('aws', 'azure') AND COUNTIF(InvoiceId IS NULL) = 0 THEN 'Closed'
     WHEN TIMESTAMP_ADD(BillingPeriodEnd, INTERVAL 10 DAY) > CURRENT_TIMESTAMP() THEN 'Open'
     ELSE 'Closed'
   END AS BillingPeriodStatus,

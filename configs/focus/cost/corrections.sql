@@ -21,7 +21,7 @@ closed AS (
   HAVING
     MAX(ends_at) <= MIN(made_at)
     AND (
-      ('{provider}' <> 'gcp' AND COUNTIF(invoice = '') = 0)
+      ('{provider}' IN ('aws', 'azure') AND COUNTIF(invoice = '') = 0)
       OR TIMESTAMP_ADD(MAX(ends_at), INTERVAL 10 DAY) <= MIN(made_at)
     )
 ),

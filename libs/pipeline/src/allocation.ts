@@ -318,7 +318,7 @@ grouped AS (
 own AS (
   SELECT BillingCurrency, target, SUM(EffectiveCost) AS weight
   FROM grouped
-  WHERE target IS NOT NULL
+  WHERE target IS NOT NULL AND target <> '${unallocated}'
   GROUP BY BillingCurrency, target
   HAVING SUM(EffectiveCost) > 0
 ),

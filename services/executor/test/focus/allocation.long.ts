@@ -99,6 +99,12 @@ describe('allocation', function () {
       'c by by_team: -5 USD',
       'c by shared: 5 EUR',
     ])
+    // What a tag calls so is nobody's too.
+    expect(await borne([...charges, charge('EC2', '7', team('unallocated'))], rules)).to.deep.include.members([
+      'b by shared: 4 USD',
+      'unallocated by by_team: 7 USD',
+    ])
+    await borne(charges, rules)
     const some = [byTeam, shared({ method: 'proportional', targets: ['b', 'not there'] })]
     expect(await borne(charges, some)).to.deep.include.members(['b by shared: 6 USD', 'unallocated by shared: 5 EUR'])
   })
@@ -205,7 +211,7 @@ describe('allocation', function () {
     await world.fill('focus_cost_and_usage', [charge('EC2', '3', team('a')), charge('Support', '1')])
     const rowsOf = () =>
       world.rows(
-        'SELECT x_AllocatedTo, x_AllocationVersion, CAST(EffectiveCost AS STRING) AS cost FROM focus_allocation ORDER BY 1',
+        'SELECT x_AllocatedTo, x_AllocationVersion, CAST(EffectiveCost AS STRING) AS cost FROM focus_allocation ORDER BY 1, 3 DESC',
       )
     const store = (rules: string, run: string) =>
       world.warehouse.runJob(

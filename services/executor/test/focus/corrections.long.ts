@@ -61,6 +61,27 @@ describe('corrections of closed months', function () {
     }
   })
 
+  it("of anybody's files, which name invoices from the first day, only ten days after the end", async () => {
+    const day = 86_400_000
+    const file = (cost: string, ended: number): Row => ({
+      ...{ billing_period: '2026-02-01', source_name: 'files', InvoiceId: 'INV-1', BillingAccountId: 'x' },
+      ...{ BillingPeriodStart: '2026-02-01T00:00:00Z', BillingPeriodEnd: new Date(Date.now() - ended).toISOString() },
+      ...{ ChargePeriodStart: '2026-02-03T00:00:00Z', ChargePeriodEnd: '2026-02-04T00:00:00Z' },
+      ...{ ProviderName: 'X', ChargeCategory: 'Usage', BillingCurrency: 'USD', BilledCost: cost, EffectiveCost: cost },
+    })
+    const told = async (cost: string, ended: number) => {
+      await world.fill('any_cost_focus', [file(cost, ended)])
+      return (await world.normalise('any', '2026-02', { corrections: true })).join()
+    }
+    for (const cost of ['1', '2']) expect(await told(cost, day)).to.equal('')
+    const statuses = () =>
+      world.rows(`SELECT BillingPeriodStatus AS status FROM focus_billing_period WHERE InvoiceIssuerName = 'X'`)
+    expect(await statuses()).to.deep.equal([{ status: 'Open' }])
+    expect(await told('2', 11 * day)).to.equal('')
+    expect(await statuses()).to.deep.equal([{ status: 'Closed' }])
+    expect(await told('3', 11 * day)).to.contain('2 USD of')
+  })
+
   it("of Google's a day that is loaded for the first time is none, and one that changes is", async () => {
     const google = (day: number, cost: string): Row => ({
       ...{ usage_date: `2026-03-0${day}`, usage_start_time: `2026-03-0${day}T00:00:00Z`, source_name: 'google' },

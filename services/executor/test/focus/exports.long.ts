@@ -1,5 +1,6 @@
 /** FOCUS exports of the providers and of others: one bill once, and what providers are known to get wrong. */
 import { expect } from 'chai'
+import { errorOf } from '../fakes.ts'
 import { openFocus, type FocusWorld, type Row } from './world.ts'
 
 const month = '2026-02'
@@ -215,5 +216,22 @@ describe('FOCUS from FOCUS exports', function () {
         ...{ provider: 'LLM', version: '1.2' },
       },
     ])
+  })
+
+  it('files in a currency of no country are taken, and without one they are refused', async () => {
+    for (const provider of ['aws', 'azure', 'any'] as const) {
+      await world.fill('aws_cost_cur', [])
+      await world.fill('azure_cost_exports', [])
+      const table = `${provider}_cost_focus`
+      const credits = { BillingAccountId: 'gateway', BillingCurrency: 'Credits', InvoiceId: 'INV-1' }
+      await world.fill(table, [row({ ...credits, ServiceProviderName: 'LLM', HostProviderName: 'LLM' })])
+      await world.normalise(provider, month, { datasets: true })
+      const there = () =>
+        shown('BillingCurrency AS currency', `x_SourceProvider = '${provider}' AND BillingAccountId = 'gateway'`)
+      expect(await there()).to.deep.equal([{ currency: 'Credits' }])
+      await world.fill(table, [row({ ...credits, BillingCurrency: null })])
+      expect((await errorOf(world.normalise(provider, month))).faults?.join()).to.contain('BillingCurrency')
+      expect(await there()).to.deep.equal([{ currency: 'Credits' }])
+    }
   })
 })
