@@ -16,6 +16,7 @@ export type { Bus, BusOptions, ConsumeOptions, DeadDelivery, Delivery, Handler, 
 export type { BusPort, PortMessage, PortOutgoing, SubscriptionConfig } from './port.ts'
 export { allSubscriptions, ensureTopology } from './topology.ts'
 export { openSigner, signedText, verifySignature, type Signer } from './sign.ts'
+export { isInternal } from './wall.ts'
 
 /** Upper bounds of histograms, in seconds: for what takes milliseconds, and for what may take an hour. */
 const quickSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30]

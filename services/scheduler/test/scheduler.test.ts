@@ -515,6 +515,46 @@ describe('a dead letter', () => {
     expect(row['attributes']).to.have.property('long').with.length(1024)
   })
 
+  it('has no secret in any column, whole or in part, wherever somebody put it', async () => {
+    const { letDie, table } = await setup()
+    const secret = `globex_api_${'a'.repeat(42)}`
+    // Where a body is cut, and where a detail and an attribute are.
+    const data = Buffer.from(`${'x '.repeat(8_180)}${secret}`)
+    const attributes = {
+      reason: `see ${secret}`,
+      detail: `run-requested signed by "${secret}": no such publisher key ${'x '.repeat(1_950)}${secret}`,
+      tenant_id: secret,
+      run_id: secret,
+      note: `${'x '.repeat(500)}${secret}`,
+      [secret]: 'x',
+    }
+    await letDie({ subscription: 'scheduler.run-requested', attributes, data })
+    await letDie({ subscription: 'scheduler.run-requested', attributes: { reason: 'BAD_SIGNATURE' }, data })
+    const rows = table('dead_letters_rows')
+    for (const row of rows) {
+      const body = Buffer.from(String(row['body']), 'base64').toString()
+      expect(JSON.stringify({ ...row, body })).not.to.match(/globex_api_|aaaa/)
+    }
+    expect(rows[0]).to.include({ reason: 'POISON', tenant_id: null, run_id: null })
+    expect(rows[0]!['detail']).to.match(/^run-requested signed by "\[secret\]": no such publisher key/)
+  })
+
+  it('of what our services say is kept byte for byte, so that it can be said again', async () => {
+    const { letDie, table, put } = await setup()
+    const parameters = Object.fromEntries(['a', 'b', 'c'].map((name) => [name, 'x'.repeat(9_000)]))
+    const run = makeRun('k1', { parameters: { ...parameters, note: `globex_api_${'a'.repeat(42)}` } })
+    const { data, attributes } = await put({ topic: 'run-admitted', event: { run, next: [] } })
+    await letDie({
+      subscription: 'executor.run-admitted',
+      attributes: { ...attributes, reason: 'BAD_SIGNATURE', detail: 'x' },
+      data,
+    })
+    expect(data.length).to.be.greaterThan(16_384)
+    const row = table('dead_letters_rows')[0]!
+    expect(Buffer.from(String(row['body']), 'base64').equals(data)).to.equal(true)
+    expect(row).to.include({ detail: 'x', reason: 'BAD_SIGNATURE', run_id: run.run_id, tenant_id: 'acme' })
+  })
+
   it('is stored as it came, with reason, source and body', async () => {
     const { letDie, table } = await setup()
     const data = Buffer.from([0xff, 0x00, 0x7b])

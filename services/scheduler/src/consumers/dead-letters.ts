@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto'
 import { metrics } from '@opentelemetry/api'
-import type { Bus, DeadDelivery } from '@convergence/bus'
-import { AppError, digestOf, eventAttributes, isErrorCode, type Topic } from '@convergence/contracts'
+import { isInternal, type Bus, type DeadDelivery } from '@convergence/bus'
+import { AppError, digestOf, eventAttributes, isErrorCode, isName, topics, type Topic } from '@convergence/contracts'
 import { hasSecret, scrub, type Log } from '@convergence/service'
 import type { Pipelines } from '@convergence/pipeline'
 import type { Warehouse } from '@convergence/warehouse'
@@ -28,21 +28,32 @@ interface Deps {
 /** Bytes of a body that are kept: all of what may be published again, the beginning of what was refused. */
 const keptBytes = 1_000_000
 const keptOfRefused = 16_384
+/** What our services say holds byte for byte or not at all, since it is signed; a row has room for so much. */
+const keptOfOurs = 7_000_000
 const refusals: ReadonlySet<string> = new Set(['BAD_SIGNATURE', 'EVENT_INVALID'])
 
-/** What is kept of a body, and a word about the rest. A secret that somebody sent is not kept. */
-const keptOf = (data: Uint8Array, reason: string): { body: string; cut: string } => {
-  const bytes = refusals.has(reason) ? keptOfRefused : keptBytes
-  const kept = Buffer.from(data.subarray(0, bytes))
-  const text = kept.toString('utf8')
+/** What is kept of a body, and a word about the rest. A secret that somebody sent from outside is not kept. */
+const keptOf = (topic: string, data: Uint8Array, reason: string): { body: string; cut: string } => {
+  const isOurs = topics.some((name) => name === topic && isInternal(name))
+  const ofOthers = refusals.has(reason) ? keptOfRefused : keptBytes
+  const bytes = isOurs ? keptOfOurs : ofOthers
+  const text = isOurs ? '' : Buffer.from(data).toString('utf8')
+  // Before it is cut: half of a secret no longer looks like one.
+  const clean = hasSecret(text) ? Buffer.from(scrub(text)) : Buffer.from(data)
   const digest = createHash('sha256').update(data).digest('hex')
   return {
-    body: (hasSecret(text) ? Buffer.from(scrub(text)) : kept).toString('base64'),
-    cut: data.length <= bytes ? '' : `; of its ${data.length} bytes, sha256 ${digest}, the first ${bytes} are kept`,
+    body: clean.subarray(0, bytes).toString('base64'),
+    cut: clean.length <= bytes ? '' : `; of its ${data.length} bytes, sha256 ${digest}, the first ${bytes} are kept`,
   }
 }
 /** Characters of an attribute that are kept. */
 const keptOfAttribute = 1024
+
+/** The name in an attribute, if it is one: anybody may have written anything there. */
+const named = (attributes: DeadDelivery['attributes'], name: 'tenant_id' | 'run_id'): string | null => {
+  const value = attributes[name]
+  return value !== undefined && isName(name, value) ? value : null
+}
 
 export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => {
   const dead_letters = metrics
@@ -51,21 +62,23 @@ export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => {
   return async (dead) => {
     const { subscription, attributes, data } = dead
     const [, topic = 'unknown'] = subscription.split('.')
-    const reason = attributes['reason'] ?? 'POISON'
-    const detail = (attributes['detail'] ?? `failed at each of ${dead.delivery_attempts} deliveries`).slice(0, 4000)
-    const { body, cut } = keptOf(data, reason)
+    const said = attributes['reason'] ?? 'POISON'
+    // Whoever published it may have put any reason into it, and anything else.
+    const reason = isErrorCode(said) ? said : 'POISON'
+    const detail = attributes['detail'] ?? `failed at each of ${dead.delivery_attempts} deliveries`
+    const { body, cut } = keptOf(topic, data, reason)
     const dead_letter_id = `d_${digestOf([subscription, dead.message_id]).slice(0, 26)}`
     await deps.warehouse.append('dead_letters_rows', [
       {
         dead_letter_id,
         subscription,
         topic,
-        tenant_id: attributes['tenant_id'] ?? null,
-        run_id: attributes['run_id'] ?? null,
+        tenant_id: named(attributes, 'tenant_id'),
+        run_id: named(attributes, 'run_id'),
         reason,
-        detail: `${detail}${cut}`,
+        detail: `${scrub(detail).slice(0, 4000)}${cut}`,
         attributes: Object.fromEntries(
-          Object.entries(attributes).map(([name, value]) => [name, scrub(value.slice(0, keptOfAttribute))]),
+          Object.entries(attributes).map(([name, value]) => [scrub(name), scrub(value).slice(0, keptOfAttribute)]),
         ),
         body,
         delivery_attempts: dead.delivery_attempts,
@@ -75,10 +88,15 @@ export const onDeadLetter = (deps: Deps): Parameters<Bus['consumeDead']>[0] => {
         recorded_at: new Date(dead.published_at).toISOString(),
       },
     ])
-    // Whoever published it may have put any reason into it.
-    dead_letters.add(1, { subscription, reason: isErrorCode(reason) ? reason : 'POISON' })
+    dead_letters.add(1, { subscription, reason })
     deps.log.error(
-      { dead_letter_id, subscription, reason, run_id: attributes['run_id'], tenant_id: attributes['tenant_id'] },
+      {
+        dead_letter_id,
+        subscription,
+        reason,
+        run_id: named(attributes, 'run_id') ?? undefined,
+        tenant_id: named(attributes, 'tenant_id') ?? undefined,
+      },
       'dead letter',
     )
     const poison = await poisonOf(deps, dead, `${reason}, dead letter ${dead_letter_id}`)
