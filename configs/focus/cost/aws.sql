@@ -129,7 +129,8 @@ split_lines AS (
     line_item_usage_account_id AS owner,
     line_item_usage_start_date AS start_time,
     REGEXP_EXTRACT(split_line_item_parent_resource_id, r'[^/]+$') AS parent,
-    line_item_resource_id AS part_id,
+    -- NULL is what nobody used.
+    IFNULL(line_item_resource_id, '') AS part_id,
     CASE
       WHEN STRPOS(line_item_usage_type, 'vCPU') > 0 THEN 'vCPU-Hours'
       WHEN STRPOS(line_item_usage_type, 'GB') > 0 THEN 'GB-Hours'
@@ -223,7 +224,7 @@ parted AS (
           - ROUND(l.reservation_effective_cost * p.before, 18)
       ) AS reservation_effective_cost
     ),
-    p.part_id AS allocated_resource,
+    NULLIF(p.part_id, '') AS allocated_resource,
     p.elements AS allocated_elements,
     p.tags AS allocated_tags
   FROM lines AS l

@@ -80,6 +80,18 @@ describe('corrections of closed months', function () {
     expect(await told('2', 11 * day)).to.equal('')
     expect(await statuses()).to.deep.equal([{ status: 'Closed' }])
     expect(await told('3', 11 * day)).to.contain('2 USD of')
+    const open = file('2', 11 * day)
+    const laid = async (...rows: Row[]) => {
+      await world.fill('any_cost_focus', rows)
+      return (await world.normalise('any', '2026-02', { corrections: true })).join()
+    }
+    await laid({ ...open, InvoiceId: null }, file('3', 11 * day))
+    // Neither another way to write the account nor an invoice that is named later is one.
+    expect(await laid({ ...open, InvoiceId: null, BillingAccountId: '/A/X' }, file('3', 11 * day))).to.equal('')
+    expect(await laid(file('5', 11 * day))).to.equal('')
+    await laid({ ...open, InvoiceId: null }, { ...open, InvoiceId: 'INV-2' }, file('3', 11 * day))
+    expect(await laid({ ...open, InvoiceId: 'INV-2' }, file('5', 11 * day))).to.equal('')
+    expect(await laid({ ...open, InvoiceId: 'INV-2', BilledCost: '3' }, file('4', 11 * day))).to.contain('came 2: ')
   })
 
   it("of Google's a day that is loaded for the first time is none, and one that changes is", async () => {
@@ -102,5 +114,18 @@ describe('corrections of closed months', function () {
         ...{ before: '3', after: '3.5', difference: '0.5' },
       },
     ])
+    // Nor is another source, which tells of another project.
+    await world.fill('gcp_cost_standard', [{ ...google(1, '7'), source_name: 'standard', project_id: 'other' }])
+    expect(await world.normalise('gcp', '2026-03', { corrections: true })).to.deep.equal([])
+    // A run that ended behind the lines did not note its days.
+    const days = [google(1, '1'), google(2, '2.5'), google(3, '9'), google(4, '4')]
+    await world.fill('gcp_cost_billing', days)
+    for (const only of ['native', 'invoice_detail']) await world.normalise('gcp', '2026-03', { only })
+    expect(await world.normalise('gcp', '2026-03', { only: 'corrections' })).to.deep.equal([])
+    await world.fill('gcp_cost_billing', [...days, google(5, '5')])
+    await world.normalise('gcp', '2026-03', { only: 'native' })
+    expect((await world.normalise('gcp', '2026-03', { only: 'corrections' })).join()).to.match(
+      /a correction of 5, by source google, standard; days that are new may be part of it/,
+    )
   })
 })

@@ -120,6 +120,21 @@ describe('cost that a provider splits', function () {
     ])
   })
 
+  it('AWS: a part without an id is not what nobody used, and the parts are the whole', async () => {
+    await world.fill('aws_cost_cur', [
+      line('1'),
+      pod('a', 'vCPU', '0.2', '0.1'),
+      ...['vCPU', 'GB'].map((unit) => pod('', unit as 'GB', '0.15', '0.2', { line_item_resource_id: null })),
+    ])
+    await world.normalise('aws', month)
+    const parts = (await charges()).map(({ pod: name, billed }) => ({ pod: name, billed }))
+    expect(parts).to.deep.equal([
+      { pod: 'a', billed: '0.2' },
+      { pod: null, billed: '0.3' },
+      { pod: null, billed: '0.5' },
+    ])
+  })
+
   it("Google: rows of GKE's cost allocation are what workloads asked for; what none asked for is nobody's", async () => {
     const row = (cost: string, labels: Record<string, string>): Row => ({
       usage_date: '2026-02-01',
