@@ -71,7 +71,7 @@ export interface Bus {
   publish(events: readonly Outgoing[]): Promise<void>
   /**
    * The event of a message that was kept, as a handler would get it. Throws EVENT_INVALID for what is none,
-   * BAD_SIGNATURE for what no publisher of its topic has said.
+   * BAD_SIGNATURE for what no publisher of its topic has said, SETTING_INVALID where this process lacks its key.
    */
   read<T extends Topic>(topic: T, message: Pick<DeadDelivery, 'attributes' | 'data' | 'published_at'>): EventBodies[T]
   /**
@@ -93,8 +93,8 @@ export interface WallOptions {
   /** Public keys of our services; several of one while its key is changed. */
   keys: Readonly<Record<string, readonly KeyObject[]>>
   /**
-   * RFC 3339: what the broker took before may be unsigned, and what was admitted before may be unconfirmed. Since
-   * when there are keys; without it nothing may.
+   * RFC 3339: what the broker took before may be unsigned, and what was admitted before may be unconfirmed for a day
+   * more. Since when there are keys; without it nothing may.
    */
   unsigned_before?: string | undefined
   /** Life of the ledger. */

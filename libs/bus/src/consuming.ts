@@ -24,6 +24,11 @@ const feedExpirationMs = 86_400_000
  */
 const feedRetry = { minimumBackoffMs: 100, maximumBackoffMs: 10_000 }
 
+/**
+ * How long a feed gets again what its own process cannot take, such as for a key that is not set: nothing else ends it.
+ */
+const feedPatienceMs = 600_000
+
 const longestStepMs = 65 * 60_000
 
 const longestTimerMs = 2 ** 31 - 1
@@ -127,7 +132,8 @@ const handle = async <T extends Topic>(
     // Nothing is left running behind the back of whoever closes this bus.
     await Promise.allSettled(work.before_ack)
     if (work.nacked) return
-    if (isRetryable(error) || (error instanceof AppError && infrastructureErrorCodes.has(error.code))) {
+    const waits = dead_letters || bus.now().getTime() - Date.parse(message.published_at) < feedPatienceMs
+    if (isRetryable(error) || (waits && error instanceof AppError && infrastructureErrorCodes.has(error.code))) {
       if (bus.interrupted === undefined) bus.log.warn({ ...known, error: describeError(error) }, 'message nacked')
       bus.port.nack(message.ack_id)
       settled(error)

@@ -65,7 +65,7 @@ export const read = <T extends Topic>(
   const author = assertSigned(bus, topic, message)
   assertKind(topic, message.attributes)
   const event = parse(topic, message.data)
-  assertAdmitted(bus, topic, event, author)
+  assertAdmitted(bus, topic, event, { author, published_at: message.published_at })
   return event
 }
 

@@ -83,10 +83,27 @@ const refuse = (topic: Topic, why: string): never => {
   throw new AppError('BAD_SIGNATURE', `${topic}: ${why}`)
 }
 
-const isBefore = (time: string | undefined, limit: string | undefined): boolean =>
-  time !== undefined && limit !== undefined && Date.parse(time) < Date.parse(limit)
+/** `grace`: how long behind the limit is before it still. */
+const isBefore = (time: string | undefined, limit: string | undefined, grace = 0): boolean =>
+  time !== undefined && limit !== undefined && Date.parse(time) < Date.parse(limit) + grace
 
-/** Throws BAD_SIGNATURE for what no publisher of the topic has signed. */
+/** How long a run that was admitted before there were keys goes on unconfirmed; then the sweeper has started it again. */
+const unconfirmedMs = 86_400_000
+/** How long whoever has not heard of another life of the central tables is waited for. */
+const unheardMs = 600_000
+
+/** The keys of a service. That there is none is this reader's setting and says nothing of the message: it comes again. */
+const keysOf = (wall: WallOptions, topic: Topic, kid: string): readonly KeyObject[] => {
+  const keys = Object.hasOwn(wall.keys, kid) ? (wall.keys[kid] ?? []) : []
+  if (keys.length === 0)
+    throw new AppError(
+      'SETTING_INVALID',
+      `${topic}: PLATFORM_KEYS expected a key of ${kid}, which signs it, and has none; add it: the message comes again`,
+    )
+  return keys
+}
+
+/** Throws BAD_SIGNATURE for what no publisher of the topic has signed, SETTING_INVALID where its key is not known. */
 export const assertSigned = (bus: BusState, topic: Topic, message: Signed): Author => {
   const { wall } = bus.options
   if (wall === undefined || !isInternal(topic)) return undefined
@@ -99,9 +116,7 @@ export const assertSigned = (bus: BusState, topic: Topic, message: Signed): Auth
   const shown = JSON.stringify(kid.slice(0, 64))
   const { publishers } = topology[topic]
   if (!publishers.includes(kid)) return refuse(topic, `signed by ${shown}, expected one of ${publishers.join(', ')}`)
-  const keys = Object.hasOwn(wall.keys, kid) ? (wall.keys[kid] ?? []) : []
-  if (keys.length === 0) return refuse(topic, `no key of ${shown} is known here; PLATFORM_KEYS has them`)
-  if (!verifies(bus, keys, eventText(topic, kid, message.data), sig))
+  if (!verifies(bus, keysOf(wall, topic, kid), eventText(topic, kid, message.data), sig))
     return refuse(topic, `the signature of ${shown} does not fit the body`)
   return kid
 }
@@ -110,7 +125,12 @@ export const assertSigned = (bus: BusState, topic: Topic, message: Signed): Auth
  * Throws BAD_SIGNATURE where the run of a message that starts or goes on with one is not what the ledger admitted, or
  * where a service says how a step ended that another one runs.
  */
-export const assertAdmitted = (bus: BusState, topic: Topic, event: unknown, author: Author): void => {
+export const assertAdmitted = (
+  bus: BusState,
+  topic: Topic,
+  event: unknown,
+  { author, published_at }: { author: Author; published_at: string },
+): void => {
   const { wall } = bus.options
   if (wall === undefined || (topic !== 'run-admitted' && topic !== 'step-completed') || author === undefined) return
   const { run, step_id } = event as Pick<StepCompleted, 'run'> & Partial<StepCompleted>
@@ -120,12 +140,16 @@ export const assertAdmitted = (bus: BusState, topic: Topic, event: unknown, auth
   }
   const { admission } = run
   if (admission === undefined) {
-    if (isBefore(run.admitted_at, wall.unsigned_before)) return
+    // When it was admitted its body says; when it was published, the broker.
+    const { unsigned_before } = wall
+    if (isBefore(run.admitted_at, unsigned_before) && isBefore(published_at, unsigned_before, unconfirmedMs)) return
     return refuse(topic, `run ${run.run_id}: expected the scheduler's word that it was admitted, got none`)
   }
-  if (!verifies(bus, wall.keys['scheduler'] ?? [], admissionText(admission.epoch, run), admission.sig))
+  if (!verifies(bus, keysOf(wall, topic, 'scheduler'), admissionText(admission.epoch, run), admission.sig))
     return refuse(topic, `run ${run.run_id} is not what the ledger admitted`)
+  if (admission.epoch === wall.epoch()) return
+  const why = `run ${run.run_id} was admitted in another life of the central tables`
   // One of the two has not heard yet that the tables were made again: what it is about is looked at once more.
-  if (admission.epoch !== wall.epoch())
-    throw new AppError('UNAVAILABLE', `run ${run.run_id} was admitted in another life of the central tables`)
+  if (isBefore(bus.now().toISOString(), published_at, unheardMs)) throw new AppError('UNAVAILABLE', why)
+  refuse(topic, why)
 }

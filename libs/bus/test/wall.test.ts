@@ -1,7 +1,7 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { AppError, topology, type Run, type ServiceName, type StepCompleted } from '@convergence/contracts'
 import { expect } from 'chai'
-import { openBus, openSigner, type BusPort, type Outgoing } from '../src/bus.ts'
+import { openBus, openSigner, type BusPort, type Outgoing, type PortMessage } from '../src/bus.ts'
 
 const log = { warn: () => undefined, error: () => undefined }
 const pairs = Object.fromEntries(
@@ -21,7 +21,13 @@ interface Message {
 /** The bus of a service: `signs` as those, with the keys of `keys`, or of nobody. */
 const busOf = (
   signs: Record<string, string>,
-  options: { keys?: Record<string, KeyObject[]>; unsigned_before?: string; epoch?: string; wall?: boolean } = {},
+  options: {
+    keys?: Record<string, KeyObject[]>
+    unsigned_before?: string
+    epoch?: string
+    wall?: boolean
+    now?: string
+  } = {},
 ) => {
   const sent: Message[] = []
   const port = {
@@ -30,10 +36,11 @@ const busOf = (
       return []
     },
   } as unknown as BusPort
-  const { keys = ourKeys, unsigned_before, epoch = 'e1', wall = true } = options
+  const { keys = ourKeys, unsigned_before, epoch = 'e1', wall = true, now = published_at } = options
   const bus = openBus({
     port,
     log,
+    now: () => new Date(now),
     signers: Object.fromEntries(
       Object.entries(signs).map(([name, key]) => [name, openSigner(pairs[key]!.privateKey, name)]),
     ),
@@ -182,7 +189,58 @@ describe('a message between our services', () => {
 
   it('about a run of another life of the central tables comes again', async () => {
     const message = await busOf({ scheduler: 'scheduler' }).say({ topic: 'run-admitted', event: { run, next: [] } })
-    expect(codeOf('run-admitted', message, busOf({}, { epoch: 'e2' }))).to.equal('UNAVAILABLE')
+    const after = (now: string) => codeOf('run-admitted', message, busOf({}, { epoch: 'e2', now }))
+    expect([after('2026-03-10T08:00:00Z'), after('2026-03-10T08:09:59Z')]).to.deep.equal(['UNAVAILABLE', 'UNAVAILABLE'])
+    // By then everybody has heard: it is refused by name, and a feed has an end of it.
+    expect(after('2026-03-10T08:10:00Z')).to.equal('BAD_SIGNATURE')
+    expect(() => busOf({}, { epoch: 'e2', now: '2026-03-10T08:10:00Z' }).read('run-admitted', message)).to.throw(
+      'was admitted in another life of the central tables',
+    )
+  })
+
+  it('whose key this reader lacks is not refused for that: it comes again', async () => {
+    const { executor: _, ...noExecutor } = ourKeys
+    const { scheduler: __, ...noScheduler } = ourKeys
+    const said = await busOf({ executor: 'executor' }).say({
+      topic: 'step-completed',
+      event: completed(await admitted()),
+    })
+    expect([
+      codeOf('step-completed', said, busOf({}, { keys: noExecutor })),
+      codeOf('step-completed', said, busOf({}, { keys: noScheduler })),
+      codeOf('step-completed', said),
+    ]).to.deep.equal(['SETTING_INVALID', 'SETTING_INVALID', 'taken'])
+  })
+
+  it('whose key a live feed lacks comes again for ten minutes and is dropped then', async () => {
+    const message = await busOf({ scheduler: 'scheduler' }).say(events[2]!)
+    const settled = async (replica: string | undefined, now: string): Promise<string> =>
+      new Promise((resolve) => {
+        const port = {
+          ensureSubscription: async () => undefined,
+          getSubscription: async () => ({ deadLetterPolicy: { topic: 'x', maxDeliveryAttempts: 20 } }),
+          subscribe: (_name: string, _options: object, take: (given: PortMessage) => void) => {
+            take({ ...message, message_id: 'm', ack_id: 'a', attempt: 1, ordering_key: '' })
+            return { close: () => undefined }
+          },
+          nack: () => {
+            resolve('comes again')
+          },
+          ack: async () => {
+            resolve('dropped')
+          },
+          deadLetter: async () => {
+            resolve('dead letter')
+          },
+        } as unknown as BusPort
+        const bus = openBus({ port, log, now: () => new Date(now), wall: { keys: {}, epoch: () => 'e1' } })
+        bus.consume('auth', 'run-completed', async () => undefined, replica === undefined ? {} : { replica })
+      })
+    expect([
+      await settled('r0', '2026-03-10T08:09:59Z'),
+      await settled('r0', '2026-03-10T08:10:00Z'),
+      await settled(undefined, '2026-03-10T08:10:00Z'),
+    ]).to.deep.equal(['comes again', 'dropped', 'comes again'])
   })
 
   it('is taken by either of two keys while they are changed', async () => {
@@ -205,6 +263,9 @@ describe('a message between our services', () => {
       'taken',
       'BAD_SIGNATURE',
     ])
+    // A body says when its run was admitted; a day later nobody believes it for that.
+    const late = (published_at: string) => codeOf('step-completed', { ...next, published_at }, upgraded)
+    expect([late('2026-03-11T08:00:00Z'), late('2026-03-11T08:00:01Z')]).to.deep.equal(['taken', 'BAD_SIGNATURE'])
   })
 
   it('is read as what it says it is, and from outside as strictly as a request over REST', async () => {
