@@ -287,8 +287,8 @@ describe('a message between our services', () => {
       request(Buffer.from([...Buffer.from('{"tenant_id":"globex","user_id":"'), 0xff, ...Buffer.from('"}')])),
       request('\ufeff{"tenant_id":"globex"}'),
       request('['.repeat(100_000)),
-      request(long(10_000)),
-      request(long(10_001)),
+      request(long(50_000)),
+      request(long(50_001)),
     ]).to.deep.equal(['taken', ...Array.from({ length: 5 }, () => 'EVENT_INVALID'), 'taken', 'EVENT_INVALID'])
   })
 

@@ -31,6 +31,7 @@ export type {
 
 export * from './credentials.ts'
 export * from './names.ts'
+export * from './parameters.ts'
 export * from './quota.ts'
 export * from './sources.ts'
 

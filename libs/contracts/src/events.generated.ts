@@ -344,7 +344,7 @@ export interface RunRequested {
    */
   pipeline?: string
   /**
-   * Run parameters: scalars only, 32,768 bytes of JSON in all
+   * Run parameters: scalars only, 32,768 bytes of JSON in all (131,072 of pipelines under setup/)
    */
   parameters?: {
     [k: string]: string | number | boolean | null

@@ -109,6 +109,7 @@ export const checkPipeline = (
       steps: plans,
       ...(yaml.schedule === undefined ? {} : { schedule: yaml.schedule }),
       ...(yaml.after === undefined ? {} : { after: yaml.after }),
+      ...(yaml.concurrency_key === undefined ? {} : { concurrency_key: yaml.concurrency_key }),
       ...(yaml.aliases === undefined ? {} : { aliases: yaml.aliases }),
       uses: usedBy(check.steps),
       ...(yaml.timeout_minutes === undefined ? {} : { timeout_minutes: yaml.timeout_minutes }),

@@ -347,6 +347,10 @@ export const planDays =
   (parameters: Run['parameters'], at: number, timezone: string): Run['parameters'] =>
     writtenOut(specs, parameters, localDay(at, timezone))
 
+/** Apart from the keys of schedules (tenant:name) and of publishers (key/...). */
+const keyOf = ({ concurrency_key }: PipelinePlan): string | undefined =>
+  concurrency_key === undefined ? undefined : `pipelines/${concurrency_key}`
+
 /**
  * Makes the function that turns requests for this pipeline into runs. Throws PARAMETER_INVALID with all faults, or
  * SOURCE_NOT_DECLARED.
@@ -382,7 +386,7 @@ export const planCompiler = (
 
   return (input) => {
     const { run_id, tenant_id, trigger_type, trigger_by, user_id, requested_at, parameters } = input
-    const { parent_run_id, concurrency_key, cancel_in_progress, skip } = input
+    const { parent_run_id, concurrency_key = keyOf(plan), cancel_in_progress, skip } = input
     const values = valuesOf(compiler, input)
     const sources = sourcesOf(compiler, tenant_id, values)
     const compiled = chain.map(({ step, ready }) =>

@@ -16,6 +16,7 @@ export interface Yaml {
   schedule?: string
   aliases?: string[]
   timeout_minutes?: number
+  concurrency_key?: string
   sources?: string[]
   parameters?: Record<
     string,

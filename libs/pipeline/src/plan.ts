@@ -50,4 +50,6 @@ export interface PipelinePlan {
   /** Steps whose results others name. */
   uses: readonly string[]
   timeout_minutes?: number
+  /** Of a tenant's runs of pipelines with one key one runs at a time. */
+  concurrency_key?: string
 }

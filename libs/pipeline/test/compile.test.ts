@@ -461,6 +461,12 @@ describe('parameters of a run', () => {
       'a: source.bq_project_id: expected {project_id}',
     )
   })
+  it('leave a key of the file that its runs wait by, unless the request has one', () => {
+    const pipelines = pipelinesFrom(withSteps(noop, 'concurrency_key: focus\n'))
+    expect(pipelines.compile(ask({ parameters: {} })).concurrency_key).to.equal('pipelines/focus')
+    expect(pipelines.compile(ask({ parameters: {}, concurrency_key: 'acme:x' })).concurrency_key).to.equal('acme:x')
+    expect(pipelinesFrom(withSteps(noop)).compile(ask({ parameters: {} }))).to.not.have.property('concurrency_key')
+  })
   it('leave the variables of a file alone that declares what a run may say', () => {
     const pipelines = pipelinesFrom(withSteps(noop, 'parameters: {}\nvariables: { note: x }\n'))
     expect(failure(() => pipelines.compile(ask({ parameters: { note: 'y' } }))).faults).to.deep.equal([

@@ -115,7 +115,7 @@ schedule: "61 * * * *"
       '- a',
       [
         '1:1  expected a group of fields, got ["a"]; its fields are pipeline_id, description, schedule, aliases, sources, ' +
-          'parameters, variables, after, timeout_minutes, steps',
+          'parameters, variables, after, concurrency_key, timeout_minutes, steps',
       ],
     ],
     ['no steps in it', 'pipeline_id: example\ndescription: x\nsteps: []', ['3:8  steps: expected at least 1, got 0']],
@@ -133,7 +133,7 @@ schedule: "61 * * * *"
       'a root field that nobody knows',
       withSteps(noop, 'colour: red\n'),
       [
-        '3:1  unknown field "colour"; expected after, aliases, description, parameters, pipeline_id, schedule, sources, ' +
+        '3:1  unknown field "colour"; expected after, aliases, concurrency_key, description, parameters, pipeline_id, schedule, sources, ' +
           'steps, timeout_minutes or variables',
       ],
     ],

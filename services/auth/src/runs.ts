@@ -2,7 +2,15 @@
  * Asking for runs: by tenants, and by the platform itself for every other write from REST. A 202 means: durable,
  * readable, on its way.
  */
-import { AppError, isErrorCode, requestDigest, runId, systemTenant, type Run } from '@convergence/contracts'
+import {
+  AppError,
+  isErrorCode,
+  parametersFault,
+  requestDigest,
+  runId,
+  systemTenant,
+  type Run,
+} from '@convergence/contracts'
 import type { Bus } from '@convergence/bus'
 import type { CompileInput, Pipelines, TenantNames } from '@convergence/pipeline'
 import type { Live } from './live.ts'
@@ -106,6 +114,8 @@ const request = async (context: RunsContext, wanted: WantedRun): Promise<RunReco
   const { store, live, now, inFlight } = context
   const run_id = runId(wanted.tenant_id, wanted.idempotency_key)
   const digest = digestOf(wanted)
+  const large = parametersFault(wanted.pipeline, wanted.parameters)
+  if (large !== undefined) throw new AppError('BODY_INVALID', 'body: 1 fault', { faults: [`body: ${large}`] })
   const compiled = await compile(context, wanted, run_id, now().toISOString())
   const repeat = repeated(context, run_id, digest)
   if (repeat !== undefined) return repeat

@@ -33,6 +33,16 @@ describe('asking for a run', () => {
       expect([read.status, read.body['status']]).to.deep.equal([200, 'PENDING'])
       expect(world.warehouse.queries).to.have.length(queriesBefore)
     }))
+  it('refuses parameters that no message would carry, before anything is written', () =>
+    withTenant(async (world, key) => {
+      const body = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, 'x'.repeat(9_000)]))
+      const answer = await world.call('POST', path, { key, body })
+      expect([answer.status, answer.body['errors']]).to.deep.equal([
+        400,
+        ['body: parameters expected at most 32768 bytes in all, got 36029'],
+      ])
+      expect(world.warehouse.rows['run_requests'] ?? []).to.have.length(0)
+    }))
   it('passes on the priority that is asked for, and refuses one that is none', () =>
     withTenant(async (world, key) => {
       expect((await world.call('POST', `${path}?priority=0`, { key, body: {} })).status).to.equal(202)

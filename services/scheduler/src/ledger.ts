@@ -286,7 +286,7 @@ const commit = async (ledger: LedgerContext, rows: LedgerRow[]): Promise<boolean
 const runOf = (message: Message): string[] => {
   switch (message.kind) {
     case 'request':
-      return [message.run.run_id]
+      return [message.run.run_id, ...(message.run.parent_run_id === undefined ? [] : [message.run.parent_run_id])]
     case 'ended':
       return [message.event.run.run_id]
     case 'cancel':

@@ -358,6 +358,32 @@ describe('decide', () => {
     expect(kinds()).to.have.length(written)
   })
 
+  it('refuses a run that would cancel, and comes later than one of a later time', () => {
+    const { send, state } = setup(tenant('acme'))
+    const of = (minute: number) => ({
+      concurrency_key: 'nightly',
+      cancel_in_progress: true,
+      trigger_type: 'schedule' as const,
+      scheduled_time: at(minute),
+    })
+    expect(summaryOf(send(request('newer', of(2))))).to.deep.equal(['run-admitted'])
+    const late = request('older', of(1), at(3))
+    const told = send(late)
+    expect(summaryOf(told)).to.deep.equal(['run-failed REJECTED CANCELLED'])
+    expect(send(late)).to.deep.equal(told)
+    expect([...state.running.keys()]).to.deep.equal([makeRun('newer').run_id])
+  })
+
+  it('lets a resumed run wait where its parent waited', () => {
+    const { send } = setup(tenant('acme', { concurrent: 3 }))
+    const serial = { concurrency_key: 'nightly' }
+    const failed = runOf(send(request('a', serial)))
+    send(ended(failed, { conclusion: 'FAILED', error: { code: 'INTERNAL', message: 'x' } }))
+    send(request('b', serial))
+    const resume = { trigger_type: 'resume' as const, parent_run_id: failed.run_id }
+    expect(send(request('c', resume))).to.deep.equal([])
+  })
+
   it('cancels nothing for a run that is refused', () => {
     const { send } = setup(tenant('acme', { daily: 1 }))
     const serial = { concurrency_key: 'nightly' }

@@ -473,8 +473,39 @@ describe('what would be kept of a request', () => {
     expect(await codeOf(request({ note: 'x'.repeat(10_000) }))).to.equal('taken')
     const four = Object.fromEntries(['a', 'b', 'c', 'd'].map((name) => [name, 'x'.repeat(9_000)]))
     expect(await codeOf(request(four))).to.equal('EVENT_INVALID')
+    // What was put over REST, as the platform's own runs carry it.
+    const { deliver } = await setup()
+    const rules = (n: number): RunRequested => ({
+      ...acme,
+      tenant_id: 'system',
+      pipeline: 'setup/tenants/allocation_rules',
+      parameters: { rules: '"'.repeat(n) },
+    })
+    const put = (n: number) =>
+      deliver('run-requested', rules(n), signed(rules(n), { idempotency_key: `put-${n}` })).then(
+        summaryOf,
+        (error: unknown) => (error as AppError).code,
+      )
+    expect(await put(50_000)).to.deep.equal(['run-admitted'])
+    expect(await put(70_000)).to.equal('EVENT_INVALID')
     expect(await codeOf(request({}), {}, 'x'.repeat(70_000))).to.equal('EVENT_INVALID')
     expect(await codeOf(request({}), { idempotency_key: 'x'.repeat(201) })).to.equal('EVENT_INVALID')
+  })
+
+  it('waits for and cancels nothing of a schedule, or of another publisher', async () => {
+    const { deliver } = await setup()
+    const nightly: RunRequested = { ...acme, tenant_id: 'globex', concurrency_key: 'globex:nightly' }
+    const first = runOf(await deliver('run-requested', nightly, signed(nightly, { idempotency_key: 'n1' })))
+    const event: RunRequested = { ...nightly, cancel_in_progress: true }
+    const by = (kid: string, idempotency_key: string) =>
+      deliver('run-requested', event, signed(event, { kid, key: globex, idempotency_key }))
+    const own = await by('globex-1', 'p1')
+    expect(summaryOf(own)).to.deep.equal(['run-admitted'])
+    expect([first.concurrency_key, runOf(own).concurrency_key]).to.deep.equal([
+      'globex:nightly',
+      'key/globex-1/globex:nightly',
+    ])
+    expect(summaryOf(await by('globex-1', 'p2'))).to.deep.equal(['run-failed CANCELLED CANCELLED', 'run-admitted'])
   })
 
   it('is no secret', async () => {

@@ -6,7 +6,16 @@
 import type { KeyObject } from 'node:crypto'
 import type { Delivery, Handler } from '@convergence/bus'
 import { verifySignature } from '@convergence/bus'
-import { AppError, faultOf, isName, isSystemPipeline, requestDigest, runId, systemTenant } from '@convergence/contracts'
+import {
+  AppError,
+  faultOf,
+  isName,
+  isSystemPipeline,
+  parametersFault,
+  requestDigest,
+  runId,
+  systemTenant,
+} from '@convergence/contracts'
 import type { ErrorCode, Fault, Run, RunRequested } from '@convergence/contracts'
 import type { Pipelines } from '@convergence/pipeline'
 import { hasSecret } from '@convergence/service'
@@ -39,9 +48,8 @@ interface Deps {
 
 /** Greatest difference between a signature's time and the broker's clock. */
 const skewMs = 5 * 60_000
-/** Bytes of a request by a publisher from outside, and of the parameters of any. */
+/** Bytes of a request by a publisher from outside. */
 const mostBytes = 65_536
-const mostParameterBytes = 32_768
 /** How long a request waits for its tenant or run to become known. */
 const unknownMs = 2 * 60_000
 /** And how often it is looked at, at least: by Pub/Sub's backoff, from 10 s doubled, that is ten minutes. */
@@ -94,7 +102,7 @@ export interface Verified {
 
 /** Throws BAD_SIGNATURE, or EVENT_INVALID when the request contradicts itself: both are dead letters at once. */
 export const verifyRequest = async (
-  { publisherKey }: Pick<Deps, 'publisherKey'>,
+  { publisherKey, pipelines }: Pick<Deps, 'publisherKey'> & { pipelines: Pick<Pipelines, 'get'> },
   event: RunRequested,
   delivery: Pick<Delivery, 'attributes' | 'data' | 'published_at'>,
 ): Promise<Verified> => {
@@ -114,7 +122,8 @@ export const verifyRequest = async (
   const key = await publisherKey(kid)
   const published = Date.parse(delivery.published_at)
   const refuse = (why: string): never => {
-    throw new AppError('BAD_SIGNATURE', `run-requested signed by ${JSON.stringify(kid.slice(0, 64))}: ${why}`)
+    const named = hasSecret(kid) ? 'what looks like a secret' : JSON.stringify(kid.slice(0, 64))
+    throw new AppError('BAD_SIGNATURE', `run-requested signed by ${named}: ${why}`)
   }
   if (key === undefined) return refuse('no such publisher key; register it')
   if (!key.is_active) return refuse('the key is revoked')
@@ -129,7 +138,10 @@ export const verifyRequest = async (
     return refuse('the signature does not fit key, attributes and body')
   if (!platform && (tenant_id === systemTenant || (event.pipeline !== undefined && isSystemPipeline(event.pipeline))))
     return refuse('pipelines under setup/ are for the platform alone')
-  if (key.pipelines.length > 0 && event.action !== 'cancel' && !key.pipelines.includes(event.pipeline ?? ''))
+  // A pipeline that has moved is the one that the key names, by whichever of its paths.
+  const own = (path: string): string => pipelines.get(path)?.path ?? path
+  const allowed = [...new Set(key.pipelines.flatMap((path) => [path, own(path)]))]
+  if (allowed.length > 0 && event.action !== 'cancel' && !allowed.includes(own(event.pipeline ?? '')))
     return refuse(`the key may not ask for pipeline ${event.pipeline ?? '(none)'}`)
 
   assertKeepable(event, delivery.data, idempotency_key, platform)
@@ -138,7 +150,7 @@ export const verifyRequest = async (
   if (event.action === 'cancel') {
     if (target === undefined)
       throw new AppError('EVENT_INVALID', 'run-requested: a cancellation names the run in parent_run_id')
-    return { kid, run_id, target, platform, pipelines: key.pipelines }
+    return { kid, run_id, target, platform, pipelines: allowed }
   }
   if (event.pipeline === undefined)
     throw new AppError('EVENT_INVALID', 'run-requested: pipeline is missing; expected a path such as gcp/cost/billing')
@@ -150,7 +162,7 @@ export const verifyRequest = async (
           'leave it out',
       )
   }
-  return { kid, run_id, target: run_id, platform, pipelines: key.pipelines }
+  return { kid, run_id, target: run_id, platform, pipelines: allowed }
 }
 
 /** Throws EVENT_INVALID for what would be kept, shown and passed on, and is too large for that or a secret. */
@@ -160,8 +172,8 @@ const assertKeepable = (event: RunRequested, data: Uint8Array, idempotency_key: 
   }
   if (!platform && data.byteLength > mostBytes) refuse(`the body expected at most ${mostBytes} bytes, got more`)
   const parameters = JSON.stringify(event.parameters ?? {})
-  if (Buffer.byteLength(parameters) > mostParameterBytes)
-    refuse(`parameters expected at most ${mostParameterBytes} bytes in all, got more`)
+  const large = parametersFault(event.pipeline ?? '', event.parameters ?? {})
+  if (large !== undefined) refuse(large)
   if (!platform && !isName('idempotency_key', idempotency_key))
     refuse('the attribute idempotency_key expected 1 to 200 printable ASCII characters without spaces')
   if (hasSecret(parameters) || hasSecret(idempotency_key))
@@ -191,7 +203,10 @@ export const compileRequest = (
     trigger_by: platform ? (event.trigger_by ?? kid) : kid,
     ...(event.user_id === undefined ? {} : { user_id: event.user_id }),
     ...(event.parent_run_id === undefined ? {} : { parent_run_id: event.parent_run_id }),
-    ...(event.concurrency_key === undefined ? {} : { concurrency_key: event.concurrency_key }),
+    // A publisher's keys are its own: it neither waits for nor cancels a schedule's runs, or those of another.
+    ...(event.concurrency_key === undefined
+      ? {}
+      : { concurrency_key: platform ? event.concurrency_key : `key/${kid}/${event.concurrency_key}` }),
     ...(event.cancel_in_progress === true ? { cancel_in_progress: true } : {}),
     ...(event.skip === undefined ? {} : { skip: event.skip }),
     ...(event.results === undefined ? {} : { results: event.results }),

@@ -132,9 +132,10 @@ const uncounted: ReadonlySet<Run['trigger_type']> = new Set(['refresh', 'after']
 
 const onRequest = (
   draft: Draft,
-  { run, digest, at, refused }: Message & { kind: 'request' },
+  { run: asked, digest, at, refused }: Message & { kind: 'request' },
 ): Outgoing[] | AppError => {
   const { state } = draft
+  const run = withKeyOfParent(state, asked)
   const known = state.runs.get(run.run_id)
   if (known !== undefined) {
     return known.digest === digest
@@ -155,6 +156,8 @@ const onRequest = (
     const fault = subscriptionFault(owner, day) ?? (counted ? overQuota(owner, day) : undefined)
     if (fault !== undefined) return reject(draft, run, digest, at, fault)
   }
+  const newer = newerThan(state, owner, run)
+  if (newer !== undefined) return reject(draft, run, digest, at, { code: 'CANCELLED', message: replacedBy(newer) })
   const replaced = run.cancel_in_progress === true ? replace(draft, owner, run, at) : []
   const periods = counted ? { period_day: day, period_month: day.slice(0, 7) } : {}
   const facts = { run_id: run.run_id, pipeline: run.pipeline, digest, priority: run.priority, ...periods }
@@ -167,18 +170,34 @@ const onRequest = (
   return [...replaced, ...started(draft, admitted, at)]
 }
 
-const replacedBy = ({ run_id }: Run): string => `the run was replaced by ${run_id}, which has the same concurrency_key`
-/** Cancels the runs with its key: those that wait first, or the end of the one that runs would let one of them start. */
-const replace = (draft: Draft, owner: Account, run: Run, at: string): Outgoing[] => {
-  const { state } = draft
-  const { tenant_id, concurrency_key } = run
+/** What is resumed waits where it waited before. */
+const withKeyOfParent = (state: State, run: Run): Run => {
+  const parent = run.trigger_type === 'resume' ? state.runs.get(run.parent_run_id ?? '') : undefined
+  const key = parent?.tenant_id === run.tenant_id ? parent.concurrency_key : undefined
+  return key === undefined || run.concurrency_key !== undefined ? run : { ...run, concurrency_key: key }
+}
+/** Of one that comes late and would cancel: the one that is of a later time, and waits or runs in its place. */
+const newerThan = (state: State, owner: Account, run: Run): RunEntry | undefined => {
+  if (run.cancel_in_progress !== true) return undefined
+  const due_ms = Date.parse(run.scheduled_time ?? run.requested_at)
+  return sameKey(state, owner, run).find((entry) => entry.due_ms > due_ms)
+}
+/** The tenant's runs with its key: those that wait, then the one that runs. */
+const sameKey = (state: State, owner: Account, { tenant_id, concurrency_key }: Run): RunEntry[] => {
   if (concurrency_key === undefined) return []
-  const waiting = owner.queue.filter((each) => each.tenant_id === tenant_id && each.concurrency_key === concurrency_key)
   const running = state.running.get(occupantOf(state, { tenant_id, concurrency_key }) ?? '')
-  return [...waiting, ...(running === undefined ? [] : [running])].flatMap((entry) =>
+  return [
+    ...owner.queue.filter((each) => each.tenant_id === tenant_id && each.concurrency_key === concurrency_key),
+    ...(running === undefined ? [] : [running]),
+  ]
+}
+const replacedBy = ({ run_id }: Pick<Run, 'run_id'>): string =>
+  `the run was replaced by ${run_id}, which has the same concurrency_key`
+/** Cancels the runs with its key: those that wait first, or the end of the one that runs would let one of them start. */
+const replace = (draft: Draft, owner: Account, run: Run, at: string): Outgoing[] =>
+  sameKey(draft.state, owner, run).flatMap((entry) =>
     entry.run === undefined ? [] : cancelled(draft, entry, entry.run, replacedBy(run), at),
   )
-}
 /** The request came again: so do the ends of those that it cancelled. */
 const replacedAgain = (state: State, run: Run): Outgoing[] =>
   run.cancel_in_progress !== true
