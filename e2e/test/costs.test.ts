@@ -202,7 +202,7 @@ describe('costs', function () {
       items: [rate('2024-01', 'EUR', 'USD', '1.1', { status: 'final', source: 'given' })],
       next_cursor: null,
     })
-    // What an export tells holds only where nobody gave one, be it newer.
+    // What an export tells holds only where nobody gave one, be it newer and told many times.
     await world.warehouse.runJob(
       { run_id: `r_${'d'.repeat(26)}`, step_id: 'rates', max_retries: 0, retry_delay_seconds: 1, tenant_id: 'acme' },
       {
@@ -210,7 +210,8 @@ describe('costs', function () {
         query: `SELECT period, 'USD' AS from_currency, 'GBP' AS to_currency, BIGNUMERIC '0.8' AS rate,
                   'provisional' AS status, TIMESTAMP '2099-01-01 00:00:00' AS recorded_at, 'r' AS run_id,
                   'provider' AS source, provider
-                FROM UNNEST([DATE '2023-01-01', DATE '2023-02-01']) AS period, UNNEST(['gcp', 'azure']) AS provider`,
+                FROM UNNEST([DATE '2023-01-01', DATE '2023-02-01']) AS period, UNNEST(['gcp', 'azure']) AS provider,
+                  UNNEST(GENERATE_ARRAY(1, 2600)) AS nth`,
         destination: {
           project_id: world.warehouse.project_id,
           ...{ dataset: 'acme', table: 'focus_currency_rates', write_mode: 'append' },

@@ -23,8 +23,10 @@ export interface KnownRate extends CurrencyRate {
 }
 type Ask = (statement: Statement) => Promise<Row[]>
 
-/** Rows that are looked at, the newest. */
+/** Months, pairs and providers that are looked at: those that were given first, then the newest. */
 const mostRates = 10_000
+/** Of a row `r`; a table from before providers' rates has no such column. */
+const providerOfRow = "IFNULL(JSON_VALUE(TO_JSON_STRING(r), '$.provider'), '')"
 export const monthExpected = 'a month such as 2025-11'
 
 /** What is wrong with rates that are given, each with its place in the list. */
@@ -79,8 +81,10 @@ export const ratesOf = async (ask: Ask, tenant_id: string, { first, last, to }: 
     const rows = await ask({
       query:
         "SELECT *, FORMAT_DATE('%Y-%m', period) AS month " +
-        `FROM focus_currency_rates WHERE ${['TRUE', ...wanted.map(({ is }) => is)].join(' AND ')} ` +
-        `ORDER BY recorded_at DESC, run_id DESC LIMIT ${mostRates}`,
+        `FROM focus_currency_rates AS r WHERE ${['TRUE', ...wanted.map(({ is }) => is)].join(' AND ')} ` +
+        `QUALIFY ROW_NUMBER() OVER (PARTITION BY period, from_currency, to_currency, ${providerOfRow} ` +
+        'ORDER BY recorded_at DESC, run_id DESC) = 1 ' +
+        `ORDER BY IF(${providerOfRow} = '', 0, 1), recorded_at DESC, run_id DESC LIMIT ${mostRates}`,
       parameters: wanted.map(({ name, type, value }) => ({ name, type, value })),
       default_dataset: tenant_id,
     })
