@@ -20,7 +20,7 @@ import { adminPrincipal, devPrincipal, isAdminKey, publicPrincipal, type Keys, t
 import type { RunRecord } from './record.ts'
 import { assertDeclared, formOf, notFound, type Answer, type Call, type Route } from './route.ts'
 import { QuotaError } from './tenants.ts'
-import type { Turns } from './turns.ts'
+import type { Keep, Turns } from './turns.ts'
 
 export interface DoorDeps {
   routes: readonly Route[]
@@ -173,7 +173,9 @@ const serve = async (
     const call = await readCall(deps, route, caller, params, run, ctx)
     const { tenant_id } = caller
     const isRead = caller.kind === 'tenant' && route.rate === 'read'
-    const answer = isRead ? await deps.turns.read(tenant_id, () => route.handle(call)) : await route.handle(call)
+    const answer = isRead
+      ? await deps.turns.read(tenant_id, async (keep) => keeping(await route.handle(call), keep))
+      : await route.handle(call)
     const { stream } = answer
     const isWatched = caller.kind === 'tenant' && stream !== undefined
     await writeAnswer(deps, ctx, isWatched ? { ...answer, stream: deps.turns.stream(tenant_id, stream) } : answer)
@@ -192,6 +194,10 @@ const serve = async (
   else if (auditedScopes.has(route.scope))
     await deps.audit({ ...audited, actor: `key:${caller.key_id}`, outcome: String(ctx.status) })
 }
+
+/** An answer in parts is read until the last of them is made. */
+const keeping = (answer: Answer, keep: Keep): Answer =>
+  answer.parts === undefined ? answer : { ...answer, parts: { ...answer.parts, parts: keep(answer.parts.parts) } }
 
 /** What a tenant changes of itself. */
 const auditedScopes: ReadonlySet<string> = new Set(['configs:write', 'keys:manage', 'sources:write'])
@@ -480,7 +486,11 @@ const startParts = (deps: DoorDeps, ctx: Context, { type, parts }: NonNullable<A
     deps.closing.removeEventListener('abort', end)
     if (!body.readableEnded) ctx.res.destroy()
   })
+  if (isGone(deps, ctx)) end()
 }
+
+/** Whether the caller left, or the server closes, before anybody listened for it. */
+const isGone = (deps: DoorDeps, ctx: Context): boolean => ctx.res.destroyed || deps.closing.aborted
 
 const startStream = (deps: DoorDeps, ctx: Context, run: NonNullable<Answer['stream']>): void => {
   const out = new PassThrough()
@@ -490,6 +500,7 @@ const startStream = (deps: DoorDeps, ctx: Context, run: NonNullable<Answer['stre
   }
   ctx.res.once('close', end)
   deps.closing.addEventListener('abort', end, { once: true })
+  if (isGone(deps, ctx)) end()
   ctx.type = 'text/event-stream'
   ctx.set('X-Accel-Buffering', 'no')
   ctx.body = out

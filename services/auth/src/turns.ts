@@ -17,9 +17,15 @@ interface Tenant {
   streams: number
 }
 
+/** The same parts; the turn is handed on when they end, fail, or are not wanted any more. */
+export type Keep = <P>(parts: AsyncIterable<P>) => AsyncIterable<P>
+
 export interface Turns {
-  /** Does the work when it is the tenant's turn. Throws RATE_LIMITED when too many wait already. */
-  read<T>(tenant_id: string, work: () => T | Promise<T>): Promise<T>
+  /**
+   * Does the work when it is the tenant's turn, which lasts until the parts that it was told to keep it for have ended.
+   * Throws RATE_LIMITED when too many wait already.
+   */
+  read<T>(tenant_id: string, work: (keep: Keep) => T | Promise<T>): Promise<T>
   /** Runs an event stream to its end; throws RATE_LIMITED, before it begins, when too many are open. */
   stream<Given extends unknown[]>(
     tenant_id: string,
@@ -29,6 +35,33 @@ export interface Turns {
 
 const tooMany = (what: string): AppError =>
   new AppError('RATE_LIMITED', `too many requests: ${what} of the tenant at a time in each process; wait 1 second`)
+
+/** No generator: one that was never asked for a part does nothing when it is told to end. */
+const ending = <P>(parts: AsyncIterable<P>, end: () => void): AsyncIterable<P> => ({
+  [Symbol.asyncIterator]: () => {
+    const given = parts[Symbol.asyncIterator]()
+    return {
+      next: async () => {
+        try {
+          const part = await given.next()
+          if (part.done === true) end()
+          return part
+        } catch (error) {
+          end()
+          throw error
+        }
+      },
+      return: async () => {
+        try {
+          await given.return?.()
+        } finally {
+          end()
+        }
+        return { done: true, value: undefined }
+      },
+    }
+  },
+})
 
 export const openTurns = (): Turns => {
   const tenants = new Map<string, Tenant>()
@@ -48,13 +81,26 @@ export const openTurns = (): Turns => {
         // Whoever ends hands its turn on: it is not free in between.
         await new Promise<void>((resolve) => tenant.waiting.push(resolve))
       } else tenant.reading += 1
-      try {
-        return await work()
-      } finally {
+      let isOver = false
+      const end = (): void => {
+        if (isOver) return
+        isOver = true
         const next = tenant.waiting.shift()
         if (next === undefined) tenant.reading -= 1
         else next()
         forget(tenant_id, tenant)
+      }
+      const turn = { kept: false }
+      try {
+        return await work((parts) => {
+          turn.kept = true
+          return ending(parts, end)
+        })
+      } catch (error) {
+        turn.kept = false
+        throw error
+      } finally {
+        if (!turn.kept) end()
       }
     },
     stream: (tenant_id, run) => {

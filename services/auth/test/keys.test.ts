@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
+import { holdings } from '@convergence/contracts'
 import { hashOf, isKeyShaped, issueKey } from '../src/issue-key.ts'
 import { openKeys } from '../src/principal.ts'
 import type { KeyRow } from '../src/store/keys.ts'
@@ -205,6 +206,29 @@ describe('keys over REST', () => {
       expect([ended.status, ended.body['is_active']]).to.deep.equal([200, false])
       const admin = await world.call('POST', path, { admin: adminKey, body: { scopes: ['pipelines:run'] } })
       expect(admin.status).to.equal(201)
+    }))
+  it('count against the plan while they work, and with their successor once', () =>
+    inWorld({}, async (world) => {
+      world.addTenant('acme_corp', { plan: 'STARTER' })
+      const most = holdings.STARTER.keys
+      const expires_at = new Date(world.time.now().getTime() + 1_000).toISOString()
+      for (let n = 0; n < most; n += 1) world.addKey('acme_corp', { key_id: `key_${n}`, expires_at })
+      expect((await make(world)).status).to.equal(409)
+      world.time.add(1_000)
+      const made: string[] = []
+      for (let n = 0; n < most; n += 1) made.push(String((await make(world)).body['key_id']))
+      expect((await make(world)).status).to.equal(409)
+      // The key in its overlap and its successor are one; the key alone still is.
+      const rotated = await world.call('POST', `/api/v1/admin/api-keys/${made[0]!}/rotate`, {
+        admin: adminKey,
+        body: {},
+      })
+      const revoke = (key_id: unknown) =>
+        world.call('DELETE', `/api/v1/admin/api-keys/${String(key_id)}`, { admin: adminKey })
+      await revoke(made[1])
+      expect([(await make(world)).status, (await make(world)).status]).to.deep.equal([201, 409])
+      await revoke(rotated.body['key_id'])
+      expect((await make(world)).status).to.equal(409)
     }))
   it('have successors that end when they would have, unless another end is said', () =>
     inWorld({}, async (world) => {

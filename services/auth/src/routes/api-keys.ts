@@ -50,6 +50,15 @@ interface WantedKey {
   expires_at?: string | null
   description?: string
 }
+/** Those of the keys that a plan counts: that work, and for which no successor that works is counted already. */
+const counted = (keys: readonly KeyRow[], now: number): KeyRow[] => {
+  const working = keys.filter(
+    ({ is_active, expires_at }) => is_active && (expires_at === null || Date.parse(expires_at) > now),
+  )
+  const ids = new Set(working.map(({ key_id }) => key_id))
+  return working.filter(({ replaced_by }) => replaced_by === null || !ids.has(replaced_by))
+}
+
 const make = async (parts: RouteContext, wanted: WantedKey & { tenant_id: string }, created_by: string) => {
   if (wanted.scopes?.length === 0)
     throw new AppError('BODY_INVALID', 'body.scopes: expected at least one; leave it out for all')
@@ -57,8 +66,10 @@ const make = async (parts: RouteContext, wanted: WantedKey & { tenant_id: string
   const held = {
     tenant_id,
     kind: 'keys' as const,
-    there: async () =>
-      (await parts.store.keysOf(tenant_id)).filter(({ is_active }) => is_active).map(({ key_id }) => key_id),
+    there: async () => {
+      const keys = await parts.store.keysOf(tenant_id)
+      return counted(keys, parts.deps.now().getTime()).map(({ key_id }) => key_id)
+    },
   }
   const facts = {
     tenant_id,
