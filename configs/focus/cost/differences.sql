@@ -146,15 +146,44 @@ twice AS (
   )
   GROUP BY account_key, sources
 ),
--- What a source tells of a bill that one of its kind which says primary tells of, and that one leaves out.
+-- What FOCUS has of the accounts below each billing account, and from whom.
+fed AS (
+  SELECT
+    provider_table, source, currency,
+    LOWER(REGEXP_EXTRACT(account, r'[^/]*$')) AS account_key,
+    LOWER(REGEXP_EXTRACT(IFNULL(sub_account_id, ''), r'[^/]*$')) AS sub_account_key,
+    has
+  FROM sides
+  WHERE focus_rows > 0
+),
+totals AS (
+  SELECT account_key, currency, SUM(has) AS has FROM fed GROUP BY account_key, currency
+),
+tellers AS (
+  SELECT provider_table, source, account_key, currency, SUM(amount) AS told
+  FROM telling
+  GROUP BY provider_table, source, account_key, currency
+),
+-- What a source, of whichever kind, tells of a bill that another one which says primary tells of, and FOCUS has not. What
+-- is of no account below may stand elsewhere: it is missing where the bills are not the same.
 left_out AS (
-  SELECT t.provider_table, t.source, t.account_key, t.currency, COUNT(*) AS sub_accounts, SUM(t.amount) AS amount
+  SELECT
+    t.provider_table, t.source, t.account_key, t.currency,
+    LOGICAL_OR(t.is_primary) AS is_primary,
+    COUNT(*) AS sub_accounts,
+    SUM(t.amount) AS amount
   FROM telling AS t
-  JOIN (SELECT DISTINCT account_key, provider_table FROM chosen) AS a
-    ON t.account_key = a.account_key AND t.provider_table = a.provider_table
-  LEFT JOIN (SELECT DISTINCT account_key, sub_account_key, provider_table FROM chosen) AS c
-    ON t.account_key = c.account_key AND t.sub_account_key = c.sub_account_key AND t.provider_table = c.provider_table
-  WHERE c.account_key IS NULL
+  JOIN (SELECT DISTINCT account_key FROM chosen) AS a ON t.account_key = a.account_key
+  JOIN tellers AS b
+    ON t.provider_table = b.provider_table AND t.source = b.source AND t.account_key = b.account_key
+    AND t.currency = b.currency
+  LEFT JOIN (SELECT DISTINCT account_key, sub_account_key FROM fed) AS c
+    ON t.account_key = c.account_key AND t.sub_account_key = c.sub_account_key
+  LEFT JOIN (SELECT DISTINCT provider_table, source, account_key FROM fed) AS f
+    ON t.provider_table = f.provider_table AND t.source = f.source AND t.account_key = f.account_key
+  LEFT JOIN totals AS h ON t.account_key = h.account_key AND t.currency = h.currency
+  WHERE c.account_key IS NULL AND f.account_key IS NULL
+    AND (t.sub_account_key <> '' OR b.told <> IFNULL(h.has, 0))
   GROUP BY t.provider_table, t.source, t.account_key, t.currency
   HAVING SUM(t.amount) <> 0
 ),
@@ -227,8 +256,12 @@ SELECT
   NULL, l.amount, CAST(0 AS BIGNUMERIC), NULL, l.amount,
   CONCAT(
     'source ', l.source, ', {month}, account ', l.account_key, ': ', CAST(l.amount AS STRING), ' ', l.currency, ' of ',
-    CAST(l.sub_accounts AS STRING), ' accounts below it does not count, for no source that says primary tells of them; ',
-    'let this source say it too'
+    CAST(l.sub_accounts AS STRING), ' accounts below it does not count, for ',
+    IF(
+      l.is_primary,
+      'a native export says primary of this account too; let one of them say it',
+      'no source that says primary tells of them; let this source say it too'
+    )
   ),
   '{run_id}'
 FROM left_out AS l

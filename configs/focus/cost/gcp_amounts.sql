@@ -34,7 +34,8 @@ WITH told AS (
     'gcp_cost_focus' AS provider_table,
     source_name AS source,
     DATE(ChargePeriodStart) AS usage_day,
-    SubAccountId AS sub_account_id,
+    -- As FOCUS names the project.
+    NULLIF(COALESCE(x_Project.Id, NULLIF(SubAccountId, BillingAccountId)), '') AS sub_account_id,
     IFNULL(ServiceName, 'Not stated') AS service,
     BillingAccountId AS billing_account_id,
     COALESCE(InvoiceId, CONCAT(BillingAccountId, '-', REPLACE('{month}', '-', ''))) AS invoice_id,

@@ -100,11 +100,28 @@ describe('a source that says primary', function () {
     await told('azure', ['b'])
     expect(await fed('azure')).to.deep.equal([{ source: 'amortized', billed: '7' }])
     await world.fill('azure_cost_amortized', [])
-    await told('azure', ['b'])
+    expect(await told('azure', ['b'])).not.to.contain('does not count')
     expect(await fed('azure')).to.deep.equal([{ source: 'b', billed: '7' }])
+    const second = { ...azure('a', '4'), subscription_id: 's2' }
+    await world.fill('azure_cost_exports', [azure('a', '7'), second])
+    expect(await told('azure', ['focus'])).to.contain('source a, 2026-02, account 4711: 4 USD of 1 accounts below it')
+    // Nor where both say it and tell of different subscriptions.
+    await world.fill('azure_cost_exports', [second])
+    expect(await told('azure', ['focus', 'a'])).to.contain('7 USD of 1 accounts below it does not count, for a native')
     await world.fill('azure_cost_exports', [])
     await world.fill('azure_cost_focus', [])
     await told('azure', [])
+  })
+
+  it("anybody's: an account of the same name at another biller has nothing to do with it", async () => {
+    const at = (source: string, InvoiceIssuerName: string, SubAccountId: string): Row =>
+      focusRow(source, 'main', '2', { InvoiceIssuerName, SubAccountId })
+    await world.fill('any_cost_focus', [at('a', 'A', '1'), at('b', 'B', '2')])
+    expect(await told('any', ['a'])).to.equal('')
+    expect(await fed('any')).to.deep.equal([
+      { source: 'a', billed: '2' },
+      { source: 'b', billed: '2' },
+    ])
   })
 
   it("Google's: the standard export before the detailed one, and the FOCUS export before both", async () => {
@@ -116,7 +133,10 @@ describe('a source that says primary', function () {
     await world.fill('gcp_cost_billing', [google('detailed')])
     await world.fill('gcp_cost_standard', [google('standard')])
     await world.fill('gcp_cost_focus', [
-      { ...focusRow('focus', '012345-6789AB-CDEF01', '3'), billing_period: undefined, usage_date: `${month}-01` },
+      {
+        ...focusRow('focus', '012345-6789AB-CDEF01', '3', { SubAccountId: 'p' }),
+        ...{ billing_period: undefined, usage_date: `${month}-01` },
+      },
     ])
     for (const [primary, source] of [
       [[], 'detailed'],
@@ -126,5 +146,14 @@ describe('a source that says primary', function () {
       expect(await told('gcp', primary)).to.satisfy((text: string) => !text.includes('difference of'))
       expect(await fed('gcp')).to.deep.equal([{ source, billed: '3' }])
     }
+    // What only a source of another kind tells of is told, not lost without a word.
+    await world.fill('gcp_cost_standard', [
+      google('standard'),
+      { ...google('standard'), project_id: 'q', cost: '5', net_cost: '5' },
+    ])
+    const missing = 'source standard, 2026-02, account 012345-6789ab-cdef01: 5 USD of 1 accounts below it does not'
+    expect(await told('gcp', [])).not.to.contain('does not count')
+    for (const primary of ['detailed', 'focus']) expect(await told('gcp', [primary])).to.contain(missing)
+    expect(await told('gcp', ['detailed', 'standard'])).not.to.contain('does not count')
   })
 })
