@@ -109,8 +109,14 @@ const together = (name: 'and' | 'or', items: readonly Node[]): Check => {
   return [name, ...terms]
 }
 
+interface Correction {
+  check?: Check
+  when?: Check
+  why: string
+  approximate?: true
+}
 /** What the formal part of a rule says other than its sentence, which counts. */
-const corrected: Readonly<Record<string, { check?: Check; when?: Check; why: string; approximate?: true }>> = {
+const corrected: Readonly<Record<string, Correction>> = {
   'CommitmentDiscountStatus-C-003-C': {
     check: ['null', 'CommitmentDiscountStatus'],
     why: 'the model asks for a value where its sentence asks for none',
@@ -138,15 +144,12 @@ const corrected: Readonly<Record<string, { check?: Check; when?: Check; why: str
     check: ['format', 'PricingCurrencyEffectiveCost', 'numeric'],
     why: 'the model looks at another column, and for a number that is not negative',
   },
-  'EffectiveCost-C-004-M': {
-    check: ['format', 'EffectiveCost', 'numeric'],
-    why: 'a decimal; NULL is for another rule',
-  },
-  'ContractedCost-C-004-M': {
-    check: ['format', 'ContractedCost', 'numeric'],
-    why: 'a decimal; NULL is for another rule',
-  },
-  'ListCost-C-004-M': { check: ['format', 'ListCost', 'numeric'], why: 'a decimal; NULL is for another rule' },
+  ...Object.fromEntries(
+    ['ContractedCost', 'EffectiveCost', 'ListCost'].map((column): [string, Correction] => [
+      `${column}-C-004-M`,
+      { check: ['format', column, 'numeric'], why: 'a decimal; NULL is for another rule' },
+    ]),
+  ),
   'SubAccountType-C-003-C': {
     check: ['all', 'SubAccountType-C-004-C', 'SubAccountType-C-005-C'],
     why: 'both of its parts hold, each of other rows',

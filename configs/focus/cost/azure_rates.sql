@@ -11,11 +11,7 @@ WITH told AS (
   WHERE billing_period = CAST('{month}-01' AS DATE)
   UNION ALL
   SELECT
-    pricing_currency AS from_currency,
-    billing_currency_code AS to_currency,
-    exchange_rate_pricing_to_billing AS rate,
-    exchange_rate_date AS told_on,
-    NULLIF(invoice_id, '') AS invoice
+    pricing_currency, billing_currency_code, exchange_rate_pricing_to_billing, exchange_rate_date, NULLIF(invoice_id, '')
   FROM `azure_cost_amortized`
   WHERE billing_period = CAST('{month}-01' AS DATE)
 ),

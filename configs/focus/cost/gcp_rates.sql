@@ -5,7 +5,7 @@ WITH told AS (
   FROM `gcp_cost_billing`
   WHERE IFNULL(NULLIF(invoice_month, ''), FORMAT_DATE('%Y%m', usage_date)) = REPLACE('{month}', '-', '')
   UNION ALL
-  SELECT 'USD' AS from_currency, currency AS to_currency, currency_conversion_rate AS rate, usage_date AS told_on
+  SELECT 'USD', currency, currency_conversion_rate, usage_date
   FROM `gcp_cost_standard`
   WHERE IFNULL(NULLIF(invoice_month, ''), FORMAT_DATE('%Y%m', usage_date)) = REPLACE('{month}', '-', '')
   UNION ALL
