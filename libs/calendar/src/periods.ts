@@ -1,10 +1,13 @@
 /** Days (YYYY-MM-DD) and months (YYYY-MM) of a range. */
 export type PeriodKind = 'day' | 'month'
 
-/** First moment of a period in UTC, milliseconds; undefined for a text that is none of the kind. */
+/**
+ * First moment of a period in UTC, milliseconds; undefined for a text that is none of the kind. Warehouses have no year 0,
+ * and write those before 1000 with fewer digits.
+ */
 const startOf = (kind: PeriodKind, period: string): number | undefined => {
   const whole = kind === 'day' ? period : `${period}-01`
-  const at = /^\d{4}-\d\d-\d\d$/.test(whole) ? Date.parse(`${whole}T00:00:00Z`) : NaN
+  const at = /^[1-9]\d{3}-\d\d-\d\d$/.test(whole) ? Date.parse(`${whole}T00:00:00Z`) : NaN
   // Date.parse takes the 30th of February for the 2nd of March.
   return !Number.isNaN(at) && new Date(at).toISOString().startsWith(whole) ? at : undefined
 }

@@ -1,5 +1,6 @@
 import { nextTime } from '@convergence/calendar/cron'
 import { dayInWords, localDay, monthInWords } from '@convergence/calendar/days'
+import { isPeriod } from '@convergence/calendar/periods'
 import { expect } from 'chai'
 
 const zones = [
@@ -14,6 +15,20 @@ const zones = [
   'Africa/Casablanca',
   'Asia/Tehran',
 ]
+
+describe('a day or month that is given', () => {
+  it('is of the years 1000 to 9999, which every warehouse has and writes with four digits', () => {
+    for (const day of ['0000-01-01', '0001-01-01', '0999-12-31', '2026-02-30', '10000-01-01', '2026-1-1', ''])
+      expect(isPeriod('day', day), day).to.equal(false)
+    for (const month of ['0000-01', '0999-12', '2026-13', '2026-00', '2026-01-01'])
+      expect(isPeriod('month', month), month).to.equal(false)
+    expect([isPeriod('day', '1000-01-01'), isPeriod('day', '9999-12-31'), isPeriod('month', '9999-12')]).to.deep.equal([
+      true,
+      true,
+      true,
+    ])
+  })
+})
 
 describe('days in words', () => {
   it('are counted from a day, over the ends of months and years', () => {

@@ -83,6 +83,7 @@ const faultsIn = (source: Source): ConfigFault[] => {
     if (to_value_of !== undefined) dimension(to_value_of, [...at, 'to_value_of'], false)
     if (to === unallocated)
       report([...at, 'to'], `${unallocated} is what no rule gives to anybody; choose another name`)
+    else if (to !== undefined && !isBearer(to)) report([...at, 'to'], bearerExpected(to))
     if (split !== undefined) checkSplit(misshapen.size > 0 ? undefined : allocation, split, [...at, 'split'], report)
   })
   if (values > mostValues) report(['rules'], `expected at most ${mostValues} values in match, got ${values}`)
@@ -90,6 +91,11 @@ const faultsIn = (source: Source): ConfigFault[] => {
   if (length > longestRules) report(['rules'], `expected at most ${longestRules} characters of JSON, got ${length}`)
   return faults
 }
+
+/** Costs are asked for by these names: nothing in them that cannot be seen. */
+const isBearer = (name: string): boolean => name.length <= 100 && name.trim() !== '' && !/\p{Cc}/u.test(name)
+const bearerExpected = (name: string): string =>
+  `expected who bears cost, in 1 to 100 characters that can be seen, got ${show(name)}`
 
 type Report = (path: Path, message: string, key?: boolean) => void
 const checkSplit = (
@@ -112,8 +118,7 @@ const checkSplit = (
         `expected a number with at most 6 digits behind the point, got ${String(weight)}`,
       )
   for (const target of [...Object.keys(parts ?? {}), ...(targets ?? [])])
-    if (target === unallocated || target === '' || target.length > 100)
-      report(at, `expected who bears cost, in 1 to 100 characters, got ${show(target)}`)
+    if (target === unallocated || !isBearer(target)) report(at, bearerExpected(target))
   const { rules } = allocation ?? { rules: [] }
   if (
     allocation === undefined ||

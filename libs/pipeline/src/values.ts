@@ -1,6 +1,7 @@
 /** Values of parameters and variables: what they may be, and texts filled with them. */
 import { RE2JS } from 're2js'
 import { dayInWords, dayWords, monthInWords, monthWords } from '@convergence/calendar/days'
+import { isPeriod } from '@convergence/calendar/periods'
 import { namePart } from '@convergence/contracts'
 import type { Scalar } from './plan.ts'
 import { identifierFault, type BoundParameter } from './sql-template.ts'
@@ -28,12 +29,6 @@ const variablePart = `(?:source\\.|steps\\.[A-Za-z][A-Za-z0-9_-]*\\.(?:outputs\\
 export const variable = new RegExp(`\\{(${variablePart})\\}`, 'g')
 const wholeVariable = new RegExp(`^\\{(${variablePart})\\}$`)
 const longestText = 1000
-
-const isDate = (text: string): boolean => {
-  if (!/^\d{4}-\d{2}-\d{2}$/.test(text)) return false
-  const at = Date.parse(`${text}T00:00:00Z`)
-  return !Number.isNaN(at) && new Date(at).toISOString().startsWith(text)
-}
 
 const forms = new Map<string, RE2JS>()
 /**
@@ -88,11 +83,11 @@ export const periodsOf = (value: string): Period[] => {
 }
 
 const dateFault = (value: unknown): string | undefined =>
-  typeof value === 'string' && isDate(value)
+  typeof value === 'string' && isPeriod('day', value)
     ? undefined
     : `expected a day as YYYY-MM-DD, or ${dayWords}, got ${show(value)}`
 const monthFault = (value: unknown): string | undefined =>
-  typeof value === 'string' && /^\d{4}-(0[1-9]|1[0-2])$/.test(value)
+  typeof value === 'string' && isPeriod('month', value)
     ? undefined
     : `expected a month as YYYY-MM, or ${monthWords}, got ${show(value)}`
 

@@ -41,6 +41,17 @@ describe('allocation rules', () => {
     expect(allocationFaults(meant)).to.deep.equal([
       'rules[1].split.targets[0]: no rule gives cost to "wbe", did you mean "web"?',
     ])
+    for (const name of [' ', 'a\nb', 'a\u0000b', '\u007f'])
+      expect(
+        allocationFaults({
+          rules: [
+            { name: 'a', to: name },
+            { name: 'b', split: { method: 'fixed', parts: { [name]: 1 } } },
+            { name: 'c', split: { method: 'even', targets: [name] } },
+          ],
+        }),
+        JSON.stringify(name),
+      ).to.have.length(3)
     for (const value of [undefined, null, [], 'x', {}, { rules: 1 }, { rules: [null] }])
       expect(allocationFaults(value), JSON.stringify(value)).to.have.length(1)
     const many = { rules: Array.from({ length: 101 }, (_, k) => ({ name: `r${k}`, to: 'x' })) }

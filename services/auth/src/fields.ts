@@ -3,6 +3,7 @@
  * closed: a field that
  * is not named is a fault. Patterns are linear and their input is capped by maxLength.
  */
+import { isPeriod } from '@convergence/calendar/periods'
 import { AppError, emailExpected, isName, namePatterns } from '@convergence/contracts'
 
 export interface Field {
@@ -55,13 +56,12 @@ export const validate = (field: Field, value: unknown, where = 'body'): void => 
 }
 
 const formats: Readonly<Record<NonNullable<Field['format']>, (value: string) => boolean>> = {
-  // Date.parse takes the 30th of February for the 2nd of March, and 24:00 for the next day.
-  date: (value) =>
-    /^\d{4}-\d\d-\d\d$/.test(value) && new Date(`${value}T00:00:00Z`).toISOString().slice(0, 10) === value,
+  date: (value) => isPeriod('day', value),
+  // Date.parse takes 24:00 for the next day. In UTC too it is of a year that warehouses have.
   'date-time': (value) =>
     /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/.test(value) &&
-    formats.date(value.slice(0, 10)) &&
-    !Number.isNaN(Date.parse(value)),
+    isPeriod('day', value.slice(0, 10)) &&
+    isPeriod('day', new Date(value).toISOString().slice(0, 10)),
   email: (value) => isName('email', value),
 }
 const formatExpected: Readonly<Record<NonNullable<Field['format']>, string>> = {

@@ -43,6 +43,8 @@ export const momentField = (description: string): Field => ({
   pattern: '^\\d{4}-\\d\\d-\\d\\d(T\\d\\d:\\d\\d:\\d\\d(\\.\\d{1,6})?(Z|[+-]\\d\\d:\\d\\d))?$',
   maxLength: 40,
 })
+/** Nothing is later. */
+const lastMoment = Date.parse('9999-12-31T23:59:59.999Z')
 /** A date is its first moment, `days` later; a time is itself. Throws BODY_INVALID for a day that does not exist. */
 export const startOf = (given: string, days: number): string => {
   const isDate = given.length === 10
@@ -51,5 +53,6 @@ export const startOf = (given: string, days: number): string => {
       'BODY_INVALID',
       `query: ${given} is no date or time; expected such as 2026-01-31 or 2026-01-31T06:00:00Z`,
     )
-  return new Date(isDate ? Date.parse(`${given}T00:00:00Z`) + days * 86_400_000 : Date.parse(given)).toISOString()
+  const at = isDate ? Date.parse(`${given}T00:00:00Z`) + days * 86_400_000 : Date.parse(given)
+  return new Date(Math.min(at, lastMoment)).toISOString()
 }

@@ -4,6 +4,7 @@ import { expect } from 'chai'
 import fc from 'fast-check'
 import { AppError, errorTable } from '@convergence/contracts'
 import { defaultLimits, openLimits } from '../src/limits.ts'
+import { startOf } from '../src/paging.ts'
 import { assertDeclared, type Route } from '../src/route.ts'
 import { adminKey, clock, inWorld, type World } from './fakes.ts'
 
@@ -473,5 +474,15 @@ describe('declarations', () => {
     await new Promise((resolve) => {
       other.close(resolve)
     })
+  })
+})
+
+describe('where a list begins and ends', () => {
+  it('is never a moment that the warehouse does not have', () => {
+    for (const given of ['0000-01-01', '0999-12-31', '0000-01-01T00:00:00Z', '9999-12-31T23:59:59-14:00', '2026-02-30'])
+      expect(() => startOf(given, 1), given).to.throw(AppError, 'is no date or time')
+    expect(startOf('9999-12-31', 1)).to.equal('9999-12-31T23:59:59.999Z')
+    expect(startOf('2026-01-31', 1)).to.equal('2026-02-01T00:00:00.000Z')
+    expect(startOf('2026-01-31T06:00:00+02:00', 1)).to.equal('2026-01-31T04:00:00.000Z')
   })
 })

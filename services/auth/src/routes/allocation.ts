@@ -173,7 +173,7 @@ export const allocation = ({ deps, runs, tenants }: RouteContext): Route[] => {
       rate: 'read',
       query: {
         month: text(`The billing period: ${monthExpected}`, {
-          pattern: '^[0-9]{4}-(0[1-9]|1[0-2])$',
+          pattern: '^[1-9][0-9]{3}-(0[1-9]|1[0-2])$',
           maxLength: 7,
         }),
       },

@@ -6,7 +6,7 @@ import { randomDigits } from '../issue-key.ts'
 import { notFound, type Route } from '../route.ts'
 
 const currency = (description: string) => text(description, { pattern: '^[A-Z]{3}$', maxLength: 3 })
-const month = (description: string) => text(description, { pattern: '^[0-9]{4}-(0[1-9]|1[0-2])$', maxLength: 7 })
+const month = (description: string) => text(description, { pattern: '^[1-9][0-9]{3}-(0[1-9]|1[0-2])$', maxLength: 7 })
 const ratesBody = object(
   {
     rates: {
